@@ -1,0 +1,35 @@
+"""FLOPs of a decoder's forward pass, attention included."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedModel
+
+
+@dataclass(frozen=True)
+class FlopCounter:
+    """Forward FLOPs from a model's shape; a backward pass costs twice its forward pass."""
+
+    parameters: int
+    layers: int
+    width: int
+
+    @classmethod
+    def of(cls, model: PreTrainedModel) -> FlopCounter:
+        """Read the shape off a model. Tied embeddings count once (they are the output projection); untied input
+        embeddings are a look-up and do not count."""
+        parameters = sum(p.numel() for p in model.parameters())
+        embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
+        if head is not None and embedding.weight is not head.weight:
+            parameters -= embedding.weight.numel()
+        config = model.config
+        return cls(parameters, config.num_hidden_layers, config.hidden_size)
+
+    def forward(self, lengths: Sequence[int]) -> float:
+        """FLOPs of one causal pass over sequences of these lengths (tokens; generation of the same tokens costs the
+        same). 2 per parameter and token; a token at position t attends to t keys, 4 x width per key and layer."""
+        tokens = sum(lengths)
+        attended = sum(n * (n + 1) // 2 for n in lengths)
+        return 2.0 * self.parameters * tokens + 4.0 * self.layers * self.width * attended
