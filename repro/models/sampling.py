@@ -16,8 +16,22 @@ class Completions:
 
     texts: list[str]
     token_counts: list[int]
-    prompt_tokens: int
-    generated_tokens: int
+    prompt_counts: list[int]
+
+    @property
+    def prompt_tokens(self) -> int:
+        """Prompt tokens processed: a prompt counts once per sample."""
+        return sum(self.prompt_counts)
+
+    @property
+    def generated_tokens(self) -> int:
+        """Completion tokens generated."""
+        return sum(self.token_counts)
+
+    @property
+    def lengths(self) -> list[int]:
+        """Prompt and completion tokens of each row."""
+        return [p + c for p, c in zip(self.prompt_counts, self.token_counts, strict=True)]
 
 
 @torch.no_grad()
@@ -36,7 +50,7 @@ def sample(
     """`samples` completions of every prompt; temperature 0 is greedy.
 
     The result depends on `seed`, the prompts and `batch_size` alone, and torch's global generators are left as they
-    were. `prompt_tokens` counts a prompt once per sample, as it is processed. The model's mode is restored.
+    were. The model's mode is restored.
     Raises ValueError for a negative temperature, a top_p outside (0, 1] or counts below 1.
     """
     if temperature < 0 or not 0 < top_p <= 1 or min(samples, max_new_tokens, batch_size) < 1:
@@ -45,7 +59,7 @@ def sample(
             f"batch_size={batch_size}: expected counts >= 1, temperature >= 0 and top_p in (0, 1]"
         )
     if not prompts:
-        return Completions([], [], 0, 0)
+        return Completions([], [], [])
     encoded = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
     rows = [i for i in range(len(prompts)) for _ in range(samples)]
     # Rows of like length share a batch: less padding. Ties keep their order, so the order is a function of the input.
@@ -77,8 +91,7 @@ def sample(
                     texts[r] = tokenizer.decode(completion[: counts[r]], skip_special_tokens=True)
     finally:
         model.train(training)
-    prompt_tokens = samples * sum(len(ids) for ids in encoded)
-    return Completions(texts, counts, prompt_tokens, sum(counts))
+    return Completions(texts, counts, [len(encoded[r]) for r in rows])
 
 
 @torch.no_grad()
