@@ -1,0 +1,126 @@
+"""Evaluation of a policy on problems: avg@k, greedy accuracy and entropy, with a generator of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+from repro.models.flops import FlopCounter
+from repro.models.sampling import Completions, mean_entropy, sample
+from repro.tasks.problem import Problem, TaskData
+from repro.tasks.prompts import render_prompt
+from repro.training.ledger import Ledger
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """How often each problem of a set was solved. `passes[id]` of `samples` completions at `temperature`."""
+
+    set: str
+    temperature: float
+    samples: int
+    passes: dict[str, int]
+    greedy: dict[str, bool] | None
+    entropy: float
+    mean_tokens: float
+
+    @property
+    def accuracy(self) -> float:
+        """avg@k: mean pass rate over problems, in [0, 1]."""
+        return sum(self.passes.values()) / (self.samples * len(self.passes))
+
+    @property
+    def greedy_accuracy(self) -> float | None:
+        """Share of problems whose greedy completion is right."""
+        return None if self.greedy is None else sum(self.greedy.values()) / len(self.greedy)
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form, as a line of `evaluations.jsonl`."""
+        return asdict(self)
+
+
+class Sampler:
+    """Samples completions of problems from a policy, checks them, and enters the cost in a ledger.
+
+    Probes, pass rates and evaluations all go through here, so that they count alike. The policy's mode and torch's
+    global generator are left as they were.
+    """
+
+    def __init__(
+        self,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        data: TaskData,
+        system_prompt: str | None,
+        max_completion_tokens: int,
+        ledger: Ledger,
+    ) -> None:
+        self.model, self.tokenizer, self.data = model, tokenizer, data
+        self.system_prompt, self.max_completion_tokens = system_prompt, max_completion_tokens
+        self.ledger = ledger
+        self.flop_counter = FlopCounter.of(model)
+
+    def prompts(self, problems: Sequence[Problem]) -> list[str]:
+        """The rendered prompts of problems."""
+        suffix = self.data.answer_format.question_suffix
+        return [render_prompt(p.question, self.tokenizer, self.system_prompt, suffix) for p in problems]
+
+    def completions(
+        self, problems: Sequence[Problem], samples: int, temperature: float, top_p: float, seed: int, phase: str
+    ) -> tuple[Completions, list[tuple[float, ...]]]:
+        """Completions and, per problem, the rewards (0 or 1) of its `samples` completions; greedy at temperature 0."""
+        with self.ledger.phase(phase):
+            out = sample(
+                self.model,
+                self.tokenizer,
+                self.prompts(problems),
+                samples=samples,
+                temperature=temperature,
+                top_p=top_p,
+                max_new_tokens=self.max_completion_tokens,
+                seed=seed,
+            )
+            correct = [
+                float(self.data.verifier(text, problems[row // samples].answer)) for row, text in enumerate(out.texts)
+            ]
+        self.ledger.add(
+            phase,
+            prompt_tokens=out.prompt_tokens,
+            generated_tokens=out.generated_tokens,
+            completions=len(out.texts),
+            flops=self.flop_counter.forward(out.lengths),
+        )
+        return out, [tuple(correct[i : i + samples]) for i in range(0, len(correct), samples)]
+
+    def evaluate(
+        self,
+        name: str,
+        problems: Sequence[Problem],
+        samples: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        greedy: bool,
+    ) -> Evaluation:
+        """Measure the policy on a set of problems; cost goes to the phase `evaluate`."""
+        out, rewards = self.completions(problems, samples, temperature, top_p, seed, "evaluate")
+        with self.ledger.phase("evaluate"):
+            entropy = mean_entropy(
+                self.model, self.tokenizer, [p for p in self.prompts(problems) for _ in range(samples)], out.texts
+            )
+        solved = None
+        if greedy:
+            _, best = self.completions(problems, 1, 0.0, 1.0, seed, "evaluate")
+            solved = {p.id: bool(r[0]) for p, r in zip(problems, best, strict=True)}
+        return Evaluation(
+            set=name,
+            temperature=temperature,
+            samples=samples,
+            passes={p.id: int(sum(r)) for p, r in zip(problems, rewards, strict=True)},
+            greedy=solved,
+            entropy=entropy,
+            mean_tokens=out.generated_tokens / len(out.texts),
+        )

@@ -1,0 +1,110 @@
+"""What a run cost: tokens, completions, FLOPs and seconds, per phase."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+PHASES = ("warm_start", "score", "probe", "rollout", "train", "evaluate")
+SPEND = ("score", "probe", "rollout", "train")
+"""Phases inside every speedup: the warm start is common to all arms, evaluation is not part of training."""
+
+
+@dataclass
+class Cost:
+    """Amounts of one phase. Tokens are counted at the call that processes them, never from the configuration."""
+
+    prompt_tokens: int = 0
+    generated_tokens: int = 0
+    scored_tokens: int = 0
+    trained_tokens: int = 0
+    completions: int = 0
+    flops: float = 0.0
+    seconds: float = 0.0
+    cpu_seconds: float = 0.0
+
+    def add(self, other: Cost) -> None:
+        """Add another cost in place."""
+        for field in fields(self):
+            setattr(self, field.name, getattr(self, field.name) + getattr(other, field.name))
+
+
+def subtract(left: Mapping[str, Mapping[str, float]], right: Mapping[str, Mapping[str, float]]) -> dict[str, Any]:
+    """Per-phase difference of two `Ledger.as_dict` results, phases without change left out."""
+    out = {}
+    for phase, amounts in left.items():
+        before = right.get(phase, {})
+        changed = {key: value - before.get(key, 0) for key, value in amounts.items()}
+        if any(changed.values()):
+            out[phase] = changed
+    return out
+
+
+class Ledger:
+    """Adds up costs per phase; the time of a phase opened inside another counts for the inner one only."""
+
+    def __init__(self) -> None:
+        self._costs = {phase: Cost() for phase in PHASES}
+        self._open: list[tuple[str, float, float]] = []
+
+    def add(self, phase: str, **amounts: float) -> None:
+        """Add amounts (fields of `Cost`) to a phase. Raises KeyError for an unknown phase."""
+        self._costs[phase].add(Cost(**amounts))  # type: ignore[arg-type]
+
+    def enter(self, phase: str) -> None:
+        """Start the clocks of a phase, pausing those of the phase around it."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        if self._open:
+            self._charge(wall, cpu)
+        self._open.append((phase, wall, cpu))
+
+    def leave(self) -> None:
+        """Stop the clocks of the innermost phase and resume those of the one around it."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        self._charge(wall, cpu)
+        self._open.pop()
+        if self._open:
+            self._open[-1] = (self._open[-1][0], wall, cpu)
+
+    @contextmanager
+    def phase(self, phase: str) -> Iterator[None]:
+        """Measure the time of a block."""
+        self.enter(phase)
+        try:
+            yield
+        finally:
+            self.leave()
+
+    def _charge(self, wall: float, cpu: float) -> None:
+        phase, wall_start, cpu_start = self._open[-1]
+        self.add(phase, seconds=wall - wall_start, cpu_seconds=cpu - cpu_start)
+
+    def total(self, field: str, phases: Sequence[str] = PHASES) -> float:
+        """Sum of one field of `Cost` over phases."""
+        return sum(getattr(self._costs[phase], field) for phase in phases)
+
+    def as_dict(self) -> dict[str, dict[str, float]]:
+        """{phase: {field: amount}}, JSON-able; also the state a checkpoint keeps."""
+        return {phase: asdict(cost) for phase, cost in self._costs.items()}
+
+    def load(self, state: Mapping[str, Mapping[str, float]]) -> None:
+        """Restore what `as_dict` gave."""
+        for phase in PHASES:
+            self._costs[phase] = Cost(**state.get(phase, {}))  # type: ignore[arg-type]
+
+    def metrics(self) -> dict[str, float]:
+        """The `cost/...` series: what selection and training have spent so far (evaluation and warm start apart)."""
+        return {
+            "cost/generated_tokens": self.total("generated_tokens", SPEND),
+            "cost/total_tokens": sum(
+                self.total(name, SPEND)
+                for name in ("prompt_tokens", "generated_tokens", "scored_tokens", "trained_tokens")
+            ),
+            "cost/completions": self.total("completions", SPEND),
+            "cost/flops": self.total("flops", SPEND),
+            "cost/seconds": self.total("seconds", SPEND),
+            "cost/cpu_seconds": self.total("cpu_seconds", SPEND),
+        }

@@ -1,0 +1,102 @@
+"""Joins replayed groups to the fresh rows of a generation batch, as TRL's trainer expects them.
+
+How a replayed row is corrected for the policy that generated it maps onto TRL's stock clipped loss, which is
+min(r A, clip(r, 1 - eps, 1 + eps) A) with r = pi_theta / exp(old_per_token_logps):
+
+- `paper` (DOTS + RR, replay loss): `old_per_token_logps` are the behaviour log-probs, so the clip sits around
+  pi_theta / pi_behaviour = 1.
+- `proximal` (the authors' code): `old_per_token_logps` are those of the policy at the start of the step, and each
+  token's advantage is multiplied by r_old = pi_old / pi_behaviour, so the clip sits around r_old.
+- `none`: `old_per_token_logps` are those of the start of the step, advantages as stored.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from repro.replay.buffer import Group
+
+Correction = Literal["paper", "proximal", "none"]
+
+
+def pad_left(rows: Sequence[np.ndarray], width: int, value: int) -> torch.Tensor:
+    """(len(rows), width) int64, values at the right."""
+    out = torch.full((len(rows), width), value, dtype=torch.long)  # (R, width)
+    for i, row in enumerate(rows):
+        out[i, width - len(row) :] = torch.from_numpy(np.asarray(row, dtype=np.int64))
+    return out
+
+
+def pad_right(rows: Sequence[np.ndarray], width: int, value: float, dtype: torch.dtype) -> torch.Tensor:
+    """(len(rows), width), values at the left."""
+    out = torch.full((len(rows), width), value, dtype=dtype)  # (R, width)
+    for i, row in enumerate(rows):
+        out[i, : len(row)] = torch.from_numpy(np.ascontiguousarray(row)).to(dtype)
+    return out
+
+
+def group_tensors(groups: Sequence[Group], pad_id: int, prompt_width: int, width: int) -> dict[str, torch.Tensor]:
+    """Rows of whole groups, in order: R = sum of group sizes, P >= prompt_width, T >= width columns."""
+    prompts = [group.prompt_ids for group in groups for _ in group.completion_ids]
+    completions = [ids for group in groups for ids in group.completion_ids]
+    behaviour = [logps for group in groups for logps in group.behaviour_logps]
+    prompt_width = max([prompt_width, *(len(p) for p in prompts)])
+    width = max([width, *(len(c) for c in completions)])
+    return {
+        "prompt_ids": pad_left(prompts, prompt_width, pad_id),  # (R, P)
+        "prompt_mask": pad_left([np.ones_like(p) for p in prompts], prompt_width, 0),  # (R, P)
+        "completion_ids": pad_right(completions, width, pad_id, torch.long),  # (R, T)
+        "completion_mask": pad_right([np.ones(len(c)) for c in completions], width, 0, torch.int),  # (R, T)
+        "advantages": torch.tensor(np.concatenate([g.advantages for g in groups]), dtype=torch.float32),  # (R,)
+        "behaviour_logps": pad_right(behaviour, width, 0.0, torch.float32),  # (R, T)
+    }
+
+
+def widen(rows: dict[str, Any], pad_id: int, prompt_width: int, width: int) -> dict[str, Any]:
+    """Pad the fresh rows' columns to (prompt_width, width)."""
+    out = dict(rows)
+    left = prompt_width - rows["prompt_ids"].shape[1]
+    right = width - rows["completion_ids"].shape[1]
+    for key, value in (("prompt_ids", pad_id), ("prompt_mask", 0)):
+        out[key] = torch.nn.functional.pad(rows[key], (left, 0), value=value)
+    for key, value in (("completion_ids", pad_id), ("completion_mask", 0), ("old_per_token_logps", 0.0)):
+        out[key] = torch.nn.functional.pad(rows[key], (0, right), value=value)
+    return out
+
+
+def corrected(
+    replayed: dict[str, torch.Tensor], old_logps: torch.Tensor | None, correction: Correction
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """(`old_per_token_logps` (R, T), advantages (R,) or (R, T)) of replayed rows under a correction.
+
+    `old_logps` (R, T): log-probs under the policy at the start of the step; not needed for `paper`.
+    """
+    if correction == "paper":
+        return replayed["behaviour_logps"], replayed["advantages"]
+    assert old_logps is not None
+    if correction == "none":
+        return old_logps, replayed["advantages"]
+    log_ratio = (old_logps - replayed["behaviour_logps"]) * replayed["completion_mask"]  # (R, T)
+    return old_logps, replayed["advantages"].unsqueeze(1) * log_ratio.exp()
+
+
+def join(fresh: dict[str, Any], replayed: dict[str, torch.Tensor]) -> dict[str, Any]:
+    """Fresh rows followed by replayed rows; `num_items_in_batch` counts the completion tokens of both.
+
+    Both need `old_per_token_logps` and equal column counts (see `widen`). Advantages become (B, T) if either part's
+    are per token.
+    """
+    first, second = fresh["advantages"], replayed["advantages"]
+    width = fresh["completion_ids"].shape[1]
+    if first.dim() != second.dim():
+        first, second = (a.unsqueeze(1).expand(-1, width) if a.dim() == 1 else a for a in (first, second))
+    out = dict(fresh)
+    for key in ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask", "old_per_token_logps"):
+        out[key] = torch.cat([fresh[key], replayed[key].to(fresh[key])])
+    out["advantages"] = torch.cat([first, second])  # (B,) or (B, T)
+    out["num_items_in_batch"] = out["completion_mask"].sum()
+    return out

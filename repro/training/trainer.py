@@ -1,0 +1,376 @@
+"""GRPO on TRL with chosen questions, replayed groups, updates without idle rows, and every cost counted.
+
+`SelectiveGRPOTrainer` wraps TRL's `GRPOTrainer` at five seams and copies none of its code; the loss stays TRL's:
+
+- `_generate_and_score_completions`: the questions of the step are chosen here, not in the loader, which reads one
+  generation batch ahead; replayed groups are joined to what TRL returns.
+- `_generate`: completions and tokens are counted where they are made.
+- `_prepare_inputs`: rows without advantage are left out of a minibatch after TRL has split the batch.
+- `_compute_loss`: the kept rows' loss is scaled so that the gradient is that of all rows.
+- `_save_checkpoint`: selector, buffer and ledger go into the checkpoint, the marker last.
+
+A *step* is one generation batch and makes `minibatches` optimizer *updates*; TRL's `global_step` counts updates.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from datasets import Dataset
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from trl import GRPOConfig, GRPOTrainer
+
+from repro.models.flops import FlopCounter
+from repro.replay.buffer import Group, ReplayBuffer
+from repro.selection.base import Observation, Selector
+from repro.spec.schema import ReplaySpec, TrainSpec
+from repro.tasks.problem import Problem, Verifier
+from repro.training import merge
+from repro.training.ledger import Ledger
+from repro.training.randomness import ROLLOUT, derive_seed
+from repro.training.skip import keep_informative
+
+COMPLETE = "complete.json"
+"""Marker of a whole checkpoint, written last."""
+
+
+@dataclass
+class StepRecord:
+    """What one generation batch was made of. `step` counts from 1; indices refer to the training questions."""
+
+    step: int
+    fresh: list[int]
+    replayed: list[int]
+    rewards: list[tuple[float, ...]]
+    predicted: list[float] | None
+    metrics: dict[str, float] = field(default_factory=dict)
+
+    @property
+    def pass_rates(self) -> list[float]:
+        """Mean reward of each fresh group."""
+        return [float(np.mean(group)) for group in self.rewards]
+
+
+def is_informative(rewards: Sequence[float]) -> bool:
+    """Do the rewards of a group differ? Exact comparison: a float mean or std would misjudge (OpenRLHF #1270)."""
+    return any(reward != rewards[0] for reward in rewards)
+
+
+def grpo_config(train: TrainSpec, steps: int, seed: int, output_dir: Path, save_every: int) -> GRPOConfig:
+    """TRL's configuration for a run of `steps` generation batches, a checkpoint every `save_every` of them."""
+    cuda = torch.cuda.is_available()
+    return GRPOConfig(
+        output_dir=str(output_dir),
+        per_device_train_batch_size=train.questions_per_step * train.group_size // train.minibatches,
+        steps_per_generation=train.minibatches,
+        gradient_accumulation_steps=1,
+        max_steps=steps * train.minibatches,
+        num_generations=train.group_size,
+        max_completion_length=train.max_completion_tokens,
+        temperature=train.temperature,
+        top_p=train.top_p,
+        learning_rate=train.learning_rate,
+        lr_scheduler_type="constant",
+        weight_decay=train.weight_decay,
+        max_grad_norm=train.max_grad_norm,
+        loss_type=train.loss,
+        scale_rewards="group" if train.advantage_std else "none",
+        epsilon=train.clip,
+        beta=train.kl,
+        seed=seed,
+        save_strategy="steps",
+        save_steps=save_every * train.minibatches,
+        logging_steps=train.minibatches,
+        ignore_data_skip=True,
+        use_cpu=not cuda,
+        bf16=False,
+        gradient_checkpointing=False,
+        remove_unused_columns=False,
+        shuffle_dataset=False,
+        report_to="none",
+        disable_tqdm=True,
+    )
+
+
+class SelectiveGRPOTrainer(GRPOTrainer):
+    """GRPO over questions that a selector chooses.
+
+    Args:
+        problems, prompts: the training questions and their rendered prompts, index by index.
+        selector: chooses question indices and observes the rewards of fresh groups.
+        buffer, replay: rollout replay, both or neither.
+        on_step: called with the record of a step once its updates are done, before a checkpoint is written.
+        placeholder_rows: rows of the dataset that drives TRL's loader; their content is never used.
+    """
+
+    def __init__(
+        self,
+        *,
+        model: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        problems: Sequence[Problem],
+        prompts: Sequence[str],
+        verifier: Verifier,
+        selector: Selector,
+        train: TrainSpec,
+        args: GRPOConfig,
+        ledger: Ledger,
+        seed: int,
+        on_step: Callable[[StepRecord], None],
+        buffer: ReplayBuffer | None = None,
+        replay: ReplaySpec | None = None,
+        placeholder_rows: int | None = None,
+        callbacks: list[Any] | None = None,
+    ) -> None:
+        assert (buffer is None) == (replay is None), "buffer and replay go together"
+        self.problems, self.prompts, self.verifier = problems, prompts, verifier
+        self.selector, self.buffer, self.replay = selector, buffer, replay
+        self.train_spec, self.ledger, self.run_seed, self.on_step = train, ledger, seed, on_step
+        self.flop_counter = FlopCounter.of(model)
+        self._record: StepRecord | None = None
+        self._rewards: list[float] = []
+        self._kept: list[int] = []
+        rows = placeholder_rows or train.questions_per_step * (args.max_steps // train.minibatches)
+        super().__init__(
+            model=model,
+            reward_funcs=[self._correctness],
+            args=args,
+            train_dataset=Dataset.from_dict({"prompt": [""] * rows}),
+            processing_class=tokenizer,
+            callbacks=callbacks,
+        )
+        if self.accelerator.num_processes != 1:
+            raise ValueError("SelectiveGRPOTrainer runs in one process; start it without a distributed launcher")
+
+    @property
+    def step(self) -> int:
+        """The step under way, counted from 1; after its last update, the number of steps done."""
+        return -(-self.state.global_step // self.train_spec.minibatches)
+
+    # ------------------------------------------------------------ the generation batch
+
+    def _correctness(self, completions: list[Any], answer: list[str], **_: Any) -> list[float]:
+        texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
+        self._rewards = [float(self.verifier(text, gold)) for text, gold in zip(texts, answer, strict=True)]
+        return self._rewards
+
+    def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
+        if not self.model.training:
+            return super()._generate_and_score_completions(inputs)
+        spec = self.train_spec
+        step = self.state.global_step // spec.minibatches + 1
+        replayed = self._draw_replayed(step)
+        fresh = self.selector.choose(spec.questions_per_step - len(replayed))
+        predicted = self.selector.predictions()
+        # TRL and generate draw from torch's global generator: what a step samples depends on (seed, step) alone.
+        torch.manual_seed(derive_seed(self.run_seed, ROLLOUT, step))
+        rows = [
+            {"prompt": self.prompts[index], "answer": self.problems[index].answer}
+            for index in fresh
+            for _ in range(spec.group_size)
+        ]
+        output = super()._generate_and_score_completions(rows)
+        rewards = [tuple(self._rewards[i : i + spec.group_size]) for i in range(0, len(rows), spec.group_size)]
+        informative = torch.tensor([is_informative(group) for group in rewards])  # (groups,)
+        # Rewards that are equal can leave a rounding error in reward - mean; no advantage means none.
+        output["advantages"] *= informative.repeat_interleave(spec.group_size).to(output["advantages"])
+        self.selector.observe([Observation(i, group) for i, group in zip(fresh, rewards, strict=True)])
+        self._record = self._new_record(step, fresh, replayed, rewards, predicted, output)
+        if "old_per_token_logps" in output:
+            self._count_scored(output)
+        if self.buffer is not None:
+            output = self._with_replay(output, replayed, fresh, rewards, step)
+        return output
+
+    def _draw_replayed(self, step: int) -> list[Group]:
+        if self.buffer is None or self.replay is None:
+            return []
+        wanted = self.train_spec.questions_per_step - round(self.replay.fresh * self.train_spec.questions_per_step)
+        return self.buffer.draw(wanted, step)
+
+    def _new_record(
+        self,
+        step: int,
+        fresh: list[int],
+        replayed: list[Group],
+        rewards: list[tuple[float, ...]],
+        predicted: np.ndarray | None,
+        output: dict[str, Any],
+    ) -> StepRecord:
+        zero = float(np.mean([not is_informative(group) for group in rewards]))
+        metrics = {
+            "train/reward": float(np.mean(rewards)),
+            "train/zero_variance": zero,
+            "train/effective": 1.0 - zero,
+            "train/completion_tokens": output["completion_mask"].sum(dim=1).float().mean().item(),
+            **{f"select/{name}": value for name, value in self.selector.metrics().items()},
+        }
+        if self.buffer is not None and self.replay is not None:
+            metrics["replay/topped_up"] = len(fresh) - round(self.replay.fresh * self.train_spec.questions_per_step)
+        return StepRecord(
+            step=step,
+            fresh=list(fresh),
+            replayed=[group.question for group in replayed],
+            rewards=rewards,
+            predicted=None if predicted is None else [float(predicted[i]) for i in fresh],
+            metrics=metrics,
+        )
+
+    def _generate(self, prompts: list[Any]) -> Any:
+        with self.ledger.phase("rollout"):
+            result = super()._generate(prompts)
+        prompt_ids, completion_ids = result[0], result[1]
+        lengths = [len(p) + len(c) for p, c in zip(prompt_ids, completion_ids, strict=True)]
+        self.ledger.add(
+            "rollout",
+            prompt_tokens=sum(map(len, prompt_ids)),
+            generated_tokens=sum(map(len, completion_ids)),
+            completions=len(completion_ids),
+            flops=self.flop_counter.forward(lengths),
+        )
+        return result
+
+    # ------------------------------------------------------------ replay
+
+    def _with_replay(
+        self,
+        output: dict[str, Any],
+        replayed: list[Group],
+        fresh: list[int],
+        rewards: list[tuple[float, ...]],
+        step: int,
+    ) -> dict[str, Any]:
+        assert self.buffer is not None and self.replay is not None and self._record is not None
+        if "old_per_token_logps" not in output:  # TRL leaves them out where one update uses the whole batch
+            output = {**output, "old_per_token_logps": self._logps(output)}
+        new = self._groups(output, fresh, rewards, step)
+        if replayed:
+            pad_id = self.processing_class.pad_token_id
+            rows = merge.group_tensors(
+                replayed, pad_id, output["prompt_ids"].shape[1], output["completion_ids"].shape[1]
+            )
+            rows = {key: value.to(self.accelerator.device) for key, value in rows.items()}
+            output = merge.widen(output, pad_id, rows["prompt_ids"].shape[1], rows["completion_ids"].shape[1])
+            old = self._logps(rows)  # the ratio pi_old / pi_behaviour is logged under every correction
+            ratio = (old - rows["behaviour_logps"])[rows["completion_mask"].bool()].exp()
+            self._record.metrics |= {"replay/ratio_mean": ratio.mean().item(), "replay/ratio_max": ratio.max().item()}
+            logps, advantages = merge.corrected(rows, old, self.replay.correction)
+            output = merge.join(output, {**rows, "old_per_token_logps": logps, "advantages": advantages})
+        self.buffer.add(new)
+        self._record.metrics |= {f"replay/{k}": float(v) for k, v in self.buffer.statistics(step).items()}
+        assert len(output["completion_ids"]) % self.train_spec.minibatches == 0, "rows must divide by minibatches"
+        return output
+
+    def _groups(
+        self, output: dict[str, Any], fresh: list[int], rewards: list[tuple[float, ...]], step: int
+    ) -> list[Group]:
+        """The fresh groups of a batch, with the log-probs of the policy that generated them."""
+        size = self.train_spec.group_size
+        prompt_mask, mask = output["prompt_mask"].bool().cpu(), output["completion_mask"].bool().cpu()
+        groups = []
+        for position, (question, group_rewards) in enumerate(zip(fresh, rewards, strict=True)):
+            rows = range(position * size, (position + 1) * size)
+            groups.append(
+                Group(
+                    question=question,
+                    prompt_ids=output["prompt_ids"][rows[0]].cpu()[prompt_mask[rows[0]]].numpy(),
+                    completion_ids=[output["completion_ids"][r].cpu()[mask[r]].numpy() for r in rows],
+                    rewards=np.asarray(group_rewards),
+                    advantages=output["advantages"][rows[0] : rows[-1] + 1].cpu().numpy(),
+                    behaviour_logps=[
+                        output["old_per_token_logps"][r].cpu()[mask[r]].float().numpy() for r in rows
+                    ],
+                    step=step,
+                )
+            )
+        return groups
+
+    @torch.no_grad()
+    def _logps(self, rows: dict[str, Any]) -> torch.Tensor:
+        """Log-probs (R, T) of completions under the policy as it is now, temperature-scaled, full vocabulary."""
+        ids = torch.cat([rows["prompt_ids"], rows["completion_ids"]], dim=1)  # (R, P + T)
+        mask = torch.cat([rows["prompt_mask"], rows["completion_mask"]], dim=1)  # (R, P + T)
+        logps, _, _ = self._get_per_token_logps_and_entropies(
+            self.model, ids, mask, rows["completion_ids"].shape[1], self.args.per_device_train_batch_size
+        )
+        self._count_scored(rows)
+        return logps
+
+    def _count_scored(self, rows: dict[str, Any]) -> None:
+        lengths = (rows["prompt_mask"].sum(dim=1) + rows["completion_mask"].sum(dim=1)).tolist()
+        self.ledger.add("train", scored_tokens=sum(lengths), flops=self.flop_counter.forward(lengths))
+
+    # ------------------------------------------------------------ the updates
+
+    def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
+        inputs = super()._prepare_inputs(generation_batch)
+        if not self.model.training or not self.train_spec.skip_zero_advantage:
+            return inputs
+        kept, factor = keep_informative(inputs, self.train_spec.loss)
+        return {**kept, "loss_factor": factor}
+
+    def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
+        factor = inputs.get("loss_factor", 1.0)
+        loss = super()._compute_loss(model, {key: value for key, value in inputs.items() if key != "loss_factor"})
+        if model.training:
+            lengths = (inputs["prompt_mask"].sum(dim=1) + inputs["completion_mask"].sum(dim=1)).tolist()
+            self.ledger.add("train", trained_tokens=sum(lengths), flops=3 * self.flop_counter.forward(lengths))
+            self._kept.append(len(lengths))
+        return loss * factor
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Complete the record of the step with TRL's metrics of its updates, and hand it on."""
+        super().log(logs, start_time)
+        record, self._record = self._record, None
+        if record is None or self.state.global_step % self.train_spec.minibatches:
+            return
+        names = {"loss": "train/loss", "grad_norm": "train/grad_norm", "entropy": "train/entropy"}
+        names["clip_ratio/region_mean"] = "train/clip_ratio"
+        record.metrics |= {ours: float(logs[theirs]) for theirs, ours in names.items() if logs.get(theirs) is not None}
+        record.metrics["train/kept_rows"] = float(sum(self._kept))
+        self._kept.clear()
+        self.on_step(record)
+
+    # ------------------------------------------------------------ checkpoints
+
+    def create_model_card(self, *args: Any, **kwargs: Any) -> None:
+        """No card: a checkpoint is not a release, and TRL would ask the hub for a trainer's name."""
+
+    def _save_checkpoint(self, model: Any, trial: Any) -> None:
+        assert self.state.global_step % self.train_spec.minibatches == 0, "a checkpoint inside a step cannot resume"
+        super()._save_checkpoint(model, trial)
+        root = Path(self.args.output_dir)
+        folder = root / f"checkpoint-{self.state.global_step}"
+        (folder / "selector.json").write_text(json.dumps(self.selector.state_dict()))
+        (folder / "ledger.json").write_text(json.dumps(self.ledger.as_dict()))
+        if self.buffer is not None:
+            self.buffer.save(folder / "buffer")
+        (folder / COMPLETE).write_text(json.dumps({"step": self.step}))
+        for other in root.glob("checkpoint-*"):
+            if other != folder:
+                shutil.rmtree(other)
+
+    def restore(self, folder: Path) -> None:
+        """Restore what TRL does not: selector, ledger, buffer. Call before `train(resume_from_checkpoint=folder)`."""
+        self.selector.load_state_dict(json.loads((folder / "selector.json").read_text()))
+        self.ledger.load(json.loads((folder / "ledger.json").read_text()))
+        if self.buffer is not None:
+            self.buffer.load(folder / "buffer")
+
+
+def last_checkpoint(root: Path) -> Path | None:
+    """The newest whole checkpoint under a folder; what a kill left half-written is removed."""
+    whole = []
+    for folder in root.glob("checkpoint-*"):
+        if (folder / COMPLETE).is_file():
+            whole.append(folder)
+        else:
+            shutil.rmtree(folder)
+    return max(whole, key=lambda folder: int(folder.name.rsplit("-", 1)[1]), default=None)
