@@ -1,0 +1,156 @@
+"""DOTS: questions whose difficulty under the current policy, predicted from a few references, is near a target."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from repro.errors import UserError
+from repro.selection.attention import Prediction, pearson, predict, standardize
+from repro.selection.base import Resources, Selector, align, check_state, new_generator, pool_digest
+from repro.selection.uniform import DIFFICULTY_STREAM
+from repro.spec.schema import Difficulty
+
+NEAR = 0.1  # half-width of the "near the target" metric
+
+
+def gumbel_top_k(log_weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
+    """`count` distinct indices drawn without replacement with probability ~ exp(log_weights), in draw order.
+
+    Gumbel-top-k in log space, float64: at tau = 1e-3 the weights themselves underflow (exp(-500)), and a multinomial
+    over underflowed weights returns consecutive indices in silence (dots_rr trap 3). One noise value per item.
+    """
+    keys = np.asarray(log_weights, dtype=np.float64) + generator.gumbel(size=len(log_weights))
+    return np.argsort(-keys, kind="stable")[:count]
+
+
+class DifficultySelector(Selector):
+    """Every `every` steps, at the top of `choose`: measure K uniform references, predict all N, then draw.
+
+    P(q) ~ exp(-|d_q - target| / temperature) without replacement over a whole window of `every` steps (the same
+    prediction must not hand out the same questions again; if fewer than n are left, the window starts over).
+    References may be chosen too. `observe` learns nothing: as in the paper, only references enter the prediction.
+
+    Quality is measured on the uniform references only; on the chosen questions a correlation collapses (dots_rr
+    trap 2). `predictor_*` compares the prediction in force, made `every` steps ago from other references, with the
+    new measurement: out of sample and unbiased, but it counts the policy's drift. `loo_*` is leave-one-out on the
+    new references: current, but biased downward for a weak predictor (see `fit_line`).
+    """
+
+    def __init__(
+        self, selection: Difficulty, ids: Sequence[str], seed: int, resources: Resources, *, samples: int
+    ) -> None:
+        if selection.references > len(ids):
+            raise UserError(
+                f"selection.references: {selection.references}, expected at most the {len(ids)} questions of the "
+                f"pool; lower it"
+            )
+        self.selection = selection
+        self.ids = tuple(ids)
+        self.resources = resources
+        self.samples = samples
+        self._pool = pool_digest(self.ids)
+        self._generator = new_generator(seed, DIFFICULTY_STREAM)
+        self._z: np.ndarray | None = None
+        self._failure: np.ndarray | None = None  # (N,) predicted failure rates in force
+        self._references: list[int] = []  # of the prediction in force
+        self._window: list[int] = []  # chosen since the latest refresh
+        self._step = 0  # calls of choose so far
+        self._metrics: dict[str, float] = {}
+
+    def choose(self, n: int) -> list[int]:
+        """`n` distinct indices; refreshes first when `every` steps have passed. UserError if n > N."""
+        if n < 1:
+            raise ValueError(f"n is {n}, expected at least 1")
+        if n > len(self.ids):
+            raise UserError(
+                f"selection.difficulty: the pool has {len(self.ids)} questions, fewer than the {n} of one batch; "
+                f"lower train.questions_per_step or enlarge the dataset"
+            )
+        self._metrics = {}
+        if self._step % self.selection.every == 0 or self._failure is None:
+            self._refresh()
+        assert self._failure is not None
+        if len(self.ids) - len(self._window) < n:
+            self._window = []
+        distance = np.abs(self._failure - self.selection.target)  # (N,)
+        log_weights = -distance / self.selection.temperature
+        log_weights[self._window] = -np.inf
+        chosen = [int(i) for i in gumbel_top_k(log_weights, n, self._generator)]
+        self._window += chosen
+        self._step += 1
+        self._metrics |= {
+            "predicted_mean": float(1 - self._failure.mean()),
+            "chosen_predicted_mean": float(1 - self._failure[chosen].mean()),
+            "chosen_near_target": float((distance[chosen] <= NEAR).mean()),
+        }
+        return chosen
+
+    def _refresh(self) -> None:
+        count = self.selection.references
+        references = self._generator.choice(len(self.ids), size=count, replace=False)
+        rewards = self.resources.probe([int(i) for i in references], self.samples)
+        if len(rewards) != count or any(len(row) != self.samples for row in rewards):
+            raise ValueError(f"probe returned {len(rewards)} rows, expected {count} of {self.samples} rewards each")
+        truth = 1.0 - np.array([np.mean(row) for row in rewards], dtype=np.float64)  # (K,) failure rates
+        if not ((truth >= 0) & (truth <= 1)).all():
+            raise ValueError(f"mean rewards of references are outside [0, 1]: {1 - truth.max()} to {1 - truth.min()}")
+        self._metrics |= {
+            "reference_pass_rate": float(1 - truth.mean()),
+            "reference_informative": float(np.mean([len(set(row)) > 1 for row in rewards])),
+        }
+        if self._failure is not None:
+            new = ~np.isin(references, self._references)  # the measured ones knew their own answer
+            self._metrics |= _quality("predictor", self._failure[references[new]], truth[new])
+        prediction: Prediction = predict(self._embedded(), references, truth)
+        self._metrics |= _quality("loo", prediction.left_out_raw, truth)
+        self._metrics["loo_mae"] = float(np.abs(prediction.left_out - truth).mean())
+        self._metrics |= {"line_slope": prediction.slope, "attended_references": prediction.attended}
+        self._failure = prediction.failure
+        self._references = [int(i) for i in references]
+        self._window = []
+
+    def _embedded(self) -> np.ndarray:
+        if self._z is None:
+            self._z = standardize(align(self.resources.embeddings(), self.resources.ids, self.ids))
+        return self._z
+
+    def predictions(self) -> np.ndarray | None:
+        """(N,) predicted pass rates in force (1 - difficulty), None before the first choice."""
+        return None if self._failure is None else 1.0 - self._failure
+
+    def metrics(self) -> dict[str, float]:
+        """Of the latest choice; the measures of quality appear only in the steps that refreshed."""
+        return dict(self._metrics)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Step counter, window, prediction in force, generator."""
+        return {
+            "method": "difficulty",
+            "pool": self._pool,
+            "step": self._step,
+            "window": list(self._window),
+            "references": list(self._references),
+            "failure": None if self._failure is None else self._failure.tolist(),
+            "generator": self._generator.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore; nothing is probed or embedded until the next refresh."""
+        check_state(state, "difficulty", self._pool)
+        self._step = int(state["step"])
+        self._window = [int(i) for i in state["window"]]
+        self._references = [int(i) for i in state["references"]]
+        self._failure = None if state["failure"] is None else np.array(state["failure"], dtype=np.float64)
+        self._generator.bit_generator.state = state["generator"]
+        self._metrics = {}
+
+
+def _quality(name: str, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
+    if len(truth) < 3:
+        return {}
+    correlation = pearson(predicted, truth)
+    error = {f"{name}_mae": float(np.abs(predicted - truth).mean())}
+    return error if correlation is None else error | {f"{name}_pearson": correlation}
