@@ -1,0 +1,249 @@
+"""The run directory of one cell: everything a job records, on disk and readable after any kind of end.
+
+    runs/<identity>/
+      cell.json          {"identity", "labels", "cell", "started"}
+      environment.json   {"python", "platform", "cpus", "packages", "commit"}: what the job ran on
+      metrics.jsonl      {"step", "metrics": {name: float}, "time"}
+      steps.jsonl        {"step", "chosen", "fresh", "replayed", "predicted", "pass_rate", "steps_true", "time"}
+      evaluations.jsonl  {"step", "set", "temperature", "samples", "passes", "greedy", "entropy", "mean_tokens", "time"}
+      spent.jsonl        {"step", "phase", <amounts>, "time"}: everything paid for, work redone after a kill included
+      progress.json      {"phase", "step", "steps", "message", "accuracy", "time"}: what the live table reads
+      error.txt          traceback of the last failure
+      done.json          {"summary", "time"}: the completion marker, written last
+      (and what the job itself adds by `write_json`: ledger.json, selection.json, base.json)
+
+Numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity" on disk; the readers turn them back.
+A file ends in half a line when its writer was killed inside a write: readers skip it, the next writer cuts it off.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import math
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from filelock import FileLock, Timeout
+
+from repro.tracking.environment import describe_environment
+from repro.tracking.files import dump_json, force_to_disk, read_json, read_jsonl, write_atomically
+from repro.tracking.labels import Labels
+
+__all__ = ["Journal", "Status", "read_json", "read_jsonl", "run_lock", "run_status"]
+
+Status = Literal["todo", "running", "finished", "failed", "killed"]
+
+STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl")  # cut back to the checkpoint's step on resume
+
+
+def run_lock(run_dir: Path) -> FileLock:
+    """The lock that whoever trains into `run_dir` holds; released by the system when its process ends."""
+    run_dir.mkdir(parents=True, exist_ok=True)
+    return FileLock(run_dir / "run.lock")
+
+
+def run_status(run_dir: Path) -> Status:
+    """What the run directory says about its cell, without changing it."""
+    if (run_dir / "done.json").exists():
+        return "finished"
+    if not (run_dir / "cell.json").exists() and not (run_dir / "error.txt").exists():
+        return "todo"
+    if (run_dir / "run.lock").exists():
+        try:
+            with FileLock(run_dir / "run.lock", timeout=0):
+                pass
+        except Timeout:
+            return "running"
+    return "failed" if (run_dir / "error.txt").exists() else "killed"
+
+
+class Journal:
+    """Writes one run directory. One process at a time writes (see `run_lock`); any number may read.
+
+    Every line is handed to the operating system before the call returns, so it survives the death of the process.
+    Only `sync`, `truncate`, `fail` and `finish` wait for the disk: call `sync` before a checkpoint is marked complete,
+    otherwise a power cut may leave a checkpoint that is newer than the rows it stands for.
+    """
+
+    def __init__(self, run_dir: Path | str) -> None:
+        self.run_dir = Path(run_dir)
+        self._whole: set[str] = set()  # JSONL files known to end in a whole line
+        self._accuracy: float | None = None
+
+    # ------------------------------------------------------------ life of a run
+
+    def start(self, cell: Any, identity: str, labels: Labels | None = None) -> None:
+        """Begin an attempt: write who this run is and forget the last failure. Rows of earlier attempts stay.
+
+        Call `truncate` next: with the step of the checkpoint, or with -1 where the cell starts from nothing.
+
+        Args:
+            cell: the resolved cell (`repro.spec.schema.Cell`).
+            identity: the run identity, also the name of the directory.
+            labels: what the study calls this run (default: what the cell says).
+        """
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        known = read_json(self.run_dir / "cell.json") or {}
+        started = known.get("started", time.time())  # of the first attempt
+        names = (labels or Labels.of(cell)).as_dict()
+        self.write_json("cell.json", {"identity": identity, "labels": names, "cell": cell, "started": started})
+        self.write_json("environment.json", describe_environment())
+        (self.run_dir / "error.txt").unlink(missing_ok=True)
+
+    def finish(self, summary: Mapping[str, Any]) -> None:
+        """Mark the run complete. Everything else is on the disk before the marker is."""
+        (self.run_dir / "error.txt").unlink(missing_ok=True)
+        self.sync()
+        data = {"summary": summary, "time": time.time()}
+        write_atomically(self.run_dir / "done.json", dump_json(data), sync=True)
+
+    def fail(self, traceback_text: str) -> None:
+        """Record why this attempt ended; the next attempt's `start` removes it."""
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.run_dir / "error.txt", traceback_text.encode(errors="replace"), sync=True)
+
+    @property
+    def finished(self) -> bool:
+        """The completion marker exists: this cell is never trained again."""
+        return (self.run_dir / "done.json").exists()
+
+    @property
+    def failed(self) -> bool:
+        """The last attempt ended in an error and none has begun since."""
+        return not self.finished and (self.run_dir / "error.txt").exists()
+
+    # ------------------------------------------------------------ rows
+
+    def log(self, step: int, metrics: Mapping[str, Any]) -> None:
+        """Append metrics of a step. Several calls for one step add up; a name logged twice keeps its last value.
+
+        Raises:
+            ValueError: a metric is not one number; the message names it.
+        """
+        values: dict[str, float] = {}
+        for name, value in metrics.items():
+            try:
+                values[name] = float(value)
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"metric {name!r} at step {step} is not a number: {value!r}") from error
+        if "eval/accuracy" in values:
+            self._accuracy = values["eval/accuracy"]
+        self._append("metrics.jsonl", {"step": int(step), "metrics": values})
+
+    def record_step(
+        self,
+        step: int,
+        *,
+        chosen: Sequence[str],
+        fresh: Sequence[str],
+        replayed: Sequence[str] = (),
+        predicted: Any = None,
+        pass_rate: Any = (),
+        steps_true: Any = None,
+    ) -> None:
+        """Append which questions (by id) a step used.
+
+        Args:
+            chosen: what the selector chose.
+            fresh: rolled out anew, in the order of `pass_rate` and `steps_true`.
+            replayed: taken from the replay buffer.
+            predicted: predicted pass rate of each chosen question in 0..1, or None.
+            pass_rate: measured pass rate of each fresh question in 0..1.
+            steps_true: true difficulty of each fresh question, where the task knows it.
+        """
+        row = {"chosen": chosen, "fresh": fresh, "replayed": replayed, "predicted": predicted, "pass_rate": pass_rate}
+        self._append("steps.jsonl", {"step": int(step), **row, "steps_true": steps_true})
+
+    def record_evaluation(
+        self,
+        step: int,
+        set: str,
+        *,
+        temperature: float,
+        samples: int,
+        passes: Mapping[str, int],
+        greedy: Mapping[str, bool] | None = None,
+        entropy: float | None = None,
+        mean_tokens: float | None = None,
+    ) -> None:
+        """Append one evaluation, problem by problem.
+
+        Args:
+            set: "test", "validation" or the name of a further set.
+            passes: problem id -> correct completions, 0..samples.
+            greedy: problem id -> whether the greedy completion is correct.
+            entropy: mean token entropy in nats.
+            mean_tokens: mean completion length in tokens.
+        """
+        row = {"set": set, "temperature": temperature, "samples": samples, "passes": passes, "greedy": greedy}
+        self._append("evaluations.jsonl", {"step": int(step), **row, "entropy": entropy, "mean_tokens": mean_tokens})
+
+    def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
+        """Append what was just paid for in a phase (tokens, FLOPs, seconds). Never cut back: redone work counts."""
+        self._append("spent.jsonl", {"step": int(step), "phase": phase, **amounts})
+
+    # ------------------------------------------------------------ whole files
+
+    def progress(self, phase: str, step: int = 0, steps: int = 0, message: str = "") -> None:
+        """Say where the job is; `steps` is the length of the phase (0: unknown)."""
+        if self._accuracy is None:
+            rows = read_jsonl(self.run_dir / "metrics.jsonl")
+            seen = [row["metrics"]["eval/accuracy"] for row in rows if "eval/accuracy" in row["metrics"]]
+            self._accuracy = seen[-1] if seen else math.nan
+        accuracy = None if math.isnan(self._accuracy) else self._accuracy
+        place = {"phase": phase, "step": int(step), "steps": int(steps), "message": message, "accuracy": accuracy}
+        self.write_json("progress.json", {**place, "time": time.time()})
+
+    def write_json(self, name: str, value: Any) -> None:
+        """Write a whole JSON file atomically."""
+        self.run_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(self.run_dir / name, dump_json(value))
+
+    def read_json(self, name: str) -> Any:
+        """A JSON file of this run, or None."""
+        return read_json(self.run_dir / name)
+
+    def read_jsonl(self, name: str) -> list[dict[str, Any]]:
+        """The whole rows of a JSONL file of this run."""
+        return read_jsonl(self.run_dir / name)
+
+    # ------------------------------------------------------------ resume
+
+    def truncate(self, step: int) -> None:
+        """Drop the rows of steps after `step` (the checkpoint's; -1: all), each file in one atomic replacement.
+
+        `spent.jsonl` keeps every row: work that has to be redone was still paid for.
+        """
+        for name in STEPPED:
+            path = self.run_dir / name
+            if path.exists():
+                kept = [row for row in read_jsonl(path) if row["step"] <= step]
+                write_atomically(path, b"".join(dump_json(row, indent=None) for row in kept), sync=True)
+        self._cut_torn_line("spent.jsonl")
+        self._accuracy = None
+
+    def sync(self) -> None:
+        """Wait until every row written so far is on the disk."""
+        for path in self.run_dir.glob("*.json*"):
+            force_to_disk(path)
+        force_to_disk(self.run_dir)
+
+    # ------------------------------------------------------------ internals
+
+    def _append(self, name: str, row: Mapping[str, Any]) -> None:
+        if name not in self._whole:
+            self.run_dir.mkdir(parents=True, exist_ok=True)
+            self._cut_torn_line(name)
+            self._whole.add(name)
+        line = dump_json({**row, "time": time.time()}, indent=None)
+        with (self.run_dir / name).open("ab", buffering=0) as file:  # unbuffered: one write, whole or torn at the end
+            file.write(line)
+
+    def _cut_torn_line(self, name: str) -> None:
+        """Cut what follows the last newline: appending to it would spoil the next row as well."""
+        with contextlib.suppress(FileNotFoundError), (self.run_dir / name).open("r+b") as file:
+            data = file.read()
+            if data and not data.endswith(b"\n"):
+                file.truncate(data.rfind(b"\n") + 1)
