@@ -23,9 +23,13 @@ class Problem:
 
 @dataclass(frozen=True)
 class AnswerFormat:
-    """How a final answer is written after a prompt, with or without the worked solution before it."""
+    """How a final answer is written after a prompt, with or without the worked solution before it.
+
+    `question_suffix` ends a prompt in plain text, where no chat template says where the question ends.
+    """
 
     answer_prefix: str
+    question_suffix: str = ""
 
     def direct(self, problem: Problem) -> str:
         """The answer alone, with its prefix: what UFO-RL's `final_answer` target scores."""

@@ -1,0 +1,31 @@
+"""One way from a question to a prompt, used by warm start, rollouts, evaluation and scoring alike."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from jinja2 import TemplateError
+
+
+def render_prompt(question: str, tokenizer: Any, system_prompt: str | None, suffix: str) -> str:
+    """The text a completion follows; tokenize it with `add_special_tokens=False`.
+
+    A tokenizer with a chat template gets a system turn (if there is a system prompt), the bare question as the user
+    turn and the opening of the assistant turn. Any other gets the question and `suffix`, the dataset's
+    `answer_format.question_suffix`; there the system prompt is not used. Where the template has no system turn
+    (Gemma's raises), the system prompt opens the user turn.
+    """
+    if not getattr(tokenizer, "chat_template", None):
+        return question + suffix
+    user = {"role": "user", "content": question}
+    if not system_prompt:
+        return chat(tokenizer, [user])
+    try:
+        return chat(tokenizer, [{"role": "system", "content": system_prompt}, user])
+    except TemplateError:
+        return chat(tokenizer, [{"role": "user", "content": f"{system_prompt}\n\n{question}"}])
+
+
+def chat(tokenizer: Any, messages: list[dict[str, str]]) -> str:
+    """The rendered turns, with the assistant's turn opened."""
+    return str(tokenizer.apply_chat_template(messages, tokenize=False, add_generation_prompt=True))

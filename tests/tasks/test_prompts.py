@@ -1,0 +1,52 @@
+"""Prompts: one rendering for every use, with or without a chat template."""
+
+from __future__ import annotations
+
+import pytest
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import WhitespaceSplit
+from transformers import PreTrainedTokenizerFast
+
+from repro.tasks.prompts import render_prompt
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+NO_SYSTEM = "{% if messages[0]['role'] == 'system' %}{{ raise_exception('System role not supported') }}{% endif %}"
+
+
+def tokenizer(chat_template: str | None) -> PreTrainedTokenizerFast:
+    words = Tokenizer(WordLevel({"<unk>": 0, "<pad>": 1, "</s>": 2}, unk_token="<unk>"))
+    words.pre_tokenizer = WhitespaceSplit()
+    fast = PreTrainedTokenizerFast(tokenizer_object=words, unk_token="<unk>", pad_token="<pad>", eos_token="</s>")
+    fast.chat_template = chat_template
+    return fast
+
+
+@pytest.mark.parametrize("system_prompt", [None, "Be brief."])
+def test_without_a_template_the_prompt_is_the_question_and_its_suffix(system_prompt):
+    assert render_prompt("7*5-9?", tokenizer(None), system_prompt, "") == "7*5-9?"
+    assert render_prompt("How many eggs?", tokenizer(None), system_prompt, "\n") == "How many eggs?\n"
+
+
+def test_a_template_opens_the_assistant_turn_and_ignores_the_suffix():
+    assert (
+        render_prompt("How many eggs?", tokenizer(CHATML), None, "\n")
+        == "<|im_start|>user\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_a_system_prompt_becomes_the_system_turn():
+    assert (
+        render_prompt("How many eggs?", tokenizer(CHATML), "Be brief.", "\n")
+        == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_a_template_without_system_turn_gets_the_system_prompt_in_the_user_turn():
+    assert (
+        render_prompt("How many eggs?", tokenizer(NO_SYSTEM + CHATML), "Be brief.", "\n")
+        == "<|im_start|>user\nBe brief.\n\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
+    )
