@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
+Seed = Annotated[int, Field(ge=0)]
 Scalar = bool | int | float | str | None
 
 
 class Strict(BaseModel):
-    """Base of every spec section: unknown keys are errors, instances are immutable."""
+    """Base of every spec section: unknown keys are errors, instances are immutable, nothing is coerced.
 
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True)
+    (`"3"` is no number and `yes` no boolean; a whole number may stand for a float.)
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, strict=True)
 
 
 # ---------------------------------------------------------------- model
@@ -27,6 +31,7 @@ class Teacher(Strict):
     noise_subtract: float = Field(0.12, ge=0, le=1, description="the same for a - step")
     noise_multiply: float = Field(0.20, ge=0, le=1, description="the same for a * step")
     direct_answers: float = Field(0.15, ge=0, lt=1, description="share of examples that skip the written steps")
+    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
 
 
 class WarmStart(Strict):
@@ -211,9 +216,13 @@ class EvaluateSpec(Strict):
     samples: int = Field(4, ge=1, description="k of avg@k")
     temperature: float = Field(1.0, gt=0, description="sampling temperature")
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus")
-    questions: int | None = Field(None, ge=1, description="use only the first n test questions")
+    questions: int | None = Field(None, ge=1, description="use only the first n questions of a set")
+    sets: tuple[Literal["test", "validation", "extra"], ...] = Field(
+        ("test", "extra"), min_length=1, description="what is evaluated; sweeps look at validation only"
+    )
+    pool_samples: int = Field(8, ge=1, description="samples per training question for the start policy's pass rates")
     base_temperatures: tuple[float, ...] = Field(
-        (0.3, 0.6), description="further temperatures at which the start policy is measured (greedy always is)"
+        (0.3, 0.6), strict=False, description="further temperatures at which the start policy is measured (greedy always is)"
     )
 
 
@@ -240,7 +249,14 @@ class RangeBand(Strict):
         return self
 
 
-Band = CenterBand | RangeBand
+def _band_kind(value: Any) -> str:
+    bounded = isinstance(value, RangeBand) or (isinstance(value, dict) and ("low" in value or "high" in value))
+    return "<bounds>" if bounded else "<center>"
+
+
+Band = Annotated[
+    Annotated[CenterBand, Tag("<center>")] | Annotated[RangeBand, Tag("<bounds>")], Discriminator(_band_kind)
+]
 
 
 class Uniform(Strict):
@@ -342,12 +358,12 @@ class Budget(Strict):
 
 
 class FloatRange(Strict):
-    float: Annotated[tuple[float, float], Field(description="low and high, both included")]
+    float: Annotated[tuple[float, float], Field(strict=False, description="low and high, both included")]
     log: bool = False
 
 
 class IntRange(Strict):
-    int: Annotated[tuple[int, int], Field(description="low and high, both included")]
+    int: Annotated[tuple[int, int], Field(strict=False, description="low and high, both included")]
     log: bool = False
 
 
@@ -355,16 +371,30 @@ class Choice(Strict):
     choice: list[Scalar] = Field(min_length=1)
 
 
+def _range_kind(value: Any) -> str | None:
+    kinds: dict[str, type[Strict]] = {"float": FloatRange, "int": IntRange, "choice": Choice}
+    for name, kind in kinds.items():
+        if isinstance(value, kind) or (isinstance(value, dict) and name in value):
+            return f"<{name}>"
+    return None
+
+
+Range = Annotated[
+    Annotated[FloatRange, Tag("<float>")] | Annotated[IntRange, Tag("<int>")] | Annotated[Choice, Tag("<choice>")],
+    Discriminator(_range_kind),
+]
+
+
 class SweepSpec(Strict):
     """An Optuna study over fields of one arm; it looks at validation questions only."""
 
     arm: str = Field(description="the arm whose fields are searched")
-    space: dict[str, FloatRange | IntRange | Choice] = Field(min_length=1, description="dotted path -> range")
+    space: dict[str, Range] = Field(min_length=1, description="dotted path -> range")
     metric: Literal["validation_accuracy", "validation_accuracy_auc"] = Field("validation_accuracy")
     direction: Literal["maximize", "minimize"] = "maximize"
     trials: int = Field(20, ge=1, description="trials in total; a resumed study makes the missing ones")
     batch: int = Field(2, ge=1, description="trials asked before the first is told: fixes the outcome of a parallel sweep")
-    seeds: list[int] = Field(default_factory=lambda: [1000, 1001], min_length=1, description="not those of the tables")
+    seeds: list[Seed] = Field(default_factory=lambda: [1000, 1001], min_length=1, description="not those of the tables")
     sampler_seed: int = Field(0, ge=0, description="seed of Optuna's sampler")
 
 
@@ -383,14 +413,14 @@ class Spec(Strict):
     question: str | None = Field(None, description="what the study asks, in one sentence, for the report")
     model: list[ModelSpec] = Field(min_length=1, description="one policy or a list of them")
     dataset: list[DatasetSpec] = Field(min_length=1, description="one dataset or a list of them")
-    train: TrainSpec = Field(default_factory=TrainSpec)
-    evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec)
+    train: TrainSpec = Field(default_factory=TrainSpec, description="GRPO, the same for all arms unless an arm differs")
+    evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec, description="how accuracy is measured")
     arms: dict[str, ArmSpec] = Field(min_length=1, description="name -> arm")
     axes: dict[str, list[Scalar]] = Field(default_factory=dict, description="dotted path -> values; axes multiply")
-    seeds: list[int] = Field(default_factory=lambda: [0, 1, 2], min_length=1)
-    budget: Budget | None = None
-    sweep: SweepSpec | None = None
-    report: ReportSpec = Field(default_factory=ReportSpec)
+    seeds: list[Seed] = Field(default_factory=lambda: [0, 1, 2], min_length=1, description="one run of each arm per seed")
+    budget: Budget | None = Field(None, description="stop after so many tokens or seconds instead of train.steps")
+    sweep: SweepSpec | None = Field(None, description="an Optuna study over fields of one arm")
+    report: ReportSpec = Field(default_factory=ReportSpec, description="what the report compares and shows")
 
     @model_validator(mode="before")
     @classmethod
@@ -416,4 +446,4 @@ class Cell(Strict):
     selection: Selection
     replay: ReplaySpec | None
     budget: Budget | None
-    seed: int
+    seed: Seed
