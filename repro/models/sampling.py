@@ -84,6 +84,7 @@ def sample(
                     max_new_tokens=max_new_tokens,
                     pad_token_id=tokenizer.pad_token_id,
                     eos_token_id=sorted(ends),
+                    repetition_penalty=1.0,  # some models ship another default, which training does not sample with
                     **options,
                 )  # (rows, prompt + completion)
                 for r, completion in zip(chosen, out[:, ids.shape[1] :].tolist(), strict=True):

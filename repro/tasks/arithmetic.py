@@ -1,4 +1,4 @@
-"""Procedural arithmetic with a written chain of steps: a task whose true difficulty is known and whose supply is endless.
+"""Procedural arithmetic with a written chain of steps: its true difficulty is known and its supply is endless.
 
 `7*5-9?` is answered by `7*5=35;35-9=26#26`: left to right, every result modulo 100, operands 2 to 9.
 """
@@ -138,8 +138,8 @@ def _flat(
                 taken.add(problem.question)
         if not streams:
             raise UserError(
-                f"dataset.arithmetic: {size} questions of {lengths[0]} to {lengths[-1]} steps ({operations}) were asked "
-                f"for the {role} split, but only {len(rows)} distinct ones exist there. "
+                f"dataset.arithmetic: {size} questions of {lengths[0]} to {lengths[-1]} steps ({operations}) were "
+                f"asked for the {role} split, but only {len(rows)} distinct ones exist there. "
                 f"Ask for fewer questions, or for longer chains with max_steps."
             )
     return [rows[i] for i in rng.permutation(len(rows))]

@@ -1,0 +1,174 @@
+"""Loads the policy of a spec: the embedded one, a hub id or a local directory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repro.cache import Cache
+from repro.errors import UserError
+from repro.models.warm_start import COST_FILE, build_warm_start, warm_start_key
+from repro.spec.schema import DatasetSpec, ModelSpec, TinyModel
+from repro.tasks.problem import TaskData
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ASSETS = Path(__file__).parent / "assets"
+SHIPPED = ASSETS / "tiny"
+CARD_FILE = "card.json"
+CONTENT = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".tiktoken"}
+
+
+@dataclass
+class Policy:
+    """A loaded policy. `identity` is its digest; `base` holds the shipped card or the warm start's own record.
+
+    `warm_start_cost` is what this call spent (tokens, flops, seconds): zeros where the weights were there already.
+    """
+
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    directory: Path
+    label: str
+    identity: str
+    base: dict[str, Any] = field(default_factory=dict)
+    warm_start_cost: dict[str, float] = field(default_factory=dict)
+
+
+def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
+    """Digest of what the policy is and how it is prompted; labels do not enter. Imports no torch.
+
+    A hub model is its id and revision, a directory is its files' contents (UserError where it is no model), the
+    embedded policy is the key of its warm start.
+    """
+    prompt: str | None = model.system_prompt
+    if model.tiny is not None:
+        source = ["tiny", warm_start_key(model.tiny, dataset)]
+        prompt = None  # its tokenizer has no chat template, so no prompt reaches it
+    elif model.hub is not None:
+        source = ["hub", model.hub, model.revision or "main"]
+    else:
+        source = ["path", _content_digest(_checked_directory(str(model.path)))]
+    what = {"source": source, "prompt": prompt, "dtype": model.dtype, "remote_code": model.trust_remote_code}
+    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def load_policy(
+    model: ModelSpec,
+    dataset: DatasetSpec,
+    data: TaskData,
+    cache: Cache,
+    progress: Callable[[str, float], None] | None = None,
+) -> Policy:
+    """The policy in evaluation mode with its tokenizer (left padding, pad and end tokens set).
+
+    The embedded policy comes from the package where its key is that of the shipped one, else from the cache, else its
+    warm start is run. Raises UserError for a directory or hub id that does not load.
+    """
+    cost = {"tokens": 0, "flops": 0.0, "seconds": 0.0}
+    base: dict[str, Any] = {}
+    if model.tiny is not None:
+        directory, spent = _tiny_directory(model.tiny, dataset, data, cache, progress)
+        record = directory / (CARD_FILE if directory == SHIPPED else COST_FILE)
+        base = json.loads(record.read_text())
+        cost.update({key: spent[key] for key in cost if key in spent})
+        name = str(directory)
+    elif model.hub is not None:
+        name, directory = model.hub, Path(model.hub)
+    else:
+        directory = _checked_directory(str(model.path))
+        name = str(directory)
+    loaded, tokenizer = _load(model, name)
+    if model.hub is not None:
+        directory = _snapshot(model.hub, model.revision) or directory
+    return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost)
+
+
+def shipped_key() -> str | None:
+    """Warm-start key of the policy in the package, None where there is none."""
+    card = SHIPPED / CARD_FILE
+    return json.loads(card.read_text())["key"] if card.is_file() else None
+
+
+def _tiny_directory(
+    tiny: TinyModel,
+    dataset: DatasetSpec,
+    data: TaskData,
+    cache: Cache,
+    progress: Callable[[str, float], None] | None,
+) -> tuple[Path, dict[str, float]]:
+    """Where the embedded policy lies, and what was spent on it just now."""
+    key = warm_start_key(tiny, dataset)
+    if key == shipped_key():
+        return SHIPPED, {}
+    spent: dict[str, float] = {}
+
+    def build(directory: Path) -> None:
+        spent.update(build_warm_start(directory, tiny, dataset, data, progress)["cost"])
+
+    return cache.directory("warm_start", key, build), spent
+
+
+def _load(spec: ModelSpec, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer
+
+    where = "model.hub" if spec.hub else "model.path"
+    options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
+    if spec.revision is not None:
+        options["revision"] = spec.revision
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(name, **options)
+        loaded = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, spec.dtype), **options)
+    except (OSError, ValueError) as error:
+        first = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"{where}: {name!r} did not load: {first}\nExpected a causal language model with its tokenizer; for a hub "
+            f"id check the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
+        ) from error
+    if tokenizer.eos_token_id is None:
+        raise UserError(f"{where}: the tokenizer of {name!r} has no end-of-sequence token, so no completion would end")
+    if tokenizer.pad_token_id is None:
+        tokenizer.pad_token = tokenizer.eos_token  # masks tell them apart, as in TRL
+    tokenizer.padding_side = "left"
+    loaded.eval()
+    return loaded, tokenizer
+
+
+def _checked_directory(path: str) -> Path:
+    """The directory, once it is clear that it holds a model. Raises UserError naming what is missing."""
+    directory = Path(path).expanduser()
+    if not directory.is_dir():
+        raise UserError(
+            f"model.path: {path!r} is not a directory; expected one saved by transformers, or use model.hub"
+        )
+    weights = [p for p in directory.iterdir() if p.suffix in (".safetensors", ".bin")]
+    missing = [name for name in ("config.json", "tokenizer_config.json") if not (directory / name).is_file()]
+    if missing or not weights:
+        lacks = " and ".join([*missing, *([] if weights else ["weights (*.safetensors)"])])
+        raise UserError(
+            f"model.path: {path!r} lacks {lacks}; expected a directory in which both model.save_pretrained and "
+            f"tokenizer.save_pretrained were called"
+        )
+    return directory
+
+
+def _content_digest(directory: Path) -> str:
+    """SHA-256 over names and contents of the files a model is loaded from."""
+    digest = hashlib.sha256()
+    for path in sorted(p for p in directory.iterdir() if p.is_file() and p.suffix in CONTENT):
+        with path.open("rb") as stream:
+            digest.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return digest.hexdigest()
+
+
+def _snapshot(hub: str, revision: str | None) -> Path | None:
+    from huggingface_hub import try_to_load_from_cache
+
+    found = try_to_load_from_cache(hub, "config.json", revision=revision)
+    return Path(found).parent if isinstance(found, str) else None
