@@ -39,10 +39,9 @@ def test_a_template_opens_the_assistant_turn_and_ignores_the_suffix():
 
 
 def test_a_system_prompt_becomes_the_system_turn():
-    assert (
-        render_prompt("How many eggs?", tokenizer(CHATML), "Be brief.", "\n")
-        == "<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
-    )
+    prompt = render_prompt("How many eggs?", tokenizer(CHATML), "Be brief.", "\n")
+    assert prompt.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHow many eggs?<|im_end|>\n")
+    assert prompt.endswith("<|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_a_template_without_system_turn_gets_the_system_prompt_in_the_user_turn():
