@@ -82,6 +82,10 @@ class Ledger:
         phase, wall_start, cpu_start = self._open[-1]
         self.add(phase, seconds=wall - wall_start, cpu_seconds=cpu - cpu_start)
 
+    def cost(self, phase: str) -> Cost:
+        """What a phase cost so far."""
+        return self._costs[phase]
+
     def total(self, field: str, phases: Sequence[str] = PHASES) -> float:
         """Sum of one field of `Cost` over phases."""
         return sum(getattr(self._costs[phase], field) for phase in phases)

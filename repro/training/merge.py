@@ -27,7 +27,7 @@ def pad_left(rows: Sequence[np.ndarray], width: int, value: int) -> torch.Tensor
     """(len(rows), width) int64, values at the right."""
     out = torch.full((len(rows), width), value, dtype=torch.long)  # (R, width)
     for i, row in enumerate(rows):
-        out[i, width - len(row) :] = torch.from_numpy(np.asarray(row, dtype=np.int64))
+        out[i, width - len(row) :] = torch.tensor(row, dtype=torch.long)
     return out
 
 
@@ -35,7 +35,7 @@ def pad_right(rows: Sequence[np.ndarray], width: int, value: float, dtype: torch
     """(len(rows), width), values at the left."""
     out = torch.full((len(rows), width), value, dtype=dtype)  # (R, width)
     for i, row in enumerate(rows):
-        out[i, : len(row)] = torch.from_numpy(np.ascontiguousarray(row)).to(dtype)
+        out[i, : len(row)] = torch.tensor(row, dtype=dtype)
     return out
 
 

@@ -1,9 +1,10 @@
 """GRPO on TRL with chosen questions, replayed groups, updates without idle rows, and every cost counted.
 
-`SelectiveGRPOTrainer` wraps TRL's `GRPOTrainer` at five seams and copies none of its code; the loss stays TRL's:
+`SelectiveGRPOTrainer` wraps TRL's `GRPOTrainer` at six seams and copies none of its code; the loss stays TRL's:
 
 - `_generate_and_score_completions`: the questions of the step are chosen here, not in the loader, which reads one
   generation batch ahead; replayed groups are joined to what TRL returns.
+- `_tokenize_prompts`: prompts are rendered text already.
 - `_generate`: completions and tokens are counted where they are made.
 - `_prepare_inputs`: rows without advantage are left out of a minibatch after TRL has split the batch.
 - `_compute_loss`: the kept rows' loss is scaled so that the gradient is that of all rows.
@@ -222,6 +223,10 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             predicted=None if predicted is None else [float(predicted[i]) for i in fresh],
             metrics=metrics,
         )
+
+    def _tokenize_prompts(self, prompts: list[str]) -> Any:
+        # Prompts are rendered already; special tokens would come twice where the template has written them.
+        return self.processing_class(text=prompts, add_special_tokens=False)["input_ids"], None, {}
 
     def _generate(self, prompts: list[Any]) -> Any:
         with self.ledger.phase("rollout"):

@@ -1,0 +1,283 @@
+"""One cell, start to finish: data, policy, selection, GRPO with evaluations and checkpoints, the record of it all."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from transformers import PrinterCallback, TrainerCallback
+from transformers.utils import logging as transformers_logging
+
+from repro.cache import Cache
+from repro.errors import UserError
+from repro.models.policy import Policy, load_policy
+from repro.replay.buffer import ReplayBuffer
+from repro.selection.build import build_selector
+from repro.selection.base import Selector
+from repro.spec.schema import Cell
+from repro.tasks.datasets import load_dataset
+from repro.tasks.problem import Problem, TaskData
+from repro.tracking.journal import Journal
+from repro.tracking.labels import Labels
+from repro.training.base_policy import describe_base
+from repro.training.evaluation import Evaluation, Sampler
+from repro.training.ledger import SPEND, Ledger, subtract
+from repro.training.randomness import EVALUATE, REPLAY, derive_seed
+from repro.training.resources import PolicyResources
+from repro.training.trainer import SelectiveGRPOTrainer, StepRecord, grpo_config, last_checkpoint
+
+BUDGET_STEPS = 100_000
+"""Steps a run with a budget may make at most: the budget ends it long before."""
+
+
+class GRPOJob:
+    """The parts of one cell and what happens to them at each step."""
+
+    def __init__(self, cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
+        self.cell, self.identity, self.run_dir = cell, identity, run_dir
+        self.journal, self.ledger, self.cache = Journal(run_dir), Ledger(), Cache(runs_dir / "cache")
+        self.labels = Labels.of(cell)
+        self.journal.start(cell, identity, self.labels)
+        self.journal.progress("loading")
+        self.data: TaskData = load_dataset(cell.dataset)
+        self.policy: Policy = load_policy(cell.model, cell.dataset, self.data, self.cache, self._say)
+        self.sampler = self._sampler()
+        self.resources = PolicyResources(cell, self.data, self.policy, self.sampler, self.ledger, self.cache)
+        self.steps = cell.train.steps if cell.budget is None else BUDGET_STEPS
+        self._logged_spend: dict[str, Any] = {}
+        self._evaluated: dict[str, float] = {}
+
+    def _say(self, message: str, done: float) -> None:
+        self.journal.progress(message, round(100 * done), 100)
+
+    def _sampler(self) -> Sampler:
+        cell = self.cell
+        return Sampler(
+            self.policy.model,
+            self.policy.tokenizer,
+            self.data,
+            cell.model.system_prompt,
+            cell.train.max_completion_tokens,
+            self.ledger,
+        )
+
+    # ------------------------------------------------------------ run
+
+    def run(self) -> None:
+        """Train from the last checkpoint, or from the start policy, to the end; the marker is written last."""
+        cell = self.cell
+        self.ledger.add("warm_start", **_warm_start_amounts(self.policy))
+        checkpoints = self.run_dir / "checkpoints"
+        checkpoint = last_checkpoint(checkpoints)
+        sets = evaluation_sets(cell, self.data)
+        base = describe_base(cell, self.data, self.policy, self.resources, sets, self.cache, self.journal.progress)
+        self.journal.write_json("base.json", base)
+        self.journal.progress("selecting")
+        selector = self._build_selector()
+        trainer = self._build_trainer(selector, checkpoints)
+        if checkpoint is None:
+            self.journal.truncate(-1)
+            self._prepare_selection(selector)
+            self._record_base(base)
+        else:
+            trainer.restore(checkpoint)
+            self.journal.truncate(json.loads((checkpoint / "complete.json").read_text())["step"])
+            self._logged_spend = self.ledger.as_dict()
+        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        self._finish(trainer)
+
+    def _build_selector(self) -> Selector:
+        cell = self.cell
+        ids = [problem.id for problem in self.data.train]
+        if len(ids) < cell.train.questions_per_step:
+            raise UserError(
+                f"dataset has {len(ids)} training questions, fewer than train.questions_per_step "
+                f"{cell.train.questions_per_step}; lower it or raise dataset.limits.train"
+            )
+        return build_selector(cell.selection, ids, cell.seed, self.resources, cell.train.group_size)
+
+    def _prepare_selection(self, selector: Selector) -> None:
+        """Compute an offline subset now, so that its cost comes before the first step, and write it down."""
+        kept = selector.kept()
+        ids = [problem.id for problem in self.data.train]
+        scores = selector.scores()
+        self.journal.write_json(
+            "selection.json",
+            {
+                "method": self.cell.selection.method,
+                "pool": len(ids),
+                "kept": ids if kept is None else [ids[i] for i in kept],
+                "scores": None if scores is None else dict(zip(ids, map(float, scores), strict=True)),
+                "steps_true": {p.id: p.metadata["steps"] for p in self.data.train if "steps" in p.metadata},
+            },
+        )
+
+    def _build_trainer(self, selector: Selector, checkpoints: Path) -> SelectiveGRPOTrainer:
+        cell = self.cell
+        buffer = None
+        if cell.replay is not None:
+            buffer = ReplayBuffer(cell.replay.capacity, derive_seed(cell.seed, REPLAY))
+        self.policy.model.train()
+        trainer = SelectiveGRPOTrainer(
+            model=self.policy.model,
+            tokenizer=self.policy.tokenizer,
+            problems=self.data.train,
+            prompts=self.sampler.prompts(self.data.train),
+            verifier=self.data.verifier,
+            selector=selector,
+            train=cell.train,
+            args=grpo_config(cell.train, self.steps, cell.seed, checkpoints, cell.evaluate.every),
+            ledger=self.ledger,
+            seed=cell.seed,
+            on_step=self._on_step,
+            buffer=buffer,
+            replay=cell.replay,
+            placeholder_rows=cell.train.questions_per_step * min(self.steps, 64),
+            callbacks=[_StepClock(self)],
+        )
+        trainer.remove_callback(PrinterCallback)
+        self.resources.step = lambda: trainer.state.global_step // cell.train.minibatches + 1
+        return trainer
+
+    def _finish(self, trainer: SelectiveGRPOTrainer) -> None:
+        self.policy.model.save_pretrained(self.run_dir / "policy")
+        self.policy.tokenizer.save_pretrained(self.run_dir / "policy")
+        self.journal.write_json("ledger.json", self.ledger.as_dict())
+        self.journal.progress("finished", trainer.step, trainer.step)
+        self.journal.finish({"steps": trainer.step, **self._evaluated, **self.ledger.metrics()})
+
+    # ------------------------------------------------------------ what happens at each step
+
+    def _record_base(self, base: dict[str, Any]) -> None:
+        """Step 0: the start policy as it was measured once for all cells that share it."""
+        metrics = {"eval/greedy": base["greedy"], "eval/entropy": base["entropy"], "eval/tokens": base["mean_tokens"]}
+        for evaluation in base["evaluations"]:
+            self.journal.record_evaluation(0, evaluation.pop("set"), **evaluation)
+        metrics |= {f"eval/{_series(name)}": value for name, value in base["accuracy"].items()}
+        self.journal.log(0, {**metrics, **self.ledger.metrics()})
+        self._log_spending(0)
+
+    def evaluate(self, step: int) -> None:
+        """Evaluate the policy as it is after a step, on every set the spec asks for."""
+        self.journal.progress("evaluating", step, self.steps)
+        metrics: dict[str, float] = {}
+        for name, problems in evaluation_sets(self.cell, self.data).items():
+            main = name in ("test", "validation")
+            result = self.sampler.evaluate(
+                name,
+                problems,
+                samples=self.cell.evaluate.samples if main else 1,
+                temperature=self.cell.evaluate.temperature,
+                top_p=self.cell.evaluate.top_p,
+                seed=derive_seed(self.cell.seed, EVALUATE, step, len(metrics)),
+                greedy=main,
+            )
+            self.journal.record_evaluation(step, **result.as_dict())
+            metrics |= evaluation_metrics(result)
+        self._evaluated = metrics
+        self.journal.log(step, metrics)
+
+    def _on_step(self, record: StepRecord) -> None:
+        train, ids = self.data.train, [problem.id for problem in self.data.train]
+        known = [train[i].metadata.get("steps") for i in record.fresh]
+        self.journal.record_step(
+            record.step,
+            chosen=[ids[i] for i in record.fresh],
+            fresh=[ids[i] for i in record.fresh],
+            replayed=[ids[i] for i in record.replayed],
+            predicted=record.predicted,
+            pass_rate=record.pass_rates,
+            steps_true=known if None not in known else None,
+        )
+        self.journal.log(record.step, {**record.metrics, **self.ledger.metrics()})
+        self._log_spending(record.step)
+        self.journal.write_json("ledger.json", self.ledger.as_dict())
+        self.journal.progress("training", record.step, self._planned_steps(record.step))
+
+    def _planned_steps(self, step: int) -> int:
+        done = self.budget_used()
+        return self.steps if self.cell.budget is None else max(step, round(step / max(done, 1e-9)))
+
+    def budget_used(self) -> float:
+        """Share of the budget that is spent; 0 where there is none."""
+        budget = self.cell.budget
+        if budget is None:
+            return 0.0
+        if budget.tokens is not None:
+            return self.ledger.total("generated_tokens", SPEND) / budget.tokens
+        assert budget.seconds is not None
+        return self.ledger.total("seconds", SPEND) / budget.seconds
+
+    def _log_spending(self, step: int) -> None:
+        now = self.ledger.as_dict()
+        for phase, amounts in subtract(now, self._logged_spend).items():
+            self.journal.spent(step, phase, amounts)
+        self._logged_spend = now
+
+
+class _StepClock(TrainerCallback):
+    """Times the updates, evaluates after the steps that are due, and ends a run whose budget is spent."""
+
+    def __init__(self, job: GRPOJob) -> None:
+        self.job = job
+
+    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.job.ledger.enter("train")
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
+        self.job.ledger.leave()
+        cell = self.job.cell
+        if state.global_step % cell.train.minibatches:
+            return
+        step = state.global_step // cell.train.minibatches
+        last = step == self.job.steps or self.job.budget_used() >= 1
+        if last:
+            control.should_training_stop = True
+        if last or step % cell.evaluate.every == 0:
+            self.job.evaluate(step)
+        control.should_save = step % cell.evaluate.every == 0
+
+
+def evaluation_sets(cell: Cell, data: TaskData) -> dict[str, tuple[Problem, ...]]:
+    """Set name -> problems, as far as the spec's `evaluate` asks for them."""
+    sets: dict[str, tuple[Problem, ...]] = {}
+    for name in cell.evaluate.sets:
+        if name == "extra":
+            sets |= data.extra
+        else:
+            sets[name] = data.test if name == "test" else data.validation
+    limit = cell.evaluate.questions
+    empty = [name for name, problems in sets.items() if not problems]
+    if empty:
+        raise UserError(f"evaluate.sets: the dataset has no {' and no '.join(empty)} questions")
+    return {name: problems[:limit] for name, problems in sets.items()}
+
+
+def evaluation_metrics(result: Evaluation) -> dict[str, float]:
+    """The `eval/...` series of one evaluation."""
+    if result.greedy_accuracy is None:
+        return {f"eval/{_series(result.set)}": result.accuracy}
+    metrics = {"eval/entropy": result.entropy, "eval/tokens": result.mean_tokens, "eval/greedy": result.greedy_accuracy}
+    return {**metrics, f"eval/{_series(result.set)}": result.accuracy}
+
+
+def _series(name: str) -> str:
+    return "accuracy" if name == "test" else name
+
+
+def _warm_start_amounts(policy: Policy) -> dict[str, float]:
+    cost = policy.warm_start_cost
+    return {"trained_tokens": int(cost["tokens"]), "flops": cost["flops"], "seconds": cost["seconds"]}
+
+
+def run_job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
+    """Train one cell in this process and deliver its record to MLflow. Raises what goes wrong."""
+    from repro.tracking.store import deliver
+
+    transformers_logging.disable_progress_bar()
+    job = GRPOJob(cell, identity, Path(run_dir), Path(runs_dir))
+    job.run()

@@ -1,0 +1,147 @@
+"""What selection may ask for about questions: scores, pass rates and embeddings (cached by content), and probes."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repro.cache import Cache
+from repro.models.policy import Policy
+from repro.selection.confidence import Target, score_confidence, target_texts
+from repro.selection.embeddings import embed_questions
+from repro.selection.passes import PassCost
+from repro.spec.schema import Cell
+from repro.tasks.datasets import dataset_digest
+from repro.tasks.problem import TaskData
+from repro.training.evaluation import Sampler
+from repro.training.ledger import Cost, Ledger
+from repro.training.randomness import PASS_RATE, PROBE, derive_seed
+
+VERSION = 1
+"""Enters every cache key: raise it when the same fields would give other numbers."""
+
+
+class PolicyResources:
+    """Answers a selector's questions with the policy, and enters what they cost in the ledger.
+
+    What depends on the start policy alone is cached by content. Its cost is charged in full from the cached record:
+    an arm that selects has to pay for selecting, whoever ran first.
+    """
+
+    def __init__(self, cell: Cell, data: TaskData, policy: Policy, sampler: Sampler, ledger: Ledger, cache: Cache):
+        self.cell, self.data, self.policy, self.sampler = cell, data, policy, sampler
+        self.ledger, self.cache = ledger, cache
+        self.ids = [problem.id for problem in data.train]
+        self.step: Callable[[], int] = lambda: 0  # the trainer's step, once there is a trainer
+
+    def confidences(self, target: Target) -> np.ndarray:
+        """(N,) s of UFO-RL under the start policy."""
+
+        def build() -> tuple[np.ndarray, Cost]:
+            measured, policy = Ledger(), self.policy
+
+            def respond(prompts: Sequence[str]) -> list[str]:
+                return self._sampler(measured).completions(self.data.train, 1, 0.0, 1.0, 0, "score")[0].texts
+
+            contexts, targets = target_texts(
+                target,
+                self.sampler.prompts(self.data.train),
+                self.data.train,
+                self.data.answer_format,
+                respond=respond,
+                end=policy.tokenizer.eos_token,
+            )
+            with measured.phase("score"):
+                scored = score_confidence(policy.model, policy.tokenizer, contexts, targets)
+            self._enter(measured, scored.cost)
+            return scored.s, measured.cost("score")
+
+        return self._cached("scores", {"target": target}, "score", build)
+
+    def pass_rates(self, samples: int) -> np.ndarray:
+        """(N,) pass rates of the start policy over the training questions."""
+        return self._cached("pass_rates", self._pass_rate_key(samples), "probe", lambda: self._measure(samples))
+
+    def base_pass_rates(self, samples: int) -> np.ndarray:
+        """(N,) the same for the report's picture of the pool: nobody selects by it, so nobody pays."""
+        return self._cached("pass_rates", self._pass_rate_key(samples), None, lambda: self._measure(samples))
+
+    def embeddings(self) -> np.ndarray:
+        """(N, width) mean-pooled last hidden states of the start policy over the question text."""
+
+        def build() -> tuple[np.ndarray, Cost]:
+            measured = Ledger()
+            with measured.phase("score"):
+                vectors, cost = embed_questions(
+                    self.policy.model, self.policy.tokenizer, [problem.question for problem in self.data.train]
+                )
+            self._enter(measured, cost)
+            return vectors, measured.cost("score")
+
+        return self._cached("embeddings", {}, "score", build)
+
+    def probe(self, indices: Sequence[int], samples: int) -> list[tuple[float, ...]]:
+        """Rewards of `samples` completions per question under the policy as it is now."""
+        train = self.cell.train
+        seed = derive_seed(self.cell.seed, PROBE, self.step())
+        problems = [self.data.train[i] for i in indices]
+        return self.sampler.completions(problems, samples, train.temperature, train.top_p, seed, "probe")[1]
+
+    def _enter(self, ledger: Ledger, cost: PassCost) -> None:
+        """A teacher-forced pass in the ledger: every token of it was scored."""
+        flops = self.sampler.flop_counter.forward(cost.lengths)
+        ledger.add("score", scored_tokens=cost.prompt_tokens + cost.scored_tokens, flops=flops)
+
+    def _measure(self, samples: int) -> tuple[np.ndarray, Cost]:
+        measured, train = Ledger(), self.cell.train
+        _, rewards = self._sampler(measured).completions(
+            self.data.train, samples, train.temperature, train.top_p, derive_seed(PASS_RATE, samples), "probe"
+        )
+        return np.array([np.mean(group) for group in rewards]), measured.cost("probe")
+
+    def _pass_rate_key(self, samples: int) -> dict[str, Any]:
+        train = self.cell.train
+        return {
+            "samples": samples,
+            "temperature": train.temperature,
+            "top_p": train.top_p,
+            "max_completion_tokens": train.max_completion_tokens,
+        }
+
+    def _sampler(self, ledger: Ledger) -> Sampler:
+        return Sampler(
+            self.policy.model,
+            self.policy.tokenizer,
+            self.data,
+            self.cell.model.system_prompt,
+            self.cell.train.max_completion_tokens,
+            ledger,
+        )
+
+    def _cached(
+        self, kind: str, fields: dict[str, Any], phase: str | None, build: Callable[[], tuple[np.ndarray, Cost]]
+    ) -> np.ndarray:
+        def write(folder: Path) -> None:
+            values, cost = build()
+            np.save(folder / "values.npy", values, allow_pickle=False)
+            (folder / "card.json").write_text(json.dumps({"ids": self.ids, "cost": asdict(cost), "fields": fields}))
+
+        what = {
+            "version": VERSION,
+            "policy": self.policy.identity,
+            "dataset": dataset_digest(self.cell.dataset),
+            **fields,
+        }
+        key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+        folder = self.cache.directory(kind, key, write)
+        card = json.loads((folder / "card.json").read_text())
+        assert card["ids"] == self.ids, f"{folder}: rows belong to other questions"
+        if phase is not None:
+            self.ledger.add(phase, **card["cost"])
+        return np.load(folder / "values.npy", allow_pickle=False)

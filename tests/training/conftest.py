@@ -1,0 +1,83 @@
+"""A small untrained policy, a few questions, and rewards that depend on the text alone."""
+
+from __future__ import annotations
+
+import copy
+import zlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from transformers import PrinterCallback
+
+from repro.models.tiny import build_tiny
+from repro.models.tokenizers import character_tokenizer
+from repro.replay.buffer import ReplayBuffer
+from repro.selection.uniform import uniform
+from repro.spec.schema import Arithmetic, ReplaySpec, TinyModel, TrainSpec
+from repro.tasks.arithmetic import ALPHABET, make_arithmetic
+from repro.training.ledger import Ledger
+from repro.training.trainer import SelectiveGRPOTrainer, StepRecord, grpo_config
+
+torch.set_num_threads(1)
+
+TRAIN = TrainSpec(steps=3, questions_per_step=4, group_size=4, minibatches=2, max_completion_tokens=12)
+
+
+def coin(completion: str, answer: str) -> bool:
+    """Right about half the time, by the text alone, so that groups have different rewards."""
+    return zlib.crc32(completion.encode()) % 2 == 0
+
+
+@pytest.fixture(scope="session")
+def tokenizer() -> Any:
+    return character_tokenizer(ALPHABET)
+
+
+@pytest.fixture(scope="session")
+def data() -> Any:
+    return make_arithmetic(Arithmetic(pool=32, test=8, validation=0))
+
+
+@pytest.fixture(scope="session")
+def start_policy(tokenizer: Any) -> Any:
+    return build_tiny(TinyModel(width=24, layers=2, heads=3), tokenizer, 64)
+
+
+@pytest.fixture
+def make_trainer(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -> Callable[..., SelectiveGRPOTrainer]:
+    """`make_trainer(train=..., replay=..., verifier=..., folder=...)`; records of steps are in `.records`."""
+
+    def make(
+        train: TrainSpec = TRAIN,
+        replay: ReplaySpec | None = None,
+        verifier: Callable[[str, str], bool] = coin,
+        folder: str = "run",
+        placeholder_steps: int = 2,
+        **options: Any,
+    ) -> SelectiveGRPOTrainer:
+        records: list[StepRecord] = []
+        trainer = SelectiveGRPOTrainer(
+            model=copy.deepcopy(start_policy),
+            tokenizer=tokenizer,
+            problems=data.train,
+            prompts=[problem.question for problem in data.train],
+            verifier=verifier,
+            selector=options.pop("selector", None) or uniform([problem.id for problem in data.train], 0),
+            train=train,
+            args=grpo_config(train, train.steps, 0, tmp_path / folder, save_every=1),
+            ledger=Ledger(),
+            seed=0,
+            on_step=records.append,
+            buffer=ReplayBuffer(replay.capacity, 0) if replay else None,
+            replay=replay,
+            placeholder_rows=train.questions_per_step * placeholder_steps,
+            **options,
+        )
+        trainer.remove_callback(PrinterCallback)
+        trainer.records = records
+        return trainer
+
+    return make
