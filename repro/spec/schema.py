@@ -59,7 +59,7 @@ class TinyModel(Strict):
     @model_validator(mode="after")
     def _width_divides(self) -> TinyModel:
         if self.width % (2 * self.heads):
-            raise ValueError(f"width {self.width} must be a multiple of 2 x heads ({2 * self.heads})")
+            raise ValueError(f"got width {self.width}, expected a multiple of 2 x heads ({2 * self.heads})")
         return self
 
 
@@ -84,9 +84,9 @@ class ModelSpec(Strict):
     def _one_source(self) -> ModelSpec:
         given = [key for key in ("tiny", "hub", "path") if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"give exactly one of tiny, hub, path (given: {', '.join(given) or 'none'})")
+            raise ValueError(f"got {' and '.join(given) or 'none of them'}, expected exactly one of tiny, hub, path")
         if self.revision is not None and self.hub is None:
-            raise ValueError("revision belongs to hub")
+            raise ValueError(f"got revision {self.revision!r} without hub, expected both or neither")
         return self
 
     @property
@@ -116,7 +116,7 @@ class Arithmetic(Strict):
     @model_validator(mode="after")
     def _shares(self) -> Arithmetic:
         if self.easy + self.hard > 1:
-            raise ValueError(f"easy + hard is {self.easy + self.hard:g}, expected at most 1")
+            raise ValueError(f"got easy + hard = {self.easy + self.hard:g}, expected at most 1")
         return self
 
 
@@ -162,7 +162,7 @@ class DatasetSpec(Strict):
     def _one_source(self) -> DatasetSpec:
         given = [k for k in ("arithmetic", "named", "hub", "path") if getattr(self, k) is not None]
         if len(given) != 1 and given != ["named", "path"]:
-            raise ValueError(f"give exactly one of arithmetic, named, hub, path (given: {', '.join(given) or 'none'})")
+            raise ValueError(f"got {' and '.join(given) or 'none of them'}, expected exactly one of arithmetic, named, hub, path")
         return self
 
     @property
@@ -202,10 +202,14 @@ class TrainSpec(Strict):
         rows = self.questions_per_step * self.group_size
         if rows % self.minibatches:
             raise ValueError(
-                f"questions_per_step x group_size = {rows} rows must divide by minibatches {self.minibatches}"
+                f"got questions_per_step x group_size = {rows} rows, expected a multiple of minibatches"
+                f" ({self.minibatches})"
             )
         if self.skip_zero_advantage and self.kl > 0:
-            raise ValueError("skip_zero_advantage needs kl: 0, because the KL term moves groups without advantage")
+            raise ValueError(
+                f"got kl {self.kl:g} with skip_zero_advantage, expected one of them off: the KL term has a gradient"
+                " in groups without advantage too"
+            )
         return self
 
 
@@ -218,11 +222,11 @@ class EvaluateSpec(Strict):
     top_p: float = Field(1.0, gt=0, le=1, description="nucleus")
     questions: int | None = Field(None, ge=1, description="use only the first n questions of a set")
     sets: tuple[Literal["test", "validation", "extra"], ...] = Field(
-        ("test", "extra"), min_length=1, description="what is evaluated; sweeps look at validation only"
+        ("test", "extra"), strict=False, min_length=1, description="what is evaluated; sweeps look at validation only"
     )
     pool_samples: int = Field(8, ge=1, description="samples per training question for the start policy's pass rates")
     base_temperatures: tuple[float, ...] = Field(
-        (0.3, 0.6), strict=False, description="further temperatures at which the start policy is measured (greedy always is)"
+        (0.3, 0.6), strict=False, description="further temperatures of the start policy's accuracy (greedy always is)"
     )
 
 
@@ -245,7 +249,7 @@ class RangeBand(Strict):
     @model_validator(mode="after")
     def _ordered(self) -> RangeBand:
         if self.low >= self.high:
-            raise ValueError(f"low {self.low:g} must be below high {self.high:g}")
+            raise ValueError(f"got low {self.low:g} and high {self.high:g}, expected low < high")
         return self
 
 
@@ -273,6 +277,8 @@ class RandomSubset(Strict):
 
 
 class Banded(Strict):
+    """What the methods that keep a band of a score share."""
+
     band: Band = Field(default_factory=CenterBand, description="which scores are kept")
     fraction: Fraction | None = Field(None, description="share kept around a centre (default 0.1); not with low/high")
 
@@ -288,7 +294,10 @@ class Banded(Strict):
     @model_validator(mode="after")
     def _fraction_with_center(self) -> Banded:
         if isinstance(self.band, RangeBand) and self.fraction is not None:
-            raise ValueError("fraction goes with band.center; a band of low and high already fixes the size")
+            raise ValueError(
+                f"got fraction {self.fraction:g} with a band of low and high, expected one of them: the band fixes"
+                " the size; fraction goes with band.center"
+            )
         return self
 
 
@@ -320,6 +329,7 @@ class Difficulty(Strict):
 
 
 Selection = Annotated[Uniform | RandomSubset | Confidence | PassRate | Difficulty, Field(discriminator="method")]
+SELECTIONS: tuple[type[Strict], ...] = (Uniform, RandomSubset, Confidence, PassRate, Difficulty)
 
 
 class ReplaySpec(Strict):
@@ -353,21 +363,27 @@ class Budget(Strict):
     @model_validator(mode="after")
     def _one(self) -> Budget:
         if (self.tokens is None) == (self.seconds is None):
-            raise ValueError("give exactly one of tokens, seconds")
+            raise ValueError("got both or neither, expected exactly one of tokens, seconds")
         return self
 
 
 class FloatRange(Strict):
+    """Real numbers between two bounds."""
+
     float: Annotated[tuple[float, float], Field(strict=False, description="low and high, both included")]
     log: bool = False
 
 
 class IntRange(Strict):
+    """Whole numbers between two bounds."""
+
     int: Annotated[tuple[int, int], Field(strict=False, description="low and high, both included")]
     log: bool = False
 
 
 class Choice(Strict):
+    """One of the listed values."""
+
     choice: list[Scalar] = Field(min_length=1)
 
 

@@ -1,0 +1,189 @@
+"""Reads YAML into plain data that remembers on which line every field stands."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from repro.errors import UserError
+
+FieldPath = tuple[str | int, ...]
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Where a value was written: `where` is `file:line` or the `-S` option, `path` the field as the user wrote it."""
+
+    where: str
+    path: FieldPath
+
+
+@dataclass(frozen=True)
+class Problem:
+    """One mistake. `path` is the field it is shown at; a mistake in any field of `uses` makes it doubtful."""
+
+    path: FieldPath
+    text: str
+    uses: tuple[FieldPath, ...] = ()
+
+
+@dataclass
+class Document:
+    """Plain data (dict, list, scalars), the origin of every field, and the mistakes met so far."""
+
+    data: Any
+    origins: dict[FieldPath, Origin]
+    problems: list[Problem] = field(default_factory=list)
+
+    def origin(self, path: FieldPath) -> Origin:
+        """Origin of a field, or of its nearest written ancestor with the rest of the path appended."""
+        for cut in range(len(path), -1, -1):
+            found = self.origins.get(path[:cut])
+            if found is not None:
+                return Origin(found.where, found.path + path[cut:])
+        return Origin("spec", path)
+
+    def move(self, old: FieldPath, new: FieldPath) -> None:
+        """The subtree at `old` now lives at `new`; its fields keep the names the user wrote."""
+        moved = {new + p[len(old) :]: self.origins.pop(p) for p in list(self.origins) if p[: len(old)] == old}
+        self.origins.update(moved)
+
+    def forget(self, path: FieldPath) -> None:
+        """The subtree at `path` is about to be replaced."""
+        for known in [p for p in self.origins if p[: len(path)] == path]:
+            del self.origins[known]
+
+
+def walk(value: Any, path: FieldPath = ()) -> Iterator[FieldPath]:
+    """Paths of `value` and of everything in it."""
+    yield path
+    if isinstance(value, dict):
+        for key, inner in value.items():
+            yield from walk(inner, (*path, key))
+    elif isinstance(value, list):
+        for index, inner in enumerate(value):
+            yield from walk(inner, (*path, index))
+
+
+def dotted(path: FieldPath) -> str:
+    """`('seeds', 0)` -> `seeds.0`."""
+    return ".".join(map(str, path))
+
+
+class _CoreLoader(yaml.BaseLoader):
+    """YAML 1.2's core types: `1e-4` is a number, `on`, `off`, `yes` and `no` are words; plus `2_000_000`."""
+
+
+_TAG = "tag:yaml.org,2002:"
+_DIGITS = r"[0-9]+(?:_[0-9]+)*"
+_RESOLVERS = {
+    "null": (r"~|null|Null|NULL|", ["~", "n", "N", ""]),
+    "bool": (r"true|True|TRUE|false|False|FALSE", list("tTfF")),
+    "int": (rf"[-+]?{_DIGITS}|0o[0-7]+|0x[0-9a-fA-F]+", list("-+0123456789")),
+    "float": (
+        rf"[-+]?(?:\.{_DIGITS}|{_DIGITS}(?:\.(?:{_DIGITS})?)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+        list("-+0123456789."),
+    ),
+}
+for _kind, (_pattern, _first) in _RESOLVERS.items():
+    _CoreLoader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), _first)
+
+
+def parse_scalar(text: str) -> Any:
+    """A YAML value written on the command line (`0.1`, `[1, 2]`, `{method: random}`). Raises UserError."""
+    try:
+        node = yaml.compose(text, Loader=_CoreLoader)
+    except yaml.YAMLError as error:
+        raise UserError(f"{text!r} is no YAML value: {_reason(error)}") from None
+    document = Document(None, {})
+    value = _construct(node, (), "", document, ()) if node is not None else None
+    if document.problems:
+        raise UserError(f"{text!r}: {document.problems[0].text}")
+    return value
+
+
+def read_document(path: Path) -> Document:
+    """Parses a file. Syntax errors raise UserError; duplicate keys are collected as problems."""
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise UserError(_missing(path)) from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a directory, expected a YAML file") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise UserError(f"{path}: cannot be read: {error}") from None
+    try:
+        node = yaml.compose(text, Loader=_CoreLoader)
+    except yaml.YAMLError as error:
+        line = error.problem_mark.line + 1 if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark else 1
+        raise UserError(f"{path}:{line}: not valid YAML: {_reason(error)}") from None
+    document = Document({}, {(): Origin(f"{path}:1", ())})
+    if node is None:
+        return document
+    document.data = _construct(node, (), str(path), document, ())
+    document.origins.setdefault((), Origin(f"{path}:1", ()))
+    return document
+
+
+def _missing(path: Path) -> str:
+    from difflib import get_close_matches
+
+    siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
+    near = get_close_matches(path.name, siblings, n=1, cutoff=0.5)
+    return f"{path}: no such file" + (f", did you mean {path.parent / near[0]}?" if near else "")
+
+
+def _reason(error: yaml.YAMLError) -> str:
+    if isinstance(error, yaml.MarkedYAMLError):
+        return ", ".join(part for part in (error.context, error.problem) if part)
+    return str(error).splitlines()[0]
+
+
+def _construct(node: yaml.Node, path: FieldPath, file: str, document: Document, above: tuple[int, ...]) -> Any:
+    """The plain value of a node; notes its line. `above` guards against an alias that contains itself."""
+    document.origins.setdefault(path, Origin(f"{file}:{node.start_mark.line + 1}", path))
+    if id(node) in above:
+        document.problems.append(Problem(path, "got an alias of something that contains it, expected a finite value"))
+        return None
+    above = (*above, id(node))
+    if isinstance(node, yaml.MappingNode):
+        mapping: dict[str, Any] = {}
+        for key_node, value_node in node.value:
+            where = f"{file}:{key_node.start_mark.line + 1}"
+            if not isinstance(key_node, yaml.ScalarNode):
+                document.problems.append(Problem(path, "got a key that is a list or mapping, expected a name"))
+                continue
+            key = str(key_node.value)
+            inner = (*path, key)
+            if key in mapping:
+                first = document.origins[inner].where
+                document.problems.append(Problem(inner, f"got the key twice (again at {where}), expected it once"))
+                document.origins[inner] = Origin(first, inner)
+                continue
+            document.origins[inner] = Origin(where, inner)
+            mapping[key] = _construct(value_node, inner, file, document, above)
+        return mapping
+    if isinstance(node, yaml.SequenceNode):
+        return [_construct(item, (*path, index), file, document, above) for index, item in enumerate(node.value)]
+    return _scalar(node, path, document)
+
+
+def _scalar(node: yaml.Node, path: FieldPath, document: Document) -> Any:
+    text = str(node.value)
+    kind = node.tag.removeprefix(_TAG)
+    if kind == "null":
+        return None
+    if kind == "bool":
+        return text.lower() == "true"
+    if kind == "int":
+        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+    if kind == "float":
+        return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
+    if kind != "str":
+        document.problems.append(Problem(path, f"got the YAML tag {node.tag}, expected a plain value"))
+    return text

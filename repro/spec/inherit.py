@@ -1,0 +1,114 @@
+"""Writes a raw spec out in full: shorthands, empty sections, and arms that extend other arms."""
+
+from __future__ import annotations
+
+import copy
+from typing import Any
+
+from repro.spec.document import Document, FieldPath, Origin, Problem, walk
+from repro.spec.messages import unknown
+
+SHORTHANDS = {"model": ("tiny",), "dataset": ("arithmetic", "gsm8k")}
+
+
+def normalise(document: Document) -> None:
+    """`model: tiny` becomes `[{tiny: {}}]`; a section without content becomes an empty mapping. Idempotent."""
+    data = document.data
+    for key, words in SHORTHANDS.items():
+        if key not in data:
+            continue
+        if not isinstance(data[key], list):
+            document.move((key,), (key, 0))
+            document.origins[(key,)] = document.origins.get((key, 0), document.origin(()))
+            data[key] = [data[key]]
+        for index, item in enumerate(data[key]):
+            if item in words and isinstance(item, str):
+                data[key][index] = {"named": item} if item == "gsm8k" else {item: {}}
+            elif isinstance(item, dict):
+                for word in words:
+                    if word in item and item[word] is None:
+                        item[word] = {}
+    for key in ("train", "evaluate", "report", "axes", "arms"):
+        if key in data and data[key] is None:
+            data[key] = {}
+    if isinstance(data.get("arms"), dict):
+        for name, arm in data["arms"].items():
+            if arm is None:
+                data["arms"][name] = {}
+
+
+def resolve_arms(document: Document) -> None:
+    """Replaces every arm by its parents' fields overlaid with its own; afterwards no arm `extends` another."""
+    arms = document.data.get("arms")
+    if not isinstance(arms, dict):
+        return
+    done: dict[str, Any] = {}
+
+    def resolve(name: str, children: tuple[str, ...]) -> Any:
+        if name in done:
+            return done[name]
+        arm = arms[name]
+        if not isinstance(arm, dict) or "extends" not in arm:
+            done[name] = arm
+            return arm
+        own = {key: value for key, value in arm.items() if key != "extends"}
+        parent = arm["extends"]
+        place: FieldPath = ("arms", name, "extends")
+        if parent is None:
+            done[name] = own
+        elif not isinstance(parent, str) or parent not in arms:
+            others = [other for other in arms if other != name]
+            document.problems.append(Problem(place, unknown(parent, others, "an arm")))
+            done[name] = own
+        elif parent in (*children, name):
+            circle = [*(*children, name)[(*children, name).index(parent) :], parent]
+            text = f"got a circle ({' > '.join(circle)}), expected a chain that ends"
+            document.problems.append(Problem(place, text))
+            done[name] = own
+        else:
+            above = resolve(parent, (*children, name))
+            if isinstance(above, dict):
+                done[name] = _overlay(document, above, own, ("arms", parent), ("arms", name))
+            else:
+                done[name] = own
+        return done[name]
+
+    for name in list(arms):
+        resolve(name, ())
+    document.data["arms"] = {name: _without_blanks(done[name]) for name in arms}
+
+
+def _without_blanks(arm: Any) -> Any:
+    """`selection: null` and `train: null` say nothing more than their defaults."""
+    if not isinstance(arm, dict):
+        return arm
+    return {key: value for key, value in arm.items() if value is not None or key not in ("selection", "train")}
+
+
+def _overlay(document: Document, above: Any, own: Any, above_path: FieldPath, own_path: FieldPath) -> Any:
+    """Deep merge. Null replaces; another `method` replaces the whole selection, another kind of band its size too."""
+    if not isinstance(above, dict) or not isinstance(own, dict):
+        return own
+    above = dict(above)
+    if "method" in own and own["method"] != above.get("method"):
+        return own
+    if "band" in own:
+        kinds = [_bounds(section.get("band")) for section in (above, own)]
+        if kinds[0] != kinds[1]:
+            above.pop("band", None)
+            above.pop("fraction", None)
+    merged: dict[str, Any] = {}
+    for key, value in above.items():
+        if key in own:
+            merged[key] = _overlay(document, value, own[key], (*above_path, key), (*own_path, key))
+            continue
+        merged[key] = copy.deepcopy(value)
+        for path in walk(value, (*own_path, key)):
+            origin = document.origin((*above_path, *path[len(own_path) :]))
+            document.origins[path] = Origin(origin.where, origin.path)
+    merged.update({key: value for key, value in own.items() if key not in merged})
+    return merged
+
+
+def _bounds(band: Any) -> bool:
+    return isinstance(band, dict) and ("low" in band or "high" in band)

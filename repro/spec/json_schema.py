@@ -1,0 +1,146 @@
+"""The JSON schema of a spec: what editors complete from, and what error messages quote."""
+
+from __future__ import annotations
+
+import copy
+from functools import lru_cache
+from typing import Any
+
+from repro.spec.schema import Spec
+
+Node = dict[str, Any]
+
+
+@lru_cache(maxsize=1)
+def _cached() -> Node:
+    schema = Spec.model_json_schema()
+    definitions = schema["$defs"]
+    for field, model, words in (
+        ("model", "ModelSpec", ["tiny"]),
+        ("dataset", "DatasetSpec", ["arithmetic", "gsm8k"]),
+    ):
+        one = {"anyOf": [{"enum": words, "type": "string"}, {"$ref": f"#/$defs/{model}"}]}
+        help_text = schema["properties"][field]["description"]
+        schema["properties"][field] = {
+            "anyOf": [*one["anyOf"], {"type": "array", "minItems": 1, "items": one}],
+            "description": help_text,
+        }
+    definitions["ArmSpec"]["properties"]["train"] = {
+        "type": "object",
+        "additionalProperties": False,
+        "description": "train fields that differ in this arm",
+        "properties": definitions["TrainSpec"]["properties"],
+    }
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "repro spec"}
+
+
+def spec_schema() -> Node:
+    """The schema as JSON-able data, a fresh copy."""
+    return copy.deepcopy(_cached())
+
+
+def locate(path: tuple[str | int, ...], data: Any) -> list[Node]:
+    """The alternatives of the schema at `path`; where there is a choice, the one that `data` resembles most."""
+    nodes = _alternatives(_cached(), data)
+    for part in path:
+        inner = _child(data, part)
+        nodes = [found for node in nodes for found in _step(node, part, inner)]
+        data = inner
+    return nodes
+
+
+def field_names(nodes: list[Node]) -> list[str]:
+    """Valid keys at a place."""
+    return list(dict.fromkeys(name for node in nodes for name in node.get("properties", {})))
+
+
+def choices(nodes: list[Node]) -> list[str]:
+    """Valid words at a place; for a mapping that picks its kind by a key (`method`), none."""
+    words: list[str] = []
+    for node in nodes:
+        words += [str(v) for v in node.get("enum", [])]
+        if "const" in node:
+            words.append(str(node["const"]))
+    return list(dict.fromkeys(words))
+
+
+def expected(nodes: list[Node]) -> str:
+    """What may stand at a place, in words."""
+    words = choices(nodes)
+    parts = [("one of " if len(words) > 1 else "") + ", ".join(words)] if words else []
+    for node in nodes:
+        if "enum" not in node and "const" not in node:
+            parts.append(_describe(node))
+    return " or ".join(dict.fromkeys(part for part in parts if part)) or "another value"
+
+
+def _describe(node: Node) -> str:
+    kind = node.get("type")
+    if kind in ("integer", "number"):
+        noun = "a whole number" if kind == "integer" else "a number"
+        bounds = [
+            f"{sign} {node[key]:g}"
+            for key, sign in (("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<"), ("maximum", "<="))
+            if key in node
+        ]
+        return " ".join([noun, " and ".join(bounds)]).strip()
+    if kind == "array":
+        inner = node.get("items") or (node.get("prefixItems") or [{}])[0]
+        size = f" of {node['minItems']}" if node.get("minItems") and node.get("minItems") == node.get("maxItems") else ""
+        items = expected(_alternatives(inner, None)) if inner else ""
+        return f"a list{size}" + (f" ({items})" if items else "")
+    if kind == "object":
+        names = list(node.get("properties", {}))
+        return f"a mapping with {', '.join(names)}" if names else "a mapping"
+    plain = {"boolean": "true or false", "null": "null", "string": "text"}
+    if kind == "string" and "pattern" in node:
+        return "letters, digits, '_', '-' and '.', beginning with a letter or digit"
+    return plain.get(str(kind), "")
+
+
+def _child(data: Any, part: str | int) -> Any:
+    if isinstance(data, dict):
+        return data.get(str(part))
+    if isinstance(data, list) and isinstance(part, int) and 0 <= part < len(data):
+        return data[part]
+    return None
+
+
+def _step(node: Node, part: str | int, data: Any) -> list[Node]:
+    if isinstance(part, int):
+        prefix = node.get("prefixItems", [])
+        inner = prefix[part] if part < len(prefix) else node.get("items")
+    else:
+        inner = node.get("properties", {}).get(part)
+        if inner is None and isinstance(node.get("additionalProperties"), dict):
+            inner = node["additionalProperties"]
+    return _alternatives(inner, data) if inner else []
+
+
+def _alternatives(node: Node, data: Any) -> list[Node]:
+    """Follows references and unions. Of several mappings only the one nearest to `data` remains."""
+    while "$ref" in node:
+        node = _cached()["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    union = node.get("anyOf") or node.get("oneOf")
+    if not union:
+        return [node]
+    flat = [found for option in union for found in _alternatives(option, data)]
+    mappings = [found for found in flat if found.get("type") == "object"]
+    if len(mappings) < 2:
+        return flat
+    if not isinstance(data, dict):
+        best = None
+    else:
+        best = max(mappings, key=lambda option: _likeness(option, data))
+    return [found for found in flat if found.get("type") != "object" or best is None or found is best]
+
+
+def _likeness(node: Node, data: dict[str, Any]) -> float:
+    fields = node.get("properties", {})
+    score = 0.0
+    for key, value in data.items():
+        if key in fields:
+            score += 1
+            if "const" in fields[key]:
+                score += 100 if fields[key]["const"] == value else -100
+    return score

@@ -1,0 +1,111 @@
+"""Turns mistakes in a spec into lines a person can act on: where, what was got, expected, and the nearest name."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from difflib import get_close_matches
+from typing import Any, get_args
+
+from pydantic import ValidationError
+
+from repro.spec.document import Document, FieldPath, Problem, dotted
+from repro.spec.json_schema import choices, expected, field_names, locate
+from repro.spec.schema import SELECTIONS
+
+METHODS = [get_args(model.model_fields["method"].annotation)[0] for model in SELECTIONS]
+SCREEN = 20
+"""Most problems shown at once; the rest is counted."""
+
+
+def nearest(word: object, names: Iterable[str]) -> str | None:
+    """The valid name that `word` most resembles, or None."""
+    by_lower = {name.lower(): name for name in names}
+    near = get_close_matches(str(word).lower(), list(by_lower), n=1, cutoff=0.55)
+    return by_lower[near[0]] if near else None
+
+
+def did_you_mean(word: object, names: Iterable[str]) -> str:
+    """`, did you mean NAME?` or nothing."""
+    name = nearest(word, names)
+    return f", did you mean {name}?" if name is not None else ""
+
+
+def unknown(word: object, names: Sequence[str], what: str) -> str:
+    """`got WORD, expected WHAT (a, b, c)`, or `…, did you mean b?` in place of a long list."""
+    hint = did_you_mean(word, names)
+    listed = f" ({', '.join(names)})" if names and (len(names) <= 6 or not hint) else ""
+    return f"got {show(word)}, expected {what}{listed}{hint}"
+
+
+def show(value: Any, width: int = 48) -> str:
+    """A value as it would stand in YAML flow style, cut to `width` characters."""
+    text = json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= width else text[: width - 1] + "…"
+
+
+def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -> list[Problem]:
+    """One problem per field from pydantic's errors; `data` is the whole spec, the errors concern its part at `prefix`.
+
+    Union members of one field are merged into one problem.
+    """
+    part = data
+    for key in prefix:
+        part = part[key]
+    problems: dict[FieldPath, Problem] = {}
+    for item in error.errors(include_url=False):
+        path = (*prefix, *_real_path(item["loc"], part, item["type"]))
+        problem = _explain(path, dict(item), data)
+        problems.setdefault(problem.path, problem)
+    return list(problems.values())
+
+
+def _real_path(loc: Sequence[str | int], data: Any, kind: str) -> FieldPath:
+    """Pydantic's location without the names of union members, which are no keys of the data."""
+    path: list[str | int] = []
+    for index, part in enumerate(loc):
+        if isinstance(data, dict) and part in data:
+            data = data[str(part)]
+        elif isinstance(data, list) and isinstance(part, int) and part < len(data):
+            data = data[part]
+        elif not (kind == "missing" and index == len(loc) - 1):
+            continue
+        path.append(part)
+    return tuple(path)
+
+
+def _explain(path: FieldPath, item: dict[str, Any], data: Any) -> Problem:
+    kind, value, context = item["type"], item["input"], item.get("ctx", {})
+    if kind == "value_error":
+        return Problem(path, str(context["error"]))
+    if kind == "missing":
+        return Problem(path, f"got nothing, expected {expected(locate(path, data))}")
+    if kind == "extra_forbidden":
+        section = next((str(part) for part in reversed(path[:-1]) if isinstance(part, str)), "the spec")
+        return Problem(path, unknown(path[-1], field_names(locate(path[:-1], data)), f"a field of {section}"))
+    if kind.startswith("union_tag") and context.get("discriminator") == "'method'":
+        if isinstance(value, dict) and "method" in value:
+            return Problem((*path, "method"), unknown(value["method"], METHODS, "a method"))
+        return Problem(path, f"got {show(value)}, expected a mapping with method: {', '.join(METHODS)}")
+    if kind.startswith("union_tag"):
+        return Problem(path, f"got {show(value)}, expected a mapping with one of float, int, choice")
+    nodes = locate(path, data)
+    hint = did_you_mean(value, choices(nodes)) if isinstance(value, str) else ""
+    if kind.startswith("int_") and isinstance(value, float) and value.is_integer():
+        hint = f", did you mean {int(value)}?"
+    return Problem(path, f"got {show(value)}, expected {expected(nodes)}{hint}")
+
+
+def render(document: Document, problems: Sequence[Problem]) -> str:
+    """All problems, each as `where: field: text`, in file order, at most a screen of them."""
+    lines: dict[str, tuple[str, int]] = {}
+    for problem in problems:
+        origin = document.origin(problem.path)
+        field = dotted(origin.path)
+        text = f"{origin.where}: {field}: {problem.text}" if field else f"{origin.where}: {problem.text}"
+        file, _, line = origin.where.rpartition(":")
+        lines.setdefault(text, (file, int(line)) if line.isdigit() else (origin.where, 0))
+    ordered = sorted(lines, key=lines.__getitem__)
+    if len(ordered) > SCREEN:
+        ordered = [*ordered[:SCREEN], f"… and {len(ordered) - SCREEN} more"]
+    return "\n".join(ordered)
