@@ -1,0 +1,185 @@
+"""What every selector promises, asked of all of them: one suite, one line per method."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections import Counter
+
+import numpy as np
+import pytest
+
+from repro.errors import UserError
+from repro.selection.base import Observation
+from repro.selection.build import build_selector
+from repro.spec.schema import CenterBand, Confidence, Difficulty, PassRate, RandomSubset, RangeBand, Uniform
+
+from .worlds import World
+
+N, BATCH, GROUP = 120, 7, 8
+
+METHODS = {
+    "uniform": (Uniform(), N),
+    "random": (RandomSubset(method="random", fraction=0.2), 24),
+    "confidence_mean": (Confidence(method="confidence", fraction=0.25), 30),
+    "confidence_median": (Confidence(method="confidence", band=CenterBand(center="median"), fraction=0.1), 12),
+    "confidence_quantile": (
+        Confidence(method="confidence", target="solution", band=RangeBand(low=0.5, high=0.6, scale="quantile")),
+        12,
+    ),
+    "pass_rate_mid": (PassRate(method="pass_rate", band=CenterBand(center=0.5), fraction=0.2), 24),
+    "pass_rate_hardest": (PassRate(method="pass_rate", band=RangeBand(low=0, high=0.1, scale="quantile")), 12),
+    "difficulty": (Difficulty(method="difficulty", references=16, every=2), None),
+    "difficulty_every_step": (Difficulty(method="difficulty", references=16, every=1, temperature=0.1), None),
+}
+SUBSETS = [name for name, (_, size) in METHODS.items() if size is not None]
+
+
+def build(name, seed=0, world=None):
+    world = world or World(N)
+    return build_selector(METHODS[name][0], world.ids, seed, world, GROUP)
+
+
+def draws(selector, count=4, n=BATCH):
+    out = []
+    for _ in range(count):
+        chosen = selector.choose(n)
+        selector.observe([Observation(i, (0.0, 1.0) * (GROUP // 2)) for i in chosen])
+        out.append(chosen)
+    return out
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_same_seed_makes_the_same_choices(name):
+    assert draws(build(name), 20) == draws(build(name), 20)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_another_seed_makes_other_choices(name):
+    assert draws(build(name, seed=0)) != draws(build(name, seed=1))
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_global_generators_are_neither_read_nor_moved(name):
+    np.random.seed(0)  # noqa: NPY002
+    before = np.random.get_state()[1].tolist()  # noqa: NPY002
+    first = draws(build(name))
+    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+    np.random.seed(1)  # noqa: NPY002
+    assert draws(build(name)) == first
+
+
+@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 18])  # before the first draw, in and between windows, past an epoch
+@pytest.mark.parametrize("name", METHODS)
+def test_a_restored_selector_makes_the_next_four_choices_of_the_original(name, steps):
+    original = build(name)
+    draws(original, steps)
+    state = json.loads(json.dumps(original.state_dict(), allow_nan=False))
+    restored = build(name, seed=99)  # nothing may come from the seed any more
+    restored.load_state_dict(state)
+    assert draws(restored) == draws(original)
+    mine, theirs = original.predictions(), restored.predictions()
+    assert (mine is None) == (theirs is None)
+    assert mine is None or np.array_equal(mine, theirs)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_taking_a_state_changes_nothing_and_later_choices_do_not_change_it(name):
+    watched, alone = build(name), build(name)
+    draws(watched, 3), draws(alone, 3)
+    state = watched.state_dict()
+    frozen = json.dumps(state)
+    assert draws(watched) == draws(alone)
+    assert json.dumps(state) == frozen
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_every_choice_has_the_asked_size_and_distinct_valid_python_indices(name):
+    selector = build(name)
+    for n in [1, 2, 12, 5, 12, 11, 1, 12, 7, 3]:
+        chosen = selector.choose(n)
+        assert len(chosen) == len(set(chosen)) == n
+        assert all(type(i) is int and 0 <= i < N for i in chosen)
+
+
+@pytest.mark.parametrize("n", [1, 5, 7, 11, 12])
+@pytest.mark.parametrize("name", SUBSETS)
+def test_no_kept_question_starves_and_none_is_favoured(name, n):
+    selector = build(name)
+    size = METHODS[name][1]
+    kept = range(N) if selector.kept() is None else selector.kept().tolist()
+    seen: Counter[int] = Counter()
+    for call in range(1, 5 * math.ceil(size / n) + 1):
+        seen.update(selector.choose(n))
+        if call == math.ceil(size / n):
+            assert set(seen) == set(kept)  # all of them in the first pass
+        counts = [seen[i] for i in kept]
+        assert max(counts) - min(counts) <= 1  # a pass ends before a question comes again
+    assert set(seen) == set(kept)
+
+
+@pytest.mark.parametrize("name", ["difficulty", "difficulty_every_step"])
+def test_an_online_choice_reaches_every_question_when_the_temperature_is_high(name):
+    world = World(N)
+    selection = METHODS[name][0].model_copy(update={"temperature": 10.0})
+    selector = build_selector(selection, world.ids, 0, world, GROUP)
+    assert {i for chosen in draws(selector, 200) for i in chosen} == set(range(N))
+
+
+@pytest.mark.parametrize("name", SUBSETS)
+def test_the_kept_subset_has_exactly_the_size_of_the_formula(name):
+    selector, size = build(name), METHODS[name][1]
+    kept = selector.kept()
+    if name == "uniform":
+        assert kept is None
+    else:
+        assert kept.dtype == np.int64
+        assert len(kept) == len(set(kept.tolist())) == size
+        assert kept.tolist() == sorted(kept.tolist())
+        assert selector.metrics() == {"kept": size}
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_metrics_are_finite_numbers_with_bare_names(name):
+    selector = build(name)
+    for _ in range(4):
+        selector.choose(BATCH)
+        for key, value in selector.metrics().items():
+            assert "/" not in key
+            assert isinstance(value, float)
+            assert math.isfinite(value), key
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_nothing_is_asked_of_the_resources_before_the_first_choice_nor_twice_after_a_restore(name):
+    world = World(N)
+    selector = build(name, world=world)
+    assert world.asked == []
+    selector.choose(BATCH)
+    state = selector.state_dict()
+    world.asked.clear()
+    restored = build(name, world=world)
+    restored.load_state_dict(state)
+    if METHODS[name][1] is not None:
+        restored.choose(BATCH)
+    assert world.asked == []
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_more_questions_than_there_are_is_a_user_error_with_the_counts(name):
+    selector, size = build(name), METHODS[name][1] or N
+    assert len(selector.choose(size)) == size
+    with pytest.raises(UserError, match=rf"\b{size} .*questions.*\b{size + 1}\b.*lower train\.questions_per_step"):
+        selector.choose(size + 1)
+    with pytest.raises(ValueError, match="n is 0"):
+        selector.choose(0)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_state_of_another_method_or_pool_is_refused(name):
+    state = build(name).state_dict()
+    with pytest.raises(ValueError, match="pool"):
+        build(name, world=World(N + 1)).load_state_dict(state)
+    other = "uniform" if name != "uniform" else "difficulty"
+    with pytest.raises(ValueError, match="method"):
+        build(other).load_state_dict(state)

@@ -1,0 +1,335 @@
+"""DOTS' predictor and draw: closed forms, brute force, and the traps that others fell into."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from repro.errors import UserError
+from repro.selection.attention import (
+    attention_temperature,
+    effective_references,
+    fit_line,
+    left_out,
+    pearson,
+    predict,
+    softmax,
+    standardize,
+)
+from repro.selection.base import align
+from repro.selection.build import build_selector
+from repro.selection.difficulty import DifficultySelector, gumbel_top_k
+from repro.spec.schema import Difficulty
+
+from .worlds import World
+
+
+def selector(world, seed=0, **fields):
+    selection = Difficulty(method="difficulty", **{"references": 32, "every": 2, **fields})
+    return build_selector(selection, world.ids, seed, world, 8)
+
+
+# ---------------------------------------------------------------- the draw
+
+
+def test_a_tiny_temperature_draws_the_nearest_and_not_consecutive_indices():  # dots_rr trap 3
+    rng = np.random.default_rng(0)
+    distance = rng.uniform(0.2, 0.5, 2000)  # exp(-200) and less: zero in float32, and nearly so in float64
+    assert np.exp(np.float32(-distance / 1e-3)).sum() == 0
+    drawn = gumbel_top_k(-distance / 1e-3, 50, rng)
+    assert len(set(drawn.tolist())) == 50
+    assert np.corrcoef(np.sort(drawn), np.arange(50))[0, 1] < 0.999
+    assert np.diff(np.sort(drawn)).min() >= 1
+    assert (np.diff(drawn) == 1).mean() < 0.1
+    nearest = np.argsort(distance)[:80]
+    assert np.isin(drawn, nearest).all()  # a difference of 10 temperatures is decisive
+
+
+def test_the_first_draw_has_the_probabilities_of_the_softmax():
+    log_weights = np.log(np.array([0.5, 0.25, 0.15, 0.1])) - 700.0  # shifted to where exp underflows to almost nothing
+    rng = np.random.default_rng(1)
+    counts = np.bincount([gumbel_top_k(log_weights, 1, rng)[0] for _ in range(8000)], minlength=4)
+    expected = 8000 * np.array([0.5, 0.25, 0.15, 0.1])
+    assert ((counts - expected) ** 2 / expected).sum() < 16.3  # chi-squared, 3 degrees, p = 0.001
+
+
+def test_the_second_draw_has_the_probabilities_of_sampling_without_replacement():
+    weights = np.array([0.6, 0.3, 0.1])
+    rng = np.random.default_rng(2)
+    pairs = [tuple(gumbel_top_k(np.log(weights), 2, rng)) for _ in range(8000)]
+    for a in range(3):
+        for b in {0, 1, 2} - {a}:
+            expected = weights[a] * weights[b] / (1 - weights[a])
+            assert pairs.count((a, b)) / 8000 == pytest.approx(expected, abs=0.02)
+
+
+def test_all_equally_far_questions_are_equally_likely():
+    rng = np.random.default_rng(3)
+    drawn = [i for _ in range(2000) for i in gumbel_top_k(np.full(10, -900.0), 2, rng)]
+    assert np.bincount(drawn, minlength=10) == pytest.approx(np.full(10, 400), abs=80)
+
+
+def test_a_window_draws_without_replacement_and_starts_over_when_the_pool_is_short():
+    world = World(60)
+    chooser = selector(world, every=3)
+    for window in [[chooser.choose(20) for _ in range(3)] for _ in range(3)]:
+        assert sorted(i for chosen in window for i in chosen) == list(range(60))
+    short = selector(World(60), every=4)
+    first, second, third, fourth = (short.choose(25) for _ in range(4))
+    assert not set(first) & set(second)  # 10 are left for a batch of 25: the window starts over
+    assert not set(third) & set(fourth)
+    assert set(first) & set(third)
+
+
+def test_the_choice_is_near_the_target_wherever_the_target_is():
+    for target in (0.2, 0.5, 0.8):
+        world = World(400, width=2)
+        chooser = selector(world, target=target, references=64)
+        chosen = chooser.choose(20)
+        failure = 1 - chooser.predictions()
+        nearest = np.sort(np.abs(failure - target))[:20]
+        assert np.abs(failure[chosen] - target).max() <= nearest.max() + 0.02  # 20 temperatures
+        assert (1 - world.rates[chosen]).mean() == pytest.approx(target, abs=0.15)
+
+
+# ---------------------------------------------------------------- when it refreshes
+
+
+def test_references_are_measured_at_the_top_of_every_mu_th_choice():
+    world = World()
+    chooser = selector(world, every=3, references=16)
+    measured = []
+    for _ in range(7):
+        chooser.choose(5)
+        measured.append(world.asked.count("probe"))
+    assert measured == [1, 1, 1, 2, 2, 2, 3]
+    assert world.asked.count("embeddings") == 1
+    for references, rows in world.probes:
+        assert len(set(references)) == 16
+        assert all(len(row) == 8 for row in rows)
+
+
+def test_the_number_of_samples_can_differ_from_the_group_size():
+    world = World()
+    selector(world, samples=3).choose(5)
+    assert {len(row) for row in world.probes[0][1]} == {3}
+
+
+def test_references_are_uniform_over_the_pool():
+    world = World(40)
+    chooser = selector(world, references=10, every=1)
+    for _ in range(400):
+        chooser.choose(4)
+    counts = np.bincount([i for indices, _ in world.probes for i in indices], minlength=40)
+    assert counts == pytest.approx(np.full(40, 100), abs=35)
+
+
+def test_more_references_than_questions_is_a_user_error():
+    with pytest.raises(UserError, match=r"references: 32, expected at most the 20"):
+        selector(World(20))
+
+
+# ---------------------------------------------------------------- the predictor
+
+
+def test_the_prediction_is_the_attention_formula():
+    rng = np.random.default_rng(0)
+    z = standardize(rng.normal(size=(30, 6)))
+    references = np.array([3, 8, 11, 20, 27])
+    truth = np.array([0.0, 0.25, 0.5, 0.875, 1.0])[np.argsort(np.argsort(z[references, 0] + z[references, 1]))]
+    scores = [[sum(z[q, k] * z[i, k] for k in range(6)) / np.sqrt(6) for i in references] for q in range(30)]
+    temperature = attention_temperature(np.array(scores)[references])
+    raw = []
+    for row in scores:
+        weights = [np.exp(score / temperature) for score in row]
+        raw.append(sum(w * d for w, d in zip(weights, truth, strict=True)) / sum(weights))
+    held_out = []
+    for i in range(5):
+        weights = [np.exp(scores[references[i]][j] / temperature) * (j != i) for j in range(5)]
+        held_out.append(sum(w * d for w, d in zip(weights, truth, strict=True)) / sum(weights))
+    slope, intercept = np.polyfit(held_out, truth, 1)
+    prediction = predict(z, references, truth)
+    np.testing.assert_allclose(prediction.left_out_raw, held_out, atol=1e-12)
+    assert prediction.slope == pytest.approx(slope)
+    expected = [min(1.0, max(0.0, slope * value + intercept)) for value in raw]
+    np.testing.assert_allclose(prediction.failure, expected, atol=1e-9)
+
+
+def test_the_temperature_makes_references_attend_to_about_the_root_of_their_number():
+    for count, width in ((16, 8), (64, 96), (256, 32)):
+        z = standardize(np.random.default_rng(count).normal(size=(count, width)))
+        scores = z @ z.T / np.sqrt(width)
+        masked = scores / attention_temperature(scores)
+        np.fill_diagonal(masked, -np.inf)
+        assert effective_references(softmax(masked)) == pytest.approx(np.sqrt(count), rel=1e-3)
+
+
+def test_identical_embeddings_predict_the_mean_of_the_references_for_all():
+    prediction = predict(standardize(np.ones((20, 4))), np.arange(6), np.array([0, 0.5, 1, 1, 0.5, 1.0]))
+    assert prediction.failure == pytest.approx(np.full(20, 4 / 6))
+    assert prediction.slope == 0
+
+
+def test_standardized_rows_have_zero_mean_dimensions_before_scaling_and_length_root_h_after():
+    raw = np.random.default_rng(0).normal(size=(50, 6)) * [1, 10, 100, 1, 1, 0] + 7
+    z = standardize(raw)
+    assert np.linalg.norm(z, axis=1) == pytest.approx(np.full(50, np.sqrt(6)))
+    assert np.array_equal(z[:, 5], np.zeros(50))  # a constant dimension says nothing
+    shifted = standardize(raw * [3, 0.1, 1, 5, 1, 1] + [1, 2, 3, 4, 5, 6])
+    np.testing.assert_allclose(z, shifted, atol=1e-8)  # the scale of a dimension does not matter
+
+
+def test_the_line_is_least_squares_but_never_falls():
+    x, y = np.array([0.1, 0.4, 0.5, 0.9]), np.array([0.0, 0.3, 0.6, 0.8])
+    assert fit_line(x, y) == pytest.approx(tuple(np.polyfit(x, y, 1)))
+    assert fit_line(x, -y) == pytest.approx((0.0, -y.mean()))
+    assert fit_line(np.full(4, 0.3), y) == pytest.approx((0.0, y.mean()))
+
+
+def test_without_information_the_left_out_mean_would_mislead_a_free_line():
+    truth = np.array([0.0, 0.25, 1.0, 0.5, 0.75, 0.0])
+    raw = left_out(np.zeros((6, 6)), truth)  # every other reference weighs the same
+    assert np.polyfit(raw, truth, 1)[0] == pytest.approx(-5)  # -(K - 1)
+    assert fit_line(raw, truth) == pytest.approx((0.0, truth.mean()))
+
+
+def test_recalibration_never_sees_the_reference_it_predicts():  # dots_rr trap 10
+    rng = np.random.default_rng(4)
+    z = standardize(rng.normal(size=(40, 5)))
+    references, truth = np.arange(12), rng.uniform(size=12)
+    before = predict(z, references, truth).left_out
+    for i in range(12):
+        changed = truth.copy()
+        changed[i] = 1 - changed[i]
+        after = predict(z, references, changed).left_out
+        assert after[i] == pytest.approx(before[i], abs=1e-12)
+        assert not np.allclose(np.delete(after, i), np.delete(before, i))
+
+
+def test_predictions_stay_between_zero_and_one_where_the_line_leaves_that_range():  # dots_rr trap 10
+    embeddings = np.random.default_rng(0).normal(size=(400, 6))
+    references = np.arange(0, 400, 4)
+    prediction = predict(standardize(embeddings), references, (embeddings[references, 0] > 0).astype(float))
+    assert prediction.slope > 1.1  # averages shrink towards the middle, and the line stretches them back
+    assert prediction.failure.min() == 0
+    assert prediction.failure.max() == 1
+    assert (prediction.left_out >= 0).all()
+    assert (prediction.left_out <= 1).all()
+
+
+def test_predictions_follow_the_truth_in_a_world_where_embeddings_know_it():
+    world = World(600, width=4)
+    chooser = selector(world, references=64, every=1)
+    correlations = []
+    for _ in range(6):
+        chooser.choose(8)
+        rest = np.setdiff1d(np.arange(600), world.probes[-1][0])
+        correlations.append(np.corrcoef(chooser.predictions()[rest], world.rates[rest])[0, 1])
+    assert np.mean(correlations) > 0.7
+
+
+def test_reference_rows_are_projected_once_per_refresh_and_not_per_query():  # dots_rr trap 9
+    class Counting(np.ndarray):
+        products = 0
+
+        def __matmul__(self, other):
+            Counting.products += 1
+            return np.asarray(self) @ np.asarray(other)
+
+    z = standardize(np.random.default_rng(0).normal(size=(500, 8))).view(Counting)
+    predict(z, np.arange(20), np.linspace(0, 1, 20))
+    assert Counting.products == 1
+
+
+# ---------------------------------------------------------------- measured on uniform questions
+
+
+def test_quality_compares_the_prediction_in_force_with_new_uniform_references():  # dots_rr trap 2
+    world = World(300, width=3)
+    chooser = selector(world, every=1, references=40)
+    chooser.choose(8)
+    assert "predictor_pearson" not in chooser.metrics()  # nothing was predicted yet
+    before = chooser.predictions()
+    chooser.choose(8)
+    old, (new, rows) = world.probes[0][0], world.probes[1]
+    fresh = [k for k, i in enumerate(new) if i not in old]  # those the prediction had not measured
+    assert 0 < len(fresh) < 40
+    measured = np.array([np.mean(rows[k]) for k in fresh])
+    predicted = before[[new[k] for k in fresh]]
+    metrics = chooser.metrics()
+    assert metrics["predictor_pearson"] == pytest.approx(np.corrcoef(predicted, measured)[0, 1])
+    assert metrics["predictor_mae"] == pytest.approx(np.abs(predicted - measured).mean())
+    assert metrics["reference_pass_rate"] == pytest.approx(np.mean(rows))
+    assert metrics["reference_informative"] == np.mean([0 < sum(row) < 8 for row in rows])
+
+
+def test_correlation_on_the_chosen_questions_collapses_which_is_why_it_is_not_reported():
+    world = World(600, width=4)
+    chooser = selector(world, references=64, every=1)
+    on_chosen, on_uniform = [], []
+    for _ in range(8):
+        chosen = chooser.choose(40)
+        on_chosen.append(np.corrcoef(chooser.predictions()[chosen], world.rates[chosen])[0, 1])
+        on_uniform.append(chooser.metrics().get("predictor_pearson", np.nan))
+    assert np.nanmean(on_uniform) > 0.7
+    assert abs(np.nanmean(on_chosen)) < 0.3
+
+
+def test_steps_without_a_refresh_report_no_quality():
+    chooser = selector(World(), every=2)
+    for step in range(6):
+        chooser.choose(4)
+        assert ("loo_pearson" in chooser.metrics()) == (step % 2 == 0)
+        assert {"predicted_mean", "chosen_predicted_mean", "chosen_near_target"} <= set(chooser.metrics())
+
+
+def test_correlation_of_constants():
+    varied, constant = np.array([0.0, 0.5, 1.0]), np.full(3, 0.5)
+    assert pearson(varied, varied) == pytest.approx(1)
+    assert pearson(constant, varied) == 0
+    assert pearson(varied, constant) is None
+
+
+# ---------------------------------------------------------------- rows and questions
+
+
+def test_embedding_rows_are_matched_by_question_id_and_not_by_position():  # dots_rr trap 8
+    world, shuffled = World(200), World(200)
+    order = np.random.default_rng(0).permutation(200)
+    shuffled._ids = [world.ids[i] for i in order]
+    shuffled._embeddings = world.embeddings()[order]
+    shuffled.rates = world.rates  # probes are asked by train index
+    straight = selector(world)
+    crooked = DifficultySelector(straight.selection, world.ids, 0, shuffled, samples=8)
+    assert straight.choose(9) == crooked.choose(9)
+    np.testing.assert_allclose(straight.predictions(), crooked.predictions(), atol=1e-12)
+
+
+def test_scores_are_matched_by_question_id_too():
+    world, shuffled = World(100), World(100)
+    order = np.random.default_rng(1).permutation(100)
+    shuffled._ids, shuffled.rates = [world.ids[i] for i in order], world.rates[order]
+    from repro.spec.schema import Confidence
+
+    build = [build_selector(Confidence(method="confidence"), world.ids, 0, w, 8) for w in (world, shuffled)]
+    assert build[0].kept().tolist() == build[1].kept().tolist()
+
+
+def test_missing_doubled_and_surplus_rows():
+    values = np.array([1.0, 2.0, 3.0])
+    assert align(values, ["a", "b", "c"], ["c", "a"]).tolist() == [3.0, 1.0]
+    with pytest.raises(ValueError, match="1 of 2 questions have no row, the first is 'd'"):
+        align(values, ["a", "b", "c"], ["a", "d"])
+    with pytest.raises(ValueError, match="not unique: 3 rows, 2 distinct"):
+        align(values, ["a", "b", "a"], ["a"])
+    with pytest.raises(ValueError, match="3 rows of values for 2 row ids"):
+        align(values, ["a", "b"], ["a"])
+    with pytest.raises(ValueError, match="distinct ids"):
+        build_selector(Difficulty(method="difficulty"), ["a", "a"], 0, World(), 8)
+
+
+def test_a_probe_that_returns_too_few_rewards_is_refused():
+    world = World()
+    world.probe = lambda indices, samples: [(1.0,) * (samples - 1)] * len(indices)
+    with pytest.raises(ValueError, match="expected 32 of 8 rewards each"):
+        selector(world).choose(4)

@@ -1,0 +1,46 @@
+"""A small world with known pass rates for the selection tests: resources that count what they were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+
+class World:
+    """`count` questions whose pass rate is a smooth function of their embedding.
+
+    A probe returns the pass rate itself, rounded to whole rewards; `drift` is added to every pass rate after it.
+    """
+
+    def __init__(self, count: int = 120, width: int = 8, seed: int = 0, drift: float = 0.0) -> None:
+        rng = np.random.default_rng(seed)
+        self._ids = [f"q{i:04d}" for i in range(count)]
+        self._embeddings = rng.normal(size=(count, width))
+        self.rates = 1 / (1 + np.exp(-2.5 * self._embeddings[:, 0]))  # (N,)
+        self.drift = drift
+        self.asked: list[str] = []
+        self.probes: list[tuple[list[int], list[tuple[float, ...]]]] = []
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return self._ids
+
+    def confidences(self, target: str) -> np.ndarray:
+        self.asked.append(f"confidences {target}")
+        return np.clip(self.rates, 1e-6, 1)
+
+    def pass_rates(self, samples: int) -> np.ndarray:
+        self.asked.append(f"pass_rates {samples}")
+        return np.round(self.rates * samples) / samples
+
+    def probe(self, indices: Sequence[int], samples: int) -> list[tuple[float, ...]]:
+        self.asked.append("probe")
+        rows = [tuple(float(i < round(self.rates[q] * samples)) for i in range(samples)) for q in indices]
+        self.rates = np.clip(self.rates + self.drift, 0, 1)
+        self.probes.append((list(indices), rows))
+        return rows
+
+    def embeddings(self) -> np.ndarray:
+        self.asked.append("embeddings")
+        return self._embeddings
