@@ -1,0 +1,394 @@
+"""Datasets: what a spec gives, from every source, and what a user is told when a file is wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import warnings
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from repro.errors import UserError
+from repro.spec.schema import DatasetSpec
+from repro.tasks.datasets import dataset_digest, load_dataset
+
+GSM8K = Path(__file__).parents[1] / "fixtures" / "gsm8k"
+
+
+def spec(**fields) -> DatasetSpec:
+    return DatasetSpec.model_validate(fields)
+
+
+def rows(n: int, start: int = 0) -> list[dict]:
+    return [
+        {"question": f"What is {i} plus {i}?", "answer": f"{i}+{i} = <<{i}+{i}={2 * i}>>{2 * i}\n#### {2 * i}"}
+        for i in range(start, start + n)
+    ]
+
+
+def write(path: Path, items: list[dict]) -> str:
+    if path.suffix == ".parquet":
+        pq.write_table(pa.Table.from_pylist(items), path)
+    elif path.suffix == ".json":
+        path.write_text(json.dumps(items))
+    else:
+        path.write_text("".join(json.dumps(item) + "\n" for item in items))
+    return str(path)
+
+
+def questions(problems) -> list[str]:
+    return [p.question for p in problems]
+
+
+def without_repro_data(monkeypatch) -> None:
+    monkeypatch.delenv("REPRO_DATA", raising=False)
+
+
+# ---------------------------------------------------------------- what a spec gives
+
+
+@pytest.mark.parametrize("kind", [".jsonl", ".json", ".parquet"])
+def test_every_kind_of_file_gives_the_same_problems(tmp_path, kind):
+    write(tmp_path / "reference.jsonl", rows(20))
+    write(tmp_path / f"same{kind}", rows(20))
+    expected = load_dataset(spec(path=str(tmp_path / "reference.jsonl")))
+    data = load_dataset(spec(path=str(tmp_path / f"same{kind}")))
+    assert (data.train, data.validation, data.test) == (expected.train, expected.validation, expected.test)
+    assert len(data.train) + len(data.validation) + len(data.test) == 20
+    assert data.name == "same"
+
+
+def test_json_lines_in_a_json_file_and_a_byte_order_mark_are_read(tmp_path):
+    lines = "\ufeff" + "\n\n".join(json.dumps(row) for row in rows(12)) + "\n"
+    (tmp_path / "data.json").write_text(lines, encoding="utf-8")
+    data = load_dataset(spec(path=str(tmp_path / "data.json"), validation_fraction=0))
+    assert len(data.train) + len(data.test) == 12
+
+
+def test_a_worked_answer_becomes_solution_and_answer_without_calculator_notes(tmp_path):
+    worked = "12,5 bags: <<500+700=1200>>1,200 clips.\nThat is all.\n#### $1,200 "
+    path = write(tmp_path / "train.jsonl", [{"question": " How many? ", "answer": worked}])
+    data = load_dataset(spec(path=path, test_path=write(tmp_path / "t.jsonl", rows(1)), validation_fraction=0))
+    problem = data.train[0]
+    assert problem.question == "How many?"
+    assert problem.answer == "$1200"
+    assert problem.solution == "12,5 bags: 1,200 clips.\nThat is all."
+    assert data.answer_format.completion(problem) == "12,5 bags: 1,200 clips.\nThat is all.\n#### $1200"
+    assert data.answer_format.direct(problem) == "\n#### $1200"
+    assert data.answer_format.question_suffix == "\n"
+    assert data.verifier(data.answer_format.completion(problem), problem.answer)
+    assert not data.verifier("#### 1201", problem.answer)
+
+
+def test_fields_are_mapped_and_a_marked_solution_shows_its_answer_once(tmp_path):
+    items = [
+        {"problem": f"Half of {i}?", "gold": i / 2, "steps": f"{i}/2 = {i / 2}\n#### {i / 2}", "key": i}
+        for i in range(1, 9)
+    ]
+    fields = {"question": "problem", "answer": "gold", "solution": "steps", "id": "key", "validation_fraction": 0}
+    data = load_dataset(spec(path=write(tmp_path / "d.jsonl", items), **fields))
+    by_id = {p.id: p for p in [*data.train, *data.test]}
+    assert sorted(by_id) == [str(i) for i in range(1, 9)]
+    assert (by_id["4"].answer, by_id["3"].answer) == ("2", "1.5")
+    assert by_id["3"].solution == "3/2 = 1.5"
+
+
+def test_answers_with_brackets_keep_their_commas(tmp_path):
+    items = [{"question": f"q{i}", "answer": a} for i, a in enumerate(["(1,200)", r"\{1,200\}", "1,200", "1, 2, 3"])]
+    test_path = write(tmp_path / "test.jsonl", rows(1))
+    data = load_dataset(spec(path=write(tmp_path / "d.jsonl", items), test_path=test_path, validation_fraction=0))
+    assert [p.answer for p in data.train] == ["(1,200)", r"\{1,200\}", "1200", "1, 2, 3"]
+
+
+def test_a_directory_holds_splits_in_files_or_shards(tmp_path):
+    write(tmp_path / "train-00000-of-00002.parquet", rows(5))
+    write(tmp_path / "train-00001-of-00002.parquet", rows(5, 5))
+    write(tmp_path / "eval.json", rows(3, 100))
+    data = load_dataset(spec(path=str(tmp_path), test_split="eval", validation_fraction=0))
+    assert questions(data.train) == [row["question"] for row in rows(10)]
+    assert questions(data.test) == [row["question"] for row in rows(3, 100)]
+
+
+def test_a_directory_without_its_test_file_says_how_to_cut_one(tmp_path):
+    write(tmp_path / "train.jsonl", rows(40))
+    with pytest.raises(UserError, match=r"no file for the split 'test'.*found: train.jsonl") as error:
+        load_dataset(spec(path=str(tmp_path)))
+    assert "test_split: null" in str(error.value)
+    data = load_dataset(spec(path=str(tmp_path), test_split=None))
+    assert len(data.test) == 4
+
+
+def test_the_splits_do_not_depend_on_the_order_of_the_file(tmp_path):
+    forward = load_dataset(spec(path=write(tmp_path / "a.jsonl", rows(60))))
+    backward = load_dataset(spec(path=write(tmp_path / "b.jsonl", rows(60)[::-1])))
+    for split in ("train", "validation", "test"):
+        assert questions(getattr(forward, split)) == questions(getattr(backward, split))[::-1]
+    assert [len(forward.train), len(forward.validation), len(forward.test)] == [49, 5, 6]
+    assert not {p.id for p in forward.validation} & {p.id for p in forward.test}
+
+
+@pytest.mark.parametrize(("fraction", "expected"), [(0.0, 0), (0.001, 1), (0.25, 10)])
+def test_validation_is_the_asked_share_of_train(tmp_path, fraction, expected):
+    test_path = write(tmp_path / "test.jsonl", rows(2, 900))
+    path = write(tmp_path / "d.jsonl", rows(40))
+    data = load_dataset(spec(path=path, test_path=test_path, validation_fraction=fraction))
+    assert len(data.validation) == expected and len(data.train) == 40 - expected
+    assert len({p.id for p in [*data.train, *data.validation, *data.test]}) == 42
+
+
+def test_limits_keep_the_first_questions(tmp_path):
+    fields = {"path": write(tmp_path / "d.jsonl", rows(60)), "validation_fraction": 0.2}
+    whole = load_dataset(spec(**fields))
+    few = load_dataset(spec(**fields, limits={"train": 7, "validation": 2, "test": 1}))
+    assert (few.train, few.validation, few.test) == (whole.train[:7], whole.validation[:2], whole.test[:1])
+
+
+def test_test_questions_in_train_and_repeats_are_dropped_with_a_count(tmp_path):
+    train = [*rows(6), {**rows(1)[0], "question": "  What is 0   plus\n0? "}, rows(1, 3)[0]]
+    write(tmp_path / "train.jsonl", train)
+    write(tmp_path / "test.jsonl", [*rows(2, 4), *rows(1, 4)])
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        data = load_dataset(spec(path=str(tmp_path), validation_fraction=0))
+    said = "\n".join(str(w.message) for w in caught)
+    assert "train: 2 repeated questions" in said
+    assert "test: 1 repeated questions" in said
+    assert "2 train questions are also test questions" in said
+    assert questions(data.train) == questions(load_dataset_rows(rows(4)))
+    assert questions(data.test) == questions(load_dataset_rows(rows(2, 4)))
+
+
+def load_dataset_rows(items: list[dict]):
+    from repro.tasks.fields import problem_of
+
+    return [problem_of(item, spec(path="unused.jsonl")) for item in items]
+
+
+def test_ids_that_each_file_counts_from_zero_are_made_unique(tmp_path):
+    write(tmp_path / "train.jsonl", [{**row, "id": i} for i, row in enumerate(rows(4))])
+    write(tmp_path / "test.jsonl", [{**row, "id": i} for i, row in enumerate(rows(2, 50))])
+    data = load_dataset(spec(path=str(tmp_path), id="id", validation_fraction=0))
+    assert [p.id for p in data.train] == ["0", "1", "2", "3"]
+    assert [p.id for p in data.test] == ["test/0", "test/1"]
+
+
+def test_arithmetic_is_made_limited_and_labelled():
+    small = {"pool": 16, "validation": 4, "test": 8}
+    data = load_dataset(spec(arithmetic=small, limits={"test": 3}, name="sums"))
+    assert (data.name, len(data.train), len(data.test)) == ("sums", 16, 3)
+    problem = data.test[0]
+    assert data.verifier(data.answer_format.completion(problem), problem.answer)
+
+
+# ---------------------------------------------------------------- hub and named
+
+
+def test_a_hub_dataset_is_read_through_the_datasets_library(tmp_path_factory):
+    # The library takes a local directory for a hub id: the same code path, without the network. (It takes files for
+    # a test split when a folder's name begins with `test_`, so not tmp_path.)
+    folder = tmp_path_factory.mktemp("hub")
+    write(folder / "train.jsonl", rows(10))
+    write(folder / "test.jsonl", rows(4, 100))
+    code = (
+        "import json, sys\n"
+        "from repro.spec.schema import DatasetSpec\n"
+        "from repro.tasks.datasets import load_dataset\n"
+        "from repro.errors import UserError\n"
+        "data = load_dataset(DatasetSpec(hub=sys.argv[1], validation_fraction=0))\n"
+        "print(json.dumps([len(data.train), len(data.test), data.train[3].answer]))\n"
+        "try:\n"
+        "    load_dataset(DatasetSpec(hub=sys.argv[1], test_split='dev'))\n"
+        "except UserError as error:\n"
+        "    print(error)\n"
+        "try:\n"
+        "    load_dataset(DatasetSpec(named='gsm8k'))\n"
+        "except UserError as error:\n"
+        "    print(error)\n"
+    )
+    environment = {k: v for k, v in os.environ.items() if k != "REPRO_DATA"}
+    environment |= {"HF_HUB_OFFLINE": "1", "HF_HOME": str(folder / "hf"), "HF_DATASETS_DISABLE_PROGRESS_BARS": "1"}
+    done = subprocess.run(
+        [sys.executable, "-c", code, str(folder)], capture_output=True, text=True, env=environment, timeout=120
+    )
+    assert done.returncode == 0, done.stderr
+    first, second, *third = done.stdout.splitlines()
+    assert json.loads(first) == [10, 4, "6"]
+    assert "no split 'dev'; splits found: train, test" in second
+    advice = "\n".join(third)
+    assert "openai/gsm8k: cannot be loaded from the hub" in advice
+    assert "export REPRO_DATA=DIR" in advice and "{named: gsm8k, path: DIR}" in advice
+    assert "REPRO_DATA is not set" in advice
+
+
+@pytest.mark.parametrize("inside", ["gsm8k", "gsm8k/main", "main", "."])
+def test_a_named_dataset_is_found_through_repro_data(tmp_path, monkeypatch, inside):
+    folder = tmp_path / inside
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("train.jsonl", "test.jsonl"):
+        (folder / name).write_bytes((GSM8K / name).read_bytes())
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path))
+    data = load_dataset(DatasetSpec.model_validate("gsm8k"))
+    assert [len(data.train), len(data.validation), len(data.test)] == [58, 6, 16]
+    assert data.name == "gsm8k"
+
+
+def test_a_path_in_the_spec_goes_before_repro_data(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path))
+    data = load_dataset(spec(named="gsm8k", path=str(GSM8K), validation_fraction=0))
+    assert len(data.train) == 64 and len(data.test) == 16
+    for problem in [*data.train, *data.test]:
+        assert "####" not in problem.solution and "<<" not in problem.solution and problem.solution
+        assert "," not in problem.answer
+        assert data.verifier(data.answer_format.completion(problem), problem.answer)
+
+
+def test_repro_data_that_is_no_directory_is_an_error_at_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(UserError, match=r"REPRO_DATA: .*nowhere is not a directory"):
+        dataset_digest(spec(named="gsm8k"))
+
+
+@pytest.mark.skipif(not os.environ.get("REPRO_DATA"), reason="REPRO_DATA does not point to a copy of GSM8K")
+def test_the_whole_of_gsm8k_is_loaded():
+    data = load_dataset(spec(named="gsm8k", validation_fraction=0))
+    assert (len(data.train), len(data.validation), len(data.test)) == (7473, 0, 1319)
+    assert all(data.verifier(data.answer_format.completion(p), p.answer) for p in data.train)
+
+
+# ---------------------------------------------------------------- digest
+
+
+def test_the_digest_follows_content_and_mapping_but_not_paths_or_labels(tmp_path):
+    path = write(tmp_path / "a.jsonl", rows(9))
+    base = dataset_digest(spec(path=path))
+    (tmp_path / "elsewhere").mkdir()
+    copy = write(tmp_path / "elsewhere" / "b.jsonl", rows(9))
+    assert dataset_digest(spec(path=copy, name="another label")) == base
+    changed = {
+        "content": {"path": write(tmp_path / "c.jsonl", rows(10))},
+        "test": {"path": path, "test_path": copy},
+        "mapping": {"path": path, "solution": "answer"},
+        "id": {"path": path, "id": "question"},
+        "validation": {"path": path, "validation_fraction": 0.2},
+        "limits": {"path": path, "limits": {"train": 3}},
+        "hub": {"hub": "openai/gsm8k"},
+        "config": {"hub": "openai/gsm8k", "config": "main"},
+        "revision": {"hub": "openai/gsm8k", "config": "main", "revision": "abc"},
+        "arithmetic": {"arithmetic": {}},
+        "seed": {"arithmetic": {"seed": 1}},
+    }
+    digests = {name: dataset_digest(spec(**fields)) for name, fields in changed.items()}
+    assert len({base, *digests.values()}) == len(changed) + 1
+
+
+def test_the_digest_notices_a_file_that_changes_under_the_same_name(tmp_path):
+    path = tmp_path / "a.jsonl"
+    before = dataset_digest(spec(path=write(path, rows(9))))
+    write(path, rows(8))
+    after = dataset_digest(spec(path=str(path)))
+    assert before != after
+
+
+def test_a_named_dataset_without_a_copy_is_known_by_its_hub_id_without_any_download(monkeypatch):
+    without_repro_data(monkeypatch)
+    assert dataset_digest(spec(named="gsm8k")) == dataset_digest(spec(hub="openai/gsm8k", config="main"))
+
+
+def test_the_digest_needs_no_heavy_import():
+    code = (
+        "import sys\n"
+        "from repro.spec.schema import DatasetSpec\n"
+        "from repro.tasks.datasets import dataset_digest\n"
+        "dataset_digest(DatasetSpec(arithmetic={}))\n"
+        "print(sorted({'torch', 'datasets', 'transformers', 'pandas', 'pyarrow', 'sympy'} & set(sys.modules)))\n"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+# ---------------------------------------------------------------- what is wrong, and where
+
+
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ('{"question": "q"', r"bad.jsonl:3: not JSON at column 17"),
+        ("[1, 2]", r"bad.jsonl:3: found list, expected an object"),
+        ('{"prompt": "q", "answer": "1"}', r"bad.jsonl:3: no field 'question' .*prompt, answer; nearest: .*: prompt"),
+        ('{"question": "q", "answr": "1"}', r"bad.jsonl:3: no field 'answer' .*nearest: dataset.answer: answr"),
+        ('{"question": "q", "answer": ""}', r"bad.jsonl:3: field 'answer' .*has no answer"),
+        ('{"question": "q", "answer": "work\\n####  "}', r"bad.jsonl:3: field 'answer' .*no answer after ####"),
+        ('{"question": "q", "answer": null}', r"bad.jsonl:3: field 'answer' .*null.*expected text or a number"),
+        ('{"question": "q", "answer": [1]}', r"bad.jsonl:3: field 'answer' .*list.*expected text or a number"),
+        ('{"question": "q", "answer": NaN}', r"bad.jsonl:3: field 'answer' .*float 'nan'"),
+        ('{"question": "q", "answer": true}', r"bad.jsonl:3: field 'answer' .*bool 'True'"),
+        ('{"question": " ", "answer": "1"}', r"bad.jsonl:3: field 'question' .*is empty"),
+        ('{"question": 7, "answer": "1"}', r"bad.jsonl:3: field 'question' .*int '7', expected text"),
+    ],
+)
+def test_a_bad_line_is_named_with_its_field(tmp_path, line, said):
+    path = tmp_path / "bad.jsonl"
+    path.write_text("\n".join([*map(json.dumps, rows(2)), line, *map(json.dumps, rows(1, 9))]))
+    with pytest.raises(UserError, match=said) as error:
+        load_dataset(spec(path=str(path)))
+    assert str(path) in str(error.value)
+
+
+def test_a_mistake_in_every_row_is_told_once_with_its_count(tmp_path):
+    path = write(tmp_path / "d.parquet", [{"problem": f"q{i}", "answer": "1"} for i in range(30)])
+    with pytest.raises(UserError) as error:
+        load_dataset(spec(path=path))
+    assert "d.parquet, row 1 (and 29 more): no field 'question'" in str(error.value)
+    assert len(str(error.value).splitlines()) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("d.jsonl", b"", "holds no rows"),
+        ("d.jsonl", b"\n \n", "holds no rows"),
+        ("d.json", b"[]", "holds no rows"),
+        ("d.json", b"", "holds no rows"),
+        ("d.json", b'"text"', "found str, expected a list"),
+        ("d.json", b'[{"question": "q", "answer": "1"},\n {"question"]', r"d.json:2: not JSON"),
+        ("d.json", b"[3]", "item 1: found int, expected an object"),
+        ("d.csv", b"question,answer\n", r"d.csv is not a data file; .*\.jsonl, \.json, \.parquet"),
+        ("d.parquet", b"not parquet", "not a readable parquet file"),
+        ("d.jsonl", b"\xff\xfe\x00", "byte 0 is not UTF-8"),
+    ],
+)
+def test_a_bad_file_is_named(tmp_path, name, content, said):
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(UserError, match=said):
+        load_dataset(spec(path=str(tmp_path / name)))
+
+
+def test_a_path_that_does_not_exist_is_named_with_its_nearest_neighbour(tmp_path):
+    write(tmp_path / "train.jsonl", rows(2))
+    for call in (load_dataset, dataset_digest):
+        with pytest.raises(UserError, match=r"dataset.path: .*trian.jsonl does not exist.*nearest: .*train.jsonl"):
+            call(spec(path=str(tmp_path / "trian.jsonl")))
+    with pytest.raises(UserError, match=r"dataset.test_path: .*missing.jsonl does not exist"):
+        load_dataset(spec(path=str(tmp_path / "train.jsonl"), test_path=str(tmp_path / "missing.jsonl")))
+
+
+def test_two_kinds_of_file_for_one_split_are_refused(tmp_path):
+    write(tmp_path / "train.jsonl", rows(2))
+    write(tmp_path / "train.json", rows(2))
+    with pytest.raises(UserError, match=r"train\.jsonl, train\.json; expected one kind of file for the split 'train'"):
+        load_dataset(spec(path=str(tmp_path)))
+
+
+def test_an_id_that_two_questions_share_is_refused(tmp_path):
+    path = write(tmp_path / "d.jsonl", [{**row, "id": "same"} for row in rows(4)])
+    with pytest.raises(UserError, match=r"the id 'same' \(dataset.id\) belongs to two questions"):
+        load_dataset(spec(path=path, id="id"))
+
+
+def test_a_dataset_too_small_to_leave_a_training_question_is_refused(tmp_path):
+    with pytest.raises(UserError, match="no training question is left"):
+        load_dataset(spec(path=write(tmp_path / "d.jsonl", rows(2))))
