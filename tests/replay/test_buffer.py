@@ -9,7 +9,6 @@ import pytest
 
 from repro.replay.buffer import Group, ReplayBuffer
 
-
 EQUAL = (0.1, 0.1, 0.1)  # their float mean is 0.10000000000000002
 
 
