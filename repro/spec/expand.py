@@ -63,29 +63,23 @@ def expand_study(spec: Spec) -> list[ExpandedCell]:
 
 def matrix(spec: Spec) -> Iterator[tuple[Place, Cell]]:
     """Every row of the matrix, identical trainings included."""
-    for model, dataset, arm, point, draft in drafts(spec):
+    for arm, point, draft in drafts(spec):
         for seed in spec.seeds:
             cell = Cell.model_validate({**draft, "seed": seed, "spec": spec.name, "arm": arm, "axis_point": point})
-            yield Place(model.label, dataset.label, arm, point, seed), cell
+            yield Place(cell.model.label, cell.dataset.label, arm, point, seed), cell
 
 
-def drafts(spec: Spec) -> Iterator[tuple[ModelSpec, DatasetSpec, str, dict[str, Scalar], dict[str, Any]]]:
-    """Rows without seeds, as raw cell fields; they may be invalid where an axis makes them so."""
-    for model, dataset, (name, _) in itertools.product(spec.model, spec.dataset, spec.arms.items()):
-        base = base_fields(spec, model, dataset, name)
-        axes = [(path, values) for path, values in spec.axes.items() if has_path(base, path)]
-        for values in itertools.product(*(values for _, values in axes)):
-            point = dict(zip((path for path, _ in axes), values, strict=True))
+def drafts(spec: Spec) -> Iterator[tuple[str, dict[str, Scalar], dict[str, Any]]]:
+    """Rows without seeds: arm, axis point, raw cell fields (which may be invalid where an axis makes them so)."""
+    for model, dataset, arm in itertools.product(spec.model, spec.dataset, spec.arms):
+        base = base_fields(spec, model, dataset, arm)
+        axes = {path: values for path, values in spec.axes.items() if has_path(base, path)}
+        for values in itertools.product(*axes.values()):
+            point = dict(zip(axes, values, strict=True))
             draft = base
             for path, value in point.items():
                 draft = with_field(draft, path, value)
-            yield (
-                ModelSpec.model_validate(draft["model"]) if point else model,
-                DatasetSpec.model_validate(draft["dataset"]) if point else dataset,
-                name,
-                point,
-                draft,
-            )
+            yield arm, point, draft
 
 
 def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) -> dict[str, Any]:

@@ -8,12 +8,15 @@ from typing import Any
 from repro.spec.document import Document, FieldPath, Origin, Problem, walk
 from repro.spec.messages import unknown
 
-SHORTHANDS = {"model": ("tiny",), "dataset": ("arithmetic", "gsm8k")}
+SHORTHANDS: dict[str, dict[str, dict[str, Any]]] = {
+    "model": {"tiny": {"tiny": {}}},
+    "dataset": {"arithmetic": {"arithmetic": {}}, "gsm8k": {"named": "gsm8k"}},
+}
 
 
 def normalise(document: Document) -> None:
     """`model: tiny` becomes `[{tiny: {}}]`; a section without content becomes an empty mapping. Idempotent."""
-    data = document.data
+    data: dict[str, Any] = document.data
     for key, words in SHORTHANDS.items():
         if key not in data:
             continue
@@ -22,8 +25,8 @@ def normalise(document: Document) -> None:
             document.origins[(key,)] = document.origins.get((key, 0), document.origin(()))
             data[key] = [data[key]]
         for index, item in enumerate(data[key]):
-            if item in words and isinstance(item, str):
-                data[key][index] = {"named": item} if item == "gsm8k" else {item: {}}
+            if isinstance(item, str) and item in words:
+                data[key][index] = copy.deepcopy(words[item])
             elif isinstance(item, dict):
                 for word in words:
                     if word in item and item[word] is None:

@@ -74,19 +74,19 @@ def expected(nodes: list[Node]) -> str:
     return " or ".join(dict.fromkeys(part for part in parts if part)) or "another value"
 
 
+_BOUNDS = {"exclusiveMinimum": ">", "minimum": ">=", "exclusiveMaximum": "<", "maximum": "<="}
+
+
 def _describe(node: Node) -> str:
     kind = node.get("type")
     if kind in ("integer", "number"):
         noun = "a whole number" if kind == "integer" else "a number"
-        bounds = [
-            f"{sign} {node[key]:g}"
-            for key, sign in (("exclusiveMinimum", ">"), ("minimum", ">="), ("exclusiveMaximum", "<"), ("maximum", "<="))
-            if key in node
-        ]
+        bounds = [f"{sign} {node[key]:g}" for key, sign in _BOUNDS.items() if key in node]
         return " ".join([noun, " and ".join(bounds)]).strip()
     if kind == "array":
         inner = node.get("items") or (node.get("prefixItems") or [{}])[0]
-        size = f" of {node['minItems']}" if node.get("minItems") and node.get("minItems") == node.get("maxItems") else ""
+        least, most = node.get("minItems"), node.get("maxItems")
+        size = (f" of {least}" if least == most else f" of at least {least}") if least else ""
         items = expected(_alternatives(inner, None)) if inner else ""
         return f"a list{size}" + (f" ({items})" if items else "")
     if kind == "object":
@@ -128,10 +128,7 @@ def _alternatives(node: Node, data: Any) -> list[Node]:
     mappings = [found for found in flat if found.get("type") == "object"]
     if len(mappings) < 2:
         return flat
-    if not isinstance(data, dict):
-        best = None
-    else:
-        best = max(mappings, key=lambda option: _likeness(option, data))
+    best = max(mappings, key=lambda option: _likeness(option, data)) if isinstance(data, dict) else None
     return [found for found in flat if found.get("type") != "object" or best is None or found is best]
 
 

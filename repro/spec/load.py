@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from repro.errors import UserError
 from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, read_document
 from repro.spec.inherit import normalise, resolve_arms
-from repro.spec.messages import render, schema_problems
+from repro.spec.messages import render, schema_problems, show
 from repro.spec.overrides import apply_arm_overrides, apply_overrides, parse_override
 from repro.spec.schema import Spec, TrainSpec
 
@@ -39,13 +39,14 @@ def load_spec(path: Path | str, overrides: Sequence[str] = (), smoke: bool = Fal
     `overrides` are `path=value` texts, applied in order. `smoke` shrinks the valid spec so that every stage is
     touched within a minute; its name then ends in `-smoke`. Raises UserError that lists all mistakes found.
     """
-    from repro.spec.checks import check, unused_settings
+    from repro.spec.checks import check
     from repro.spec.smoke import shrink
+    from repro.spec.unused import unused_settings
 
     path = Path(path)
     document = read_document(path)
     if not isinstance(document.data, dict):
-        raise UserError(f"{path}:1: got {type(document.data).__name__}, expected a mapping with name, model, dataset, …")
+        raise UserError(f"{path}:1: got {show(document.data)}, expected a mapping with name, model, dataset, arms")
     changes = [parse_override(text) for text in overrides]
     normalise(document)
     apply_overrides(document, changes)

@@ -162,7 +162,8 @@ class DatasetSpec(Strict):
     def _one_source(self) -> DatasetSpec:
         given = [k for k in ("arithmetic", "named", "hub", "path") if getattr(self, k) is not None]
         if len(given) != 1 and given != ["named", "path"]:
-            raise ValueError(f"got {' and '.join(given) or 'none of them'}, expected exactly one of arithmetic, named, hub, path")
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"got {found}, expected exactly one of arithmetic, named, hub, path")
         return self
 
     @property
@@ -367,18 +368,35 @@ class Budget(Strict):
         return self
 
 
+def _check_range(low: float, high: float, log: bool) -> None:
+    if low >= high:
+        raise ValueError(f"got low {low:g} and high {high:g}, expected low < high")
+    if log and low <= 0:
+        raise ValueError(f"got log with low {low:g}, expected low > 0")
+
+
 class FloatRange(Strict):
     """Real numbers between two bounds."""
 
     float: Annotated[tuple[float, float], Field(strict=False, description="low and high, both included")]
-    log: bool = False
+    log: bool = Field(False, description="uniform in the logarithm")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> FloatRange:
+        _check_range(*self.float, self.log)
+        return self
 
 
 class IntRange(Strict):
     """Whole numbers between two bounds."""
 
     int: Annotated[tuple[int, int], Field(strict=False, description="low and high, both included")]
-    log: bool = False
+    log: bool = Field(False, description="uniform in the logarithm")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> IntRange:
+        _check_range(*self.int, self.log)
+        return self
 
 
 class Choice(Strict):
@@ -409,7 +427,7 @@ class SweepSpec(Strict):
     metric: Literal["validation_accuracy", "validation_accuracy_auc"] = Field("validation_accuracy")
     direction: Literal["maximize", "minimize"] = "maximize"
     trials: int = Field(20, ge=1, description="trials in total; a resumed study makes the missing ones")
-    batch: int = Field(2, ge=1, description="trials asked before the first is told: fixes the outcome of a parallel sweep")
+    batch: int = Field(2, ge=1, description="trials asked at once: fixes the outcome of a parallel sweep")
     seeds: list[Seed] = Field(default_factory=lambda: [1000, 1001], min_length=1, description="not those of the tables")
     sampler_seed: int = Field(0, ge=0, description="seed of Optuna's sampler")
 
@@ -432,8 +450,10 @@ class Spec(Strict):
     train: TrainSpec = Field(default_factory=TrainSpec, description="GRPO, the same for all arms unless an arm differs")
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec, description="how accuracy is measured")
     arms: dict[str, ArmSpec] = Field(min_length=1, description="name -> arm")
-    axes: dict[str, list[Scalar]] = Field(default_factory=dict, description="dotted path -> values; axes multiply")
-    seeds: list[Seed] = Field(default_factory=lambda: [0, 1, 2], min_length=1, description="one run of each arm per seed")
+    axes: dict[str, Annotated[list[Scalar], Field(min_length=1)]] = Field(
+        default_factory=dict, description="dotted path -> values; axes multiply"
+    )
+    seeds: list[Seed] = Field(default_factory=lambda: [0, 1, 2], min_length=1, description="one run per arm and seed")
     budget: Budget | None = Field(None, description="stop after so many tokens or seconds instead of train.steps")
     sweep: SweepSpec | None = Field(None, description="an Optuna study over fields of one arm")
     report: ReportSpec = Field(default_factory=ReportSpec, description="what the report compares and shows")

@@ -1,7 +1,113 @@
-"""Shrinks a study."""
+"""Shrinks a study until every stage of it is touched within a minute, with its arms as they are."""
 
-from repro.spec.schema import Spec
+from __future__ import annotations
+
+from typing import Any
+
+from repro.spec.schema import DatasetSpec, ModelSpec, Spec
+
+STEPS = 2
+QUESTIONS_PER_STEP = 8
+GROUP_SIZE = 4
+MINIBATCHES = 2
+POOL = 128
+TEST = 32
+VALIDATION = 16
+LEAST_FRACTION = 2 * QUESTIONS_PER_STEP / POOL
+WARM_START_UPDATES = 40
+"""For embedded policies that do not ship with the package; the shipped one starts trained."""
 
 
 def shrink(spec: Spec) -> Spec:
-    return spec
+    """The same study with few steps, questions and samples, one seed, and one value per axis.
+
+    Arms keep their methods; fractions, references and replay are moved only as far as the smaller batch and pool
+    need. Pools are cut by `limits`, so the start policy stays the one that the full study uses.
+    """
+    data = spec.model_dump(mode="json", exclude_none=True)
+    data["name"] = f"{spec.name}-smoke"
+    data["seeds"] = spec.seeds[:1]
+    data["axes"] = {path: values[:1] for path, values in spec.axes.items() if not path.startswith(_FIXED)}
+    if _FRACTION in data["axes"]:
+        data["axes"][_FRACTION] = [max(spec.axes[_FRACTION][0], LEAST_FRACTION)]
+    data.pop("budget", None)
+    data["dataset"] = [_dataset(dataset) for dataset in spec.dataset]
+    data["model"] = [_model(model, spec.dataset) for model in spec.model]
+    cut_tokens = any(dataset.arithmetic is None for dataset in spec.dataset)
+    _train(data["train"], cut_tokens)
+    _evaluate(data["evaluate"])
+    for arm in data["arms"].values():
+        arm["train"] = {key: value for key, value in arm["train"].items() if key not in _SIZES}
+        _selection(arm["selection"])
+        if "replay" in arm:
+            fresh = max(1, round(arm["replay"]["fresh"] * QUESTIONS_PER_STEP))
+            arm["replay"]["fresh"] = min(fresh, QUESTIONS_PER_STEP - 1) / QUESTIONS_PER_STEP
+            arm["replay"]["capacity"] = max(arm["replay"]["capacity"], QUESTIONS_PER_STEP)
+    if "sweep" in data:
+        _sweep(data["sweep"])
+    return Spec.model_validate(data)
+
+
+_FRACTION = "selection.fraction"
+_SIZES = ("steps", "questions_per_step", "group_size", "minibatches", "max_completion_tokens")
+_FIXED = (
+    *(f"train.{field}" for field in _SIZES),
+    *("dataset.", "evaluate.", "budget.", "selection.band", "selection.references", "selection.samples", "replay."),
+)
+
+
+def _dataset(dataset: DatasetSpec) -> dict[str, Any]:
+    data = dataset.model_dump(mode="json", exclude_none=True)
+    limits = {"train": POOL, "validation": VALIDATION, "test": TEST}
+    data["limits"] = {key: min(limit, getattr(dataset.limits, key) or limit) for key, limit in limits.items()}
+    return data
+
+
+def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
+    from repro.spec.schema import Arithmetic, TinyModel
+
+    data = model.model_dump(mode="json", exclude_none=True)
+    shipped = model.tiny == TinyModel() and all(dataset.arithmetic == Arithmetic() for dataset in datasets)
+    if model.tiny is not None and not shipped:
+        start = data["tiny"]["warm_start"]
+        start["updates"] = min(start["updates"], WARM_START_UPDATES)
+    return data
+
+
+def _train(train: dict[str, Any], cut_tokens: bool) -> None:
+    train.update(steps=STEPS, questions_per_step=QUESTIONS_PER_STEP, group_size=GROUP_SIZE, minibatches=MINIBATCHES)
+    if cut_tokens:
+        train["max_completion_tokens"] = min(train["max_completion_tokens"], 64)
+
+
+def _evaluate(evaluate: dict[str, Any]) -> None:
+    evaluate.update(every=1, samples=1, pool_samples=2, base_temperatures=evaluate["base_temperatures"][:1])
+    evaluate["questions"] = min(evaluate.get("questions", TEST), TEST)
+
+
+def _selection(selection: dict[str, Any]) -> None:
+    if "fraction" in selection:
+        selection["fraction"] = max(selection["fraction"], LEAST_FRACTION)
+    if selection["method"] in ("difficulty", "pass_rate"):
+        selection["samples"] = min(selection.get("samples", GROUP_SIZE), GROUP_SIZE)
+    if "references" in selection:
+        selection["references"] = min(selection["references"], QUESTIONS_PER_STEP)
+    band = selection.get("band", {})
+    if "low" in band:
+        # Few questions fall into a narrow band of a small pool; quantiles count them exactly.
+        middle = (band["low"] + band["high"]) / 2
+        width = max(band["high"] - band["low"], LEAST_FRACTION)
+        low = min(max(middle - width / 2, 0.0), 1.0 - width)
+        band.update(low=low, high=min(low + width, 1.0), scale="quantile")
+
+
+def _sweep(sweep: dict[str, Any]) -> None:
+    sweep.update(trials=2, batch=2, seeds=sweep["seeds"][:1])
+    space = {path: values for path, values in sweep["space"].items() if not path.startswith(_FIXED)}
+    if "float" in space.get(_FRACTION, {}):
+        low, high = space[_FRACTION]["float"]
+        low = min(max(low, LEAST_FRACTION), 0.5)
+        space[_FRACTION]["float"] = [low, max(high, 2 * low)]
+    elif _FRACTION in space:
+        space[_FRACTION] = {"choice": [max(value, LEAST_FRACTION) for value in space[_FRACTION]["choice"]]}
+    sweep["space"] = space or {"train.learning_rate": {"float": [1e-4, 4e-4], "log": True}}

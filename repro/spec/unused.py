@@ -1,0 +1,89 @@
+"""Settings of a valid spec that have no effect: worth a warning, because the user meant something by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from repro.spec.document import FieldPath, Problem
+from repro.spec.expand import matrix
+from repro.spec.identity import canonical, result_fields
+from repro.spec.schema import DatasetSpec, Spec
+
+FILE_FIELDS = ("train_split", "test_split", "question", "answer", "solution", "id", "validation_fraction", "test_path")
+HUB_FIELDS = ("config", "revision")
+
+
+def unused_settings(spec: Spec, data: dict[str, Any]) -> list[Problem]:
+    """One warning per setting that `data` (what the user wrote) gives and that nothing reads."""
+    sections = (_evaluation, _models, _datasets, _training)
+    return [*(warning for section in sections for warning in section(spec, data)), *_same(spec)]
+
+
+def _warning(path: FieldPath, because: str) -> Problem:
+    return Problem(path, f"warning: has no effect: {because}")
+
+
+def _evaluation(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    steps, every = spec.train.steps, spec.evaluate.every
+    if spec.budget is None and every > steps and "every" in data.get("evaluate", {}):
+        yield _warning(("evaluate", "every"), f"only start and end of {steps} steps are evaluated")
+    sizes = [dataset.arithmetic.test for dataset in spec.dataset if dataset.arithmetic]
+    if spec.evaluate.questions and len(sizes) == len(spec.dataset) and spec.evaluate.questions > max(sizes):
+        yield _warning(("evaluate", "questions"), f"the test set has {max(sizes)} questions")
+
+
+def _models(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    for index, model in enumerate(spec.model):
+        if model.tiny is None:
+            continue
+        written = data["model"][index]
+        for field in ("system_prompt", "trust_remote_code"):
+            if field in written:
+                yield _warning(("model", index, field), "the embedded policy has no chat template or own code")
+        tiny = written.get("tiny") or {}
+        if model.tiny.tokenizer == "characters" and "vocabulary" in tiny:
+            yield _warning(("model", index, "tiny", "vocabulary"), "a character tokenizer finds its own size")
+        if "teacher" in (tiny.get("warm_start") or {}) and not any(dataset.arithmetic for dataset in spec.dataset):
+            place: FieldPath = ("model", index, "tiny", "warm_start", "teacher")
+            yield _warning(place, "the noisy teacher speaks arithmetic only")
+
+
+def _datasets(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    for index, dataset in enumerate(spec.dataset):
+        written = data["dataset"][index]
+        for field in HUB_FIELDS:
+            if field in written and dataset.hub is None:
+                yield _warning(("dataset", index, field), "it belongs to a hub dataset")
+        if dataset.arithmetic is None:
+            continue
+        for field in FILE_FIELDS:
+            if field in written:
+                yield _warning(("dataset", index, field), "arithmetic questions are made, not read")
+        for field, size in _arithmetic_sizes(dataset).items():
+            limit = getattr(dataset.limits, field)
+            if limit is not None and limit >= size:
+                yield _warning(("dataset", index, "limits", field), f"there are {size} questions")
+
+
+def _arithmetic_sizes(dataset: DatasetSpec) -> dict[str, int]:
+    made = dataset.arithmetic
+    return {} if made is None else {"train": made.pool, "validation": made.validation, "test": made.test}
+
+
+def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    replays = any(arm.replay for arm in spec.arms.values())
+    varied = any("minibatches" in arm.train for arm in spec.arms.values()) or "train.minibatches" in spec.axes
+    if "clip" in data.get("train", {}) and spec.train.minibatches == 1 and not replays and not varied:
+        yield _warning(("train", "clip"), "one update a step without replay is on-policy, so the ratio is always 1")
+
+
+def _same(spec: Spec) -> Iterator[Problem]:
+    """Arms whose trainings are the same run under two names."""
+    first: dict[str, str] = {}
+    told: set[str] = set()
+    for place, cell in matrix(spec.model_copy(update={"seeds": spec.seeds[:1]})):
+        other = first.setdefault(canonical(result_fields(cell)), place.arm)
+        if other != place.arm and place.arm not in told:
+            told.add(place.arm)
+            yield Problem(("arms", place.arm), f"warning: trains the same as arm {other}; they share their runs")
