@@ -1,0 +1,323 @@
+"""The numbers of a panel: accuracy, differences, time to target, groups without gradient, cost. No text, no drawing."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.runs import Panel, Run, Series, accuracy, pass_rates
+from analysis.statistics import (
+    Bounds,
+    Interval,
+    Ratio,
+    area_under_curve,
+    cluster_interval,
+    crossed_difference,
+    median_time,
+    paired_difference,
+    probability_of_improvement,
+    ratio_of_medians,
+    sustained_crossing,
+    t_interval,
+)
+
+AXES = {"steps": "step", "generated tokens": "cost/generated_tokens", "seconds": "cost/seconds"}
+"""What time to target is measured by -> metric."""
+
+GAIN_SHARES = (0.5, 0.75, 0.9)
+"""Further targets: these shares of the baseline's gain over the start policy."""
+
+HARDLY = 0.10
+"""Below this share of groups with a gradient a study warns: hardly anything trains."""
+
+NEAR_ZERO = 0.05
+"""Below this accuracy, before and after, arms are not told apart."""
+
+
+@dataclass(frozen=True)
+class Start:
+    """The start policy on the main set. Shares in 0..1; intervals are over problems, the policy is one."""
+
+    sampled: Interval
+    greedy: float
+    entropy: float
+    tokens: float
+    temperature: float
+    samples: int
+    questions: int
+    temperatures: Mapping[float, float]  # sampling temperature -> avg@k
+
+
+@dataclass(frozen=True)
+class Final:
+    """One series at its last evaluation. Shares in 0..1; intervals are over seeds unless said otherwise."""
+
+    series: Series
+    step: Interval
+    questions: int
+    samples: int
+    per_seed: tuple[float, ...]
+    accuracy: Interval
+    greedy: Interval
+    entropy: Interval
+    tokens: Interval
+    mean_over_training: Interval  # area under the accuracy curve by steps
+    gain: Interval  # over the start policy, seeds and problems crossed
+    greedy_gain: Interval
+    difference: Interval | None  # to the baseline, paired by seed and problem; None for the baseline
+    difference_by_seed: Interval | None
+    improvement: float | None  # chance that a run beats a run of the baseline
+    other_sets: Mapping[str, Interval]
+
+
+@dataclass(frozen=True)
+class TimeToTarget:
+    """How long one series took to hold a target twice in a row, by one axis."""
+
+    series: Series
+    axis: str
+    target: float
+    times: tuple[float, ...]  # per seed, NaN where censored
+    budgets: tuple[float, ...]  # per seed, what it had spent at its last evaluation
+    median: Bounds
+    speedup: Ratio | None  # against the baseline; None for the baseline
+
+    @property
+    def censored(self) -> int:
+        """Seeds that did not get there."""
+        return sum(math.isnan(time) for time in self.times)
+
+
+@dataclass(frozen=True)
+class Share:
+    """A per-step share averaged over training steps, per arm, with the paired difference to the baseline."""
+
+    series: Series
+    per_seed: tuple[float, ...]
+    mean: Interval
+    difference: Interval | None
+
+
+class Measures:
+    """Numbers of one panel, each computed once. Resampling is seeded by the panel's name: same store, same numbers."""
+
+    def __init__(self, panel: Panel, target: float | None = None) -> None:
+        self.panel = panel
+        self._target = target
+
+    # ------------------------------------------------------------ accuracy
+
+    @cached_property
+    def start(self) -> Start:
+        """The start policy, from the evaluations at step 0 (one policy, whatever the number of runs)."""
+        runs = [run for series in self.panel.series for run in series.runs]
+        row = next((found[0] for run in runs if (found := run.evaluations(self.panel.main))), None)
+        if row is None or row["step"] != 0:
+            nan = math.nan
+            return Start(Interval(nan, nan, nan, 0), nan, nan, nan, nan, 0, 0, {})
+        base = next((run.json("base.json") for run in runs if run.json("base.json")), {})
+        rates = pass_rates(row, sorted(row["passes"]))
+        lower = {float(t): float(value) for t, value in (base.get("temperatures") or {}).items()}
+        return Start(
+            sampled=cluster_interval(rates),
+            greedy=_greedy(row),
+            entropy=_number(row.get("entropy")),
+            tokens=_number(row.get("mean_tokens")),
+            temperature=row["temperature"],
+            samples=row["samples"],
+            questions=len(row["passes"]),
+            temperatures=dict(sorted(lower.items())),
+        )
+
+    @cached_property
+    def finals(self) -> tuple[Final, ...]:
+        return tuple(self._final(series) for series in self.panel.series)
+
+    def final(self, label: str) -> Final:
+        return next(final for final in self.finals if final.series.label == label)
+
+    def _final(self, series: Series) -> Final:
+        panel = self.panel
+        rows = [run.evaluations(panel.main) for run in series.runs]
+        last, first = [r[-1] for r in rows], [r[0] for r in rows]
+        scores = [accuracy(row) for row in last]
+        reference = panel.baseline_of(series)
+        difference = by_seed = improvement = None
+        if reference is not None:
+            shared = [seed for seed in series.seeds if seed in reference.seeds]
+            if shared:
+                ours, theirs = (self._matrix(one, shared, -1) for one in (series, reference))
+                difference = crossed_difference(ours - theirs)
+                by_seed = paired_difference(ours.mean(axis=1), theirs.mean(axis=1))
+            improvement = probability_of_improvement(
+                scores, [accuracy(run.evaluations(panel.main)[-1]) for run in reference.runs]
+            )
+        curves = [run.evaluated_cost("step", panel.main) for run in series.runs]
+        others = sorted({row["set"] for run in series.runs for row in run.rows("evaluations.jsonl")} - {panel.main})
+        gains = self._matrix(series, series.seeds, -1) - self._matrix(series, series.seeds, 0)
+        return Final(
+            series=series,
+            step=t_interval([row["step"] for row in last]),
+            questions=len(last[0]["passes"]),
+            samples=last[0]["samples"],
+            per_seed=tuple(scores),
+            accuracy=t_interval(scores),
+            greedy=t_interval([_greedy(row) for row in last]),
+            entropy=t_interval([_number(row.get("entropy")) for row in last]),
+            tokens=t_interval([_number(row.get("mean_tokens")) for row in last]),
+            mean_over_training=t_interval([area_under_curve(*curve) for curve in curves]),
+            gain=crossed_difference(gains),
+            greedy_gain=t_interval([_greedy(b) - _greedy(a) for a, b in zip(first, last, strict=True)]),
+            difference=difference,
+            difference_by_seed=by_seed,
+            improvement=improvement,
+            other_sets={
+                name: t_interval([accuracy(run.evaluations(name)[-1]) for run in series.runs if run.evaluations(name)])
+                for name in others
+            },
+        )
+
+    def _matrix(self, series: Series, seeds: Sequence[int], index: int) -> NDArray[np.float64]:
+        """Pass rates [seeds, problems] at one evaluation, over the problems that all runs share."""
+        panel = self.panel
+        runs = {run.place.seed: run for run in series.runs}
+        return np.stack([pass_rates(runs[s].evaluations(panel.main)[index], panel.problems) for s in seeds])
+
+    # ------------------------------------------------------------ time to target
+
+    def target(self, series: Series) -> float:
+        """The accuracy that `series` and its baseline race to: the spec's, else the baseline's final mean."""
+        if self._target is not None:
+            return self._target
+        reference = self.panel.baseline_of(series) or series
+        return self.final(reference.label).accuracy.value
+
+    @cached_property
+    def times(self) -> tuple[TimeToTarget, ...]:
+        """Every series by every axis, to the main target."""
+        return tuple(self._time(series, axis, self.target(series)) for series in self.panel.series for axis in AXES)
+
+    def time(self, label: str, axis: str) -> TimeToTarget:
+        return next(time for time in self.times if time.series.label == label and time.axis == axis)
+
+    def times_at_shares(self, axis: str) -> dict[float, tuple[TimeToTarget, ...]]:
+        """The same for the targets in `GAIN_SHARES` of each baseline's gain: does the verdict hang on the target?"""
+        out: dict[float, tuple[TimeToTarget, ...]] = {}
+        for share in GAIN_SHARES:
+            found = []
+            for series in self.panel.series:
+                final = self.final((self.panel.baseline_of(series) or series).label).accuracy.value
+                target = self.start.sampled.value + share * (final - self.start.sampled.value)
+                if not math.isnan(target):
+                    found.append(self._time(series, axis, target))
+            out[share] = tuple(found)
+        return out
+
+    def _time(self, series: Series, axis: str, target: float) -> TimeToTarget:
+        times, budgets = self._crossings(series, axis, target)
+        reference = self.panel.baseline_of(series)
+        speedup = None
+        if reference is not None:
+            name = f"{self.panel.title}/{series.label}/{axis}/{target:.6f}"
+            speedup = ratio_of_medians(*self._crossings(reference, axis, target), times, budgets, _generator(name))
+        return TimeToTarget(series, axis, target, tuple(times), tuple(budgets), median_time(times, budgets), speedup)
+
+    def _crossings(self, series: Series, axis: str, target: float) -> tuple[list[float], list[float]]:
+        times, budgets = [], []
+        for run in series.runs:
+            cost, scores = run.evaluated_cost(AXES[axis], self.panel.main)
+            index = sustained_crossing(list(scores), target)
+            times.append(math.nan if index is None else float(cost[index]))
+            budgets.append(float(cost[-1]))
+        return times, budgets
+
+    # ------------------------------------------------------------ groups and predictor
+
+    @cached_property
+    def zero_variance(self) -> tuple[Share, ...]:
+        """Share of fresh groups whose rewards are all equal, averaged over training steps."""
+        return self._shares(lambda run: float(run.metric("train/zero_variance").mean()))
+
+    def zero(self, label: str) -> Share:
+        return next(share for share in self.zero_variance if share.series.label == label)
+
+    def _shares(self, of_run: Callable[[Run], float]) -> tuple[Share, ...]:
+        values = {series.label: [of_run(run) for run in series.runs] for series in self.panel.series}
+        shares = []
+        for series in self.panel.series:
+            reference, difference = self.panel.baseline_of(series), None
+            if reference is not None:
+                ours = dict(zip(series.seeds, values[series.label], strict=True))
+                theirs = dict(zip(reference.seeds, values[reference.label], strict=True))
+                shared = [seed for seed in ours if seed in theirs]
+                difference = paired_difference([ours[s] for s in shared], [theirs[s] for s in shared])
+            own = values[series.label]
+            shares.append(Share(series, tuple(own), t_interval(own), difference))
+        return tuple(shares)
+
+    def step_metric(self, series: Series, name: str) -> pd.DataFrame:
+        """One metric by step [steps x seeds]."""
+        return pd.DataFrame({run.place.seed: run.metric(name) for run in series.runs})
+
+    # ------------------------------------------------------------ cost
+
+    @cached_property
+    def costs(self) -> pd.DataFrame:
+        """Mean over seeds of every ledger amount: one row per (series label, phase)."""
+        rows = []
+        for series in self.panel.series:
+            for run in series.runs:
+                for phase, amounts in run.ledger.items():
+                    rows.append({"arm": series.label, "phase": phase, **amounts})
+        frame = pd.DataFrame(rows)
+        if frame.empty:
+            return frame
+        return frame.groupby(["arm", "phase"], sort=False).mean()
+
+    def cost(self, label: str, phase: str, quantity: str) -> float:
+        """One mean amount, 0 where the phase did not happen."""
+        if (label, phase) not in self.costs.index or quantity not in self.costs:
+            return 0.0
+        return float(self.costs.at[(label, phase), quantity])
+
+    def redone(self, series: Series) -> float:
+        """Generated tokens spent beyond the useful ones (work redone after a kill), summed over seeds."""
+        extra = 0.0
+        for run in series.runs:
+            if not run.spent.empty and "generated_tokens" in run.spent:
+                useful = run.cost("generated_tokens", run.spent.index)
+                extra += max(0.0, float(run.spent["generated_tokens"].sum()) - useful)
+        return extra
+
+    # ------------------------------------------------------------ verdicts that need several numbers
+
+    @property
+    def near_zero(self) -> bool:
+        """Whether accuracy is so low, before and after, that arms cannot be told apart."""
+        values = [self.start.sampled.value, *(final.accuracy.value for final in self.finals)]
+        return max((value for value in values if not math.isnan(value)), default=0.0) < NEAR_ZERO
+
+    def learned(self, label: str) -> bool:
+        """Whether a series ended clearly above the start policy."""
+        gain = self.final(label).gain
+        return gain.clear_of(0) > 0
+
+
+def _greedy(row: Mapping[str, Mapping[str, bool] | None]) -> float:
+    solved = row.get("greedy")
+    return math.nan if not solved else sum(solved.values()) / len(solved)
+
+
+def _number(value: object) -> float:
+    return float(value) if isinstance(value, int | float) else math.nan
+
+
+def _generator(name: str) -> np.random.Generator:
+    return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))

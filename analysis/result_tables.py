@@ -1,0 +1,229 @@
+"""The tables that every report has: accuracy, start policy, time to target, groups, cost, missing cells."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.measures import AXES, Measures
+from analysis.runs import SPEND, Place
+from analysis.style import PHASE_NAMES
+from analysis.tables import Table, numbers
+from analysis.text import NOTHING, amount, number, plural, points, ratio, spread, time_bounds
+
+QUANTITIES = {
+    "completions": "completions",
+    "prompt_tokens": "prompt tokens",
+    "generated_tokens": "generated tokens",
+    "scored_tokens": "scored tokens",
+    "trained_tokens": "trained tokens",
+    "flops": "FLOPs",
+    "seconds": "seconds",
+    "cpu_seconds": "CPU seconds",
+}
+"""Ledger amount -> column header."""
+
+
+def emphasised(measures: Measures) -> frozenset[int]:
+    """Row indices of the series that others are compared with, in the panel's order."""
+    references = {series.label for series in measures.panel.references}
+    return frozenset(i for i, series in enumerate(measures.panel.series) if series.label in references)
+
+
+def compared_with(measures: Measures) -> str:
+    """Column header of differences."""
+    labels = [series.label for series in measures.panel.references]
+    return f"vs `{labels[0]}`" if len(labels) == 1 else "vs baseline"
+
+
+def accuracy_table(measures: Measures, prefix: str = "") -> Table:
+    """Final accuracy per arm with every comparison that belongs beside it."""
+    start, others = measures.start, sorted({name for final in measures.finals for name in final.other_sets})
+    header = ["arm", "seeds", "accuracy, %", "greedy, %", "entropy, nats", "gain over start, points"]
+    header += [f"{compared_with(measures)}, points", "P(better)", "mean over training, %"]
+    header += [f"`{name}`, %" for name in others]
+    first = ["start policy", NOTHING, spread(start.sampled, 100), number(100 * start.greedy), number(start.entropy, 3)]
+    rows = [first + [NOTHING] * (len(header) - len(first))]
+    data = [{"arm": "start policy", **numbers("accuracy", start.sampled), "greedy": start.greedy}]
+    data[0] |= {"entropy": start.entropy, "questions": start.questions, "samples": start.samples}
+    for final in measures.finals:
+        row = [f"`{final.series.label}`", str(len(final.per_seed)), spread(final.accuracy, 100)]
+        row += [spread(final.greedy, 100), spread(final.entropy, 1, 3), points(final.gain)]
+        row.append(points(final.difference) if final.difference else NOTHING)
+        row.append(number(final.improvement, 2) if final.improvement is not None else NOTHING)
+        row.append(spread(final.mean_over_training, 100))
+        row += [spread(final.other_sets[name], 100) if name in final.other_sets else NOTHING for name in others]
+        rows.append(row)
+        record = {"arm": final.series.label, "seeds": len(final.per_seed), "questions": final.questions}
+        record |= {"samples": final.samples, "step": final.step.value, **numbers("accuracy", final.accuracy)}
+        record |= {f"accuracy_seed_{s}": v for s, v in zip(final.series.seeds, final.per_seed, strict=True)}
+        record |= {**numbers("greedy", final.greedy), **numbers("entropy", final.entropy)}
+        record |= {**numbers("tokens", final.tokens), **numbers("gain", final.gain)}
+        record |= {**numbers("difference", final.difference), **numbers("difference_by_seed", final.difference_by_seed)}
+        record |= {"probability_of_improvement": final.improvement}
+        record |= numbers("mean_over_training", final.mean_over_training)
+        for name in others:
+            record |= numbers(name, final.other_sets.get(name))
+        data.append(record)
+    final = measures.finals[0]
+    caption = (
+        f"Last evaluation; avg@{final.samples} on {plural(final.questions, 'held-out question')} "
+        f"(`{measures.panel.main}`), sampling temperature {start.temperature:g}. In brackets: 95 % intervals, over "
+        "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
+        "P(better): chance that a run of the arm beats a run of the baseline."
+    )
+    reference = frozenset(i + 1 for i in emphasised(measures))
+    return Table(f"{prefix}accuracy", "Final accuracy", header, rows, pd.DataFrame(data), caption, 1, reference)
+
+
+def start_table(measures: Measures, prefix: str = "") -> Table:
+    """The start policy under every way of decoding that was measured: what sharpening alone would give."""
+    start = measures.start
+    rows = [[f"sampled, temperature {start.temperature:g}", spread(start.sampled, 100)]]
+    data = [{"decoding": "sampled", "temperature": start.temperature, **numbers("accuracy", start.sampled)}]
+    for temperature, value in sorted(start.temperatures.items(), reverse=True):
+        rows.append([f"sampled, temperature {temperature:g}", number(100 * value)])
+        data.append({"decoding": "sampled", "temperature": temperature, "accuracy": value})
+    rows.append(["greedy", number(100 * start.greedy)])
+    data.append({"decoding": "greedy", "temperature": 0.0, "accuracy": start.greedy})
+    caption = (
+        f"avg@{start.samples} on {plural(start.questions, 'question')}; 95 % interval over questions. A gain in "
+        "sampled accuracy up to the lower rows could be had without training, by decoding more sharply."
+    )
+    header = ["start policy, before any GRPO", "accuracy, %"]
+    return Table(f"{prefix}start_policy", "The start policy", header, rows, pd.DataFrame(data), caption)
+
+
+def time_table(measures: Measures, prefix: str = "") -> Table:
+    """Time to the main target by steps, generated tokens and seconds, with speedups."""
+    header = ["arm", "target, %", "reached"]
+    for axis in AXES:
+        header += [axis, f"{compared_with(measures)}, by {axis}"]
+    rows, data = [], []
+    for series in measures.panel.series:
+        times = [measures.time(series.label, axis) for axis in AXES]
+        reached = len(series.runs) - times[0].censored
+        row = [f"`{series.label}`", number(100 * times[0].target), f"{reached} of {len(series.runs)}"]
+        record: dict[str, object] = {"arm": series.label, "target": times[0].target, "seeds": len(series.runs)}
+        record["reached"] = reached
+        for time in times:
+            row += [time_bounds(time.median), ratio(time.speedup) if time.speedup else NOTHING]
+            key = time.axis.replace(" ", "_")
+            record |= {f"{key}_median_low": time.median.low, f"{key}_median_high": time.median.high}
+            if time.speedup:
+                record |= {f"{key}_speedup_low_bound": time.speedup.point.low}
+                record |= {f"{key}_speedup_high_bound": time.speedup.point.high}
+                record |= {f"{key}_speedup_low": time.speedup.low, f"{key}_speedup_high": time.speedup.high}
+            for run, value in zip(series.runs, time.times, strict=True):
+                record[f"{key}_seed_{run.place.seed}"] = value
+        rows.append(row)
+        data.append(record)
+    caption = (
+        "Median over seeds of the first evaluation from which accuracy holds the target twice in a row. Speedup: ratio "
+        "of medians, 95 % bootstrap interval over seeds; above 1 the arm needed less. `>` and `<` mark what runs "
+        "that never got there leave open: they took longer than their budget. Selection cost is included, evaluation "
+        "is not."
+    )
+    title, reference = "Time to target", emphasised(measures)
+    return Table(f"{prefix}time_to_target", title, header, rows, pd.DataFrame(data), caption, 1, reference)
+
+
+def robustness_table(measures: Measures, axis: str = "generated tokens", prefix: str = "") -> Table:
+    """Speedup by one axis at easier targets: whether the verdict hangs on where the bar is put."""
+    by_share = measures.times_at_shares(axis)
+    header, data = ["arm"], []
+    cells: dict[str, list[str]] = {s.label: [] for s in measures.panel.series if measures.panel.baseline_of(s)}
+    for share, times in by_share.items():
+        header.append(f"{100 * share:.0f} % of the gain")
+        for time in times:
+            if time.series.label in cells:
+                cells[time.series.label].append(ratio(time.speedup) if time.speedup else NOTHING)
+                record = {"arm": time.series.label, "share_of_gain": share, "target": time.target, "axis": axis}
+                if time.speedup:
+                    record |= {"speedup_low_bound": time.speedup.point.low, "speedup_low": time.speedup.low}
+                    record |= {"speedup_high_bound": time.speedup.point.high, "speedup_high": time.speedup.high}
+                data.append(record)
+    rows = [[f"`{label}`", *row] for label, row in cells.items() if len(row) == len(by_share)]
+    caption = f"Speedup by {axis} to reach a share of the baseline's gain over the start policy; read as above."
+    return Table(f"{prefix}speedup_by_target", "Speedup at easier targets", header, rows, pd.DataFrame(data), caption)
+
+
+def groups_table(measures: Measures, prefix: str = "") -> Table:
+    """How much of what was rolled out could train."""
+    header = [
+        "arm",
+        "seeds",
+        "zero-variance groups, %",
+        f"{compared_with(measures)}, points",
+        "groups with gradient, %",
+    ]
+    rows, data = [], []
+    for share in measures.zero_variance:
+        useful = 1 - share.mean.value
+        row = [f"`{share.series.label}`", str(share.mean.n), spread(share.mean, 100)]
+        row += [points(share.difference) if share.difference else NOTHING, number(100 * useful)]
+        rows.append(row)
+        data.append(
+            {"arm": share.series.label, "seeds": share.mean.n, **numbers("zero_variance", share.mean)}
+            | numbers("difference", share.difference)
+        )
+    caption = (
+        "Share of freshly rolled-out groups whose rewards are all equal, averaged over training steps; 95 % "
+        "t-intervals over seeds, differences paired by seed."
+    )
+    title, reference = "Groups without gradient", emphasised(measures)
+    return Table(f"{prefix}zero_variance", title, header, rows, pd.DataFrame(data), caption, 1, reference)
+
+
+def cost_table(measures: Measures, prefix: str = "") -> Table:
+    """What each arm spent, selection included, and how much of it was selection."""
+    header = ["arm", "generated tokens", "of it selection, %", "all tokens", "FLOPs", "seconds", "CPU seconds"]
+    header += ["selection, seconds", "redone tokens"]
+    rows, data = [], []
+    for series in measures.panel.series:
+        total = {q: sum(measures.cost(series.label, phase, q) for phase in SPEND) for q in QUANTITIES}
+        selecting = {q: sum(measures.cost(series.label, phase, q) for phase in SPEND[:2]) for q in QUANTITIES}
+        everything = sum(total[q] for q in QUANTITIES if q.endswith("_tokens"))
+        generated = total["generated_tokens"]
+        share = 100 * selecting["generated_tokens"] / generated if generated else math.nan
+        redone = measures.redone(series)
+        row = [f"`{series.label}`", amount(generated), number(share), amount(everything), amount(total["flops"])]
+        row += [amount(total["seconds"]), amount(total["cpu_seconds"]), amount(selecting["seconds"]), amount(redone)]
+        rows.append(row)
+        record: dict[str, object] = {"arm": series.label, "all_tokens": everything, **total, "redone_tokens": redone}
+        data.append(record | {f"selection_{q}": value for q, value in selecting.items()})
+    caption = (
+        "Mean per run over seeds, to the end of training: scoring, probes, rollouts and updates; evaluation and warm "
+        "start left out. Redone: generated again after a kill, summed over seeds, not part of the other columns."
+    )
+    title, reference = "Cost", emphasised(measures)
+    return Table(f"{prefix}cost", title, header, rows, pd.DataFrame(data), caption, 1, reference)
+
+
+def phase_table(measures: Measures, prefix: str = "") -> Table:
+    """Every ledger amount by arm and phase."""
+    rows, data = [], []
+    for series in measures.panel.series:
+        for phase in PHASE_NAMES:
+            amounts = {q: measures.cost(series.label, phase, q) for q in QUANTITIES}
+            if any(amounts.values()):
+                cells = [amount(value) if value else NOTHING for value in amounts.values()]
+                rows.append([f"`{series.label}`", PHASE_NAMES[phase], *cells])
+                data.append({"arm": series.label, "phase": phase, **amounts})
+    header = ["arm", "phase", *QUANTITIES.values()]
+    caption = "Mean per run over seeds."
+    return Table(f"{prefix}cost_phases", "Cost by phase", header, rows, pd.DataFrame(data), caption, 2)
+
+
+def missing_table(missing: Sequence[tuple[Place, str]]) -> Table:
+    """Cells of the plan without a finished run."""
+    rows, data = [], []
+    for place, status in missing:
+        axis = ", ".join(f"{path} = {value}" for path, value in place.axis_point.items()) or NOTHING
+        rows.append([f"`{place.arm}`", place.model, place.dataset, axis, str(place.seed), status])
+        data.append({"arm": place.arm, "model": place.model, "dataset": place.dataset, "axis": axis})
+        data[-1] |= {"seed": str(place.seed), "status": status}
+    header = ["arm", "model", "dataset", "axis point", "seed", "status"]
+    return Table("missing_cells", "Cells without a finished run", header, rows, pd.DataFrame(data), "", 4)

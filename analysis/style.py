@@ -1,0 +1,156 @@
+"""How figures look: colours that survive colour blindness and grey print, sizes that survive a column, no clutter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe and Ito (2008), yellow left out: it vanishes on white. The baseline is black.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+BASELINE = "#000000"
+DASHES: tuple[Any, ...] = (
+    (0, (5, 1.6)),
+    (0, (1.2, 1.2)),
+    (0, (6, 1.4, 1.4, 1.4)),
+    (0, (3, 1, 1, 1, 1, 1)),
+    (0, (9, 2)),
+)
+MARKERS = ("s", "^", "D", "v", "P", "X")
+GREY = "#5F6670"
+FAINT = "#D9DCE1"
+
+WIDE = 7.2  # inches: the text width of a paper, and of the report's page
+NARROW = 3.6  # a column, and a phone
+
+RC: dict[str, Any] = {
+    "font.family": "DejaVu Sans",
+    "font.size": 8.5,
+    "axes.titlesize": 9,
+    "axes.titleweight": "bold",
+    "axes.titlelocation": "left",
+    "axes.labelsize": 8.5,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 8.5,
+    "figure.dpi": 100,
+    "savefig.dpi": 220,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
+    "axes.edgecolor": "#3A3F47",
+    "axes.labelcolor": "#1B1F24",
+    "text.color": "#1B1F24",
+    "xtick.color": "#3A3F47",
+    "ytick.color": "#3A3F47",
+    "axes.grid": True,
+    "grid.color": "#E6E8EB",
+    "grid.linewidth": 0.6,
+    "axes.axisbelow": True,
+    "lines.linewidth": 1.8,
+    "lines.markersize": 4.2,
+    "legend.frameon": False,
+    "legend.handlelength": 2.8,
+    "hatch.linewidth": 0.5,
+    "svg.fonttype": "path",
+    "svg.hashsalt": "repro",
+    "pdf.fonttype": 42,
+    "figure.constrained_layout.use": True,
+}
+
+
+@dataclass(frozen=True)
+class Look:
+    """Colour, dash pattern and marker of one series: any one of the three tells it apart."""
+
+    color: str
+    dash: Any
+    marker: str
+
+    def line(self, **more: Any) -> dict[str, Any]:
+        """Keyword arguments of a bold line."""
+        return {"color": self.color, "linestyle": self.dash, **more}
+
+
+def looks(labels: Sequence[str], baselines: Sequence[str] = ()) -> dict[str, Look]:
+    """One look per label: baselines black and solid, the others in order; more than six repeat with other dashes."""
+    out: dict[str, Look] = {}
+    position = 0
+    for label in labels:
+        if label in baselines and not any(known.color == BASELINE for known in out.values()):
+            out[label] = Look(BASELINE, "-", "o")
+            continue
+        turn, index = divmod(position, len(PALETTE))
+        out[label] = Look(PALETTE[index], DASHES[(index + turn) % len(DASHES)], MARKERS[(index + 2 * turn) % 6])
+        position += 1
+    return out
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The style above for everything drawn inside, whatever the user's matplotlibrc says."""
+    settings: dict[Any, Any] = {key: value for key, value in mpl.rcParamsDefault.items() if "backend" not in key}
+    with mpl.rc_context(settings | RC):
+        yield
+
+
+def canvas(panels: int, narrow: bool, height: float = 2.5, columns: int | None = None) -> tuple[Figure, list[Axes]]:
+    """A figure of equal panels: side by side, or below each other on a narrow page."""
+    columns = min(panels, (1 if narrow else columns or panels))
+    rows = -(-panels // columns)
+    figure = Figure(figsize=(NARROW if narrow else WIDE, height * rows), layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+    for spare in axes[panels:]:
+        spare.set_axis_off()
+    return figure, axes[:panels]
+
+
+def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], narrow: bool) -> None:
+    """One legend above all panels, in as many columns as the width carries."""
+    if not handles:
+        return
+    longest = max(len(name) for name in names)
+    # About 0.075 inches a character and half an inch for the line.
+    fits = int((NARROW if narrow else WIDE) / (0.55 + 0.075 * longest))
+    figure.legend(handles, names, loc="outside upper center", ncols=max(1, min(fits, len(names))), columnspacing=1.4)
+
+
+def thousands(axis: Any) -> None:
+    """Ticks such as 200 k and 1.2 M, at most five of them."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    from analysis.text import amount
+
+    axis.set_major_locator(MaxNLocator(5, min_n_ticks=3))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: amount(round(float(value), 6)).replace(".00", "")))
+
+
+def percent_axis(axis: Any) -> None:
+    """Shares 0..1 as percent."""
+    from matplotlib.ticker import FuncFormatter
+
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
+
+
+PHASE_LOOKS: Mapping[str, tuple[str, str]] = {
+    # phase -> (colour, hatch): neighbours differ in both lightness and hatch
+    "score": ("#F0E442", "xxxx"),
+    "probe": ("#E69F00", "////"),
+    "rollout": ("#56B4E9", ""),
+    "train": ("#0072B2", "...."),
+    "evaluate": ("#BBBBBB", ""),
+    "warm_start": ("#FFFFFF", "\\\\\\\\"),
+}
+PHASE_NAMES: Mapping[str, str] = {
+    "warm_start": "warm start",
+    "score": "scoring (selection)",
+    "probe": "probes (selection)",
+    "rollout": "rollouts",
+    "train": "updates",
+    "evaluate": "evaluation",
+}

@@ -1,0 +1,124 @@
+"""Numbers as people read them: percentages, points, intervals, amounts, ratios, and lists of arms."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from analysis.statistics import Bounds, Interval, Ratio
+
+MINUS = "\u2212"
+NOTHING = "–"
+
+
+def number(value: float, digits: int = 1, sign: bool = False) -> str:
+    """A fixed number of decimals with a real minus sign; NaN is a dash."""
+    if math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "∞" if value > 0 else f"{MINUS}∞"
+    text = f"{value:+.{digits}f}" if sign else f"{value:.{digits}f}"
+    if float(text) == 0:
+        text = f"{0:.{digits}f}"
+    return text.replace("-", MINUS)
+
+
+def spread(interval: Interval, scale: float = 1.0, digits: int = 1, sign: bool = False) -> str:
+    """`62.0 [58.1, 65.9]`, or the value alone where no interval is possible."""
+    text = number(interval.value * scale, digits, sign)
+    if not interval.known:
+        return text
+    return f"{text} {brackets(interval, scale, digits, sign)}"
+
+
+def brackets(interval: Interval, scale: float = 1.0, digits: int = 1, sign: bool = False) -> str:
+    """`[58.1, 65.9]`, or `[no interval: n = 1]`."""
+    if not interval.known:
+        return f"[no interval: n = {interval.n}]"
+    return f"[{number(interval.low * scale, digits, sign)}, {number(interval.high * scale, digits, sign)}]"
+
+
+def percent(interval: Interval, digits: int = 1) -> str:
+    """A share in 0..1 as percent with its interval: `62.0 % [58.1, 65.9]`."""
+    return f"{number(interval.value * 100, digits)} % {brackets(interval, 100, digits)}"
+
+
+def points(interval: Interval, digits: int = 1) -> str:
+    """A difference of shares as signed percentage points with its interval."""
+    return spread(interval, 100, digits, sign=True)
+
+
+def amount(value: float) -> str:
+    """Three significant digits with k, M, G, T, P: `1.23 M`."""
+    if math.isnan(value):
+        return NOTHING
+    if math.isinf(value):
+        return "∞"
+    size = abs(value)
+    for factor, suffix in ((1e15, "P"), (1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if size >= factor * 0.9995:
+            return f"{_three(value / factor)} {suffix}"
+    if size == round(size):
+        return f"{value:.0f}"
+    return _three(value)
+
+
+def _three(value: float) -> str:
+    size = abs(value)
+    return f"{value:.0f}" if size >= 99.95 else f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"
+
+
+def time_bounds(bounds: Bounds) -> str:
+    """A median time to target: `20`, or `> 40` where the median run was censored."""
+    if bounds.exact:
+        return amount(bounds.low)
+    if math.isinf(bounds.high):
+        return f"> {amount(bounds.low)}"
+    return f"{amount(bounds.low)} to {amount(bounds.high)}"
+
+
+def ratio_point(bounds: Bounds) -> str:
+    """A speedup without its interval: `1.60×`, `> 1.60×`, `< 0.80×`, or `not determined`."""
+    if bounds.exact:
+        return f"{number(bounds.low, 2)}×"
+    if bounds.low <= 0 and math.isinf(bounds.high):
+        return "not determined"
+    if math.isinf(bounds.high):
+        return f"> {number(bounds.low, 2)}×"
+    if bounds.low <= 0:
+        return f"< {number(bounds.high, 2)}×"
+    return f"{number(bounds.low, 2)} to {number(bounds.high, 2)}×"
+
+
+def ratio(value: Ratio) -> str:
+    """A speedup with its interval; an end that censoring leaves open reads 0 or ∞."""
+    point = ratio_point(value.point)
+    if point == "not determined":
+        return point
+    if not value.known:
+        return f"{point} [no interval: n = {min(value.n)}]"
+    return f"{point} [{number(value.low, 2)}, {number(value.high, 2)}]"
+
+
+def names(items: Sequence[str]) -> str:
+    """`a`, `b` and `c`, each in backquotes."""
+    quoted = [f"`{item}`" for item in items]
+    return quoted[0] if len(quoted) == 1 else ", ".join(quoted[:-1]) + f" and {quoted[-1]}" if quoted else ""
+
+
+def joined(parts: Sequence[str], last: str = "and") -> str:
+    """`x, y and z`."""
+    parts = list(parts)
+    return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" {last} {parts[-1]}" if parts else ""
+
+
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
+def sentence(text: str) -> str:
+    """First letter large, a full stop at the end."""
+    text = text.strip()
+    text = text[:1].upper() + text[1:]
+    return text if text.endswith((".", "!", "?", ":")) else text + "."
