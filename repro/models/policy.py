@@ -133,7 +133,8 @@ def _load(spec: ModelSpec, name: str) -> tuple[PreTrainedModel, PreTrainedTokeni
         ) from error
     if tokenizer.eos_token_id is None:
         raise UserError(f"{where}: the tokenizer of {name!r} has no end-of-sequence token, so no completion would end")
-    if tokenizer.pad_token_id is None:
+    # Some tokenizer classes invent a padding token that the weights know nothing of.
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= loaded.config.get_text_config().vocab_size:
         tokenizer.pad_token = tokenizer.eos_token  # masks tell them apart, as in TRL
     tokenizer.padding_side = "left"
     loaded.eval()

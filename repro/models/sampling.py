@@ -72,13 +72,14 @@ def sample(
     devices = [model.device] if model.device.type == "cuda" else []
     training = model.training
     model.eval()
+    generate: Any = model.generate  # mypy takes the methods of a module for tensors
     try:
         with torch.random.fork_rng(devices=devices):
             torch.manual_seed(seed)
             for start in range(0, len(order), batch_size):
                 chosen = order[start : start + batch_size]
                 ids, mask = _left_padded([encoded[rows[r]] for r in chosen], tokenizer.pad_token_id, model.device)
-                out = model.generate(
+                out = generate(
                     input_ids=ids,
                     attention_mask=mask,
                     max_new_tokens=max_new_tokens,
@@ -89,7 +90,7 @@ def sample(
                 )  # (rows, prompt + completion)
                 for r, completion in zip(chosen, out[:, ids.shape[1] :].tolist(), strict=True):
                     counts[r] = next((i + 1 for i, token in enumerate(completion) if token in ends), len(completion))
-                    texts[r] = tokenizer.decode(completion[: counts[r]], skip_special_tokens=True)
+                    texts[r] = str(tokenizer.decode(completion[: counts[r]], skip_special_tokens=True))
     finally:
         model.train(training)
     return Completions(texts, counts, [len(encoded[r]) for r in rows])

@@ -37,12 +37,3 @@ def build_tiny(spec: TinyModel, tokenizer: PreTrainedTokenizerBase, positions: i
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     return model
-
-
-def training_flops(parameters: int, layers: int, width: int, tokens: int, squared_lengths: float) -> float:
-    """FLOPs of forward and backward: 6 per parameter and token, and 12 x width per layer and attended pair.
-
-    `squared_lengths` is the sum over sequences of length squared. Causality halves the attended pairs; the factor
-    counts them all, as dense kernels compute them.
-    """
-    return 6.0 * parameters * tokens + 12.0 * layers * width * squared_lengths

@@ -60,7 +60,8 @@ def build_warm_start(
     """
     import torch
 
-    from repro.models.tiny import build_tiny, training_flops
+    from repro.models.flops import FlopCounter
+    from repro.models.tiny import build_tiny
 
     say = progress or (lambda message, done: None)
     say("warm start: examples", 0.0)
@@ -76,12 +77,10 @@ def build_warm_start(
             losses = _train(model, tokenizer, rows, tiny, say)
     finally:
         torch.set_num_threads(threads)
-    lengths = np.array([len(row["input_ids"]) for row in rows], dtype=float)
+    lengths = [len(row["input_ids"]) for row in rows]
     cost = {
-        "tokens": int(lengths.sum()),
-        "flops": training_flops(
-            model.num_parameters(), tiny.layers, tiny.width, int(lengths.sum()), float((lengths**2).sum())
-        ),
+        "tokens": sum(lengths),
+        "flops": 3 * FlopCounter.of(model).forward(lengths),
         "seconds": time.perf_counter() - wall,
         "cpu_seconds": time.process_time() - cpu,
     }
@@ -112,15 +111,7 @@ def _tokenizer(tiny: TinyModel, dataset: DatasetSpec, data: TaskData) -> PreTrai
             return bpe_tokenizer(texts, tiny.vocabulary)
         except ValueError as error:
             raise UserError(f"model.tiny.vocabulary: {error}") from error
-    if dataset.arithmetic is not None:
-        return character_tokenizer(ALPHABET)
-    found = sorted({c for p in data.train for c in p.question + data.answer_format.completion(p)})
-    if len(found) > 128:
-        raise UserError(
-            f"model.tiny.tokenizer: characters, but dataset {dataset.label!r} has {len(found)} different characters; "
-            f"expected at most 128. Use tokenizer: bpe."
-        )
-    return character_tokenizer("".join(found))
+    return character_tokenizer(ALPHABET if dataset.arithmetic is not None else None)
 
 
 def _rows(
@@ -138,7 +129,8 @@ def _rows(
     else:
         from repro.tasks.prompts import render_prompt
 
-        prompts = [render_prompt(p.question, tokenizer, None) for p in data.train]
+        suffix = data.answer_format.question_suffix
+        prompts = [render_prompt(p.question, tokenizer, None, suffix) for p in data.train]
         completions = [data.answer_format.completion(p) for p in data.train]
     heads = tokenizer(prompts, add_special_tokens=False)["input_ids"]
     tails = tokenizer(completions, add_special_tokens=False)["input_ids"]
