@@ -1,0 +1,137 @@
+"""Figures over the seeds of an arm, written on its parent run (MLflow itself aggregates nothing)."""
+
+from __future__ import annotations
+
+import logging
+import math
+import time
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from repro.tracking.client import away_errors, open_client, public_address, resolve_store
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+# name on the parent -> metric of the seeds, its last value
+AGGREGATED = {
+    "accuracy": "eval/accuracy",
+    "greedy": "eval/greedy",
+    "validation": "eval/validation",
+    "zero_variance": "train/zero_variance",
+    "generated_tokens": "cost/generated_tokens",
+    "total_tokens": "cost/total_tokens",
+    "flops": "cost/flops",
+    "seconds": "cost/seconds",
+    "cpu_seconds": "cost/cpu_seconds",
+}
+
+log = logging.getLogger(__name__)
+
+
+class Interval(NamedTuple):
+    """A mean over seeds with its t-interval; low and high are nan for fewer than two values."""
+
+    mean: float
+    low: float
+    high: float
+    n: int
+
+
+def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
+    """Mean of independent values and the Student interval of that mean (not cut to 0..1).
+
+    Raises:
+        ValueError: for no values or a level outside 0..1.
+    """
+    if not values:
+        raise ValueError("an interval needs at least one value")
+    if not 0 < level < 1:
+        raise ValueError(f"level must lie between 0 and 1, not {level}")
+    from scipy.special import stdtrit
+
+    n = len(values)
+    mean = math.fsum(values) / n
+    if n == 1:
+        return Interval(mean, math.nan, math.nan, n)
+    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
+    half = float(stdtrit(n - 1, 0.5 + level / 2)) * deviation / math.sqrt(n)
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def aggregate(experiment: str, store_uri: str | None = None) -> bool:
+    """Write the figures over finished seeds on every parent of the experiment; unchanged ones are left alone.
+
+    Metrics on a parent: `seeds/n`, and for each of `AGGREGATED` that all finished seeds have
+    `seeds/<name>_mean`, `_min`, `_max` and, from two seeds on, `_low` and `_high` (95 % t-interval).
+
+    Returns:
+        False where the store is away (one warning); the next call writes what is missing.
+    """
+    uri = resolve_store(store_uri)
+    try:
+        _aggregate(experiment, uri)
+    except away_errors() as error:
+        reason = " ".join(str(error).split())[:300]
+        log.warning("no aggregates in MLflow store %s: %s", public_address(uri), reason)
+        return False
+    return True
+
+
+def figures(seeds: Sequence[dict[str, float]]) -> dict[str, float]:
+    """What a parent gets from the last metric values of its finished seeds."""
+    result = {"seeds/n": float(len(seeds))}
+    for name, metric in AGGREGATED.items():
+        values = [seed[metric] for seed in seeds if metric in seed and math.isfinite(seed[metric])]
+        if not values or len(values) < len(seeds):
+            continue  # a mean over some of the seeds would pass for one over all
+        interval = t_interval(values)
+        result[f"seeds/{name}_mean"] = interval.mean
+        result[f"seeds/{name}_min"] = min(values)
+        result[f"seeds/{name}_max"] = max(values)
+        if interval.n > 1:
+            result[f"seeds/{name}_low"] = interval.low
+            result[f"seeds/{name}_high"] = interval.high
+    return result
+
+
+def _aggregate(experiment: str, uri: str) -> None:
+    from mlflow.entities import Metric
+
+    client = open_client(uri)
+    found = client.get_experiment_by_name(experiment)
+    if found is None:
+        return
+    parents: list[Run] = []
+    children: dict[str, list[Run]] = defaultdict(list)
+    token = None
+    while True:
+        page = client.search_runs([found.experiment_id], max_results=1000, page_token=token)
+        for run in page:
+            if run.data.tags.get("repro.kind") == "cell":
+                children[run.data.tags["mlflow.parentRunId"]].append(run)
+            elif "repro.key" in run.data.tags:
+                parents.append(run)
+        token = page.token
+        if not token:
+            break
+
+    now = int(time.time() * 1000)
+    for parent in parents:
+        seeds = children[parent.info.run_id]
+        finished = [run for run in seeds if run.data.tags.get("repro.status") == "finished"]
+        wanted = figures([run.data.metrics for run in finished])
+        changed = {name: value for name, value in wanted.items() if parent.data.metrics.get(name) != value}
+        if changed:
+            client.log_batch(parent.info.run_id, [Metric(name, value, now, 0) for name, value in changed.items()])
+        if parent.data.tags.get("repro.children") != str(len(seeds)):
+            client.set_tag(parent.info.run_id, "repro.children", str(len(seeds)))
+        states = {run.info.status for run in seeds}
+        status = next((state for state in ("RUNNING", "FAILED", "KILLED") if state in states), "FINISHED")
+        if parent.info.status != status:
+            ended = max((run.info.end_time or 0 for run in seeds), default=0) or None
+            if status == "RUNNING":
+                client.update_run(parent.info.run_id, status=status)
+            else:
+                client.set_terminated(parent.info.run_id, status, end_time=ended)

@@ -1,0 +1,300 @@
+"""Delivers run directories to MLflow: idempotent, in batches, and never in the way of training.
+
+One experiment per study (the name of the spec). A parent run per (model, dataset, arm, axis point) holds what its
+seeds share and, after `aggregate`, the figures over them; a child run per seed holds params, metrics and the run
+directory's files as artifacts. What has been delivered is remembered beside the run (`delivery/<key>.json`, one file
+per store and label set), so a run directory can be delivered any number of times, to any number of stores.
+"""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repro.tracking.client import (
+    away_errors,
+    canonical,
+    digest,
+    experiment_id,
+    is_missing,
+    open_client,
+    public_address,
+    resolve_store,
+    write_lock,
+)
+from repro.tracking.files import dump_json, read_json, read_jsonl, write_atomically
+from repro.tracking.journal import run_status
+from repro.tracking.labels import Labels
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Metric, Run
+
+BATCH = 1000  # MLflow's limit on metrics per call; params and tags have a limit of 100
+ZIP_ABOVE = 1_000_000  # bytes; larger files are stored gzipped
+MLFLOW_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
+
+log = logging.getLogger(__name__)
+_away: set[str] = set()  # stores that were reported as away: said once, until they are back
+
+
+def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, final: bool = False) -> bool:
+    """Bring the store up to date with a run directory.
+
+    Args:
+        labels: what the study calls the run; `labels.experiment` names the MLflow experiment.
+        store_uri: see `repro.tracking.client.resolve_store`.
+        final: the job has ended, however it ended: also store its status and its files.
+
+    Returns:
+        Whether the store now has everything. False where it is away: one warning is logged, and the next call
+        delivers what is missing. Never raises for a store's sake.
+    """
+    uri = resolve_store(store_uri)
+    run_dir = Path(run_dir)
+    if not (run_dir / "cell.json").exists():
+        return True  # the job has not begun: there is nothing to deliver
+    try:
+        with write_lock(uri, run_dir):
+            try:
+                _Delivery(run_dir, labels, uri).bring_up_to_date(final)
+            except Exception as error:
+                if not (isinstance(error, _RunDeleted) or is_missing(error)):
+                    raise
+                # The run was deleted from the store since the last delivery: start over.
+                _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
+                _Delivery(run_dir, labels, uri).bring_up_to_date(final)
+    except away_errors() as error:
+        if uri not in _away:
+            _away.add(uri)
+            reason = " ".join(str(error).split())[:300]
+            log.warning(
+                "MLflow store %s takes no data now (%s: %s); the runs are on disk and are delivered later",
+                *(public_address(uri), type(error).__name__, reason),
+            )
+        return False
+    if uri in _away:
+        _away.discard(uri)
+        log.warning("MLflow store %s is back", public_address(uri))
+    return True
+
+
+def delivered(run_dir: Path | str, labels: Labels, store_uri: str | None = None) -> bool:
+    """Whether the run's end has been delivered, as far as the run directory knows (the store is not asked)."""
+    cursor = read_json(_cursor_path(Path(run_dir), labels, resolve_store(store_uri))) or {}
+    return bool(cursor.get("final"))
+
+
+def run_key(identity: str, labels: Labels) -> str:
+    """Tag `repro.key` of a child: one training under one set of labels."""
+    return digest({"identity": identity, **labels.as_dict()})
+
+
+def parent_key(cell: Mapping[str, Any], labels: Labels) -> str:
+    """Tag `repro.key` of a parent: a named arm with its whole configuration, so a changed arm gets a new parent."""
+    shared = {name: value for name, value in labels.as_dict().items() if name != "seed"}
+    fields = {key: value for key, value in cell.items() if key not in ("spec", "arm", "axis_point", "seed")}
+    return digest({**shared, "cell": fields})
+
+
+def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
+    """Dotted params of a resolved cell without empty fields and labels; values are cut to MLflow's 6,000 characters."""
+    params: dict[str, str] = {}
+    for name, value in fields.items():
+        if prefix == "" and name in ("spec", "arm", "axis_point"):
+            continue
+        if isinstance(value, Mapping):
+            params.update(flatten(value, f"{prefix}{name}."))
+        elif value is not None:
+            params[f"{prefix}{name}"] = (value if isinstance(value, str) else canonical(value))[:6000]
+    return params
+
+
+class _RunDeleted(Exception):
+    """The run that the cursor names was deleted in the store by hand."""
+
+
+class _Delivery:
+    """One delivery of one run directory, under the store's write lock."""
+
+    def __init__(self, run_dir: Path, labels: Labels, uri: str) -> None:
+        self.run_dir, self.labels, self.uri = run_dir, labels, uri
+        self.client: MlflowClient = open_client(uri)
+        about = read_json(run_dir / "cell.json")
+        self.identity: str = about["identity"]
+        self.cell: dict[str, Any] = about["cell"]
+        self.started_ms = int(about["started"] * 1000)
+        self.cursor: dict[str, Any] = read_json(_cursor_path(run_dir, labels, uri)) or {
+            "store": public_address(uri),
+            "experiment": labels.experiment,
+            "run": None,  # id of the MLflow run
+            "status": None,  # last status sent
+            "final": False,  # everything of a finished run has been sent
+            "lines": [],  # digests of the rows of metrics.jsonl sent
+            "files": {},  # name -> digest of the content sent
+        }
+
+    def bring_up_to_date(self, final: bool) -> None:
+        status: str = run_status(self.run_dir)
+        if status != "finished" and not final:
+            status = "running"
+        elif status == "running":
+            status = "killed"  # final, and a lock is still held: its holder is on its way out
+        if self.cursor["final"] and status == "finished":
+            if self.client.get_run(self.cursor["run"]).info.lifecycle_stage != "active":
+                raise _RunDeleted
+            if not self._new_rows():
+                return
+        if self.cursor["run"] is None:
+            self.cursor["run"] = self._find_or_create()
+        self._send_rows()
+        if final or status == "finished":
+            self._send_files()
+        if status != self.cursor["status"]:
+            self._send_status(status)
+        self.cursor["final"] = status == "finished"
+        self._save_cursor()
+
+    # ------------------------------------------------------------ the run and its parent
+
+    def _find_or_create(self) -> str:
+        experiment = experiment_id(self.client, self.uri, self.labels.experiment)
+        parent = self._one_run(experiment, "arm", parent_key(self.cell, self.labels), self.labels.arm_name, {})
+        name = f"{self.labels.arm_name} seed {self.labels.seed}"
+        tags = {
+            "mlflow.parentRunId": parent,
+            "repro.identity": self.identity,
+            "repro.seed": str(self.labels.seed),
+            "repro.status": "running",
+        }
+        return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
+
+    def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
+        """The run with this key; of several (two hosts at once) the first, and what we made in vain is deleted."""
+        found = self._search(experiment, key)
+        if found:
+            return found[0].info.run_id
+        everything = {
+            "repro.kind": kind,
+            "repro.key": key,
+            "repro.arm": self.labels.arm,
+            "repro.model": self.labels.model,
+            "repro.dataset": self.labels.dataset,
+            "repro.axis": self.labels.axis_key,
+            "mlflow.source.name": f"repro run {self.labels.experiment}",
+            "mlflow.source.type": "LOCAL",
+            **tags,
+        }
+        made = self.client.create_run(experiment, start_time=self.started_ms, tags=everything, run_name=name)
+        fields = self.cell if kind == "cell" else {name: part for name, part in self.cell.items() if name != "seed"}
+        self._send_params(made.info.run_id, flatten(fields))
+        first = self._search(experiment, key)[0].info.run_id
+        if first != made.info.run_id:
+            self.client.delete_run(made.info.run_id)
+        return str(first)
+
+    def _search(self, experiment: str, key: str) -> list[Run]:
+        found = self.client.search_runs([experiment], f"tags.`repro.key` = '{key}'")
+        return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
+
+    def _send_params(self, run_id: str, params: Mapping[str, str]) -> None:
+        from mlflow.entities import Param
+
+        items = [Param(name, value) for name, value in sorted(params.items())]
+        for start in range(0, len(items), 100):
+            self.client.log_batch(run_id, params=items[start : start + 100])
+
+    # ------------------------------------------------------------ what happened since the last delivery
+
+    def _new_rows(self) -> list[tuple[str, dict[str, Any]]]:
+        """(digest, row) of every line that the store does not have.
+
+        After a resume the file was cut back and grows again; lines after the first that differs are new. They repeat
+        steps that the store has: readers keep the last value of a step.
+        """
+        rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
+        sent = self.cursor["lines"]
+        same = 0
+        while same < min(len(sent), len(rows)) and sent[same] == rows[same][0]:
+            same += 1
+        del sent[same:]
+        return rows[same:]
+
+    def _send_rows(self) -> None:
+        batch: list[Metric] = []
+        lines: list[str] = []
+        for line, row in self._new_rows():
+            metrics = list(_metrics(row))
+            if len(batch) + len(metrics) > BATCH:
+                self._send_batch(batch, lines)
+                batch, lines = [], []
+            batch += metrics
+            lines.append(line)
+        if lines:
+            self._send_batch(batch, lines)
+
+    def _send_batch(self, batch: list[Metric], lines: list[str]) -> None:
+        run_id = self.cursor["run"]
+        for start in range(0, len(batch), BATCH):  # one row may hold more than a batch
+            self.client.log_batch(run_id, metrics=batch[start : start + BATCH])
+        self.cursor["lines"] += lines
+        self._save_cursor()
+
+    def _send_status(self, status: str) -> None:
+        run_id = self.cursor["run"]
+        self.client.set_tag(run_id, "repro.status", status)
+        if status == "running":
+            self.client.update_run(run_id, status="RUNNING")
+        else:
+            done = read_json(self.run_dir / "done.json") or read_json(self.run_dir / "progress.json") or {}
+            ended = int(done["time"] * 1000) if "time" in done else None
+            self.client.set_terminated(run_id, MLFLOW_STATUS[status], end_time=ended)
+        self.cursor["status"] = status
+
+    def _send_files(self) -> None:
+        before = dict(self.cursor["files"])
+        paths = sorted(p for pattern in ("*.json", "*.jsonl", "error.txt") for p in self.run_dir.glob(pattern))
+        with tempfile.TemporaryDirectory() as folder:
+            for path in paths:
+                if path.name.startswith(".") or path.name == "progress.json":
+                    continue
+                data = path.read_bytes()
+                content = hashlib.sha256(data).hexdigest()[:16]
+                if self.cursor["files"].get(path.name) == content:
+                    continue
+                copy = Path(folder) / path.name
+                if len(data) > ZIP_ABOVE:
+                    copy = copy.with_name(f"{path.name}.gz")
+                    copy.write_bytes(gzip.compress(data, mtime=0))
+                else:
+                    shutil.copyfile(path, copy)
+                self.client.log_artifact(self.cursor["run"], str(copy))
+                self.cursor["files"][path.name] = content
+        if self.cursor["files"] != before:  # lets a reader's copy know that it is out of date
+            self.client.set_tag(self.cursor["run"], "repro.files", digest(self.cursor["files"]))
+
+    def _save_cursor(self) -> None:
+        path = _cursor_path(self.run_dir, self.labels, self.uri)
+        path.parent.mkdir(exist_ok=True)
+        write_atomically(path, dump_json(self.cursor))
+
+
+def _cursor_path(run_dir: Path, labels: Labels, uri: str) -> Path:
+    return run_dir / "delivery" / f"{digest({'store': uri, **labels.as_dict()})[:16]}.json"
+
+
+def _line_digest(row: Mapping[str, Any]) -> str:
+    return hashlib.sha256(dump_json(row)).hexdigest()[:12]
+
+
+def _metrics(row: Mapping[str, Any]) -> Iterator[Metric]:
+    from mlflow.entities import Metric
+
+    for name, value in row["metrics"].items():
+        yield Metric(name, float(value), int(row["time"] * 1000), int(row["step"]))

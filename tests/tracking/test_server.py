@@ -1,0 +1,100 @@
+"""Delivery to a real MLflow server: while it is down training goes on, when it is up everything arrives."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+import requests
+
+from repro.tracking.aggregate import aggregate
+from repro.tracking.client import open_client
+from repro.tracking.journal import Journal
+from repro.tracking.read import read_runs
+from repro.tracking.store import deliver
+from tests.tracking.helpers import log_steps, make_cell, make_run
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def server(folder: Path, port: int, store: str) -> Iterator[None]:
+    command = [sys.executable, "-m", "mlflow", "server", "--workers", "1", "--host", "127.0.0.1", "--port", str(port)]
+    command += ["--backend-store-uri", store, "--artifacts-destination", str(folder / "artifacts")]
+    environment = {**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+    with (folder / "server.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
+    try:
+        for _ in range(300):
+            try:
+                if requests.get(f"http://127.0.0.1:{port}/health", timeout=1).ok:
+                    break
+            except requests.RequestException:
+                time.sleep(0.2)
+            assert process.poll() is None, (folder / "server.log").read_text()
+        else:
+            pytest.fail(f"the server does not come up: {(folder / 'server.log').read_text()}")
+        yield
+    finally:
+        for child in psutil.Process(process.pid).children(recursive=True):
+            child.kill()
+        process.kill()
+        process.wait()
+
+
+def test_a_server_that_comes_up_late_gets_everything(
+    tmp_path: Path, uri: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=3, finish=False)
+    journal = Journal(run_dir)
+    started = time.perf_counter()
+    assert not deliver(run_dir, labels, address)
+    log_steps(journal, range(3, 5))
+    assert not deliver(run_dir, labels, address)
+    assert time.perf_counter() - started < 20, "a dead server does not stall training (imports included)"
+    assert [record.levelname for record in caplog.records].count("WARNING") == 1
+
+    journal.log(5, {"train/m0": math.nan, "train/m1": math.inf})
+    for step in range(150):
+        ids = [f"problem-{i}" for i in range(600)]
+        journal.record_step(step, chosen=ids, fresh=ids, pass_rate=[0.5] * 600)
+    with server(tmp_path, port, uri):
+        assert deliver(run_dir, labels, address)
+        journal.finish({"accuracy": 0.54})
+        assert deliver(run_dir, labels, address, final=True)
+        second, second_labels = make_run(tmp_path / "runs", make_cell(seed=1), steps=5)
+        assert deliver(second, second_labels, address, final=True)
+        assert aggregate("study", address)
+
+        first, other = read_runs("study", address, cache_dir=tmp_path / "cache")
+        assert (first.seed, other.seed) == (0, 1)
+        assert (first.status, other.status) == ("finished", "finished")
+        assert first.metrics["eval/accuracy"].values == pytest.approx([0.5, 0.51, 0.52, 0.53, 0.54], abs=0)
+        assert first.metrics["train/m0"].steps == [0, 1, 2, 3, 4, 5]
+        assert math.isnan(first.metrics["train/m0"].values[-1])
+        assert first.metrics["train/m1"].values[-1] == math.inf
+        assert first.artifacts and (first.artifacts / "steps.jsonl.gz").exists()
+        assert len(first.jsonl("steps.jsonl")) == 150
+        copied = (first.artifacts / "done.json").stat().st_mtime_ns
+        again = read_runs("study", address, cache_dir=tmp_path / "cache")[0]
+        assert again.artifacts and (again.artifacts / "done.json").stat().st_mtime_ns == copied, "files are copied once"
+
+        parent = open_client(address).get_run(str(first.parent_id))
+        assert parent.data.metrics["seeds/n"] == 2
+        assert parent.data.metrics["seeds/accuracy_mean"] == pytest.approx(0.54)
+        assert parent.data.tags["repro.children"] == "2"

@@ -1,0 +1,315 @@
+"""Delivery to a real MLflow sqlite store: complete, idempotent, safe among processes, never fatal."""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import sqlite3
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+
+import pytest
+
+from repro.errors import UserError
+from repro.tracking import client as client_module
+from repro.tracking.client import open_client, resolve_store
+from repro.tracking.journal import Journal
+from repro.tracking.labels import Labels
+from repro.tracking.read import RunRecord, Series, read_runs
+from repro.tracking.store import deliver, delivered
+from tests.tracking.helpers import log_steps, make_cell, make_run
+
+
+def in_a_new_process(code: str, *arguments: str) -> subprocess.Popen[str]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("MLFLOW_")}
+    command = [sys.executable, "-c", textwrap.dedent(code), *arguments]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, env=environment)
+
+
+def query(uri: str, sql: str) -> list[tuple]:
+    with sqlite3.connect(uri.removeprefix("sqlite:///")) as connection:
+        return connection.execute(sql).fetchall()
+
+
+def only(records: list[RunRecord]) -> RunRecord:
+    assert len(records) == 1
+    return records[0]
+
+
+def test_a_finished_run_arrives_whole(tmp_path: Path, uri: str) -> None:
+    cell = make_cell(seed=2, arm="dots", axis_point={"train.steps": 5}, train={"steps": 5})
+    run_dir, labels = make_run(tmp_path / "runs", cell, steps=5)
+    assert deliver(run_dir, labels, uri, final=True)
+    record = only(read_runs("study", uri))
+    assert (record.identity, record.arm, record.model, record.dataset) == ("dots-2", "dots", "tiny-96x2", "arithmetic")
+    assert (record.seed, record.axis_point, record.status) == (2, {"train.steps": 5}, "finished")
+    assert record.params["train.steps"] == "5"
+    assert record.params["model.tiny.width"] == "96"
+    assert record.params["seed"] == "2"
+    assert not any(name in record.params for name in ("arm", "spec", "replay", "dataset.hub"))
+    assert record.metrics["train/m1"] == Series([0, 1, 2, 3, 4], [s + 0.01 for s in range(5)])
+    assert record.metrics["eval/accuracy"].values[-1] == 0.54
+    assert [row["step"] for row in record.jsonl("metrics.jsonl")] == [0, 1, 2, 3, 4]
+    assert record.json("done.json")["summary"] == {"steps": 5}
+    assert record.json("nothing.json") is None
+    assert record.ended is not None and 0 <= record.ended - record.started < 60
+
+
+def test_runs_are_nested_under_a_parent_per_arm_that_holds_what_its_seeds_share(tmp_path: Path, uri: str) -> None:
+    for arm, seed in (("full", 0), ("full", 1), ("random", 0)):
+        selection = {"method": "random"} if arm == "random" else {"method": "uniform"}
+        run_dir, labels = make_run(tmp_path / "runs", make_cell(seed, arm, selection=selection))
+        assert deliver(run_dir, labels, uri, final=True)
+    runs = open_client(uri).search_runs(["1"])
+    parents = {run.info.run_id: run for run in runs if run.data.tags["repro.kind"] == "arm"}
+    children = [run for run in runs if run.data.tags["repro.kind"] == "cell"]
+    assert sorted(run.info.run_name for run in parents.values()) == ["full", "random"]
+    assert sorted(run.info.run_name for run in children) == ["full seed 0", "full seed 1", "random seed 0"]
+    for run in children:
+        parent = parents[run.data.tags["mlflow.parentRunId"]]
+        assert parent.data.tags["repro.arm"] == run.data.tags["repro.arm"]
+        assert {k: v for k, v in run.data.params.items() if k != "seed"} == parent.data.params
+
+
+def test_delivering_again_adds_nothing_and_delivering_in_between_loses_nothing(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=0, finish=False)
+    journal = Journal(run_dir)
+    for step in range(6):
+        log_steps(journal, range(step, step + 1))
+        if step % 2:
+            assert deliver(run_dir, labels, uri)
+            assert only(read_runs("study", uri)).status == "running"
+            assert not delivered(run_dir, labels, uri)
+    journal.finish({})
+    for _ in range(3):
+        assert deliver(run_dir, labels, uri, final=True)
+    assert delivered(run_dir, labels, uri)
+    assert query(uri, "SELECT count(*) FROM metrics") == [(6 * 4,)]
+    assert query(uri, "SELECT count(*) FROM runs") == [(2,)]
+
+
+def test_a_lost_cursor_duplicates_neither_runs_nor_metrics(tmp_path: Path, uri: str) -> None:
+    """As after a kill between the store's commit and the cursor's write."""
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=4)
+    assert deliver(run_dir, labels, uri, final=True)
+    for cursor in (run_dir / "delivery").iterdir():
+        cursor.unlink()
+    assert deliver(run_dir, labels, uri, final=True)
+    assert query(uri, "SELECT count(*) FROM metrics") == [(4 * 4,)]
+    assert query(uri, "SELECT count(*) FROM runs") == [(2,)]
+
+
+def test_after_a_resume_the_redone_steps_replace_the_delivered_ones(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=4, finish=False)
+    assert deliver(run_dir, labels, uri)
+    journal = Journal(run_dir)
+    journal.truncate(1)
+    time.sleep(0.002)  # timestamps in the store are whole milliseconds
+    for step in range(2, 6):
+        journal.log(step, {"train/m0": 100 + step})
+    assert deliver(run_dir, labels, uri)
+    history = only(read_runs("study", uri)).metrics["train/m0"]
+    assert history == Series([0, 1, 2, 3, 4, 5], [0, 1, 102, 103, 104, 105])
+
+
+def test_large_files_are_zipped_and_many_metrics_are_sent_in_batches(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=3, metrics=1200, finish=False)
+    journal = Journal(run_dir)
+    for step in range(400):
+        ids = [f"problem-{i}" for i in range(200)]
+        journal.record_step(step, chosen=ids, fresh=ids, pass_rate=[0.5] * 200)
+    journal.finish({})
+    assert (run_dir / "steps.jsonl").stat().st_size > 1_000_000
+    assert deliver(run_dir, labels, uri, final=True)
+    record = only(read_runs("study", uri))
+    assert record.artifacts and (record.artifacts / "steps.jsonl.gz").stat().st_size < 200_000
+    assert len(record.jsonl("steps.jsonl")) == 400
+    assert len(record.metrics) == 1201
+    assert record.metrics["train/m1199"].steps == [0, 1, 2]
+
+
+def test_nan_and_infinity_survive_the_store(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=0, finish=False)
+    Journal(run_dir).log(0, {"a": math.nan, "b": math.inf, "c": -math.inf})
+    assert deliver(run_dir, labels, uri)
+    metrics = only(read_runs("study", uri)).metrics
+    assert math.isnan(metrics["a"].values[0])
+    assert (metrics["b"].values, metrics["c"].values) == ([math.inf], [-math.inf])
+
+
+def test_one_training_is_told_to_two_studies_and_to_two_stores(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell())
+    other = Labels("other", "baseline", labels.model, labels.dataset, labels.seed)
+    second = f"sqlite:///{tmp_path}/second.db"
+    assert deliver(run_dir, labels, uri, final=True)
+    assert deliver(run_dir, other, uri, final=True)
+    assert deliver(run_dir, labels, second, final=True)
+    assert only(read_runs("study", uri)).identity == only(read_runs("other", uri)).identity
+    assert only(read_runs("other", uri)).arm == "baseline"
+    assert only(read_runs("study", second)).metrics == only(read_runs("study", uri)).metrics
+
+
+def test_a_changed_arm_gets_a_parent_of_its_own_and_runs_can_be_asked_for_by_identity(tmp_path: Path, uri: str) -> None:
+    old, labels = make_run(tmp_path / "runs", make_cell())
+    assert deliver(old, labels, uri, final=True)
+    journal = Journal(tmp_path / "runs" / "new")
+    journal.start(make_cell(train={"steps": 7}), "new")
+    log_steps(journal, range(2))
+    journal.finish({})
+    assert deliver(journal.run_dir, labels, uri, final=True)
+    records = read_runs("study", uri)
+    assert len({record.parent_id for record in records}) == 2
+    assert only(read_runs("study", uri, identities=["new"])).params["train.steps"] == "7"
+
+
+def test_failed_and_killed_runs_say_so_and_recover(tmp_path: Path, uri: str) -> None:
+    cell = make_cell()
+    run_dir, labels = make_run(tmp_path / "runs", cell, finish=False)
+    assert deliver(run_dir, labels, uri, final=True)
+    assert only(read_runs("study", uri)).status == "killed"
+    Journal(run_dir).fail("Traceback: out of luck")
+    assert deliver(run_dir, labels, uri, final=True)
+    record = only(read_runs("study", uri))
+    assert record.status == "failed"
+    assert record.artifacts and "out of luck" in (record.artifacts / "error.txt").read_text()
+    Journal(run_dir).start(cell, "full-0")
+    assert deliver(run_dir, labels, uri)
+    assert only(read_runs("study", uri)).status == "running"
+    Journal(run_dir).finish({})
+    assert deliver(run_dir, labels, uri, final=True)
+    assert only(read_runs("study", uri)).status == "finished"
+    assert {run.info.status for run in open_client(uri).search_runs(["1"], "tags.`repro.kind` = 'cell'")} == {
+        "FINISHED"
+    }
+
+
+def test_a_run_deleted_in_the_ui_is_delivered_again(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell())
+    assert deliver(run_dir, labels, uri, final=True)
+    open_client(uri).delete_run(only(read_runs("study", uri)).run_id)
+    assert read_runs("study", uri) == []
+    assert deliver(run_dir, labels, uri, final=True)
+    assert only(read_runs("study", uri)).metrics["train/m0"].steps == [0, 1, 2]
+
+
+def test_a_removed_store_is_noticed_at_once_and_made_anew_by_the_next_process(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell())
+    assert deliver(run_dir, labels, uri, final=True)
+    (tmp_path / "mlflow.db").unlink()
+    assert not deliver(run_dir, labels, uri, final=True), "writing on would fill a file that nobody can open"
+    code = f"""
+        from repro.tracking.labels import Labels
+        from repro.tracking.read import read_runs
+        from repro.tracking.store import deliver
+        assert deliver({str(run_dir)!r}, Labels("study", "full", "tiny-96x2", "arithmetic", 0), {uri!r}, final=True)
+        assert read_runs("study", {uri!r})[0].metrics["train/m0"].steps == [0, 1, 2]
+        import mlflow, threading
+        assert mlflow.active_run() is None, "no global run"
+        assert [t.name for t in threading.enumerate() if "elemetry" in t.name] == []
+    """
+    worker = in_a_new_process(code)
+    output, _ = worker.communicate(timeout=60)
+    assert (worker.returncode, output) == (0, ""), "and nothing is printed while the tables are made"
+
+
+def test_a_locked_store_is_reported_once_and_filled_later(
+    tmp_path: Path, uri: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(client_module, "LOCK_SECONDS", 0.05)
+    run_dir, labels = make_run(tmp_path / "runs", make_cell())
+    with caplog.at_level(logging.WARNING), client_module.write_lock(resolve_store(uri), run_dir):
+        assert not deliver(run_dir, labels, uri, final=True)
+        assert not deliver(run_dir, labels, uri, final=True)
+    assert [r.levelname for r in caplog.records] == ["WARNING"]
+    assert "delivered later" in caplog.text
+    assert deliver(run_dir, labels, uri, final=True)
+    assert len(only(read_runs("study", uri)).metrics) == 4
+
+
+def test_two_processes_at_once_make_one_parent_and_lose_no_metric(tmp_path: Path, uri: str) -> None:
+    code = f"""
+        import sys
+        from pathlib import Path
+        from repro.tracking.journal import Journal
+        from repro.tracking.labels import Labels
+        from repro.tracking.store import deliver
+        from tests.tracking.helpers import log_steps, make_cell, make_run
+        seed = int(sys.argv[1])
+        run_dir, labels = make_run(Path({str(tmp_path / "runs")!r}), make_cell(seed), steps=0, finish=False)
+        journal = Journal(run_dir)
+        for step in range(8):
+            log_steps(journal, range(step, step + 1), metrics=20)
+            assert deliver(run_dir, labels, {uri!r})
+        journal.finish({{}})
+        assert deliver(run_dir, labels, {uri!r}, final=True)
+    """
+    for worker in [in_a_new_process(code, str(seed)) for seed in (0, 1)]:
+        output, _ = worker.communicate(timeout=60)
+        assert (worker.returncode, output) == (0, "")
+    records = read_runs("study", uri)
+    assert len(records) == 2 and len({record.parent_id for record in records}) == 1
+    for record in records:
+        assert len(record.metrics) == 21
+        assert all(series.steps == list(range(8)) for series in record.metrics.values())
+    assert query(uri, "SELECT count(*) FROM metrics") == [(2 * 8 * 21,)]
+    assert query(uri, "SELECT count(*) FROM runs") == [(3,)]
+
+
+def test_reading_fifteen_runs_of_forty_steps_costs_two_searches_and_one_query(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for seed in range(15):
+        run_dir, labels = make_run(tmp_path / "runs", make_cell(seed), steps=40, metrics=8)
+        assert deliver(run_dir, labels, uri, final=True)
+    calls: list[str] = []
+    mlflow_client = type(open_client(uri))
+    for name in ("search_runs", "get_metric_history", "get_run", "get_experiment_by_name"):
+        original = getattr(mlflow_client, name)
+        monkeypatch.setattr(
+            mlflow_client, name, lambda *a, _n=name, _o=original, **k: (calls.append(_n), _o(*a, **k))[1]
+        )
+    started = time.perf_counter()
+    records = read_runs("study", uri)
+    seconds = time.perf_counter() - started
+    assert calls == ["get_experiment_by_name", "search_runs"]
+    assert [record.seed for record in records] == list(range(15))
+    assert all(len(record.metrics["train/m7"].steps) == 40 for record in records)
+    assert seconds < 3
+
+
+def test_where_the_store_is_comes_from_the_argument_then_the_environment_then_the_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("MLFLOW_TRACKING_URI", raising=False)
+    assert resolve_store() == f"sqlite:///{tmp_path}/mlflow.db"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000/")
+    assert resolve_store() == "http://127.0.0.1:5000"
+    assert resolve_store("sqlite:///a/b.db") == f"sqlite:///{tmp_path}/a/b.db"
+    assert client_module.public_address("https://me:secret@host:1/x") == "https://host:1/x"
+
+
+def test_a_password_in_the_address_is_not_written_to_the_run_directory(tmp_path: Path) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell())
+    assert not deliver(run_dir, labels, "http://me:hunter2@127.0.0.1:9", final=True)
+    text = "".join(path.read_text() for path in run_dir.rglob("*") if path.is_file())
+    assert "hunter2" not in text
+
+
+def test_reading_says_what_is_missing(tmp_path: Path, uri: str) -> None:
+    with pytest.raises(UserError, match=r"no MLflow store at .*none\.db.*python -m repro run"):
+        read_runs("study", f"sqlite:///{tmp_path}/none.db")
+    assert not (tmp_path / "none.db").exists(), "reading creates no store"
+    run_dir, labels = make_run(tmp_path / "runs", make_cell())
+    assert deliver(run_dir, labels, uri, final=True)
+    with pytest.raises(UserError, match="did you mean 'study'"):
+        read_runs("studi", uri)
+
+
+def test_a_run_that_has_not_begun_is_no_error(tmp_path: Path, uri: str) -> None:
+    assert deliver(tmp_path / "runs" / "none", Labels("study", "a", "m", "d", 0), uri)
+    assert query(uri, "SELECT count(*) FROM runs") == [(0,)]
