@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import torch
 from transformers import PrinterCallback, TrainerCallback
 from transformers.utils import logging as transformers_logging
 
@@ -23,6 +20,7 @@ from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import Problem, TaskData
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
+from repro.tracking.store import deliver
 from repro.training.base_policy import describe_base
 from repro.training.evaluation import Evaluation, Sampler
 from repro.training.ledger import SPEND, Ledger, subtract
@@ -180,6 +178,7 @@ class GRPOJob:
             metrics |= evaluation_metrics(result)
         self._evaluated = metrics
         self.journal.log(step, metrics)
+        deliver(self.run_dir, self.labels)
 
     def _on_step(self, record: StepRecord) -> None:
         train, ids = self.data.train, [problem.id for problem in self.data.train]
@@ -275,9 +274,10 @@ def _warm_start_amounts(policy: Policy) -> dict[str, float]:
 
 
 def run_job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
-    """Train one cell in this process and deliver its record to MLflow. Raises what goes wrong."""
-    from repro.tracking.store import deliver
+    """Train one cell in this process; its record goes to the run directory and, as it grows, to MLflow.
 
+    Raises what goes wrong. A call on a run that was interrupted goes on from its last checkpoint.
+    """
     transformers_logging.disable_progress_bar()
-    job = GRPOJob(cell, identity, Path(run_dir), Path(runs_dir))
-    job.run()
+    GRPOJob(cell, identity, Path(run_dir), Path(runs_dir)).run()
+    deliver(run_dir, Labels.of(cell), final=True)

@@ -49,10 +49,17 @@ class Ledger:
     def __init__(self) -> None:
         self._costs = {phase: Cost() for phase in PHASES}
         self._open: list[tuple[str, float, float]] = []
+        self._paid: set[str] = set()
 
     def add(self, phase: str, **amounts: float) -> None:
         """Add amounts (fields of `Cost`) to a phase. Raises KeyError for an unknown phase."""
         self._costs[phase].add(Cost(**amounts))  # type: ignore[arg-type]
+
+    def add_once(self, key: str, phase: str, **amounts: float) -> None:
+        """Add amounts unless this run has paid for `key` before: a resumed run must not pay twice."""
+        if key not in self._paid:
+            self._paid.add(key)
+            self.add(phase, **amounts)
 
     def enter(self, phase: str) -> None:
         """Start the clocks of a phase, pausing those of the phase around it."""
@@ -91,13 +98,17 @@ class Ledger:
         return sum(getattr(self._costs[phase], field) for phase in phases)
 
     def as_dict(self) -> dict[str, dict[str, float]]:
-        """{phase: {field: amount}}, JSON-able; also the state a checkpoint keeps."""
+        """{phase: {field: amount}}, JSON-able."""
         return {phase: asdict(cost) for phase, cost in self._costs.items()}
 
-    def load(self, state: Mapping[str, Mapping[str, float]]) -> None:
-        """Restore what `as_dict` gave."""
-        for phase in PHASES:
-            self._costs[phase] = Cost(**state.get(phase, {}))  # type: ignore[arg-type]
+    def state_dict(self) -> dict[str, Any]:
+        """What a checkpoint keeps; JSON-able."""
+        return {"costs": self.as_dict(), "paid": sorted(self._paid)}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Restore what `state_dict` gave."""
+        self._costs = {phase: Cost(**state["costs"].get(phase, {})) for phase in PHASES}
+        self._paid = set(state["paid"])
 
     def metrics(self) -> dict[str, float]:
         """The `cost/...` series: what selection and training have spent so far (evaluation and warm start apart)."""

@@ -143,5 +143,5 @@ class PolicyResources:
         card = json.loads((folder / "card.json").read_text())
         assert card["ids"] == self.ids, f"{folder}: rows belong to other questions"
         if phase is not None:
-            self.ledger.add(phase, **card["cost"])
+            self.ledger.add_once(f"{kind}/{key}", phase, **card["cost"])
         return np.load(folder / "values.npy", allow_pickle=False)

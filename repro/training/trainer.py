@@ -354,7 +354,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         root = Path(self.args.output_dir)
         folder = root / f"checkpoint-{self.state.global_step}"
         (folder / "selector.json").write_text(json.dumps(self.selector.state_dict()))
-        (folder / "ledger.json").write_text(json.dumps(self.ledger.as_dict()))
+        (folder / "ledger.json").write_text(json.dumps(self.ledger.state_dict()))
         if self.buffer is not None:
             self.buffer.save(folder / "buffer")
         (folder / COMPLETE).write_text(json.dumps({"step": self.step}))
@@ -365,7 +365,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
     def restore(self, folder: Path) -> None:
         """Restore what TRL does not: selector, ledger, buffer. Call before `train(resume_from_checkpoint=folder)`."""
         self.selector.load_state_dict(json.loads((folder / "selector.json").read_text()))
-        self.ledger.load(json.loads((folder / "ledger.json").read_text()))
+        self.ledger.load_state_dict(json.loads((folder / "ledger.json").read_text()))
         if self.buffer is not None:
             self.buffer.load(folder / "buffer")
 

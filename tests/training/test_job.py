@@ -1,0 +1,180 @@
+"""One cell from spec to finished record, killed and resumed, and under a budget."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repro.spec.schema import (
+    Arithmetic,
+    Budget,
+    Cell,
+    Confidence,
+    DatasetSpec,
+    Difficulty,
+    EvaluateSpec,
+    ModelSpec,
+    PassRate,
+    ReplaySpec,
+    TinyModel,
+    TrainSpec,
+    Uniform,
+    WarmStart,
+)
+from repro.tracking.journal import Journal
+from repro.training.job import run_job
+
+TINY = TinyModel(width=24, layers=1, heads=3, warm_start=WarmStart(updates=40, batch_size=32))
+
+
+def cell(**changes: Any) -> Cell:
+    fields: dict[str, Any] = {
+        "spec": "test",
+        "arm": "arm",
+        "model": ModelSpec(tiny=TINY),
+        "dataset": DatasetSpec(arithmetic=Arithmetic(pool=64, test=16, validation=8)),
+        "train": TrainSpec(
+            steps=4, questions_per_step=4, group_size=4, minibatches=2, max_completion_tokens=16, learning_rate=1e-3
+        ),
+        "evaluate": EvaluateSpec(every=2, samples=2, pool_samples=2, base_temperatures=(0.5,)),
+        "selection": Uniform(),
+        "replay": None,
+        "budget": None,
+        "seed": 0,
+    }
+    return Cell(**(fields | changes))
+
+
+@pytest.fixture(autouse=True)
+def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    monkeypatch.chdir(tmp_path)
+
+
+def metrics_of(run_dir: Path) -> list[tuple[int, dict[str, float]]]:
+    """Metrics in order, without what measures time."""
+    return [
+        (row["step"], {k: v for k, v in row["metrics"].items() if "seconds" not in k})
+        for row in Journal(run_dir).read_jsonl("metrics.jsonl")
+    ]
+
+
+def test_a_job_records_base_steps_evaluations_and_costs(tmp_path: Path) -> None:
+    run_job(cell(), "one", tmp_path / "runs/one", tmp_path / "runs")
+    journal = Journal(tmp_path / "runs/one")
+    assert journal.finished
+    evaluations = journal.read_jsonl("evaluations.jsonl")
+    assert [(e["step"], e["set"]) for e in evaluations] == [
+        (step, name) for step in (0, 2, 4) for name in ("test", "pool_like")
+    ]
+    final = evaluations[-2]
+    accuracy = sum(final["passes"].values()) / (final["samples"] * 16)
+    assert journal.read_json("done.json")["summary"]["eval/accuracy"] == accuracy
+    assert len(final["passes"]) == len(final["greedy"]) == 16
+    steps = journal.read_jsonl("steps.jsonl")
+    assert [row["step"] for row in steps] == [1, 2, 3, 4]
+    assert all(len(row["fresh"]) == 4 == len(row["steps_true"]) for row in steps)
+    base = journal.read_json("base.json")
+    assert set(base["temperatures"]) == {"0.5"}
+    assert len(base["pool"]["pass_rates"]) == 64
+    ledger = journal.read_json("ledger.json")
+    assert ledger["rollout"]["completions"] == 4 * 4 * 4
+    assert ledger["train"]["seconds"] > 0 and ledger["evaluate"]["completions"] == 2 * (16 * 3 + 64)
+    spent = [row for row in journal.read_jsonl("spent.jsonl") if row["phase"] == "rollout"]
+    assert sum(row["generated_tokens"] for row in spent) == ledger["rollout"]["generated_tokens"]
+    assert (tmp_path / "runs/one/policy/model.safetensors").exists()
+
+
+def test_evaluating_changes_nothing_about_training(tmp_path: Path) -> None:
+    often = cell(evaluate=EvaluateSpec(every=1, samples=1, pool_samples=2, base_temperatures=()))
+    run_job(cell(), "seldom", tmp_path / "runs/seldom", tmp_path / "runs")
+    run_job(often, "often", tmp_path / "runs/often", tmp_path / "runs")
+    rewards = [
+        [m["train/reward"] for _, m in metrics_of(tmp_path / "runs" / name) if "train/reward" in m]
+        for name in ("seldom", "often")
+    ]
+    assert rewards[0] == rewards[1] and len(rewards[0]) == 4
+
+
+@pytest.mark.parametrize("selection", [Confidence(method="confidence", fraction=0.2), PassRate(method="pass_rate")])
+def test_an_offline_subset_is_paid_for_also_when_another_run_computed_it(tmp_path: Path, selection: Any) -> None:
+    costs = []
+    for seed in (0, 1):
+        run_dir = tmp_path / f"runs/{seed}"
+        run_job(cell(selection=selection.model_copy(update={"fraction": 0.2}), seed=seed), str(seed), run_dir, tmp_path / "runs")
+        journal = Journal(run_dir)
+        kept = set(journal.read_json("selection.json")["kept"])
+        assert len(kept) == 12
+        assert {q for row in journal.read_jsonl("steps.jsonl") for q in row["fresh"]} <= kept
+        ledger = journal.read_json("ledger.json")
+        costs.append(ledger["score" if selection.method == "confidence" else "probe"])
+        assert journal.read_jsonl("metrics.jsonl")[0]["metrics"]["cost/seconds"] > 0
+    assert costs[0] == costs[1]
+    assert costs[0]["scored_tokens" if selection.method == "confidence" else "completions"] > 0
+
+
+def test_a_token_budget_ends_the_run_at_the_step_that_spends_it(tmp_path: Path) -> None:
+    run_job(cell(budget=Budget(tokens=900)), "b", tmp_path / "runs/b", tmp_path / "runs")
+    series = [m["cost/generated_tokens"] for _, m in metrics_of(tmp_path / "runs/b") if "train/reward" in m]
+    assert series[-1] >= 900 > series[-2]
+    assert metrics_of(tmp_path / "runs/b")[-1][1].get("eval/accuracy") is not None or any(
+        step == len(series) and "eval/accuracy" in m for step, m in metrics_of(tmp_path / "runs/b")
+    )
+
+
+JOB = """
+import sys, json, torch
+from pathlib import Path
+torch.set_num_threads(1)
+from repro.spec.schema import Cell
+from repro.training.job import run_job
+run_job(Cell.model_validate_json(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) / sys.argv[2], Path(sys.argv[3]))
+"""
+
+
+def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(tmp_path: Path) -> None:
+    train = cell().train.model_copy(update={"steps": 12})
+    selection = Difficulty(method="difficulty", references=4)
+    study = cell(train=train, selection=selection, replay=ReplaySpec(fresh=0.5, capacity=8))
+    run_job(study, "whole", tmp_path / "runs/whole", tmp_path / "runs")
+
+    command = [sys.executable, "-c", JOB, study.model_dump_json(), "killed", str(tmp_path / "runs")]
+    process = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+    steps = tmp_path / "runs/killed/steps.jsonl"
+    deadline = time.monotonic() + 120
+    while not (steps.exists() and steps.read_text().count("\n") >= 5):
+        assert process.poll() is None, process.stderr.read().decode()  # type: ignore[union-attr]
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    journal = Journal(tmp_path / "runs/killed")
+    assert not journal.finished
+    redone = len(journal.read_jsonl("spent.jsonl"))
+
+    run_job(study, "killed", tmp_path / "runs/killed", tmp_path / "runs")
+    assert journal.finished
+    assert metrics_of(tmp_path / "runs/killed") == metrics_of(tmp_path / "runs/whole")
+    for name in ("steps.jsonl", "evaluations.jsonl"):
+        rows = [
+            [{k: v for k, v in row.items() if k != "time"} for row in Journal(tmp_path / "runs" / run).read_jsonl(name)]
+            for run in ("whole", "killed")
+        ]
+        assert rows[0] == rows[1]
+    weights = [(tmp_path / "runs" / run / "policy/model.safetensors").read_bytes() for run in ("whole", "killed")]
+    assert weights[0] == weights[1]
+    useful = json.loads((tmp_path / "runs/whole/ledger.json").read_text())
+    assert json.loads((tmp_path / "runs/killed/ledger.json").read_text())["rollout"]["completions"] == (
+        useful["rollout"]["completions"]
+    )
+    spent = journal.read_jsonl("spent.jsonl")
+    assert len(spent) > redone
+    assert sum(r["completions"] for r in spent if r["phase"] == "rollout") >= useful["rollout"]["completions"]
