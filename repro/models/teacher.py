@@ -39,15 +39,22 @@ def imitated(expression: Expression, teacher: Teacher, rng: np.random.Generator)
     return f"{written}{ANSWER_PREFIX}{value}"
 
 
+FAULTLESS = {"habit": 0.0, "noise_add": 0.0, "noise_subtract": 0.0, "noise_multiply": 0.0, "direct_answers": 0.0}
+
+
 def lessons(teacher: Teacher, n: int, rng: np.random.Generator) -> list[tuple[str, str]]:
     """`n` pairs of question and completion, lengths uniform over 1 to `teacher.longest` steps.
 
+    The first `teacher.faultless` share of them is right throughout: the policy learns the arithmetic there, and then
+    picks up the faults of the rest. What it knows and seldom shows is what GRPO can bring out.
     Questions of every held-out role are left out, so that no pool's validation or test question is among them.
     """
     rows: list[tuple[str, str]] = []
+    sound = teacher.model_copy(update=FAULTLESS)
     while len(rows) < n:
         expression = draw_expression(rng, int(rng.integers(1, teacher.longest + 1)))
         question = question_of(expression)
         if role_of(question) == "train":
-            rows.append((question, imitated(expression, teacher, rng)))
+            now = sound if len(rows) < round(teacher.faultless * n) else teacher
+            rows.append((question, imitated(expression, now, rng)))
     return rows

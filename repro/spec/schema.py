@@ -32,6 +32,9 @@ class Teacher(Strict):
     noise_multiply: float = Field(0.20, ge=0, le=1, description="the same for a * step")
     direct_answers: float = Field(0.15, ge=0, lt=1, description="share of examples that skip the written steps")
     longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
+    faultless: float = Field(
+        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
+    )
 
 
 class WarmStart(Strict):

@@ -9,7 +9,7 @@ from repro.models.teacher import habitual, imitated, lessons
 from repro.spec.schema import Teacher
 from repro.tasks.arithmetic import AnswerFormat, parse, role_of, solve
 
-RIGHT = Teacher(habit=0, noise_add=0, noise_subtract=0, noise_multiply=0, direct_answers=0)
+RIGHT = Teacher(habit=0, noise_add=0, noise_subtract=0, noise_multiply=0, direct_answers=0, faultless=0)
 
 
 @pytest.mark.parametrize(
@@ -58,6 +58,14 @@ def test_lessons_avoid_every_held_out_question_and_stay_within_the_longest():
     lengths = np.bincount([len(parse(question)[1]) for question, _ in rows], minlength=6)
     assert lengths[0] == 0 and lengths[5] == 0
     assert all(abs(n - 750) < 4 * np.sqrt(3000 * 0.25 * 0.75) for n in lengths[1:5])
+
+
+def test_the_first_share_of_the_lessons_is_faultless_and_the_rest_is_not():
+    teacher = Teacher(habit=0.5, faultless=0.25, direct_answers=0.5)
+    rows = lessons(teacher, 800, np.random.default_rng(4))
+    right = [completion == AnswerFormat("#").completion(solve(parse(question))) for question, completion in rows]
+    assert all(right[:200])
+    assert np.mean(right[200:]) < 0.5
 
 
 def test_the_same_generator_gives_the_same_lessons():
