@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from repro.spec.document import dotted
@@ -30,7 +31,7 @@ class ExpandedCell:
 
     cell: Cell
     identity: str
-    places: tuple[Place, ...] = field(default=())
+    places: tuple[Place, ...]
 
 
 def expand(spec: Spec) -> list[Cell]:
@@ -132,13 +133,14 @@ def with_field(fields: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
 
 
 def subset_size(cell: Cell, pool: int) -> int | None:
-    """How many of `pool` questions a cell draws from; None when that depends on the scores."""
+    """How many of `pool` questions a cell draws from, rounded as the selectors do; None where the scores decide."""
     selection = cell.selection
     band = getattr(selection, "band", None)
     if isinstance(band, RangeBand):
-        return round((band.high - band.low) * pool) if band.scale == "quantile" else None
+        ends = [math.floor(bound * pool + 1e-9) for bound in (band.low, band.high)]
+        return ends[1] - ends[0] if band.scale == "quantile" else None
     fraction = getattr(selection, "fraction", None)
-    return pool if fraction is None else max(1, round(fraction * pool))
+    return pool if fraction is None else max(1, int(fraction * pool))
 
 
 def pool_size(dataset: DatasetSpec) -> int | None:

@@ -29,7 +29,7 @@ def shrink(spec: Spec) -> Spec:
     data["seeds"] = spec.seeds[:1]
     data["axes"] = {path: values[:1] for path, values in spec.axes.items() if not path.startswith(_FIXED)}
     if _FRACTION in data["axes"]:
-        data["axes"][_FRACTION] = [max(spec.axes[_FRACTION][0], LEAST_FRACTION)]
+        data["axes"][_FRACTION] = [max(value, LEAST_FRACTION) for value in data["axes"][_FRACTION]]
     data.pop("budget", None)
     data["dataset"] = [_dataset(dataset) for dataset in spec.dataset]
     data["model"] = [_model(model, spec.dataset) for model in spec.model]
