@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import copy
+import json
 from functools import lru_cache
 from typing import Any
 
@@ -34,9 +34,9 @@ def _cached() -> Node:
     return {"$schema": "https://json-schema.org/draft/2020-12/schema", **schema, "title": "repro spec"}
 
 
-def spec_schema() -> Node:
-    """The schema as JSON-able data, a fresh copy."""
-    return copy.deepcopy(_cached())
+def schema_text() -> str:
+    """The schema as the text of `experiments/schema.json`."""
+    return json.dumps(_cached(), indent=1, ensure_ascii=False) + "\n"
 
 
 def locate(path: tuple[str | int, ...], data: Any) -> list[Node]:

@@ -1,0 +1,311 @@
+"""The command line: parses arguments with the standard library only, and imports the work when a command needs it."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, NoReturn
+
+from repro.errors import UserError
+
+if TYPE_CHECKING:
+    from repro.spec.load import LoadedSpec
+
+EXAMPLES = """
+examples:
+  python -m repro run experiments/quickstart.yaml              train what is missing
+  python -m repro run experiments/quickstart.yaml --smoke      touch every stage within a minute
+  python -m repro plan experiments/quickstart.yaml -S seeds=[0]
+  python -m repro report experiments/quickstart.yaml
+  python -m repro why experiments/quickstart.yaml:dots:0
+"""
+
+
+class Parser(argparse.ArgumentParser):
+    """An argparse parser whose errors name the nearest valid word; they are raised, not printed."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UserError in place of printing the usage and exiting."""
+        raise UserError(f"{self.prog}: {message}\n  {self.prog} --help shows what is expected")
+
+
+def build_parser() -> tuple[Parser, dict[str, Parser]]:
+    """The parser of the whole command line, and those of its commands by name."""
+    parser = Parser(
+        prog="python -m repro",
+        description="Does selecting or replaying data save compute in GRPO? Trains, tracks and reports studies.",
+        epilog=EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    from repro import __version__
+
+    parser.add_argument("--version", action="version", version=f"repro {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", parser_class=Parser)
+    known: dict[str, Parser] = {}
+
+    def command(name: str, help_text: str, body: Callable[[argparse.Namespace], int]) -> Parser:
+        sub: Parser = commands.add_parser(name, help=help_text, description=help_text, allow_abbrev=False)
+        sub.set_defaults(body=body)
+        known[name] = sub
+        return sub
+
+    for name, help_text, body in (
+        ("run", "train the missing cells of a study; a second call does nothing", _run),
+        ("plan", "show the cells of a study: cached, to do, failed, with estimated rollouts and tokens", _plan),
+        ("sweep", "search fields of an arm with Optuna, as the spec's `sweep` section says", _sweep),
+        ("report", "write tables, figures and the page of a study from its finished runs", _report),
+    ):
+        sub = command(name, help_text, body)
+        _spec_options(sub)
+        _runs_option(sub)
+        if name in ("run", "sweep"):
+            _jobs_option(sub)
+        if name == "run":
+            sub.add_argument("--fail-fast", action="store_true", help="stop at the first cell that fails")
+            sub.add_argument("--report", action="store_true", help="write the report afterwards (--smoke does, too)")
+        if name in ("run", "report"):
+            sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the report (default: reports/NAME)")
+        if name == "plan":
+            _jobs_option(sub)
+            sub.add_argument("--json", action="store_true", help="print the plan as JSON")
+
+    sub = command("status", "show the runs on disk, or the cells of a study: progress and accuracy", _status)
+    _spec_options(sub, optional=True)
+    _runs_option(sub)
+    sub.add_argument("--json", action="store_true", help="print the status as JSON")
+
+    sub = command("why", "show which fields make a run differ from its nearest finished neighbour", _why)
+    sub.add_argument("target", metavar="RUN", help="a run identity, or SPEC.yaml[:ARM[:SEED]]")
+    _change_options(sub)
+    _runs_option(sub)
+
+    sub = command("validate", "check specs without running them", _validate)
+    sub.add_argument("specs", metavar="SPEC", type=Path, nargs="+", help="a study in YAML")
+    _change_options(sub)
+
+    command("schema", "print the JSON schema of a spec, from which editors complete", _schema)
+
+    sub = command("warm-start", "rebuild the start policy that ships with the package", _warm_start)
+    sub.add_argument("--out", type=Path, required=True, metavar="DIR", help="where the policy is saved")
+    return parser, known
+
+
+def _spec_options(parser: Parser, optional: bool = False) -> None:
+    parser.add_argument("spec", metavar="SPEC", type=Path, nargs="?" if optional else None, help="a study in YAML")
+    _change_options(parser)
+
+
+def _change_options(parser: Parser) -> None:
+    parser.add_argument(
+        "-S", "--set", action="append", default=[], metavar="PATH=VALUE", help="set a field, e.g. -S train.steps=5"
+    )
+    parser.add_argument("--smoke", action="store_true", help="shrink the study so that all of it takes a minute")
+
+
+def _runs_option(parser: Parser) -> None:
+    default = Path(os.environ.get("REPRO_RUNS") or "runs")
+    parser.add_argument(
+        "--runs", type=Path, default=default, metavar="DIR", help="where runs are kept (default: $REPRO_RUNS or runs)"
+    )
+
+
+def _jobs_option(parser: Parser) -> None:
+    parser.add_argument(
+        "--jobs", type=_positive, default=_cores(), metavar="N", help="processes at a time (default: %(default)s cores)"
+    )
+
+
+def _positive(text: str) -> int:
+    if not text.isdigit() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= 1")
+    return int(text)
+
+
+def _cores() -> int:
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code: 0 done, 1 a cell failed, 2 a mistake of the user, 130 interrupted."""
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        options = _parse(words)
+        if options is None:
+            return 2
+        code: int = options.body(options)
+        sys.stdout.flush()
+        return code
+    except UserError as error:
+        print(error, file=sys.stderr)  # noqa: T201
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
+        return 130
+    except BrokenPipeError:  # the reader, such as `head`, has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+
+
+def _parse(words: list[str]) -> argparse.Namespace | None:
+    parser, known = build_parser()
+    if not words:
+        parser.print_help()
+        return None
+    if not words[0].startswith("-") and words[0] not in known:
+        raise UserError(f"got command {words[0]!r}, expected one of {', '.join(known)}{_near(words[0], known)}")
+    options, extra = parser.parse_known_args(words)
+    if options.command is None:
+        raise UserError(f"got {' '.join(words)!r}, expected a command ({', '.join(known)})")
+    if extra:
+        names = list(known[options.command]._option_string_actions)
+        what = "an option" if extra[0].startswith("-") else "nothing more"
+        hint = _near(extra[0].partition("=")[0], names) if extra[0].startswith("-") else ""
+        raise UserError(
+            f"{parser.prog} {options.command}: got {extra[0]!r}, expected {what}{hint}\n"
+            f"  {parser.prog} {options.command} --help shows what is expected"
+        )
+    return options
+
+
+def _near(word: str, names: Sequence[str] | dict[str, Parser]) -> str:
+    near = get_close_matches(word, list(names), n=1, cutoff=0.5)
+    return f", did you mean {near[0]}?" if near else ""
+
+
+def _say(text: str) -> None:
+    print(text)  # noqa: T201
+
+
+# ---------------------------------------------------------------- commands
+
+
+def _load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:
+    from repro.spec.load import load_spec
+
+    loaded = load_spec(path or options.spec, options.set, options.smoke)
+    for warning in loaded.warnings:
+        print(warning, file=sys.stderr)  # noqa: T201
+    return loaded
+
+
+def _run(options: argparse.Namespace) -> int:
+    from repro.spec.load import resolved_yaml
+
+    loaded = _load(options)
+    spec = loaded.spec
+    resolved = options.runs / "specs" / f"{spec.name}.yaml"
+    resolved.parent.mkdir(parents=True, exist_ok=True)
+    resolved.write_text(f"# written by: {_command('run', options)}\n{resolved_yaml(spec)}", encoding="utf-8")
+
+    from repro.launch.run import run_study
+
+    code = run_study(loaded, options.runs, options.jobs, options.fail_fast, launcher="local")
+    if options.report or options.smoke:
+        _write_report(loaded, options)
+    else:
+        _say(f"report: {_command('report', options)}")
+    return code
+
+
+def _plan(options: argparse.Namespace) -> int:
+    from repro.spec.plan import plan
+
+    made = plan(_load(options).spec, options.runs)
+    if options.json:
+        import json
+
+        _say(json.dumps(made.as_dict(), indent=1))
+    else:
+        _say(made.table(options.jobs))
+    return 0
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    loaded = _load(options)
+    if loaded.spec.sweep is None:
+        raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
+    from repro.sweep.study import run_sweep
+
+    code: int = run_sweep(loaded, options.runs, options.jobs)
+    return code
+
+
+def _report(options: argparse.Namespace) -> int:
+    _write_report(_load(options), options)
+    return 0
+
+
+def _write_report(loaded: LoadedSpec, options: argparse.Namespace) -> None:
+    from analysis.report import write_report
+
+    # A smoke run's numbers mean nothing, so its report stays away from the real ones.
+    parent = options.runs / "reports" if loaded.smoke else Path("reports")
+    _say(f"report: {write_report(loaded, options.runs, options.out or parent / loaded.spec.name)}")
+
+
+def _status(options: argparse.Namespace) -> int:
+    from repro.spec.status import status_rows, status_table
+
+    loaded = _load(options) if options.spec is not None else None
+    rows = status_rows(options.runs, loaded)
+    if options.json:
+        import json
+
+        _say(json.dumps(rows, indent=1))
+    else:
+        _say(status_table(rows) if rows else f"no runs in {options.runs}")
+    return 0
+
+
+def _why(options: argparse.Namespace) -> int:
+    from repro.spec.why import why
+
+    _say(why(options.target, options.runs, options.set, options.smoke))
+    return 0
+
+
+def _validate(options: argparse.Namespace) -> int:
+    from repro.spec.expand import expand
+
+    mistakes = []
+    for path in options.specs:
+        try:
+            spec = _load(options, path).spec
+            _say(f"{path}: valid, {len(expand(spec))} cells ({len(spec.arms)} arms, seeds {spec.seeds})")
+        except UserError as error:
+            mistakes.append(str(error))
+    if mistakes:
+        raise UserError("\n".join(mistakes))
+    return 0
+
+
+def _schema(options: argparse.Namespace) -> int:
+    from repro.spec.json_schema import schema_text
+
+    sys.stdout.write(schema_text())
+    return 0
+
+
+def _warm_start(options: argparse.Namespace) -> int:
+    from repro.models.shipped import rebuild_shipped
+
+    rebuild_shipped(options.out, lambda message, done: _say(f"{done:4.0%} {message}"))
+    _say(f"saved to {options.out}")
+    return 0
+
+
+def _command(name: str, options: argparse.Namespace) -> str:
+    """The command line that does `name` to the same study."""
+    words = ["python", "-m", "repro", name, str(options.spec)]
+    for change in options.set:
+        words += ["-S", change]
+    words += ["--smoke"] if options.smoke else []
+    if options.runs != Path("runs"):
+        words += ["--runs", str(options.runs)]
+    return shlex.join(words)
