@@ -21,9 +21,9 @@ class FlopCounter:
         """Read the shape off a model. Tied embeddings count once (they are the output projection); untied input
         embeddings are a look-up and do not count."""
         parameters = sum(p.numel() for p in model.parameters())
-        embedding, head = model.get_input_embeddings(), model.get_output_embeddings()
-        if head is not None and embedding.weight is not head.weight:
-            parameters -= embedding.weight.numel()
+        embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
+        if embedding is not head:
+            parameters -= embedding.numel()  # type: ignore[operator]
         config = model.config
         return cls(parameters, config.num_hidden_layers, config.hidden_size)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 
@@ -29,7 +29,7 @@ class Resources(Protocol):
     def ids(self) -> Sequence[str]:
         """Question id of each row of the arrays below."""
 
-    def confidences(self, target: str) -> np.ndarray:
+    def confidences(self, target: Literal["final_answer", "solution", "greedy_response"]) -> np.ndarray:
         """(N,) s = exp(mean log P of a target token) under the start policy, in (0, 1] (UFO-RL)."""
 
     def pass_rates(self, samples: int) -> np.ndarray:

@@ -13,8 +13,8 @@ from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.policy import Policy, load_policy
 from repro.replay.buffer import ReplayBuffer
-from repro.selection.build import build_selector
 from repro.selection.base import Selector
+from repro.selection.build import build_selector
 from repro.spec.schema import Cell
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import Problem, TaskData

@@ -61,10 +61,11 @@ def widen(rows: dict[str, Any], pad_id: int, prompt_width: int, width: int) -> d
     out = dict(rows)
     left = prompt_width - rows["prompt_ids"].shape[1]
     right = width - rows["completion_ids"].shape[1]
-    for key, value in (("prompt_ids", pad_id), ("prompt_mask", 0)):
+    prompt_fill, completion_fill = {"prompt_ids": pad_id, "prompt_mask": 0}, {"completion_ids": pad_id}
+    for key, value in prompt_fill.items():
         out[key] = torch.nn.functional.pad(rows[key], (left, 0), value=value)
-    for key, value in (("completion_ids", pad_id), ("completion_mask", 0), ("old_per_token_logps", 0.0)):
-        out[key] = torch.nn.functional.pad(rows[key], (0, right), value=value)
+    for key in ("completion_ids", "completion_mask", "old_per_token_logps"):
+        out[key] = torch.nn.functional.pad(rows[key], (0, right), value=completion_fill.get(key, 0))
     return out
 
 

@@ -147,6 +147,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             processing_class=tokenizer,
             callbacks=callbacks,
         )
+        self.policy, self.tokenizer = model, tokenizer
         if self.accelerator.num_processes != 1:
             raise ValueError("SelectiveGRPOTrainer runs in one process; start it without a distributed launcher")
 
@@ -157,13 +158,13 @@ class SelectiveGRPOTrainer(GRPOTrainer):
 
     # ------------------------------------------------------------ the generation batch
 
-    def _correctness(self, completions: list[Any], answer: list[str], **_: Any) -> list[float]:
+    def _correctness(self, completions: list[Any], answer: list[str], **_: Any) -> list[float | None]:
         texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
         self._rewards = [float(self.verifier(text, gold)) for text, gold in zip(texts, answer, strict=True)]
-        return self._rewards
+        return list(self._rewards)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
-        if not self.model.training:
+        if not self.policy.training:
             return super()._generate_and_score_completions(inputs)
         spec = self.train_spec
         step = self.state.global_step // spec.minibatches + 1
@@ -172,7 +173,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         predicted = self.selector.predictions()
         # TRL and generate draw from torch's global generator: what a step samples depends on (seed, step) alone.
         torch.manual_seed(derive_seed(self.run_seed, ROLLOUT, step))
-        rows = [
+        rows: list[dict[str, Any]] = [
             {"prompt": self.prompts[index], "answer": self.problems[index].answer}
             for index in fresh
             for _ in range(spec.group_size)
@@ -226,7 +227,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
 
     def _tokenize_prompts(self, prompts: list[str]) -> Any:
         # Prompts are rendered already; special tokens would come twice where the template has written them.
-        return self.processing_class(text=prompts, add_special_tokens=False)["input_ids"], None, {}
+        return self.tokenizer(text=prompts, add_special_tokens=False)["input_ids"], None, {}
 
     def _generate(self, prompts: list[Any]) -> Any:
         with self.ledger.phase("rollout"):
@@ -257,7 +258,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             output = {**output, "old_per_token_logps": self._logps(output)}
         new = self._groups(output, fresh, rewards, step)
         if replayed:
-            pad_id = self.processing_class.pad_token_id
+            pad_id = self.tokenizer.pad_token_id
             rows = merge.group_tensors(
                 replayed, pad_id, output["prompt_ids"].shape[1], output["completion_ids"].shape[1]
             )
@@ -289,9 +290,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
                     completion_ids=[output["completion_ids"][r].cpu()[mask[r]].numpy() for r in rows],
                     rewards=np.asarray(group_rewards),
                     advantages=output["advantages"][rows[0] : rows[-1] + 1].cpu().numpy(),
-                    behaviour_logps=[
-                        output["old_per_token_logps"][r].cpu()[mask[r]].float().numpy() for r in rows
-                    ],
+                    behaviour_logps=[output["old_per_token_logps"][r].cpu()[mask[r]].float().numpy() for r in rows],
                     step=step,
                 )
             )
@@ -316,7 +315,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
 
     def _prepare_inputs(self, generation_batch: Any) -> dict[str, Any]:
         inputs = super()._prepare_inputs(generation_batch)
-        if not self.model.training or not self.train_spec.skip_zero_advantage:
+        if not self.policy.training or not self.train_spec.skip_zero_advantage:
             return inputs
         kept, factor = keep_informative(inputs, self.train_spec.loss)
         return {**kept, "loss_factor": factor}
@@ -351,7 +350,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
     def _save_checkpoint(self, model: Any, trial: Any) -> None:
         assert self.state.global_step % self.train_spec.minibatches == 0, "a checkpoint inside a step cannot resume"
         super()._save_checkpoint(model, trial)
-        root = Path(self.args.output_dir)
+        root = Path(str(self.args.output_dir))
         folder = root / f"checkpoint-{self.state.global_step}"
         (folder / "selector.json").write_text(json.dumps(self.selector.state_dict()))
         (folder / "ledger.json").write_text(json.dumps(self.ledger.state_dict()))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -53,8 +54,15 @@ def cell(**changes: Any) -> Cell:
     return Cell(**(fields | changes))
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where warm starts and scores are cached for all tests of this file."""
+    return tmp_path_factory.mktemp("shared")
+
+
 @pytest.fixture(autouse=True)
-def store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def store(tmp_path: Path, empty_store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    shutil.copyfile(empty_store, tmp_path / "mlflow.db")
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
     monkeypatch.chdir(tmp_path)
 
@@ -67,8 +75,8 @@ def metrics_of(run_dir: Path) -> list[tuple[int, dict[str, float]]]:
     ]
 
 
-def test_a_job_records_base_steps_evaluations_and_costs(tmp_path: Path) -> None:
-    run_job(cell(), "one", tmp_path / "runs/one", tmp_path / "runs")
+def test_a_job_records_base_steps_evaluations_and_costs(tmp_path: Path, shared: Path) -> None:
+    run_job(cell(), "one", tmp_path / "runs/one", shared)
     journal = Journal(tmp_path / "runs/one")
     assert journal.finished
     evaluations = journal.read_jsonl("evaluations.jsonl")
@@ -93,10 +101,10 @@ def test_a_job_records_base_steps_evaluations_and_costs(tmp_path: Path) -> None:
     assert (tmp_path / "runs/one/policy/model.safetensors").exists()
 
 
-def test_evaluating_changes_nothing_about_training(tmp_path: Path) -> None:
+def test_evaluating_changes_nothing_about_training(tmp_path: Path, shared: Path) -> None:
     often = cell(evaluate=EvaluateSpec(every=1, samples=1, pool_samples=2, base_temperatures=()))
-    run_job(cell(), "seldom", tmp_path / "runs/seldom", tmp_path / "runs")
-    run_job(often, "often", tmp_path / "runs/often", tmp_path / "runs")
+    run_job(cell(), "seldom", tmp_path / "runs/seldom", shared)
+    run_job(often, "often", tmp_path / "runs/often", shared)
     rewards = [
         [m["train/reward"] for _, m in metrics_of(tmp_path / "runs" / name) if "train/reward" in m]
         for name in ("seldom", "often")
@@ -105,11 +113,13 @@ def test_evaluating_changes_nothing_about_training(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("selection", [Confidence(method="confidence", fraction=0.2), PassRate(method="pass_rate")])
-def test_an_offline_subset_is_paid_for_also_when_another_run_computed_it(tmp_path: Path, selection: Any) -> None:
+def test_an_offline_subset_is_paid_for_also_when_another_run_computed_it(
+    tmp_path: Path, shared: Path, selection: Any
+) -> None:
     costs = []
     for seed in (0, 1):
         run_dir = tmp_path / f"runs/{seed}"
-        run_job(cell(selection=selection.model_copy(update={"fraction": 0.2}), seed=seed), str(seed), run_dir, tmp_path / "runs")
+        run_job(cell(selection=selection.model_copy(update={"fraction": 0.2}), seed=seed), str(seed), run_dir, shared)
         journal = Journal(run_dir)
         kept = set(journal.read_json("selection.json")["kept"])
         assert len(kept) == 12
@@ -121,8 +131,8 @@ def test_an_offline_subset_is_paid_for_also_when_another_run_computed_it(tmp_pat
     assert costs[0]["scored_tokens" if selection.method == "confidence" else "completions"] > 0
 
 
-def test_a_token_budget_ends_the_run_at_the_step_that_spends_it(tmp_path: Path) -> None:
-    run_job(cell(budget=Budget(tokens=900)), "b", tmp_path / "runs/b", tmp_path / "runs")
+def test_a_token_budget_ends_the_run_at_the_step_that_spends_it(tmp_path: Path, shared: Path) -> None:
+    run_job(cell(budget=Budget(tokens=900)), "b", tmp_path / "runs/b", shared)
     series = [m["cost/generated_tokens"] for _, m in metrics_of(tmp_path / "runs/b") if "train/reward" in m]
     assert series[-1] >= 900 > series[-2]
     assert metrics_of(tmp_path / "runs/b")[-1][1].get("eval/accuracy") is not None or any(
@@ -136,17 +146,17 @@ from pathlib import Path
 torch.set_num_threads(1)
 from repro.spec.schema import Cell
 from repro.training.job import run_job
-run_job(Cell.model_validate_json(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) / sys.argv[2], Path(sys.argv[3]))
+run_job(Cell.model_validate_json(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) / sys.argv[2], Path(sys.argv[4]))
 """
 
 
-def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(tmp_path: Path) -> None:
+def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(tmp_path: Path, shared: Path) -> None:
     train = cell().train.model_copy(update={"steps": 12})
     selection = Difficulty(method="difficulty", references=4)
     study = cell(train=train, selection=selection, replay=ReplaySpec(fresh=0.5, capacity=8))
-    run_job(study, "whole", tmp_path / "runs/whole", tmp_path / "runs")
+    run_job(study, "whole", tmp_path / "runs/whole", shared)
 
-    command = [sys.executable, "-c", JOB, study.model_dump_json(), "killed", str(tmp_path / "runs")]
+    command = [sys.executable, "-c", JOB, study.model_dump_json(), "killed", str(tmp_path / "runs"), str(shared)]
     process = subprocess.Popen(command, env=os.environ, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     steps = tmp_path / "runs/killed/steps.jsonl"
     deadline = time.monotonic() + 120
@@ -160,7 +170,7 @@ def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(tmp_path: Pa
     assert not journal.finished
     redone = len(journal.read_jsonl("spent.jsonl"))
 
-    run_job(study, "killed", tmp_path / "runs/killed", tmp_path / "runs")
+    run_job(study, "killed", tmp_path / "runs/killed", shared)
     assert journal.finished
     assert metrics_of(tmp_path / "runs/killed") == metrics_of(tmp_path / "runs/whole")
     for name in ("steps.jsonl", "evaluations.jsonl"):
@@ -172,8 +182,9 @@ def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(tmp_path: Pa
     weights = [(tmp_path / "runs" / run / "policy/model.safetensors").read_bytes() for run in ("whole", "killed")]
     assert weights[0] == weights[1]
     useful = json.loads((tmp_path / "runs/whole/ledger.json").read_text())
-    assert json.loads((tmp_path / "runs/killed/ledger.json").read_text())["rollout"]["completions"] == (
-        useful["rollout"]["completions"]
+    assert (
+        json.loads((tmp_path / "runs/killed/ledger.json").read_text())["rollout"]["completions"]
+        == (useful["rollout"]["completions"])
     )
     spent = journal.read_jsonl("spent.jsonl")
     assert len(spent) > redone

@@ -49,7 +49,9 @@ def test_what_is_paid_once_is_not_paid_again_after_a_resume() -> None:
     restored.add_once("embeddings/x", "score", scored_tokens=7)
     restored.add_once("embeddings/y", "score", scored_tokens=1)
     assert restored.cost("score").scored_tokens == 8
-    assert subtract(restored.as_dict(), ledger.as_dict()) == {"score": {**dict.fromkeys(vars(ledger.cost("score")), 0), "scored_tokens": 1}}
+    assert subtract(restored.as_dict(), ledger.as_dict()) == {
+        "score": {**dict.fromkeys(vars(ledger.cost("score")), 0), "scored_tokens": 1}
+    }
 
 
 def test_an_unknown_phase_is_refused() -> None:

@@ -113,11 +113,9 @@ def test_the_corrections_differ_on_stale_tokens() -> None:
 
 def test_replayed_rows_join_whole_and_padded(make_trainer: Any) -> None:
     trainer = make_trainer()
-    output, rows, old = fresh_and_replayed(trainer)
+    output, _, _ = fresh_and_replayed(trainer)
     pad = trainer.processing_class.pad_token_id
-    wide = merge.group_tensors(
-        [group for group in trainer._groups(output, [0], [(0.0, 1.0, 0.0, 1.0)], 1)], pad, 40, 30
-    )
+    wide = merge.group_tensors(trainer._groups(output, [0], [(0.0, 1.0, 0.0, 1.0)], 1), pad, 40, 30)
     widened = merge.widen(output, pad, 40, 30)
     joined = merge.join(widened, {**wide, "old_per_token_logps": wide["behaviour_logps"]})
     assert joined["completion_ids"].shape == (20, 30)

@@ -38,7 +38,9 @@ def batch_of(trainer: Any, idle: list[int]) -> dict[str, Any]:
     output["advantages"] = torch.randn(rows)
     for group in idle:
         output["advantages"][4 * group : 4 * group + 4] = 0.0
-    output["old_per_token_logps"] = output["old_per_token_logps"] + 0.3 * torch.randn_like(output["old_per_token_logps"])
+    output["old_per_token_logps"] = output["old_per_token_logps"] + 0.3 * torch.randn_like(
+        output["old_per_token_logps"]
+    )
     return output
 
 
