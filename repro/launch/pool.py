@@ -1,0 +1,302 @@
+"""Runs cells on this machine, each in a process of its own, so that a crash or a memory kill costs one cell."""
+
+from __future__ import annotations
+
+import contextlib
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from multiprocessing.connection import wait
+from multiprocessing.context import BaseContext
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from types import FrameType
+from typing import Any, Literal, Protocol
+
+from repro.launch import worker
+from repro.launch.devices import cores, gpus
+from repro.tracking.files import last_lines, read_json
+from repro.tracking.journal import Journal, run_status
+
+TICK = 0.5  # seconds between looks at the jobs' progress
+RETRY = 2.0  # seconds between looks at a cell that another command trains
+GRACE = 10.0  # seconds a job has to stop when asked, before it is killed
+
+End = Literal["finished", "failed", "stopped", "not run"]
+
+
+@dataclass(frozen=True)
+class Task:
+    """One cell to train and where."""
+
+    cell: Any
+    identity: str
+    run_dir: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a task ended. `error` is the file with the traceback, `reason` its last line."""
+
+    task: Task
+    end: End
+    seconds: float = 0.0
+    error: Path | None = None
+    reason: str = ""
+
+
+class Watcher(Protocol):
+    """Told what happens to the tasks, always from the thread that runs the pool."""
+
+    def started(self, task: Task) -> None: ...
+    def waiting(self, task: Task) -> None: ...
+    def ended(self, outcome: Outcome) -> None: ...
+    def stopping(self) -> None: ...
+    def tick(self) -> None: ...
+
+
+@dataclass
+class _Running:
+    task: Task
+    process: BaseProcess
+    slot: int
+    since: float = field(default_factory=time.monotonic)
+
+
+class Pool:
+    """Runs tasks, `jobs` at a time.
+
+    Jobs are forked from a server that has imported the heavy libraries (spawned where there is a CUDA device). They
+    end when this process ends. The first Ctrl-C or SIGTERM asks them to stop and waits up to `GRACE` seconds, the
+    second kills them; what they have done is kept, and running the tasks again goes on from there.
+
+    Args:
+        target: called in the job's process with (cell, identity, run_dir, runs_dir); must be importable by name.
+        fail_fast: after a failure ask the other jobs to stop and start no more.
+        preload: modules that the fork server imports; only the first pool of a process can choose them.
+    """
+
+    def __init__(
+        self,
+        target: worker.Target,
+        runs_dir: Path,
+        jobs: int,
+        *,
+        fail_fast: bool = False,
+        preload: Sequence[str] = ("repro.launch.preload",),
+    ) -> None:
+        if jobs < 1:
+            raise ValueError(f"jobs must be at least 1, not {jobs}")
+        self.target, self.runs_dir, self.jobs, self.fail_fast = target, runs_dir, jobs, fail_fast
+        self.threads = max(1, cores() // jobs)
+        self.preload = list(preload)
+        self.interrupted: int | None = None  # the signal that asked the pool to stop
+        self._signals = 0
+        self._stopping = False
+        self._kill_at = float("inf")
+
+    # ------------------------------------------------------------ running
+
+    def run(self, tasks: Sequence[Task], watcher: Watcher) -> list[Outcome]:
+        """Train what is not finished yet; outcomes in the order of the tasks."""
+        outcomes: dict[str, Outcome] = {}
+        pending = list(tasks)
+        running: list[_Running] = []
+        not_before: dict[str, float] = {}
+        context = self._context()
+
+        def end(outcome: Outcome) -> None:
+            outcomes[outcome.task.identity] = outcome
+            watcher.ended(outcome)
+
+        with self._signal_handlers():
+            try:
+                while running or (pending and not self._stopping):
+                    for task in self._due(pending, not_before, self.jobs - len(running)):
+                        status = run_status(task.run_dir)
+                        if status == "finished":
+                            pending.remove(task)
+                            end(Outcome(task, "finished"))
+                        elif status == "running":
+                            self._hold(task, not_before, watcher)
+                        else:
+                            pending.remove(task)
+                            watcher.started(task)
+                            running.append(self._start(context, task, running, watcher))
+                    if running:
+                        wait([job.process.sentinel for job in running], timeout=TICK)
+                    elif pending:
+                        time.sleep(TICK)
+                    for job in [job for job in running if not job.process.is_alive()]:
+                        running.remove(job)
+                        outcome = self._reap(job)
+                        if outcome is None:
+                            pending.insert(0, job.task)
+                            self._hold(job.task, not_before, watcher)
+                            continue
+                        end(outcome)
+                        if outcome.end == "failed" and self.fail_fast and not self._stopping:
+                            self._ask_to_stop(running, watcher)
+                    self._follow_signals(running, watcher)
+                    watcher.tick()
+            finally:
+                for job in running:  # only after an exception here: leave no job behind
+                    _kill(job.process)
+        for task in tasks:
+            if task.identity not in outcomes:
+                end(Outcome(task, "not run"))
+        return [outcomes[task.identity] for task in tasks]
+
+    def _due(self, pending: list[Task], not_before: dict[str, float], free: int) -> list[Task]:
+        if self._stopping:
+            return []
+        now = time.monotonic()
+        return [task for task in pending if not_before.get(task.identity, 0.0) <= now][: max(0, free)]
+
+    @staticmethod
+    def _hold(task: Task, not_before: dict[str, float], watcher: Watcher) -> None:
+        if task.identity not in not_before:
+            watcher.waiting(task)
+        not_before[task.identity] = time.monotonic() + RETRY
+
+    def _start(self, context: BaseContext, task: Task, running: list[_Running], watcher: Watcher) -> _Running:
+        task.run_dir.mkdir(parents=True, exist_ok=True)
+        # What the last attempt showed must not be taken for this one's.
+        (task.run_dir / "progress.json").unlink(missing_ok=True)
+        slot = next(slot for slot in range(self.jobs) if slot not in {job.slot for job in running})
+        devices = gpus()
+        settings = {
+            "threads": self.threads,
+            "gpu": devices[slot % len(devices)] if devices else None,
+            "lock_seconds": 1.0,
+        }
+        process: BaseProcess = context.Process(  # type: ignore[attr-defined]
+            target=worker.main,
+            args=(self.target, task.cell, task.identity, task.run_dir, self.runs_dir, settings),
+            name=task.identity,
+            daemon=False,  # a job starts processes of its own, e.g. to verify answers
+        )
+        # The first start waits until the fork server has imported everything: the display must not stand still.
+        starter = threading.Thread(target=self._start_quietly, args=(process,))
+        starter.start()
+        while starter.is_alive():
+            starter.join(TICK)
+            watcher.tick()
+        return _Running(task, process, slot)
+
+    def _start_quietly(self, process: BaseProcess) -> None:
+        """Start a process (or the server that forks it) in which Ctrl-C is blocked until it has its own group."""
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread; inherited
+        with self._thread_variables():
+            process.start()
+
+    def _reap(self, job: _Running) -> Outcome | None:
+        """The outcome of a process that has ended, None where another command turned out to train the cell."""
+        job.process.join()
+        code = job.process.exitcode
+        _kill_group(job.process.pid)  # what it left behind
+        job.process.close()
+        seconds = time.monotonic() - job.since
+        run_dir = job.task.run_dir
+        if (run_dir / "done.json").exists():
+            return Outcome(job.task, "finished", seconds)
+        if code == worker.EXIT_BUSY:
+            return None
+        if self._stopping and code in (worker.EXIT_STOPPED, -signal.SIGKILL, -signal.SIGTERM):
+            return Outcome(job.task, "stopped", seconds)
+        error = run_dir / "error.txt"
+        if code != worker.EXIT_FAILED or not error.exists():
+            Journal(run_dir).fail(_obituary(code, run_dir, seconds))
+        lines = last_lines(error)
+        reason = next((line for line in lines if line and not line.startswith(" ")), "") if not lines else lines[-1]
+        return Outcome(job.task, "failed", seconds, error, reason.strip())
+
+    # ------------------------------------------------------------ stopping
+
+    def _follow_signals(self, running: list[_Running], watcher: Watcher) -> None:
+        if self._signals and not self._stopping:
+            self._ask_to_stop(running, watcher)
+        if self._signals > 1 or time.monotonic() > self._kill_at:
+            for job in running:
+                _kill(job.process)
+
+    def _ask_to_stop(self, running: list[_Running], watcher: Watcher) -> None:
+        self._stopping = True
+        self._kill_at = time.monotonic() + GRACE
+        for job in running:
+            job.process.terminate()
+        watcher.stopping()
+
+    @contextlib.contextmanager
+    def _signal_handlers(self) -> Iterator[None]:
+        """Count Ctrl-C and SIGTERM instead of being interrupted by them at any line."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def count(signum: int, frame: FrameType | None) -> None:
+            self._signals += 1
+            self.interrupted = signum
+
+        before = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM)}
+        try:
+            yield
+        finally:
+            for number, handler in before.items():
+                signal.signal(number, handler)
+
+    # ------------------------------------------------------------ processes
+
+    def _context(self) -> BaseContext:
+        if gpus():  # CUDA must not be forked
+            return multiprocessing.get_context("spawn")
+        context = multiprocessing.get_context("forkserver")
+        context.set_forkserver_preload(self.preload)
+        return context
+
+    @contextlib.contextmanager
+    def _thread_variables(self) -> Iterator[None]:
+        """Set the thread variables for the fork server and for spawned jobs, and put this process's back."""
+        before = {name: os.environ.get(name) for name in worker.THREAD_VARIABLES}
+        os.environ.update({name: str(self.threads) for name in worker.THREAD_VARIABLES})
+        try:
+            yield
+        finally:
+            for name, value in before.items():
+                if value is None:
+                    del os.environ[name]
+                else:
+                    os.environ[name] = value
+
+
+def _obituary(code: int | None, run_dir: Path, seconds: float) -> str:
+    """What error.txt says of a process that could not say it itself."""
+    phase = (read_json(run_dir / "progress.json") or {}).get("phase", "start")
+    if code is not None and code < 0:
+        try:
+            name = signal.Signals(-code).name
+        except ValueError:
+            name = "unknown"
+        cause = f"killed by signal {-code} ({name})"
+        if -code == signal.SIGKILL:
+            cause += ", which is often the system's answer when memory runs out"
+    else:
+        cause = f"ended with exit code {code} without an exception"
+    log = "\n".join(f"    {line}" for line in last_lines(run_dir / "job.log")) or "    (nothing)"
+    return f"Last lines of {run_dir / 'job.log'}:\n{log}\nIn phase {phase!r} after {seconds:.0f} s: {cause}\n"
+
+
+def _kill(process: BaseProcess) -> None:
+    _kill_group(process.pid)
+    with contextlib.suppress(ProcessLookupError, ValueError):
+        process.kill()  # its group may not exist yet
+
+
+def _kill_group(pid: int | None) -> None:
+    if pid is not None:
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(pid, signal.SIGKILL)

@@ -1,0 +1,14 @@
+"""What the fork server imports once, so that no job pays for it again (about six seconds each).
+
+Only imports: a thread pool or a CUDA context made here would be broken in every job forked from it.
+"""
+
+from __future__ import annotations
+
+from repro.tracking.client import prepare_environment
+
+prepare_environment()
+
+import mlflow  # noqa: E402, F401
+
+import repro.training.job  # noqa: E402, F401

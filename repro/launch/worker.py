@@ -1,0 +1,114 @@
+"""The inside of a job's process: its log, its lock, its threads, and a clean end whoever asks for it."""
+
+from __future__ import annotations
+
+import contextlib
+import faulthandler
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any, NoReturn
+
+from filelock import Timeout
+
+from repro.tracking.journal import Journal, run_lock
+
+Target = Callable[[Any, str, Path, Path], None]  # (cell, identity, run_dir, runs_dir)
+
+EXIT_FAILED = 1
+EXIT_BUSY = 75  # another process trains this cell (EX_TEMPFAIL)
+EXIT_STOPPED = 128 + signal.SIGTERM
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def main(target: Target, cell: Any, identity: str, run_dir: Path, runs_dir: Path, settings: dict[str, Any]) -> None:
+    """Run `target` in this process and end the process.
+
+    Args:
+        settings: `threads` per process, `gpu` index or None, `lock_seconds` to wait for another trainer of the cell.
+    """
+    os.setsid()  # a process group of its own: Ctrl-C reaches the launcher only, and the group can be ended whole
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher blocks it while it starts us
+    signal.signal(signal.SIGTERM, _stop)
+    _redirect(run_dir / "job.log")
+    threading.Thread(target=_end_with_launcher, name="launcher-watch", daemon=True).start()
+    code = EXIT_FAILED
+    try:
+        with run_lock(run_dir).acquire(timeout=settings["lock_seconds"]):
+            code = _attempt(target, cell, identity, run_dir, runs_dir, settings)
+    except Timeout:
+        code = EXIT_BUSY
+    finally:
+        with contextlib.suppress(OSError, ValueError):
+            sys.stdout.flush()
+            sys.stderr.flush()
+        # Not sys.exit: that waits for whatever processes and threads the job may have left behind.
+        os._exit(code)
+
+
+def _attempt(target: Target, cell: Any, identity: str, run_dir: Path, runs_dir: Path, settings: dict[str, Any]) -> int:
+    journal = Journal(run_dir)
+    try:
+        _set_device(settings["threads"], settings["gpu"])
+        target(cell, identity, run_dir, runs_dir)
+        if not journal.finished:
+            raise RuntimeError("the job returned without having finished its run")
+        return 0
+    except SystemExit as stop:
+        if stop.code == EXIT_STOPPED:
+            sys.stderr.write("stopped; the next run goes on from the last checkpoint\n")
+            return EXIT_STOPPED
+        journal.fail(traceback.format_exc())
+    except BaseException:
+        journal.fail(traceback.format_exc())
+        traceback.print_exc()
+    return EXIT_FAILED
+
+
+def _stop(signum: int, frame: FrameType | None) -> NoReturn:
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)  # a second request must not interrupt the clean-up of the first
+    raise SystemExit(EXIT_STOPPED)
+
+
+def _redirect(log: Path) -> None:
+    """Send everything that this process and its children print to the log, C libraries and crashes included."""
+    log.parent.mkdir(parents=True, exist_ok=True)
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    for source, goal in ((nothing, 0), (descriptor, 1), (descriptor, 2)):
+        os.dup2(source, goal)
+    os.close(descriptor)
+    os.close(nothing)
+    for stream, goal in (("stdout", 1), ("stderr", 2)):
+        setattr(sys, stream, os.fdopen(goal, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False))
+    faulthandler.enable(file=sys.stderr)
+    sys.stdout.write(f"---- attempt of {time.strftime('%Y-%m-%d %H:%M:%S')} ----\n")
+
+
+def _set_device(threads: int, gpu: int | None) -> None:
+    for name in THREAD_VARIABLES:
+        os.environ[name] = str(threads)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    if gpu is not None:
+        visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
+        os.environ["CUDA_VISIBLE_DEVICES"] = visible[gpu % len(visible)] if visible else str(gpu)
+    if "torch" in sys.modules:  # imported before the fork: the variables came too late for it
+        import torch
+
+        torch.set_num_threads(threads)
+
+
+def _end_with_launcher() -> None:
+    """Die with the launcher, however it dies: a job that nobody watches would hold its lock and its memory."""
+    launcher = multiprocessing.parent_process()
+    if launcher is not None:
+        launcher.join()
+        os.killpg(0, signal.SIGKILL)

@@ -1,0 +1,77 @@
+"""Jobs that a test can tell what to do: they keep a journal as the real one does, and fail in every way."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+from repro.errors import UserError
+from repro.tracking.journal import Journal, read_jsonl
+
+STEPS = 8
+
+
+def job(cell: Any, identity: str, run_dir: Path, runs_dir: Path) -> None:
+    """`STEPS` steps, resumed where the last attempt ended; the cell's arm says what happens at step 4."""
+    journal = Journal(run_dir)
+    journal.start(cell, identity)
+    done = len(read_jsonl(run_dir / "metrics.jsonl"))
+    journal.truncate(done - 1)
+    sys.stdout.write(f"working on {identity} from step {done}\n")
+    for step in range(done, STEPS):
+        journal.progress("training", step, STEPS)
+        if step == 4 and not (runs_dir / "healed").exists():
+            misbehave(cell.arm, runs_dir)
+        journal.log(step, {"eval/accuracy": step / 10, "time": time.time(), "pid": os.getpid()})
+        time.sleep(0.02)
+    journal.progress("finished", STEPS, STEPS)
+    journal.finish({"accuracy": 0.7})
+
+
+def misbehave(how: str, runs_dir: Path) -> None:
+    if how == "raises":
+        raise UserError("dataset.path: no such file")
+    if how == "crashes":
+        os.kill(os.getpid(), signal.SIGSEGV)
+    if how == "oom":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if how == "exits":
+        os._exit(3)
+    if how == "hangs":
+        child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(1000)"])
+        (runs_dir / f"child-{child.pid}").touch()
+        time.sleep(1000)
+    if how == "deaf":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        (runs_dir / "deaf").touch()
+        time.sleep(1000)
+    if how == "slow":
+        time.sleep(1.0)
+
+
+def lazy(cell: Any, identity: str, run_dir: Path, runs_dir: Path) -> None:
+    """Returns without having finished."""
+    Journal(run_dir).start(cell, identity)
+
+
+def report_threads(cell: Any, identity: str, run_dir: Path, runs_dir: Path) -> None:
+    """Writes down what it finds in its process."""
+    server = os.getppid()
+    Journal(run_dir).write_json(
+        "found.json",
+        {
+            "omp": os.environ.get("OMP_NUM_THREADS"),
+            "torch_threads": sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None,
+            "preloaded": [name for name in ("torch", "trl", "mlflow", "repro.training.job") if name in sys.modules],
+            "server_threads": len(list(Path(f"/proc/{server}/task").iterdir())),
+            "group_leader": os.getpgid(0) == os.getpid(),
+            "stdin": str(Path("/proc/self/fd/0").readlink()),
+        },
+    )
+    os.write(1, b"printed past Python\n")
+    Journal(run_dir).finish({})

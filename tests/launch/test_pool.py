@@ -1,0 +1,191 @@
+"""The pool: every way a job can end, and what is left behind (nothing)."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import psutil
+import pytest
+
+from repro.launch import pool as pool_module
+from repro.launch.pool import Outcome, Pool, Task
+from repro.launch.worker import Target
+from repro.tracking.files import read_json, read_jsonl
+from repro.tracking.journal import run_lock, run_status
+from tests.launch import jobs
+from tests.tracking.helpers import make_cell
+
+
+class Notes:
+    """A watcher that writes down what it is told."""
+
+    def __init__(self, on_tick: Callable[[], None] = lambda: None) -> None:
+        self.lines: list[str] = []
+        self.on_tick = on_tick
+
+    def started(self, task: Task) -> None:
+        self.lines.append(f"started {task.identity}")
+
+    def waiting(self, task: Task) -> None:
+        self.lines.append(f"waiting {task.identity}")
+
+    def ended(self, outcome: Outcome) -> None:
+        self.lines.append(f"{outcome.end} {outcome.task.identity}")
+
+    def stopping(self) -> None:
+        self.lines.append("stopping")
+
+    def tick(self) -> None:
+        self.on_tick()
+
+
+def tasks_of(runs: Path, *arms: str) -> list[Task]:
+    cells = [make_cell(seed, arm) for seed, arm in enumerate(arms)]
+    return [Task(cell, f"{cell.arm}-{cell.seed}", runs / f"{cell.arm}-{cell.seed}") for cell in cells]
+
+
+def run(
+    tasks: list[Task], jobs_at_once: int = 2, target: Target = jobs.job, notes: Notes | None = None, **options: bool
+) -> list[Outcome]:
+    runs = tasks[0].run_dir.parent
+    return Pool(target, runs, jobs_at_once, preload=[], **options).run(tasks, notes or Notes())
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "TICK", 0.05)
+    monkeypatch.setattr(pool_module, "RETRY", 0.1)
+
+
+def test_every_cell_is_trained_once_and_a_second_call_trains_nothing(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "a", "b", "c")
+    assert [outcome.end for outcome in run(tasks)] == ["finished"] * 3
+    before = {task.identity: (task.run_dir / "metrics.jsonl").read_bytes() for task in tasks}
+    notes = Notes()
+    assert [outcome.end for outcome in run(tasks, notes=notes)] == ["finished"] * 3
+    assert not any(line.startswith("started") for line in notes.lines)
+    assert before == {task.identity: (task.run_dir / "metrics.jsonl").read_bytes() for task in tasks}
+
+
+def test_jobs_run_side_by_side_but_never_more_than_asked_for(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "slow", "slow", "slow", "slow")
+    run(tasks, jobs_at_once=2)
+    spans = []
+    for task in tasks:
+        times = [row["metrics"]["time"] for row in read_jsonl(task.run_dir / "metrics.jsonl")]
+        spans.append((times[0], times[-1]))
+    together = [sum(start <= moment <= end for start, end in spans) for moment, _ in spans]
+    assert max(together) == 2
+
+
+def test_failures_of_every_kind_are_explained_and_the_others_go_on(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "raises", "crashes", "oom", "exits", "fine")
+    outcomes = run(tasks)
+    assert [outcome.end for outcome in outcomes] == ["failed"] * 4 + ["finished"]
+    raises, crashes, oom, exits, _ = outcomes
+    assert raises.reason == "repro.errors.UserError: dataset.path: no such file"
+    assert raises.error and "Traceback" in raises.error.read_text()
+    assert "SIGSEGV" in crashes.reason
+    assert crashes.error and "misbehave" in crashes.error.read_text(), "where it crashed, from the job's log"
+    assert "SIGKILL" in oom.reason and "memory" in oom.reason
+    assert "exit code 3" in exits.reason
+    assert exits.error and "working on exits-3 from step 0" in exits.error.read_text()
+    assert all(run_status(outcome.task.run_dir) == "failed" for outcome in outcomes[:4])
+
+    (tmp_path / "healed").touch()
+    assert [outcome.end for outcome in run(tasks)] == ["finished"] * 5
+    for task in tasks:
+        rows = read_jsonl(task.run_dir / "metrics.jsonl")
+        assert [row["step"] for row in rows] == list(range(jobs.STEPS)), "goes on where it ended"
+        assert not (task.run_dir / "error.txt").exists()
+    assert "from step 4" in (tasks[2].run_dir / "job.log").read_text()
+
+
+def test_a_job_that_returns_without_finishing_has_failed(tmp_path: Path) -> None:
+    (outcome,) = run(tasks_of(tmp_path, "a"), target=jobs.lazy)
+    assert outcome.end == "failed"
+    assert "without having finished" in outcome.reason
+
+
+def test_fail_fast_stops_the_others_and_starts_no_more(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "raises", "hangs", "c", "d")
+    notes = Notes()
+    outcomes = run(tasks, notes=notes, fail_fast=True)
+    assert [outcome.end for outcome in outcomes] == ["failed", "stopped", "not run", "not run"]
+    assert "stopping" in notes.lines
+    assert run_status(tasks[1].run_dir) == "killed"
+    assert run_status(tasks[3].run_dir) == "todo"
+
+
+def test_nothing_that_a_job_started_outlives_it(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "raises", "hangs")
+    run(tasks, fail_fast=True)
+    children = [int(path.name.split("-")[1]) for path in tmp_path.glob("child-*")]
+    deadline = time.monotonic() + 5
+    while any(psutil.pid_exists(pid) for pid in children) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not any(psutil.pid_exists(pid) for pid in children)
+
+
+def test_a_job_that_does_not_listen_is_killed_after_the_grace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "GRACE", 0.5)
+    tasks = tasks_of(tmp_path, "deaf", "raises")
+    outcomes = run(tasks, fail_fast=True)
+    assert [outcome.end for outcome in outcomes] == ["stopped", "failed"]
+    assert (tmp_path / "deaf").exists(), "it did ignore the request"
+
+
+def test_a_cell_that_another_command_trains_is_waited_for_not_trained_twice(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "a", "b")
+    lock = run_lock(tasks[0].run_dir)
+    lock.acquire()
+    (tasks[0].run_dir / "cell.json").write_text("{}")
+    notes = Notes(lambda: lock.release() if "finished b-1" in notes.lines and lock.is_locked else None)
+    outcomes = run(tasks, notes=notes)
+    assert [outcome.end for outcome in outcomes] == ["finished"] * 2
+    assert notes.lines.count("waiting a-0") == 1
+    assert notes.lines.index("finished b-1") < notes.lines.index("started a-0")
+
+
+def test_a_lock_taken_at_the_last_moment_sends_the_cell_back_to_the_queue(tmp_path: Path) -> None:
+    """The status is free when the pool looks, but another trainer is faster."""
+    (task,) = tasks_of(tmp_path, "a")
+    lock = run_lock(task.run_dir)
+    lock.acquire()  # no cell.json yet: the directory looks untouched
+    notes = Notes(lambda: lock.release() if "waiting a-0" in notes.lines and lock.is_locked else None)
+    (outcome,) = run([task], notes=notes)
+    assert outcome.end == "finished"
+    assert notes.lines == ["started a-0", "waiting a-0", "started a-0", "finished a-0"]
+
+
+def test_what_a_job_prints_goes_to_its_log_with_all_attempts(tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    tasks = tasks_of(tmp_path, "raises")
+    run(tasks)
+    (tmp_path / "healed").touch()
+    run(tasks)
+    log = (tasks[0].run_dir / "job.log").read_text()
+    assert log.count("---- attempt of") == 2
+    assert "UserError: dataset.path" in log
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_job_has_its_share_of_the_cores_a_group_and_no_terminal(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pool_module, "cores", lambda: 6)
+    monkeypatch.setenv("OMP_NUM_THREADS", "5")
+    (task,) = tasks_of(tmp_path, "a")
+    run([task], jobs_at_once=2, target=jobs.report_threads)
+    found = read_json(task.run_dir / "found.json")
+    assert (found["omp"], found["group_leader"], found["stdin"]) == ("3", True, "/dev/null")
+    assert os.environ["OMP_NUM_THREADS"] == "5", "the launcher's own environment is put back"
+    assert "printed past Python" in (task.run_dir / "job.log").read_text()
+
+
+@pytest.mark.parametrize("count", [0, -1])
+def test_a_pool_without_jobs_is_refused(tmp_path: Path, count: int) -> None:
+    with pytest.raises(ValueError, match="at least 1"):
+        Pool(jobs.job, tmp_path, count)
