@@ -16,6 +16,8 @@ from repro.spec.messages import schema_problems, show, unknown
 from repro.spec.schema import Cell, FloatRange, IntRange, Range, Scalar, Spec, SweepSpec
 
 ARM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
+ARM_NAMES: tuple[FieldPath, ...] = (("arms", "<names>"),)
+"""What is said about names holds where an arm has faulty fields, but not where `arms` itself is faulty."""
 
 
 def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
@@ -32,9 +34,9 @@ def _names(spec: Spec) -> Iterator[Problem]:
         if not ARM_NAME.fullmatch(name):
             yield Problem(("arms", name), f"got the name {show(name)}, expected letters, digits, '_' and '-' only")
     if spec.report.baseline is not None and spec.report.baseline not in arms:
-        yield Problem(("report", "baseline"), unknown(spec.report.baseline, arms, "an arm"), (("arms",),))
+        yield Problem(("report", "baseline"), unknown(spec.report.baseline, arms, "an arm"), ARM_NAMES)
     if spec.sweep is not None and spec.sweep.arm not in arms:
-        yield Problem(("sweep", "arm"), unknown(spec.sweep.arm, arms, "an arm"), (("arms",),))
+        yield Problem(("sweep", "arm"), unknown(spec.sweep.arm, arms, "an arm"), ARM_NAMES)
 
 
 def _repeats(spec: Spec) -> Iterator[Problem]:

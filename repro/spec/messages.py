@@ -53,10 +53,16 @@ def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -
     for key in prefix:
         part = part[key]
     problems: dict[FieldPath, Problem] = {}
+    sizes: list[FieldPath] = []
     for item in error.errors(include_url=False):
         path = (*prefix, *_real_path(item["loc"], part, item["type"]))
         problem = _explain(path, dict(item), data)
         problems.setdefault(problem.path, problem)
+        if item["type"] in ("too_short", "too_long"):
+            sizes.append(path)
+    for path in sizes:  # pydantic counts the valid items only
+        if any(len(other) > len(path) and other[: len(path)] == path for other in problems):
+            del problems[path]
     return list(problems.values())
 
 

@@ -1,0 +1,118 @@
+"""YAML is read as YAML 1.2's core types, and every field knows its line."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import pytest
+
+from repro.errors import UserError
+from repro.spec.document import parse_scalar, read_document
+
+
+@pytest.mark.parametrize(
+    ("text", "value"),
+    [
+        ("1e-4", 1e-4),
+        ("2E+3", 2000.0),
+        (".5", 0.5),
+        ("1.", 1.0),
+        ("-1.5e3", -1500.0),
+        ("2_000_000", 2_000_000),
+        ("1_0.5", 10.5),
+        ("-7", -7),
+        ("010", 10),
+        ("0x1F", 31),
+        ("0o17", 15),
+        ("true", True),
+        ("False", False),
+        ("null", None),
+        ("~", None),
+        ("", None),
+    ],
+)
+def test_core_scalars_have_the_types_of_yaml_1_2(text: str, value: object) -> None:
+    parsed = parse_scalar(text)
+    assert parsed == value
+    assert type(parsed) is type(value)
+
+
+@pytest.mark.parametrize(
+    "text", ["on", "off", "yes", "no", "Y", "2024-01-02", "12:30:00", "1__0", "_1", "1e", "e3", "."]
+)
+def test_what_yaml_1_1_would_guess_stays_a_word(text: str) -> None:
+    assert parse_scalar(text) == text
+
+
+def test_quotes_make_text_of_anything() -> None:
+    assert parse_scalar("'1e-4'") == "1e-4"
+    assert parse_scalar('"true"') == "true"
+
+
+def test_infinity_and_not_a_number_are_read_and_left_to_the_schema() -> None:
+    assert parse_scalar("-.inf") == -math.inf
+    assert math.isnan(parse_scalar(".nan"))
+
+
+def test_every_field_knows_its_line_and_an_unwritten_one_its_section(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a:\n  b: 1\n  c:\n  - x\n  - {d: 2}\n")
+    document = read_document(path)
+    assert document.data == {"a": {"b": 1, "c": ["x", {"d": 2}]}}
+    lines = {place: document.origin(place).where for place in [("a",), ("a", "b"), ("a", "c", 1, "d"), ("a", "z")]}
+    assert lines == {
+        ("a",): f"{path}:1",
+        ("a", "b"): f"{path}:2",
+        ("a", "c", 1, "d"): f"{path}:5",
+        ("a", "z"): f"{path}:1",
+    }
+    assert document.origin(("a", "z")).path == ("a", "z")
+
+
+def test_a_key_given_twice_is_a_mistake_that_names_both_lines(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: 1\nb: 2\na: 3\n")
+    (problem,) = read_document(path).problems
+    assert problem.path == ("a",)
+    assert f"{path}:3" in problem.text
+    path.write_text("a: {x: 1}\nb: {x: 2}\n")
+    assert read_document(path).problems == []
+
+
+def test_an_alias_repeats_a_value_but_may_not_contain_itself(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: &x {k: [1]}\nb: *x\n")
+    document = read_document(path)
+    assert document.data["a"] == document.data["b"]
+    document.data["b"]["k"].append(2)
+    assert document.data["a"] == {"k": [1]}
+    path.write_text("a: &x {k: *x}\n")
+    (problem,) = read_document(path).problems
+    assert "alias" in problem.text
+
+
+def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: 1\nb: [1, 2\n")
+    with pytest.raises(UserError, match=r"a\.yaml:\d+: not valid YAML"):
+        read_document(path)
+
+
+def test_a_tag_that_asks_for_an_object_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("a: !!python/name:os.system x\nb: !!str 5\n")
+    document = read_document(path)
+    (problem,) = document.problems
+    assert problem.path == ("a",)
+    assert document.data["b"] == "5"
+
+
+def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
+    (tmp_path / "quickstart.yaml").write_text("")
+    with pytest.raises(UserError, match=r"no such file, did you mean .*quickstart\.yaml"):
+        read_document(tmp_path / "quikstart.yaml")
+    with pytest.raises(UserError, match=r"no such file$"):
+        read_document(tmp_path / "zzz.yaml")
+    with pytest.raises(UserError, match="is a directory"):
+        read_document(tmp_path)
