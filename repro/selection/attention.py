@@ -34,45 +34,87 @@ def effective_references(weights: np.ndarray) -> float:
     return float(np.exp(entropy).mean())
 
 
-def attention_temperature(scores: np.ndarray) -> float:
-    """The divisor of the K x K reference scores at which each attends to about sqrt(K) of the others.
-
-    DOTS trains its towers so that z.z / sqrt(h) is sharp enough; untrained embeddings have no such scale (sqrt(h)
-    alone attends to one neighbour at h = 1536 and to most at h = 16). sqrt(K) neighbours is the usual rule of
-    nearest-neighbour regression. It looks at embeddings only, never at rewards, so it cannot overfit them.
-    """
-    others = _without_self(scores)
-    wanted = min(max(np.sqrt(len(scores)), 1.0), len(scores) - 1.0)
-    low, high = -10.0, 10.0  # natural logarithm of the temperature
-    for _ in range(50):  # attention widens with temperature, so bisection finds it
-        middle = (low + high) / 2
-        wide = effective_references(softmax(others / np.exp(middle))) >= wanted
-        low, high = (low, middle) if wide else (middle, high)
-    return float(np.exp(high))
-
-
 def _without_self(scores: np.ndarray) -> np.ndarray:
     masked = np.array(scores, dtype=np.float64)
     np.fill_diagonal(masked, -np.inf)
     return masked
 
 
-def fit_line(predicted: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """(slope, intercept) of least squares truth ~ predicted, with slope >= 0.
-
-    A left-out prediction without information is (sum of the others) / (K - 1), which falls as the truth rises: its
-    unconstrained slope is -(K - 1) and would turn noise into confident nonsense. At slope 0 everything is predicted
-    as the references' mean, and the choice becomes uniform, as it should without information.
-    """
-    spread = predicted - predicted.mean()
-    variance = float(spread @ spread)
-    slope = max(0.0, float(spread @ truth) / variance) if variance > 1e-12 else 0.0
-    return slope, float(truth.mean() - slope * predicted.mean())
-
-
 def left_out(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
-    """(K,) attention prediction of each reference from the other K - 1. scores (K, K) after the temperature."""
+    """(K,) attention prediction of each reference from the other K - 1. scores (K, K), divided by a temperature."""
     return softmax(_without_self(scores)) @ truth
+
+
+def left_two_out(scores: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(K, K) whose entry [i, j] predicts reference j from all but i and j; the diagonal means nothing. K >= 3.
+
+    What leave-one-out would see in fold i, for all folds at once: weights of j without i are those of j with i's
+    taken away. Every weight is at least 1e-9 of its row's largest, so that taking away leaves something to divide by.
+    """
+    masked = _without_self(scores)
+    weights = np.exp(masked - masked.max(axis=1, keepdims=True)) + 1e-9  # (K, K), row j attends
+    np.fill_diagonal(weights, 0.0)
+    remaining = weights.sum(axis=1)[:, None] - weights  # (K, K): [j, i]
+    return (((weights @ truth)[:, None] - weights * truth) / remaining).T
+
+
+def candidate_temperatures(scores: np.ndarray) -> np.ndarray:
+    """Temperatures from one where a reference attends to little but its nearest to one where it attends to all alike.
+
+    Multiples (1/8 to 8) of the standard deviation of the K x K reference scores off the diagonal.
+    """
+    spread = float(scores[~np.eye(len(scores), dtype=bool)].std())
+    return np.geomspace(1 / 8, 8, 13) * (spread if spread > 1e-12 else 1.0)
+
+
+def line_slope(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """(...,) slope >= 0 of least squares truth ~ slope * predicted over the last axis, drawn towards 1.
+
+    Both are deviations from the mean of the *other* references. A free line through left-out predictions themselves
+    would mislead: a prediction without information is that mean, which falls as the truth rises, so its slope is
+    -(K - 1). The pull has the weight of a prior N(1, 1) on the slope with the variance of the truth as noise: at K =
+    16 a free slope is mostly noise, at 256 the pull is nothing.
+    """
+    pull = np.maximum((truth**2).mean(axis=-1), 1e-12)
+    slope = ((predicted * truth).sum(axis=-1) + pull) / ((predicted**2).sum(axis=-1) + pull)
+    return np.maximum(slope, 0.0)
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What the references choose about the predictor, and how it does on references it has not seen."""
+
+    temperature: float  # divides the scores z.z / sqrt(h)
+    slope: float  # of the line through (mean of the references, mean of the references)
+    left_out_raw: np.ndarray  # (K,) attention prediction of each reference from the others
+    left_out: np.ndarray  # (K,) the whole predictor's, temperature and slope chosen without that reference too
+
+
+def calibrate(scores: np.ndarray, truth: np.ndarray) -> Calibration:
+    """Temperature and slope from leave-one-out predictions of the references (dots_rr trap 10).
+
+    DOTS trains towers until softmax(z.z / sqrt(h)) is as sharp as its data bear, and fits a line in sample. Untrained
+    embeddings have no such scale, so the temperature is the candidate with the least leave-one-out squared error.
+    scores (K, K) = z.z / sqrt(h) between references, truth (K,). Below 4 references there is nothing to choose by.
+    """
+    count, index = len(truth), np.arange(len(truth))
+    temperatures = candidate_temperatures(scores)  # (C,)
+    raw = np.stack([left_out(scores / t, truth) for t in temperatures])  # (C, K)
+    if count < 4:
+        return Calibration(float(temperatures[-1]), 1.0, raw[-1], raw[-1])
+    best = int(((raw - truth) ** 2).sum(axis=1).argmin())
+    mean = (truth.sum() - truth) / (count - 1)  # (K,) of the others
+    slope = float(line_slope(raw[best] - mean, truth - mean))
+    # The same once more inside every fold i, which knows neither i nor, when it predicts j, j itself.
+    inner = np.stack([left_two_out(scores / t, truth) for t in temperatures])  # (C, K, K): [., i, j]
+    others = ~np.eye(count, dtype=bool)
+    choice = (np.where(others, inner - truth, 0.0) ** 2).sum(axis=2).argmin(axis=0)  # (K,)
+    inner_mean = (truth.sum() - truth[:, None] - truth) / (count - 2)  # (K, K)
+    shape = (count, count - 1)
+    predicted, known = (inner[choice, index] - inner_mean)[others], (truth - inner_mean)[others]
+    slopes = line_slope(predicted.reshape(shape), known.reshape(shape))  # (K,)
+    honest = np.clip(mean + slopes * (raw[choice, index] - mean), 0.0, 1.0)
+    return Calibration(float(temperatures[best]), slope, raw[best], honest)
 
 
 @dataclass(frozen=True)
@@ -80,9 +122,7 @@ class Prediction:
     """Predicted failure rates of the pool, and what the references say about their quality."""
 
     failure: np.ndarray  # (N,) in [0, 1]
-    left_out_raw: np.ndarray  # (K,) attention prediction of each reference from the others
-    left_out: np.ndarray  # (K,) the same after a line that has not seen that reference either
-    slope: float  # of the line
+    calibration: Calibration
     attended: float  # effective number of references per question
 
 
@@ -90,30 +130,19 @@ def predict(z: np.ndarray, references: np.ndarray, truth: np.ndarray) -> Predict
     """Failure rate of all N questions from K measured references.
 
     z (N, h) from `standardize`; references (K,) distinct rows of it, K >= 2; truth (K,) their failure rates.
-    d_q = sum_i softmax_i(z_q . z_i / (sqrt(h) T)) truth_i, T from `attention_temperature`; then a line fitted on the
-    references' leave-one-out predictions (in-sample fits are biased for small K, dots_rr trap 10), clipped to [0, 1].
-    References are predicted like all others (so their own measurement takes part, with the weight it deserves).
+    d_q = m + slope * (sum_i softmax_i(z_q . z_i / (sqrt(h) T)) truth_i - m), clipped to [0, 1]; m is the references'
+    mean, T and slope come from `calibrate`. References are predicted like all others, so that their own measurement
+    takes part with the weight the attention gives it.
     """
     if len(references) < 2 or len(truth) != len(references):
         raise ValueError(f"{len(references)} references and {len(truth)} measured rates, expected equal and >= 2")
     keys = z[references]  # (K, h), projected once per refresh
-    logits = z @ keys.T / np.sqrt(z.shape[1])  # (N, K)
-    among = logits[references]  # (K, K)
-    temperature = attention_temperature(among)
-    weights = softmax(logits / temperature)
-    raw = left_out(among / temperature, truth)
-    slope, intercept = fit_line(raw, truth)
-    failure = np.clip(slope * (weights @ truth) + intercept, 0.0, 1.0)
-    honest = np.empty(len(truth))
-    for i in range(len(truth)):  # K folds of a K x K softmax: 0.2 s at K = 256, once per refresh
-        others = np.delete(np.arange(len(truth)), i)
-        if len(others) > 1:
-            inner = left_out(among[np.ix_(others, others)] / temperature, truth[others])
-            fold_slope, fold_intercept = fit_line(inner, truth[others])
-        else:
-            fold_slope, fold_intercept = 0.0, float(truth[others].mean())
-        honest[i] = np.clip(fold_slope * raw[i] + fold_intercept, 0.0, 1.0)
-    return Prediction(failure, raw, honest, slope, effective_references(weights))
+    scores = z @ keys.T / np.sqrt(z.shape[1])  # (N, K)
+    calibration = calibrate(scores[references], truth)
+    weights = softmax(scores / calibration.temperature)
+    mean = float(truth.mean())
+    failure = np.clip(mean + calibration.slope * (weights @ truth - mean), 0.0, 1.0)
+    return Prediction(failure, calibration, effective_references(weights))
 
 
 def pearson(predicted: np.ndarray, truth: np.ndarray) -> float | None:

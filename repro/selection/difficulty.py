@@ -35,8 +35,9 @@ class DifficultySelector(Selector):
 
     Quality is measured on the uniform references only; on the chosen questions a correlation collapses (dots_rr
     trap 2). `predictor_*` compares the prediction in force, made `every` steps ago from other references, with the
-    new measurement: out of sample and unbiased, but it counts the policy's drift. `loo_*` is leave-one-out on the
-    new references: current, but biased downward for a weak predictor (see `fit_line`).
+    new measurement: out of sample, but it counts the policy's drift. `loo_*` is leave-one-out on the new references:
+    current. `loo_pearson` correlates deviations from the mean of the other references, because a left-out prediction
+    without information is that mean and correlates at -1 with the truth.
     """
 
     def __init__(
@@ -105,9 +106,11 @@ class DifficultySelector(Selector):
             new = ~np.isin(references, self._references)  # the measured ones knew their own answer
             self._metrics |= _quality("predictor", self._failure[references[new]], truth[new])
         prediction: Prediction = predict(self._embedded(), references, truth)
-        self._metrics |= _quality("loo", prediction.left_out_raw, truth)
-        self._metrics["loo_mae"] = float(np.abs(prediction.left_out - truth).mean())
-        self._metrics |= {"line_slope": prediction.slope, "attended_references": prediction.attended}
+        calibration = prediction.calibration
+        mean = (truth.sum() - truth) / (count - 1)  # (K,) of the other references
+        self._metrics |= _quality("loo", calibration.left_out_raw - mean, truth - mean)
+        self._metrics["loo_mae"] = float(np.abs(calibration.left_out - truth).mean())
+        self._metrics |= {"line_slope": calibration.slope, "attended_references": prediction.attended}
         self._failure = prediction.failure
         self._references = [int(i) for i in references]
         self._window = []
