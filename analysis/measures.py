@@ -220,6 +220,11 @@ class Measures:
             out[share] = tuple(found)
         return out
 
+    @property
+    def own_target(self) -> bool:
+        """Whether the target is the baseline's own final mean, and not one that the spec sets."""
+        return self._target is None
+
     def _time(self, series: Series, axis: str, target: float) -> TimeToTarget:
         times, budgets = self._crossings(series, axis, target)
         reference = self.panel.baseline_of(series)
@@ -230,11 +235,19 @@ class Measures:
         return TimeToTarget(series, axis, target, tuple(times), tuple(budgets), median_time(times, budgets), speedup)
 
     def _crossings(self, series: Series, axis: str, target: float) -> tuple[list[float], list[float]]:
+        """Time to target and budget per seed.
+
+        A baseline that races to its own final mean holds it, on average, at its end and cannot confirm it after that.
+        Its seeds that do not hold it earlier therefore count with their whole budget, as in the papers, and not as
+        censored: that can only understate the speedup of an arm that gets there.
+        """
+        own = self.own_target and series in self.panel.references and target == self.target(series)
         times, budgets = [], []
         for run in series.runs:
             cost, scores = run.evaluated_cost(AXES[axis], self.panel.main)
             index = sustained_crossing(list(scores), target)
-            times.append(math.nan if index is None else float(cost[index]))
+            missed = float(cost[-1]) if own else math.nan
+            times.append(missed if index is None else float(cost[index]))
             budgets.append(float(cost[-1]))
         return times, budgets
 

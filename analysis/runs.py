@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from repro.errors import UserError
-from repro.spec.expand import Place
+from repro.spec.expand import Place, expand_study
 from repro.spec.schema import Spec
-from repro.tracking.read import RunRecord
+from repro.tracking.read import RunRecord, read_runs
 
 SPEND = ("score", "probe", "rollout", "train")
 """Ledger phases inside every speedup: evaluation is not part of training, the warm start is common to all arms."""
@@ -243,3 +244,19 @@ def _panel(spec: Spec, model: str, dataset: str, runs: Sequence[Run], baseline: 
 def _label(arm: str, axis: Mapping[str, Any]) -> str:
     """`ufo`, or `ufo, fraction 0.1` where an axis applies: the last part of its path names it."""
     return ", ".join([arm, *(f"{path.rsplit('.', 1)[-1]} {value}" for path, value in sorted(axis.items()))])
+
+
+def load_study(spec: Spec, store_uri: str | None = None, cache_dir: Path | None = None) -> Study:
+    """Read a spec's runs from the MLflow store.
+
+    Args:
+        store_uri: default MLFLOW_TRACKING_URI, else ./mlflow.db.
+        cache_dir: where the files of a server's runs are copied to.
+
+    Raises:
+        UserError: no store, no such experiment, or no finished run in it.
+    """
+    planned = [(cell.identity, place) for cell in expand_study(spec) for place in cell.places]
+    more = {} if cache_dir is None else {"cache_dir": cache_dir}
+    records = read_runs(spec.name, store_uri, identities=[identity for identity, _ in planned], **more)
+    return build_study(spec, planned, records)

@@ -115,8 +115,8 @@ def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], 
     if not handles:
         return
     longest = max(len(name) for name in names)
-    # About 0.075 inches a character and half an inch for the line.
-    fits = int((NARROW if narrow else WIDE) / (0.55 + 0.075 * longest))
+    # About 0.068 inches a character and half an inch for the line.
+    fits = int((NARROW if narrow else WIDE) / (0.5 + 0.068 * longest))
     figure.legend(handles, names, loc="outside upper center", ncols=max(1, min(fits, len(names))), columnspacing=1.4)
 
 
@@ -126,8 +126,14 @@ def thousands(axis: Any) -> None:
 
     from analysis.text import amount
 
-    axis.set_major_locator(MaxNLocator(5, min_n_ticks=3))
-    axis.set_major_formatter(FuncFormatter(lambda value, _: amount(round(float(value), 6)).replace(".00", "")))
+    axis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: _short(amount(round(float(value), 6)))))
+
+
+def _short(text: str) -> str:
+    """`12.0 k` -> `12 k`: a tick has no decimals to show that it is exact."""
+    head, *unit = text.split(" ")
+    return " ".join([head.rstrip("0").rstrip(".") if "." in head else head, *unit])
 
 
 def percent_axis(axis: Any) -> None:

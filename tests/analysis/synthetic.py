@@ -1,0 +1,259 @@
+"""Studies with known numbers, written by the journal and delivered to a real MLflow store."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+
+from repro.spec.expand import expand_study
+from repro.spec.load import LoadedSpec, load_spec
+from repro.tracking.aggregate import aggregate
+from repro.tracking.journal import Journal
+from repro.tracking.labels import Labels
+from repro.tracking.store import deliver
+
+POOL, GROUP, QUESTIONS_PER_STEP = 64, 4, 8
+TOKENS, SECONDS = 10, 0.5  # per completion; per step without selection
+
+
+@dataclass(frozen=True)
+class Behaviour:
+    """What the runs of one arm do. Accuracies and shares in 0..1.
+
+    `curve` gives the accuracy at each evaluation, plus `jitter[seed]`; `zero` the zero-variance share of every step.
+    """
+
+    curve: tuple[float, ...]
+    jitter: tuple[float, ...] = (0.0, 0.0, 0.0)
+    zero: float = 0.5
+    zero_jitter: tuple[float, ...] = (0.0, 0.0, 0.0)
+    probe_tokens: int = 0  # selection sampling before each step
+    predicts: bool = False
+    replays: float = 0.0
+    kept: float = 1.0
+    difficulty: tuple[float, float] = (3.0, 3.0)  # mean true steps of what is chosen, at the first and last step
+    status: str = "finished"
+
+
+@dataclass(frozen=True)
+class Store:
+    """Where a synthetic study lives."""
+
+    loaded: LoadedSpec
+    runs_dir: Path
+    uri: str
+
+
+def make_study(
+    folder: Path,
+    uri: str,
+    arms: Mapping[str, tuple[dict[str, Any], Behaviour]],
+    *,
+    name: str = "study",
+    seeds: int = 3,
+    steps: int = 8,
+    every: int = 2,
+    questions: int = 20,
+    samples: int = 4,
+    base: float = 0.3,
+    exact: bool = True,
+    fields: Mapping[str, Any] | None = None,
+) -> Store:
+    """Write a spec and all its runs, and deliver them.
+
+    With `exact` an accuracy a means that the first a * questions problems are always solved and the others never;
+    otherwise problems have pass rates of their own and passes are drawn from them (for pictures).
+    """
+    spec = {
+        "name": name,
+        "model": "tiny",
+        "dataset": {"arithmetic": {"pool": POOL, "test": questions}},
+        "train": {"steps": steps, "questions_per_step": QUESTIONS_PER_STEP, "group_size": GROUP, "minibatches": 2},
+        "evaluate": {"every": every, "samples": samples},
+        "arms": {arm: config for arm, (config, _) in arms.items()},
+        "seeds": list(range(seeds)),
+        **(fields or {}),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{name}.yaml"
+    path.write_text(yaml.safe_dump(spec, sort_keys=False))
+    loaded = load_spec(path)
+    runs_dir = folder / "runs"
+    for cell in expand_study(loaded.spec):
+        behaviour = arms[cell.cell.arm][1]
+        if behaviour.status == "todo":
+            continue
+        writer = _Writer(Journal(runs_dir / cell.identity), behaviour, cell.cell, questions, samples, base, exact)
+        writer.write(cell.identity)
+        for place in cell.places:
+            labels = Labels(name, place.arm, place.model, place.dataset, place.seed, place.axis_point)
+            assert deliver(runs_dir / cell.identity, labels, uri, final=True)
+    assert aggregate(name, uri)
+    return Store(loaded, runs_dir, uri)
+
+
+class _Writer:
+    def __init__(self, journal: Journal, behaviour: Behaviour, cell: Any, questions: int, samples: int, base: float,
+                 exact: bool) -> None:  # fmt: skip
+        self.journal, self.behaviour, self.cell = journal, behaviour, cell
+        self.questions, self.samples, self.base, self.exact = questions, samples, base, exact
+        self.generator = np.random.default_rng([cell.seed, sum(map(ord, cell.arm))])
+        world = np.random.default_rng(0)
+        self.ids = [f"train-{i}" for i in range(POOL)]
+        self.true = np.clip(world.integers(1, 11, POOL), 1, 10)
+        self.easiness = world.normal(0, 1.3, questions)
+        self.pool_rates = np.round(1 / (1 + np.exp(self.true - 4 + world.normal(0, 1, POOL))) * 8) / 8
+
+    def write(self, identity: str) -> None:
+        journal, behaviour, cell = self.journal, self.behaviour, self.cell
+        journal.start(cell, identity)
+        journal.truncate(-1)
+        if behaviour.status == "failed":
+            journal.fail("Traceback (most recent call last):\nRuntimeError: out of memory\n")
+            return
+        self._base()
+        self._selection()
+        self.ledger = {p: _amounts() for p in ("warm_start", "score", "probe", "rollout", "train", "evaluate")}
+        if cell.selection.method == "confidence":
+            self.ledger["score"] |= {"scored_tokens": POOL * 12, "flops": POOL * 12e6, "seconds": 0.3, "cpu_seconds": 0.3}
+        self._evaluate(0, self.base)
+        for step in range(1, cell.train.steps + 1):
+            self._step(step)
+            if step % cell.evaluate.every == 0:
+                index = step // cell.evaluate.every - 1
+                self._evaluate(step, behaviour.curve[index] + behaviour.jitter[cell.seed])
+        journal.write_json("ledger.json", self.ledger)
+        if behaviour.status == "finished":
+            journal.finish({"steps": cell.train.steps})
+
+    def _base(self) -> None:
+        greedy = {f"test-{i}": i < round((self.base + 0.15) * self.questions) for i in range(self.questions)}
+        rates = dict(zip(self.ids, map(float, self.pool_rates), strict=True))
+        self.journal.write_json(
+            "base.json",
+            {
+                "accuracy": {"test": self.base},
+                "greedy": sum(greedy.values()) / self.questions,
+                "entropy": 0.4,
+                "temperatures": {"0.3": self.base + 0.12, "0.6": self.base + 0.08},
+                "pool": {"samples": 8, "pass_rates": rates},
+                "warm_start": {"updates": 1500},
+            },
+        )
+
+    def _selection(self) -> None:
+        kept = self.ids[: max(QUESTIONS_PER_STEP, round(self.behaviour.kept * POOL))]
+        steps_true = dict(zip(self.ids, map(int, self.true), strict=True))
+        self.journal.write_json(
+            "selection.json",
+            {"method": self.cell.selection.method, "pool": POOL, "kept": kept, "scores": None, "steps_true": steps_true},
+        )
+
+    def _step(self, step: int) -> None:
+        behaviour, cell, generator = self.behaviour, self.cell, self.generator
+        fresh = round(QUESTIONS_PER_STEP * (1 - behaviour.replays))
+        low, high = behaviour.difficulty
+        centre = low + (high - low) * (step - 1) / max(1, cell.train.steps - 1)
+        weight = np.exp(-0.5 * ((self.true - centre) / 1.5) ** 2)
+        chosen = generator.choice(POOL, fresh, replace=False, p=weight / weight.sum())
+        zero = behaviour.zero + behaviour.zero_jitter[cell.seed]
+        rates = np.where(generator.random(fresh) < zero, generator.integers(0, 2, fresh), 0.5)
+        predicted = np.clip(rates + generator.normal(0, 0.15, fresh), 0, 1) if behaviour.predicts else None
+        self.journal.record_step(
+            step,
+            chosen=[self.ids[i] for i in chosen],
+            fresh=[self.ids[i] for i in chosen],
+            replayed=self.ids[: QUESTIONS_PER_STEP - fresh],
+            predicted=predicted,
+            pass_rate=rates,
+            steps_true=[int(self.true[i]) for i in chosen],
+        )
+        rollouts = fresh * GROUP
+        self._spend(step, "rollout", generated_tokens=rollouts * TOKENS, prompt_tokens=rollouts * 6,
+                    completions=rollouts, flops=rollouts * 1e7, seconds=SECONDS * 0.5 * (1 - behaviour.replays))  # fmt: skip
+        self._spend(step, "train", trained_tokens=QUESTIONS_PER_STEP * GROUP * TOKENS, flops=3e8, seconds=SECONDS * 0.5)
+        if behaviour.probe_tokens:
+            self._spend(step, "probe", generated_tokens=behaviour.probe_tokens, completions=behaviour.probe_tokens // 10,
+                        flops=1e7, seconds=0.05)  # fmt: skip
+        metrics = {"train/zero_variance": zero, "train/effective": 1 - zero, "train/reward": float(rates.mean())}
+        if behaviour.predicts:
+            metrics |= {"select/predictor_pearson": 0.5 + 0.02 * step, "select/predictor_mae": 0.2}
+        self.journal.log(step, metrics | self._cost())
+
+    def _spend(self, step: int, phase: str, **amounts: float) -> None:
+        amounts["cpu_seconds"] = amounts.get("seconds", 0.0)
+        for name, value in amounts.items():
+            self.ledger[phase][name] += value
+        self.journal.spent(step, phase, amounts)
+
+    def _cost(self) -> dict[str, float]:
+        phases = ("score", "probe", "rollout", "train")
+
+        def total(name: str) -> float:
+            return sum(self.ledger[phase][name] for phase in phases)
+
+        return {f"cost/{name}": total(name) for name in ("generated_tokens", "flops", "seconds", "cpu_seconds")}
+
+    def _evaluate(self, step: int, accuracy: float) -> None:
+        n, k = self.questions, self.samples
+        if self.exact:
+            passes = [k if i < round(accuracy * n) else 0 for i in range(n)]
+        else:
+            generator = np.random.default_rng([0, 0]) if step == 0 else self.generator
+            logits = math.log(accuracy / (1 - accuracy)) * 1.3 + self.easiness
+            passes = [int(value) for value in generator.binomial(k, 1 / (1 + np.exp(-logits)))]
+        greedy_accuracy = min(1.0, accuracy + 0.15)
+        self.journal.record_evaluation(
+            step,
+            "test",
+            temperature=1.0,
+            samples=k,
+            passes={f"test-{i}": value for i, value in enumerate(passes)},
+            greedy={f"test-{i}": i < round(greedy_accuracy * n) for i in range(n)},
+            entropy=0.4 * (1 - accuracy),
+            mean_tokens=18.0,
+        )
+        metrics = {"eval/accuracy": sum(passes) / (k * n), "eval/greedy": greedy_accuracy}
+        self.journal.log(step, metrics | (self._cost() if step == 0 else {}))
+
+
+def _amounts() -> dict[str, float]:
+    names = ("prompt_tokens", "generated_tokens", "scored_tokens", "trained_tokens", "completions", "flops", "seconds",
+             "cpu_seconds")  # fmt: skip
+    return dict.fromkeys(names, 0.0)
+
+
+def learning(final: float, base: float = 0.3, points: int = 4, speed: float = 2.0) -> tuple[float, ...]:
+    """A saturating curve from `base` that ends at `final`."""
+    top = 1 - math.exp(-speed)
+    return tuple(base + (final - base) * (1 - math.exp(-speed * (i + 1) / points)) / top for i in range(points))
+
+
+QUICKSTART: dict[str, tuple[dict[str, Any], Behaviour]] = {
+    "full": ({}, Behaviour(learning(0.62, points=8), (-0.015, 0.01, 0.005), 0.52, (-0.02, 0.0, 0.02))),
+    "random": (
+        {"selection": {"method": "random", "fraction": 0.25}},
+        Behaviour(learning(0.55, points=8), (0.01, -0.02, 0.01), 0.55, (0.01, -0.01, 0.0), kept=0.25),
+    ),
+    "ufo": (
+        {"selection": {"method": "confidence", "fraction": 0.25}},
+        Behaviour(learning(0.61, points=8), (0.0, 0.02, -0.02), 0.44, (0.0, 0.02, -0.02), kept=0.25, difficulty=(4, 4)),
+    ),
+    "dots": (
+        {"selection": {"method": "difficulty", "references": 4, "every": 2}},
+        Behaviour(learning(0.68, points=8, speed=3.5), (-0.01, 0.012, 0.0), 0.3, (-0.01, 0.01, 0.0), 64, True,
+                  difficulty=(3.5, 5.5)),
+    ),
+    "dots_rr": (
+        {"extends": "dots", "replay": {"fresh": 0.5, "capacity": 8}},
+        Behaviour(learning(0.66, points=8, speed=3.2), (0.01, -0.012, 0.004), 0.31, (0.0, 0.01, -0.01), 64, True, 0.5,
+                  difficulty=(3.5, 5.5)),
+    ),
+}  # fmt: skip
+"""Arms like the quickstart's, for pictures."""

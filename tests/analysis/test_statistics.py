@@ -1,0 +1,224 @@
+"""Statistics against closed forms, brute force and simulated coverage."""
+
+from __future__ import annotations
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.statistics import (
+    Bounds,
+    Interval,
+    area_under_curve,
+    cluster_interval,
+    correlation,
+    crossed_difference,
+    iqm,
+    median_time,
+    paired_difference,
+    probability_of_improvement,
+    ratio_of_medians,
+    stratified_bootstrap,
+    sustained_crossing,
+    t_interval,
+)
+
+
+def test_t_interval_is_the_textbook_one():
+    found = t_interval([0.1, 0.4, 0.7])
+    # mean 0.4, sd 0.3, t(0.975, 2) = 4.302653
+    half = 4.30265272991 * 0.3 / math.sqrt(3)
+    assert (found.value, found.low, found.high, found.n) == pytest.approx((0.4, 0.4 - half, 0.4 + half, 3))
+
+
+def test_t_interval_agrees_with_scipy_at_another_level():
+    x = np.random.default_rng(1).normal(size=17)
+    found = t_interval(x, 0.8)
+    low, high = stats.t.interval(0.8, 16, loc=x.mean(), scale=stats.sem(x))
+    assert (found.low, found.high) == pytest.approx((low, high))
+
+
+def test_one_value_has_no_interval_and_none_has_no_value():
+    one, none = t_interval([0.3]), t_interval([])
+    assert one.value == 0.3 and not one.known and one.n == 1 and one.clear_of(0.0) == 0
+    assert math.isnan(none.value) and none.n == 0
+
+
+def test_an_interval_is_clear_only_when_it_does_not_touch_the_reference():
+    assert Interval(1.0, 0.1, 2.0, 3).clear_of(0) == 1
+    assert Interval(-1.0, -2.0, -0.1, 3).clear_of(0) == -1
+    assert Interval(1.0, 0.0, 2.0, 3).clear_of(0) == 0
+
+
+def test_cluster_interval_equals_the_cluster_robust_variance_of_all_samples():
+    generator = np.random.default_rng(2)
+    outcomes = (generator.random((40, 5)) < generator.random((40, 1))).astype(float)  # [problems, samples]
+    found = cluster_interval(outcomes.mean(axis=1))
+    grand = outcomes.mean()
+    # CR1 "sandwich" for the mean: squares of summed residuals per cluster, G / (G - 1)
+    sums = (outcomes - grand).sum(axis=1)
+    variance = (sums**2).sum() / outcomes.size**2 * 40 / 39
+    half = stats.t.ppf(0.975, 39) * math.sqrt(variance)
+    assert (found.value, found.low, found.high) == pytest.approx((grand, grand - half, grand + half))
+
+
+def test_paired_difference_is_the_paired_t_test():
+    generator = np.random.default_rng(3)
+    a, b = generator.normal(1, 1, 9), generator.normal(0, 1, 9)
+    test = stats.ttest_rel(a, b)
+    found = paired_difference(a, b)
+    low, high = test.confidence_interval(0.95)
+    assert (found.value, found.low, found.high) == pytest.approx(((a - b).mean(), low, high))
+    with pytest.raises(ValueError, match="pairs must match"):
+        paired_difference(a, b[:-1])
+
+
+def test_crossed_difference_recovers_variance_components_in_closed_form():
+    # d = row + column effects without any rest: Var = var(rows)/S + var(columns)/P exactly
+    rows, columns = np.array([0.0, 0.3, 0.6]), np.array([-0.2, 0.0, 0.1, 0.5])
+    d = rows[:, None] + columns[None, :]
+    found = crossed_difference(d)
+    by_seed, by_problem = rows.var(ddof=1) / 3, columns.var(ddof=1) / 4
+    variance = by_seed + by_problem
+    freedom = variance**2 / (by_seed**2 / 2 + by_problem**2 / 3)
+    half = stats.t.ppf(0.975, freedom) * math.sqrt(variance)
+    assert (found.value, found.low, found.high) == pytest.approx((d.mean(), d.mean() - half, d.mean() + half))
+
+
+def test_crossed_difference_with_one_seed_varies_over_problems_only():
+    d = np.array([[0.0, 0.5, 1.0, -0.25]])
+    found, inner = crossed_difference(d), t_interval(d[0])
+    assert (found.low, found.high, found.n) == (inner.low, inner.high, 1)
+
+
+def test_crossed_difference_covers_the_truth_about_as_often_as_it_says():
+    generator = np.random.default_rng(4)
+    hits, trials = 0, 600
+    for _ in range(trials):
+        d = 0.1 + generator.normal(0, 0.05, (3, 1)) + generator.normal(0, 0.3, (1, 60))
+        d = d + generator.normal(0, 0.4, (3, 60))
+        found = crossed_difference(d)
+        hits += found.low <= 0.1 <= found.high
+    assert 0.93 <= hits / trials <= 1.0  # 3 sd of a fair 95 % is 0.923
+
+
+def test_crossed_difference_of_equal_arms_is_exactly_zero_and_needs_two_axes():
+    found = crossed_difference(np.zeros((3, 5)))
+    assert (found.value, found.low, found.high) == (0.0, 0.0, 0.0)
+    with pytest.raises(ValueError, match="seeds, problems"):
+        crossed_difference(np.zeros(5))
+
+
+def test_probability_of_improvement_counts_pairs_and_halves_ties():
+    a, b = [1.0, 2.0, 3.0], [2.0, 0.0]
+    brute = np.mean([1.0 if x > y else 0.5 if x == y else 0.0 for x, y in itertools.product(a, b)])
+    assert probability_of_improvement(a, b) == brute == 0.75
+    assert probability_of_improvement(a, b) + probability_of_improvement(b, a) == 1.0
+    assert math.isnan(probability_of_improvement([], b))
+
+
+def test_iqm_is_the_mean_of_the_middle_half():
+    assert iqm([100.0, 1.0, 2.0, 3.0, 4.0, 5.0, 6.0, -100.0]) == np.mean([2.0, 3.0, 4.0, 5.0])
+    assert iqm([1.0, 2.0, 3.0]) == 2.0
+
+
+def test_stratified_bootstrap_keeps_strata_apart_and_repeats_itself():
+    scores = [[0.0, 0.0, 0.0], [1.0, 1.0, 1.0]]  # no spread inside: every resample has the same mean
+    found = stratified_bootstrap(scores, lambda x: float(x.mean()), np.random.default_rng(0))
+    assert (found.value, found.low, found.high, found.n) == (0.5, 0.5, 0.5, 6)
+    wide = [[0.1, 0.4, 0.5, 0.9], [0.2, 0.3, 0.8]]
+    first = stratified_bootstrap(wide, iqm, np.random.default_rng(7))
+    assert first == stratified_bootstrap(wide, iqm, np.random.default_rng(7))
+    assert first != stratified_bootstrap(wide, iqm, np.random.default_rng(8))
+
+
+def test_stratified_bootstrap_matches_all_resamples_of_a_small_sample():
+    values = [0.1, 0.35, 0.5, 0.6, 0.9]
+    means = [np.mean(draw) for draw in itertools.product(values, repeat=5)]
+    found = stratified_bootstrap([values], lambda x: float(x.mean()), np.random.default_rng(0), resamples=20_000)
+    assert found.low == pytest.approx(np.quantile(means, 0.025), abs=0.01)
+    assert found.high == pytest.approx(np.quantile(means, 0.975), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0.3, 0.5, 0.6, 0.7], 1),
+        ([0.3, 0.5, 0.4, 0.7, 0.8], 3),  # reached once, lost, then held
+        ([0.3, 0.4, 0.5], None),  # only the last evaluation: nothing confirms it
+        ([0.5, 0.5], 0),  # the target itself counts
+        ([0.49, 0.49], None),
+        ([0.9], None),
+        ([], None),
+    ],
+)
+def test_a_target_counts_from_the_first_of_two_evaluations_in_a_row(values, expected):
+    assert sustained_crossing(values, 0.5) == expected
+
+
+def test_median_time_says_what_censoring_leaves_open():
+    assert median_time([10, 20, 40], [40, 40, 40]) == Bounds(20, 20)
+    assert median_time([10, 20, math.nan], [40, 40, 40]) == Bounds(20, 20)
+    assert median_time([10, math.nan, math.nan], [40, 40, 40]) == Bounds(40, math.inf)
+    assert median_time([10, math.nan], [40, 40]) == Bounds(25, math.inf)
+
+
+def test_speedup_of_uncensored_runs_is_the_ratio_of_medians_with_the_exhaustive_bootstrap():
+    slow, fast = [30.0, 40.0, 50.0], [10.0, 20.0, 25.0]
+    found = ratio_of_medians(slow, [60] * 3, fast, [60] * 3, np.random.default_rng(0), resamples=60_000)
+    assert found.point == Bounds(2.0, 2.0)
+    draws = [
+        np.median(a) / np.median(b)
+        for a in itertools.product(slow, repeat=3)
+        for b in itertools.product(fast, repeat=3)
+    ]
+    assert found.low == pytest.approx(np.quantile(draws, 0.025, method="lower"))
+    assert found.high == pytest.approx(np.quantile(draws, 0.975, method="higher"))
+    assert found.clear_of(1.0) == 1
+
+
+def test_a_censored_arm_is_slower_than_its_budget_allows_and_never_dropped():
+    found = ratio_of_medians(
+        [30.0, 30.0, 30.0], [60] * 3, [math.nan, math.nan, 10.0], [60] * 3, np.random.default_rng(0)
+    )
+    assert found.point == Bounds(0.0, 0.5)  # slower than 30 / 60
+    assert found.low == 0.0 and found.high >= 0.5
+    everyone = ratio_of_medians([30.0] * 3, [60] * 3, [math.nan] * 3, [60] * 3, np.random.default_rng(0))
+    assert everyone.high == 0.5 and everyone.clear_of(1.0) == -1
+
+
+def test_a_censored_baseline_gives_a_lower_bound_on_the_speedup():
+    found = ratio_of_medians([math.nan] * 3, [60] * 3, [20.0] * 3, [60] * 3, np.random.default_rng(0))
+    assert found.point == Bounds(3.0, math.inf)
+    assert (found.low, found.high) == (3.0, math.inf) and found.clear_of(1.0) == 1
+
+
+def test_two_censored_sides_decide_nothing():
+    found = ratio_of_medians([math.nan] * 3, [60] * 3, [math.nan] * 3, [60] * 3, np.random.default_rng(0))
+    assert found.point == Bounds(0.0, math.inf)
+    assert found.clear_of(1.0) == 0
+
+
+def test_single_runs_give_a_ratio_without_interval():
+    found = ratio_of_medians([30.0], [60], [20.0], [60], np.random.default_rng(0))
+    assert found.point == Bounds(1.5, 1.5) and not found.known and found.clear_of(1.0) == 0
+    with pytest.raises(ValueError, match="one time and one budget"):
+        ratio_of_medians([], [], [20.0], [60], np.random.default_rng(0))
+
+
+def test_both_sides_at_once_at_the_start_are_equally_fast():
+    found = ratio_of_medians([0.0, 0.0], [60, 60], [0.0, 0.0], [60, 60], np.random.default_rng(0))
+    assert found.point == Bounds(1.0, 1.0) and (found.low, found.high) == (1.0, 1.0)
+
+
+def test_area_under_curve_is_the_mean_height():
+    assert area_under_curve([0, 10, 40], [0.2, 0.4, 0.4]) == pytest.approx((0.3 * 10 + 0.4 * 30) / 40)
+    assert math.isnan(area_under_curve([0], [0.5]))
+
+
+def test_correlation_leaves_gaps_out_and_knows_when_there_is_none():
+    assert correlation([1, 2, 3, math.nan], [2, 4, 6, 0]) == pytest.approx(1.0)
+    assert math.isnan(correlation([1, 1, 1], [1, 2, 3]))
