@@ -32,9 +32,7 @@ def test_numbers_of_yaml_1_2_reach_their_fields(load: Load) -> None:
 
 
 def test_several_models_and_datasets_may_be_listed(load: Load) -> None:
-    spec = load(
-        "name: x\nmodel: [tiny, {tiny: {width: 48}}]\ndataset: [arithmetic, gsm8k]\narms: {full: {}}\n"
-    ).spec
+    spec = load("name: x\nmodel: [tiny, {tiny: {width: 48}}]\ndataset: [arithmetic, gsm8k]\narms: {full: {}}\n").spec
     assert [model.label for model in spec.model] == ["tiny-96x2", "tiny-48x2"]
     assert [dataset.label for dataset in spec.dataset] == ["arithmetic", "gsm8k"]
 
@@ -150,7 +148,11 @@ def test_section_fields_are_checked_at_their_bounds(mistakes: Mistakes, good: st
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
     [
-        ("{method: random, fraction: 1}", "{method: random, fraction: 1.1}", "fraction: got 1.1, expected a number > 0"),
+        (
+            "{method: random, fraction: 1}",
+            "{method: random, fraction: 1.1}",
+            "fraction: got 1.1, expected a number > 0",
+        ),
         ("{method: random}", "{method: random, target: 1}", 'selection.target: got "target", expected a field of'),
         ("{method: random}", "{fraction: 0.1}", "expected a mapping with method: uniform, random, confidence"),
         ("{method: random}", "{method: }", "selection.method: got null, expected a method"),
@@ -202,7 +204,11 @@ def test_selections_are_checked_within_their_method(mistakes: Mistakes, good: st
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
     [
-        ("{tiny: {width: 12, heads: 3}}", "{tiny: {width: 9, heads: 3}}", "model.tiny: got width 9, expected a multiple"),
+        (
+            "{tiny: {width: 12, heads: 3}}",
+            "{tiny: {width: 9, heads: 3}}",
+            "model.tiny: got width 9, expected a multiple",
+        ),
         ("{hub: a/b}", "{hub: a/b, path: c}", "model: got hub and path, expected exactly one of tiny, hub, path"),
         ("{hub: a/b}", "{}", "model: got none of them, expected exactly one of tiny, hub, path"),
         ("{hub: a/b, revision: r}", "{path: b, revision: r}", "model: got revision 'r' without hub"),

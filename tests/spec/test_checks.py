@@ -1,0 +1,238 @@
+"""Contradictions between sections: each just inside and just outside what is possible."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.spec.conftest import Load, Mistakes
+
+POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message"),
+    [
+        # a subset must hold a batch of different questions
+        (
+            "train: {questions_per_step: 10}\narms: {a: {selection: {method: random, fraction: 0.1}}}",
+            "train: {questions_per_step: 12}\narms: {a: {selection: {method: random, fraction: 0.1}}}",
+            "spec.yaml:5: arms.a.selection.fraction: got 0.1, which keeps 10 of 100 questions, expected at least 12"
+            " (0.12 of the pool): a step draws questions_per_step different ones",
+        ),
+        (
+            "train: {questions_per_step: 20}\narms: {a: {selection: {method: pass_rate, fraction: 0.2}}}",
+            "train: {questions_per_step: 20}\narms: {a: {selection: {method: pass_rate, fraction: 0.199}}}",
+            "keeps 19 of 100 questions, expected at least 20",
+        ),
+        (
+            "train: {questions_per_step: 20}\n"
+            "arms: {a: {selection: {method: confidence, band: {low: 0.4, high: 0.6, scale: quantile}}}}",
+            "train: {questions_per_step: 20}\n"
+            "arms: {a: {selection: {method: confidence, band: {low: 0.4, high: 0.59, scale: quantile}}}}",
+            "arms.a.selection.band: got",
+        ),
+        (
+            "train: {questions_per_step: 100}\narms: {a: {}}",
+            "train: {questions_per_step: 101, minibatches: 8}\narms: {a: {}}",
+            "train.questions_per_step: got 101, expected at most 100, the questions of arithmetic",
+        ),
+        (
+            "arms: {a: {train: {questions_per_step: 100}}}",
+            "arms: {a: {train: {questions_per_step: 104}}}",
+            "arms.a.train.questions_per_step: got 104, expected at most 100",
+        ),
+        (
+            "arms: {a: {selection: {method: difficulty, references: 100}}}",
+            "arms: {a: {selection: {method: difficulty, references: 101}}}",
+            "arms.a.selection.references: got 101, expected at most 100, the questions of arithmetic",
+        ),
+        # replay takes whole groups
+        (
+            "arms: {a: {replay: {fresh: 0.03125}}}",
+            "arms: {a: {replay: {fresh: 0.03}}}",
+            "arms.a.replay.fresh: got 0.03, which is 0.96 of 32 questions_per_step, expected a whole number of them,"
+            " did you mean 0.03125?",
+        ),
+        (
+            "arms: {a: {replay: {fresh: 0.75}}}",
+            "arms: {a: {replay: {fresh: 0.7}}}",
+            "which is 22.4 of 32 questions_per_step, expected a whole number of them, did you mean 0.6875?",
+        ),
+        (
+            "arms: {a: {replay: {fresh: 0.5, capacity: 16}}}",
+            "arms: {a: {replay: {fresh: 0.5, capacity: 15}}}",
+            "arms.a.replay.capacity: got 15, expected at least 16, the groups replayed a step",
+        ),
+        # an arm's own train fields are part of the section they change
+        (
+            "arms: {a: {train: {minibatches: 8}}}",
+            "arms: {a: {train: {minibatches: 7}}}",
+            "arms.a.train: got questions_per_step x group_size = 256 rows, expected a multiple of minibatches (7)",
+        ),
+        (
+            "arms: {a: {train: {steps: 1}}}",
+            "arms: {a: {train: {steps: 0}}}",
+            "arms.a.train.steps: got 0, expected a whole number >= 1",
+        ),
+        (
+            "arms: {a: {train: {loss: dapo}}}",
+            "arms: {a: {train: {lost: dapo}}}",
+            'arms.a.train.lost: got "lost", expected a field of train, did you mean loss?',
+        ),
+        # a budget stands in place of steps
+        (
+            "budget: {tokens: 1000}\narms: {a: {}}",
+            "budget: {tokens: 1000}\ntrain: {steps: 4}\narms: {a: {}}",
+            "spec.yaml:5: train.steps: got steps beside a budget, expected only one of them",
+        ),
+        (
+            "budget: {seconds: 1}\narms: {a: {train: {clip: 0.1}}}",
+            "budget: {seconds: 1}\narms: {a: {train: {steps: 3}}}",
+            "arms.a.train.steps: got steps beside a budget",
+        ),
+        # names
+        (
+            "arms: {a: {}}\nreport: {baseline: a}",
+            "arms: {a: {}}\nreport: {baseline: A}",
+            'report.baseline: got "A", expected an arm (a), did you mean a?',
+        ),
+        ("arms: {a-1_B: {}}", "arms: {a.b: {}}", 'got the name "a.b", expected letters, digits'),
+        ("arms: {a: {}}\nseeds: [1, 2]", "arms: {a: {}}\nseeds: [1, 2, 1]", "seeds: got 1 more than once"),
+    ],
+)
+def test_fields_that_contradict_each_other(mistakes: Mistakes, good: str, bad: str, message: str) -> None:
+    assert mistakes(f"{POOL}{good}\n") == []
+    (found,) = mistakes(f"{POOL}{bad}\n")
+    assert message in found
+
+
+def test_models_and_datasets_need_distinct_labels(mistakes: Mistakes) -> None:
+    spec = "name: x\ndataset: arithmetic\narms: {{a: {{}}}}\nmodel: [{{path: a/m}}, {{path: b/m{}}}]\n"
+    assert mistakes(spec.format(", name: other")) == []
+    (found,) = mistakes(spec.format(""))
+    assert 'model.1: got the label "m" a second time, expected distinct ones: give this one a name' in found
+    spec = "name: x\nmodel: tiny\narms: {{a: {{}}}}\ndataset: [arithmetic, {{arithmetic: {{seed: 1}}{}}}]\n"
+    assert mistakes(spec.format(", name: other")) == []
+    assert "dataset.1: got the label" in mistakes(spec.format(""))[0]
+
+
+ARMS = """\
+arms:
+  full: {}
+  random: {selection: {method: random, fraction: 0.2}}
+  rr: {replay: {}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "place", "message"),
+    [
+        ("selection.fraction: [0.4]", "selection.fractoin: [0.4]", "selection.fractoin", "mean selection.fraction?"),
+        ("replay.fresh: [0.25]", "replay.fresh: [0.3]", "replay.fresh", "which is 9.6 of 32"),
+        ("selection.fraction: [1]", "selection.fraction: [2]", "selection.fraction", "got 2, expected a number > 0"),
+        ("selection.fraction: [0.32]", "selection.fraction: [0.31]", "selection.fraction", "keeps 31 of 100 questions"),
+        ("train.minibatches: [4, 8]", "train.minibatches: [4, 7]", "train.minibatches", "multiple of minibatches (7)"),
+        ("train.steps: [4]", "train.steps: [4, 4]", "train.steps", "got 4 more than once, expected distinct"),
+        ("train.steps: [4]", "train.steps: []", "train.steps", "got [], expected a list of at least 1"),
+        ("train.steps: [4]", "train.stepz: [4]", "train.stepz", "did you mean train.steps?"),
+        (
+            "model.tiny.width: [48]",
+            "model.tiny.width: [49]",
+            "model.tiny.width",
+            "expected a multiple of 2 x heads (6)",
+        ),
+        ("model.tiny.width: [48]", "model.hub.width: [48]", "model.hub.width", "expected a path that an arm has"),
+        ("dataset.arithmetic.pool: [64]", "dataset.arithmetic.pool: [16]", "dataset.arithmetic.pool", "at most 16"),
+        ("evaluate.samples: [1]", "evaluate.samples: ['1']", "evaluate.samples", 'got "1", expected a whole number'),
+        ("train.loss: [grpo]", "seeds: [0]", "seeds", "expected a path that an arm has"),
+    ],
+)
+def test_axes_are_checked_where_they_lead(mistakes: Mistakes, good: str, bad: str, place: str, message: str) -> None:
+    spec = POOL + "train: {questions_per_step: 32}\n" + ARMS.replace("0.2", "0.5")
+    assert mistakes(f"{spec}axes: {{{good}}}\n") == []
+    found = mistakes(f"{spec}axes: {{{bad}}}\n")
+    assert found
+    assert all(line.startswith("spec.yaml:9: ") for line in found) or "questions_per_step" in found[0]
+    assert any(message in line for line in found)
+
+
+def test_a_budget_excludes_an_axis_over_steps(mistakes: Mistakes) -> None:
+    assert mistakes(ARMS + "axes: {train.steps: [1, 2]}\n") == []
+    (found,) = mistakes(ARMS + "axes: {train.steps: [1, 2]}\nbudget: {tokens: 10}\n")
+    assert "axes.train.steps: got steps beside a budget" in found
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message"),
+    [
+        ("arm: random, ", "arm: randon, ", 'sweep.arm: got "randon", expected an arm (full, random, rr), did you mean'),
+        ("arm: random, ", "arm: full, ", "sweep.space.selection.fraction: got"),
+        (
+            "arm: random, seeds: [9], ",
+            "arm: random, seeds: [2], ",
+            "sweep.seeds: got 2, expected seeds that the tables",
+        ),
+        ("arm: random, seeds: [9], ", "arm: random, seeds: [9, 9], ", "sweep.seeds: got 9 more than once"),
+        ("arm: random, trials: 1, ", "arm: random, trials: 0, ", "sweep.trials: got 0, expected a whole number >= 1"),
+        ("arm: random, ", "", "sweep.arm: got nothing, expected text"),
+    ],
+)
+def test_sweeps_are_checked(mistakes: Mistakes, good: str, bad: str, message: str) -> None:
+    spec = ARMS + "sweep: {%s space: {selection.fraction: {float: [0.1, 0.5]}}}\n"
+    assert mistakes(spec % good) == []
+    (found,) = mistakes(spec % bad)
+    assert message in found
+
+
+@pytest.mark.parametrize(
+    ("good", "bad", "message"),
+    [
+        (
+            "selection.fraction: {float: [0.1, 1]}",
+            "selection.fraction: {float: [0.1, 1.1]}",
+            "got 1.1, expected a number",
+        ),
+        (
+            "selection.fraction: {float: [0.1, 1]}",
+            "selection.fraction: {float: [0.01, 1]}",
+            "keeps 10 of 1024 questions",
+        ),
+        ("selection.fraction: {float: [0.1, 1]}", "selection.fraction: {float: [1, 1]}", "expected low < high"),
+        (
+            "selection.fraction: {float: [0.1, 1]}",
+            "selection.fraction: {float: [0.1]}",
+            "float.1: got nothing, expected a number",
+        ),
+        ("train.weight_decay: {float: [0, 1]}", "train.weight_decay: {float: [0, 1], log: true}", "expected low > 0"),
+        (
+            "train.minibatches: {choice: [4, 8]}",
+            "train.minibatches: {int: [4, 7]}",
+            "expected a multiple of minibatches (7)",
+        ),
+        ("train.steps: {int: [1, 3]}", "train.steps: {float: [1, 3]}", "got 1.0, expected a whole number"),
+        ("train.loss: {choice: [dapo]}", "train.loss: {choice: [dapoo]}", "did you mean dapo?"),
+        ("train.loss: {choice: [dapo]}", "train.loss: {choice: []}", "expected a list of at least 1"),
+    ],
+)
+def test_the_ends_of_a_search_space_are_values_of_their_field(
+    mistakes: Mistakes, good: str, bad: str, message: str
+) -> None:
+    spec = ARMS + "sweep: {arm: random, space: {%s}}\n"
+    assert mistakes(spec % good) == []
+    found = mistakes(spec % bad)
+    assert message in found[0]
+    assert all("sweep.space" in line for line in found)
+
+
+def test_a_sweep_needs_validation_questions(mistakes: Mistakes) -> None:
+    sweep = "sweep: {arm: random, space: {train.clip: {float: [0.1, 0.3]}}}\n"
+    head = "name: x\nmodel: tiny\ndataset: {arithmetic: {validation: %d}}\n"
+    assert mistakes(head % 1 + ARMS + sweep) == []
+    assert mistakes(head % 0 + ARMS) == []
+    (found,) = mistakes(head % 0 + ARMS + sweep)
+    assert "dataset.arithmetic.validation: got 0, expected more" in found
+
+
+def test_sizes_of_datasets_that_must_be_read_first_are_left_to_the_job(load: Load) -> None:
+    spec = "name: x\nmodel: tiny\ndataset: {path: a.jsonl}\narms: {a: {selection: {method: random, fraction: 1e-6}}}\n"
+    assert load(spec).spec.dataset[0].label == "a"
