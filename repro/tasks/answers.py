@@ -23,6 +23,9 @@ QUANTITY = re.compile(
 )
 # Words after a number that change its value, so they are no unit.
 NO_UNIT = {"pi", "sqrt", "hundred", "thousand", "million", "billion", "trillion", "dozen", "and", "or", "to", "by"}
+# Names that stand in formulas; any other word makes an answer prose, where algebra finds numbers nobody stated.
+FUNCTIONS = {"sqrt", "pi", "sin", "cos", "tan", "cot", "log", "ln", "exp", "mod"}
+COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s?\{[^{}]*\}|\\[A-Za-z]+")
 SPACES = re.compile(r"(?:\\[,;:! ]|~|\s)+")
 WRAPPERS = [("**", "**"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
 LOOKALIKES = str.maketrans("−‐‑–﹣－＋．，％⁄∕／＄", "-----" + "-+.,%///$")
@@ -118,21 +121,25 @@ def quantity(text: str) -> Quantity | None:
     return Quantity(-value if match["sign"] == "-" else value, decimals, match["percent"] == "%", unit)
 
 
+def is_formula(answer: str) -> bool:
+    """Whether an answer could be the value of a number: it has a digit, and no word but names of functions."""
+    words = re.findall(r"[A-Za-z]{2,}", COMMAND.sub(" ", answer))
+    return any(c.isdigit() for c in answer) and {word.lower() for word in words} <= FUNCTIONS
+
+
 def quick_equal(gold: str, answer: str) -> bool | None:
     """Whether two tidied answers are equal where text and exact numbers can tell; None where algebra is needed.
 
     Leading zeros, thousands commas, currency signs and a unit on one side only do not matter; `50%` equals 50 and
-    1/2, as it does for math-verify.
+    1/2, as it does for math-verify. Prose never equals a number: `1 is 10% x 40 = 5` states none.
     """
     if not answer:
         return False
     if gold == answer:
         return True
     left, right = quantity(gold), quantity(answer)
-    if left is not None and not any(c.isdigit() for c in answer):
-        return False  # words alone never equal a number
     if left is None or right is None:
-        return None
+        return False if left is not None and not is_formula(answer) else None
     if left.unit and right.unit and left.unit != right.unit:
         return False
     ratio = {left.value}
