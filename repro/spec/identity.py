@@ -100,6 +100,7 @@ def _model_fields(cell: Cell) -> dict[str, Any]:
         if cell.dataset.arithmetic is None:
             del fields["tiny"]["warm_start"]["teacher"]
         del fields["trust_remote_code"]
+        fields.pop("system_prompt", None)  # its tokenizer has no chat template
     return fields
 
 

@@ -41,9 +41,10 @@ def test_the_resolved_spec_loads_to_the_same_spec(load: Load, tmp_path: Path) ->
     for text in (
         QUICKSTART.read_text(),
         "name: b\nmodel: tiny\ndataset: arithmetic\nbudget: {seconds: 60}\n"
-        "arms: {a: {train: {loss: dapo}}, b: {extends: a, selection: {method: pass_rate, band: {low: 0.2, high: 0.8}}}}\n"
+        "arms:\n  a: {train: {loss: dapo}}\n"
+        "  b: {extends: a, selection: {method: pass_rate, band: {low: 0.2, high: 0.8}}}\n"
         "axes: {train.learning_rate: [1e-4, 2e-4]}\nseeds: [3]\n"
-        "sweep: {arm: a, space: {train.learning_rate: {float: [1e-5, 1e-3], log: true}, train.loss: {choice: [grpo]}}}\n",
+        "sweep: {arm: a, space: {train.clip: {float: [0.1, 0.3], log: true}, train.loss: {choice: [grpo]}}}\n",
     ):
         spec = load(text).spec
         (tmp_path / "resolved.yaml").write_text(resolved_yaml(spec))
