@@ -38,6 +38,10 @@ def test_each_centre_picks_the_score_nearest_to_it(center, expected):
 def test_ties_are_taken_in_dataset_order():
     rates = np.array([0.0, 0.5, 0.25, 0.5, 0.75, 0.5])
     assert nearest_to(rates, 0.5, 4).tolist() == [1, 3, 5, 2]  # 0.25 and 0.75 are equally far
+    many = np.random.default_rng(0).integers(0, 9, 300) / 8  # enough for an unstable sort to show
+    assert nearest_to(many, 0.5, 90).tolist() == sorted(range(300), key=lambda i: (many[i] - 0.5) ** 2)[:90]
+    by_rank = sorted(range(300), key=lambda i: many[i])
+    assert between_quantiles(many, 0.1, 0.4).tolist() == by_rank[30:120]
 
 
 def test_a_range_by_value_holds_both_bounds():

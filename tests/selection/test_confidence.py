@@ -153,6 +153,17 @@ def test_logits_scaled_after_the_output_layer_are_respected(tokenizer):
     np.testing.assert_allclose(scored.s, loop_in_float64(model, tokenizer, contexts, targets), atol=1e-4)
 
 
+def test_the_output_layer_sees_the_target_positions_only(model, tokenizer):
+    items = problems(30)
+    contexts, targets = target_texts("final_answer", [item.question for item in items], items, FORMAT)
+    seen = []
+    hook = model.lm_head.register_forward_hook(lambda _, inputs, output: seen.append(output.shape[:-1].numel()))
+    scored = score_confidence(model, tokenizer, contexts, targets, token_budget=100)
+    hook.remove()
+    shortest = min(scored.cost.lengths)  # the text that decides how this model predicts is seen twice in full
+    assert sum(seen) == scored.tokens.sum() + 2 * shortest
+
+
 def test_scoring_draws_no_random_numbers_and_restores_the_mode(model, tokenizer):
     model.train()
     before = torch.random.get_rng_state()

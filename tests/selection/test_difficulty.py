@@ -172,6 +172,17 @@ def test_steps_without_a_refresh_report_no_quality():
         assert {"predicted_mean", "chosen_predicted_mean", "chosen_near_target"} <= set(chooser.metrics())
 
 
+def test_predicted_means_are_pass_rates_of_the_pool_and_of_the_chosen():
+    chooser = selector(World(), target=0.8)
+    chosen = chooser.choose(10)
+    rates = chooser.predictions()
+    metrics = chooser.metrics()
+    assert metrics["predicted_mean"] == pytest.approx(rates.mean())
+    assert metrics["chosen_predicted_mean"] == pytest.approx(rates[chosen].mean())
+    assert metrics["chosen_near_target"] == pytest.approx((np.abs(1 - rates[chosen] - 0.8) <= 0.1).mean())
+    assert metrics["chosen_predicted_mean"] < metrics["predicted_mean"]  # a failure rate of 0.8 is hard
+
+
 # ---------------------------------------------------------------- rows and questions
 
 
