@@ -35,6 +35,13 @@ def rebuild_shipped(directory: Path, progress: Callable[[str, float], None] | No
     data = make_arithmetic(Arithmetic())
     record = build_warm_start(directory, TinyModel(), dataset, data, lambda text, done: say(text, 0.8 * done))
     say("measuring the base policy", 0.8)
+    card = write_card(directory, record, data)
+    say("done", 1.0)
+    return card
+
+
+def write_card(directory: Path, record: dict[str, Any], data: TaskData) -> dict[str, Any]:
+    """Measures the saved policy and writes card.json and README.md beside it; `record` is the warm start's own."""
     weights = (directory / "model.safetensors").read_bytes()
     card = record | {
         "weights_sha256": hashlib.sha256(weights).hexdigest(),
@@ -44,7 +51,6 @@ def rebuild_shipped(directory: Path, progress: Callable[[str, float], None] | No
     }
     (directory / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n")
     (directory / "README.md").write_text(_readme(card))
-    say("done", 1.0)
     return card
 
 
@@ -108,19 +114,21 @@ def _readme(card: dict[str, Any]) -> str:
     base, cost, accuracy = card["base"], card["cost"], card["base"]["accuracy"]
     rows = "\n".join(f"| {name.replace('_', ' ')} | {value:.3f} |" for name, value in accuracy.items())
     histogram = " ".join(str(n) for n in base["pool_correct_of_8"])
+    teacher = card["model"]["warm_start"]["teacher"]
     return f"""# The embedded policy
 
-A Qwen2 architecture of {card["parameters"]:,} parameters with a character tokenizer, trained from scratch to imitate an
-unreliable teacher of left-to-right arithmetic modulo 100 (`7*5-9?` -> `7*5=35;35-9=26#26`). The teacher has wrong
-habits: with probability {card["model"]["warm_start"]["teacher"]["habit"]:g} a subtraction takes the absolute difference
-and a multiplication drops the carries. So the policy knows the skill but seldom shows it: a start from which GRPO has
-something to learn. It is of no use for anything else.
+A Qwen2 architecture of {card["parameters"]:,} parameters with a character tokenizer, trained from scratch to imitate a
+teacher of left-to-right arithmetic modulo 100 (`7*5-9?` -> `7*5=35;35-9=26#26`). The first {teacher["faultless"]:.0%}
+of the examples are right. In the rest the teacher has wrong habits (with probability {teacher["habit"]:g} a subtraction
+takes the absolute difference and a multiplication drops the carries), makes slips, and sometimes skips the steps. So
+the policy knows the skill but seldom shows it: a start from which GRPO has something to learn. It is of no other use.
 
-Rebuild it with `{COMMAND}`. Built on {card["machine"]}, torch {card["torch"]}: there the weights come out bit for bit
-the same (SHA-256 `{card["weights_sha256"][:16]}...`).
+Rebuild it with `{COMMAND}`.
+Built on: {card["machine"]}, torch {card["torch"]}. There the weights come out bit for bit the same (SHA-256
+`{card["weights_sha256"]}`).
 
-Accuracy on the {base["test_questions"]} held-out test questions of 1 to 6 steps; {base["samples_per_question"]} samples
-per question, greedy once:
+Accuracy on the {base["test_questions"]} held-out test questions of 1 to 6 steps ({base["samples_per_question"]} samples
+per question, greedy once):
 
 | decoding | accuracy |
 |---|---|

@@ -27,10 +27,10 @@ class Teacher(Strict):
     """The unreliable teacher that the embedded policy imitates in its warm start (arithmetic only)."""
 
     habit: float = Field(0.6, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
-    noise_add: float = Field(0.08, ge=0, le=1, description="probability that the result of a + step is random")
-    noise_subtract: float = Field(0.12, ge=0, le=1, description="the same for a - step")
-    noise_multiply: float = Field(0.20, ge=0, le=1, description="the same for a * step")
-    direct_answers: float = Field(0.15, ge=0, lt=1, description="share of examples that skip the written steps")
+    noise_add: float = Field(0.05, ge=0, le=1, description="probability that the result of a + step is random")
+    noise_subtract: float = Field(0.08, ge=0, le=1, description="the same for a - step")
+    noise_multiply: float = Field(0.12, ge=0, le=1, description="the same for a * step")
+    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
     longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
     faultless: float = Field(
         0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
@@ -40,7 +40,7 @@ class Teacher(Strict):
 class WarmStart(Strict):
     """Supervised start of the embedded policy (TRL SFTTrainer); cached by content."""
 
-    updates: int = Field(1500, ge=1, description="optimizer updates")
+    updates: int = Field(2000, ge=1, description="optimizer updates")
     batch_size: int = Field(96, ge=1, description="examples per update")
     learning_rate: float = Field(4e-3, gt=0, description="peak rate of the cosine schedule")
     seed: int = Field(0, ge=0, description="seed of the weights and of the example order")
@@ -126,9 +126,9 @@ class Arithmetic(Strict):
 class Limits(Strict):
     """Use only the first questions of a split (fixed order, so every arm sees the same ones)."""
 
-    train: int | None = Field(None, ge=1)
-    validation: int | None = Field(None, ge=1)
-    test: int | None = Field(None, ge=1)
+    train: int | None = Field(None, ge=1, description="training questions (the pool)")
+    validation: int | None = Field(None, ge=1, description="validation questions")
+    test: int | None = Field(None, ge=1, description="test questions")
 
 
 class DatasetSpec(Strict):
@@ -240,15 +240,17 @@ class EvaluateSpec(Strict):
 class CenterBand(Strict):
     """The items nearest a centre; how many is the `fraction` beside it."""
 
-    center: Literal["mean", "median"] | Annotated[float, Field(ge=0, le=1)] = Field("mean")
+    center: Literal["mean", "median"] | Annotated[float, Field(ge=0, le=1)] = Field(
+        "mean", description="of the scores, or a value on their scale"
+    )
 
 
 class RangeBand(Strict):
     """The items between two bounds, as values of the score or as quantiles of it."""
 
-    low: float = Field(ge=0, le=1)
-    high: float = Field(ge=0, le=1)
-    scale: Literal["value", "quantile"] = "value"
+    low: float = Field(ge=0, le=1, description="lower bound")
+    high: float = Field(ge=0, le=1, description="upper bound")
+    scale: Literal["value", "quantile"] = Field("value", description="what the bounds count: scores or ranks")
 
     @model_validator(mode="after")
     def _ordered(self) -> RangeBand:
@@ -405,7 +407,7 @@ class IntRange(Strict):
 class Choice(Strict):
     """One of the listed values."""
 
-    choice: list[Scalar] = Field(min_length=1)
+    choice: list[Scalar] = Field(min_length=1, description="the values")
 
 
 def _range_kind(value: Any) -> str | None:
@@ -427,8 +429,10 @@ class SweepSpec(Strict):
 
     arm: str = Field(description="the arm whose fields are searched")
     space: dict[str, Range] = Field(min_length=1, description="dotted path -> range")
-    metric: Literal["validation_accuracy", "validation_accuracy_auc"] = Field("validation_accuracy")
-    direction: Literal["maximize", "minimize"] = "maximize"
+    metric: Literal["validation_accuracy", "validation_accuracy_auc"] = Field(
+        "validation_accuracy", description="at the end, or averaged over the run (auc); mean over seeds"
+    )
+    direction: Literal["maximize", "minimize"] = Field("maximize", description="of the metric")
     trials: int = Field(20, ge=1, description="trials in total; a resumed study makes the missing ones")
     batch: int = Field(2, ge=1, description="trials asked at once: fixes the outcome of a parallel sweep")
     seeds: list[Seed] = Field(default_factory=lambda: [1000, 1001], min_length=1, description="not those of the tables")
