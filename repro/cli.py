@@ -195,17 +195,12 @@ def _load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:
 
 
 def _run(options: argparse.Namespace) -> int:
-    from repro.spec.load import resolved_yaml
-
     loaded = _load(options)
-    spec = loaded.spec
-    resolved = options.runs / "specs" / f"{spec.name}.yaml"
-    resolved.parent.mkdir(parents=True, exist_ok=True)
-    resolved.write_text(f"# written by: {_command('run', options)}\n{resolved_yaml(spec)}", encoding="utf-8")
-
     from repro.launch.run import run_study
 
-    code = run_study(loaded, options.runs, options.jobs, options.fail_fast, launcher="local")
+    code: int = run_study(loaded, options.runs, options.jobs, options.fail_fast)
+    if code > 1:  # stopped from outside: what is there is no result yet
+        return code
     if options.report or options.smoke:
         _write_report(loaded, options)
     else:

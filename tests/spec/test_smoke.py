@@ -1,0 +1,88 @@
+"""A smoke study keeps its arms, is valid by the same checks, and is small."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from repro.spec.checks import check
+from repro.spec.estimate import estimate
+from repro.spec.expand import expand
+from repro.spec.load import load_spec, parse_spec, resolved_yaml
+from repro.spec.schema import Spec, TinyModel
+from repro.spec.smoke import shrink
+from tests.spec.conftest import Load
+
+EXPERIMENTS = sorted((Path(__file__).parents[2] / "experiments").rglob("*.yaml"))
+
+HARD = """\
+name: hard
+model: {tiny: {width: 48, heads: 2}}
+dataset: {arithmetic: {pool: 4096}, limits: {train: 100, test: 8}}
+train: {questions_per_step: 64, group_size: 16, minibatches: 8, max_completion_tokens: 64}
+evaluate: {questions: 5, base_temperatures: []}
+arms:
+  tenth: {selection: {method: random, fraction: 0.7}, train: {questions_per_step: 64, learning_rate: 1e-5}}
+  rates: {selection: {method: pass_rate, samples: 32, band: {low: 0.01, high: 0.99}}}
+  narrow: {selection: {method: confidence, band: {low: 0.0, high: 0.99, scale: quantile}}}
+  dots: {selection: {method: difficulty, references: 90}}
+  rr: {extends: dots, replay: {fresh: 0.984375, capacity: 1}}
+  rr_little: {extends: dots, replay: {fresh: 0.015625, capacity: 63}}
+axes: {selection.fraction: [0.7, 0.9], train.learning_rate: [1e-4, 2e-4], selection.references: [80, 90]}
+seeds: [5, 6]
+sweep: {arm: tenth, space: {selection.fraction: {float: [0.65, 0.9]}, train.group_size: {choice: [8, 16]}}, trials: 40}
+"""
+
+
+@pytest.mark.parametrize("path", EXPERIMENTS, ids=lambda path: path.stem)
+def test_every_shipped_study_shrinks_to_a_valid_one(path: Path) -> None:
+    _is_small_and_valid(load_spec(path, smoke=True).spec, load_spec(path).spec)
+
+
+def test_a_study_with_everything_shrinks_to_a_valid_one(load: Load) -> None:
+    small, spec = load(HARD, smoke=True).spec, load(HARD).spec
+    _is_small_and_valid(small, spec)
+    assert small.arms["tenth"].train == {"learning_rate": 1e-5}
+    assert small.axes == {"selection.fraction": [0.7], "train.learning_rate": [1e-4]}
+    assert small.evaluate.questions == 5
+    assert small.dataset[0].limits.train == 100
+    assert small.model[0].tiny is not None
+    assert small.model[0].tiny.warm_start.updates == 40
+    assert small.sweep is not None
+    assert list(small.sweep.space) == ["selection.fraction"]
+    assert small.sweep.trials == 2
+
+
+def _is_small_and_valid(small: Spec, spec: Spec) -> None:
+    assert small.name == f"{spec.name}-smoke"
+    assert check(small, {}) == []
+    assert parse_spec(small.model_dump(mode="json", exclude_none=True)) == small
+    assert list(small.arms) == list(spec.arms)
+    for name, arm in spec.arms.items():
+        assert small.arms[name].selection.method == arm.selection.method
+        assert (small.arms[name].replay is None) == (arm.replay is None)
+    assert len(small.seeds) == 1
+    assert (small.train.steps, small.train.questions_per_step, small.evaluate.samples) == (2, 8, 1)
+    for cell in expand(small):
+        assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 64
+        cost = estimate(cell, [])
+        assert cost.probes is not None
+        assert cost.probes <= 64
+
+
+def test_the_shipped_policy_is_kept_and_any_other_is_warmed_up_shortly(load: Load) -> None:
+    assert load("arms: {full: {}}\n", smoke=True).spec.model[0].tiny == TinyModel()
+    other = load("arms: {full: {}}\n", ["model.tiny.warm_start.updates=1000"], smoke=True).spec.model[0].tiny
+    assert other is not None
+    assert other.warm_start.updates == 40
+    short = load("arms: {full: {}}\n", ["model.tiny.warm_start.updates=7"], smoke=True).spec.model[0].tiny
+    assert short is not None
+    assert short.warm_start.updates == 7
+
+
+def test_a_budget_gives_way_to_two_steps(load: Load) -> None:
+    spec = load("arms: {full: {}}\nbudget: {tokens: 10}\n").spec
+    assert shrink(spec).budget is None
+    assert shrink(spec).train.steps == 2
+    assert "steps: 2" in resolved_yaml(shrink(spec))
