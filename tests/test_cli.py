@@ -1,0 +1,176 @@
+"""The command line as users meet it: as a process, with its exit codes, its speed and its words."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from repro.cli import build_parser, main
+
+ROOT = Path(__file__).parents[1]
+QUICKSTART = ROOT / "experiments" / "quickstart.yaml"
+COMMANDS = ["run", "plan", "sweep", "report", "status", "why", "validate", "schema", "warm-start"]
+
+
+def repro(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
+    """`python -m repro ...` in the repository."""
+    environment = {**os.environ, **variables}
+    command = [sys.executable, "-m", "repro", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=60)
+
+
+def test_help_lists_every_command() -> None:
+    shown = repro("--help")
+    assert shown.returncode == 0
+    assert all(f"\n    {command}" in shown.stdout for command in COMMANDS)
+    assert list(build_parser()[1]) == COMMANDS
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([command, "--help"])
+    assert ended.value.code == 0
+    assert "usage: python -m repro " + command in capsys.readouterr().out
+
+
+def test_help_answers_in_under_three_tenths_of_a_second() -> None:
+    seconds = [9.0]
+    while min(seconds) >= 0.3 and len(seconds) < 10:  # the best of several, because other processes share the cores
+        start = time.perf_counter()
+        assert repro("--help").returncode == 0
+        seconds.append(time.perf_counter() - start)
+    assert min(seconds) < 0.3, seconds
+
+
+def test_help_and_mistakes_of_the_command_line_import_nothing_heavy() -> None:
+    code = (
+        "import sys\nfrom repro.cli import main\ncode = main({arguments})\n"
+        "heavy = [m for m in ('torch', 'numpy', 'pandas', 'pydantic', 'yaml', 'mlflow', 'rich') if m in sys.modules]\n"
+        "print(code, heavy)"
+    )
+    for arguments in (["rnu"], ["plan", "x.yaml", "--jbos", "2"], []):
+        command = [sys.executable, "-c", code.format(arguments=arguments)]
+        shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+        assert shown.stdout.splitlines()[-1] == "2 []"
+
+
+def test_planning_imports_no_torch(tmp_path: Path) -> None:
+    code = (
+        "import sys\nfrom repro.cli import main\n"
+        f"code = main(['plan', {str(QUICKSTART)!r}, '--runs', {str(tmp_path)!r}])\n"
+        "print(code, [m for m in ('torch', 'transformers', 'pandas', 'mlflow') if m in sys.modules])"
+    )
+    shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert shown.stdout.splitlines()[-1] == "0 []"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["rnu", "x.yaml"], "got command 'rnu', expected one of run, plan"),
+        (["rnu", "x.yaml"], "did you mean run?"),
+        (["run", str(QUICKSTART), "--fial-fast"], "got '--fial-fast', expected an option, did you mean --fail-fast?"),
+        (["run", str(QUICKSTART), "--job=2"], "got '--job=2', expected an option, did you mean --jobs?"),
+        (["run"], "the following arguments are required: SPEC"),
+        (["plan", str(QUICKSTART), "more"], "got 'more', expected nothing more"),
+        (["plan", str(QUICKSTART), "--jobs", "0"], "got '0', expected a whole number >= 1"),
+        (["plan", str(QUICKSTART), "--jobs", "two"], "got 'two', expected a whole number >= 1"),
+        (["plan", str(QUICKSTART), "-S", "train.steps"], "expected PATH=VALUE"),
+        (["plan", str(QUICKSTART), "-S", "train.stepz=1"], "did you mean steps?"),
+        (["plan", "experiments/quickstat.yaml"], "no such file, did you mean experiments/quickstart.yaml?"),
+        (["sweep", str(QUICKSTART)], "got no sweep section"),
+        (["why", "v1-0", "--runs", "/nonexistent"], "expected one run of /nonexistent"),
+        (["--smoke"], "expected a command"),
+    ],
+)
+def test_mistakes_exit_with_2_and_no_traceback(arguments: list[str], message: str) -> None:
+    shown = repro(*arguments)
+    assert shown.returncode == 2
+    assert message in shown.stderr
+    assert "Traceback" not in shown.stderr
+    assert shown.stdout == ""
+
+
+def test_no_command_shows_the_help_and_exits_with_2() -> None:
+    shown = repro()
+    assert shown.returncode == 2
+    assert "COMMAND" in shown.stdout
+
+
+def test_validate_tells_the_mistakes_of_every_file_and_the_good_ones(tmp_path: Path) -> None:
+    for name, steps in (("a", 0), ("b", 5), ("c", -1)):
+        text = f"name: {name}\nmodel: tiny\ndataset: arithmetic\ntrain: {{steps: {steps}}}\narms: {{full: {{}}}}\n"
+        (tmp_path / f"{name}.yaml").write_text(text)
+    shown = repro("validate", *(str(tmp_path / f"{name}.yaml") for name in "abc"))
+    assert shown.returncode == 2
+    assert f"{tmp_path}/a.yaml:4: train.steps: got 0" in shown.stderr
+    assert f"{tmp_path}/c.yaml:4: train.steps: got -1" in shown.stderr
+    assert f"{tmp_path}/b.yaml: valid, 3 cells" in shown.stdout
+    assert repro("validate", str(tmp_path / "b.yaml")).returncode == 0
+
+
+def test_warnings_go_to_stderr_and_do_not_fail(tmp_path: Path) -> None:
+    shown = repro("plan", str(QUICKSTART), "-S", "evaluate.every=100", "--runs", str(tmp_path), "--json")
+    assert shown.returncode == 0
+    assert "evaluate.every: warning: has no effect" in shown.stderr
+    assert json.loads(shown.stdout)["name"] == "quickstart"
+
+
+def test_plan_counts_the_cells_of_the_quickstart(tmp_path: Path) -> None:
+    data = json.loads(repro("plan", str(QUICKSTART), "--json", "--runs", str(tmp_path)).stdout)
+    assert data["counts"]["todo"] == len(data["cells"]) == 15
+    table = repro("plan", str(QUICKSTART), REPRO_RUNS=str(tmp_path)).stdout
+    assert "quickstart: 15 cells (15 to do)" in table
+
+
+def test_the_runs_directory_comes_from_the_option_before_the_environment(tmp_path: Path) -> None:
+    assert f"no runs in {tmp_path}/a" in repro("status", REPRO_RUNS=f"{tmp_path}/a").stdout
+    assert f"no runs in {tmp_path}/b" in repro("status", "--runs", f"{tmp_path}/b", REPRO_RUNS=f"{tmp_path}/a").stdout
+
+
+def test_status_and_why_look_at_a_study(tmp_path: Path) -> None:
+    shown = repro("status", str(QUICKSTART), "--runs", str(tmp_path))
+    assert shown.stdout.rstrip().endswith("15 to do")
+    rows = json.loads(repro("status", str(QUICKSTART), "--smoke", "--json", "--runs", str(tmp_path)).stdout)
+    assert {row["study"] for row in rows} == {"quickstart-smoke"}
+    shown = repro("why", f"{QUICKSTART}:dots:0", "--runs", str(tmp_path))
+    assert shown.returncode == 0
+    assert "dots, seed 0): to do" in shown.stdout
+
+
+def test_schema_prints_what_is_shipped() -> None:
+    assert repro("schema").stdout == (ROOT / "experiments" / "schema.json").read_text()
+
+
+def test_a_reader_that_leaves_early_is_no_error() -> None:
+    command = f"{sys.executable} -m repro schema | true; echo ${{PIPESTATUS[0]}}"
+    shown = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
+    assert (shown.stdout, shown.stderr) == ("0\n", "")
+
+
+def test_an_interrupt_exits_with_130_and_no_traceback(tmp_path: Path) -> None:
+    pipe = tmp_path / "spec.yaml"
+    os.mkfifo(pipe)
+    command = [sys.executable, "-m", "repro", "plan", str(pipe)]
+    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    writer = None
+    while writer is None and process.poll() is None:
+        try:
+            writer = os.open(pipe, os.O_WRONLY | os.O_NONBLOCK)  # fails until the command waits for its spec
+        except OSError:
+            time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    _, shown = process.communicate(timeout=30)
+    assert writer is not None
+    os.close(writer)
+    assert process.returncode == 130
+    assert "interrupted" in shown
+    assert "Traceback" not in shown
