@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.cache import Cache
 from repro.errors import UserError
-from repro.models.warm_start import COST_FILE, build_warm_start, warm_start_key
+from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
 from repro.spec.schema import DatasetSpec, ModelSpec, TinyModel
 from repro.tasks.problem import TaskData
 
@@ -83,7 +83,8 @@ def load_policy(
     else:
         directory = _checked_directory(str(model.path))
         name = str(directory)
-    loaded, tokenizer = _load(model, name)
+    with quiet():
+        loaded, tokenizer = _load(model, name)
     if model.hub is not None:
         directory = _snapshot(model.hub, model.revision) or directory
     return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost)

@@ -15,9 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repro.errors import UserError
+from repro.models.teacher import lessons
 from repro.spec.schema import DatasetSpec, TinyModel
 from repro.tasks.arithmetic import ALPHABET
 from repro.tasks.problem import TaskData
+from repro.tasks.prompts import render_prompt
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -66,8 +68,9 @@ def build_warm_start(
     say = progress or (lambda message, done: None)
     say("warm start: examples", 0.0)
     rng = np.random.default_rng([tiny.warm_start.seed, 731_058])
-    tokenizer = _tokenizer(tiny, dataset, data)
-    rows = _rows(tiny, dataset, data, tokenizer, rng)
+    pairs = _pairs(tiny, dataset, data, rng)
+    tokenizer = _tokenizer(tiny, dataset, pairs)
+    rows = _rows(pairs, tiny, dataset, data, tokenizer, rng)
     model = build_tiny(tiny, tokenizer, positions=256 if dataset.arithmetic else 2 * LONGEST_TEXT)
     wall, cpu = time.perf_counter(), time.process_time()
     threads = torch.get_num_threads()
@@ -84,9 +87,9 @@ def build_warm_start(
         "seconds": time.perf_counter() - wall,
         "cpu_seconds": time.process_time() - cpu,
     }
-    model.generation_config.do_sample = False
-    model.save_pretrained(directory)
-    tokenizer.save_pretrained(directory)
+    with quiet():
+        model.save_pretrained(directory)
+        tokenizer.save_pretrained(directory)
     record = {
         "key": warm_start_key(tiny, dataset),
         "model": tiny.model_dump(mode="json"),
@@ -102,38 +105,39 @@ def build_warm_start(
     return record
 
 
-def _tokenizer(tiny: TinyModel, dataset: DatasetSpec, data: TaskData) -> PreTrainedTokenizerBase:
+def _pairs(tiny: TinyModel, dataset: DatasetSpec, data: TaskData, rng: np.random.Generator) -> list[tuple[str, str]]:
+    """Questions with the completions to imitate. Of arithmetic, nothing of `data` is used: its key does not name it."""
+    if dataset.arithmetic is not None:
+        return lessons(tiny.warm_start.teacher, tiny.warm_start.updates * tiny.warm_start.batch_size, rng)
+    return [(p.question, data.answer_format.completion(p)) for p in data.train]
+
+
+def _tokenizer(tiny: TinyModel, dataset: DatasetSpec, pairs: list[tuple[str, str]]) -> PreTrainedTokenizerBase:
     from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
 
-    if tiny.tokenizer == "bpe":
-        texts = [text for p in data.train for text in (p.question, data.answer_format.completion(p))]
-        try:
-            return bpe_tokenizer(texts, tiny.vocabulary)
-        except ValueError as error:
-            raise UserError(f"model.tiny.vocabulary: {error}") from error
-    return character_tokenizer(ALPHABET if dataset.arithmetic is not None else None)
+    if tiny.tokenizer == "characters":
+        return character_tokenizer(ALPHABET if dataset.arithmetic is not None else None)
+    try:
+        return bpe_tokenizer((text for pair in pairs for text in pair), tiny.vocabulary)
+    except ValueError as error:
+        raise UserError(f"model.tiny.vocabulary: {error}") from error
 
 
 def _rows(
-    tiny: TinyModel, dataset: DatasetSpec, data: TaskData, tokenizer: PreTrainedTokenizerBase, rng: np.random.Generator
+    pairs: list[tuple[str, str]],
+    tiny: TinyModel,
+    dataset: DatasetSpec,
+    data: TaskData,
+    tokenizer: PreTrainedTokenizerBase,
+    rng: np.random.Generator,
 ) -> list[dict[str, list[int]]]:
     """updates x batch_size examples as token ids and labels (-100 on the prompt), in the order of training."""
-    from repro.models.teacher import lessons
-
     size = tiny.warm_start.batch_size
     n = tiny.warm_start.updates * size
-    if dataset.arithmetic is not None:
-        pairs = lessons(tiny.warm_start.teacher, n, rng)
-        prompts = [question for question, _ in pairs]
-        completions = [completion for _, completion in pairs]
-    else:
-        from repro.tasks.prompts import render_prompt
-
-        suffix = data.answer_format.question_suffix
-        prompts = [render_prompt(p.question, tokenizer, None, suffix) for p in data.train]
-        completions = [data.answer_format.completion(p) for p in data.train]
+    suffix = data.answer_format.question_suffix
+    prompts = [render_prompt(question, tokenizer, None, suffix) for question, _ in pairs]
     heads = tokenizer(prompts, add_special_tokens=False)["input_ids"]
-    tails = tokenizer(completions, add_special_tokens=False)["input_ids"]
+    tails = tokenizer([completion for _, completion in pairs], add_special_tokens=False)["input_ids"]
     examples = []
     for head, tail in zip(heads, tails, strict=True):
         if len(head) + len(tail) < LONGEST_TEXT:
@@ -164,7 +168,7 @@ def _train(
     import torch
     from accelerate.state import AcceleratorState, PartialState
     from datasets import Dataset
-    from transformers import TrainerCallback
+    from transformers import PrinterCallback, TrainerCallback
     from trl import SFTConfig, SFTTrainer
 
     updates = tiny.warm_start.updates
@@ -223,8 +227,6 @@ def _train(
             data_collator=collate,
             callbacks=[Report()],
         )
-        from transformers.trainer_callback import PrinterCallback
-
         trainer.remove_callback(PrinterCallback)
         trainer.train()
     # Accelerate remembers the CPU for the whole process; a GRPO trainer after us may want the GPU.
@@ -232,6 +234,20 @@ def _train(
     PartialState._reset_state()
     model.eval()
     return losses
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Without transformers' own progress bars, which a log of plain lines has no use for."""
+    from transformers.utils import logging
+
+    enabled = logging.is_progress_bar_enabled()
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if enabled:
+            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager

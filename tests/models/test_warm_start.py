@@ -14,6 +14,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from repro.errors import UserError
 from repro.models.warm_start import build_warm_start, warm_start_key
 from repro.spec.schema import Arithmetic, DatasetSpec, Teacher, TinyModel, WarmStart
+from repro.tasks.arithmetic import make_arithmetic
 from repro.tasks.problem import AnswerFormat, Problem, TaskData
 from tests.models.conftest import DATASET, SMALL
 
@@ -86,6 +87,20 @@ def test_the_key_ignores_pools_and_labels():
 )
 def test_the_key_changes_with_every_field_that_changes_the_weights(changed):
     assert warm_start_key(changed, ARITHMETIC) != warm_start_key(TinyModel(), ARITHMETIC)
+
+
+def test_arithmetic_weights_do_not_depend_on_the_pool_whose_digest_the_key_leaves_out(tmp_path):
+    for tokenizer in ("characters", "bpe"):
+        start = WarmStart(updates=2, batch_size=8)
+        tiny = SMALL.model_copy(update={"tokenizer": tokenizer, "vocabulary": 280, "warm_start": start})
+        files = []
+        for seed in (0, 1):
+            dataset = DatasetSpec(arithmetic=Arithmetic(pool=32, test=8, validation=0, seed=seed))
+            place = tmp_path / f"{tokenizer}-{seed}"
+            place.mkdir()
+            build_warm_start(place, tiny, dataset, make_arithmetic(dataset.arithmetic))
+            files.append([(place / name).read_bytes() for name in ("tokenizer.json", "model.safetensors")])
+        assert files[0] == files[1]
 
 
 def text_data(n: int, words: int = 3) -> TaskData:
