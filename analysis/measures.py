@@ -85,7 +85,7 @@ class TimeToTarget:
     axis: str
     target: float
     times: tuple[float, ...]  # per seed, NaN where censored
-    budgets: tuple[float, ...]  # per seed, what it had spent at its last evaluation
+    after: tuple[float, ...]  # per seed, when it was last known not to be there: the evaluation before, or its end
     median: Bounds
     speedup: Ratio | None  # against the baseline; None for the baseline
 
@@ -226,30 +226,33 @@ class Measures:
         return self._target is None
 
     def _time(self, series: Series, axis: str, target: float) -> TimeToTarget:
-        times, budgets = self._crossings(series, axis, target)
+        times, after = self._crossings(series, axis, target)
         reference = self.panel.baseline_of(series)
         speedup = None
         if reference is not None:
             name = f"{self.panel.title}/{series.label}/{axis}/{target:.6f}"
-            speedup = ratio_of_medians(*self._crossings(reference, axis, target), times, budgets, _generator(name))
-        return TimeToTarget(series, axis, target, tuple(times), tuple(budgets), median_time(times, budgets), speedup)
+            speedup = ratio_of_medians(*self._crossings(reference, axis, target), times, after, _generator(name))
+        return TimeToTarget(series, axis, target, tuple(times), tuple(after), median_time(times, after), speedup)
 
     def _crossings(self, series: Series, axis: str, target: float) -> tuple[list[float], list[float]]:
-        """Time to target and budget per seed.
+        """Time to target per seed, and when it was last known not to be there.
 
         A baseline that races to its own final mean holds it, on average, at its end and cannot confirm it after that.
         Its seeds that do not hold it earlier therefore count with their whole budget, as in the papers, and not as
         censored: that can only understate the speedup of an arm that gets there.
         """
         own = self.own_target and series in self.panel.references and target == self.target(series)
-        times, budgets = [], []
+        times, after = [], []
         for run in series.runs:
             cost, scores = run.evaluated_cost(AXES[axis], self.panel.main)
             index = sustained_crossing(list(scores), target)
-            missed = float(cost[-1]) if own else math.nan
-            times.append(missed if index is None else float(cost[index]))
-            budgets.append(float(cost[-1]))
-        return times, budgets
+            if index is None:
+                times.append(float(cost[-1]) if own else math.nan)
+                after.append(float(cost[-1]))
+            else:
+                times.append(float(cost[index]))
+                after.append(float(cost[max(0, index - 1)]))
+        return times, after
 
     # ------------------------------------------------------------ groups and predictor
 

@@ -218,20 +218,21 @@ class Ratio:
         return int(self.low > reference) - int(self.high < reference)
 
 
-def median_time(times: ArrayLike, budgets: ArrayLike) -> Bounds:
-    """Median time to target. A censored run (time NaN) took longer than its own budget, how much is not known.
+def median_time(times: ArrayLike, after: ArrayLike) -> Bounds:
+    """Median time to target. A censored run (time NaN) took longer than `after`, how much is not known.
 
     `high` is infinite where the median is itself a censored run.
     """
-    low, high = _bounds(times, budgets)
+    t, known = _runs(times, after)
+    low, high = np.where(np.isnan(t), known, t), np.where(np.isnan(t), np.inf, t)
     return Bounds(float(np.median(low)), _upper_median(high))
 
 
 def ratio_of_medians(
     baseline: ArrayLike,
-    baseline_budgets: ArrayLike,
+    baseline_after: ArrayLike,
     arm: ArrayLike,
-    arm_budgets: ArrayLike,
+    arm_after: ArrayLike,
     generator: np.random.Generator,
     resamples: int = RESAMPLES,
     level: float = LEVEL,
@@ -240,23 +241,25 @@ def ratio_of_medians(
 
     Args:
         baseline, arm: time to target per run, NaN where the target was not reached (censored).
-        baseline_budgets, arm_budgets: what each run had spent when it ended; a censored time lies above it.
+        baseline_after, arm_after: per run, the last time at which it was known not to have reached the target: the
+            evaluation before, or for a censored run all that it had spent when it ended.
 
-    Each resample gives a range of ratios that the censored runs allow; the interval runs from the lower quantile of
-    the smallest to the upper quantile of the largest, so censoring can only widen it. Raises ValueError for no runs.
+    The point uses the times at which the target was seen; censored runs leave it a range. The interval also knows that
+    a run may have got there at any moment since the evaluation before: each resample gives the range of ratios that
+    this and the censored runs allow, and the interval runs from the lower quantile of the smallest to the upper
+    quantile of the largest. Raises ValueError for no runs.
     """
-    b_low, b_high = _bounds(baseline, baseline_budgets)
-    a_low, a_high = _bounds(arm, arm_budgets)
-    point = Bounds(
-        _divide(float(np.median(b_low)), _upper_median(a_high)), _divide(_upper_median(b_high), float(np.median(a_low)))
-    )
-    n = (len(b_low), len(a_low))
+    (b_at, b_after), (a_at, a_after) = _runs(baseline, baseline_after), _runs(arm, arm_after)
+    b_high, a_high = np.where(np.isnan(b_at), np.inf, b_at), np.where(np.isnan(a_at), np.inf, a_at)
+    b_point, a_point = median_time(b_at, b_after), median_time(a_at, a_after)
+    point = Bounds(_divide(b_point.low, a_point.high), _divide(b_point.high, a_point.low))
+    n = (len(b_at), len(a_at))
     if min(n) < 2:
         return Ratio(point, math.nan, math.nan, n)
     b_draw = generator.integers(n[0], size=(resamples, n[0]))
     a_draw = generator.integers(n[1], size=(resamples, n[1]))
-    lows = _divide_all(np.median(b_low[b_draw], axis=1), _upper_medians(a_high[a_draw]))
-    highs = _divide_all(_upper_medians(b_high[b_draw]), np.median(a_low[a_draw], axis=1))
+    lows = _divide_all(np.median(b_after[b_draw], axis=1), _upper_medians(a_high[a_draw]))
+    highs = _divide_all(_upper_medians(b_high[b_draw]), np.median(a_after[a_draw], axis=1))
     tail = (1 - level) / 2
     # Order statistics, not interpolation: between a finite and an infinite ratio there is nothing to interpolate.
     low = float(np.quantile(lows, tail, method="lower"))
@@ -264,12 +267,13 @@ def ratio_of_medians(
     return Ratio(point, low, high, n)
 
 
-def _bounds(times: ArrayLike, budgets: ArrayLike) -> tuple[Array, Array]:
-    t, limit = np.asarray(times, float), np.asarray(budgets, float)
-    if t.shape != limit.shape or t.ndim != 1 or not len(t):
-        raise ValueError(f"expected one time and one budget per run, got shapes {t.shape} and {limit.shape}")
-    censored = np.isnan(t)
-    return np.where(censored, limit, t), np.where(censored, np.inf, t)
+def _runs(times: ArrayLike, after: ArrayLike) -> tuple[Array, Array]:
+    t, known = np.asarray(times, float), np.asarray(after, float)
+    if t.shape != known.shape or t.ndim != 1 or not len(t):
+        raise ValueError(f"expected one time and one bound per run, got shapes {t.shape} and {known.shape}")
+    if (known > t).any():  # False for NaN
+        raise ValueError(f"a bound lies after its time: {known} and {t}")
+    return t, known
 
 
 def _upper_median(values: Array) -> float:

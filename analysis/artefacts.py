@@ -1,0 +1,34 @@
+"""Which of the papers' tables and figures can be made, by the name that a spec asks for them under."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Sequence
+
+from analysis import dots_rr, ufo_rl
+from analysis.measures import Measures
+from analysis.pictures import Picture
+from analysis.tables import Table
+from repro.errors import UserError
+
+ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
+    "dots_rr.table_1": dots_rr.table_1,
+    "dots_rr.figure_4": dots_rr.figure_4,
+    "ufo_rl.table_4": ufo_rl.table_4,
+    "ufo_rl.table_5": ufo_rl.table_5,
+    "ufo_rl.table_6": ufo_rl.table_6,
+}
+
+
+def check_artefacts(names: Sequence[str], where: str) -> None:
+    """Raise UserError for a name that is none of `ARTEFACTS`, with the nearest one that is."""
+    for index, name in enumerate(names):
+        if name not in ARTEFACTS:
+            near = difflib.get_close_matches(name, ARTEFACTS, n=1)
+            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(ARTEFACTS)}"
+            raise UserError(f"{where}: report.artefacts.{index}: got {name!r}; {hint}")
+
+
+def make_artefacts(names: Sequence[str], panels: Sequence[Measures]) -> list[Table | Picture]:
+    """The artefacts in the order asked for. Names must have passed `check_artefacts`."""
+    return [made for name in names for made in ARTEFACTS[name](panels)]

@@ -1,0 +1,295 @@
+"""The sentences of a report, each computed from the store: the answer, what stands behind it, and warnings.
+
+No sentence takes a side that its interval does not: an interval clear of zero (of one, for a ratio) reads as better or
+worse, anything else as no clear difference, and a single seed as no interval at all.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from analysis.measures import AXES, HARDLY, NEAR_ZERO, Final, Measures, TimeToTarget
+from analysis.runs import Series, Study
+from analysis.text import brackets, joined, names, number, percent, plural, ratio, sentence, time_bounds
+
+
+@dataclass(frozen=True)
+class Findings:
+    """Text in the light markup of `analysis.tables.as_html`."""
+
+    verdict: str  # one or two sentences: did it save compute?
+    answer: tuple[str, ...]  # the rest of the paragraph
+    warnings: tuple[str, ...]
+
+
+def findings(measures: Measures) -> Findings:
+    """Everything that is said of one panel."""
+    answer = [gain(measures), differences(measures), speed(measures), groups(measures), sharpening(measures)]
+    return Findings(verdict(measures), tuple(text for text in answer if text), warnings(measures))
+
+
+def derived_question(study: Study) -> str:
+    """What the study asks, from the spec's own words or from what it compares."""
+    if study.spec.question:
+        return study.spec.question
+    others = [arm for arm in study.spec.arms if arm != study.baseline]
+    if not others:
+        return f"How does `{study.baseline}` learn?"
+    return f"Do {names(others)} reach the accuracy of `{study.baseline}` with less compute, or a higher one?"
+
+
+# ---------------------------------------------------------------- the verdict
+
+
+def verdict(measures: Measures) -> str:
+    """Which arms saved steps, tokens or seconds, which did not, and which are open."""
+    compared = [series for series in measures.panel.series if measures.panel.baseline_of(series)]
+    references = names([series.label for series in measures.panel.references])
+    if not references:
+        return "The baseline has no finished run, so nothing can be compared."
+    if not compared:
+        return f"Only the baseline {references} has finished runs, so there is nothing to compare."
+    if measures.near_zero:
+        return (
+            f"Accuracy stayed near zero (below {100 * NEAR_ZERO:.0f} %) before and after training, so this study says "
+            "nothing about which arm is better."
+        )
+    unlearned = [series for series in measures.panel.references if not measures.learned(series.label)]
+    if unlearned and measures.own_target:
+        return (
+            f"{names([s.label for s in unlearned])} did not end clearly above the start policy, so time to its final "
+            "accuracy says nothing about saving compute."
+        )
+    if all(min(t.speedup.n) < 2 for t in measures.times if t.speedup):
+        return "There is one seed per arm, so whether an arm saved compute beyond chance cannot be said."
+    return " ".join(part for part in (_saved(measures, compared), _open(measures, compared)) if part)
+
+
+def _saved(measures: Measures, compared: Sequence[Series]) -> str:
+    """Arms that clearly needed less, grouped by what they needed less of."""
+    by_axes: dict[tuple[str, ...], list[str]] = {}
+    for series in compared:
+        axes = tuple(axis for axis in AXES if _clear(measures.time(series.label, axis)) > 0)
+        if axes:
+            by_axes.setdefault(axes, []).append(series.label)
+    references = names([series.label for series in measures.panel.references])
+    goal = f"the final accuracy of {references}" if measures.own_target else "the target accuracy"
+    if not by_axes:
+        return f"**No arm was shown to reach {goal} with less than {references} needed.**"
+    parts = [f"{names(labels)} with clearly fewer {joined(axes)}" for axes, labels in by_axes.items()]
+    return f"**{sentence(goal)[:-1]} was reached by {joined(parts)} than {references} needed.**"
+
+
+def _open(measures: Measures, compared: Sequence[Series]) -> str:
+    """What is said of arms that did not clearly win on any axis."""
+    slower: dict[tuple[str, ...], list[str]] = {}
+    undecided: list[str] = []
+    level: list[str] = []
+    never: list[str] = []
+    for series in compared:
+        signs = {axis: _clear(measures.time(series.label, axis)) for axis in AXES}
+        difference = measures.final(series.label).difference
+        if measures.time(series.label, "steps").censored == len(series.runs):
+            lower = difference is not None and difference.clear_of(0) < 0
+            (never if lower else level).append(series.label)
+        elif any(sign < 0 for sign in signs.values()):
+            slower.setdefault(tuple(axis for axis in AXES if signs[axis] < 0), []).append(series.label)
+        elif not any(signs.values()):
+            undecided.append(series.label)
+    parts = [f"{names(labels)} needed clearly more {joined(axes)}" for axes, labels in slower.items()]
+    if never:
+        parts.append(f"{names(never)} ended clearly lower and did not hold it in any seed")
+    if level:
+        parts.append(f"{names(level)} did not hold it in any seed but did not end clearly lower either")
+    if undecided:
+        parts.append(f"for {names(undecided)} the intervals leave it open")
+    return "; ".join(parts) + "." if parts else ""
+
+
+def _clear(time: TimeToTarget) -> int:
+    return time.speedup.clear_of(1.0) if time.speedup else 0
+
+
+# ---------------------------------------------------------------- the rest of the paragraph
+
+
+def gain(measures: Measures) -> str:
+    """How far the baseline came, and what the start policy was."""
+    start, sentences = measures.start, []
+    for series in measures.panel.references or measures.panel.series[:1]:
+        final = measures.final(series.label)
+        begin = f"The start policy solves {percent(start.sampled)} of {plural(start.questions, 'held-out question')}"
+        size = _change(final.gain.value)
+        interval = brackets(final.gain, 100, sign=True)
+        verb = {1: "a gain of", -1: "a loss of", 0: "no clear change:"}[final.gain.clear_of(0)]
+        amount = size if final.gain.clear_of(0) else f"{number(100 * final.gain.value, sign=True)} points"
+        sentences.append(
+            f"{begin} (avg@{final.samples} at temperature {start.temperature:g}); `{series.label}` solves "
+            f"{percent(final.accuracy)} after {plural(round(final.step.value), 'step')}, {verb} {amount} {interval} "
+            f"over {plural(len(final.per_seed), 'seed')}."
+        )
+    return " ".join(sentences)
+
+
+def differences(measures: Measures) -> str:
+    """Final accuracy against the baseline, arm by arm."""
+    better: list[str] = []
+    worse: list[str] = []
+    unclear: list[str] = []
+    alone: list[str] = []
+    for final in measures.finals:
+        if final.difference is None:
+            continue
+        said = f"`{final.series.label}` ({number(100 * final.difference.value, sign=True)} points "
+        said += f"{brackets(final.difference, 100, sign=True)})"
+        sign = final.difference.clear_of(0)
+        if len(final.per_seed) < 2:
+            alone.append(said)
+        else:
+            (better if sign > 0 else worse if sign < 0 else unclear).append(said)
+    parts = []
+    if better:
+        parts.append(f"{joined(better)} ended higher")
+    if worse:
+        parts.append(f"{joined(worse)} ended lower")
+    if unclear:
+        parts.append(f"{joined(unclear)} ended with no clear difference")
+    if alone:
+        parts.append(
+            f"{joined(alone)}: one seed each, so the interval covers the questions only and no interval over training "
+            "runs is possible"
+        )
+    if not parts:
+        return ""
+    references = names([series.label for series in measures.panel.references])
+    return sentence(f"Against {references} at the end of training, {'; '.join(parts)}")
+
+
+def speed(measures: Measures) -> str:
+    """Time to target by every axis."""
+    if not measures.panel.references or measures.near_zero:
+        return ""
+    sentences = []
+    for reference in measures.panel.references:
+        target = measures.target(reference)
+        own = f", the final mean of `{reference.label}`" if measures.own_target else ""
+        needed = [f"{time_bounds(measures.time(reference.label, axis).median)} {axis}" for axis in AXES]
+        text = f"To hold {number(100 * target)} %{own}, twice in a row, `{reference.label}` needed {joined(needed)}"
+        parts, never = [], []
+        for series in measures.panel.series:
+            if measures.panel.baseline_of(series) is not reference:
+                continue
+            times = [measures.time(series.label, axis) for axis in AXES]
+            missed = times[0].censored
+            if missed == len(series.runs):
+                never.append(f"`{series.label}` ({time_bounds(times[0].median)} steps)")
+                continue
+            told = joined([f"{ratio(time.speedup)} by {time.axis}" for time in times if time.speedup])
+            lost = f", though {missed} of {len(series.runs)} seeds did not get there" if missed else ""
+            parts.append(f"the speedup of `{series.label}` was {told}{lost}")
+        if never:
+            parts.append(f"{joined(never)} did not get there in any seed")
+        sentences.append(sentence("; ".join([text, *parts])))
+    return " ".join(sentences)
+
+
+def groups(measures: Measures) -> str:
+    """Share of groups without gradient, and which arms lowered it."""
+    if not measures.panel.references or math.isnan(measures.zero_variance[0].mean.value):
+        return ""
+    own = [f"{percent(measures.zero(s.label).mean)} under `{s.label}`" for s in measures.panel.references]
+    fewer: list[str] = []
+    more: list[str] = []
+    unclear: list[str] = []
+    for share in measures.zero_variance:
+        if share.difference is None:
+            continue
+        sign = share.difference.clear_of(0)
+        size = f"{number(100 * share.difference.value, sign=True)} points {brackets(share.difference, 100, sign=True)}"
+        said = f"`{share.series.label}` ({size})"
+        (more if sign > 0 else fewer if sign < 0 else unclear).append(said)
+    parts = [f"Averaged over training, the share of rolled-out groups that carried no gradient was {joined(own)}"]
+    if fewer:
+        parts.append(f"lower under {joined(fewer)}")
+    if more:
+        parts.append(f"higher under {joined(more)}")
+    if unclear:
+        parts.append(f"not clearly different under {joined(unclear)}")
+    return sentence("; ".join(parts))
+
+
+def sharpening(measures: Measures) -> str:
+    """How much of a gain sharper decoding of the start policy would have given."""
+    start = measures.start
+    if math.isnan(start.greedy) or not measures.panel.references:
+        return ""
+    reference = measures.final(measures.panel.references[0].label)
+    label, lower = reference.series.label, dict(start.temperatures)
+    told = [f"{number(100 * value)} % at temperature {t:g}" for t, value in sorted(lower.items(), reverse=True)]
+    told.append(f"{number(100 * start.greedy)} % greedily")
+    free = max([start.greedy, *lower.values()]) - start.sampled.value
+    parts = [f"Decoded more sharply and without training, the start policy solves {joined(told)}"]
+    whole = reference.gain.value
+    if reference.gain.clear_of(0) > 0 and free > 0:
+        if free >= whole:
+            parts.append(f"so the whole gain of `{label}` could be sharpening")
+        else:
+            parts.append(f"so {number(100 * free)} of the {number(100 * whole)} points could be sharpening")
+    parts.append(_greedy(reference))
+    return sentence("; ".join(part for part in parts if part))
+
+
+def _greedy(final: Final) -> str:
+    greedy = final.greedy_gain
+    if math.isnan(greedy.value):
+        return ""
+    change = {1: "rose", -1: "fell", 0: "did not clearly change"}[greedy.clear_of(0)]
+    if not greedy.known:
+        change = "went"
+    return (
+        f"its greedy accuracy under `{final.series.label}` {change} "
+        f"({number(100 * greedy.value, sign=True)} points {brackets(greedy, 100, sign=True)})"
+    )
+
+
+def _change(value: float) -> str:
+    return f"{number(abs(100 * value))} points"
+
+
+# ---------------------------------------------------------------- warnings
+
+
+def warnings(measures: Measures) -> tuple[str, ...]:
+    """What a reader must know before believing anything above."""
+    out = []
+    if measures.near_zero:
+        best = max(measures.finals, key=lambda final: final.accuracy.value)
+        out.append(
+            f"**Accuracy is near zero**: {percent(measures.start.sampled, 2)} before training and at best "
+            f"{percent(best.accuracy, 2)} after it (`{best.series.label}`), on "
+            f"{plural(best.questions, 'question')}. Differences at this level mean nothing."
+        )
+    for share in measures.zero_variance:
+        useful = 1 - share.mean.value
+        if useful < HARDLY:
+            out.append(
+                f"**Hardly any group trains** under `{share.series.label}`: on average {number(100 * useful)} % of its "
+                f"groups had rewards that differ (warning below {100 * HARDLY:.0f} %)."
+            )
+    few = sorted({len(series.runs) for series in measures.panel.series})
+    if few[0] < 2:
+        single = [series.label for series in measures.panel.series if len(series.runs) < 2]
+        out.append(f"One seed only for {names(single)}: no interval over training runs is possible.")
+    for series in measures.panel.series:
+        reference = measures.panel.baseline_of(series)
+        if reference is not None and not set(series.seeds) & set(reference.seeds):
+            out.append(f"`{series.label}` shares no seed with `{reference.label}`: no paired difference is possible.")
+    coarse = [final for final in measures.finals if len(final.series.runs[0].evaluations(measures.panel.main)) < 4]
+    if coarse:
+        out.append("Fewer than four evaluations per run: times to target are coarse.")
+    ends = {final.step.value for final in measures.finals}
+    if len(ends) > 1 and measures.panel.series[0].cell.get("budget") is None:
+        out.append("Arms were trained for different numbers of steps: final accuracies are not matched on steps.")
+    return tuple(out)
