@@ -20,6 +20,9 @@ from repro.training.ledger import Ledger
 from repro.training.randomness import BASE, derive_seed
 from repro.training.resources import VERSION, PolicyResources
 
+POOL_QUESTIONS = 1024
+"""Most training questions whose pass rate is measured for the picture of the pool."""
+
 
 def describe_base(
     cell: Cell,
@@ -89,7 +92,7 @@ def describe_base(
     folder = cache.directory("base", key, build)
     record = json.loads((folder / "base.json").read_text())
     say("pass rates of the start policy")
-    rates = resources.base_pass_rates(evaluate.pool_samples)
-    record["pool"] = {"samples": evaluate.pool_samples, "pass_rates": dict(zip(resources.ids, rates, strict=True))}
+    rates = resources.base_pass_rates(evaluate.pool_samples, POOL_QUESTIONS)
+    record["pool"] = {"samples": evaluate.pool_samples, "questions": len(resources.ids), "pass_rates": rates}
     record["warm_start"] = policy.base
     return record

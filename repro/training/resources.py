@@ -68,9 +68,16 @@ class PolicyResources:
         """(N,) pass rates of the start policy over the training questions."""
         return self._cached("pass_rates", self._pass_rate_key(samples), "probe", lambda: self._measure(samples))
 
-    def base_pass_rates(self, samples: int) -> np.ndarray:
-        """(N,) the same for the report's picture of the pool: nobody selects by it, so nobody pays."""
-        return self._cached("pass_rates", self._pass_rate_key(samples), None, lambda: self._measure(samples))
+    def base_pass_rates(self, samples: int, most: int) -> dict[str, float]:
+        """{id: pass rate} of at most `most` training questions, for the report's picture of the pool: nobody selects
+        by it, so nobody pays. A larger pool is represented by questions drawn once, the same for every run."""
+        if len(self.ids) <= most:
+            rates = self._cached("pass_rates", self._pass_rate_key(samples), None, lambda: self._measure(samples))
+            return dict(zip(self.ids, rates.tolist(), strict=True))
+        drawn = np.sort(np.random.default_rng([PASS_RATE, most]).choice(len(self.ids), most, replace=False))
+        fields = {**self._pass_rate_key(samples), "drawn": most}
+        rates = self._cached("pass_rates", fields, None, lambda: self._measure(samples, drawn))
+        return {self.ids[i]: float(rate) for i, rate in zip(drawn, rates, strict=True)}
 
     def embeddings(self) -> np.ndarray:
         """(N, width) mean-pooled last hidden states of the start policy over the question text."""
@@ -98,10 +105,11 @@ class PolicyResources:
         flops = self.sampler.flop_counter.forward(cost.lengths)
         ledger.add("score", scored_tokens=cost.prompt_tokens + cost.scored_tokens, flops=flops)
 
-    def _measure(self, samples: int) -> tuple[np.ndarray, Cost]:
+    def _measure(self, samples: int, indices: np.ndarray | None = None) -> tuple[np.ndarray, Cost]:
         measured, train = Ledger(), self.cell.train
+        problems = self.data.train if indices is None else [self.data.train[i] for i in indices]
         _, rewards = self._sampler(measured).completions(
-            self.data.train, samples, train.temperature, train.top_p, derive_seed(PASS_RATE, samples), "probe"
+            problems, samples, train.temperature, train.top_p, derive_seed(PASS_RATE, samples), "probe"
         )
         return np.array([np.mean(group) for group in rewards]), measured.cost("probe")
 
