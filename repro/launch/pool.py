@@ -260,9 +260,14 @@ class Pool:
 
     @contextlib.contextmanager
     def _thread_variables(self) -> Iterator[None]:
-        """Set the thread variables for the fork server and for spawned jobs, and put this process's back."""
+        """Set the thread variables for the process that is started, and put this process's back.
+
+        One for the fork server: some libraries make their thread pool when they are imported. Its jobs set their own
+        number after the fork. A spawned job imports afterwards and reads the variables.
+        """
+        threads = self.threads if gpus() else 1
         before = {name: os.environ.get(name) for name in worker.THREAD_VARIABLES}
-        os.environ.update({name: str(self.threads) for name in worker.THREAD_VARIABLES})
+        os.environ.update({name: str(threads) for name in worker.THREAD_VARIABLES})
         try:
             yield
         finally:

@@ -5,9 +5,12 @@ Only imports: a thread pool or a CUDA context made here would be broken in every
 
 from __future__ import annotations
 
+import os
+
 from repro.tracking.client import prepare_environment
 
 prepare_environment()
+os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")  # pyarrow's allocator would start one
 
 import mlflow  # noqa: E402, F401
 

@@ -50,6 +50,10 @@ def misbehave(how: str, runs_dir: Path) -> None:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         (runs_dir / "deaf").touch()
         time.sleep(1000)
+    if how == "follows":
+        while not (runs_dir / "deaf").exists():
+            time.sleep(0.02)
+        raise RuntimeError("after the deaf one")
     if how == "slow":
         time.sleep(1.0)
 

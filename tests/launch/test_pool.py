@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
+import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +14,7 @@ import psutil
 import pytest
 
 from repro.launch import pool as pool_module
+from repro.launch.devices import cores
 from repro.launch.pool import Outcome, Pool, Task
 from repro.launch.worker import Target
 from repro.tracking.files import read_json, read_jsonl
@@ -132,10 +136,9 @@ def test_nothing_that_a_job_started_outlives_it(tmp_path: Path) -> None:
 
 def test_a_job_that_does_not_listen_is_killed_after_the_grace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pool_module, "GRACE", 0.5)
-    tasks = tasks_of(tmp_path, "deaf", "raises")
+    tasks = tasks_of(tmp_path, "deaf", "follows")  # the second fails once the first has stopped listening
     outcomes = run(tasks, fail_fast=True)
     assert [outcome.end for outcome in outcomes] == ["stopped", "failed"]
-    assert (tmp_path / "deaf").exists(), "it did ignore the request"
 
 
 def test_a_cell_that_another_command_trains_is_waited_for_not_trained_twice(tmp_path: Path) -> None:
@@ -189,3 +192,27 @@ def test_a_job_has_its_share_of_the_cores_a_group_and_no_terminal(
 def test_a_pool_without_jobs_is_refused(tmp_path: Path, count: int) -> None:
     with pytest.raises(ValueError, match="at least 1"):
         Pool(jobs.job, tmp_path, count)
+
+
+def test_the_fork_server_has_imported_everything_and_started_no_thread(tmp_path: Path) -> None:
+    """In a process of its own: only the first pool of a process chooses what the server imports."""
+    code = f"""
+        from pathlib import Path
+        from repro.launch.pool import Pool
+        from tests.launch import jobs
+        from tests.launch.test_pool import Notes, tasks_of
+        if __name__ == "__main__":
+            tasks = tasks_of(Path({str(tmp_path)!r}), "a", "b")
+            ticks = []
+            Pool(jobs.report_threads, Path({str(tmp_path)!r}), 1).run(tasks, Notes(lambda: ticks.append(1)))
+            assert len(ticks) > 4, "the display goes on while the server imports"
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    subprocess.run([sys.executable, str(script)], check=True, env=environment, timeout=120)
+    for name in ("a-0", "b-1"):
+        found = read_json(tmp_path / name / "found.json")
+        assert found["preloaded"] == ["torch", "trl", "mlflow", "repro.training.job"]
+        assert found["server_threads"] == 1, "a fork copies no thread: a pool made before it would never answer"
+        assert found["torch_threads"] == cores()

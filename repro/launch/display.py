@@ -1,0 +1,281 @@
+"""Shows a study at work: a live table in a terminal, plain lines in a log; both read progress.json only."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.markup import escape
+from rich.progress_bar import ProgressBar
+from rich.table import Table
+from rich.text import Text
+
+from repro.launch.pool import Outcome, Task, Watcher
+from repro.tracking.files import read_json
+
+SLOW_PHASE = 5.0  # seconds after which a log gets a line for a phase before training
+TRAINING = "training"
+
+Clock = Callable[[], float]
+
+
+@dataclass
+class Track:
+    """What is known of one task."""
+
+    task: Task
+    name: str
+    state: str = "to do"  # to do, waiting, running, finished, failed, stopped, not run
+    since: float = 0.0
+    seconds: float = 0.0
+    progress: dict[str, Any] = field(default_factory=dict)
+    first: tuple[str, int, float] | None = None  # phase, step and time of the first look at this phase
+    outcome: Outcome | None = None
+
+    def look(self, now: float) -> None:
+        """Read where the job is."""
+        self.progress = read_json(self.task.run_dir / "progress.json") or {}
+        if self.progress and (self.first is None or self.first[0] != self.phase):
+            self.first = (self.phase, self.step, now)
+
+    @property
+    def phase(self) -> str:
+        return str(self.progress.get("phase", "starting"))
+
+    @property
+    def step(self) -> int:
+        return int(self.progress.get("step", 0))
+
+    @property
+    def steps(self) -> int:
+        return int(self.progress.get("steps", 0))
+
+    @property
+    def accuracy(self) -> float | None:
+        return self.progress.get("accuracy")
+
+    def left(self, now: float) -> float | None:
+        """Seconds to the end of the phase at the pace seen so far; None before two steps were seen."""
+        if self.first is None or self.steps == 0 or self.step <= self.first[1]:
+            return None
+        pace = (now - self.first[2]) / (self.step - self.first[1])
+        return max(0.0, pace * (self.steps - self.step))
+
+
+class _Board(Watcher):
+    """The tasks' tracks, kept up to date; what is shown of them is up to the subclasses."""
+
+    def __init__(self, tasks: Sequence[Task], jobs: int, clock: Clock = time.monotonic) -> None:
+        names = task_names(tasks)
+        self.tracks = {task.identity: Track(task, name) for task, name in zip(tasks, names, strict=True)}
+        self.jobs, self.clock = jobs, clock
+
+    def started(self, task: Task) -> None:
+        track = self.tracks[task.identity]
+        track.state, track.since, track.first = "running", self.clock(), None
+
+    def waiting(self, task: Task) -> None:
+        self.tracks[task.identity].state = "waiting"
+
+    def ended(self, outcome: Outcome) -> None:
+        track = self.tracks[outcome.task.identity]
+        track.look(self.clock())
+        track.state, track.seconds, track.outcome = outcome.end, outcome.seconds, outcome
+
+    def stopping(self) -> None: ...
+
+    def tick(self) -> None:
+        now = self.clock()
+        for track in self.tracks.values():
+            if track.state == "running":
+                track.look(now)
+
+    def count(self, *states: str) -> int:
+        return sum(track.state in states for track in self.tracks.values())
+
+    def left(self) -> float | None:
+        """Seconds to the end of everything, from the cells that have ended and the pace of those that run."""
+        now = self.clock()
+        running = [track for track in self.tracks.values() if track.state == "running"]
+        rests = [track.left(now) for track in running if track.phase == TRAINING]
+        known = [rest for rest in rests if rest is not None]
+        lengths = [track.seconds for track in self.tracks.values() if track.state == "finished" and track.seconds]
+        lengths += [now - t.since + rest for t in running if t.phase == TRAINING and (rest := t.left(now)) is not None]
+        if not lengths:
+            return None
+        mean = sum(lengths) / len(lengths)
+        work = sum(known) + mean * (len(running) - len(known)) + mean * self.count("to do", "waiting")
+        return max([work / max(1, min(self.jobs, len(self.tracks))), *known])
+
+
+class LiveTable(_Board):
+    """A table in the terminal, redrawn in place; as many rows as fit, those at work first."""
+
+    def __init__(self, tasks: Sequence[Task], jobs: int, console: Console, clock: Clock = time.monotonic) -> None:
+        super().__init__(tasks, jobs, clock)
+        self.console, self.note = console, ""
+        self.live = Live(console=console, auto_refresh=False, transient=False)
+
+    def __enter__(self) -> LiveTable:
+        self.live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.tick()
+        self.live.stop()
+
+    def tick(self) -> None:
+        super().tick()
+        self.live.update(self.render(), refresh=True)
+
+    def stopping(self) -> None:
+        self.note = "stopping: jobs end at their last checkpoint; press Ctrl-C again to kill them"
+
+    def render(self) -> Group:
+        """What is on the screen now."""
+        now = self.clock()
+        order = {"running": 0, "waiting": 1, "failed": 2, "stopped": 3, "finished": 4, "to do": 5, "not run": 6}
+        room = max(3, self.console.height - 5)
+        chosen = sorted(self.tracks.values(), key=lambda track: order[track.state])[:room]
+        shown = [track for track in self.tracks.values() if track in chosen]
+        table = Table(box=None, padding=(0, 1), pad_edge=False, show_edge=False)
+        table.add_column("cell", overflow="ellipsis", no_wrap=True, ratio=3)
+        table.add_column("phase", overflow="ellipsis", no_wrap=True, max_width=25)
+        table.add_column("progress", width=14, no_wrap=True)
+        table.add_column("step", justify="right", no_wrap=True)
+        table.add_column("accuracy", justify="right", no_wrap=True)
+        table.add_column("time", justify="right", no_wrap=True)
+        table.add_column("left", justify="right", no_wrap=True)
+        for track in shown:
+            table.add_row(*self._row(track, now))
+        hidden = len(self.tracks) - len(shown)
+        parts = [f"{self.count('finished')} of {len(self.tracks)} finished"]
+        parts += [f"{n} {state}" for state in ("running", "failed", "stopped") if (n := self.count(state))]
+        left = self.left()
+        if left is not None and self.count("running", "to do", "waiting"):
+            parts.append(f"about {duration(left)} left")
+        if hidden:
+            parts.append(f"{hidden} more not shown")
+        lines = [Text(", ".join(parts), style="bold")]
+        if self.note:
+            lines.append(Text(self.note, style="yellow"))
+        return Group(table, *lines)
+
+    @staticmethod
+    def _row(track: Track, now: float) -> list[Any]:
+        styles = {"finished": "green", "failed": "red", "stopped": "yellow", "waiting": "yellow", "running": "cyan"}
+        name = Text(track.name)
+        accuracy = "" if track.accuracy is None else f"{track.accuracy:.3f}"
+        if track.state == "running":
+            bar: Any = ProgressBar(total=track.steps, completed=track.step, width=14) if track.steps else ""
+            steps = f"{track.step}/{track.steps}" if track.phase == TRAINING and track.steps else ""
+            left = track.left(now)
+            rest = duration(left) if left is not None else ""
+            return [name, Text(track.phase, "cyan"), bar, steps, accuracy, duration(now - track.since), rest]
+        words = "another command trains it" if track.state == "waiting" else track.state
+        taken = duration(track.seconds) if track.seconds else ""
+        return [name, Text(words, styles.get(track.state, "dim")), "", "", accuracy, taken, ""]
+
+
+class PlainLines(_Board):
+    """One line when a cell starts, at every quarter of its training and when it ends; no control codes."""
+
+    def __init__(
+        self, tasks: Sequence[Task], jobs: int, write: Callable[[str], None], clock: Clock = time.monotonic
+    ) -> None:
+        super().__init__(tasks, jobs, clock)
+        self.write = write
+        self._quarters: dict[str, int] = {}
+        self._phases: dict[str, str] = {}
+
+    def __enter__(self) -> PlainLines:
+        return self
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def _say(self, track: Track, text: str) -> None:
+        width = len(str(len(self.tracks)))
+        done = self.count("finished", "failed", "stopped")
+        self.write(f"[{done:{width}d}/{len(self.tracks)}] {track.name}: {text}")
+
+    def started(self, task: Task) -> None:
+        super().started(task)
+        self._quarters[task.identity] = 0
+        self._phases[task.identity] = ""
+        self._say(self.tracks[task.identity], "started")
+
+    def waiting(self, task: Task) -> None:
+        super().waiting(task)
+        self._say(self.tracks[task.identity], "another command trains it, waiting")
+
+    def stopping(self) -> None:
+        self.write("stopping: jobs end at their last checkpoint; press Ctrl-C again to kill them")
+
+    def tick(self) -> None:
+        super().tick()
+        now = self.clock()
+        for identity, track in self.tracks.items():
+            if track.state != "running" or not track.progress or track.first is None:
+                continue
+            if track.phase == TRAINING:
+                quarter = 4 * track.step // track.steps if track.steps else 0
+                if self._quarters[identity] < quarter < 4:
+                    self._quarters[identity] = quarter
+                    left = track.left(now)
+                    rest = f", about {duration(left)} left" if left is not None else ""
+                    self._say(track, f"step {track.step} of {track.steps}{_accuracy(track)}{rest}")
+            elif now - track.first[2] > SLOW_PHASE and self._phases[identity] != track.phase:
+                if track.phase not in ("evaluating", "finished"):
+                    self._say(track, track.phase)
+                self._phases[identity] = track.phase
+
+    def ended(self, outcome: Outcome) -> None:
+        super().ended(outcome)
+        track = self.tracks[outcome.task.identity]
+        if outcome.end == "finished":
+            how = f"finished in {duration(outcome.seconds)}" if outcome.seconds else "finished by another command"
+            self._say(track, f"{how}{_accuracy(track)}")
+        elif outcome.end == "failed":
+            self._say(track, f"FAILED after {duration(outcome.seconds)}: {outcome.reason} ({outcome.error})")
+        elif outcome.end == "stopped":
+            self._say(track, f"stopped after {duration(outcome.seconds)}")
+
+
+def make_display(tasks: Sequence[Task], jobs: int, console: Console) -> LiveTable | PlainLines:
+    """The live table where the console is a terminal, else plain lines."""
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveTable(tasks, jobs, console)
+    return PlainLines(tasks, jobs, lambda line: console.print(escape(line), highlight=False, soft_wrap=True))
+
+
+def task_names(tasks: Sequence[Task]) -> list[str]:
+    """`arm axis=value seed 0`, with model and dataset where the study has several."""
+    cells = [task.cell for task in tasks]
+    several = [
+        (lambda cell: cell.model.label, len({cell.model.label for cell in cells}) > 1),
+        (lambda cell: cell.dataset.label, len({cell.dataset.label for cell in cells}) > 1),
+    ]
+    names = []
+    for cell in cells:
+        place = [part(cell) for part, needed in several if needed]
+        axes = [f"{path.rsplit('.', 1)[-1]}={value}" for path, value in sorted(cell.axis_point.items())]
+        names.append(" ".join([*place, cell.arm, *axes, f"seed {cell.seed}"]))
+    return names
+
+
+def duration(seconds: float) -> str:
+    """`42 s`, `3 min 05 s` or `2 h 10 min`."""
+    whole = round(seconds)
+    if whole < 60:
+        return f"{whole} s"
+    if whole < 3600:
+        return f"{whole // 60} min {whole % 60:02d} s"
+    return f"{whole // 3600} h {whole % 3600 // 60:02d} min"
+
+
+def _accuracy(track: Track) -> str:
+    return "" if track.accuracy is None else f", accuracy {track.accuracy:.3f}"

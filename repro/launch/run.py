@@ -1,0 +1,275 @@
+"""`repro run`: trains what a study lacks, delivers it to MLflow and says what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from repro.launch.courier import Courier
+from repro.launch.display import duration, make_display
+from repro.launch.pool import Outcome, Pool, Task, Watcher
+from repro.launch.worker import Target
+from repro.spec.expand import ExpandedCell, expand_study
+from repro.spec.load import LoadedSpec, resolved_yaml
+from repro.tracking.aggregate import aggregate, t_interval
+from repro.tracking.client import public_address, resolve_store
+from repro.tracking.files import read_jsonl, write_atomically
+from repro.tracking.journal import run_status
+from repro.tracking.labels import Labels
+
+PRELOAD = ("repro.launch.preload",)
+
+
+@dataclass(frozen=True)
+class Options:
+    """How a study runs; none of it changes a result."""
+
+    runs_dir: Path
+    jobs: int
+    fail_fast: bool = False
+    store_uri: str | None = None
+    target: Target | None = None  # default: repro.training.job.run_job
+    preload: Sequence[str] = PRELOAD
+
+
+def run_study(
+    loaded: LoadedSpec,
+    runs_dir: Path,
+    jobs: int,
+    fail_fast: bool = False,
+    *,
+    store_uri: str | None = None,
+    console: Console | None = None,
+    target: Target | None = None,
+    preload: Sequence[str] = PRELOAD,
+) -> int:
+    """Train every cell of the study that is not finished, deliver all of them, and print a summary.
+
+    Returns:
+        0; 1 where a cell failed; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
+
+    Raises:
+        UserError: a file that the spec names is missing.
+    """
+    console = console or Console()
+    options = Options(Path(runs_dir).absolute(), jobs, fail_fast, store_uri, target, preload)
+    spec = loaded.spec
+    cells = in_training_order(expand_study(spec))
+    place = options.runs_dir / "specs" / f"{spec.name}.yaml"
+    place.parent.mkdir(parents=True, exist_ok=True)
+    write_atomically(place, resolved_yaml(spec).encode())
+
+    statuses = {cell.identity: run_status(options.runs_dir / cell.identity) for cell in cells}
+    finished = sum(status == "finished" for status in statuses.values())
+    resumed = sum(status in ("failed", "killed") for status in statuses.values())
+    console.print(
+        f"{spec.name}: {len(cells)} cells, {finished} finished before"
+        + (f", {resumed} to go on with after a failure or a stop" if resumed else "")
+        + (f"; {len(cells) - finished} to train, {jobs} at a time" if finished < len(cells) else ""),
+        highlight=False,
+    )
+    ended = run_cells(cells, spec.name, options, console)
+    _print_arms(cells, options.runs_dir, console)
+    _print_failures(ended.outcomes, console)
+    _print_store(ended, spec.name, options, console)
+    if ended.interrupted is not None:
+        console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
+        return 128 + ended.interrupted
+    return 1 if any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
+
+
+@dataclass(frozen=True)
+class Ended:
+    """What came of a set of cells."""
+
+    outcomes: list[Outcome]
+    interrupted: int | None  # the signal that ended it
+    undelivered: int  # runs that the MLflow store still lacks
+
+
+def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
+    """Train cells and deliver each under every place it has in the study; aggregates follow."""
+    tasks = [Task(cell.cell, cell.identity, options.runs_dir / cell.identity) for cell in cells]
+    labels = {cell.identity: labels_of(cell, experiment) for cell in cells}
+    to_train = [task for task in tasks if run_status(task.run_dir) != "finished"]
+    with _log_to(console):
+        courier = Courier(options.store_uri, lambda text: console.print(escape(text), highlight=False))
+        for task in tasks:
+            if task not in to_train:
+                courier.send(task.run_dir, labels[task.identity])
+        pool = Pool(
+            options.target or _run_job, options.runs_dir, options.jobs,
+            fail_fast=options.fail_fast, preload=options.preload,
+        )  # fmt: skip
+        outcomes: list[Outcome] = []
+        if to_train:
+            with make_display(to_train, options.jobs, console) as display:
+                outcomes = pool.run(to_train, _Delivering(display, courier, labels))
+        lacking = courier.close(timeout=120.0 if pool.interrupted is None else 8.0)
+        if not lacking and pool.interrupted is None:
+            aggregate(experiment, options.store_uri)
+    return Ended(outcomes, pool.interrupted, len({run_dir for run_dir, _ in lacking}))
+
+
+def labels_of(cell: ExpandedCell, experiment: str) -> list[Labels]:
+    """What a study calls a cell: one set of labels per place, the cell's own first."""
+    return [Labels(experiment, p.arm, p.model, p.dataset, p.seed, p.axis_point) for p in cell.places]
+
+
+def in_training_order(cells: Sequence[ExpandedCell]) -> list[ExpandedCell]:
+    """Seed by seed, so that a study that is stopped early has compared every arm, and neighbours share no cache.
+
+    The seeds of an arm need the same scores and all cells of a model the same warm start: side by side, one would
+    wait for the other to build it. So the seeds of an arm lie apart, and models and datasets alternate.
+    """
+    seeds: dict[int, int] = {}
+    groups: dict[tuple[str, str], int] = {}
+    position: dict[tuple[int, int], int] = defaultdict(int)
+    keyed = []
+    for cell in cells:
+        seed = seeds.setdefault(cell.cell.seed, len(seeds))
+        key = (cell.cell.model.model_dump_json(), cell.cell.dataset.model_dump_json())
+        group = groups.setdefault(key, len(groups))
+        keyed.append(((seed, position[seed, group], group), cell))
+        position[seed, group] += 1
+    return [cell for _, cell in sorted(keyed, key=lambda item: item[0])]
+
+
+class _Delivering(Watcher):
+    """Passes everything on to the display, and hands runs that have ended to the courier."""
+
+    def __init__(self, display: Watcher, courier: Courier, labels: dict[str, list[Labels]]) -> None:
+        self.display, self.courier, self.labels = display, courier, labels
+
+    def started(self, task: Task) -> None:
+        self.display.started(task)
+
+    def waiting(self, task: Task) -> None:
+        self.display.waiting(task)
+
+    def ended(self, outcome: Outcome) -> None:
+        self.display.ended(outcome)
+        if outcome.end != "not run":
+            self.courier.send(outcome.task.run_dir, self.labels[outcome.task.identity])
+
+    def stopping(self) -> None:
+        self.display.stopping()
+
+    def tick(self) -> None:
+        self.display.tick()
+
+
+def _run_job(cell: object, identity: str, run_dir: Path, runs_dir: Path) -> None:
+    from repro.training.job import run_job
+
+    run_job(cell, identity, run_dir, runs_dir)  # type: ignore[arg-type]
+
+
+@contextlib.contextmanager
+def _log_to(console: Console) -> Iterator[None]:
+    """Show warnings of the tracking room above the live table instead of through it."""
+
+    class Handler(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            console.print(escape(f"warning: {record.getMessage()}"), style="yellow", highlight=False, soft_wrap=True)
+
+    logger, handler = logging.getLogger("repro.tracking"), Handler(logging.WARNING)
+    before, logger.propagate = logger.propagate, False
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        logger.propagate = before
+
+
+# ---------------------------------------------------------------- what came out
+
+
+def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console) -> None:
+    """Accuracy per arm over the finished seeds. The report says more; this is to see that it worked."""
+    rows: dict[tuple[str, ...], list[tuple[float | None, float | None, float]]] = defaultdict(list)
+    several = len({(p.model, p.dataset) for cell in cells for p in cell.places}) > 1
+    for cell in sorted(cells, key=lambda cell: cell.cell.seed):
+        run_dir = runs_dir / cell.identity
+        if run_status(run_dir) != "finished":
+            continue
+        history = read_jsonl(run_dir / "metrics.jsonl")
+        result = (_value(history, "eval/accuracy", 0), _value(history, "eval/accuracy", -1), _seconds(history))
+        for labels in labels_of(cell, ""):
+            rows[(labels.model, labels.dataset, labels.arm_name)].append(result)
+    if not rows:
+        return
+    table = Table(box=None, padding=(0, 2), pad_edge=False)
+    for name in (["model", "dataset"] if several else []) + ["arm"]:
+        table.add_column(name, no_wrap=True)
+    for name in ("seeds", "accuracy before", "after", "95 % interval", "training time"):
+        table.add_column(name, justify="right", no_wrap=True)
+    order = [labels for cell in cells for labels in labels_of(cell, "")]
+    for key in dict.fromkeys((labels.model, labels.dataset, labels.arm_name) for labels in order):
+        if key not in rows:
+            continue
+        before = [first for first, _, _ in rows[key] if first is not None]
+        after = [last for _, last, _ in rows[key] if last is not None]
+        interval = t_interval(after) if after else None
+        between = f"{interval.low:.3f} .. {interval.high:.3f}" if interval and interval.n > 1 else ""
+        table.add_row(
+            *(key if several else key[2:]),
+            str(len(rows[key])),
+            f"{sum(before) / len(before):.3f}" if before else "",
+            f"{interval.mean:.3f}" if interval else "",
+            between,
+            duration(sum(seconds for *_, seconds in rows[key]) / len(rows[key])),
+        )
+    console.print(table)
+
+
+def _value(history: Sequence[dict], name: str, position: int) -> float | None:
+    values = [row["metrics"][name] for row in history if name in row["metrics"]]
+    return values[position] if values else None
+
+
+def _seconds(history: Sequence[dict]) -> float:
+    return _value(history, "cost/seconds", -1) or 0.0
+
+
+def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
+    failed = [outcome for outcome in outcomes if outcome.end == "failed"]
+    if failed:
+        console.print(f"{len(failed)} failed; the same command tries them again:", style="red", highlight=False)
+    for outcome in failed:
+        name = Labels.of(outcome.task.cell)
+        console.print(escape(f"  {name.arm_name} seed {name.seed}: {outcome.reason}"), highlight=False, soft_wrap=True)
+        console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
+    left = sum(outcome.end == "not run" for outcome in outcomes)
+    if left:
+        console.print(f"{left} not started", highlight=False)
+
+
+def _short(path: Path | None) -> str:
+    if path is None:
+        return ""
+    return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _print_store(ended: Ended, experiment: str, options: Options, console: Console) -> None:
+    uri = resolve_store(options.store_uri)
+    if ended.undelivered:
+        text = (
+            f"{ended.undelivered} runs are not in the MLflow store {public_address(uri)} yet; they are whole on disk, "
+            "and the same command delivers them"
+        )
+        console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+    elif uri.startswith("sqlite:"):
+        text = f"MLflow experiment {experiment!r}: mlflow ui --backend-store-uri {uri}"
+        console.print(escape(text), highlight=False, soft_wrap=True)
+    else:
+        console.print(escape(f"MLflow experiment {experiment!r} on {public_address(uri)}"), highlight=False)
