@@ -16,7 +16,16 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 import numpy as np
 
 from repro.errors import UserError
-from repro.selection.passes import PassCost, Progress, Stopwatch, frozen, hidden_states, length_batches, right_padded
+from repro.selection.passes import (
+    PassCost,
+    Progress,
+    Stopwatch,
+    frozen,
+    hidden_states,
+    length_batches,
+    right_padded,
+    token_budget_of,
+)
 from repro.tasks.problem import AnswerFormat, Problem
 
 if TYPE_CHECKING:
@@ -82,14 +91,15 @@ def score_confidence(
     prompts: Sequence[str],
     targets: Sequence[str],
     *,
-    token_budget: int = 16_384,
+    token_budget: int | None = None,
     progress: Progress | None = None,
 ) -> Scored:
     """Score `targets[i]` after `prompts[i]` (rendered text, see `target_texts`) in one teacher-forced pass.
 
-    `token_budget` bounds the cells of a batch, padding included; it changes speed and memory only. Log-probabilities
-    are float32, target logit minus logsumexp, and are summed in float64. No random numbers are drawn and the model's
-    mode is restored. ValueError for an empty target or one that leaves no token before it.
+    `token_budget` bounds the cells of a batch, padding included (default: what suits the device); it changes speed,
+    memory and the last bits only. Log-probabilities are float32, target logit minus logsumexp, and are summed in
+    float64. No random numbers are drawn and the model's mode is restored. ValueError for an empty target or one that
+    leaves no token before it.
     """
     import torch
 
@@ -115,7 +125,7 @@ def score_confidence(
     padded, done = 0, 0
     with frozen(model):
         predict = _prediction(model, ids[int(lengths.argmin())])
-        for batch in length_batches(lengths, token_budget):
+        for batch in length_batches(lengths, token_budget_of(model) if token_budget is None else token_budget):
             tokens = right_padded([ids[i] for i in batch], pad)  # (rows, longest)
             rows, places = _target_places(lengths[batch], counts[batch])  # (M,), M = target tokens of the batch
             labels = torch.from_numpy(tokens[rows, places]).to(model.device)  # (M,)

@@ -7,7 +7,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from repro.selection.passes import PassCost, Progress, Stopwatch, frozen, hidden_states, length_batches, right_padded
+from repro.selection.passes import (
+    PassCost,
+    Progress,
+    Stopwatch,
+    frozen,
+    hidden_states,
+    length_batches,
+    right_padded,
+    token_budget_of,
+)
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -18,7 +27,7 @@ def embed_questions(
     tokenizer: PreTrainedTokenizerBase,
     questions: Sequence[str],
     *,
-    token_budget: int = 16_384,
+    token_budget: int | None = None,
     progress: Progress | None = None,
 ) -> tuple[np.ndarray, PassCost]:
     """(N, width) float32 mean over tokens of the last hidden state of each question's bare text, and the cost.
@@ -37,7 +46,7 @@ def embed_questions(
     out = np.zeros((len(ids), model.config.get_text_config().hidden_size), dtype=np.float32)
     padded, done = 0, 0
     with frozen(model):
-        for batch in length_batches(lengths, token_budget):
+        for batch in length_batches(lengths, token_budget_of(model) if token_budget is None else token_budget):
             tokens = right_padded([ids[i] for i in batch], pad)  # (rows, longest)
             states = hidden_states(model, tokens).float()  # (rows, longest, width)
             size = torch.from_numpy(lengths[batch]).to(states.device)  # (rows,)

@@ -35,7 +35,7 @@ def policy():
         return Qwen2ForCausalLM(config), tokenizer
 
 
-@pytest.mark.parametrize("budget", [1, 12, 10_000])
+@pytest.mark.parametrize("budget", [None, 1, 12, 10_000])
 def test_an_embedding_is_the_mean_last_hidden_state_of_the_question_alone(policy, budget):
     model, tokenizer = policy
     model.train()  # dropout would show if the pass forgot evaluation mode
