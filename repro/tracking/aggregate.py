@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from repro.tracking.client import away_errors, open_client, public_address, resolve_store
+from repro.tracking.client import away_errors, open_client, report_away, resolve_store
 
 if TYPE_CHECKING:
     from mlflow.entities import Run
@@ -26,8 +25,6 @@ AGGREGATED = {
     "seconds": "cost/seconds",
     "cpu_seconds": "cost/cpu_seconds",
 }
-
-log = logging.getLogger(__name__)
 
 
 class Interval(NamedTuple):
@@ -73,8 +70,7 @@ def aggregate(experiment: str, store_uri: str | None = None) -> bool:
     try:
         _aggregate(experiment, uri)
     except away_errors() as error:
-        reason = " ".join(str(error).split())[:300]
-        log.warning("no aggregates in MLflow store %s: %s", public_address(uri), reason)
+        report_away(uri, error)
         return False
     return True
 

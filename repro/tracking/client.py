@@ -66,6 +66,8 @@ def prepare_environment() -> None:
         os.environ.setdefault(name, value)
 
 
+log = logging.getLogger(__name__)
+_away: set[str] = set()  # stores that were reported as away
 _opened: dict[str, tuple[MlflowClient, int]] = {}  # address -> client, inode of the sqlite file it writes to
 
 
@@ -102,6 +104,24 @@ def away_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
 
     return (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, Timeout, OSError)
+
+
+def report_away(uri: str, error: Exception) -> None:
+    """Log that a store takes no data, once until it is back."""
+    if uri not in _away:
+        _away.add(uri)
+        reason = " ".join(str(error).split())[:300]
+        log.warning(
+            "MLflow store %s takes no data now (%s: %s); the runs are on disk and are delivered later",
+            *(public_address(uri), type(error).__name__, reason),
+        )
+
+
+def report_back(uri: str) -> None:
+    """Log that a store takes data again, where it was reported as away."""
+    if uri in _away:
+        _away.discard(uri)
+        log.warning("MLflow store %s is back", public_address(uri))
 
 
 def is_missing(error: Exception) -> bool:

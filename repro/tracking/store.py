@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -25,6 +24,8 @@ from repro.tracking.client import (
     is_missing,
     open_client,
     public_address,
+    report_away,
+    report_back,
     resolve_store,
     write_lock,
 )
@@ -39,9 +40,6 @@ if TYPE_CHECKING:
 BATCH = 1000  # MLflow's limit on metrics per call; params and tags have a limit of 100
 ZIP_ABOVE = 1_000_000  # bytes; larger files are stored gzipped
 MLFLOW_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
-
-log = logging.getLogger(__name__)
-_away: set[str] = set()  # stores that were reported as away: said once, until they are back
 
 
 def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, final: bool = False) -> bool:
@@ -71,17 +69,9 @@ def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, f
                 _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
                 _Delivery(run_dir, labels, uri).bring_up_to_date(final)
     except away_errors() as error:
-        if uri not in _away:
-            _away.add(uri)
-            reason = " ".join(str(error).split())[:300]
-            log.warning(
-                "MLflow store %s takes no data now (%s: %s); the runs are on disk and are delivered later",
-                *(public_address(uri), type(error).__name__, reason),
-            )
+        report_away(uri, error)
         return False
-    if uri in _away:
-        _away.discard(uri)
-        log.warning("MLflow store %s is back", public_address(uri))
+    report_back(uri)
     return True
 
 

@@ -14,6 +14,7 @@ from repro.errors import UserError
 from repro.tracking.journal import Journal, read_jsonl
 
 STEPS = 8
+PRELOAD = ["tests.launch.jobs", "tests.sweep.jobs", "repro.launch.run"]  # light, so that a fork costs milliseconds
 
 
 def job(cell: Any, identity: str, run_dir: Path, runs_dir: Path) -> None:

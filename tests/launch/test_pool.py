@@ -55,7 +55,7 @@ def run(
     tasks: list[Task], jobs_at_once: int = 2, target: Target = jobs.job, notes: Notes | None = None, **options: bool
 ) -> list[Outcome]:
     runs = tasks[0].run_dir.parent
-    return Pool(target, runs, jobs_at_once, preload=[], **options).run(tasks, notes or Notes())
+    return Pool(target, runs, jobs_at_once, preload=jobs.PRELOAD, **options).run(tasks, notes or Notes())
 
 
 @pytest.fixture(autouse=True)

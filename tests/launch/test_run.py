@@ -55,7 +55,14 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
 def run(loaded: LoadedSpec, runs: Path, store: str, target: Target = jobs.job, **options: bool) -> tuple[int, str]:
     out = io.StringIO()
     code = run_study(
-        loaded, runs, 2, store_uri=store, console=Console(file=out, width=110), target=target, preload=[], **options
+        loaded,
+        runs,
+        2,
+        store_uri=store,
+        console=Console(file=out, width=110),
+        target=target,
+        preload=jobs.PRELOAD,
+        **options,
     )
     return code, out.getvalue()
 
@@ -150,7 +157,7 @@ SCRIPT = """
     from tests.launch import jobs
     if __name__ == "__main__":
         spec, runs, store = sys.argv[1:]
-        sys.exit(run_study(load_spec(spec), Path(runs), 2, store_uri=store, target=jobs.job, preload=[]))
+        sys.exit(run_study(load_spec(spec), Path(runs), 2, store_uri=store, target=jobs.job, preload=jobs.PRELOAD))
 """
 
 

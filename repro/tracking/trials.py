@@ -1,0 +1,113 @@
+"""Trials of a sweep in MLflow: the parent of a trial's seeds says what was tried and what came of it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from repro.tracking.client import (
+    away_errors,
+    canonical,
+    digest,
+    experiment_id,
+    open_client,
+    report_away,
+    resolve_store,
+    write_lock,
+)
+from repro.tracking.labels import Labels
+from repro.tracking.store import parent_key
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Run
+
+
+@dataclass(frozen=True)
+class TrialRecord:
+    """One trial as it is told to the store. `cell` holds the fields its seeds share, None where it made no run."""
+
+    number: int
+    state: str
+    labels: Labels
+    params: Mapping[str, Any]
+    cell: Mapping[str, Any] | None = None
+    value: float | None = None
+    reason: str = ""
+    seed_values: Mapping[int, float] = field(default_factory=dict)
+
+    @property
+    def key(self) -> str:
+        """Tag `repro.key` of the trial's run: that of its seeds' parent where there is one."""
+        if self.cell is not None:
+            return parent_key(self.cell, self.labels)
+        names = {name: value for name, value in self.labels.as_dict().items() if name != "seed"}
+        return digest({**names, "trial": self.number, "params": dict(self.params)})
+
+
+def record_trials(trials: Sequence[TrialRecord], runs_dir: Path, store_uri: str | None = None) -> bool:
+    """Bring the runs of one experiment's trials up to date; what is right already is left alone.
+
+    Returns:
+        False where the store is away (one warning); the next call writes what is missing.
+    """
+    if not trials:
+        return True
+    uri = resolve_store(store_uri)
+    try:
+        with write_lock(uri, runs_dir / "sweep"):
+            client = open_client(uri)
+            experiment = experiment_id(client, uri, trials[0].labels.experiment)
+            known = _parents(client, experiment)
+            for trial in trials:
+                _record(client, experiment, known.get(trial.key), trial)
+    except away_errors() as error:
+        report_away(uri, error)
+        return False
+    return True
+
+
+def _parents(client: MlflowClient, experiment: str) -> dict[str, Run]:
+    found: dict[str, Run] = {}
+    token = None
+    while True:
+        page = client.search_runs([experiment], "tags.`repro.kind` != 'cell'", max_results=1000, page_token=token)
+        found.update({run.data.tags["repro.key"]: run for run in page if "repro.key" in run.data.tags})
+        token = page.token
+        if not token:
+            return found
+
+
+def _record(client: MlflowClient, experiment: str, run: Run | None, trial: TrialRecord) -> None:
+    from mlflow.entities import Metric, Param, RunTag
+
+    now = int(time.time() * 1000)
+    tags = {
+        "repro.kind": "trial",
+        "repro.trial": str(trial.number),
+        "repro.trial_state": trial.state,
+        "repro.trial_params": canonical(dict(trial.params)),
+        "repro.trial_reason": trial.reason[:4000],
+    }
+    if run is None:
+        tags |= {
+            "repro.key": trial.key,
+            "repro.arm": trial.labels.arm,
+            "repro.model": trial.labels.model,
+            "repro.dataset": trial.labels.dataset,
+            "repro.axis": trial.labels.axis_key,
+        }
+        run = client.create_run(experiment, start_time=now, tags=tags, run_name=trial.labels.arm_name)
+        params = [Param(name, str(value)) for name, value in trial.params.items()]
+        client.log_batch(run.info.run_id, params=params)
+        client.set_terminated(run.info.run_id, "FINISHED" if trial.state == "complete" else "FAILED")
+    changed = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name, "") != value]
+    metrics = {f"sweep/seed_{seed}": value for seed, value in trial.seed_values.items()}
+    if trial.value is not None:
+        metrics["sweep/value"] = trial.value
+    new = [Metric(name, value, now, 0) for name, value in metrics.items() if run.data.metrics.get(name) != value]
+    if changed or new:
+        client.log_batch(run.info.run_id, metrics=new, tags=changed)

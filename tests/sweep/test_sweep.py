@@ -1,0 +1,227 @@
+"""Sweeps with a known objective: the same trials however they run, are stopped or fail."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from filelock import FileLock
+from rich.console import Console
+
+from repro.errors import UserError
+from repro.launch import pool as pool_module
+from repro.spec.load import LoadedSpec, load_spec
+from repro.sweep.objective import objective
+from repro.sweep.study import run_sweep
+from repro.tracking.client import open_client
+from repro.tracking.journal import Journal
+from repro.tracking.read import read_runs
+from tests.launch.jobs import PRELOAD
+from tests.sweep import jobs
+from tests.tracking.conftest import empty_store, uri  # noqa: F401
+
+AWAY = "http://127.0.0.1:9"  # nobody listens: a sweep does not need its store
+SPACE = "{train.learning_rate: {float: [1.0e-5, 0.1], log: true}}"
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pool_module, "TICK", 0.05)
+
+
+def sweep_spec(folder: Path, space: str = SPACE, **fields: Any) -> LoadedSpec:
+    settings = {"arm": "half", "trials": 8, "batch": 2, "seeds": [1000, 1001], **fields}
+    text = f"""
+        name: search
+        model: tiny
+        dataset: arithmetic
+        arms: {{half: {{selection: {{method: random, fraction: 0.5}}}}}}
+        seeds: [0]
+        sweep: {json.dumps(settings)[:-1]}, "space": {space}}}
+    """
+    path = folder / "search.yaml"
+    path.write_text(textwrap.dedent(text))
+    return load_spec(path)
+
+
+def sweep(loaded: LoadedSpec, runs: Path, store: str, jobs_at_once: int = 2) -> tuple[int, str]:
+    out = io.StringIO()
+    console = Console(file=out, width=110)
+    code = run_sweep(
+        loaded, runs, jobs_at_once, store_uri=store, console=console, target=jobs.job, preload=PRELOAD
+    )  # fmt: skip
+    return code, out.getvalue()
+
+
+def result(runs: Path) -> dict[str, Any]:
+    (entry,) = json.loads((runs / "sweeps" / "search.json").read_text()).values()
+    return entry
+
+
+def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_told(tmp_path: Path, uri: str) -> None:  # noqa: F811
+    runs = tmp_path / "runs"
+    code, text = sweep(sweep_spec(tmp_path), runs, uri)
+    assert code == 0
+    found = result(runs)
+    assert [trial["number"] for trial in found["trials"]] == list(range(8))
+    finished = [trial for trial in found["trials"] if trial["state"] == "complete"]
+    for trial in finished:
+        rate = trial["params"]["train.learning_rate"]
+        assert trial["seeds"] == pytest.approx({str(s): jobs.known(rate, s) for s in (1000, 1001)})
+        assert trial["value"] == pytest.approx(sum(trial["seeds"].values()) / 2), "the mean over seeds"
+    best = max(finished, key=lambda trial: trial["value"])
+    assert found["best"]["trial"] == best["number"]
+    assert f"best: trial-{best['number']:03d}, validation_accuracy {best['value']:.4f} over 2 seeds" in text
+    assert f"-S arms.half.train.learning_rate={best['params']['train.learning_rate']}" in text.replace("\n", "")
+    if len(finished) >= 8:
+        assert "importance" in text
+
+    experiment = open_client(uri).get_experiment_by_name("search.sweep")
+    parents = open_client(uri).search_runs([experiment.experiment_id], "tags.`repro.kind` = 'trial'")
+    told = {int(run.data.tags["repro.trial"]): run for run in parents}
+    assert sorted(told) == list(range(8))
+    for trial in finished:
+        run = told[trial["number"]]
+        assert run.data.metrics["sweep/value"] == pytest.approx(trial["value"])
+        assert float(run.data.params["train.learning_rate"]) == trial["params"]["train.learning_rate"]
+        assert run.data.tags["repro.trial_state"] == "complete"
+    children = read_runs("search.sweep", uri)
+    assert {child.parent_id for child in children} == {run.info.run_id for run in parents}
+    assert {child.seed for child in children} == {1000, 1001}
+
+    code, text = sweep(sweep_spec(tmp_path), runs, uri)
+    assert code == 0 and "8 of 8 trials done" in text and "started" not in text
+    assert result(runs) == found
+
+
+def test_a_bad_trial_is_stopped_after_its_first_seed_once_there_is_a_median(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    sweep(sweep_spec(tmp_path, trials=12), runs, AWAY)
+    trials = result(runs)["trials"]
+    assert all(trial["state"] == "complete" for trial in trials[:5]), "nothing is stopped before there is a median"
+    pruned = [trial for trial in trials if trial["state"] == "pruned"]
+    assert pruned, "twelve random-like trials have some below the median"
+    for trial in pruned:
+        assert list(trial["seeds"]) == ["1000"] and "below the median" in trial["reason"]
+    trained = len(list(runs.glob("*/trained")))
+    assert trained == 2 * (12 - len(pruned)) + len(pruned), "the second seed of a stopped trial is never trained"
+
+
+def test_the_outcome_does_not_depend_on_how_many_jobs_run_at_once(tmp_path: Path) -> None:
+    loaded = sweep_spec(tmp_path, trials=7, batch=3)
+    sweep(loaded, tmp_path / "one", AWAY, jobs_at_once=1)
+    sweep(loaded, tmp_path / "three", AWAY, jobs_at_once=3)
+    assert result(tmp_path / "one") == result(tmp_path / "three")
+
+
+def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=7, batch=3), tmp_path / "killed"
+    runs.mkdir()
+    (runs / "hold").touch()  # five runs finish, then the jobs wait: the kill falls into the first batch
+    code = """
+        import sys
+        from pathlib import Path
+        from repro.spec.load import load_spec
+        from repro.sweep.study import run_sweep
+        from tests.launch.jobs import PRELOAD
+        from tests.sweep import jobs
+        if __name__ == "__main__":
+            spec, runs, store = sys.argv[1:]
+            run_sweep(load_spec(spec), Path(runs), 2, store_uri=store, target=jobs.job, preload=PRELOAD)
+    """
+    script = tmp_path / "script.py"
+    script.write_text(textwrap.dedent(code))
+    command = [sys.executable, str(script), str(loaded.path), str(runs), AWAY]
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    deadline = time.monotonic() + 60
+    while len(list(runs.glob("*/trained"))) < 6:
+        assert time.monotonic() < deadline and process.poll() is None
+        time.sleep(0.05)
+    os.kill(process.pid, signal.SIGKILL)
+    process.communicate()
+    (runs / "hold").unlink()
+    before = {path: path.stat().st_mtime_ns for path in runs.glob("*/done.json")}
+    assert len(before) == 5
+
+    code, text = sweep(loaded, runs, AWAY)
+    assert code == 0 and "0 of 7 trials done" in text
+    assert all(path.stat().st_mtime_ns == changed for path, changed in before.items()), "finished seeds stay"
+    sweep(loaded, tmp_path / "whole", AWAY)
+    assert result(runs) == result(tmp_path / "whole")
+
+
+def test_values_that_make_no_valid_cell_are_pruned_with_the_reason(tmp_path: Path, uri: str) -> None:  # noqa: F811
+    # each value is fine beside the arm's own; 512 questions a step out of a tenth of 1,024 are not
+    space = "{train.questions_per_step: {choice: [32, 512]}, selection.fraction: {choice: [0.1, 0.5]}}"
+    runs = tmp_path / "runs"
+    code, text = sweep(sweep_spec(tmp_path, space, trials=10, seeds=[1000]), runs, uri)
+    assert code == 0
+    wrong = [
+        t for t in result(runs)["trials"] if t["params"] == {"train.questions_per_step": 512, "selection.fraction": 0.1}
+    ]
+    assert wrong, "ten of four combinations"
+    assert all(t["state"] == "pruned" and "102 of 1024" in t["reason"] for t in wrong)
+    assert f"trial-{wrong[0]['number']:03d} pruned" in text
+    experiment = open_client(uri).get_experiment_by_name("search.sweep")
+    told = open_client(uri).search_runs([experiment.experiment_id], "tags.`repro.trial_state` = 'pruned'")
+    assert len(told) == len(wrong) and all("102 of 1024" in run.data.tags["repro.trial_reason"] for run in told)
+    assert len(list(runs.glob("*/trained"))) == 3, "a combination that comes again is not trained again"
+
+
+def test_a_failed_trial_is_told_and_replaced_by_the_next_call(tmp_path: Path) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=4, seeds=[1000]), tmp_path / "runs"
+    runs.mkdir()
+    (runs / "fail").touch()
+    code, text = sweep(loaded, runs, AWAY)
+    failed = [trial for trial in result(runs)["trials"] if trial["state"] == "fail"]
+    assert code == 1 and 0 < len(failed) < 4
+    assert all(trial["params"]["train.learning_rate"] < jobs.BEST for trial in failed)
+    assert "error.txt" in text and "error.txt" in failed[0]["reason"]
+    (runs / "fail").unlink()
+    code, _ = sweep(loaded, runs, AWAY)
+    trials = result(runs)["trials"]
+    assert code == 0
+    assert sum(trial["state"] == "complete" for trial in trials) == 4
+    assert len(trials) == 4 + len(failed)
+
+
+def test_a_larger_number_of_trials_goes_on_and_a_changed_search_starts_anew(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    sweep(sweep_spec(tmp_path, trials=2, seeds=[1000]), runs, AWAY)
+    first = result(runs)["trials"]
+    _, text = sweep(sweep_spec(tmp_path, trials=3, seeds=[1000]), runs, AWAY)
+    assert "2 of 3 trials done" in text
+    assert result(runs)["trials"][:2] == first
+    _, text = sweep(sweep_spec(tmp_path, trials=2, seeds=[1000], sampler_seed=1), runs, AWAY)
+    assert "0 of 2 trials done" in text
+    assert len(json.loads((runs / "sweeps" / "search.json").read_text())) == 2
+
+
+def test_two_commands_do_not_run_one_sweep(tmp_path: Path) -> None:
+    (tmp_path / "sweeps").mkdir()
+    with (
+        FileLock(tmp_path / "sweeps" / "search.lock"),
+        pytest.raises(UserError, match="another command runs the sweep"),
+    ):
+        run_sweep(sweep_spec(tmp_path), tmp_path, 1)
+
+
+def test_the_objective_is_the_last_accuracy_or_the_area_under_the_curve(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for step, value in ((0, 0.2), (10, 0.4), (40, 0.6)):
+        journal.log(step, {"eval/validation": value})
+        journal.log(step, {"eval/accuracy": 0.9})
+    assert objective(tmp_path, "validation_accuracy") == 0.6
+    assert objective(tmp_path, "validation_accuracy_auc") == pytest.approx((10 * 0.3 + 30 * 0.5) / 40)
+    with pytest.raises(ValueError, match="no eval/validation"):
+        objective(tmp_path / "none", "validation_accuracy")
