@@ -104,19 +104,16 @@ def _nodes(arm: dict[str, Any], parts: Sequence[str]) -> list[dict[str, Any]]:
 def _set(document: Document, node: Any, path: FieldPath, parts: Sequence[str], override: Override) -> None:
     """Descends one part; a list without an index means each of its items; missing sections are made."""
     if isinstance(node, list):
-        if not parts[0].lstrip("-").isdigit():
-            for index, item in enumerate(node):
-                if isinstance(item, str):
-                    node[index] = {}
-                _set(document, node[index], (*path, index), parts, override)
-            return
-        index = int(parts[0])
-        if 0 <= index < len(node):
+        if parts[0].isdecimal() and int(parts[0]) < len(node):
+            index = int(parts[0])
             _put(document, node, index, (*path, index), parts[1:], override)
-            return
-        override.mark(document, (*path, index), None)
-        text = f"got index {index}, expected 0 to {len(node) - 1}"
-        document.problems.append(Problem((*path, index), text))
+        elif node and all(isinstance(item, dict) for item in node):
+            for index, item in enumerate(node):
+                _set(document, item, (*path, index), parts, override)
+        else:
+            override.mark(document, (*path, parts[0]), None)
+            text = f"got index {parts[0]}, expected 0 to {len(node) - 1}"
+            document.problems.append(Problem((*path, parts[0]), text))
         return
     if path in (("axes",), ("sweep", "space")):
         parts = _whole_key(node, parts)

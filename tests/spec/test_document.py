@@ -108,6 +108,14 @@ def test_a_tag_that_asks_for_an_object_is_a_mistake(tmp_path: Path) -> None:
     assert document.data["b"] == "5"
 
 
+def test_a_number_too_long_to_be_read_is_a_mistake(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text(f"a: {'9' * 5000}\nb: {'9' * 300}\n")
+    document = read_document(path)
+    assert [problem.path for problem in document.problems] == [("a",)]
+    assert document.data["b"] == int("9" * 300)
+
+
 def test_a_missing_file_suggests_its_neighbour(tmp_path: Path) -> None:
     (tmp_path / "quickstart.yaml").write_text("")
     with pytest.raises(UserError, match=r"no such file, did you mean .*quickstart\.yaml"):
