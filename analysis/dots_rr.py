@@ -192,8 +192,8 @@ def _effective(
     return Picture(
         "dots_rr.figure_4" + (f"_{position + 1}" if panels > 1 else ""),
         "DOTS + RR, Figure 4: share of questions with a gradient",
-        f"Left: ours, thin lines seeds, bold their mean over {WINDOW} steps ({means} on average). Right: the published "
-        f"curves, thin the six settings, bold their mean (GRPO {number(100 * paper['GRPO'])} %, DOTS "
+        f"First: ours, thin lines seeds, bold their mean over {WINDOW} steps ({means} on average). Second: the "
+        f"published curves, thin the six settings, bold their mean (GRPO {number(100 * paper['GRPO'])} %, DOTS "
         f"{number(100 * paper['DOTS'])} %). A share has one scale in every setting, but policies, data and group size "
         "differ.",
         f"Share of groups with a gradient by step: {means}; beside it the published curves of GRPO and DOTS.",

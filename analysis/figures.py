@@ -90,8 +90,8 @@ def summary(measures: Measures, prefix: str = "") -> Picture:
     return Picture(
         f"{prefix}summary",
         "The comparison at a glance",
-        "Left: accuracy at the last evaluation, small marks are seeds. Middle: paired difference to the baseline. "
-        "Right: speedup to the target on a logarithmic scale; a triangle marks an end that censored runs leave open. "
+        "First: accuracy at the last evaluation, small marks are seeds. Second: paired difference to the baseline. "
+        "Third: speedup to the target on a logarithmic scale; a triangle marks an end that censored runs leave open. "
         "Bars are 95 % intervals.",
         f"Final accuracy of {plural(len(series), 'arm')} with intervals, differences to the baseline and speedups; the "
         f"highest mean is {best.series.label} with {percent(best.accuracy)}.",
@@ -114,7 +114,8 @@ def _final_axis(axis: Axes, measures: Measures, styles: dict[str, Look], places:
 
 
 def _difference_axis(axis: Axes, measures: Measures, styles: dict[str, Look], places: dict[str, int]) -> None:
-    axis.set_title("Difference, points")
+    references = measures.panel.references
+    axis.set_title(f"vs {references[0].label}, points" if len(references) == 1 else "vs baseline, points")
     axis.axvline(0, color="#1B1F24", linewidth=0.9)
     for final in measures.finals:
         label = final.series.label
@@ -130,7 +131,7 @@ def _difference_axis(axis: Axes, measures: Measures, styles: dict[str, Look], pl
 
 def _speedup_axis(axis: Axes, measures: Measures, styles: dict[str, Look], places: dict[str, int]) -> None:
     target = measures.target(measures.panel.references[0]) if measures.panel.references else math.nan
-    goal = f" to {number(100 * target, 0)} %" if len(measures.panel.references) == 1 else ""
+    goal = f" to {number(100 * target)} %" if len(measures.panel.references) == 1 else ""
     axis.set_title(f"Speedup{goal}, ×")
     axis.axvline(1, color="#1B1F24", linewidth=0.9)
     axis.set_xscale("log")
@@ -258,6 +259,66 @@ def _curve(axis: Axes, part: pd.DataFrame, look: Look) -> None:
     axis.plot(mean_x, middle, marker=look.marker, **look.line())
 
 
+# ---------------------------------------------------------------- axes of the study
+
+
+def axis_curves(measures: Measures, prefix: str = "") -> list[Picture]:
+    """Final accuracy against each numeric axis of the study that takes several values."""
+    values: dict[str, set[float]] = {}
+    for series in measures.panel.series:
+        for path, value in series.axis.items():
+            if isinstance(value, int | float) and not isinstance(value, bool):
+                values.setdefault(path, set()).add(float(value))
+    return [_axis_curve(measures, path, prefix) for path, found in values.items() if len(found) > 1]
+
+
+def _axis_curve(measures: Measures, path: str, prefix: str) -> Picture:
+    lines: dict[str, list[tuple[float, Interval]]] = {}
+    for final in measures.finals:
+        one = final.series
+        if path in one.axis:
+            rest = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in sorted(one.axis.items()) if key != path]
+            lines.setdefault(", ".join([one.arm, *rest]), []).append((float(one.axis[path]), final.accuracy))
+    lines = {label: sorted(points, key=lambda point: point[0]) for label, points in lines.items()}
+    fixed = [final for final in measures.finals if path not in final.series.axis]
+    rows = [
+        {"arm": label, path: x, "accuracy": y.value, "accuracy_low": y.low, "accuracy_high": y.high}
+        for label, points in lines.items()
+        for x, y in points
+    ]
+    every = sorted({x for points in lines.values() for x, _ in points})
+    logarithmic = every[0] > 0 and every[-1] / every[0] >= 8
+
+    def draw(narrow: bool) -> Figure:
+        figure, (axis,) = canvas(1, narrow, height=2.8)
+        styles = looks(list(lines))
+        entries: list[Line2D] = []
+        for label, points in lines.items():
+            xs, ys, look = [x for x, _ in points], [y for _, y in points], styles[label]
+            axis.vlines(xs, [y.low for y in ys], [y.high for y in ys], color=look.color, linewidth=1.2)
+            entries += axis.plot(xs, [y.value for y in ys], marker=look.marker, **look.line())
+        for index, final in enumerate(fixed):
+            dash = ("-", (0, (1, 2)), (0, (6, 2, 1, 2)), (0, (5, 1.6)))[index % 4]
+            entries.append(axis.axhline(final.accuracy.value, color=GREY, linewidth=1.2, linestyle=dash))
+        if logarithmic:
+            axis.set_xscale("log")
+            axis.xaxis.set_minor_locator(NullLocator())
+        axis.set_xticks(every, [f"{x:g}" for x in every])
+        axis.set(xlabel=path, ylabel="final accuracy, %")
+        percent_axis(axis.yaxis)
+        shared_legend(figure, entries, [*lines, *(final.series.label for final in fixed)], narrow)
+        return figure
+
+    return Picture(
+        f"{prefix}axis_{path}",
+        f"Final accuracy against {path}",
+        "Mean over seeds with its 95 % t-interval; grey lines are arms that the axis does not apply to.",
+        f"Final accuracy against {path} for {', '.join(lines)}.",
+        pd.DataFrame(rows),
+        draw,
+    )
+
+
 # ---------------------------------------------------------------- cost
 
 
@@ -284,8 +345,8 @@ def cost_bars(measures: Measures, prefix: str = "") -> Picture:
             axis.set_yticks([-i for i in range(len(series))], [s.label if labelled else "" for s in series])
             axis.tick_params(axis="y", length=0)
             axis.grid(axis="y", visible=False)
-            axis.set_xlim(0, axis.get_xlim()[1])
-            axis.margins(x=0.06)
+            longest = max(sum(measures.cost(s.label, p, quantity) for p in phases) for s in series)
+            axis.set_xlim(0, 1.06 * longest or 1)
             thousands(axis.xaxis)
         patches = [
             Patch(facecolor=PHASE_LOOKS[p][0], hatch=PHASE_LOOKS[p][1], edgecolor="#1B1F24", linewidth=0.5)

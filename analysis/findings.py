@@ -20,14 +20,21 @@ class Findings:
     """Text in the light markup of `analysis.tables.as_html`."""
 
     verdict: str  # one or two sentences: did it save compute?
-    answer: tuple[str, ...]  # the rest of the paragraph
+    answer: tuple[str, ...]  # the rest of the paragraph: how far, against the baseline, how fast
+    behind: tuple[tuple[str, str], ...]  # (word, text): what stands behind it
     warnings: tuple[str, ...]
 
 
 def findings(measures: Measures) -> Findings:
     """Everything that is said of one panel."""
-    answer = [gain(measures), differences(measures), speed(measures), groups(measures), sharpening(measures)]
-    return Findings(verdict(measures), tuple(text for text in answer if text), warnings(measures))
+    answer = [gain(measures), differences(measures), speed(measures)]
+    behind = [("Groups that train", groups(measures)), ("Sharpening", sharpening(measures))]
+    return Findings(
+        verdict(measures),
+        tuple(text for text in answer if text),
+        tuple((word, text) for word, text in behind if text),
+        warnings(measures),
+    )
 
 
 def derived_question(study: Study) -> str:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from analysis.measures import AXES, Measures
 from analysis.runs import SPEND, Place
+from analysis.statistics import iqm, stratified_bootstrap
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, number, plural, points, ratio, spread, time_bounds
+from analysis.text import NOTHING, amount, number, plural, points, ratio, seconds, spread, time_bounds
 
 QUANTITIES = {
     "completions": "completions",
@@ -105,7 +107,9 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
     for series in measures.panel.series:
         times = [measures.time(series.label, axis) for axis in AXES]
         reached = len(series.runs) - times[0].censored
-        row = [f"`{series.label}`", number(100 * times[0].target), f"{reached} of {len(series.runs)}"]
+        own = measures.own_target and series in measures.panel.references
+        row = [f"`{series.label}`", number(100 * times[0].target)]
+        row.append("its own final mean" if own else f"{reached} of {len(series.runs)}")
         record: dict[str, object] = {"arm": series.label, "target": times[0].target, "seeds": len(series.runs)}
         record["reached"] = reached
         for time in times:
@@ -190,7 +194,7 @@ def cost_table(measures: Measures, prefix: str = "") -> Table:
         share = 100 * selecting["generated_tokens"] / generated if generated else math.nan
         redone = measures.redone(series)
         row = [f"`{series.label}`", amount(generated), number(share), amount(everything), amount(total["flops"])]
-        row += [amount(total["seconds"]), amount(total["cpu_seconds"]), amount(selecting["seconds"]), amount(redone)]
+        row += [seconds(total["seconds"]), seconds(total["cpu_seconds"]), seconds(selecting["seconds"]), amount(redone)]
         rows.append(row)
         record: dict[str, object] = {"arm": series.label, "all_tokens": everything, **total, "redone_tokens": redone}
         data.append(record | {f"selection_{q}": value for q, value in selecting.items()})
@@ -209,7 +213,7 @@ def phase_table(measures: Measures, prefix: str = "") -> Table:
         for phase in PHASE_NAMES:
             amounts = {q: measures.cost(series.label, phase, q) for q in QUANTITIES}
             if any(amounts.values()):
-                cells = [amount(value) if value else NOTHING for value in amounts.values()]
+                cells = [_amount(name, value) for name, value in amounts.items()]
                 rows.append([f"`{series.label}`", PHASE_NAMES[phase], *cells])
                 data.append({"arm": series.label, "phase": phase, **amounts})
     header = ["arm", "phase", *QUANTITIES.values()]
@@ -227,3 +231,27 @@ def missing_table(missing: Sequence[tuple[Place, str]]) -> Table:
         data[-1] |= {"seed": str(place.seed), "status": status}
     header = ["arm", "model", "dataset", "axis point", "seed", "status"]
     return Table("missing_cells", "Cells without a finished run", header, rows, pd.DataFrame(data), "", 4)
+
+
+def overall_table(panels: Sequence[Measures]) -> Table:
+    """Final accuracy of each arm over several models and datasets: interquartile mean with a stratified bootstrap."""
+    labels = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
+    header = ["arm", "models × datasets", "runs", "interquartile mean of accuracy, %", "P(better), mean"]
+    rows, data = [], []
+    for label in labels:
+        finals = [final for measures in panels for final in measures.finals if final.series.label == label]
+        generator = np.random.default_rng(0)
+        interval = stratified_bootstrap([final.per_seed for final in finals], iqm, generator)
+        chances = [final.improvement for final in finals if final.improvement is not None]
+        chance = sum(chances) / len(chances) if chances else math.nan
+        rows.append([f"`{label}`", str(len(finals)), str(interval.n), spread(interval, 100), number(chance, 2)])
+        data.append({"arm": label, "panels": len(finals), "runs": interval.n, **numbers("iqm", interval)})
+        data[-1]["probability_of_improvement"] = chance
+    caption = "95 % stratified bootstrap interval over seeds inside each model and dataset."
+    return Table("overall", "Over all models and datasets", header, rows, pd.DataFrame(data), caption)
+
+
+def _amount(name: str, value: float) -> str:
+    if not value:
+        return NOTHING
+    return seconds(value) if name.endswith("seconds") else amount(value)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -34,7 +35,7 @@ SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#C6DBEF", "#6B
 OUTCOMES = {  # share of a group's completions that are right -> colour, hatch
     "all wrong": ("#D55E00", "////"),
     "mixed: trains": ("#56B4E9", ""),
-    "all right": ("#F0E442", "...."),
+    "all right": ("#F0E442", "\\\\\\\\"),
 }
 
 
@@ -210,8 +211,10 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
                 axis.set_xlabel("step")
             _outer_labels(axis, index, narrow, "true difficulty (steps)", below=False)
         if image is not None:
-            bar = figure.colorbar(image, ax=[a for a, _ in axes], shrink=0.9, aspect=30, pad=0.02, location="right")
-            bar.ax.yaxis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+            place: Any = {"location": "bottom", "aspect": 40} if narrow else {"location": "right", "aspect": 30}
+            bar = figure.colorbar(image, ax=[a for a, _ in axes], shrink=0.9, pad=0.02, **place)
+            long_axis = bar.ax.xaxis if narrow else bar.ax.yaxis
+            long_axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
             bar.set_label("share of questions, %")
             bar.outline.set_visible(False)
         return figure
@@ -289,9 +292,10 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
     return Picture(
         f"{prefix}predictor",
         "Predicted against measured pass rate",
-        "Left: chosen questions in eight groups of equal size by prediction; bars are 95 % t-intervals over questions, "
-        "the dotted line a perfect prediction. Chosen questions lie close together, so correlation is small there even "
-        "for a good predictor. Right: correlation on uniformly drawn references, before they are used to predict.",
+        "First: chosen questions in eight groups of equal size by prediction; bars are 95 % t-intervals over "
+        "questions, the dotted line a perfect prediction. Chosen questions lie close together, so correlation is small "
+        "there even for a good predictor. Second: correlation on uniformly drawn references, before they are used to "
+        "predict.",
         f"Calibration of the difficulty predictor on chosen questions ({said}), and its correlation on references by "
         "step.",
         data,
@@ -338,7 +342,7 @@ def pool(measures: Measures, prefix: str = "") -> Picture | None:
             axis.plot(centres, values, marker=styles[label].marker, **styles[label].line())
         percent_axis(axis.yaxis)
         axis.set(xlabel=f"pass rate of the start policy ({samples} samples)", ylabel="questions, %")
-        axis.set_xticks(centres if samples <= 8 else np.linspace(0, 1, 6))
+        axis.set_xticks(centres[:: 2 if narrow and samples % 2 == 0 else 1] if samples <= 8 else np.linspace(0, 1, 6))
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
         axis.grid(axis="x", visible=False)
         entries: list[Artist] = [Patch(facecolor="#C9CED6", edgecolor="#6B7280", linewidth=0.6)]

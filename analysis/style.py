@@ -117,7 +117,16 @@ def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], 
     longest = max(len(name) for name in names)
     # About 0.068 inches a character and half an inch for the line.
     fits = int((NARROW if narrow else WIDE) / (0.5 + 0.068 * longest))
-    figure.legend(handles, names, loc="outside upper center", ncols=max(1, min(fits, len(names))), columnspacing=1.4)
+    columns = max(1, min(fits, len(names)))
+    # Matplotlib fills a legend column by column; people read it row by row.
+    order = [index for column in range(columns) for index in range(column, len(names), columns)]
+    figure.legend(
+        [handles[i] for i in order],
+        [names[i] for i in order],
+        loc="outside upper center",
+        ncols=columns,
+        columnspacing=1.4,
+    )
 
 
 def thousands(axis: Any) -> None:
@@ -148,8 +157,8 @@ PHASE_LOOKS: Mapping[str, tuple[str, str]] = {
     "score": ("#F0E442", "xxxx"),
     "probe": ("#E69F00", "////"),
     "rollout": ("#56B4E9", ""),
-    "train": ("#0072B2", "...."),
-    "evaluate": ("#BBBBBB", ""),
+    "train": ("#0072B2", "|||"),
+    "evaluate": ("#BBBBBB", "---"),
     "warm_start": ("#FFFFFF", "\\\\\\\\"),
 }
 PHASE_NAMES: Mapping[str, str] = {

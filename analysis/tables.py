@@ -102,11 +102,15 @@ def _cell(text: str) -> str:
 
 
 def as_html(text: str) -> str:
-    """Escaped text with `code`, **strong** and paragraphs kept inline."""
-    out = html.escape(text, quote=False)
+    """Escaped text with `code` and **strong**; numbers stay on one line with their unit, intervals in one piece."""
+    out = re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(" ", NBSP), text)
+    out = re.sub(r"(?<=\d) (?=%|[kMGTP]\b|points\b|steps?\b|seeds?\b)|(?<=[<>]) (?=\d)", NBSP, out)
+    out = html.escape(out, quote=False)
     out = re.sub(r"`([^`]+)`", r"<code>\1</code>", out)
     return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", out)
 
+
+NBSP = "\u00a0"
 
 _LATEX: Mapping[str, str] = {
     "\\": r"\textbackslash{}",

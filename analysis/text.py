@@ -63,6 +63,11 @@ def amount(value: float) -> str:
     return _three(value)
 
 
+def seconds(value: float) -> str:
+    """Seconds as people read them: `0.30`, `20.3`, `6,827`."""
+    return NOTHING if math.isnan(value) else f"{value:,.0f}" if abs(value) >= 99.95 else amount(value)
+
+
 def _three(value: float) -> str:
     size = abs(value)
     return f"{value:.0f}" if size >= 99.95 else f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"
