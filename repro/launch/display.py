@@ -199,7 +199,7 @@ class PlainLines(_Board):
 
     def _say(self, track: Track, text: str) -> None:
         width = len(str(len(self.tracks)))
-        done = self.count("finished", "failed", "stopped")
+        done = self.count("finished", "failed")
         self.write(f"[{done:{width}d}/{len(self.tracks)}] {track.name}: {text}")
 
     def started(self, task: Task) -> None:

@@ -211,9 +211,7 @@ class Pool:
         error = run_dir / "error.txt"
         if code != worker.EXIT_FAILED or not error.exists():
             Journal(run_dir).fail(_obituary(code, run_dir, seconds))
-        lines = last_lines(error)
-        reason = next((line for line in lines if line and not line.startswith(" ")), "") if not lines else lines[-1]
-        return Outcome(job.task, "failed", seconds, error, reason.strip())
+        return Outcome(job.task, "failed", seconds, error, reason_of(error.read_text()))
 
     # ------------------------------------------------------------ stopping
 
@@ -276,6 +274,17 @@ class Pool:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
+
+
+def reason_of(error_text: str) -> str:
+    """The line of an error.txt that says what happened: the exception of the last traceback, else the last line."""
+    lines = [line for line in error_text.splitlines() if line.strip()]
+    starts = [index for index, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    if starts:
+        after = (line for line in lines[starts[-1] + 1 :] if not line.startswith(" "))
+        # A message may have more lines; of a mistake of the user's the message is enough.
+        return next(after, lines[-1]).removeprefix("repro.errors.UserError: ")
+    return lines[-1] if lines else ""
 
 
 def _obituary(code: int | None, run_dir: Path, seconds: float) -> str:

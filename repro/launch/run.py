@@ -75,6 +75,7 @@ def run_study(
         + (f", {resumed} to go on with after a failure or a stop" if resumed else "")
         + (f"; {len(cells) - finished} to train, {jobs} at a time" if finished < len(cells) else ""),
         highlight=False,
+        soft_wrap=True,
     )
     ended = run_cells(cells, spec.name, options, console)
     _print_arms(cells, options.runs_dir, console)
@@ -113,7 +114,7 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
         if to_train:
             with make_display(to_train, options.jobs, console) as display:
                 outcomes = pool.run(to_train, _Delivering(display, courier, labels))
-        lacking = courier.close(timeout=120.0 if pool.interrupted is None else 8.0)
+        lacking = courier.close(timeout=120.0 if pool.interrupted is None else 5.0)
         if not lacking and pool.interrupted is None:
             aggregate(experiment, options.store_uri)
     return Ended(outcomes, pool.interrupted, len({run_dir for run_dir, _ in lacking}))
@@ -227,7 +228,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
             f"{sum(before) / len(before):.3f}" if before else "",
             f"{interval.mean:.3f}" if interval else "",
             between,
-            duration(sum(seconds for *_, seconds in rows[key]) / len(rows[key])),
+            _length([seconds for *_, seconds in rows[key]]),
         )
     console.print(table)
 
@@ -239,6 +240,11 @@ def _value(history: Sequence[dict], name: str, position: int) -> float | None:
 
 def _seconds(history: Sequence[dict]) -> float:
     return _value(history, "cost/seconds", -1) or 0.0
+
+
+def _length(seconds: Sequence[float]) -> str:
+    mean = sum(seconds) / len(seconds)
+    return f"{mean:.1f} s" if mean < 10 else duration(mean)
 
 
 def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:

@@ -70,6 +70,8 @@ def report_threads(cell: Any, identity: str, run_dir: Path, runs_dir: Path) -> N
     Journal(run_dir).write_json(
         "found.json",
         {
+            "gpu": os.environ.get("CUDA_VISIBLE_DEVICES"),
+            "parent": server,
             "omp": os.environ.get("OMP_NUM_THREADS"),
             "torch_threads": sys.modules["torch"].get_num_threads() if "torch" in sys.modules else None,
             "preloaded": [name for name in ("torch", "trl", "mlflow", "repro.training.job") if name in sys.modules],

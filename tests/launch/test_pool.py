@@ -15,7 +15,7 @@ import pytest
 
 from repro.launch import pool as pool_module
 from repro.launch.devices import cores
-from repro.launch.pool import Outcome, Pool, Task
+from repro.launch.pool import Outcome, Pool, Task, reason_of
 from repro.launch.worker import Target
 from repro.tracking.files import read_json, read_jsonl
 from repro.tracking.journal import run_lock, run_status
@@ -90,7 +90,7 @@ def test_failures_of_every_kind_are_explained_and_the_others_go_on(tmp_path: Pat
     outcomes = run(tasks)
     assert [outcome.end for outcome in outcomes] == ["failed"] * 4 + ["finished"]
     raises, crashes, oom, exits, _ = outcomes
-    assert raises.reason == "repro.errors.UserError: dataset.path: no such file"
+    assert raises.reason == "dataset.path: no such file"
     assert raises.error and "Traceback" in raises.error.read_text()
     assert "SIGSEGV" in crashes.reason
     assert crashes.error and "misbehave" in crashes.error.read_text(), "where it crashed, from the job's log"
@@ -186,6 +186,23 @@ def test_a_job_has_its_share_of_the_cores_a_group_and_no_terminal(
     assert (found["omp"], found["group_leader"], found["stdin"]) == ("3", True, "/dev/null")
     assert os.environ["OMP_NUM_THREADS"] == "5", "the launcher's own environment is put back"
     assert "printed past Python" in (task.run_dir / "job.log").read_text()
+
+
+def test_with_cuda_devices_jobs_are_spawned_and_each_gets_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")  # nothing here touches CUDA: only what a job is told
+    tasks = tasks_of(tmp_path, "a", "b")
+    run(tasks, target=jobs.report_threads)
+    found = [read_json(task.run_dir / "found.json") for task in tasks]
+    assert sorted(each["gpu"] for each in found) == ["3", "5"]
+    assert {each["parent"] for each in found} == {os.getpid()}, "a child of this process, not of a fork server"
+
+
+def test_the_reason_is_the_exception_of_the_last_traceback() -> None:
+    chained = "Traceback (most recent call last):\n  File 1\nKeyError: 'a'\n\nDuring handling:\n\n"
+    last = "Traceback (most recent call last):\n  File 2\n    ^^^\nValueError: first line\nsecond line\n"
+    assert reason_of(chained + last) == "ValueError: first line"
+    assert reason_of("Last lines of job.log:\n    x\nkilled by signal 9\n") == "killed by signal 9"
+    assert reason_of("") == ""
 
 
 @pytest.mark.parametrize("count", [0, -1])

@@ -115,11 +115,11 @@ def test_a_store_that_is_away_costs_nothing_but_a_warning_and_gets_everything_ne
     uri: str,  # noqa: F811
 ) -> None:
     loaded, runs = study(tmp_path), tmp_path / "runs"
-    code, text = run(loaded, runs, "http://127.0.0.1:9")
+    code, text = run(loaded, runs, "http://127.0.0.1:7")
     assert code == 0
     flat = " ".join(text.split())
     assert flat.count("takes no data now") == 1
-    assert "4 runs are not in the MLflow store http://127.0.0.1:9 yet" in flat
+    assert "4 runs are not in the MLflow store http://127.0.0.1:7 yet" in flat
     code, text = run(loaded, runs, uri)
     assert code == 0 and "started" not in text
     assert len(read_runs("trial", uri)) == 4
