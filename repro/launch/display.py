@@ -16,6 +16,7 @@ from rich.text import Text
 
 from repro.launch.pool import Outcome, Task, Watcher
 from repro.tracking.files import read_json
+from repro.tracking.labels import short
 
 SLOW_PHASE = 5.0  # seconds after which a log gets a line for a phase before training
 TRAINING = "training"
@@ -262,7 +263,7 @@ def task_names(tasks: Sequence[Task]) -> list[str]:
     names = []
     for cell in cells:
         place = [part(cell) for part, needed in several if needed]
-        axes = [f"{path.rsplit('.', 1)[-1]}={value}" for path, value in sorted(cell.axis_point.items())]
+        axes = [f"{path.rsplit('.', 1)[-1]}={short(value)}" for path, value in sorted(cell.axis_point.items())]
         names.append(" ".join([*place, cell.arm, *axes, f"seed {cell.seed}"]))
     return names
 

@@ -26,7 +26,7 @@ from repro.spec.expand import ExpandedCell, Place, base_fields
 from repro.spec.load import LoadedSpec
 from repro.spec.schema import DatasetSpec, ModelSpec, Spec
 from repro.sweep.objective import objective
-from repro.sweep.summary import print_summary, write_summary
+from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, distributions, experiment_name, trial_cells
 from repro.tracking.client import digest
 from repro.tracking.journal import run_status
@@ -129,9 +129,10 @@ class Search:
         """Make the missing trials; exit code as `run_sweep`."""
         done, failed_before = self._useful(), self._count("FAIL")
         self.console.print(
-            f"{self.study_name}: {done} of {self.sweep.trials} trials done, {len(self.sweep.seeds)} seeds each, "
+            f"{self.study_name}: {done} of {self.sweep.trials} trials done, {seeds(self.spec)} each, "
             f"batches of {self.sweep.batch}",
             highlight=False,
+            soft_wrap=True,
         )
         while batch := self._next_batch(self.sweep.trials + failed_before):
             interrupted = self._evaluate(batch)

@@ -12,7 +12,8 @@ from rich.table import Table
 
 from repro.spec.schema import Spec
 from repro.sweep.trial import arm_name
-from repro.tracking.files import dump_json, write_atomically
+from repro.tracking.files import dump_json, read_json, write_atomically
+from repro.tracking.labels import short
 from repro.tracking.trials import TrialRecord
 
 if TYPE_CHECKING:
@@ -42,8 +43,6 @@ def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
 
 def write_summary(path: Path, study: optuna.Study, spec: Spec, trials: Sequence[TrialRecord]) -> None:
     """Best values, importance and every trial as JSON; a file of several models or datasets has one entry for each."""
-    from repro.tracking.files import read_json
-
     assert spec.sweep is not None
     best = best_trial(study)
     entry = {
@@ -91,11 +90,11 @@ def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:
     for name in ("trial", sweep.metric, *sweep.space):
         table.add_column(name, justify="left" if name == "trial" else "right", no_wrap=True)
     for trial in ranked[:5]:
-        values = [_show(trial.params[path]) for path in sweep.space]
+        values = [short(trial.params[path]) for path in sweep.space]
         table.add_row(arm_name(trial.number), f"{trial.value:.4f}", *values)
     console.print(table)
     options = " ".join(f"-S {_field(sweep.arm, path)}={best.params[path]}" for path in sweep.space)
-    text = f"best: {arm_name(best.number)}, {sweep.metric} {best.value:.4f} over {len(sweep.seeds)} seeds"
+    text = f"best: {arm_name(best.number)}, {sweep.metric} {best.value:.4f} over {seeds(spec)}"
     console.print(text, highlight=False)
     console.print(escape(f"  to train it on fresh seeds: {options}"), highlight=False, soft_wrap=True)
     found = importances(study)
@@ -104,10 +103,12 @@ def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:
         console.print(escape(f"importance (fANOVA, share of the variance explained): {parts}"), highlight=False)
 
 
+def seeds(spec: Spec) -> str:
+    """`1 seed` or `2 seeds`."""
+    assert spec.sweep is not None
+    return f"{len(spec.sweep.seeds)} seed{'s' if len(spec.sweep.seeds) > 1 else ''}"
+
+
 def _field(arm: str, path: str) -> str:
     """The spec field that a path of a cell stands for."""
     return f"arms.{arm}.{path}" if path.split(".")[0] in ("selection", "replay", "train") else path
-
-
-def _show(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -128,8 +128,7 @@ class Journal:
                 values[name] = float(value)
             except (TypeError, ValueError) as error:
                 raise ValueError(f"metric {name!r} at step {step} is not a number: {value!r}") from error
-        if "eval/accuracy" in values:
-            self._accuracy = values["eval/accuracy"]
+        self._accuracy = _accuracy(values, self._accuracy)
         self._append("metrics.jsonl", {"step": int(step), "metrics": values})
 
     def record_step(
@@ -189,10 +188,10 @@ class Journal:
     def progress(self, phase: str, step: int = 0, steps: int = 0, message: str = "") -> None:
         """Say where the job is; `steps` is the length of the phase (0: unknown)."""
         if self._accuracy is None:
-            rows = read_jsonl(self.run_dir / "metrics.jsonl")
-            seen = [row["metrics"]["eval/accuracy"] for row in rows if "eval/accuracy" in row["metrics"]]
-            self._accuracy = seen[-1] if seen else math.nan
-        accuracy = None if math.isnan(self._accuracy) else self._accuracy
+            self._accuracy = math.nan
+            for row in read_jsonl(self.run_dir / "metrics.jsonl"):
+                self._accuracy = _accuracy(row["metrics"], self._accuracy)
+        accuracy = None if self._accuracy is None or math.isnan(self._accuracy) else self._accuracy
         place = {"phase": phase, "step": int(step), "steps": int(steps), "message": message, "accuracy": accuracy}
         self.write_json("progress.json", {**place, "time": time.time()})
 
@@ -247,3 +246,8 @@ class Journal:
             data = file.read()
             if data and not data.endswith(b"\n"):
                 file.truncate(data.rfind(b"\n") + 1)
+
+
+def _accuracy(metrics: Mapping[str, float], before: float | None) -> float | None:
+    """What the live table shows: test accuracy, or that on validation questions where a run has no other (a sweep)."""
+    return metrics.get("eval/accuracy", metrics.get("eval/validation", before))

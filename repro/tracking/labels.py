@@ -36,8 +36,13 @@ class Labels:
     @property
     def arm_name(self) -> str:
         """Arm and axis point for people, e.g. `ufo selection.fraction=0.1`."""
-        return " ".join([self.arm, *(f"{path}={value}" for path, value in sorted(self.axis.items()))])
+        return " ".join([self.arm, *(f"{path}={short(value)}" for path, value in sorted(self.axis.items()))])
 
     def as_dict(self) -> dict[str, Any]:
         """Plain JSON types."""
         return {**asdict(self), "axis": dict(self.axis)}
+
+
+def short(value: Any) -> str:
+    """An axis value as it is shown in names: real numbers to four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)

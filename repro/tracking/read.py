@@ -9,7 +9,7 @@ import math
 import shutil
 import sqlite3
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -213,24 +213,19 @@ def _server_rows(client: MlflowClient, uri: str, runs: Sequence[Run]) -> Rows:
 
 
 def _bulk(client: MlflowClient, uri: str, key: str, run_ids: Sequence[str]) -> list[tuple[str, str, int, int, float]]:
+    """Histories of one metric, from the call that MLflow's own pages use; run by run where that does not answer."""
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
     limit = 25_000  # the server's own
-    call: Callable[..., Any] | None = None
-    try:
-        from mlflow.utils.credentials import get_default_host_creds
-        from mlflow.utils.rest_utils import http_request as call
-    except ImportError:
-        pass
-    if call is not None:
-        answer = call(
-            get_default_host_creds(uri),
-            "/ajax-api/2.0/mlflow/metrics/get-history-bulk",
-            "GET",
-            params={"run_id": list(run_ids), "metric_key": key, "max_results": limit},
-        )
-        if answer.status_code == 200:
-            rows = answer.json()["metrics"]
-            if len(rows) < limit:  # else it may have been cut
-                return [(m["run_id"], key, int(m["step"]), int(m["timestamp"]), _number(m["value"])) for m in rows]
+    query = {"run_id": list(run_ids), "metric_key": key, "max_results": limit}
+    answer = http_request(
+        get_default_host_creds(uri), "/ajax-api/2.0/mlflow/metrics/get-history-bulk", "GET", params=query
+    )
+    if answer.status_code == 200:
+        rows = answer.json()["metrics"]
+        if len(rows) < limit:  # else it may have been cut
+            return [(m["run_id"], key, int(m["step"]), int(m["timestamp"]), _number(m["value"])) for m in rows]
     return [
         (run_id, key, metric.step, metric.timestamp, _infinite(metric.value))
         for run_id in run_ids

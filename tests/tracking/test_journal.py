@@ -153,6 +153,15 @@ def test_progress_shows_the_last_accuracy_also_after_a_restart(tmp_path: Path) -
     assert read_json(tmp_path / "progress.json")["accuracy"] == 0.25
 
 
+def test_a_run_that_evaluates_validation_questions_only_shows_those(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.log(0, {"eval/validation": 0.3})
+    journal.log(1, {"train/reward": 0.9})
+    for writer in (journal, Journal(tmp_path)):
+        writer.progress("training", 1, 2)
+        assert read_json(tmp_path / "progress.json")["accuracy"] == 0.3
+
+
 def test_last_lines_shows_what_a_terminal_would_show_of_a_progress_bar(tmp_path: Path) -> None:
     log = tmp_path / "job.log"
     log.write_text("one\n10%\r50%\r100%\n\nlast")
