@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -104,7 +105,7 @@ def write_report(loaded: LoadedSpec, runs_dir: Path | str, out: Path | str, stor
     environment = _environment()
     for name in ("report.html", "report.md"):
         text = environment.get_template(f"{name}.j2").render(content)
-        (out / name).write_text(text, encoding="utf-8")
+        (out / name).write_text(re.sub(r"\n{3,}", "\n\n", text), encoding="utf-8")
     return out / "report.html"
 
 

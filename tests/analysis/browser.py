@@ -93,7 +93,7 @@ class Page:
         """Everything the console, the log or an uncaught exception said since the page was opened."""
         self.evaluate("1")  # whatever the page has said by now is in the pipe before this answer
         spoken = ("Runtime.consoleAPICalled", "Runtime.exceptionThrown", "Log.entryAdded", "Network.loadingFailed")
-        return [json.dumps(event["params"])[:500] for event in self.events if event.get("method") in spoken]
+        return [json.dumps(event["params"])[:2000] for event in self.events if event.get("method") in spoken]
 
     def requests(self) -> list[str]:
         """Addresses that the page asked for, `data:` left out."""

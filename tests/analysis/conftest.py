@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from analysis.measures import Measures
+from analysis.report import write_report
 from repro.tracking.client import open_client
 from tests.analysis.synthetic import QUICKSTART, Store, make_study
+
+ARTEFACTS = ["dots_rr.table_1", "dots_rr.figure_4", "ufo_rl.table_4", "ufo_rl.table_5", "ufo_rl.table_6"]
 
 
 @pytest.fixture(scope="session")
@@ -21,4 +28,39 @@ def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
 def quickstart(store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
     """Five arms and three seeds that look like a real study."""
     folder: Path = tmp_path_factory.mktemp("quickstart")
-    return make_study(folder, store_uri, QUICKSTART, name="synthetic", steps=40, every=5, questions=256, exact=False)
+    fields = {"question": "Does choosing questions save compute?", "report": {"artefacts": ARTEFACTS}}
+    return make_study(
+        folder, store_uri, QUICKSTART, name="synthetic", steps=40, every=5, questions=64, exact=False, fields=fields
+    )
+
+
+@pytest.fixture(scope="session")
+def report(quickstart: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The report of that study."""
+    out = tmp_path_factory.mktemp("reports") / "synthetic"
+    return write_report(quickstart.loaded, quickstart.runs_dir, out, quickstart.uri)
+
+
+@pytest.fixture
+def study(store_uri: str, tmp_path: Path, request: pytest.FixtureRequest) -> Callable[..., Store]:
+    """Makes a study with a name of its own in the shared store: `study({arm: (config, behaviour)}, ...)`."""
+    numbers = count()
+
+    def make(arms: Any, **more: Any) -> Store:
+        label = "".join(c if c.isalnum() else "-" for c in request.node.name)[:60].strip("-")
+        return make_study(tmp_path, store_uri, arms, name=f"{label}-{next(numbers)}", **more)
+
+    return make
+
+
+@pytest.fixture
+def quick_study(tmp_path: Path) -> Callable[..., Store]:
+    """The same, read from its run directories: for tests that are not about the store."""
+    numbers = count()
+    return lambda arms, **more: make_study(tmp_path / str(next(numbers)), None, arms, **more)
+
+
+def measure(store: Store, panel: int = 0) -> Measures:
+    """The numbers of one panel."""
+    study = store.read()
+    return Measures(study.panels[panel], study.spec.report.target)

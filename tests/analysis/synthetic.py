@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -11,11 +12,14 @@ from typing import Any
 import numpy as np
 import yaml
 
+from analysis.runs import Study, build_study, load_study
 from repro.spec.expand import expand_study
 from repro.spec.load import LoadedSpec, load_spec
 from repro.tracking.aggregate import aggregate
-from repro.tracking.journal import Journal
+from repro.tracking.files import read_jsonl
+from repro.tracking.journal import Journal, run_status
 from repro.tracking.labels import Labels
+from repro.tracking.read import RunRecord, Series
 from repro.tracking.store import deliver
 
 POOL, GROUP, QUESTIONS_PER_STEP = 64, 4, 8
@@ -43,16 +47,40 @@ class Behaviour:
 
 @dataclass(frozen=True)
 class Store:
-    """Where a synthetic study lives."""
+    """Where a synthetic study lives; without `uri` in its run directories only."""
 
     loaded: LoadedSpec
     runs_dir: Path
-    uri: str
+    uri: str | None
+
+    def read(self) -> Study:
+        """The study as the analysis sees it."""
+        if self.uri is not None:
+            return load_study(self.loaded.spec, self.uri)
+        planned = [(cell.identity, place) for cell in expand_study(self.loaded.spec) for place in cell.places]
+        records = [_record(path) for path in sorted(self.runs_dir.iterdir())]
+        return build_study(self.loaded.spec, planned, records)
+
+
+def _record(run_dir: Path) -> RunRecord:
+    """What `repro.tracking.read` would make of a delivered run, straight from its directory: MLflow takes seconds."""
+    about = json.loads((run_dir / "cell.json").read_text())
+    labels, metrics = about["labels"], {}
+    for row in read_jsonl(run_dir / "metrics.jsonl"):
+        for name, value in row["metrics"].items():
+            steps, values = metrics.setdefault(name, Series([], []))
+            steps.append(row["step"])
+            values.append(value)
+    names = {key: labels[key] for key in ("arm", "model", "dataset", "seed")}
+    return RunRecord(
+        about["identity"], **names, axis_point=labels["axis"], status=run_status(run_dir), params={}, metrics=metrics,
+        artifacts=run_dir, run_id="", parent_id=None, started=0.0, ended=None,
+    )  # fmt: skip
 
 
 def make_study(
     folder: Path,
-    uri: str,
+    uri: str | None,
     arms: Mapping[str, tuple[dict[str, Any], Behaviour]],
     *,
     name: str = "study",
@@ -65,7 +93,7 @@ def make_study(
     exact: bool = True,
     fields: Mapping[str, Any] | None = None,
 ) -> Store:
-    """Write a spec and all its runs, and deliver them.
+    """Write a spec and all its runs, and deliver them where there is a store.
 
     With `exact` an accuracy a means that the first a * questions problems are always solved and the others never;
     otherwise problems have pass rates of their own and passes are drawn from them (for pictures).
@@ -91,10 +119,10 @@ def make_study(
             continue
         writer = _Writer(Journal(runs_dir / cell.identity), behaviour, cell.cell, questions, samples, base, exact)
         writer.write(cell.identity)
-        for place in cell.places:
+        for place in cell.places if uri else ():
             labels = Labels(name, place.arm, place.model, place.dataset, place.seed, place.axis_point)
             assert deliver(runs_dir / cell.identity, labels, uri, final=True)
-    assert aggregate(name, uri)
+    assert uri is None or aggregate(name, uri)
     return Store(loaded, runs_dir, uri)
 
 
@@ -121,7 +149,7 @@ class _Writer:
         self._selection()
         self.ledger = {p: _amounts() for p in ("warm_start", "score", "probe", "rollout", "train", "evaluate")}
         if cell.selection.method == "confidence":
-            self.ledger["score"] |= {"scored_tokens": POOL * 12, "flops": POOL * 12e6, "seconds": 0.3, "cpu_seconds": 0.3}
+            self.ledger["score"] |= {"scored_tokens": POOL * 12, "flops": POOL * 12e6, "seconds": 0.3}
         self._evaluate(0, self.base)
         for step in range(1, cell.train.steps + 1):
             self._step(step)
@@ -148,11 +176,16 @@ class _Writer:
         )
 
     def _selection(self) -> None:
-        kept = self.ids[: max(QUESTIONS_PER_STEP, round(self.behaviour.kept * POOL))]
+        ids = (
+            [self.ids[i] for i in self.generator.permutation(POOL)]
+            if self.cell.selection.method == "random"
+            else self.ids
+        )
+        kept = ids[: max(QUESTIONS_PER_STEP, round(self.behaviour.kept * POOL))]
         steps_true = dict(zip(self.ids, map(int, self.true), strict=True))
         self.journal.write_json(
             "selection.json",
-            {"method": self.cell.selection.method, "pool": POOL, "kept": kept, "scores": None, "steps_true": steps_true},
+            {"method": self.cell.selection.method, "pool": POOL, "kept": kept, "steps_true": steps_true},
         )
 
     def _step(self, step: int) -> None:
@@ -163,6 +196,8 @@ class _Writer:
         weight = np.exp(-0.5 * ((self.true - centre) / 1.5) ** 2)
         chosen = generator.choice(POOL, fresh, replace=False, p=weight / weight.sum())
         zero = behaviour.zero + behaviour.zero_jitter[cell.seed]
+        if not self.exact:
+            zero = float(np.clip(zero + generator.normal(0, 0.06), 0, 1))
         rates = np.where(generator.random(fresh) < zero, generator.integers(0, 2, fresh), 0.5)
         predicted = np.clip(rates + generator.normal(0, 0.15, fresh), 0, 1) if behaviour.predicts else None
         self.journal.record_step(
@@ -175,15 +210,16 @@ class _Writer:
             steps_true=[int(self.true[i]) for i in chosen],
         )
         rollouts = fresh * GROUP
-        self._spend(step, "rollout", generated_tokens=rollouts * TOKENS, prompt_tokens=rollouts * 6,
-                    completions=rollouts, flops=rollouts * 1e7, seconds=SECONDS * 0.5 * (1 - behaviour.replays))  # fmt: skip
-        self._spend(step, "train", trained_tokens=QUESTIONS_PER_STEP * GROUP * TOKENS, flops=3e8, seconds=SECONDS * 0.5)
+        half, tokens = SECONDS / 2, rollouts * TOKENS
+        self._spend(step, "rollout", generated_tokens=tokens, prompt_tokens=rollouts * 6, completions=rollouts,
+                    flops=rollouts * 1e7, seconds=half * (1 - behaviour.replays))  # fmt: skip
+        self._spend(step, "train", trained_tokens=QUESTIONS_PER_STEP * GROUP * TOKENS, flops=3e8, seconds=half)
         if behaviour.probe_tokens:
-            self._spend(step, "probe", generated_tokens=behaviour.probe_tokens, completions=behaviour.probe_tokens // 10,
-                        flops=1e7, seconds=0.05)  # fmt: skip
+            self._spend(step, "probe", generated_tokens=behaviour.probe_tokens, flops=1e7, seconds=0.05)
         metrics = {"train/zero_variance": zero, "train/effective": 1 - zero, "train/reward": float(rates.mean())}
         if behaviour.predicts:
-            metrics |= {"select/predictor_pearson": 0.5 + 0.02 * step, "select/predictor_mae": 0.2}
+            noise = 0.0 if self.exact else float(generator.normal(0, 0.05))
+            metrics |= {"select/predictor_pearson": 0.6 + 0.005 * step + noise, "select/predictor_mae": 0.2}
         self.journal.log(step, metrics | self._cost())
 
     def _spend(self, step: int, phase: str, **amounts: float) -> None:

@@ -1,0 +1,128 @@
+"""The papers' tables and figures: published numbers as they are, ours by hand-computed values."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from analysis.artefacts import ARTEFACTS
+from analysis.dots_rr import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, figure_4, rollout_share, rollout_volume, table_1
+from analysis.measures import Measures
+from analysis.pictures import Picture
+from analysis.published import published_curves, published_table
+from analysis.tables import Table
+from analysis.ufo_rl import strategy, table_4, table_5, table_6
+from tests.analysis.conftest import ARTEFACTS as ASKED
+from tests.analysis.conftest import measure
+from tests.analysis.synthetic import Store
+
+
+@pytest.fixture(scope="module")
+def measures(quickstart: Store) -> Measures:
+    return measure(quickstart)
+
+
+def only(made: list[Table | Picture]) -> Any:
+    assert len(made) == 1
+    return made[0]
+
+
+def test_the_published_cost_model_agrees_with_the_published_savings():
+    """Rollout volume 0.75 at 46 to 54 % of a step predicts the six reported savings per step to 0.2 points."""
+    low, high = (100 * (1 - PAPER_VOLUME) * share for share in PAPER_ROLLOUT_SHARES)
+    rows = published_table("dots_rr", "table_1").query("metric == 'time_per_step_saved_percent'")
+    assert len(rows) == 6
+    assert all(low - 0.2 <= value <= high + 0.2 for value in rows["value"])
+
+
+def test_published_totals_follow_from_steps_and_time_per_step():
+    for _, part in published_table("dots_rr", "table_1").groupby(["model", "dataset"]):
+        value = dict(zip(part["metric"], part["value"] / 100, strict=True))
+        total = 1 - (1 - value["steps_saved_percent"]) * (1 - value["time_per_step_saved_percent"])
+        assert total == pytest.approx(value["total_time_saved_percent"], abs=0.005)
+
+
+def test_rollout_volume_is_delta_plus_references_per_step(measures: Measures):
+    # 4 references every 2 steps of 8 questions; fresh 0.5
+    assert rollout_volume(measures.panel.get("full")) == 1.0
+    assert rollout_volume(measures.panel.get("dots")) == 1.25
+    assert rollout_volume(measures.panel.get("dots_rr")) == 0.75
+
+
+def test_table_1_has_our_arms_above_the_six_published_rows(measures: Measures):
+    table = only(table_1([measures]))
+    assert [row[1] for row in table.rows] == ["`dots`", "`dots_rr`"] + ["DOTS+RR"] * 6
+    assert rollout_share(measures, measures.panel.get("full")) == pytest.approx(0.5)
+    ours = table.data.set_index("arm").loc["dots_rr"].to_dict()
+    # Half of the rollouts (0.125 s), all updates (0.25 s) and probes (0.05 s) of a step of 0.5 s.
+    assert ours["time_per_step_saved"] == pytest.approx(1 - 0.425 / 0.5)
+    assert ours["cost_model_time_per_step_saved"] == pytest.approx(0.5 * 0.25)
+    speedup = measures.time("dots_rr", "steps").speedup
+    assert speedup is not None
+    assert ours["steps_saved_from"] == pytest.approx(1 - 1 / speedup.point.low)
+
+
+def test_figure_4_shows_ours_beside_all_published_curves(measures: Measures):
+    picture = only(figure_4([measures]))
+    counts = picture.data.groupby("source")["effective_ratio"].count()
+    assert counts["published"] == len(published_curves("dots_rr", "figure_4")) == 12 * 60
+    assert set(picture.data.query("source == 'ours'")["arm"]) == {"full", "dots", "dots_rr"}
+
+
+@pytest.mark.parametrize(
+    ("selection", "replay", "expected"),
+    [
+        ({"method": "uniform"}, None, "full"),
+        ({"method": "uniform"}, {"fresh": 0.5}, None),
+        ({"method": "random"}, None, "random"),
+        ({"method": "difficulty"}, None, None),
+        ({"method": "confidence", "band": {"center": "mean"}}, None, "confidence middle"),
+        ({"method": "confidence", "band": {"low": 0.9, "high": 1.0, "scale": "quantile"}}, None, "confidence high"),
+        ({"method": "pass_rate", "band": {"low": 0.0, "high": 0.1, "scale": "quantile"}}, None, "pass_rate low"),
+        ({"method": "pass_rate", "band": {"low": 0.3, "high": 0.7, "scale": "value"}}, None, "pass_rate middle"),
+        ({"method": "pass_rate", "band": {"center": 0.5}}, None, "pass_rate middle"),
+        ({"method": "pass_rate", "band": {"center": 0.0}}, None, "pass_rate low"),
+    ],
+)
+def test_strategies_of_table_5_are_recognised(selection: dict[str, Any], replay: Any, expected: str | None):
+    assert strategy(selection, replay) == expected
+
+
+def test_table_5_puts_the_start_policy_first_and_the_published_rows_last(measures: Measures):
+    table = only(table_5([measures]))
+    assert [row[1] for row in table.rows] == [
+        "start policy",
+        "full data",
+        "random subset",
+        "middle of the confidence (UFO)",
+        "full data",
+        "UFO 10%",
+    ]
+    assert table.data["accuracy"].iloc[-2:].tolist() == pytest.approx([0.9188, 0.9203])
+    assert "Not run here: highest confidence" in table.caption and "random subset" not in table.caption
+
+
+def test_table_4_counts_scores_and_probes(measures: Measures):
+    table = only(table_4([measures]))
+    ours = table.data.set_index("arm")
+    assert ours.loc["ufo", "seconds"] == pytest.approx(0.3) and ours.loc["dots", "seconds"] == pytest.approx(40 * 0.05)
+    assert ours.loc["dots", "generated_tokens"] == 40 * 64
+    assert "full" not in ours.index and ours.loc["multi-sample accuracy", "seconds"] == 6827
+
+
+def test_table_6_compares_training_time_with_and_without_scoring(measures: Measures):
+    ours = only(table_6([measures])).data.set_index("arm").loc["ufo"]
+    assert ours["ratio"] == pytest.approx(1.0)
+    assert ours["ratio_with_scoring"] == pytest.approx(20 / 20.3)
+
+
+def test_every_artefact_is_in_the_synthetic_report():
+    assert set(ASKED) == set(ARTEFACTS)
+
+
+def test_unknown_published_names_are_errors():
+    with pytest.raises(KeyError, match="nothing published"):
+        published_table("dots_rr", "table_99")
+    with pytest.raises(KeyError, match="no curves"):
+        published_curves("ufo_rl", "figure_1")

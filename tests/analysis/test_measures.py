@@ -1,0 +1,119 @@
+"""Numbers of a study in a real store, against the numbers that were put in."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from analysis.statistics import Bounds, crossed_difference, paired_difference, t_interval
+from tests.analysis.conftest import measure
+from tests.analysis.synthetic import GROUP, POOL, QUESTIONS_PER_STEP, SECONDS, TOKENS, Behaviour, Store
+
+DOTS = {"selection": {"method": "difficulty", "references": 4}}
+FULL = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.05, -0.05), 0.5, (0.0, 0.02, -0.02))
+FASTER = Behaviour((0.6, 0.7, 0.7, 0.7), (0.0, 0.05, 0.0), 0.3, (0.0, 0.0, 0.01), probe_tokens=80)
+
+
+@pytest.fixture(scope="module")
+def pair(store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Store:
+    """Two arms, three seeds, 20 questions: every accuracy is a multiple of 0.05."""
+    from tests.analysis.synthetic import make_study
+
+    folder = tmp_path_factory.mktemp("pair")
+    return make_study(folder, store_uri, {"full": ({}, FULL), "dots": (DOTS, FASTER)}, name="pair")
+
+
+def test_accuracy_gain_and_differences_are_those_that_were_put_in(pair: Store):
+    measures = measure(pair)
+    full, dots = measures.finals
+    assert full.per_seed == pytest.approx((0.6, 0.65, 0.55))
+    assert dots.per_seed == pytest.approx((0.7, 0.75, 0.7))
+    assert full.accuracy == t_interval(full.per_seed)
+    assert (full.questions, full.samples, full.step.value) == (20, 4, 8)
+    assert full.difference is None and full.improvement is None
+    assert dots.improvement == 1.0
+    assert dots.difference is not None and dots.difference_by_seed is not None
+    assert dots.difference_by_seed == paired_difference(dots.per_seed, full.per_seed)
+    assert dots.difference.value == pytest.approx((0.1 + 0.1 + 0.15) / 3)
+    # The first a * 20 problems are solved: the whole table of pass rates is known.
+    solved = [[(np.arange(20) < round(a * 20)).astype(float) for a in arm] for arm in (dots.per_seed, full.per_seed)]
+    assert dots.difference == crossed_difference(np.array(solved[0]) - np.array(solved[1]))
+    assert full.gain.value == pytest.approx(0.3)
+    assert full.mean_over_training.n == 3
+
+
+def test_the_start_policy_is_measured_over_questions_and_once(pair: Store):
+    start = measure(pair).start
+    assert (start.sampled.value, start.sampled.n, start.questions, start.samples) == (0.3, 20, 20, 4)
+    assert start.greedy == pytest.approx(0.45)
+    assert start.temperatures == {0.3: pytest.approx(0.42), 0.6: pytest.approx(0.38)}
+
+
+def test_time_to_target_counts_steps_tokens_and_seconds_with_selection_inside(pair: Store):
+    measures = measure(pair)
+    assert measures.target(measures.panel.series[0]) == pytest.approx(0.6)
+    steps = measures.time("dots", "steps")
+    assert steps.times == (2.0, 2.0, 2.0) and steps.after == (0.0, 0.0, 0.0)
+    rollouts = QUESTIONS_PER_STEP * GROUP * TOKENS
+    assert measures.time("dots", "generated tokens").times == (2 * (rollouts + 80),) * 3
+    assert measures.time("dots", "seconds").times == pytest.approx((2 * (SECONDS + 0.05),) * 3)
+    # Seeds of the baseline: 0.6 at steps 6 and 8; 0.65 at 6 and 8; 0.55 at the end, so its whole budget of 8.
+    assert measures.time("full", "steps").times == (6.0, 6.0, 8.0)
+    assert steps.speedup is not None and steps.speedup.point == Bounds(3.0, 3.0)
+    assert measures.time("dots", "generated tokens").speedup.point.low == pytest.approx(3 * rollouts / (rollouts + 80))
+
+
+def test_a_target_from_the_spec_censors_the_baseline_too(quick_study: Callable[..., Store]):
+    arms = {"full": ({}, FULL), "dots": (DOTS, FASTER)}
+    measures = measure(quick_study(arms, fields={"report": {"target": 0.68}}))
+    full, dots = measures.time("full", "steps"), measures.time("dots", "steps")
+    assert full.censored == 3 and all(math.isnan(time) for time in full.times) and full.after == (8.0, 8.0, 8.0)
+    assert full.median == Bounds(8.0, math.inf)
+    assert dots.times == (4.0, 4.0, 4.0)
+    assert dots.speedup is not None and dots.speedup.point == Bounds(2.0, math.inf)
+
+
+def test_zero_variance_is_averaged_over_steps_and_paired_by_seed(pair: Store):
+    full, dots = measure(pair).zero_variance
+    assert full.per_seed == pytest.approx((0.5, 0.52, 0.48)) and full.difference is None
+    assert dots.difference is not None
+    expected = paired_difference([0.3, 0.3, 0.31], [0.5, 0.52, 0.48])
+    assert (dots.difference.value, dots.difference.low) == pytest.approx((expected.value, expected.low))
+    assert dots.difference.clear_of(0) == -1
+
+
+def test_costs_are_means_per_run_by_phase(pair: Store):
+    measures = measure(pair)
+    rollouts = QUESTIONS_PER_STEP * GROUP
+    assert measures.cost("full", "rollout", "completions") == 8 * rollouts
+    assert measures.cost("dots", "probe", "generated_tokens") == 8 * 80
+    assert measures.cost("full", "probe", "generated_tokens") == 0
+    assert measures.cost("full", "train", "seconds") == pytest.approx(8 * SECONDS / 2)
+
+
+def test_work_redone_after_a_kill_is_counted_apart(pair: Store):
+    from repro.tracking.journal import Journal
+    from repro.tracking.labels import Labels
+    from repro.tracking.store import deliver
+
+    before = measure(pair)
+    run = before.panel.series[0].runs[0]
+    assert before.redone(before.panel.series[0]) == 0
+    journal = Journal(pair.runs_dir / run.identity)
+    journal.spent(3, "rollout", {"generated_tokens": 123, "seconds": 1.0})
+    place = run.place
+    labels = Labels(pair.loaded.spec.name, place.arm, place.model, place.dataset, place.seed, place.axis_point)
+    for cursor in (pair.runs_dir / run.identity / "delivery").glob("*.json"):
+        cursor.unlink()  # a finished run is not delivered again
+    assert deliver(pair.runs_dir / run.identity, labels, pair.uri, final=True)
+    after = measure(pair)
+    assert after.redone(after.panel.series[0]) == 123
+    assert after.cost("full", "rollout", "generated_tokens") == before.cost("full", "rollout", "generated_tokens")
+
+
+def test_the_pool_is_that_of_the_study(pair: Store):
+    run = measure(pair).panel.series[0].runs[0]
+    assert len(run.json("base.json")["pool"]["pass_rates"]) == POOL

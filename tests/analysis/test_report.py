@@ -1,0 +1,159 @@
+"""The report as files: what is in it, that it stands alone, and that the same store gives the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis.report import write_report
+from repro.errors import UserError
+from repro.spec.load import load_spec
+from tests.analysis.synthetic import Behaviour, Store
+
+FULL = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.05, -0.05))
+DOTS = {"selection": {"method": "difficulty", "references": 4}}
+
+
+class Outline(HTMLParser):
+    """Headings, images, links, ids and whether tags are balanced."""
+
+    VOID = frozenset({"meta", "link", "img", "source", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.resources: list[str] = []
+        self.headings: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        if tag not in self.VOID:
+            self.stack.append(tag)
+        if known.get("id"):
+            self.ids.append(str(known["id"]))
+        if tag == "a":
+            self.targets.append(str(known["href"]))
+        if tag == "img":
+            self.images.append(known)
+        for name in ("src", "srcset") + (("href",) if tag == "link" else ()):
+            if known.get(name):
+                self.resources.append(str(known[name]))
+        assert tag != "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if self.stack and self.stack[-1] in ("h1", "h2", "h3"):
+            self.headings.append(data)
+
+
+def test_the_page_is_whole_and_needs_nothing_from_outside(report: Path):
+    text = report.read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert not outline.stack
+    assert outline.headings[:3] == ["synthetic", "Answer", "Accuracy"]
+    assert {"Time to target", "Groups that train", "What was selected", "Predictions", "Cost"} < set(outline.headings)
+    assert {"Beside the papers", "How each number was computed", "Provenance"} < set(outline.headings)
+    assert all(address.startswith("data:") for address in outline.resources)
+    assert not re.search(r"@import|url\((?!['\"]?data:)|https?://", text)
+    assert len(outline.ids) == len(set(outline.ids))
+    assert all(target.startswith("#") and target[1:] in outline.ids for target in outline.targets)
+    assert outline.images and all(len(image["alt"] or "") > 20 for image in outline.images)
+    assert len(text) < 4_000_000
+
+
+def test_tables_and_figures_are_files_in_all_their_forms(report: Path):
+    tables = {path.name for path in (report.parent / "tables").iterdir()}
+    for name in ("accuracy", "start_policy", "time_to_target", "speedup_by_target", "zero_variance", "cost", "runs",
+                 "cost_phases", "dots_rr.table_1", "ufo_rl.table_4", "ufo_rl.table_5", "ufo_rl.table_6"):  # fmt: skip
+        assert {f"{name}.md", f"{name}.csv", f"{name}.tex"} <= tables
+    figures = {path.name for path in (report.parent / "figures").iterdir()}
+    for name in ("summary", "accuracy", "zero_variance", "outcomes", "difficulty", "predictor", "pool", "cost",
+                 "dots_rr.figure_4"):  # fmt: skip
+        assert {f"{name}.png", f"{name}.pdf", f"{name}.csv"} <= figures
+    for path in (report.parent / "figures").glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000
+    for path in (report.parent / "figures").glob("*.pdf"):
+        assert path.read_bytes().startswith(b"%PDF")
+    for path in report.parent.glob("*/*.csv"):
+        assert len(list(csv.reader(path.open()))) > 1, path
+
+
+def test_markdown_has_the_same_answer_and_its_pictures_exist(report: Path):
+    text = (report.parent / "report.md").read_text(encoding="utf-8")
+    page = re.sub(r"<[^>]+>", "", report.read_text(encoding="utf-8")).replace("\u00a0", " ")
+    verdict = text.split("## Answer")[1].strip().splitlines()[0]
+    assert len(verdict) > 40 and re.sub(r"[*`]", "", verdict) in page
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(pictures) == 9 and all((report.parent / path).exists() for path in pictures)
+    assert "\n\n\n\n" not in text
+
+
+def test_the_resolved_spec_beside_the_report_loads_to_the_same_spec(report: Path, quickstart: Store):
+    assert load_spec(report.parent / "spec.yaml").spec == quickstart.loaded.spec
+
+
+def test_provenance_names_the_commands_the_versions_and_every_run(report: Path, quickstart: Store):
+    text = report.read_text(encoding="utf-8")
+    assert f"python -m repro run {quickstart.loaded.path}" in text
+    assert "trl 1." in text and "commit" in text and "15 of 15 planned runs finished" in text
+    for run in quickstart.read().runs:
+        assert run.identity in text
+    assert quickstart.uri is not None and quickstart.uri.removeprefix("sqlite:///") not in text
+
+
+def test_the_same_store_gives_the_same_bytes_and_old_files_go(quickstart: Store, report: Path, tmp_path: Path):
+    stale, own = tmp_path / "figures" / "earlier.png", tmp_path / "figures" / "notes.txt"
+    stale.parent.mkdir()
+    stale.write_bytes(b"")
+    own.write_text("kept")
+    assert write_report(quickstart.loaded, quickstart.runs_dir, tmp_path, quickstart.uri) == tmp_path / "report.html"
+    assert own.exists() and not stale.exists()
+    own.unlink()
+    first, again = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (report.parent, tmp_path)
+    )
+    assert set(first) == set(again)
+    assert [path for path in first if first[path] != again[path]] == []
+
+
+def test_several_models_an_axis_and_missing_cells_have_their_places(study: Callable[..., Store], tmp_path: Path):
+    random = {"selection": {"method": "random", "fraction": 0.25}}
+    arms = {"full": ({}, FULL), "random": (random, FULL), "dots": (DOTS, Behaviour(FULL.curve, status="failed"))}
+    fields = {"model": [{"tiny": {}}, {"tiny": {"width": 48}}], "axes": {"selection.fraction": [0.25, 0.5]}}
+    store = study(arms, seeds=1, fields=fields)
+    path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
+    text = path.read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert "tiny-96x2 on arithmetic" in outline.headings and "tiny-48x2 on arithmetic" in outline.headings
+    assert "Overall" in outline.headings and "Cells without a finished run" in outline.headings
+    assert "6 of 8 runs are finished" in text
+    rows = list(csv.DictReader((path.parent / "tables" / "missing_cells.csv").open()))
+    assert [(row["arm"], row["status"]) for row in rows] == [("dots", "failed")] * 2
+    assert (path.parent / "figures" / "tiny-96x2_arithmetic_axis_selection.fraction.png").exists()
+    assert not outline.stack and len(outline.ids) == len(set(outline.ids))
+
+
+def test_an_unknown_artefact_is_refused_with_the_nearest_name(quickstart: Store, tmp_path: Path):
+    loaded = load_spec(quickstart.loaded.path, ["report.artefacts=[dots_rr.tabel_1]"])
+    with pytest.raises(
+        UserError, match=r"report\.artefacts\.0: got 'dots_rr\.tabel_1'; did you mean dots_rr\.table_1\?"
+    ):
+        write_report(loaded, quickstart.runs_dir, tmp_path, quickstart.uri)
+
+
+def test_no_store_is_an_error_and_writes_nothing(quickstart: Store, tmp_path: Path):
+    with pytest.raises(UserError, match="no MLflow store"):
+        write_report(quickstart.loaded, quickstart.runs_dir, tmp_path / "out", f"sqlite:///{tmp_path}/none.db")
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,114 @@
+"""Numbers as text, and tables in their four forms."""
+
+from __future__ import annotations
+
+import csv
+import math
+import re
+
+import pandas as pd
+import pytest
+
+from analysis.statistics import Bounds, Interval, Ratio
+from analysis.tables import Table, as_html, as_latex
+from analysis.text import amount, joined, names, number, percent, points, ratio, seconds, sentence, time_bounds
+
+NAN, INF = math.nan, math.inf
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        *[(0, "0"), (7, "7"), (999.4, "999"), (999.6, "1.00 k"), (12_345, "12.3 k"), (1_230_000, "1.23 M")],
+        *[
+            (2e9, "2.00 G"),
+            (3.5e12, "3.50 T"),
+            (4e15, "4.00 P"),
+            (0.304, "0.30"),
+            (20.25, "20.2"),
+            (NAN, "–"),
+            (INF, "∞"),
+        ],
+    ],
+)
+def test_amounts_have_three_digits_and_a_unit(value: float, text: str):
+    assert amount(value) == text
+
+
+def test_numbers_have_a_real_minus_and_no_negative_zero():
+    assert number(-1.25) == "−1.2" and number(-0.01) == "0.0" and number(0.5, sign=True) == "+0.5"
+    assert number(NAN) == "–"
+    assert seconds(6827) == "6,827" and seconds(0.3) == "0.30"
+
+
+def test_intervals_say_when_there_is_none():
+    assert percent(Interval(0.62, 0.581, 0.659, 3)) == "62.0 % [58.1, 65.9]"
+    assert percent(Interval(0.62, NAN, NAN, 1)) == "62.0 % [no interval: n = 1]"
+    assert points(Interval(-0.01, -0.05, 0.03, 3)) == "−1.0 [−5.0, +3.0]"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (Ratio(Bounds(2.0, 2.0), 1.5, 4.0, (3, 3)), "2.00× [1.50, 4.00]"),
+        (Ratio(Bounds(1.5, INF), 1.2, INF, (3, 3)), "> 1.50× [1.20, ∞]"),
+        (Ratio(Bounds(0.0, 0.8), 0.0, 0.9, (3, 3)), "< 0.80× [0.00, 0.90]"),
+        (Ratio(Bounds(0.0, INF), 0.0, INF, (3, 3)), "not determined"),
+        (Ratio(Bounds(2.0, 2.0), NAN, NAN, (1, 3)), "2.00× [no interval: n = 1]"),
+    ],
+)
+def test_speedups_show_what_censoring_leaves_open(value: Ratio, text: str):
+    assert ratio(value) == text
+
+
+def test_times_show_censoring():
+    assert time_bounds(Bounds(40, INF)) == "> 40" and time_bounds(Bounds(20, 20)) == "20"
+
+
+def test_lists_and_sentences():
+    assert names(["a", "b", "c"]) == "`a`, `b` and `c`" and names([]) == ""
+    assert joined(["x"]) == "x" and joined(["x", "y"]) == "x and y"
+    assert sentence("done") == "Done."
+
+
+@pytest.fixture
+def table() -> Table:
+    rows = [["`dots_rr`", "62.0 [58.1, 65.9]", "> 40"], ["50 % & more | less", "–", "−1.0"]]
+    data = pd.DataFrame({"arm": ["dots_rr", "b"], "accuracy": [0.62, NAN]})
+    return Table("t.1", "A_title", ["arm", "accuracy, %", "steps"], rows, data, "Caption with 95 %.", 1, frozenset({0}))
+
+
+def test_markdown_has_a_row_per_row_and_escapes_pipes(table: Table):
+    lines = table.markdown().splitlines()
+    assert lines[0] == "**A_title**"
+    assert lines[2:4] == ["| arm | accuracy, % | steps |", "| :-- | --: | --: |"]
+    assert r"50 % & more \| less" in lines[5] and lines[-1] == "Caption with 95 %."
+
+
+def test_latex_escapes_what_would_break_it(table: Table):
+    text = table.latex()
+    assert r"\texttt{dots\_rr}" in text and r"50 \% \& more | less" in text and r"\textgreater{} 40" in text
+    assert "$-$1.0" in text and r"\begin{tabular}{lrr}" in text
+    body = [line for line in text.splitlines() if line.endswith(r"\\")]
+    assert all(len(re.findall(r"(?<!\\)&", line)) == 2 for line in body) and len(body) == 3
+
+
+def test_html_escapes_and_keeps_intervals_in_one_piece(table: Table):
+    text = table.html()
+    assert "<code>dots_rr</code>" in text and "50\u00a0% &amp; more" in text
+    assert '<span class="interval">[58.1,\u00a065.9]</span>' in text
+    assert text.count("<tr") == 3 and 'class="reference"' in text
+    assert as_html("<b> **x** `y`") == "&lt;b&gt; <strong>x</strong> <code>y</code>"
+    assert as_latex("a_b ** c") == r"a\_b ** c"
+
+
+def test_csv_holds_the_raw_numbers(table: Table, tmp_path):
+    table.write(tmp_path)
+    rows = list(csv.DictReader((tmp_path / "t.1.csv").open()))
+    assert rows[0] == {"arm": "dots_rr", "accuracy": "0.62"} and rows[1]["accuracy"] == ""
+    assert {path.suffix for path in tmp_path.iterdir()} == {".md", ".tex", ".csv"}
+
+
+def test_a_row_that_does_not_fit_its_header_is_refused():
+    with pytest.raises(ValueError, match="a row of 1 cells under 2 headers"):
+        Table("t", "T", ["a", "b"], [["x"]], pd.DataFrame())
