@@ -26,7 +26,6 @@ from repro.tracking.files import read_jsonl
 from repro.tracking.journal import run_status
 from repro.tracking.read import read_runs
 from tests.launch import jobs
-from tests.tracking.conftest import empty_store, uri  # noqa: F401
 
 SPEC = """
 name: trial
@@ -67,7 +66,7 @@ def run(loaded: LoadedSpec, runs: Path, store: str, target: Target = jobs.job, *
     return code, out.getvalue()
 
 
-def test_a_study_is_trained_delivered_aggregated_and_not_trained_again(tmp_path: Path, uri: str) -> None:  # noqa: F811
+def test_a_study_is_trained_delivered_aggregated_and_not_trained_again(tmp_path: Path, uri: str) -> None:
     loaded, runs = study(tmp_path), tmp_path / "runs"
     code, text = run(loaded, runs, uri)
     assert code == 0
@@ -94,7 +93,7 @@ def test_a_study_is_trained_delivered_aggregated_and_not_trained_again(tmp_path:
 
 def test_a_failed_cell_is_listed_and_makes_the_exit_code_one_and_the_next_run_mends_it(
     tmp_path: Path,
-    uri: str,  # noqa: F811
+    uri: str,
 ) -> None:
     loaded, runs = study(tmp_path, {"full": "{}", "raises": "{selection: {method: random}}"}), tmp_path / "runs"
     code, text = run(loaded, runs, uri)
@@ -112,7 +111,7 @@ def test_a_failed_cell_is_listed_and_makes_the_exit_code_one_and_the_next_run_me
 
 def test_a_store_that_is_away_costs_nothing_but_a_warning_and_gets_everything_next_time(
     tmp_path: Path,
-    uri: str,  # noqa: F811
+    uri: str,
 ) -> None:
     loaded, runs = study(tmp_path), tmp_path / "runs"
     code, text = run(loaded, runs, "http://127.0.0.1:7")
@@ -125,7 +124,7 @@ def test_a_store_that_is_away_costs_nothing_but_a_warning_and_gets_everything_ne
     assert len(read_runs("trial", uri)) == 4
 
 
-def test_arms_that_are_the_same_training_are_trained_once_and_both_in_the_store(tmp_path: Path, uri: str) -> None:  # noqa: F811
+def test_arms_that_are_the_same_training_are_trained_once_and_both_in_the_store(tmp_path: Path, uri: str) -> None:
     loaded = study(tmp_path, {"full": "{}", "again": "{selection: {method: uniform}}"}, seeds="[0]")
     code, text = run(loaded, tmp_path / "runs", uri)
     assert code == 0 and text.count("started") == 1
@@ -178,7 +177,7 @@ def wait_for(condition, seconds: float = 30.0) -> None:  # type: ignore[no-untyp
         time.sleep(0.05)
 
 
-def test_ctrl_c_in_a_terminal_stops_the_jobs_and_a_rerun_goes_on(tmp_path: Path, uri: str) -> None:  # noqa: F811
+def test_ctrl_c_in_a_terminal_stops_the_jobs_and_a_rerun_goes_on(tmp_path: Path, uri: str) -> None:
     loaded = study(tmp_path, {"hangs": "{}", "full": "{selection: {method: random}}"}, seeds="[0]")
     runs = tmp_path / "runs"
     controller, terminal = pty.openpty()
@@ -223,7 +222,7 @@ def test_ctrl_c_in_a_terminal_stops_the_jobs_and_a_rerun_goes_on(tmp_path: Path,
 
 
 @pytest.mark.parametrize("who", ["job", "launcher"])
-def test_kill_9_leaves_nothing_running_and_a_rerun_goes_on(tmp_path: Path, uri: str, who: str) -> None:  # noqa: F811
+def test_kill_9_leaves_nothing_running_and_a_rerun_goes_on(tmp_path: Path, uri: str, who: str) -> None:
     loaded, runs = study(tmp_path, {"hangs": "{}"}, seeds="[0]"), tmp_path / "runs"
     (identity,) = [cell.identity for cell in expand_study(loaded.spec)]
     process = subprocess.Popen(

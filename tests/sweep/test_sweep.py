@@ -27,7 +27,6 @@ from repro.tracking.journal import Journal
 from repro.tracking.read import read_runs
 from tests.launch.jobs import PRELOAD
 from tests.sweep import jobs
-from tests.tracking.conftest import empty_store, uri  # noqa: F401
 
 AWAY = "http://127.0.0.1:9"  # nobody listens: a sweep does not need its store
 SPACE = "{train.learning_rate: {float: [1.0e-5, 0.1], log: true}}"
@@ -67,7 +66,7 @@ def result(runs: Path) -> dict[str, Any]:
     return entry
 
 
-def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_told(tmp_path: Path, uri: str) -> None:  # noqa: F811
+def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_told(tmp_path: Path, uri: str) -> None:
     runs = tmp_path / "runs"
     code, text = sweep(sweep_spec(tmp_path), runs, uri)
     assert code == 0
@@ -160,7 +159,7 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
     assert result(runs) == result(tmp_path / "whole")
 
 
-def test_values_that_make_no_valid_cell_are_pruned_with_the_reason(tmp_path: Path, uri: str) -> None:  # noqa: F811
+def test_values_that_make_no_valid_cell_are_pruned_with_the_reason(tmp_path: Path, uri: str) -> None:
     # each value is fine beside the arm's own; 512 questions a step out of a tenth of 1,024 are not
     space = "{train.questions_per_step: {choice: [32, 512]}, selection.fraction: {choice: [0.1, 0.5]}}"
     runs = tmp_path / "runs"
