@@ -14,7 +14,7 @@ from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLoca
 from analysis.measures import AXES, Measures
 from analysis.pictures import Picture
 from analysis.runs import SPEND, Series
-from analysis.statistics import Interval, t_interval
+from analysis.statistics import Interval, share_interval
 from analysis.style import (
     GREY,
     NARROW,
@@ -205,6 +205,10 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
                     rows.append({"arm": series.label, "axis": name, "seed": seed, "evaluation": index, "x": x})
                     rows[-1]["accuracy"] = y
     data = pd.DataFrame(rows)
+    # Bands over two or three seeds can be so wide that they would flatten the curves: they may leave the picture.
+    drawn = [*data["accuracy"], *_heights(measures)]
+    margin = 0.08 * (max(drawn) - min(drawn)) + 0.01
+    limits = (max(0.0, min(drawn) - margin), min(1.0, max(drawn) + margin))
 
     def draw(narrow: bool) -> Figure:
         figure, axes = canvas(3, narrow, height=2.35 if narrow else 2.75)
@@ -213,6 +217,7 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
             for series in panel.series:
                 part = data[(data["arm"] == series.label) & (data["axis"] == name)]
                 _curve(axis, part, styles[series.label])
+            axis.set_ylim(*limits)
             axis.set_xlabel(labels[name])
             thousands(axis.xaxis)
             percent_axis(axis.yaxis)
@@ -238,6 +243,12 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     )
 
 
+def _heights(measures: Measures) -> list[float]:
+    """Where `_reference_lines` draws."""
+    values = [measures.start.greedy, *(measures.target(series) for series in measures.panel.references)]
+    return [value for value in values if not math.isnan(value)]
+
+
 def _reference_lines(axis: Axes, measures: Measures) -> None:
     if not math.isnan(measures.start.greedy):
         axis.axhline(measures.start.greedy, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
@@ -250,7 +261,7 @@ def _curve(axis: Axes, part: pd.DataFrame, look: Look) -> None:
         axis.plot(one["x"], one["accuracy"], color=look.color, linewidth=0.7, alpha=0.35)
     mean_x, middle, low, high = [], [], [], []
     for _, at in part.groupby("evaluation"):
-        interval = t_interval(at["accuracy"])
+        interval = share_interval(at["accuracy"])
         mean_x.append(float(at["x"].mean()))
         middle.append(interval.value)
         low.append(interval.low)

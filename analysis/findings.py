@@ -95,10 +95,13 @@ def _open(measures: Measures, compared: Sequence[Series]) -> str:
     undecided: list[str] = []
     level: list[str] = []
     never: list[str] = []
+    single: list[str] = []
     for series in compared:
         signs = {axis: _clear(measures.time(series.label, axis)) for axis in AXES}
         difference = measures.final(series.label).difference
-        if measures.time(series.label, "steps").censored == len(series.runs):
+        if len(series.runs) < 2:
+            single.append(series.label)
+        elif measures.time(series.label, "steps").censored == len(series.runs):
             lower = difference is not None and difference.clear_of(0) < 0
             (never if lower else level).append(series.label)
         elif any(sign < 0 for sign in signs.values()):
@@ -112,6 +115,8 @@ def _open(measures: Measures, compared: Sequence[Series]) -> str:
         parts.append(f"{names(level)} did not hold it in any seed but did not end clearly lower either")
     if undecided:
         parts.append(f"for {names(undecided)} the intervals leave it open")
+    if single:
+        parts.append(f"{names(single)} {'has' if len(single) == 1 else 'have'} one seed, which cannot show it")
     return "; ".join(parts) + "." if parts else ""
 
 
@@ -208,6 +213,7 @@ def groups(measures: Measures) -> str:
         return ""
     own = [f"{percent(measures.zero(s.label).mean)} under `{s.label}`" for s in measures.panel.references]
     fewer: list[str] = []
+    alone: list[str] = []
     more: list[str] = []
     unclear: list[str] = []
     for share in measures.zero_variance:
@@ -216,7 +222,8 @@ def groups(measures: Measures) -> str:
         sign = share.difference.clear_of(0)
         size = f"{number(100 * share.difference.value, sign=True)} points {brackets(share.difference, 100, sign=True)}"
         said = f"`{share.series.label}` ({size})"
-        (more if sign > 0 else fewer if sign < 0 else unclear).append(said)
+        kind = more if sign > 0 else fewer if sign < 0 else unclear if share.difference.known else alone
+        kind.append(said)
     parts = [f"Averaged over training, the share of rolled-out groups that carried no gradient was {joined(own)}"]
     if fewer:
         parts.append(f"lower under {joined(fewer)}")
@@ -224,6 +231,8 @@ def groups(measures: Measures) -> str:
         parts.append(f"higher under {joined(more)}")
     if unclear:
         parts.append(f"not clearly different under {joined(unclear)}")
+    if alone:
+        parts.append(f"with a single seed to go by under {joined(alone)}")
     return sentence("; ".join(parts))
 
 

@@ -24,6 +24,7 @@ from analysis.statistics import (
     paired_difference,
     probability_of_improvement,
     ratio_of_medians,
+    share_interval,
     sustained_crossing,
     t_interval,
 )
@@ -168,18 +169,20 @@ class Measures:
             questions=len(last[0]["passes"]),
             samples=last[0]["samples"],
             per_seed=tuple(scores),
-            accuracy=t_interval(scores),
-            greedy=t_interval([_greedy(row) for row in last]),
+            accuracy=share_interval(scores),
+            greedy=share_interval([_greedy(row) for row in last]),
             entropy=t_interval([_number(row.get("entropy")) for row in last]),
             tokens=t_interval([_number(row.get("mean_tokens")) for row in last]),
-            mean_over_training=t_interval([area_under_curve(*curve) for curve in curves]),
+            mean_over_training=share_interval([area_under_curve(*curve) for curve in curves]),
             gain=crossed_difference(gains),
             greedy_gain=t_interval([_greedy(b) - _greedy(a) for a, b in zip(first, last, strict=True)]),
             difference=difference,
             difference_by_seed=by_seed,
             improvement=improvement,
             other_sets={
-                name: t_interval([accuracy(run.evaluations(name)[-1]) for run in series.runs if run.evaluations(name)])
+                name: share_interval(
+                    [accuracy(run.evaluations(name)[-1]) for run in series.runs if run.evaluations(name)]
+                )
                 for name in others
             },
         )
@@ -275,7 +278,7 @@ class Measures:
                 shared = [seed for seed in ours if seed in theirs]
                 difference = paired_difference([ours[s] for s in shared], [theirs[s] for s in shared])
             own = values[series.label]
-            shares.append(Share(series, tuple(own), t_interval(own), difference))
+            shares.append(Share(series, tuple(own), share_interval(own), difference))
         return tuple(shares)
 
     def step_metric(self, series: Series, name: str) -> pd.DataFrame:

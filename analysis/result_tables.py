@@ -74,10 +74,16 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         f"Last evaluation; avg@{final.samples} on {plural(final.questions, 'held-out question')} "
         f"(`{measures.panel.main}`), sampling temperature {start.temperature:g}. In brackets: 95 % intervals, over "
         "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
-        "P(better): chance that a run of the arm beats a run of the baseline."
+        f"{_alone(measures)}P(better): chance that a run of the arm beats a run of the baseline."
     )
     reference = frozenset(i + 1 for i in emphasised(measures))
     return Table(f"{prefix}accuracy", "Final accuracy", header, rows, pd.DataFrame(data), caption, 1, reference)
+
+
+def _alone(measures: Measures) -> str:
+    if all(len(final.per_seed) > 1 for final in measures.finals):
+        return ""
+    return "With one seed the intervals of gain and difference are over questions alone. "
 
 
 def start_table(measures: Measures, prefix: str = "") -> Table:

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
@@ -183,7 +183,8 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
                 rows.append({"arm": label, "step": centre, "difficulty": level, "share": float(grid[i, j])})
     if pool_share is not None:
         rows += [{"arm": "(pool)", "difficulty": lv, "share": s} for lv, s in zip(levels, pool_share, strict=True)]
-    top = max(float(grid.max()) for _, grid in grids.values())
+    # Lifted at the low end: a flat choice over ten levels and one that piles up on two belong in one picture.
+    scale = PowerNorm(0.6, 0, max(float(grid.max()) for _, grid in grids.values()))
 
     def draw(narrow: bool) -> Figure:
         names = ([""] if pool_share is not None else []) + list(known)
@@ -203,7 +204,7 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
                 width = (centres[1] - centres[0]) / 2 if len(centres) > 1 else 0.5
                 box = (centres[0] - width, centres[-1] + width, levels[0] - 0.5, levels[-1] + 0.5)
                 image = axis.imshow(
-                    grid, origin="lower", aspect="auto", extent=box, cmap=SHARES, vmin=0, vmax=top, interpolation="none"
+                    grid, origin="lower", aspect="auto", extent=box, cmap=SHARES, norm=scale, interpolation="none"
                 )
                 axis.plot(centres, means[label], color="white", linewidth=3.2)
                 axis.plot(centres, means[label], color="#000000", linewidth=1.4)

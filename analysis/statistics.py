@@ -60,8 +60,16 @@ def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     return Interval(mean, mean - half, mean + half, n)
 
 
+def share_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
+    """`t_interval` of shares, cut to 0..1: with two or three values it may reach past what a share can be."""
+    found = t_interval(values, level)
+    if not found.known:
+        return found
+    return Interval(found.value, max(0.0, found.low), min(1.0, found.high), found.n)
+
+
 def cluster_interval(pass_rates: ArrayLike, level: float = LEVEL) -> Interval:
-    """avg@k of one policy with an interval over problems: the k samples of a problem are one cluster.
+    """avg@k of one policy with an interval over problems, cut to 0..1: the k samples of a problem are one cluster.
 
     Args:
         pass_rates: share of correct samples per problem, in 0..1 [problems].
@@ -70,7 +78,7 @@ def cluster_interval(pass_rates: ArrayLike, level: float = LEVEL) -> Interval:
     over the number of problems, so neither k nor the spread inside a problem enters again (Miller 2024,
     "Adding Error Bars to Evals", section 2.2).
     """
-    return t_interval(pass_rates, level)
+    return share_interval(pass_rates, level)
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Interval:

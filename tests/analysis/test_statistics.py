@@ -21,6 +21,7 @@ from analysis.statistics import (
     paired_difference,
     probability_of_improvement,
     ratio_of_medians,
+    share_interval,
     stratified_bootstrap,
     sustained_crossing,
     t_interval,
@@ -63,6 +64,13 @@ def test_cluster_interval_equals_the_cluster_robust_variance_of_all_samples():
     variance = (sums**2).sum() / outcomes.size**2 * 40 / 39
     half = stats.t.ppf(0.975, 39) * math.sqrt(variance)
     assert (found.value, found.low, found.high) == pytest.approx((grand, grand - half, grand + half))
+
+
+def test_intervals_of_shares_stay_within_what_a_share_can_be():
+    wide = share_interval([0.5, 0.9])
+    assert t_interval([0.5, 0.9]).high > 1 and (wide.low, wide.high, wide.value) == (0.0, 1.0, 0.7)
+    assert share_interval([0.5, 0.52, 0.51]) == t_interval([0.5, 0.52, 0.51])
+    assert not share_interval([0.5]).known
 
 
 def test_paired_difference_is_the_paired_t_test():
