@@ -11,15 +11,15 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.figures import panel_looks
+from analysis.groups import WINDOW
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves, published_table
 from analysis.runs import SPEND, Series
-from analysis.selected import WINDOW
-from analysis.statistics import Bounds
 from analysis.style import canvas, percent_axis, shared_legend
 from analysis.tables import Table
 from analysis.text import NOTHING, number
+from analysis.times import Bounds
 
 PAPER_ROLLOUT_SHARES = (0.46, 0.54)
 """Rollouts' share of a GRPO step's time in the paper."""

@@ -14,20 +14,16 @@ from numpy.typing import NDArray
 
 from analysis.runs import Panel, Run, Series, accuracy, pass_rates
 from analysis.statistics import (
-    Bounds,
     Interval,
-    Ratio,
     area_under_curve,
     cluster_interval,
     crossed_difference,
-    median_time,
     paired_difference,
     probability_of_improvement,
-    ratio_of_medians,
     share_interval,
-    sustained_crossing,
     t_interval,
 )
+from analysis.times import Bounds, Ratio, median_time, ratio_of_medians, sustained_crossing
 
 AXES = {"steps": "step", "generated tokens": "cost/generated_tokens", "seconds": "cost/seconds"}
 """What time to target is measured by -> metric."""

@@ -20,6 +20,7 @@ from analysis.methods import methods
 from analysis.pictures import Picture
 from analysis.provenance import Provenance, provenance
 from analysis.runs import Study, load_study
+from analysis.summary import summary
 from analysis.tables import Table, as_html
 from analysis.text import plural
 from repro.spec.load import LoadedSpec, resolved_yaml
@@ -163,7 +164,7 @@ def _part(measures: Measures, several: bool) -> Part:
         ),
     ]
     kept = tuple(section for section in sections if section.items)
-    return Part(panel.title, prefix, findings(measures), figures.summary(measures, prefix), kept)
+    return Part(panel.title, prefix, findings(measures), summary(measures, prefix), kept)
 
 
 def _only(drawn: dict[str, Picture], name: str) -> tuple[Picture, ...]:

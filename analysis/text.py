@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.statistics import Bounds, Interval, Ratio
+from analysis.statistics import Interval
+from analysis.times import Bounds, Ratio
 
 MINUS = "\u2212"
 NOTHING = "–"

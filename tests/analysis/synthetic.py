@@ -43,6 +43,7 @@ class Behaviour:
     kept: float = 1.0
     difficulty: tuple[float, float] = (3.0, 3.0)  # mean true steps of what is chosen, at the first and last step
     status: str = "finished"
+    truth: bool = True  # whether the task knows the true difficulty
 
 
 @dataclass(frozen=True)
@@ -185,7 +186,12 @@ class _Writer:
         steps_true = dict(zip(self.ids, map(int, self.true), strict=True))
         self.journal.write_json(
             "selection.json",
-            {"method": self.cell.selection.method, "pool": POOL, "kept": kept, "steps_true": steps_true},
+            {
+                "method": self.cell.selection.method,
+                "pool": POOL,
+                "kept": kept,
+                "steps_true": steps_true if self.behaviour.truth else {},
+            },
         )
 
     def _step(self, step: int) -> None:
@@ -207,7 +213,7 @@ class _Writer:
             replayed=self.ids[: QUESTIONS_PER_STEP - fresh],
             predicted=predicted,
             pass_rate=rates,
-            steps_true=[int(self.true[i]) for i in chosen],
+            steps_true=[int(self.true[i]) for i in chosen] if behaviour.truth else None,
         )
         rollouts = fresh * GROUP
         half, tokens = SECONDS / 2, rollouts * TOKENS

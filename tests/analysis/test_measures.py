@@ -8,7 +8,8 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from analysis.statistics import Bounds, crossed_difference, paired_difference, t_interval
+from analysis.statistics import crossed_difference, paired_difference, t_interval
+from analysis.times import Bounds
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import GROUP, POOL, QUESTIONS_PER_STEP, SECONDS, TOKENS, Behaviour, Store
 

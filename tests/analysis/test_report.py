@@ -5,14 +5,17 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
 
 from analysis.report import write_report
+from analysis.selected import pictures
 from repro.errors import UserError
 from repro.spec.load import load_spec
+from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
 
 FULL = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.05, -0.05))
@@ -143,6 +146,15 @@ def test_several_models_an_axis_and_missing_cells_have_their_places(study: Calla
     assert [(row["arm"], row["status"]) for row in rows] == [("dots", "failed")] * 2
     assert (path.parent / "figures" / "tiny-96x2_arithmetic_axis_selection.fraction.png").exists()
     assert not outline.stack and len(outline.ids) == len(set(outline.ids))
+
+
+def test_a_task_without_known_difficulty_and_arms_without_predictor_leave_those_pictures_out(
+    quick_study: Callable[..., Store], quickstart: Store
+):
+    plain = measure(quick_study({"full": ({}, replace(FULL, truth=False))}))
+    assert [picture.name for picture in pictures(plain)] == ["zero_variance", "outcomes", "pool"]
+    known = [picture.name for picture in pictures(measure(quickstart))]
+    assert known == ["zero_variance", "outcomes", "difficulty", "predictor", "pool"]
 
 
 def test_an_unknown_artefact_is_refused_with_the_nearest_name(quickstart: Store, tmp_path: Path):

@@ -9,9 +9,10 @@ import re
 import pandas as pd
 import pytest
 
-from analysis.statistics import Bounds, Interval, Ratio
+from analysis.statistics import Interval
 from analysis.tables import Table, as_html, as_latex
 from analysis.text import amount, joined, names, number, percent, points, ratio, seconds, sentence, time_bounds
+from analysis.times import Bounds, Ratio
 
 NAN, INF = math.nan, math.inf
 
