@@ -33,7 +33,7 @@ class Teacher(Strict):
     direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
     longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
     faultless: float = Field(
-        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits and noise"
+        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
     )
 
 
