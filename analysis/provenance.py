@@ -13,6 +13,16 @@ from analysis.runs import Study
 from analysis.tables import Table
 from analysis.text import NOTHING
 
+FACTS = {
+    "commit": "commit",
+    "python": "Python",
+    "platform": "platform",
+    "processor": "processor",
+    "cpus": "cores",
+    "accelerator": "GPU",
+}
+"""Field of a run's environment -> what the page calls it."""
+
 
 @dataclass(frozen=True)
 class Provenance:
@@ -27,7 +37,7 @@ def provenance(study: Study, commands: Sequence[str], store: str) -> Provenance:
     """What the runs themselves recorded. Values that differ between runs are all listed."""
     environments = [run.json("environment.json") for run in study.runs]
     facts: list[tuple[str, str]] = []
-    for key, title in (("commit", "commit"), ("python", "Python"), ("platform", "platform"), ("cpus", "processors")):
+    for key, title in FACTS.items():
         facts.append((title, _distinct([environment.get(key) for environment in environments])))
     facts.append(("packages", _packages(environments)))
     facts.append(("trained", _span(study)))
