@@ -116,6 +116,7 @@ def _part(measures: Measures, several: bool) -> Part:
     prefix = f"{slug}_" if several else ""
     drawn = {p.name.removeprefix(prefix): p for p in selected.pictures(measures, prefix)}
     shown = {name: (drawn[name],) if name in drawn else () for name in ("zero_variance", "outcomes", "difficulty")}
+    kept_arms = result_tables.kept_table(measures, prefix)
     comparable = any(panel.baseline_of(series) for series in panel.series)
     sections = [
         Section(
@@ -150,7 +151,12 @@ def _part(measures: Measures, several: bool) -> Part:
             ),
             (result_tables.groups_table(measures, prefix), *shown["zero_variance"], *shown["outcomes"]),
         ),
-        Section("What was selected", f"{prefix}selected", (), (*shown["difficulty"], *_only(drawn, "pool"))),
+        Section(
+            "What was selected",
+            f"{prefix}selected",
+            (),
+            (*shown["difficulty"], *_only(drawn, "pool"), *((kept_arms,) if kept_arms else ())),
+        ),
         Section("Predictions", f"{prefix}predictions", (), _only(drawn, "predictor")),
         Section(
             "Cost",

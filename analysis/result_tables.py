@@ -10,7 +10,7 @@ import pandas as pd
 
 from analysis.measures import AXES, Measures
 from analysis.runs import SPEND, Place
-from analysis.statistics import iqm, stratified_bootstrap
+from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, plural, points, ratio, seconds, spread, time_bounds
@@ -185,6 +185,49 @@ def groups_table(measures: Measures, prefix: str = "") -> Table:
     )
     title, reference = "Groups without gradient", emphasised(measures)
     return Table(f"{prefix}zero_variance", title, header, rows, pd.DataFrame(data), caption, 1, reference)
+
+
+def kept_table(measures: Measures, prefix: str = "") -> Table | None:
+    """What offline selections kept, by the start policy's pass rates, and whether their score follows these."""
+    base = next(
+        (found for s in measures.panel.series for run in s.runs if (found := run.json("base.json").get("pool"))), {}
+    )
+    rates: dict[str, float] = base.get("pass_rates") or {}
+    header = ["arm", "kept", "of the pool, %", "mean pass rate, %", "strictly between 0 and 1, %"]
+    header.append("score against pass rate, rho")
+    rows, data = [], []
+    if not rates:
+        return None
+    for name, ids, scores, pool in [("whole pool", list(rates), None, len(rates)), *_kept(measures)]:
+        known = [rates[q] for q in ids if q in rates]
+        mean, mixed = (float(np.mean(v)) if len(v) else math.nan for v in (known, [0 < rate < 1 for rate in known]))
+        pairs = [(scores[q], rate) for q, rate in rates.items() if q in scores] if scores else []
+        rho = rank_correlation(*zip(*pairs, strict=True)) if pairs else None
+        row = [name, number(len(ids), 0), number(100 * len(ids) / pool), number(100 * mean), number(100 * mixed)]
+        rows.append([*row, spread(rho, digits=2) if rho else NOTHING])
+        record = {"arm": name, "kept": len(ids), "pool": pool, "mean_pass_rate": mean, "mixed": mixed}
+        data.append(record | numbers("rho", rho))
+    if len(rows) == 1:
+        return None
+    samples = int(base["samples"])
+    caption = (
+        f"Pass rates of the start policy, {samples} samples a question, on {plural(len(rates), 'question')}; kept sets "
+        "of the first seed. Rho: Spearman's correlation, over the pool, of the score an arm selects by with the pass "
+        "rate, 95 % Fisher-z interval over questions. A score near zero selects as a random draw would."
+    )
+    title = "What offline selections kept"
+    return Table(f"{prefix}kept", title, header, rows, pd.DataFrame(data), caption, 1, frozenset({0}))
+
+
+def _kept(measures: Measures) -> list[tuple[str, list[str], dict[str, float] | None, int]]:
+    """(label, kept ids, score by id, size of the pool) of each arm that keeps a part of the pool."""
+    found = []
+    for series in measures.panel.series:
+        record = series.runs[0].json("selection.json") if series.runs else {}
+        ids, pool = record.get("kept") or [], int(record.get("pool") or 0)
+        if 0 < len(ids) < pool:
+            found.append((f"`{series.label}`", ids, record.get("scores"), pool))
+    return found
 
 
 def cost_table(measures: Measures, prefix: str = "") -> Table:

@@ -188,6 +188,24 @@ def correlation(x: ArrayLike, y: ArrayLike) -> float:
     return float(np.corrcoef(a, b)[0, 1])
 
 
+def rank_correlation(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> Interval:
+    """Spearman's rho over pairs, ties at their mean rank, with a Fisher-z interval.
+
+    The standard error of z is sqrt((1 + rho^2 / 2) / (n - 3)) (Bonett and Wright, 2000). NaN for a constant side;
+    no interval for fewer than four pairs or a perfect order.
+    """
+    a, b = np.asarray(x, float), np.asarray(y, float)
+    good = ~(np.isnan(a) | np.isnan(b))
+    n = int(good.sum())
+    if n < 3:
+        return Interval(math.nan, math.nan, math.nan, n)
+    rho = correlation(stats.rankdata(a[good]), stats.rankdata(b[good]))
+    if math.isnan(rho) or n < 4 or abs(rho) >= 1:
+        return Interval(rho, math.nan, math.nan, n)
+    half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    return Interval(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), n)
+
+
 def area_under_curve(x: ArrayLike, y: ArrayLike) -> float:
     """Mean height of a curve over its range of x (trapezoids); NaN for fewer than two points or no range."""
     a, b = np.asarray(x, float), np.asarray(y, float)

@@ -20,6 +20,9 @@ from repro.training.ledger import Ledger
 from repro.training.randomness import BASE, derive_seed
 from repro.training.resources import VERSION, PolicyResources
 
+MAIN_SETS = ("test", "validation")
+"""Sets with avg@k, entropy and greedy accuracy; further sets get one sample per problem."""
+
 POOL_QUESTIONS = 1024
 """Most training questions whose pass rate is measured for the picture of the pool."""
 
@@ -58,7 +61,7 @@ def describe_base(
         )
         results = []
         for position, (name, problems) in enumerate(sets.items()):
-            main = name in ("test", "validation")
+            main = name in MAIN_SETS
             samples = evaluate.samples if main else 1
             seed = derive_seed(BASE, position)
             results.append(

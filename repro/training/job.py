@@ -21,7 +21,7 @@ from repro.tasks.problem import Problem, TaskData
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
-from repro.training.base_policy import describe_base
+from repro.training.base_policy import MAIN_SETS, describe_base
 from repro.training.evaluation import Evaluation, Sampler
 from repro.training.ledger import SPEND, Ledger, subtract
 from repro.training.randomness import EVALUATE, REPLAY, derive_seed
@@ -160,11 +160,11 @@ class GRPOJob:
         self._log_spending(0)
 
     def evaluate(self, step: int, last: bool) -> None:
-        """Evaluate the policy as it is after a step: the main sets each time, further ones at the end."""
+        """Evaluate the policy as it is after a step: sampled accuracy each time, the rest at the end."""
         self.journal.progress("evaluating", step, self.steps)
         metrics: dict[str, float] = {}
         for name, problems in evaluation_sets(self.cell, self.data).items():
-            main = name in ("test", "validation")
+            main = name in MAIN_SETS
             if not main and not last:
                 continue
             result = self.sampler.evaluate(
@@ -174,7 +174,7 @@ class GRPOJob:
                 temperature=self.cell.evaluate.temperature,
                 top_p=self.cell.evaluate.top_p,
                 seed=derive_seed(self.cell.seed, EVALUATE, step, len(metrics)),
-                greedy=main,
+                greedy=main and last,
             )
             self.journal.record_evaluation(step, **result.as_dict())
             metrics |= evaluation_metrics(result)
@@ -262,10 +262,12 @@ def evaluation_sets(cell: Cell, data: TaskData) -> dict[str, tuple[Problem, ...]
 
 def evaluation_metrics(result: Evaluation) -> dict[str, float]:
     """The `eval/...` series of one evaluation."""
-    if result.greedy_accuracy is None:
-        return {f"eval/{_series(result.set)}": result.accuracy}
-    metrics = {"eval/entropy": result.entropy, "eval/tokens": result.mean_tokens, "eval/greedy": result.greedy_accuracy}
-    return {**metrics, f"eval/{_series(result.set)}": result.accuracy}
+    metrics = {f"eval/{_series(result.set)}": result.accuracy}
+    if result.set in MAIN_SETS:
+        metrics |= {"eval/entropy": result.entropy, "eval/tokens": result.mean_tokens}
+    if result.greedy_accuracy is not None:
+        metrics["eval/greedy"] = result.greedy_accuracy
+    return metrics
 
 
 def _series(name: str) -> str:

@@ -18,6 +18,7 @@ from analysis.statistics import (
     iqm,
     paired_difference,
     probability_of_improvement,
+    rank_correlation,
     share_interval,
     stratified_bootstrap,
     t_interval,
@@ -155,3 +156,17 @@ def test_area_under_curve_is_the_mean_height():
 def test_correlation_leaves_gaps_out_and_knows_when_there_is_none():
     assert correlation([1, 2, 3, math.nan], [2, 4, 6, 0]) == pytest.approx(1.0)
     assert math.isnan(correlation([1, 1, 1], [1, 2, 3]))
+
+
+def test_a_rank_correlation_is_that_of_the_ranks_and_covers_the_truth_as_often_as_it_says() -> None:
+    assert rank_correlation([1, 2, 3, 4, 5], [1, 2, 3, 5, 4]).value == pytest.approx(1 - 6 * 2 / (5 * 24))
+    assert math.isnan(rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]).value)
+    rng = np.random.default_rng(3)
+    truth = 6 / math.pi * math.asin(0.5 / 2)  # Spearman's rho of a bivariate normal with r = 0.5
+    inside = 0
+    for _ in range(400):
+        x = rng.normal(size=60)
+        y = 0.5 * x + math.sqrt(0.75) * rng.normal(size=60)
+        found = rank_correlation(x, y)
+        inside += found.low <= truth <= found.high
+    assert 0.92 <= inside / 400 <= 0.98

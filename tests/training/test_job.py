@@ -99,7 +99,7 @@ def test_a_job_records_base_steps_evaluations_and_costs(tmp_path: Path, shared: 
     assert len(base["pool"]["pass_rates"]) == 64
     ledger = journal.read_json("ledger.json")
     assert ledger["rollout"]["completions"] == 4 * 4 * 4
-    assert ledger["train"]["seconds"] > 0 and ledger["evaluate"]["completions"] == 2 * 16 * 3 + 64
+    assert ledger["train"]["seconds"] > 0 and ledger["evaluate"]["completions"] == 2 * 16 * 2 + 16 + 64
     spent = [row for row in journal.read_jsonl("spent.jsonl") if row["phase"] == "rollout"]
     assert sum(row["generated_tokens"] for row in spent) == ledger["rollout"]["generated_tokens"]
     assert (tmp_path / "runs/one/policy/model.safetensors").exists()
