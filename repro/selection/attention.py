@@ -6,18 +6,24 @@ from dataclasses import dataclass
 
 import numpy as np
 
+COMPONENTS = 8
+"""Directions of the embeddings that count. Fixed on the embedded pool with 16 references, from the start policy and a
+policy trained with another seed: correlation with the true pass rate .32 and .48, against .23 and .37 for all 96."""
 
-def standardize(embeddings: np.ndarray) -> np.ndarray:
-    """(N, h) float64: every dimension centred and scaled over the pool, then every row scaled to length sqrt(h).
+
+def whiten(embeddings: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
+    """(N, c) float64: the leading principal components at equal variance, rows scaled to length sqrt(c).
 
     Mean-pooled hidden states share a large common direction, so that raw dot products are all alike; centring removes
-    it. The row scaling is the LayerNorm at the end of DOTS' towers (without its parameters): without it the longest
-    references would win every query. Constant dimensions and all-zero rows become zeros.
+    it. A handful of references cannot weigh a hundred directions, so only the leading ones are kept (c = components,
+    or what there is). The row scaling is the LayerNorm at the end of DOTS' towers (without its parameters): without it
+    the longest references would win every query. Directions without variance and all-zero rows become zeros.
     """
     centred = np.asarray(embeddings, dtype=np.float64)
     centred = centred - centred.mean(axis=0)
-    deviation = centred.std(axis=0)
-    z = centred / np.where(deviation > 1e-12, deviation, np.inf)  # (N, h)
+    left, singular, _ = np.linalg.svd(centred, full_matrices=False)  # (N, r), (r,)
+    left, singular = left[:, :components], singular[:components]
+    z = left * (singular > 1e-9 * max(1.0, float(singular.max(initial=0.0))))  # (N, c)
     length = np.linalg.norm(z, axis=1, keepdims=True)  # (N, 1)
     return z * np.sqrt(z.shape[1]) / np.where(length > 1e-12, length, np.inf)
 

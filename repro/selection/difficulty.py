@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from repro.errors import UserError
-from repro.selection.attention import Prediction, pearson, predict, standardize
+from repro.selection.attention import Prediction, pearson, predict, whiten
 from repro.selection.base import Resources, Selector, align, check_state, new_generator, pool_digest
 from repro.selection.uniform import DIFFICULTY_STREAM
 from repro.spec.schema import Difficulty
@@ -117,7 +117,7 @@ class DifficultySelector(Selector):
 
     def _embedded(self) -> np.ndarray:
         if self._z is None:
-            self._z = standardize(align(self.resources.embeddings(), self.resources.ids, self.ids))
+            self._z = whiten(align(self.resources.embeddings(), self.resources.ids, self.ids))
         return self._z
 
     def predictions(self) -> np.ndarray | None:

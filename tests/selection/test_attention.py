@@ -15,7 +15,7 @@ from repro.selection.attention import (
     pearson,
     predict,
     softmax,
-    standardize,
+    whiten,
 )
 
 
@@ -28,7 +28,7 @@ def attend(scores, truth, allowed):
 def scene(count=12, width=5, signal=1.0, seed=0, pool=40):
     """(z, references, truth) whose truth follows the first dimension as far as `signal` says."""
     rng = np.random.default_rng(seed)
-    z = standardize(rng.normal(size=(pool, width)))
+    z = whiten(rng.normal(size=(pool, width)))
     references = rng.choice(pool, count, replace=False)
     noise = rng.normal(size=count)
     truth = 1 / (1 + np.exp(-2 * (signal * z[references, 0] + (1 - signal) * noise)))
@@ -79,7 +79,7 @@ def test_the_temperature_has_the_least_leave_one_out_error_of_the_candidates():
 
 def test_the_candidates_reach_from_one_neighbour_to_all_whatever_the_width():
     for count, width in ((16, 8), (64, 96), (256, 1536)):
-        z = standardize(np.random.default_rng(count).normal(size=(count, width)))
+        z = whiten(np.random.default_rng(count).normal(size=(count, width)), components=width)
         scores = scores_of(z, np.arange(count))
         wide = []
         for temperature in candidate_temperatures(scores):
@@ -123,7 +123,7 @@ def test_the_estimated_error_is_that_on_questions_that_are_no_references():
     estimated, actual = [], []
     for seed in range(40):
         rng = np.random.default_rng(seed)
-        z = standardize(rng.normal(size=(400, 6)))
+        z = whiten(rng.normal(size=(400, 6)))
         failure = 1 / (1 + np.exp(-2 * z[:, 0]))
         references = rng.choice(400, 24, replace=False)
         prediction = predict(z, references, failure[references])
@@ -139,7 +139,7 @@ def test_without_information_a_free_line_would_mislead_and_ours_predicts_the_mea
     assert np.polyfit(raw, truth, 1)[0] == pytest.approx(-5)  # -(K - 1)
     mean = (truth.sum() - truth) / 5
     assert line_slope(raw - mean, truth - mean) == pytest.approx(1)
-    prediction = predict(standardize(np.ones((20, 4))), np.arange(6), truth)
+    prediction = predict(whiten(np.ones((20, 4))), np.arange(6), truth)
     assert prediction.failure == pytest.approx(np.full(20, truth.mean()))
 
 
@@ -181,7 +181,7 @@ def test_a_handful_of_references_still_gives_finite_predictions(count):
 def test_predictions_stay_between_zero_and_one_where_the_line_leaves_that_range():  # dots_rr trap 10
     embeddings = np.random.default_rng(0).normal(size=(400, 6))
     references = np.arange(0, 400, 4)
-    prediction = predict(standardize(embeddings), references, (embeddings[references, 0] > 0).astype(float))
+    prediction = predict(whiten(embeddings), references, (embeddings[references, 0] > 0).astype(float))
     assert prediction.calibration.slope > 1.1  # averages shrink towards the middle, the line stretches them back
     assert prediction.failure.min() == 0
     assert prediction.failure.max() == 1
@@ -189,13 +189,23 @@ def test_predictions_stay_between_zero_and_one_where_the_line_leaves_that_range(
     assert (prediction.calibration.left_out <= 1).all()
 
 
-def test_standardized_rows_have_length_root_h_and_no_memory_of_a_dimensions_scale():
+def test_whitened_rows_have_length_root_c_and_no_memory_of_a_dimensions_scale():
     raw = np.random.default_rng(0).normal(size=(50, 6)) * [1, 10, 100, 1, 1, 0] + 7
-    z = standardize(raw)
+    z = whiten(raw)
     assert np.linalg.norm(z, axis=1) == pytest.approx(np.full(50, np.sqrt(6)))
-    assert np.array_equal(z[:, 5], np.zeros(50))  # a constant dimension says nothing
-    rescaled = standardize(raw * [3, 0.1, 1, 5, 1, 1] + [1, 2, 3, 4, 5, 6])
-    np.testing.assert_allclose(z, rescaled, atol=1e-8)
+    assert np.array_equal(z[:, 5], np.zeros(50))  # a direction without variance says nothing
+    rescaled = whiten(raw * [3, 0.1, 1, 5, 1, 1] + [1, 2, 3, 4, 5, 6])
+    np.testing.assert_allclose(z @ z.T, rescaled @ rescaled.T, atol=1e-8)  # only angles between rows matter
+
+
+def test_whitening_keeps_the_leading_directions_only():
+    rng = np.random.default_rng(1)
+    signal, noise = rng.normal(size=(200, 3)), rng.normal(size=(200, 40))
+    mixed = np.concatenate([10 * signal, 0.1 * noise], axis=1) @ np.linalg.qr(rng.normal(size=(43, 43)))[0]
+    z = whiten(mixed, components=3)
+    assert z.shape == (200, 3)
+    expected = whiten(signal, components=3)
+    np.testing.assert_allclose(z @ z.T, expected @ expected.T, atol=0.15)
 
 
 def test_reference_rows_are_projected_once_per_refresh_and_not_per_query():  # dots_rr trap 9
@@ -206,7 +216,7 @@ def test_reference_rows_are_projected_once_per_refresh_and_not_per_query():  # d
             Counting.products += 1
             return np.asarray(self) @ np.asarray(other)
 
-    z = standardize(np.random.default_rng(0).normal(size=(500, 8))).view(Counting)
+    z = whiten(np.random.default_rng(0).normal(size=(500, 8))).view(Counting)
     predict(z, np.arange(20), np.linspace(0, 1, 20))
     assert Counting.products == 1
 
