@@ -23,7 +23,6 @@ DASHES: tuple[Any, ...] = (
 )
 MARKERS = ("s", "^", "D", "v", "P", "X")
 GREY = "#5F6670"
-FAINT = "#D9DCE1"
 
 WIDE = 7.2  # inches: the text width of a paper, and of the report's page
 NARROW = 3.6  # a column, and a phone

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from repro.errors import UserError
+from repro.launch.devices import default_jobs
 
 if TYPE_CHECKING:
     from repro.spec.load import LoadedSpec
@@ -117,7 +118,11 @@ def _runs_option(parser: Parser) -> None:
 
 def _jobs_option(parser: Parser) -> None:
     parser.add_argument(
-        "--jobs", type=_positive, default=_cores(), metavar="N", help="processes at a time (default: %(default)s cores)"
+        "--jobs",
+        type=_positive,
+        default=default_jobs(),
+        metavar="N",
+        help="processes at a time (default: one per GPU, else one per core: %(default)s)",
     )
 
 
@@ -125,10 +130,6 @@ def _positive(text: str) -> int:
     if not text.isdigit() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= 1")
     return int(text)
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -90,6 +90,13 @@ def load_policy(
     return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost)
 
 
+def load_policy_weights(policy: Policy, directory: Path) -> None:
+    """Give a policy the weights of a checkpoint directory."""
+    from safetensors.torch import load_model
+
+    load_model(policy.model, directory / "model.safetensors", strict=False)  # tied weights are stored once
+
+
 def shipped_key() -> str | None:
     """Warm-start key of the policy in the package, None where there is none."""
     card = SHIPPED / CARD_FILE
@@ -138,6 +145,8 @@ def _load(spec: ModelSpec, name: str) -> tuple[PreTrainedModel, PreTrainedTokeni
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= loaded.config.get_text_config().vocab_size:
         tokenizer.pad_token = tokenizer.eos_token  # masks tell them apart, as in TRL
     tokenizer.padding_side = "left"
+    if torch.cuda.is_available():
+        loaded.to("cuda")  # the start policy is measured before TRL would move it
     loaded.eval()
     return loaded, tokenizer
 

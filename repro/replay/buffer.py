@@ -60,7 +60,7 @@ class Group:
 
     @property
     def informative(self) -> bool:
-        """Whether two rewards differ, compared exactly: a float mean or deviation would lie (dots_rr trap 6)."""
+        """Whether two rewards differ, compared exactly: a float mean or deviation would lie."""
         return bool(len(self.rewards)) and bool((self.rewards != self.rewards[0]).any())
 
 
@@ -100,10 +100,6 @@ class ReplayBuffer:
             kept += 1
         self._counts["added"] += kept
         return kept
-
-    def available(self, step: int) -> int:
-        """How many held groups are older than `step`."""
-        return sum(group.step < step for group in self._groups)
 
     def draw(self, n: int, step: int) -> list[Group]:
         """Up to `n` distinct groups made before `step`, uniformly without replacement; their `uses` go up by one.

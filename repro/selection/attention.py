@@ -8,7 +8,8 @@ import numpy as np
 
 COMPONENTS = 8
 """Directions of the embeddings that count. Fixed on the embedded pool with 16 references, from the start policy and a
-policy trained with another seed: correlation with the true pass rate .32 and .48, against .23 and .37 for all 96."""
+policy trained with another seed: correlation with the true pass rate .32 and .48, against .23 and .37 for all 96.
+Another number gives other runs: raise `repro.spec.identity.VERSION` with it."""
 
 
 def whiten(embeddings: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
@@ -97,7 +98,7 @@ class Calibration:
 
 
 def calibrate(scores: np.ndarray, truth: np.ndarray) -> Calibration:
-    """Temperature and slope from leave-one-out predictions of the references (dots_rr trap 10).
+    """Temperature and slope from leave-one-out predictions of the references.
 
     DOTS trains towers until softmax(z.z / sqrt(h)) is as sharp as its data bear, and fits a line in sample. Untrained
     embeddings have no such scale, so the temperature is the candidate with the least leave-one-out squared error.

@@ -101,7 +101,7 @@ def align(values: np.ndarray, rows: Sequence[str], ids: Sequence[str]) -> np.nda
     """Reorder the rows of `values` (which belong to `rows`) to the order of `ids`.
 
     ValueError if a row has no id, an id occurs twice, or an id has no row: a row in the wrong place is silent
-    otherwise (dots_rr trap 8).
+    otherwise.
     """
     values = np.asarray(values)
     if len(values) != len(rows):

@@ -20,7 +20,7 @@ def gumbel_top_k(log_weights: np.ndarray, count: int, generator: np.random.Gener
     """`count` distinct indices drawn without replacement with probability ~ exp(log_weights), in draw order.
 
     Gumbel-top-k in log space, float64: at tau = 1e-3 the weights themselves underflow (exp(-500)), and a multinomial
-    over underflowed weights returns consecutive indices in silence (dots_rr trap 3). One noise value per item.
+    over underflowed weights returns consecutive indices in silence. One noise value per item.
     """
     keys = np.asarray(log_weights, dtype=np.float64) + generator.gumbel(size=len(log_weights))
     return np.argsort(-keys, kind="stable")[:count]
@@ -33,8 +33,8 @@ class DifficultySelector(Selector):
     prediction must not hand out the same questions again; if fewer than n are left, the window starts over).
     References may be chosen too. `observe` learns nothing: as in the paper, only references enter the prediction.
 
-    Quality is measured on the uniform references only; on the chosen questions a correlation collapses (dots_rr
-    trap 2). `predictor_*` compares the prediction in force, made `every` steps ago from other references, with the
+    Quality is measured on the uniform references only; on the chosen questions a correlation collapses.
+    `predictor_*` compares the prediction in force, made `every` steps ago from other references, with the
     new measurement: out of sample, but it counts the policy's drift. `loo_*` is leave-one-out on the new references:
     current. `loo_pearson` correlates deviations from the mean of the other references, because a left-out prediction
     without information is that mean and correlates at -1 with the truth.

@@ -168,6 +168,9 @@ class _Row:
     def _sizes(self, cell: Cell) -> Iterator[Problem]:
         batch_place = self._place("train", "questions_per_step")
         batch = cell.train.questions_per_step
+        if cell.replay is not None and cell.train.kl > 0:
+            text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
+            yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
         pool = pool_size(cell.dataset)
         if pool is not None:
             uses: tuple[FieldPath, ...] = (batch_place, ("dataset",))

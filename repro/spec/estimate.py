@@ -118,14 +118,13 @@ def evaluation_completions(cell: Cell, steps: int) -> int | None:
     sizes = {
         "test": made.test if made else math.inf,
         "validation": made.validation if made else math.inf,
-        "extra": made.test if made else 0,
+        "extra": min(256, made.pool) if made else 0,
     }
     for name in ("test", "validation"):
         sizes[name] = min(sizes[name], getattr(cell.dataset.limits, name) or math.inf)
     times = math.ceil(steps / wanted.every)
-    each = {"test": wanted.samples + 1, "validation": wanted.samples + 1, "extra": 1}  # the main sets greedily too
-    total = sum(min(sizes[name], wanted.questions or math.inf) * each[name] for name in wanted.sets)
-    return int(total) * times
+    each = {"test": wanted.samples * times + 1, "validation": wanted.samples * times + 1, "extra": 1}  # greedily once
+    return int(sum(min(sizes[name], wanted.questions or math.inf) * each[name] for name in wanted.sets))
 
 
 def mean_completion_tokens(cell: Cell, finished: Sequence[FinishedRun]) -> tuple[float, bool]:

@@ -11,8 +11,6 @@ from typing import Any
 from repro.spec.document import dotted
 from repro.spec.schema import Cell, DatasetSpec, ModelSpec, RangeBand, Scalar, Spec
 
-CELL_SECTIONS = ("model", "dataset", "train", "evaluate", "selection", "replay", "budget")
-
 
 @dataclass(frozen=True)
 class Place:

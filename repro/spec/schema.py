@@ -233,6 +233,12 @@ class EvaluateSpec(Strict):
         (0.3, 0.6), strict=False, description="further temperatures of the start policy's accuracy (greedy always is)"
     )
 
+    @model_validator(mode="after")
+    def _main_set(self) -> EvaluateSpec:
+        if not {"test", "validation"} & set(self.sets):
+            raise ValueError("sets needs test or validation: further sets alone have no greedy accuracy")
+        return self
+
 
 # ---------------------------------------------------------------- arms
 

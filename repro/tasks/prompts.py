@@ -16,7 +16,9 @@ def render_prompt(question: str, tokenizer: Any, system_prompt: str | None, suff
     (Gemma's raises), the system prompt opens the user turn.
     """
     if not getattr(tokenizer, "chat_template", None):
-        return question + suffix
+        # Callers tokenize without special tokens, so a start token that the tokenizer would add is written out.
+        start = tokenizer.bos_token if getattr(tokenizer, "add_bos_token", False) else None
+        return f"{start or ''}{question}{suffix}"
     user = {"role": "user", "content": question}
     if not system_prompt:
         return chat(tokenizer, [user])

@@ -103,7 +103,9 @@ def away_errors() -> tuple[type[Exception], ...]:
     from filelock import Timeout
     from mlflow.exceptions import MlflowException
 
-    return (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError, Timeout, OSError)
+    # ImportError: the driver of a database is not installed. ValueError: the address is malformed.
+    known = (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
+    return (*known, Timeout, OSError, ImportError, ValueError)
 
 
 def report_away(uri: str, error: Exception) -> None:

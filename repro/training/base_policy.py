@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,11 @@ MAIN_SETS = ("test", "validation")
 
 POOL_QUESTIONS = 1024
 """Most training questions whose pass rate is measured for the picture of the pool."""
+
+
+def main_set(sets: Iterable[str]) -> str:
+    """The set that greedy accuracy, entropy and lengths are reported on: test where it is evaluated."""
+    return next(name for name in MAIN_SETS if name in sets)
 
 
 def describe_base(
@@ -67,7 +72,7 @@ def describe_base(
             results.append(
                 sampler.evaluate(name, problems, samples, evaluate.temperature, evaluate.top_p, seed, greedy=main)
             )
-        main_result = results[0]
+        main_result = next(result for result in results if result.set == main_set(sets))
         temperatures = {}
         for position, temperature in enumerate(evaluate.base_temperatures):
             _, rewards = sampler.completions(

@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 
 from repro.cache import Cache
 from repro.errors import UserError
-from repro.models.policy import Policy, load_policy
+from repro.models.policy import Policy, load_policy, load_policy_weights
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Selector
 from repro.selection.build import build_selector
@@ -21,7 +21,7 @@ from repro.tasks.problem import Problem, TaskData
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
-from repro.training.base_policy import MAIN_SETS, describe_base
+from repro.training.base_policy import MAIN_SETS, describe_base, main_set
 from repro.training.evaluation import Evaluation, Sampler
 from repro.training.ledger import SPEND, Ledger, subtract
 from repro.training.randomness import EVALUATE, REPLAY, derive_seed
@@ -44,10 +44,30 @@ class GRPOJob:
         self.data: TaskData = load_dataset(cell.dataset)
         self.policy: Policy = load_policy(cell.model, cell.dataset, self.data, self.cache, self._say)
         self.sampler = self._sampler()
+        self._check_fit()
         self.resources = PolicyResources(cell, self.data, self.policy, self.sampler, self.ledger, self.cache)
         self.steps = cell.train.steps if cell.budget is None else BUDGET_STEPS
         self._logged_spend: dict[str, Any] = {}
         self._evaluated: dict[str, float] = {}
+
+    def _check_fit(self) -> None:
+        """UserError where the prompts of this dataset do not suit the policy."""
+        tokenizer, config = self.policy.tokenizer, self.policy.model.config
+        if self.cell.model.system_prompt and not tokenizer.chat_template:
+            raise UserError(
+                f"model.system_prompt: the tokenizer of {self.policy.label} has no chat template, so the prompt would "
+                f"be dropped; remove it or use an instruction-tuned model"
+            )
+        ids = tokenizer(self.sampler.prompts(self.data.train), add_special_tokens=False)["input_ids"]
+        longest = max(range(len(ids)), key=lambda row: len(ids[row]))
+        context = getattr(config.get_text_config(), "max_position_embeddings", None)
+        needed = len(ids[longest]) + self.cell.train.max_completion_tokens
+        if context is not None and needed > context:
+            raise UserError(
+                f"train.max_completion_tokens: {self.cell.train.max_completion_tokens} after the {len(ids[longest])} "
+                f"prompt tokens of question {self.data.train[longest].id!r} make {needed}, but the context of "
+                f"{self.policy.label} is {context}; lower it"
+            )
 
     def _say(self, message: str, done: float) -> None:
         self.journal.progress(message, round(100 * done), 100)
@@ -77,16 +97,29 @@ class GRPOJob:
         self.journal.progress("selecting")
         selector = self._build_selector()
         trainer = self._build_trainer(selector, checkpoints)
+        step = 0
         if checkpoint is None:
             self.journal.truncate(-1)
             self._prepare_selection(selector)
+            if self.journal.read_jsonl("spent.jsonl"):
+                self._logged_spend = self.ledger.as_dict()  # an attempt without a checkpoint has paid for this
             self._record_base(base)
         else:
             trainer.restore(checkpoint)
-            self.journal.truncate(json.loads((checkpoint / "complete.json").read_text())["step"])
+            step = json.loads((checkpoint / "complete.json").read_text())["step"]
+            self.journal.truncate(step)
             self._logged_spend = self.ledger.as_dict()
-        trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
-        self._finish(trainer)
+            self._evaluated = self._last_evaluation()
+        if step < self.steps and self.budget_used() < 1:
+            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+            step = trainer.step
+        else:  # killed between the last checkpoint and the marker: nothing is left to train
+            load_policy_weights(self.policy, checkpoint)
+        self._finish(step)
+
+    def _last_evaluation(self) -> dict[str, float]:
+        rows = [row["metrics"] for row in self.journal.read_jsonl("metrics.jsonl") if "eval/tokens" in row["metrics"]]
+        return {name: value for name, value in rows[-1].items() if name.startswith("eval/")} if rows else {}
 
     def _build_selector(self) -> Selector:
         cell = self.cell
@@ -141,12 +174,12 @@ class GRPOJob:
         self.resources.step = lambda: trainer.state.global_step // cell.train.minibatches + 1
         return trainer
 
-    def _finish(self, trainer: SelectiveGRPOTrainer) -> None:
+    def _finish(self, step: int) -> None:
         self.policy.model.save_pretrained(self.run_dir / "policy")
         self.policy.tokenizer.save_pretrained(self.run_dir / "policy")
         self.journal.write_json("ledger.json", self.ledger.as_dict())
-        self.journal.progress("finished", trainer.step, trainer.step)
-        self.journal.finish({"steps": trainer.step, **self._evaluated, **self.ledger.metrics()})
+        self.journal.progress("finished", step, step)
+        self.journal.finish({"steps": step, **self._evaluated, **self.ledger.metrics()})
 
     # ------------------------------------------------------------ what happens at each step
 
@@ -177,7 +210,7 @@ class GRPOJob:
                 greedy=main and last,
             )
             self.journal.record_evaluation(step, **result.as_dict())
-            metrics |= evaluation_metrics(result)
+            metrics |= evaluation_metrics(result, detailed=name == main_set(self.cell.evaluate.sets))
         self._evaluated = metrics
         self.journal.log(step, metrics)
         deliver(self.run_dir, self.labels)
@@ -260,13 +293,13 @@ def evaluation_sets(cell: Cell, data: TaskData) -> dict[str, tuple[Problem, ...]
     return {name: problems[:limit] for name, problems in sets.items()}
 
 
-def evaluation_metrics(result: Evaluation) -> dict[str, float]:
-    """The `eval/...` series of one evaluation."""
+def evaluation_metrics(result: Evaluation, detailed: bool) -> dict[str, float]:
+    """The `eval/...` series of one evaluation; `detailed` for the main set."""
     metrics = {f"eval/{_series(result.set)}": result.accuracy}
-    if result.set in MAIN_SETS:
+    if detailed:
         metrics |= {"eval/entropy": result.entropy, "eval/tokens": result.mean_tokens}
-    if result.greedy_accuracy is not None:
-        metrics["eval/greedy"] = result.greedy_accuracy
+        if result.greedy_accuracy is not None:
+            metrics["eval/greedy"] = result.greedy_accuracy
     return metrics
 
 

@@ -85,6 +85,18 @@ class Ledger:
         finally:
             self.leave()
 
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Stop all clocks during a block whose time is accounted for elsewhere."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        if self._open:
+            self._charge(wall, cpu)
+        try:
+            yield
+        finally:
+            if self._open:
+                self._open[-1] = (self._open[-1][0], time.perf_counter(), time.process_time())
+
     def _charge(self, wall: float, cpu: float) -> None:
         phase, wall_start, cpu_start = self._open[-1]
         self.add(phase, seconds=wall - wall_start, cpu_seconds=cpu - cpu_start)

@@ -62,7 +62,10 @@ class PolicyResources:
             self._enter(measured, scored.cost)
             return scored.s, measured.cost("score")
 
-        return self._cached("scores", {"target": target}, "score", build)
+        fields: dict[str, Any] = {"target": target}
+        if target == "greedy_response":
+            fields["max_completion_tokens"] = self.cell.train.max_completion_tokens
+        return self._cached("scores", fields, "score", build)
 
     def pass_rates(self, samples: int) -> np.ndarray:
         """(N,) pass rates of the start policy over the training questions."""
@@ -147,7 +150,8 @@ class PolicyResources:
             **fields,
         }
         key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-        folder = self.cache.directory(kind, key, write)
+        with self.ledger.paused():  # its time comes from the card, whoever built it
+            folder = self.cache.directory(kind, key, write)
         card = json.loads((folder / "card.json").read_text())
         assert card["ids"] == self.ids, f"{folder}: rows belong to other questions"
         if phase is not None:

@@ -330,13 +330,16 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         return loss * factor
 
     def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Complete the record of the step with TRL's metrics of its updates, and hand it on."""
+        """Complete the record of the step with TRL's metrics of its updates, and hand it on.
+
+        TRL sees the kept rows only: entropy and clip ratio are those of rows with an advantage.
+        """
         super().log(logs, start_time)
         record, self._record = self._record, None
         if record is None or self.state.global_step % self.train_spec.minibatches:
             return
-        names = {"loss": "train/loss", "grad_norm": "train/grad_norm", "entropy": "train/entropy"}
-        names["clip_ratio/region_mean"] = "train/clip_ratio"
+        names = {"loss": "train/loss", "grad_norm": "train/grad_norm", "entropy": "train/kept_entropy"}
+        names["clip_ratio/region_mean"] = "train/kept_clip_ratio"
         record.metrics |= {ours: float(logs[theirs]) for theirs, ours in names.items() if logs.get(theirs) is not None}
         record.metrics["train/kept_rows"] = float(sum(self._kept))
         self._kept.clear()

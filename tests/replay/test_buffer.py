@@ -63,14 +63,14 @@ def test_the_oldest_whole_groups_leave_first():
         ((0.3, 0.1 + 0.2), 1),  # differ in the last bit only: still not equal
     ],
 )
-def test_informative_means_exactly_unequal_rewards(rewards, kept):  # dots_rr trap 6
+def test_informative_means_exactly_unequal_rewards(rewards, kept):
     buffer = ReplayBuffer(4, 0)
     assert np.std(EQUAL) > 0, "a deviation must lie about them, or the case shows nothing"
     assert buffer.add([group(rewards=rewards)]) == kept == len(buffer)
     assert buffer.statistics(1)["rejected"] == 1 - kept
 
 
-def test_the_same_question_stays_two_groups():  # dots_rr trap 5
+def test_the_same_question_stays_two_groups():
     buffer = ReplayBuffer(8, 0)
     first, second = group(question=5, step=0, seed=1), group(question=5, step=1, seed=2)
     buffer.add([first, second])
@@ -81,15 +81,14 @@ def test_the_same_question_stays_two_groups():  # dots_rr trap 5
     assert [g.step for g in buffer.draw(2, step=1)] == [0]  # the fresh one is not mistaken for the old one
 
 
-def test_a_group_is_not_replayed_in_the_step_that_made_it():  # dots_rr trap 7
+def test_a_group_is_not_replayed_in_the_step_that_made_it():
     buffer = filled(steps=3, per_step=3)
-    assert buffer.available(2) == 6
     for _ in range(20):
         assert all(g.step < 2 for g in buffer.draw(6, step=2))
     assert buffer.draw(3, step=0) == []
 
 
-def test_a_short_buffer_returns_what_it_has_so_that_the_caller_can_top_up():  # dots_rr trap 7
+def test_a_short_buffer_returns_what_it_has_so_that_the_caller_can_top_up():
     buffer = filled(steps=1, per_step=3)
     assert ReplayBuffer(4, 0).draw(5, step=9) == []
     assert len(buffer.draw(5, step=1)) == 3
@@ -117,7 +116,7 @@ def test_uses_count_the_draws():
     assert buffer.statistics(1)["unused"] == 0
 
 
-def test_what_is_stored_is_stored_once_and_never_changes():  # dots_rr trap 4
+def test_what_is_stored_is_stored_once_and_never_changes():
     logps, advantages = [np.array([-0.5, -1.5], np.float32)] * 2, np.array([-1.0, 1.0], np.float32)
     kept = Group(3, np.array([1]), [np.array([4, 5])] * 2, np.array([0.0, 1.0]), advantages, logps, step=0)
     logps[0][:] = 0

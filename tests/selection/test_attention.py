@@ -91,7 +91,7 @@ def test_the_candidates_reach_from_one_neighbour_to_all_whatever_the_width():
         assert wide[-1] > 0.95 * (count - 1)
 
 
-def test_the_whole_recalibration_never_sees_the_reference_it_predicts():  # dots_rr trap 10
+def test_the_whole_recalibration_never_sees_the_reference_it_predicts():
     z, references, truth = scene(signal=0.6, seed=4)
     before = calibrate(scores_of(z, references), truth).left_out
     for i in range(12):
@@ -178,7 +178,7 @@ def test_a_handful_of_references_still_gives_finite_predictions(count):
         predict(z, references, truth[:-1])
 
 
-def test_predictions_stay_between_zero_and_one_where_the_line_leaves_that_range():  # dots_rr trap 10
+def test_predictions_stay_between_zero_and_one_where_the_line_leaves_that_range():
     embeddings = np.random.default_rng(0).normal(size=(400, 6))
     references = np.arange(0, 400, 4)
     prediction = predict(whiten(embeddings), references, (embeddings[references, 0] > 0).astype(float))
@@ -208,7 +208,7 @@ def test_whitening_keeps_the_leading_directions_only():
     np.testing.assert_allclose(z @ z.T, expected @ expected.T, atol=0.15)
 
 
-def test_reference_rows_are_projected_once_per_refresh_and_not_per_query():  # dots_rr trap 9
+def test_reference_rows_are_projected_once_per_refresh_and_not_per_query():
     class Counting(np.ndarray):
         products = 0
 

@@ -22,7 +22,7 @@ def selector(world, seed=0, **fields):
 # ---------------------------------------------------------------- the draw
 
 
-def test_a_tiny_temperature_draws_the_nearest_and_not_consecutive_indices():  # dots_rr trap 3
+def test_a_tiny_temperature_draws_the_nearest_and_not_consecutive_indices():
     rng = np.random.default_rng(0)
     distance = rng.uniform(0.2, 0.5, 2000)  # exp(-200) and less: zero in float32, and nearly so in float64
     assert np.exp(np.float32(-distance / 1e-3)).sum() == 0
@@ -133,7 +133,7 @@ def test_predictions_follow_the_truth_in_a_world_where_embeddings_know_it():
 # ---------------------------------------------------------------- measured on uniform questions
 
 
-def test_quality_compares_the_prediction_in_force_with_new_uniform_references():  # dots_rr trap 2
+def test_quality_compares_the_prediction_in_force_with_new_uniform_references():
     world = World(300, width=3)
     chooser = selector(world, every=1, references=40)
     chooser.choose(8)
@@ -186,7 +186,7 @@ def test_predicted_means_are_pass_rates_of_the_pool_and_of_the_chosen():
 # ---------------------------------------------------------------- rows and questions
 
 
-def test_embedding_rows_are_matched_by_question_id_and_not_by_position():  # dots_rr trap 8
+def test_embedding_rows_are_matched_by_question_id_and_not_by_position():
     world, shuffled = World(200), World(200)
     order = np.random.default_rng(0).permutation(200)
     shuffled._ids = [world.ids[i] for i in order]

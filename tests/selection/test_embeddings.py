@@ -9,9 +9,7 @@ from transformers import Qwen2Config, Qwen2ForCausalLM
 
 from repro.models.tokenizers import character_tokenizer
 from repro.selection.embeddings import embed_questions
-from repro.selection.pass_rate import pass_rates, verified_rewards
 from repro.selection.passes import length_batches
-from repro.tasks.arithmetic import ExactVerifier
 
 QUESTIONS = ["1+1?", "2*3-4*5+6?", "9?", "7*7*7?", "2+2?", "3-4+5?"]
 
@@ -72,12 +70,3 @@ def test_batches_hold_every_text_once_within_the_budget(budget):
     assert lengths[batches[0]].max() == lengths.max()
     with pytest.raises(ValueError, match="token_budget is 0"):
         next(length_batches(lengths, 0))
-
-
-def test_rewards_are_grouped_by_question_and_averaged():
-    texts = ["1+1=2#2", "1+1=3#3", "#2", "2", "4*2=8#8", "#8 ", "8#", "#18"]
-    rewards = verified_rewards(texts, ["2", "8"], ExactVerifier(), 4)
-    assert rewards == [(1.0, 0.0, 1.0, 0.0), (1.0, 1.0, 0.0, 0.0)]
-    assert pass_rates(rewards).tolist() == [0.5, 0.5]
-    with pytest.raises(ValueError, match="8 completions for 2 questions, expected 3 each"):
-        verified_rewards(texts, ["2", "8"], ExactVerifier(), 3)

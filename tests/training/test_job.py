@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from repro.errors import UserError
 from repro.spec.schema import (
     Arithmetic,
     Budget,
@@ -193,3 +194,37 @@ def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(tmp_path: Pa
     spent = journal.read_jsonl("spent.jsonl")
     assert len(spent) > redone
     assert sum(r["completions"] for r in spent if r["phase"] == "rollout") >= useful["rollout"]["completions"]
+
+
+def test_a_run_killed_after_its_last_checkpoint_only_needs_its_marker(tmp_path: Path, shared: Path) -> None:
+    run_job(cell(), "done", tmp_path / "runs/done", shared)
+    run_dir = tmp_path / "runs/done"
+    before = json.loads((run_dir / "done.json").read_text())["summary"]
+    weights = (run_dir / "policy/model.safetensors").read_bytes()
+    (run_dir / "done.json").unlink()
+    (run_dir / "policy/model.safetensors").unlink()
+    run_job(cell(), "done", run_dir, shared)
+    assert json.loads((run_dir / "done.json").read_text())["summary"] == before
+    assert (run_dir / "policy/model.safetensors").read_bytes() == weights
+    assert len(Journal(run_dir).read_jsonl("steps.jsonl")) == 4
+
+
+def test_main_sets_keep_their_series_apart(tmp_path: Path, shared: Path) -> None:
+    evaluate = cell().evaluate.model_copy(update={"sets": ("extra", "validation", "test")})
+    run_job(cell(evaluate=evaluate), "both", tmp_path / "runs/both", shared)
+    journal = Journal(tmp_path / "runs/both")
+    final = {e["set"]: e for e in journal.read_jsonl("evaluations.jsonl") if e["step"] == 4}
+    summary = journal.read_json("done.json")["summary"]
+    assert summary["eval/greedy"] == sum(final["test"]["greedy"].values()) / 16
+    assert summary["eval/validation"] == sum(final["validation"]["passes"].values()) / (2 * 8)
+    assert summary["eval/tokens"] == final["test"]["mean_tokens"]
+
+
+def test_prompts_that_do_not_suit_the_policy_are_a_mistake_of_the_user(tmp_path: Path, shared: Path) -> None:
+    spec = cell()
+    long = cell(train=spec.train.model_copy(update={"max_completion_tokens": 300}))
+    with pytest.raises(UserError, match="context of tiny-24x1 is 256"):
+        run_job(long, "long", tmp_path / "runs/long", shared)
+    named = cell(model=spec.model.model_copy(update={"system_prompt": "Be brief."}))
+    with pytest.raises(UserError, match="no chat template"):
+        run_job(named, "named", tmp_path / "runs/named", shared)
