@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -189,9 +190,8 @@ def groups_table(measures: Measures, prefix: str = "") -> Table:
 
 def kept_table(measures: Measures, prefix: str = "") -> Table | None:
     """What offline selections kept, by the start policy's pass rates, and whether their score follows these."""
-    base = next(
-        (found for s in measures.panel.series for run in s.runs if (found := run.json("base.json").get("pool"))), {}
-    )
+    pools = (run.json("base.json").get("pool") for series in measures.panel.series for run in series.runs)
+    base: dict[str, Any] = next(filter(None, pools), {})
     rates: dict[str, float] = base.get("pass_rates") or {}
     header = ["arm", "kept", "of the pool, %", "mean pass rate, %", "strictly between 0 and 1, %"]
     header.append("score against pass rate, rho")
@@ -202,7 +202,7 @@ def kept_table(measures: Measures, prefix: str = "") -> Table | None:
         known = [rates[q] for q in ids if q in rates]
         mean, mixed = (float(np.mean(v)) if len(v) else math.nan for v in (known, [0 < rate < 1 for rate in known]))
         pairs = [(scores[q], rate) for q, rate in rates.items() if q in scores] if scores else []
-        rho = rank_correlation(*zip(*pairs, strict=True)) if pairs else None
+        rho = rank_correlation([score for score, _ in pairs], [rate for _, rate in pairs]) if pairs else None
         row = [name, number(len(ids), 0), number(100 * len(ids) / pool), number(100 * mean), number(100 * mixed)]
         rows.append([*row, spread(rho, digits=2) if rho else NOTHING])
         record = {"arm": name, "kept": len(ids), "pool": pool, "mean_pass_rate": mean, "mixed": mixed}

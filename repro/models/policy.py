@@ -146,7 +146,7 @@ def _load(spec: ModelSpec, name: str) -> tuple[PreTrainedModel, PreTrainedTokeni
         tokenizer.pad_token = tokenizer.eos_token  # masks tell them apart, as in TRL
     tokenizer.padding_side = "left"
     if torch.cuda.is_available():
-        loaded.to("cuda")  # the start policy is measured before TRL would move it
+        torch.nn.Module.to(loaded, "cuda")  # the start policy is measured before TRL would move it
     loaded.eval()
     return loaded, tokenizer
 

@@ -114,6 +114,7 @@ class GRPOJob:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             step = trainer.step
         else:  # killed between the last checkpoint and the marker: nothing is left to train
+            assert checkpoint is not None
             load_policy_weights(self.policy, checkpoint)
         self._finish(step)
 
