@@ -198,35 +198,37 @@ def kept_table(measures: Measures, prefix: str = "") -> Table | None:
     rows, data = [], []
     if not rates:
         return None
-    for name, ids, scores, pool in [("whole pool", list(rates), None, len(rates)), *_kept(measures)]:
+    samples, size = int(base["samples"]), int(base.get("questions") or len(rates))
+    for name, ids, kept, scores, pool in [("whole pool", list(rates), size, None, size), *_kept(measures)]:
         known = [rates[q] for q in ids if q in rates]
-        mean, mixed = (float(np.mean(v)) if len(v) else math.nan for v in (known, [0 < rate < 1 for rate in known]))
+        mean = float(np.mean(known)) if known else math.nan
+        # A single sample is right or wrong: it cannot tell which questions lie between.
+        mixed = float(np.mean([0 < rate < 1 for rate in known])) if known and samples > 1 else math.nan
         pairs = [(scores[q], rate) for q, rate in rates.items() if q in scores] if scores else []
         rho = rank_correlation([score for score, _ in pairs], [rate for _, rate in pairs]) if pairs else None
-        row = [name, number(len(ids), 0), number(100 * len(ids) / pool), number(100 * mean), number(100 * mixed)]
+        row = [name, number(kept, 0), number(100 * kept / pool), number(100 * mean), number(100 * mixed)]
         rows.append([*row, spread(rho, digits=2) if rho else NOTHING])
-        record = {"arm": name, "kept": len(ids), "pool": pool, "mean_pass_rate": mean, "mixed": mixed}
+        record = {"arm": name, "kept": kept, "pool": pool, "mean_pass_rate": mean, "mixed": mixed}
         data.append(record | numbers("rho", rho))
     if len(rows) == 1:
         return None
-    samples = int(base["samples"])
     caption = (
-        f"Pass rates of the start policy, {samples} samples a question, on {plural(len(rates), 'question')}; kept sets "
-        "of the first seed. Rho: Spearman's correlation, over the pool, of the score an arm selects by with the pass "
-        "rate, 95 % Fisher-z interval over questions. A score near zero selects as a random draw would."
+        f"Pass rates of the start policy, {plural(samples, 'sample')} a question, on {plural(len(rates), 'question')}; "
+        "kept sets of the first seed. Rho: Spearman's correlation, over the pool, of the score an arm selects by with "
+        "the pass rate, 95 % Fisher-z interval over questions. A score near zero selects as a random draw would."
     )
     title = "What offline selections kept"
     return Table(f"{prefix}kept", title, header, rows, pd.DataFrame(data), caption, 1, frozenset({0}))
 
 
-def _kept(measures: Measures) -> list[tuple[str, list[str], dict[str, float] | None, int]]:
-    """(label, kept ids, score by id, size of the pool) of each arm that keeps a part of the pool."""
+def _kept(measures: Measures) -> list[tuple[str, list[str], int, dict[str, float] | None, int]]:
+    """(label, kept ids, how many, score by id, size of the pool) of each arm that keeps a part of the pool."""
     found = []
     for series in measures.panel.series:
         record = series.runs[0].json("selection.json") if series.runs else {}
         ids, pool = record.get("kept") or [], int(record.get("pool") or 0)
         if 0 < len(ids) < pool:
-            found.append((f"`{series.label}`", ids, record.get("scores"), pool))
+            found.append((f"`{series.label}`", ids, len(ids), record.get("scores"), pool))
     return found
 
 
