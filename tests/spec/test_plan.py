@@ -68,10 +68,10 @@ def test_completions_are_counted_in_closed_form(
 def test_evaluation_is_counted_apart() -> None:
     fields = {**TRAIN, **arm(), "dataset": {"arithmetic": {"test": 100, "validation": 30}}}
     evaluate = {"every": 4, "samples": 3}
-    # steps 4, 8 and 10; three samples and a greedy one on test, one sample on the pool-like set of the same size
-    assert estimate(only(**fields, evaluate=evaluate), []).evaluation == 3 * (100 * 4 + 100)
-    assert estimate(only(**fields, evaluate={**evaluate, "questions": 7}), []).evaluation == 3 * (7 * 4 + 7)
-    assert estimate(only(**fields, evaluate={**evaluate, "sets": ["validation"]}), []).evaluation == 3 * 30 * 4
+    # at steps 4, 8 and 10 three samples of each test question; greedily and on the pool-like set once, at the end
+    assert estimate(only(**fields, evaluate=evaluate), []).evaluation == 3 * 3 * 100 + 100 + 256
+    assert estimate(only(**fields, evaluate={**evaluate, "questions": 7}), []).evaluation == 3 * 3 * 7 + 7 + 7
+    assert estimate(only(**fields, evaluate={**evaluate, "sets": ["validation"]}), []).evaluation == 3 * 3 * 30 + 30
     unknown = {**fields, "dataset": {"path": "a.jsonl"}}
     assert estimate(only(**unknown, evaluate=evaluate), []).evaluation is None
 
