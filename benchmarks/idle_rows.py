@@ -26,7 +26,9 @@ from transformers import PrinterCallback, TrainerCallback
 from repro.cache import Cache
 from repro.models.policy import load_policy
 from repro.selection.uniform import uniform
-from repro.spec.schema import DatasetSpec, ModelSpec, TrainSpec
+from repro.spec.datasets import DatasetSpec
+from repro.spec.models import ModelSpec
+from repro.spec.schema import TrainSpec
 from repro.tasks.datasets import load_dataset
 from repro.training.ledger import Ledger
 from repro.training.trainer import SelectiveGRPOTrainer, StepRecord, grpo_config

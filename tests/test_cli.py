@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -160,7 +161,10 @@ def test_an_interrupt_exits_with_130_and_no_traceback(tmp_path: Path) -> None:
     pipe = tmp_path / "spec.yaml"
     os.mkfifo(pipe)
     command = [sys.executable, "-m", "repro", "plan", str(pipe)]
-    process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
+    process = subprocess.Popen(
+        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=heeding
+    )
     writer = None
     while writer is None and process.poll() is None:
         try:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
-from repro.spec.schema import DatasetSpec, ModelSpec, TinyModel
+from repro.spec.datasets import DatasetSpec
+from repro.spec.models import ModelSpec, TinyModel
 from repro.tasks.problem import TaskData
 
 if TYPE_CHECKING:

@@ -14,7 +14,9 @@ import numpy as np
 
 from repro.models.policy import CARD_FILE
 from repro.models.warm_start import build_warm_start
-from repro.spec.schema import Arithmetic, DatasetSpec, TinyModel, TrainSpec
+from repro.spec.datasets import Arithmetic, DatasetSpec
+from repro.spec.models import TinyModel
+from repro.spec.schema import TrainSpec
 from repro.tasks.arithmetic import make_arithmetic
 from repro.tasks.problem import Problem, TaskData
 

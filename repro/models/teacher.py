@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from repro.spec.schema import Teacher
+from repro.spec.models import Teacher
 from repro.tasks.arithmetic import ANSWER_PREFIX, MODULUS, Expression, apply, draw_expression, question_of, role_of
 
 

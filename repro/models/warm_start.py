@@ -16,7 +16,8 @@ import numpy as np
 
 from repro.errors import UserError
 from repro.models.teacher import lessons
-from repro.spec.schema import DatasetSpec, TinyModel
+from repro.spec.datasets import DatasetSpec
+from repro.spec.models import TinyModel
 from repro.tasks.arithmetic import ALPHABET
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import render_prompt
@@ -39,11 +40,15 @@ def warm_start_key(tiny: TinyModel, dataset: DatasetSpec) -> str:
     key is the same for every pool, size and seed of the questions. For other data it is the model and the data.
     """
     fields = tiny.model_dump(mode="json")
-    data = "arithmetic"
     if dataset.arithmetic is None:
+        del fields["warm_start"]["teacher"]
+    if dataset.shuffle is None:
+        del fields["warm_start"]["shuffle"]
+    if dataset.procedural is not None:
+        data = type(dataset.procedural).__name__.lower()
+    else:
         from repro.tasks.datasets import dataset_digest
 
-        del fields["warm_start"]["teacher"]
         data = dataset_digest(dataset)
     if tiny.tokenizer == "characters":
         del fields["vocabulary"]

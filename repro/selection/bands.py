@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from repro.selection.uniform import subset_size
-from repro.spec.schema import Band, CenterBand
+from repro.spec.selections import Band, CenterBand
 
 
 def nearest_to(scores: np.ndarray, center: float | Literal["mean", "median"], count: int) -> np.ndarray:

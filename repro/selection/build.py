@@ -8,7 +8,7 @@ from repro.selection.base import Resources, Selector
 from repro.selection.difficulty import DifficultySelector
 from repro.selection.subset import confidence_subset, pass_rate_subset
 from repro.selection.uniform import random_subset, uniform
-from repro.spec.schema import Confidence, Difficulty, PassRate, RandomSubset, Selection, Uniform
+from repro.spec.selections import Confidence, Difficulty, PassRate, RandomSubset, Selection, Uniform
 
 
 def build_selector(

@@ -11,7 +11,7 @@ from repro.errors import UserError
 from repro.selection.attention import Prediction, pearson, predict, whiten
 from repro.selection.base import Resources, Selector, align, check_state, new_generator, pool_digest
 from repro.selection.uniform import DIFFICULTY_STREAM
-from repro.spec.schema import Difficulty
+from repro.spec.selections import Difficulty
 
 NEAR = 0.1  # half-width of the "near the target" metric
 

@@ -10,7 +10,7 @@ import numpy as np
 from repro.selection.bands import band_indices
 from repro.selection.base import Resources, align
 from repro.selection.uniform import SubsetSelector
-from repro.spec.schema import Band, CenterBand, Confidence, PassRate
+from repro.spec.selections import Band, CenterBand, Confidence, PassRate
 
 BATCH_HINT = "lower train.questions_per_step"
 

@@ -13,7 +13,8 @@ from pydantic import ValidationError
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.expand import all_paths, base_fields, drafts, has_path, pool_size, subset_size, with_field
 from repro.spec.messages import schema_problems, show, unknown
-from repro.spec.schema import Cell, FloatRange, IntRange, Range, Scalar, Spec, SweepSpec
+from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
+from repro.spec.strict import Scalar
 
 ARM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 ARM_NAMES: tuple[FieldPath, ...] = (("arms", "<names>"),)
@@ -35,6 +36,15 @@ def _names(spec: Spec) -> Iterator[Problem]:
             yield Problem(("arms", name), f"got the name {show(name)}, expected letters, digits, '_' and '-' only")
     if spec.report.baseline is not None and spec.report.baseline not in arms:
         yield Problem(("report", "baseline"), unknown(spec.report.baseline, arms, "an arm"), ARM_NAMES)
+    for key, labels in (
+        ("models", [model.label for model in spec.model]),
+        ("datasets", [dataset.label for dataset in spec.dataset]),
+    ):
+        for arm, fields in spec.arms.items():
+            for index, label in enumerate(getattr(fields, key) or ()):
+                if label not in labels:
+                    text = unknown(label, labels, f"the label of one of the {key}")
+                    yield Problem(("arms", arm, key, index), text, ((key.removesuffix("s"),),))
     if spec.sweep is not None and spec.sweep.arm not in arms:
         yield Problem(("sweep", "arm"), unknown(spec.sweep.arm, arms, "an arm"), ARM_NAMES)
 
@@ -61,6 +71,14 @@ def _repeats(spec: Spec) -> Iterator[Problem]:
 
 
 def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    for name, arm in spec.arms.items():
+        if arm.budget is not None and "steps" in arm.train:
+            text = "got steps beside the arm's budget, expected only one of them: a budget stops the run instead"
+            yield Problem(("arms", name, "train", "steps"), text, (("arms", name, "budget"),))
+        budget = arm.budget or spec.budget
+        if arm.selection.method == "curriculum" and budget is not None and budget.epochs is None:
+            text = "got a curriculum with a budget, expected train.steps or budget.epochs: its stages share the steps"
+            yield Problem(("arms", name, "selection", "method"), text, (("budget",), ("arms", name, "budget")))
     if spec.budget is None:
         return
     written: list[FieldPath] = [("train", "steps")] if "steps" in data.get("train", {}) else []
@@ -101,9 +119,10 @@ def _sweep(spec: Spec) -> Iterator[Problem]:
     for base in _bases(spec, [sweep.arm]):
         yield from _space(spec, sweep, base)
     for index, dataset in enumerate(spec.dataset):
-        held_back = dataset.arithmetic.validation if dataset.arithmetic else dataset.validation_fraction
+        made = dataset.procedural
+        held_back = made.validation if made else dataset.validation_fraction
         if not held_back:
-            field = ("arithmetic", "validation") if dataset.arithmetic else ("validation_fraction",)
+            field = (dataset.label, "validation") if made else ("validation_fraction",)
             text = "got 0, expected more: a sweep looks at validation questions only"
             yield Problem(("dataset", index, *field), text, (("sweep",),))
 

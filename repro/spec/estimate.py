@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from repro.spec.expand import pool_size
+from repro.spec.expand import epoch_steps, pool_size, subset_size
 from repro.spec.identity import canonical, result_fields
 from repro.spec.schema import Cell
+from repro.spec.selections import CalibratedBand, Curriculum, PassRate
 
 SPENT_PHASES = ("score", "probe", "rollout", "train")
 """What a run pays for selection and training; evaluation is estimated beside it."""
@@ -53,6 +54,11 @@ def estimate(cell: Cell, finished: Sequence[FinishedRun]) -> Estimate:
         if cell.budget.tokens is not None:
             per_step = (rollouts_per_step(cell) + probes_per_step(cell)) * length
             steps = max(1, math.ceil((cell.budget.tokens - (selection or 0) * length) / per_step))
+        elif cell.budget.epochs is not None:
+            pool = pool_size(cell.dataset)
+            questions = None if pool is None else subset_size(cell, pool)
+            if questions is not None:
+                steps = epoch_steps(cell.budget.epochs, questions, cell.train.questions_per_step)
     rollouts = None if steps is None else first_step_rollouts(cell) + (steps - 1) * rollouts_per_step(cell)
     probes = None if steps is None else math.ceil(steps / refresh_every(cell)) * round(probes_per_refresh(cell))
     evaluation = None if steps is None else evaluation_completions(cell, steps)
@@ -102,17 +108,21 @@ def selection_completions(cell: Cell) -> int | None:
     """Completions that an offline selection samples; None where the size of the pool is not in the spec."""
     selection = cell.selection
     samples = 0
-    if selection.method == "pass_rate":
+    if isinstance(selection, PassRate) or (isinstance(selection, Curriculum) and selection.by == "pass_rate"):
         samples = selection.samples
-    elif selection.method == "confidence" and selection.target == "greedy_response":
+    elif getattr(selection, "target", None) == "greedy_response":
         samples = 1
+    band = getattr(selection, "band", None)
+    calibration = band.questions * band.samples if isinstance(band, CalibratedBand) else 0
+    if samples == 0:
+        return calibration
     pool = pool_size(cell.dataset)
-    return 0 if samples == 0 else None if pool is None else samples * pool
+    return None if pool is None else samples * pool + calibration
 
 
 def evaluation_completions(cell: Cell, steps: int) -> int | None:
     """Completions of all evaluations after the start policy's; None where the size of the sets is not in the spec."""
-    made, wanted = cell.dataset.arithmetic, cell.evaluate
+    made, wanted = cell.dataset.procedural, cell.evaluate
     if made is None and wanted.questions is None:
         return None
     sizes = {

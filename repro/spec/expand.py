@@ -8,8 +8,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from repro.spec.datasets import DatasetSpec
 from repro.spec.document import dotted
-from repro.spec.schema import Cell, DatasetSpec, ModelSpec, RangeBand, Scalar, Spec
+from repro.spec.models import ModelSpec
+from repro.spec.schema import ArmSpec, Cell, Spec
+from repro.spec.selections import RangeBand
+from repro.spec.strict import Scalar
 
 
 @dataclass(frozen=True)
@@ -71,6 +75,8 @@ def matrix(spec: Spec) -> Iterator[tuple[Place, Cell]]:
 def drafts(spec: Spec) -> Iterator[tuple[str, dict[str, Scalar], dict[str, Any]]]:
     """Rows without seeds: arm, axis point, raw cell fields (which may be invalid where an axis makes them so)."""
     for model, dataset, arm in itertools.product(spec.model, spec.dataset, spec.arms):
+        if not runs_on(spec.arms[arm], model, dataset):
+            continue
         base = base_fields(spec, model, dataset, arm)
         axes = {path: values for path, values in spec.axes.items() if has_path(base, path)}
         for values in itertools.product(*axes.values()):
@@ -81,9 +87,15 @@ def drafts(spec: Spec) -> Iterator[tuple[str, dict[str, Scalar], dict[str, Any]]
             yield arm, point, draft
 
 
+def runs_on(arm: ArmSpec, model: ModelSpec, dataset: DatasetSpec) -> bool:
+    """Whether an arm is asked for on this model and dataset."""
+    return (arm.models is None or model.label in arm.models) and (arm.datasets is None or dataset.label in arm.datasets)
+
+
 def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) -> dict[str, Any]:
     """The raw cell fields of one arm without axes."""
     chosen = spec.arms[arm]
+    budget = chosen.budget or spec.budget
     return {
         "model": model.model_dump(mode="json"),
         "dataset": dataset.model_dump(mode="json"),
@@ -91,7 +103,7 @@ def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) ->
         "evaluate": spec.evaluate.model_dump(mode="json"),
         "selection": chosen.selection.model_dump(mode="json"),
         "replay": chosen.replay.model_dump(mode="json") if chosen.replay else None,
-        "budget": spec.budget.model_dump(mode="json") if spec.budget else None,
+        "budget": budget.model_dump(mode="json") if budget else None,
     }
 
 
@@ -141,8 +153,13 @@ def subset_size(cell: Cell, pool: int) -> int | None:
     return pool if fraction is None else max(1, int(fraction * pool))
 
 
+def epoch_steps(epochs: float, questions: int, questions_per_step: int) -> int:
+    """Steps of so many passes over `questions`; the last step may go beyond them."""
+    return max(1, math.ceil(epochs * questions / questions_per_step - 1e-9))
+
+
 def pool_size(dataset: DatasetSpec) -> int | None:
     """Training questions of a dataset, where the spec alone tells; an upper bound for the others is their limit."""
-    if dataset.arithmetic is None:
+    if dataset.procedural is None:
         return None
-    return min(dataset.arithmetic.pool, dataset.limits.train or dataset.arithmetic.pool)
+    return min(dataset.procedural.pool, dataset.limits.train or dataset.procedural.pool)

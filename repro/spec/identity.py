@@ -6,7 +6,9 @@ import hashlib
 import json
 from typing import Any
 
-from repro.spec.schema import Cell, DatasetSpec, ModelSpec
+from repro.spec.datasets import PROCEDURAL, DatasetSpec
+from repro.spec.models import ModelSpec
+from repro.spec.schema import Cell
 
 VERSION = "v1"
 """Raise it when the meaning of a field or of the training changes, so that old runs are not taken for new ones."""
@@ -86,6 +88,8 @@ def result_fields(cell: Cell) -> dict[str, Any]:
         del fields["train"]["steps"]  # a budget stops the run instead
     if cell.selection.method == "difficulty":
         fields["selection"]["samples"] = cell.selection.samples or cell.train.group_size
+    if cell.selection.method == "curriculum":
+        del fields["selection"]["target" if cell.selection.by == "pass_rate" else "samples"]
     return fields
 
 
@@ -99,14 +103,17 @@ def _model_fields(cell: Cell) -> dict[str, Any]:
             del fields["tiny"]["vocabulary"]
         if cell.dataset.arithmetic is None:
             del fields["tiny"]["warm_start"]["teacher"]
+        if cell.dataset.shuffle is None:
+            del fields["tiny"]["warm_start"]["shuffle"]
         del fields["trust_remote_code"]
         fields.pop("system_prompt", None)  # its tokenizer has no chat template
     return fields
 
 
 def _dataset_fields(dataset: DatasetSpec) -> dict[str, Any]:
-    if dataset.arithmetic is not None:
-        fields: dict[str, Any] = {"arithmetic": dataset.arithmetic.model_dump(mode="json")}
+    made = next((name for name in PROCEDURAL if getattr(dataset, name) is not None), None)
+    if made is not None:
+        fields: dict[str, Any] = {made: getattr(dataset, made).model_dump(mode="json")}
     else:
         fields = dataset.model_dump(mode="json", exclude_none=True, exclude={"name", "path", "test_path", "limits"})
     limits = dataset.limits.model_dump(mode="json", exclude_none=True)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import Any
+from typing import Any, get_args
 
+from repro.spec.datasets import PROCEDURAL
 from repro.spec.schema import Spec
+from repro.spec.selections import EndBand
 
 Node = dict[str, Any]
 
@@ -17,7 +19,7 @@ def _cached() -> Node:
     definitions = schema["$defs"]
     for field, model, words in (
         ("model", "ModelSpec", ["tiny"]),
-        ("dataset", "DatasetSpec", ["arithmetic", "gsm8k"]),
+        ("dataset", "DatasetSpec", [*PROCEDURAL, "gsm8k"]),
     ):
         one = {"anyOf": [{"enum": words, "type": "string"}, {"$ref": f"#/$defs/{model}"}]}
         help_text = schema["properties"][field]["description"]
@@ -25,6 +27,14 @@ def _cached() -> Node:
             "anyOf": [*one["anyOf"], {"type": "array", "minItems": 1, "items": one}],
             "description": help_text,
         }
+    for name, definition in definitions.items():
+        if "band" in definition.get("properties", {}):
+            band = definition["properties"]["band"]
+            ends = {"enum": list(get_args(EndBand.model_fields["end"].annotation)), "type": "string"}
+            definitions[name]["properties"]["band"] = {
+                "anyOf": [ends, *band["oneOf"]],
+                "description": band["description"],
+            }
     definitions["ArmSpec"]["properties"]["train"] = {
         "type": "object",
         "additionalProperties": False,
@@ -138,6 +148,7 @@ def _likeness(node: Node, data: dict[str, Any]) -> float:
     for key, value in data.items():
         if key in fields:
             score += 1
-            if "const" in fields[key]:
-                score += 100 if fields[key]["const"] == value else -100
+            words = choices([fields[key]])
+            if words and key == "method":
+                score += 100 if value in words else -100
     return score

@@ -11,9 +11,9 @@ from pydantic import ValidationError
 
 from repro.spec.document import Document, FieldPath, Problem, dotted
 from repro.spec.json_schema import choices, expected, field_names, locate
-from repro.spec.schema import SELECTIONS
+from repro.spec.selections import SELECTIONS
 
-METHODS = [get_args(model.model_fields["method"].annotation)[0] for model in SELECTIONS]
+METHODS = [name for model in SELECTIONS for name in get_args(model.model_fields["method"].annotation)]
 SCREEN = 20
 """Most problems shown at once; the rest is counted."""
 

@@ -4,180 +4,12 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
-Fraction = Annotated[float, Field(gt=0, le=1)]
-Seed = Annotated[int, Field(ge=0)]
-Scalar = bool | int | float | str | None
-
-
-class Strict(BaseModel):
-    """Base of every spec section: unknown keys are errors, instances are immutable, nothing is coerced.
-
-    (`"3"` is no number and `yes` no boolean; a whole number may stand for a float.)
-    """
-
-    model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, strict=True)
-
-
-# ---------------------------------------------------------------- model
-
-
-class Teacher(Strict):
-    """The unreliable teacher that the embedded policy imitates in its warm start (arithmetic only)."""
-
-    habit: float = Field(0.6, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
-    noise_add: float = Field(0.05, ge=0, le=1, description="probability that the result of a + step is random")
-    noise_subtract: float = Field(0.08, ge=0, le=1, description="the same for a - step")
-    noise_multiply: float = Field(0.12, ge=0, le=1, description="the same for a * step")
-    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
-    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
-    faultless: float = Field(
-        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
-    )
-
-
-class WarmStart(Strict):
-    """Supervised start of the embedded policy (TRL SFTTrainer); cached by content."""
-
-    updates: int = Field(2000, ge=1, description="optimizer updates")
-    batch_size: int = Field(96, ge=1, description="examples per update")
-    learning_rate: float = Field(4e-3, gt=0, description="peak rate of the cosine schedule")
-    seed: int = Field(0, ge=0, description="seed of the weights and of the example order")
-    teacher: Teacher = Field(default_factory=Teacher, description="how unreliable the imitated solutions are")
-
-
-class TinyModel(Strict):
-    """The embedded policy: Qwen2 architecture from scratch, with a tokenizer of its own."""
-
-    width: int = Field(96, ge=8, description="hidden size; a multiple of heads")
-    layers: int = Field(2, ge=1, description="transformer blocks")
-    heads: int = Field(3, ge=1, description="attention heads")
-    tokenizer: Literal["characters", "bpe"] = Field(
-        "characters", description="characters for procedural tasks; bpe is trained on the dataset's text"
-    )
-    vocabulary: int = Field(1024, ge=64, description="size of the bpe vocabulary (ignored for characters)")
-    warm_start: WarmStart = Field(default_factory=WarmStart, description="supervised start before GRPO")
-
-    @model_validator(mode="after")
-    def _width_divides(self) -> TinyModel:
-        if self.width % (2 * self.heads):
-            raise ValueError(f"got width {self.width}, expected a multiple of 2 x heads ({2 * self.heads})")
-        return self
-
-
-class ModelSpec(Strict):
-    """A policy: exactly one of `tiny`, `hub` or `path`. The string `tiny` is short for `{tiny: {}}`."""
-
-    tiny: TinyModel | None = Field(None, description="the embedded policy")
-    hub: str | None = Field(None, description="a Hugging Face model id, e.g. Qwen/Qwen2.5-Math-1.5B")
-    path: str | None = Field(None, description="a local directory saved by transformers")
-    revision: str | None = Field(None, description="commit, tag or branch of the hub id")
-    name: str | None = Field(None, description="label in tables and figures (default: derived)")
-    system_prompt: str | None = Field(None, description="system message where the tokenizer has a chat template")
-    dtype: Literal["float32", "bfloat16", "float16"] = Field("float32", description="weights while training")
-    trust_remote_code: bool = Field(False, description="run code shipped with the model: only if you trust it")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _shorthand(cls, value: Any) -> Any:
-        return {value: {}} if value == "tiny" else value
-
-    @model_validator(mode="after")
-    def _one_source(self) -> ModelSpec:
-        given = [key for key in ("tiny", "hub", "path") if getattr(self, key) is not None]
-        if len(given) != 1:
-            raise ValueError(f"got {' and '.join(given) or 'none of them'}, expected exactly one of tiny, hub, path")
-        if self.revision is not None and self.hub is None:
-            raise ValueError(f"got revision {self.revision!r} without hub, expected both or neither")
-        return self
-
-    @property
-    def label(self) -> str:
-        """Short name for tables and figures."""
-        if self.name:
-            return self.name
-        if self.tiny:
-            return f"tiny-{self.tiny.width}x{self.tiny.layers}"
-        return str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1]
-
-
-# ---------------------------------------------------------------- dataset
-
-
-class Arithmetic(Strict):
-    """Procedural left-to-right arithmetic modulo 100 with a written chain of steps."""
-
-    pool: int = Field(1024, ge=8, description="training questions")
-    validation: int = Field(128, ge=0, description="questions that sweeps and tuning may look at")
-    test: int = Field(256, ge=1, description="held-out 1-6-step questions of the headline accuracy")
-    easy: float = Field(0.15, ge=0, le=1, description="share of the pool that is trivially easy")
-    hard: float = Field(0.35, ge=0, le=1, description="share of the pool with 7-10 steps, almost never solved")
-    max_steps: int = Field(6, ge=1, le=10, description="longest chain of the remaining pool and of the test set")
-    seed: int = Field(0, ge=0, description="seed of the questions")
-
-    @model_validator(mode="after")
-    def _shares(self) -> Arithmetic:
-        if self.easy + self.hard > 1:
-            raise ValueError(f"got easy + hard = {self.easy + self.hard:g}, expected at most 1")
-        return self
-
-
-class Limits(Strict):
-    """Use only the first questions of a split (fixed order, so every arm sees the same ones)."""
-
-    train: int | None = Field(None, ge=1, description="training questions (the pool)")
-    validation: int | None = Field(None, ge=1, description="validation questions")
-    test: int | None = Field(None, ge=1, description="test questions")
-
-
-class DatasetSpec(Strict):
-    """Questions with known answers: exactly one of `arithmetic`, `named`, `hub` or `path`.
-
-    The strings `arithmetic` and `gsm8k` are short for `{arithmetic: {}}` and `{named: gsm8k}`.
-    """
-
-    arithmetic: Arithmetic | None = Field(None, description="the embedded procedural task")
-    named: Literal["gsm8k"] | None = Field(None, description="a dataset whose fields are known; offline via REPRO_DATA")
-    hub: str | None = Field(None, description="a Hugging Face dataset id")
-    path: str | None = Field(None, description="a .jsonl, .json or .parquet file, or a directory with train/test files")
-    config: str | None = Field(None, description="configuration of the hub dataset")
-    revision: str | None = Field(None, description="commit, tag or branch of the hub dataset")
-    train_split: str = Field("train", description="hub split or file stem for training")
-    test_split: str | None = Field("test", description="hub split or file stem for testing; none: cut from train")
-    test_path: str | None = Field(None, description="a separate local file with the test questions")
-    question: str = Field("question", description="field with the question")
-    answer: str = Field("answer", description="field with the gold answer (text after #### where present)")
-    solution: str | None = Field(None, description="field with a worked solution")
-    id: str | None = Field(None, description="field with a unique id (default: a digest of the question)")
-    validation_fraction: float = Field(0.1, ge=0, lt=1, description="share of train held back for validation")
-    limits: Limits = Field(default_factory=Limits, description="use only the first n questions of a split")
-    name: str | None = Field(None, description="label in tables and figures (default: derived)")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _shorthand(cls, value: Any) -> Any:
-        if value == "arithmetic":
-            return {"arithmetic": {}}
-        return {"named": value} if value == "gsm8k" else value
-
-    @model_validator(mode="after")
-    def _one_source(self) -> DatasetSpec:
-        given = [k for k in ("arithmetic", "named", "hub", "path") if getattr(self, k) is not None]
-        if len(given) != 1 and given != ["named", "path"]:
-            found = " and ".join(given) or "none of them"
-            raise ValueError(f"got {found}, expected exactly one of arithmetic, named, hub, path")
-        return self
-
-    @property
-    def label(self) -> str:
-        """Short name for tables and figures."""
-        if self.name:
-            return self.name
-        if self.arithmetic:
-            return "arithmetic"
-        return self.named or str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1].split(".")[0]
-
+from repro.spec.datasets import DatasetSpec
+from repro.spec.models import ModelSpec
+from repro.spec.selections import Selection, Uniform
+from repro.spec.strict import Scalar, Seed, Strict
 
 # ---------------------------------------------------------------- training and evaluation
 
@@ -243,107 +75,6 @@ class EvaluateSpec(Strict):
 # ---------------------------------------------------------------- arms
 
 
-class CenterBand(Strict):
-    """The items nearest a centre; how many is the `fraction` beside it."""
-
-    center: Literal["mean", "median"] | Annotated[float, Field(ge=0, le=1)] = Field(
-        "mean", description="of the scores, or a value on their scale"
-    )
-
-
-class RangeBand(Strict):
-    """The items between two bounds, as values of the score or as quantiles of it."""
-
-    low: float = Field(ge=0, le=1, description="lower bound")
-    high: float = Field(ge=0, le=1, description="upper bound")
-    scale: Literal["value", "quantile"] = Field("value", description="what the bounds count: scores or ranks")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> RangeBand:
-        if self.low >= self.high:
-            raise ValueError(f"got low {self.low:g} and high {self.high:g}, expected low < high")
-        return self
-
-
-def _band_kind(value: Any) -> str:
-    bounded = isinstance(value, RangeBand) or (isinstance(value, dict) and ("low" in value or "high" in value))
-    return "<bounds>" if bounded else "<center>"
-
-
-Band = Annotated[
-    Annotated[CenterBand, Tag("<center>")] | Annotated[RangeBand, Tag("<bounds>")], Discriminator(_band_kind)
-]
-
-
-class Uniform(Strict):
-    """Every question equally often: plain GRPO."""
-
-    method: Literal["uniform"] = "uniform"
-
-
-class RandomSubset(Strict):
-    """A fixed random subset: the control of every selected subset of the same size."""
-
-    method: Literal["random"]
-    fraction: Fraction = Field(0.1, description="share of the pool that is kept")
-
-
-class Banded(Strict):
-    """What the methods that keep a band of a score share."""
-
-    band: Band = Field(default_factory=CenterBand, description="which scores are kept")
-    fraction: Fraction | None = Field(None, description="share kept around a centre (default 0.1); not with low/high")
-
-    @model_validator(mode="before")
-    @classmethod
-    def _default_fraction(cls, value: Any) -> Any:
-        if isinstance(value, dict) and value.get("fraction") is None:
-            band = value.get("band")
-            if not (isinstance(band, dict) and ("low" in band or "high" in band)) and not isinstance(band, RangeBand):
-                return {**value, "fraction": 0.1}
-        return value
-
-    @model_validator(mode="after")
-    def _fraction_with_center(self) -> Banded:
-        if isinstance(self.band, RangeBand) and self.fraction is not None:
-            raise ValueError(
-                f"got fraction {self.fraction:g} with a band of low and high, expected one of them: the band fixes"
-                " the size; fraction goes with band.center"
-            )
-        return self
-
-
-class Confidence(Banded):
-    """UFO-RL: one teacher-forced pass of the start policy; keep the middle of the confidence."""
-
-    method: Literal["confidence"]
-    target: Literal["final_answer", "solution", "greedy_response"] = Field(
-        "final_answer", description="the tokens whose probability is the confidence"
-    )
-
-
-class PassRate(Banded):
-    """Multi-sample accuracy of the start policy; keep a band of it."""
-
-    method: Literal["pass_rate"]
-    samples: int = Field(8, ge=1, description="completions per question that measure the pass rate")
-
-
-class Difficulty(Strict):
-    """DOTS: predict every question's difficulty from a few reference rollouts; draw those near the target."""
-
-    method: Literal["difficulty"]
-    target: float = Field(0.5, ge=0, le=1, description="alpha: the failure rate to aim at")
-    temperature: float = Field(1e-3, gt=0, description="tau of P(q) ~ exp(-|d - alpha| / tau)")
-    references: int = Field(16, ge=2, description="K: questions rolled out to measure the current difficulty")
-    every: int = Field(2, ge=1, description="mu: steps between refreshes")
-    samples: int | None = Field(None, ge=2, description="rollouts per reference (default: group_size)")
-
-
-Selection = Annotated[Uniform | RandomSubset | Confidence | PassRate | Difficulty, Field(discriminator="method")]
-SELECTIONS: tuple[type[Strict], ...] = (Uniform, RandomSubset, Confidence, PassRate, Difficulty)
-
-
 class ReplaySpec(Strict):
     """Rollout replay: fill part of each batch with recent informative groups."""
 
@@ -354,6 +85,22 @@ class ReplaySpec(Strict):
     )
 
 
+class Budget(Strict):
+    """Stop after so much instead of after `train.steps`."""
+
+    tokens: int | None = Field(None, ge=1, description="generated tokens: rollouts, probes and selection sampling")
+    seconds: float | None = Field(None, gt=0, description="wall seconds of the job, evaluation left out")
+    epochs: float | None = Field(None, gt=0, description="passes over the questions that the arm may draw from")
+
+    @model_validator(mode="after")
+    def _one(self) -> Budget:
+        given = [name for name in ("tokens", "seconds", "epochs") if getattr(self, name) is not None]
+        if len(given) != 1:
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"got {found}, expected exactly one of tokens, seconds, epochs")
+        return self
+
+
 class ArmSpec(Strict):
     """One way to spend rollouts; arms are what a report compares."""
 
@@ -361,22 +108,12 @@ class ArmSpec(Strict):
     selection: Selection = Field(default_factory=Uniform, description="how questions are chosen")
     replay: ReplaySpec | None = Field(None, description="rollout replay (off when absent)")
     train: dict[str, Scalar] = Field(default_factory=dict, description="train fields that differ in this arm")
+    budget: Budget | None = Field(None, description="where this arm stops, in place of the study's budget or steps")
+    models: list[str] | None = Field(None, min_length=1, description="labels of the models it runs on (default: all)")
+    datasets: list[str] | None = Field(None, min_length=1, description="labels of its datasets (default: all)")
 
 
 # ---------------------------------------------------------------- study
-
-
-class Budget(Strict):
-    """Stop after so much instead of after `train.steps`."""
-
-    tokens: int | None = Field(None, ge=1, description="generated tokens: rollouts, probes and selection sampling")
-    seconds: float | None = Field(None, gt=0, description="wall seconds of the job, evaluation left out")
-
-    @model_validator(mode="after")
-    def _one(self) -> Budget:
-        if (self.tokens is None) == (self.seconds is None):
-            raise ValueError("got both or neither, expected exactly one of tokens, seconds")
-        return self
 
 
 def _check_range(low: float, high: float, log: bool) -> None:

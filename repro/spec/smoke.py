@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from repro.spec.schema import DatasetSpec, ModelSpec, Spec
+from repro.spec.datasets import DatasetSpec
+from repro.spec.models import ModelSpec
+from repro.spec.schema import Spec
 
 STEPS = 2
 QUESTIONS_PER_STEP = 8
@@ -33,10 +35,11 @@ def shrink(spec: Spec) -> Spec:
     data.pop("budget", None)
     data["dataset"] = [_dataset(dataset) for dataset in spec.dataset]
     data["model"] = [_model(model, spec.dataset) for model in spec.model]
-    cut_tokens = any(dataset.arithmetic is None for dataset in spec.dataset)
+    cut_tokens = any(dataset.procedural is None for dataset in spec.dataset)
     _train(data["train"], cut_tokens)
     _evaluate(data["evaluate"])
     for arm in data["arms"].values():
+        arm.pop("budget", None)
         arm["train"] = {key: value for key, value in arm["train"].items() if key not in _SIZES}
         _selection(arm["selection"])
         if "replay" in arm:
@@ -64,7 +67,8 @@ def _dataset(dataset: DatasetSpec) -> dict[str, Any]:
 
 
 def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
-    from repro.spec.schema import Arithmetic, TinyModel
+    from repro.spec.datasets import Arithmetic
+    from repro.spec.models import TinyModel
 
     data = model.model_dump(mode="json", exclude_none=True)
     shipped = model.tiny == TinyModel() and all(dataset.arithmetic == Arithmetic() for dataset in datasets)
@@ -88,11 +92,15 @@ def _evaluate(evaluate: dict[str, Any]) -> None:
 def _selection(selection: dict[str, Any]) -> None:
     if "fraction" in selection:
         selection["fraction"] = max(selection["fraction"], LEAST_FRACTION)
-    if selection["method"] in ("difficulty", "pass_rate"):
+    if selection["method"] in ("difficulty", "pass_rate", "curriculum"):
         selection["samples"] = min(selection.get("samples", GROUP_SIZE), GROUP_SIZE)
     if "references" in selection:
         selection["references"] = min(selection["references"], QUESTIONS_PER_STEP)
+    if "stages" in selection:
+        selection["stages"] = STEPS
     band = selection.get("band", {})
+    if "pass_rate" in band:
+        band.update(questions=QUESTIONS_PER_STEP, samples=GROUP_SIZE)
     if "low" in band:
         # Few questions fall into a narrow band of a small pool; quantiles count them exactly.
         middle = (band["low"] + band["high"]) / 2

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from repro.spec.datasets import DatasetSpec
 from repro.spec.document import FieldPath, Problem
 from repro.spec.expand import matrix
 from repro.spec.identity import canonical, result_fields
-from repro.spec.schema import DatasetSpec, Spec
+from repro.spec.schema import Spec
 
 FILE_FIELDS = ("train_split", "test_split", "question", "answer", "solution", "id", "validation_fraction", "test_path")
 HUB_FIELDS = ("config", "revision")
@@ -28,7 +29,7 @@ def _evaluation(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     steps, every = spec.train.steps, spec.evaluate.every
     if spec.budget is None and every > steps and "every" in data.get("evaluate", {}):
         yield _warning(("evaluate", "every"), f"only start and end of {steps} steps are evaluated")
-    sizes = [dataset.arithmetic.test for dataset in spec.dataset if dataset.arithmetic]
+    sizes = [dataset.procedural.test for dataset in spec.dataset if dataset.procedural]
     if spec.evaluate.questions and len(sizes) == len(spec.dataset) and spec.evaluate.questions > max(sizes):
         yield _warning(("evaluate", "questions"), f"the test set has {max(sizes)} questions")
 
@@ -44,9 +45,11 @@ def _models(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         tiny = written.get("tiny") or {}
         if model.tiny.tokenizer == "characters" and "vocabulary" in tiny:
             yield _warning(("model", index, "tiny", "vocabulary"), "a character tokenizer finds its own size")
-        if "teacher" in (tiny.get("warm_start") or {}) and not any(dataset.arithmetic for dataset in spec.dataset):
-            place: FieldPath = ("model", index, "tiny", "warm_start", "teacher")
-            yield _warning(place, "the noisy teacher speaks arithmetic only")
+        start = tiny.get("warm_start") or {}
+        for field, task in (("teacher", "arithmetic"), ("shuffle", "shuffle")):
+            if field in start and not any(getattr(dataset, task) for dataset in spec.dataset):
+                place: FieldPath = ("model", index, "tiny", "warm_start", field)
+                yield _warning(place, f"this teacher speaks {task} only")
 
 
 def _datasets(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
@@ -55,23 +58,29 @@ def _datasets(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         for field in HUB_FIELDS:
             if field in written and dataset.hub is None:
                 yield _warning(("dataset", index, field), "it belongs to a hub dataset")
-        if dataset.arithmetic is None:
+        if dataset.procedural is None:
             continue
         for field in FILE_FIELDS:
             if field in written:
-                yield _warning(("dataset", index, field), "arithmetic questions are made, not read")
-        for field, size in _arithmetic_sizes(dataset).items():
+                yield _warning(("dataset", index, field), f"{dataset.label} questions are made, not read")
+        for field, size in _made_sizes(dataset).items():
             limit = getattr(dataset.limits, field)
             if limit is not None and limit >= size:
                 yield _warning(("dataset", index, "limits", field), f"there are {size} questions")
 
 
-def _arithmetic_sizes(dataset: DatasetSpec) -> dict[str, int]:
-    made = dataset.arithmetic
+def _made_sizes(dataset: DatasetSpec) -> dict[str, int]:
+    made = dataset.procedural
     return {} if made is None else {"train": made.pool, "validation": made.validation, "test": made.test}
 
 
 def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    for name, arm in spec.arms.items():
+        written = (data["arms"].get(name) or {}).get("selection") or {}
+        if arm.selection.method == "curriculum":
+            field, other = ("target", "confidence") if arm.selection.by == "pass_rate" else ("samples", "pass_rate")
+            if field in written:
+                yield _warning(("arms", name, "selection", field), f"it belongs to by: {other}")
     replays = any(arm.replay for arm in spec.arms.values())
     varied = any("minibatches" in arm.train for arm in spec.arms.values()) or "train.minibatches" in spec.axes
     if "clip" in data.get("train", {}) and spec.train.minibatches == 1 and not replays and not varied:

@@ -22,9 +22,11 @@ from rich.markup import escape
 from repro.errors import UserError
 from repro.launch.run import PRELOAD, Options, labels_of, run_cells
 from repro.launch.worker import Target
+from repro.spec.datasets import DatasetSpec
 from repro.spec.expand import ExpandedCell, Place, base_fields
 from repro.spec.load import LoadedSpec
-from repro.spec.schema import DatasetSpec, ModelSpec, Spec
+from repro.spec.models import ModelSpec
+from repro.spec.schema import Spec
 from repro.sweep.objective import objective
 from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, distributions, experiment_name, trial_cells

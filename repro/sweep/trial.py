@@ -6,9 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from repro.spec.datasets import DatasetSpec
 from repro.spec.expand import ExpandedCell, base_fields, expand_study, with_field
 from repro.spec.load import parse_spec
-from repro.spec.schema import DatasetSpec, FloatRange, IntRange, ModelSpec, Range, Spec
+from repro.spec.models import ModelSpec
+from repro.spec.schema import FloatRange, IntRange, Range, Spec
 
 
 def arm_name(number: int) -> str:

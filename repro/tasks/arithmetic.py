@@ -12,7 +12,7 @@ from itertools import product
 import numpy as np
 
 from repro.errors import UserError
-from repro.spec.schema import Arithmetic
+from repro.spec.datasets import Arithmetic
 from repro.tasks.problem import AnswerFormat, Problem, TaskData
 
 OPERATIONS = "+-*"

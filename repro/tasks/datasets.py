@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
-from repro.spec.schema import DatasetSpec
+from repro.spec.datasets import DatasetSpec
 from repro.tasks.fields import digest, problems_of, same_question
 from repro.tasks.files import check_extension, file_digest, find_path, read_rows, split_files
 from repro.tasks.problem import AnswerFormat, Problem, TaskData

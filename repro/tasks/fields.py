@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from repro.errors import UserError
-from repro.spec.schema import DatasetSpec
+from repro.spec.datasets import DatasetSpec
 from repro.tasks.files import Row
 from repro.tasks.problem import Problem
 

@@ -8,7 +8,8 @@ import pytest
 
 from repro.cache import Cache
 from repro.models.policy import load_policy
-from repro.spec.schema import Arithmetic, DatasetSpec, ModelSpec, TinyModel, WarmStart
+from repro.spec.datasets import Arithmetic, DatasetSpec
+from repro.spec.models import ModelSpec, TinyModel, WarmStart
 from repro.tasks.arithmetic import make_arithmetic
 
 SMALL = TinyModel(width=32, layers=1, heads=2, warm_start=WarmStart(updates=120, batch_size=32, learning_rate=1e-2))

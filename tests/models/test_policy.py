@@ -15,7 +15,8 @@ from repro.errors import UserError
 from repro.models.policy import SHIPPED, load_policy, policy_digest, shipped_key
 from repro.models.sampling import sample
 from repro.models.warm_start import warm_start_key
-from repro.spec.schema import Arithmetic, DatasetSpec, ModelSpec, TinyModel
+from repro.spec.datasets import Arithmetic, DatasetSpec
+from repro.spec.models import ModelSpec, TinyModel
 from repro.tasks.arithmetic import make_arithmetic
 from tests.models.conftest import DATASET, SMALL
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from repro.models.teacher import habitual, imitated, lessons
-from repro.spec.schema import Teacher
+from repro.spec.models import Teacher
 from repro.tasks.arithmetic import AnswerFormat, parse, role_of, solve
 
 RIGHT = Teacher(habit=0, noise_add=0, noise_subtract=0, noise_multiply=0, direct_answers=0, faultless=0)

@@ -13,7 +13,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from repro.errors import UserError
 from repro.models.warm_start import build_warm_start, warm_start_key
-from repro.spec.schema import Arithmetic, DatasetSpec, Teacher, TinyModel, WarmStart
+from repro.spec.datasets import Arithmetic, DatasetSpec
+from repro.spec.models import Teacher, TinyModel, WarmStart
 from repro.tasks.arithmetic import make_arithmetic
 from repro.tasks.problem import AnswerFormat, Problem, TaskData
 from tests.models.conftest import DATASET, SMALL

@@ -11,7 +11,7 @@ from repro.errors import UserError
 from repro.selection.bands import band_indices, between_quantiles, nearest_to
 from repro.selection.build import build_selector
 from repro.selection.uniform import ShuffledPass, subset_size
-from repro.spec.schema import CenterBand, Confidence, PassRate, RandomSubset, RangeBand
+from repro.spec.selections import CenterBand, Confidence, PassRate, RandomSubset, RangeBand
 
 from .worlds import World
 

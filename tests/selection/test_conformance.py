@@ -12,7 +12,7 @@ import pytest
 from repro.errors import UserError
 from repro.selection.base import Observation
 from repro.selection.build import build_selector
-from repro.spec.schema import CenterBand, Confidence, Difficulty, PassRate, RandomSubset, RangeBand, Uniform
+from repro.spec.selections import CenterBand, Confidence, Difficulty, PassRate, RandomSubset, RangeBand, Uniform
 
 from .worlds import World
 

@@ -15,8 +15,10 @@ from typing import Any
 import pytest
 
 from repro.errors import UserError
+from repro.spec.datasets import DatasetSpec
 from repro.spec.identity import Digests, canonical, identity, identity_of, result_fields
-from repro.spec.schema import Cell, DatasetSpec, ModelSpec
+from repro.spec.models import ModelSpec
+from repro.spec.schema import Cell
 
 TINY: dict[str, Any] = {
     "spec": "quickstart",

@@ -9,7 +9,7 @@ import yaml
 
 from repro.errors import UserError
 from repro.spec.load import load_spec, parse_spec, resolved_yaml
-from repro.spec.schema import Confidence, Difficulty, RangeBand
+from repro.spec.selections import Confidence, Difficulty, RangeBand
 from tests.spec.conftest import Load, Mistakes
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
@@ -134,8 +134,8 @@ def test_one_file_tells_all_its_mistakes_in_the_order_of_its_lines(mistakes: Mis
         ("seeds: [0]", "seeds: 0", "seeds: got 0, expected a list of at least 1 (a whole number >= 0)"),
         ("evaluate: {sets: [test]}", "evaluate: {sets: [tests]}", "did you mean test?"),
         ("evaluate: {base_temperatures: []}", "evaluate: {base_temperatures: [x]}", 'temperatures.0: got "x"'),
-        ("budget: {tokens: 1}", "budget: {}", "budget: got both or neither, expected exactly one of tokens, seconds"),
-        ("budget: {seconds: 1}", "budget: {seconds: 1, tokens: 1}", "got both or neither"),
+        ("budget: {tokens: 1}", "budget: {}", "budget: got none of them, expected exactly one of tokens, seconds"),
+        ("budget: {seconds: 1}", "budget: {seconds: 1, tokens: 1}", "got tokens and seconds"),
         ("report: {target: 0.5}", "report: {target: 1}", "report.target: got 1, expected a number > 0 and < 1"),
     ],
 )
@@ -230,7 +230,7 @@ def test_models_have_exactly_one_source(mistakes: Mistakes, good: str, bad: str,
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
     [
-        ("{path: a.jsonl}", "{path: a.jsonl, hub: b}", "got hub and path, expected exactly one of arithmetic, named"),
+        ("{path: a.jsonl}", "{path: a.jsonl, hub: b}", "got hub and path, expected exactly one of arithmetic, shuffle, named"),
         ("{named: gsm8k, path: d}", "{named: gsm9k}", 'dataset.named: got "gsm9k", expected gsm8k'),
         ("gsm8k", "gsm9k", "did you mean gsm8k?"),
         ("{hub: a/b}", "{}", "got none of them"),

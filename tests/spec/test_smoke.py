@@ -10,7 +10,8 @@ from repro.spec.checks import check
 from repro.spec.estimate import estimate
 from repro.spec.expand import expand
 from repro.spec.load import load_spec, parse_spec, resolved_yaml
-from repro.spec.schema import Spec, TinyModel
+from repro.spec.models import TinyModel
+from repro.spec.schema import Spec
 from repro.spec.smoke import shrink
 from tests.spec.conftest import Load
 

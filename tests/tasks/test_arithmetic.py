@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.spec.schema import Arithmetic
+from repro.spec.datasets import Arithmetic
 from repro.tasks.arithmetic import (
     ALPHABET,
     ExactVerifier,

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from repro.errors import UserError
-from repro.spec.schema import DatasetSpec
+from repro.spec.datasets import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 
 GSM8K = Path(__file__).parents[1] / "fixtures" / "gsm8k"

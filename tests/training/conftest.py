@@ -16,7 +16,9 @@ from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.uniform import uniform
-from repro.spec.schema import Arithmetic, ReplaySpec, TinyModel, TrainSpec
+from repro.spec.datasets import Arithmetic
+from repro.spec.models import TinyModel
+from repro.spec.schema import ReplaySpec, TrainSpec
 from repro.tasks.arithmetic import ALPHABET, make_arithmetic
 from repro.training.ledger import Ledger
 from repro.training.trainer import SelectiveGRPOTrainer, StepRecord, grpo_config

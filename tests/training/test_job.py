@@ -15,22 +15,10 @@ from typing import Any
 import pytest
 
 from repro.errors import UserError
-from repro.spec.schema import (
-    Arithmetic,
-    Budget,
-    Cell,
-    Confidence,
-    DatasetSpec,
-    Difficulty,
-    EvaluateSpec,
-    ModelSpec,
-    PassRate,
-    ReplaySpec,
-    TinyModel,
-    TrainSpec,
-    Uniform,
-    WarmStart,
-)
+from repro.spec.datasets import Arithmetic, DatasetSpec
+from repro.spec.models import ModelSpec, TinyModel, WarmStart
+from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
+from repro.spec.selections import Confidence, Difficulty, PassRate, Uniform
 from repro.tracking.journal import Journal
 from repro.training.job import run_job
 

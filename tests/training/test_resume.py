@@ -11,7 +11,8 @@ import torch
 
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.build import build_selector
-from repro.spec.schema import Difficulty, ReplaySpec
+from repro.spec.schema import ReplaySpec
+from repro.spec.selections import Difficulty
 from repro.training.trainer import COMPLETE, last_checkpoint
 
 from .conftest import TRAIN

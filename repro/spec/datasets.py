@@ -1,0 +1,101 @@
+"""The schema of a dataset: procedural, named, on the hub or in a local file."""
+
+from __future__ import annotations
+
+from typing import Any, Literal, Self
+
+from pydantic import Field, model_validator
+
+from repro.spec.strict import Strict
+
+PROCEDURAL = ("arithmetic", "shuffle")
+"""Fields of a dataset whose questions are made and not read."""
+
+
+class Procedural(Strict):
+    """What made-up questions share: sizes, the skew of the pool, and the longest chain of steps."""
+
+    pool: int = Field(1024, ge=8, description="training questions")
+    validation: int = Field(128, ge=0, description="questions that sweeps and tuning may look at")
+    test: int = Field(256, ge=1, description="held-out 1-6-step questions of the headline accuracy")
+    easy: float = Field(0.15, ge=0, le=1, description="share of the pool that is trivially easy")
+    hard: float = Field(0.35, ge=0, le=1, description="share of the pool with 7-10 steps, almost never solved")
+    max_steps: int = Field(6, ge=1, le=10, description="longest chain of the remaining pool and of the test set")
+    seed: int = Field(0, ge=0, description="seed of the questions")
+
+    @model_validator(mode="after")
+    def _shares(self) -> Self:
+        if self.easy + self.hard > 1:
+            raise ValueError(f"got easy + hard = {self.easy + self.hard:g}, expected at most 1")
+        return self
+
+
+class Arithmetic(Procedural):
+    """Left-to-right arithmetic modulo 100 with a written chain of steps."""
+
+
+class Shuffle(Procedural):
+    """A short word changed by a chain of operations, with every state written out."""
+
+
+class Limits(Strict):
+    """Use only the first questions of a split (fixed order, so every arm sees the same ones)."""
+
+    train: int | None = Field(None, ge=1, description="training questions (the pool)")
+    validation: int | None = Field(None, ge=1, description="validation questions")
+    test: int | None = Field(None, ge=1, description="test questions")
+
+
+class DatasetSpec(Strict):
+    """Questions with known answers: exactly one of `arithmetic`, `shuffle`, `named`, `hub` or `path`.
+
+    The strings `arithmetic`, `shuffle` and `gsm8k` are short for `{arithmetic: {}}` and so on.
+    """
+
+    arithmetic: Arithmetic | None = Field(None, description="the embedded procedural task")
+    shuffle: Shuffle | None = Field(None, description="a second procedural task, of another kind")
+    named: Literal["gsm8k"] | None = Field(None, description="a dataset whose fields are known; offline via REPRO_DATA")
+    hub: str | None = Field(None, description="a Hugging Face dataset id")
+    path: str | None = Field(None, description="a .jsonl, .json or .parquet file, or a directory with train/test files")
+    config: str | None = Field(None, description="configuration of the hub dataset")
+    revision: str | None = Field(None, description="commit, tag or branch of the hub dataset")
+    train_split: str = Field("train", description="hub split or file stem for training")
+    test_split: str | None = Field("test", description="hub split or file stem for testing; none: cut from train")
+    test_path: str | None = Field(None, description="a separate local file with the test questions")
+    question: str = Field("question", description="field with the question")
+    answer: str = Field("answer", description="field with the gold answer (text after #### where present)")
+    solution: str | None = Field(None, description="field with a worked solution")
+    id: str | None = Field(None, description="field with a unique id (default: a digest of the question)")
+    validation_fraction: float = Field(0.1, ge=0, lt=1, description="share of train held back for validation")
+    limits: Limits = Field(default_factory=Limits, description="use only the first n questions of a split")
+    name: str | None = Field(None, description="label in tables and figures (default: derived)")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        if value in PROCEDURAL:
+            return {value: {}}
+        return {"named": value} if value == "gsm8k" else value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> DatasetSpec:
+        sources = (*PROCEDURAL, "named", "hub", "path")
+        given = [k for k in sources if getattr(self, k) is not None]
+        if len(given) != 1 and given != ["named", "path"]:
+            found = " and ".join(given) or "none of them"
+            raise ValueError(f"got {found}, expected exactly one of {', '.join(sources)}")
+        return self
+
+    @property
+    def procedural(self) -> Procedural | None:
+        """The made-up task of this dataset, None where questions are read."""
+        return self.arithmetic or self.shuffle
+
+    @property
+    def label(self) -> str:
+        """Short name for tables and figures."""
+        if self.name:
+            return self.name
+        if self.procedural:
+            return type(self.procedural).__name__.lower()
+        return self.named or str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1].split(".")[0]
