@@ -90,7 +90,22 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
             "budget: {seconds: 1}\narms: {a: {train: {steps: 3}}}",
             "arms.a.train.steps: got steps beside a budget",
         ),
+        (
+            "arms: {a: {train: {clip: 0.1}, budget: {epochs: 1}}}",
+            "arms: {a: {train: {steps: 3}, budget: {epochs: 1}}}",
+            "arms.a.train.steps: got steps beside the arm's budget",
+        ),
+        (
+            "budget: {epochs: 1}\narms: {a: {selection: {method: curriculum, by: pass_rate}}}",
+            "budget: {tokens: 9}\narms: {a: {selection: {method: curriculum, by: pass_rate}}}",
+            "arms.a.selection.method: got a curriculum with a budget, expected train.steps or budget.epochs",
+        ),
         # names
+        (
+            "arms: {a: {models: [tiny-96x2], datasets: [arithmetic]}}",
+            "arms: {a: {datasets: [aritmetic]}}",
+            'arms.a.datasets.0: got "aritmetic", expected the label of one of the datasets (arithmetic), did you mean',
+        ),
         (
             "arms: {a: {}}\nreport: {baseline: a}",
             "arms: {a: {}}\nreport: {baseline: A}",

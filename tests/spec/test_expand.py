@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.spec.expand import expand, expand_study, has_path, matrix, pool_size, subset_size, with_field
+from repro.spec.expand import epoch_steps, expand, expand_study, has_path, matrix, pool_size, subset_size, with_field
 from repro.spec.identity import Digests, canonical, identity, result_fields
 from repro.spec.load import load_spec, parse_spec
 from repro.spec.schema import Spec
@@ -55,6 +55,36 @@ def test_an_axis_applies_to_the_arms_that_have_its_path() -> None:
 def test_model_and_dataset_axes_apply_where_the_path_exists() -> None:
     spec = spec_of(model=["tiny", {"hub": "a/b"}], arms={"full": {}}, axes={"model.tiny.width": [48, 96]}, seeds=[0])
     assert [cell.model.label for cell in expand(spec)] == ["tiny-48x2", "tiny-96x2", "b"]
+
+
+def test_an_arm_runs_on_the_models_and_datasets_it_names() -> None:
+    spec = spec_of(
+        model=["tiny", {"tiny": {"width": 48}}],
+        dataset=["arithmetic", "shuffle"],
+        arms={"full": {}, "random": {**SUBSET, "models": ["tiny-48x2"], "datasets": ["shuffle"]}},
+        seeds=[0],
+    )
+    found = [(cell.model.label, cell.dataset.label, cell.arm) for cell in expand(spec)]
+    panels = list(itertools.product(["tiny-96x2", "tiny-48x2"], ["arithmetic", "shuffle"]))
+    assert found == [(*panel, "full") for panel in panels] + [("tiny-48x2", "shuffle", "random")]
+
+
+def test_the_budget_of_an_arm_stands_in_place_of_the_studys() -> None:
+    arms = {"a": {}, "b": {"budget": {"epochs": 2}}}
+    budgets = [cell.budget and cell.budget.model_dump(exclude_none=True) for cell in expand(spec_of(arms=arms))]
+    assert budgets == [None, None, {"epochs": 2}, {"epochs": 2}]
+    both = expand(spec_of(arms=arms, budget={"tokens": 5}, seeds=[0]))
+    assert [cell.budget.model_dump(exclude_none=True) for cell in both if cell.budget] == [{"tokens": 5}, {"epochs": 2}]
+
+
+@pytest.mark.parametrize(
+    ("epochs", "questions", "batch", "steps"),
+    [(1, 1024, 32, 32), (1, 102, 32, 4), (1, 96, 32, 3), (0.1, 32, 32, 1), (2.5, 64, 32, 5), (1, 1, 32, 1)],
+)
+def test_an_epoch_ends_with_the_step_that_reaches_its_last_question(
+    epochs: float, questions: int, batch: int, steps: int
+) -> None:
+    assert epoch_steps(epochs, questions, batch) == steps
 
 
 def test_an_axis_over_methods_starts_from_the_defaults_of_each() -> None:

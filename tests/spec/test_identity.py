@@ -146,6 +146,12 @@ GOLDEN = {
     "dots_rr": (cell(selection=DOTS, replay=REPLAY), "v1-22245c69624d6161"),
     "budget": (cell(budget={"tokens": 1_000_000}), "v1-c8ae114d4d4d2e71"),
     "local": (cell(**LOCAL), "v1-041b747435795112"),
+    "hardest": (cell(selection={"method": "hardest"}), "v1-1f58fef7c8555d41"),
+    "calibrated": (cell(selection={"method": "confidence", "band": {"pass_rate": 0.5}}), "v1-5706ad862eceaa77"),
+    "prompt_entropy": (cell(selection={"method": "prompt_entropy"}), "v1-1901f22762601676"),
+    "curriculum": (cell(selection={"method": "curriculum", "by": "confidence"}), "v1-27489fad1e8e313f"),
+    "epochs": (cell(budget={"epochs": 1}), "v1-298979a4dfd016c1"),
+    "shuffle": (cell(dataset={"shuffle": {}}), "v1-7719a5ffa5f63908"),
 }
 
 
@@ -266,6 +272,21 @@ def test_the_teacher_enters_only_where_it_teaches() -> None:
     assert identity(with_teacher.model_copy(update={"dataset": DatasetSpec(named="gsm8k")}), Fixed()) == identity(
         cell(**gsm8k), Fixed()
     )
+
+
+def test_the_measure_that_a_curriculum_does_not_use_stays_out() -> None:
+    curriculum = {"method": "curriculum", "by": "pass_rate"}
+    assert identity(cell(selection={**curriculum, "target": "solution"}), Fixed()) == identity(
+        cell(selection=curriculum), Fixed()
+    )
+    assert identity(cell(selection={**curriculum, "samples": 4}), Fixed()) != identity(
+        cell(selection=curriculum), Fixed()
+    )
+
+
+def test_a_short_name_of_a_band_is_the_same_run() -> None:
+    written = cell(selection={"method": "pass_rate", "band": {"end": "lowest"}, "fraction": 0.1})
+    assert identity(cell(selection={"method": "hardest"}), Fixed()) == identity(written, Fixed())
 
 
 def test_a_hub_revision_enters() -> None:

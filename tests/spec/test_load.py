@@ -9,7 +9,7 @@ import yaml
 
 from repro.errors import UserError
 from repro.spec.load import load_spec, parse_spec, resolved_yaml
-from repro.spec.selections import Confidence, Difficulty, RangeBand
+from repro.spec.selections import Confidence, Difficulty, EndBand, PassRate, RangeBand
 from tests.spec.conftest import Load, Mistakes
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
@@ -74,8 +74,8 @@ def test_one_file_tells_all_its_mistakes_in_the_order_of_its_lines(mistakes: Mis
         "spec.yaml:3: dataset.1.arithmetic: got easy + hard = 1.8, expected at most 1",
         'spec.yaml:4: train.advantage_std: got "yes", expected true or false',
         'spec.yaml:4: train.stepz: got "stepz", expected a field of train, did you mean steps?',
-        'spec.yaml:6: arms.a.selection.method: got "confidense", expected a method'
-        " (uniform, random, confidence, pass_rate, difficulty), did you mean confidence?",
+        'spec.yaml:6: arms.a.selection.method: got "confidense", expected a method,
+        " did you mean confidence?",
         'spec.yaml:7: arms.b.extends: got "c", expected an arm (a)',
         'spec.yaml:8: report.baseline: got "d", expected an arm (a, b)',
         'spec.yaml:9: sweep.space.train.loss: got {"flt": 1}, expected a mapping with one of float, int, choice',
@@ -193,6 +193,32 @@ def test_section_fields_are_checked_at_their_bounds(mistakes: Mistakes, good: st
             "{method: difficulty, references: 1}",
             "references: got 1, expected a whole number >= 2",
         ),
+        (
+            "{method: pass_rate, band: highest}",
+            "{method: pass_rate, band: higest}",
+            'band: got "higest", expected one of highest, lowest or a mapping with center or',
+        ),
+        (
+            "{method: confidence, band: {pass_rate: 0.5}}",
+            "{method: confidence, band: {pass_rate: 0.5, questions: 7}}",
+            "band.questions: got 7, expected a whole number >= 8",
+        ),
+        (
+            "{method: hardest}",
+            "{method: hardest, band: lowest}",
+            "got a band with method hardest, expected none",
+        ),
+        ("{method: easiest}", "{method: easyest}", "expected a method, did you mean easiest?"),
+        (
+            "{method: confidence, prompt: paper}",
+            "{method: confidence, prompt: papr}",
+            'prompt: got "papr", expected paper or null, did you mean paper?',
+        ),
+        (
+            "{method: curriculum, by: pass_rate}",
+            "{method: curriculum}",
+            "by: got nothing, expected one of confidence, pass_rate",
+        ),
     ],
 )
 def test_selections_are_checked_within_their_method(mistakes: Mistakes, good: str, bad: str, message: str) -> None:
@@ -230,7 +256,11 @@ def test_models_have_exactly_one_source(mistakes: Mistakes, good: str, bad: str,
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
     [
-        ("{path: a.jsonl}", "{path: a.jsonl, hub: b}", "got hub and path, expected exactly one of arithmetic, shuffle, named"),
+        (
+            "{path: a.jsonl}",
+            "{path: a.jsonl, hub: b}",
+            "got hub and path, expected exactly one of arithmetic, shuffle, named",
+        ),
         ("{named: gsm8k, path: d}", "{named: gsm9k}", 'dataset.named: got "gsm9k", expected gsm8k'),
         ("gsm8k", "gsm9k", "did you mean gsm8k?"),
         ("{hub: a/b}", "{}", "got none of them"),
@@ -300,6 +330,15 @@ def test_selections_load_into_the_class_of_their_method(load: Load) -> None:
         method="confidence", band=RangeBand(low=0.25, high=0.75, scale="quantile")
     )
     assert spec.arms["b"].selection == Difficulty(method="difficulty")
+    ends = load(
+        "arms:\n"
+        "  a: {selection: {method: easiest, samples: 4}}\n"
+        "  b: {selection: {method: pass_rate, samples: 4, band: highest, fraction: 0.1}}\n"
+        "  c: {selection: {method: low_confidence}}\n"
+    ).spec
+    easiest = PassRate(method="pass_rate", samples=4, band=EndBand(end="highest"), fraction=0.1)
+    assert ends.arms["a"].selection == ends.arms["b"].selection == easiest
+    assert ends.arms["c"].selection == Confidence(method="confidence", band=EndBand(end="lowest"), fraction=0.1)
     assert spec.arms["c"].selection.fraction == 0.1  # type: ignore[union-attr]
 
 

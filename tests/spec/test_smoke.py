@@ -87,3 +87,15 @@ def test_a_budget_gives_way_to_two_steps(load: Load) -> None:
     assert shrink(spec).budget is None
     assert shrink(spec).train.steps == 2
     assert "steps: 2" in resolved_yaml(shrink(spec))
+
+
+def test_an_arms_own_budget_and_curriculum_fit_into_two_steps(load: Load) -> None:
+    arms = (
+        "arms:\n  a: {selection: {method: curriculum, by: pass_rate}}\n  b: {budget: {epochs: 3}}\n"
+        "  c: {selection: {method: confidence, band: {pass_rate: 0.5}}}\n"
+    )
+    small = load(arms, smoke=True).spec
+    _is_small_and_valid(small, load(arms).spec)
+    assert small.arms["a"].selection.stages == 2  # type: ignore[union-attr]
+    assert small.arms["b"].budget is None
+    assert small.arms["c"].selection.band.questions == 8  # type: ignore[union-attr]

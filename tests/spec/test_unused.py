@@ -47,6 +47,18 @@ PLAIN = {"model": "tiny", "dataset": "arithmetic", "train": "", "evaluate": "", 
             "a: {}, b: {train: {steps: 40}}",
             "arms.b: warning: trains the same as arm a",
         ),
+        (
+            "arms",
+            "a: {selection: {method: curriculum, by: pass_rate, samples: 4}}",
+            "a: {selection: {method: curriculum, by: confidence, samples: 4}}",
+            "arms.a.selection.samples: warning: has no effect: it belongs to by: pass_rate",
+        ),
+        (
+            "model",
+            "{tiny: {warm_start: {teacher: {habit: 0.1}}}}",
+            "{tiny: {warm_start: {shuffle: {habit: 0.1}}}}",
+            "model.tiny.warm_start.shuffle: warning: has no effect: this teacher speaks shuffle only",
+        ),
     ],
 )
 def test_idle_settings_are_warned_about(load: Load, section: str, useful: str, useless: str, message: str) -> None:
