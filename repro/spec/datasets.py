@@ -12,6 +12,10 @@ PROCEDURAL = ("arithmetic", "shuffle")
 """Fields of a dataset whose questions are made and not read."""
 
 
+NAMED_SIZES = {"gsm8k": (7473, 1319)}
+"""Training and test questions of the named datasets as published, for estimates."""
+
+
 class Procedural(Strict):
     """What made-up questions share: sizes, the skew of the pool, and the longest chain of steps."""
 
@@ -62,6 +66,7 @@ class DatasetSpec(Strict):
     train_split: str = Field("train", description="hub split or file stem for training")
     test_split: str | None = Field("test", description="hub split or file stem for testing; none: cut from train")
     test_path: str | None = Field(None, description="a separate local file with the test questions")
+    test_named: Literal["gsm8k"] | None = Field(None, description="a named dataset whose test questions are used")
     question: str = Field("question", description="field with the question")
     answer: str = Field("answer", description="field with the gold answer (text after #### where present)")
     solution: str | None = Field(None, description="field with a worked solution")
@@ -84,6 +89,8 @@ class DatasetSpec(Strict):
         if len(given) != 1 and given != ["named", "path"]:
             found = " and ".join(given) or "none of them"
             raise ValueError(f"got {found}, expected exactly one of {', '.join(sources)}")
+        if self.test_named is not None and self.test_path is not None:
+            raise ValueError("got test_named and test_path, expected at most one of them")
         return self
 
     @property

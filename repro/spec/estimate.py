@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from repro.spec.datasets import NAMED_SIZES, DatasetSpec
 from repro.spec.expand import epoch_steps, pool_size, subset_size
 from repro.spec.identity import canonical, result_fields
 from repro.spec.schema import Cell
@@ -55,7 +56,7 @@ def estimate(cell: Cell, finished: Sequence[FinishedRun]) -> Estimate:
             per_step = (rollouts_per_step(cell) + probes_per_step(cell)) * length
             steps = max(1, math.ceil((cell.budget.tokens - (selection or 0) * length) / per_step))
         elif cell.budget.epochs is not None:
-            pool = pool_size(cell.dataset)
+            pool = likely_pool(cell.dataset)
             questions = None if pool is None else subset_size(cell, pool)
             if questions is not None:
                 steps = epoch_steps(cell.budget.epochs, questions, cell.train.questions_per_step)
@@ -72,6 +73,24 @@ def estimate(cell: Cell, finished: Sequence[FinishedRun]) -> Estimate:
     if seconds is None and pace is not None and tokens is not None and evaluation is not None:
         seconds = ((rollouts or 0) + (probes or 0) + (selection or 0) + evaluation) * pace
     return Estimate(steps, rollouts, probes, selection, evaluation, tokens, seconds, length, measured)
+
+
+def likely_pool(dataset: DatasetSpec) -> int | None:
+    """Training questions as far as they can be known before the data are read: exact for made-up questions, the
+    published size for a named dataset (a local copy may hold fewer)."""
+    if dataset.named is None:
+        return pool_size(dataset)
+    whole = NAMED_SIZES[dataset.named][0]
+    kept = whole - round(dataset.validation_fraction * whole)
+    return min(kept, dataset.limits.train or kept)
+
+
+def likely_test(dataset: DatasetSpec) -> float:
+    """Test questions, as `likely_pool`; infinite where unknown."""
+    if dataset.procedural is not None:
+        return dataset.procedural.test
+    named = dataset.test_named or dataset.named
+    return math.inf if named is None else NAMED_SIZES[named][1]
 
 
 def rollouts_per_step(cell: Cell) -> int:
@@ -116,17 +135,15 @@ def selection_completions(cell: Cell) -> int | None:
     calibration = band.questions * band.samples if isinstance(band, CalibratedBand) else 0
     if samples == 0:
         return calibration
-    pool = pool_size(cell.dataset)
+    pool = likely_pool(cell.dataset)
     return None if pool is None else samples * pool + calibration
 
 
 def evaluation_completions(cell: Cell, steps: int) -> int | None:
     """Completions of all evaluations after the start policy's; None where the size of the sets is not in the spec."""
     made, wanted = cell.dataset.procedural, cell.evaluate
-    if made is None and wanted.questions is None:
-        return None
     sizes = {
-        "test": made.test if made else math.inf,
+        "test": likely_test(cell.dataset),
         "validation": made.validation if made else math.inf,
         "extra": min(256, made.pool) if made else 0,
     }
@@ -134,7 +151,8 @@ def evaluation_completions(cell: Cell, steps: int) -> int | None:
         sizes[name] = min(sizes[name], getattr(cell.dataset.limits, name) or math.inf)
     times = math.ceil(steps / wanted.every)
     each = {"test": wanted.samples * times + 1, "validation": wanted.samples * times + 1, "extra": 1}  # greedily once
-    return int(sum(min(sizes[name], wanted.questions or math.inf) * each[name] for name in wanted.sets))
+    total = sum(min(sizes[name], wanted.questions or math.inf) * each[name] for name in wanted.sets)
+    return int(total) if math.isfinite(total) else None
 
 
 def mean_completion_tokens(cell: Cell, finished: Sequence[FinishedRun]) -> tuple[float, bool]:

@@ -11,7 +11,17 @@ from repro.spec.expand import matrix
 from repro.spec.identity import canonical, result_fields
 from repro.spec.schema import Spec
 
-FILE_FIELDS = ("train_split", "test_split", "question", "answer", "solution", "id", "validation_fraction", "test_path")
+FILE_FIELDS = (
+    "train_split",
+    "test_split",
+    "question",
+    "answer",
+    "solution",
+    "id",
+    "validation_fraction",
+    "test_path",
+    "test_named",
+)
 HUB_FIELDS = ("config", "revision")
 
 

@@ -60,7 +60,8 @@ def load_dataset(spec: DatasetSpec) -> TaskData:
     if sources.test is None:
         train, test = _cut(train, max(1, round(TEST_SHARE * len(train))), "test")
     else:
-        test = _once(_problems(sources.test, spec, spec.test_split or "test"), f"{spec.label}: test")
+        held = _test_spec(spec)
+        test = _once(_problems(sources.test, held, held.test_split or "test"), f"{held.label}: test")
         held_out = {same_question(p.question) for p in test}
         kept = [p for p in train if same_question(p.question) not in held_out]
         if len(kept) < len(train):
@@ -92,7 +93,7 @@ def dataset_digest(spec: DatasetSpec) -> str:
         sources = find_sources(spec)
         content |= {key: getattr(spec, key) for key in ("question", "answer", "solution", "id", "validation_fraction")}
         content["train"] = _source_digest(sources.train, spec.train_split)
-        content["test"] = _source_digest(sources.test, spec.test_split)
+        content["test"] = _source_digest(sources.test, _test_spec(spec).test_split)
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
@@ -109,16 +110,23 @@ def find_sources(spec: DatasetSpec) -> Sources:
     elif path.is_dir():
         folder = data_folder(path, spec)
         train = _split(folder, spec.train_split, field, "")
-        if spec.test_split is None or spec.test_path is not None:
+        if spec.test_split is None or spec.test_path is not None or spec.test_named is not None:
             test = None
         else:
             cut = "\n  to cut the test questions from train instead: dataset.test_split: null"
             test = _split(folder, spec.test_split, field, cut)
     else:
         train, test = (check_extension(path, field),), None
-    if spec.test_path is not None:
+    if spec.test_named is not None:
+        test = find_sources(_test_spec(spec)).test
+    elif spec.test_path is not None:
         test = (check_extension(find_path(spec.test_path, "dataset.test_path"), "dataset.test_path"),)
     return Sources(train, test)
+
+
+def _test_spec(spec: DatasetSpec) -> DatasetSpec:
+    """The dataset whose fields and split the test questions have: this one, or the named one it tests on."""
+    return spec if spec.test_named is None else DatasetSpec(named=spec.test_named)
 
 
 def named_folder(spec: DatasetSpec) -> Path | None:

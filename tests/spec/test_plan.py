@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,19 @@ def test_evaluation_is_counted_apart() -> None:
     assert estimate(only(**fields, evaluate={**evaluate, "sets": ["validation"]}), []).evaluation == 3 * 3 * 30 + 30
     unknown = {**fields, "dataset": {"path": "a.jsonl"}}
     assert estimate(only(**unknown, evaluate=evaluate), []).evaluation is None
+
+
+def test_the_published_size_of_a_named_dataset_is_planned_with() -> None:
+    fields = {**TRAIN, **arm({"method": "random", "fraction": 0.1}, budget={"epochs": 1})}
+    cost = estimate(only(**fields, dataset={"named": "gsm8k", "validation_fraction": 0}), [])
+    assert cost.steps == math.ceil(747 / 16)
+    assert cost.rollouts == 47 * 64
+    fewer = only(**fields, dataset={"named": "gsm8k", "validation_fraction": 0.5, "limits": {"train": 1600}})
+    assert estimate(fewer, []).steps == 10
+    greedy = only(**TRAIN, **arm({"method": "pass_rate"}), dataset={"named": "gsm8k", "validation_fraction": 0})
+    assert estimate(greedy, []).selection == 8 * 7473
+    other = only(**fields, dataset={"hub": "a/b", "test_named": "gsm8k"}, evaluate={"samples": 1, "sets": ["test"]})
+    assert estimate(other, []).steps is None
 
 
 def test_what_is_not_known_before_the_data_are_read_is_not_guessed() -> None:

@@ -392,3 +392,17 @@ def test_an_id_that_two_questions_share_is_refused(tmp_path):
 def test_a_dataset_too_small_to_leave_a_training_question_is_refused(tmp_path):
     with pytest.raises(UserError, match="no training question is left"):
         load_dataset(spec(path=write(tmp_path / "d.jsonl", rows(2))))
+
+
+def test_the_test_questions_may_come_from_a_named_dataset(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_DATA", str(GSM8K.parent))
+    write(
+        tmp_path / "train.jsonl",
+        [{"prompt": row["question"], "solution": row["answer"].rpartition("#### ")[2]} for row in rows(20)],
+    )
+    fields = {"path": str(tmp_path / "train.jsonl"), "question": "prompt", "answer": "solution"}
+    data = load_dataset(spec(**fields, test_named="gsm8k", validation_fraction=0))
+    named = load_dataset(spec(named="gsm8k"))
+    assert questions(data.train) == [row["question"] for row in rows(20)]
+    assert [(p.question, p.answer) for p in data.test] == [(p.question, p.answer) for p in named.test]
+    assert dataset_digest(spec(**fields, test_named="gsm8k")) != dataset_digest(spec(**fields))
