@@ -5,12 +5,13 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from repro.spec.datasets import PROCEDURAL
 from repro.spec.document import Document, FieldPath, Origin, Problem, walk
 from repro.spec.messages import unknown
 
 SHORTHANDS: dict[str, dict[str, dict[str, Any]]] = {
     "model": {"tiny": {"tiny": {}}},
-    "dataset": {"arithmetic": {"arithmetic": {}}, "gsm8k": {"named": "gsm8k"}},
+    "dataset": {**{name: {name: {}} for name in PROCEDURAL}, "gsm8k": {"named": "gsm8k"}},
 }
 
 
@@ -96,9 +97,10 @@ def _overlay(document: Document, above: Any, own: Any, above_path: FieldPath, ow
     if "method" in own and own["method"] != above.get("method"):
         return own
     if "band" in own:
-        kinds = [_bounds(section.get("band")) for section in (above, own)]
+        kinds = [_band_kind(section.get("band")) for section in (above, own)]
         if kinds[0] != kinds[1]:
             above.pop("band", None)
+        if "bounds" in kinds and kinds[0] != kinds[1]:
             above.pop("fraction", None)
     merged: dict[str, Any] = {}
     for key, value in above.items():
@@ -113,5 +115,8 @@ def _overlay(document: Document, above: Any, own: Any, above_path: FieldPath, ow
     return merged
 
 
-def _bounds(band: Any) -> bool:
-    return isinstance(band, dict) and ("low" in band or "high" in band)
+def _band_kind(band: Any) -> str:
+    if not isinstance(band, dict):
+        return "word" if isinstance(band, str) else "center"
+    kinds = {"low": "bounds", "high": "bounds", "end": "end", "pass_rate": "pass_rate"}
+    return next((kinds[key] for key in band if key in kinds), "center")

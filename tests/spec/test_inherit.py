@@ -32,6 +32,18 @@ def test_another_method_replaces_the_whole_selection(load: Load) -> None:
     assert arms["c"].selection.model_dump()["samples"] == 2
 
 
+def test_every_kind_of_band_gives_way_to_another_and_keeps_the_fraction(load: Load) -> None:
+    bands = ["highest", "{end: lowest}", "{center: 0.4}", "{pass_rate: 0.5}"]
+    for parent in bands:
+        for child in bands:
+            arms = load(
+                f"arms:\n  a: {{selection: {{method: confidence, band: {parent}, fraction: 0.2}}}}\n"
+                f"  b: {{extends: a, selection: {{band: {child}}}}}\n"
+                f"  c: {{selection: {{method: confidence, band: {child}, fraction: 0.2}}}}\n"
+            ).spec.arms
+            assert arms["b"].selection == arms["c"].selection
+
+
 def test_another_kind_of_band_replaces_the_band_and_its_fraction(load: Load) -> None:
     arms = load("arms:\n  a: {selection: {method: confidence, band: {center: 0.4}, fraction: 0.2}}\n"
                 "  b: {extends: a, selection: {band: {low: 0.2, high: 0.6}}}\n"
