@@ -1,4 +1,4 @@
-"""Bands: which questions an offline score keeps, around a centre or between two bounds."""
+"""Bands: which questions an offline score keeps: around a centre, at an end, or between two bounds."""
 
 from __future__ import annotations
 
@@ -7,7 +7,54 @@ from typing import Literal
 import numpy as np
 
 from repro.selection.uniform import subset_size
-from repro.spec.selections import Band, CenterBand
+from repro.spec.selections import Band, CalibratedBand, CenterBand, EndBand
+
+LEVEL = 1e-9  # fitted rates this near the target are the target: means of rollouts carry rounding
+
+
+def center_of(scores: np.ndarray, center: float | Literal["mean", "median"]) -> float:
+    """The centre as a value on the scale of scores (N,)."""
+    if center == "mean":
+        return float(scores.mean())
+    return float(np.median(scores)) if center == "median" else float(center)
+
+
+def calibrated_center(scores: np.ndarray, rates: np.ndarray, target: float) -> float:
+    """The score at which a pass rate of `target` is expected, from measured questions: scores and rates (n,).
+
+    Isotonic least squares of rate on score (equal scores count as one point, weighted), rising or falling by the sign
+    of Spearman's rank correlation (rising where there is none). The fit is linear between neighbouring scores, so the
+    centre lies between the last score below the target and the first above it; where the fit is level at the target,
+    it is the middle of that level. A fit that stays on one side of the target ends nearest to it at the highest or
+    lowest measured score: that is the centre then. ValueError unless n >= 1 and the lengths agree.
+    """
+    from scipy.optimize import isotonic_regression
+
+    if len(scores) != len(rates) or not len(scores):
+        raise ValueError(f"{len(scores)} scores and {len(rates)} rates, expected as many and at least one")
+    falls = _falls(scores, rates)
+    points, group = np.unique(scores, return_inverse=True)  # (m,) ascending
+    weights = np.bincount(group)  # (m,)
+    means = np.bincount(group, weights=rates) / weights  # (m,)
+    fit = isotonic_regression(means, weights=weights, increasing=not falls).x  # (m,)
+    if falls:
+        points, fit = points[::-1], fit[::-1]  # ascending by rate from here on
+    below, above = np.flatnonzero(fit <= target + LEVEL), np.flatnonzero(fit >= target - LEVEL)
+    if not len(below) or not len(above):
+        return float(points[-1] if len(below) else points[0])
+    low, high = below[-1], above[0]
+    if low >= high:  # from high to low the fit is level at the target
+        return float((points[low] + points[high]) / 2)
+    share = (target - fit[low]) / (fit[high] - fit[low])
+    return float(points[low] + share * (points[high] - points[low]))
+
+
+def _falls(scores: np.ndarray, rates: np.ndarray) -> bool:
+    """Whether rates fall with scores by rank; False where either is constant."""
+    from scipy.stats import rankdata
+
+    left, right = (2 * rankdata(values) - (len(values) + 1) for values in (scores, rates))  # whole numbers, sum 0
+    return float((left * right).sum()) < 0
 
 
 def nearest_to(scores: np.ndarray, center: float | Literal["mean", "median"], count: int) -> np.ndarray:
@@ -15,14 +62,13 @@ def nearest_to(scores: np.ndarray, center: float | Literal["mean", "median"], co
 
     UFO-RL's fuzziness score 1 - (s - mu)^2, descending, ties in dataset order. scores (N,) in [0, 1].
     """
-    if center == "mean":
-        middle = float(scores.mean())
-    elif center == "median":
-        middle = float(np.median(scores))
-    else:
-        middle = float(center)
-    fuzziness = 1.0 - (scores - middle) ** 2  # (N,)
+    fuzziness = 1.0 - (scores - center_of(scores, center)) ** 2  # (N,)
     return np.argsort(-fuzziness, kind="stable")[:count]
+
+
+def at_end(scores: np.ndarray, end: Literal["highest", "lowest"], count: int) -> np.ndarray:
+    """Indices of the `count` highest (or lowest) scores, the extreme first, ties in dataset order. scores (N,)."""
+    return np.argsort(-scores if end == "highest" else scores, kind="stable")[:count]
 
 
 def between_values(scores: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -41,18 +87,37 @@ def between_quantiles(scores: np.ndarray, low: float, high: float) -> np.ndarray
     return np.argsort(scores, kind="stable")[first:last]
 
 
-def band_indices(scores: np.ndarray, band: Band, fraction: float | None) -> np.ndarray:
-    """Sorted indices that `band` keeps of `scores` (N,); `fraction` goes with a centre only.
-
-    ValueError for a score that is not finite or not in [0, 1].
-    """
+def in_range(scores: np.ndarray) -> np.ndarray:
+    """The scores as float64 (N,). ValueError for one that is not finite or not in [0, 1]."""
     scores = np.asarray(scores, dtype=np.float64)
     wrong = np.flatnonzero(~((scores >= 0) & (scores <= 1)))  # NaN compares false
     if len(wrong):
         raise ValueError(f"{len(wrong)} scores are outside [0, 1], the first is row {wrong[0]}: {scores[wrong[0]]}")
-    if isinstance(band, CenterBand):
+    return scores
+
+
+def band_center(scores: np.ndarray, band: Band) -> float | None:
+    """The centre that the scores alone give a band; None where it has none, or where rollouts have to find it."""
+    return center_of(scores, band.center) if isinstance(band, CenterBand) else None
+
+
+def band_indices(scores: np.ndarray, band: Band, fraction: float | None, center: float | None = None) -> np.ndarray:
+    """Sorted indices that `band` keeps of `scores` (N,).
+
+    `fraction` goes with every band but that of low and high: k = max(1, int(fraction * N)). `center` is the measured
+    one of a calibrated band (`calibrated_center`). ValueError for a score that is not finite or not in [0, 1], and
+    where one of the two is missing.
+    """
+    scores = in_range(scores)
+    if isinstance(band, CenterBand | CalibratedBand | EndBand):
         if fraction is None:
-            raise ValueError("a band around a centre needs a fraction")
-        return np.sort(nearest_to(scores, band.center, subset_size(fraction, len(scores))))
+            raise ValueError("a band around a centre or at an end needs a fraction")
+        count = subset_size(fraction, len(scores))
+        if isinstance(band, EndBand):
+            return np.sort(at_end(scores, band.end, count))
+        middle = band.center if isinstance(band, CenterBand) else center
+        if middle is None:
+            raise ValueError("a calibrated band needs the measured centre")
+        return np.sort(nearest_to(scores, middle, count))
     cut = between_values if band.scale == "value" else between_quantiles
     return np.sort(cut(scores, band.low, band.high))

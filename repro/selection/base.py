@@ -9,6 +9,10 @@ from typing import Any, Literal, Protocol
 
 import numpy as np
 
+from repro.spec.selections import Target
+
+PromptKind = Literal["perplexity", "entropy"]
+
 
 @dataclass(frozen=True)
 class Observation:
@@ -29,11 +33,21 @@ class Resources(Protocol):
     def ids(self) -> Sequence[str]:
         """Question id of each row of the arrays below."""
 
-    def confidences(self, target: Literal["final_answer", "solution", "greedy_response"]) -> np.ndarray:
-        """(N,) s = exp(mean log P of a target token) under the start policy, in (0, 1] (UFO-RL)."""
+    def confidences(self, target: Target, prompt: Literal["paper"] | None = None) -> np.ndarray:
+        """(N,) s = exp(mean log P of a target token) under the start policy, in (0, 1] (UFO-RL).
 
-    def pass_rates(self, samples: int) -> np.ndarray:
-        """(N,) share of `samples` completions of the start policy that are right, in [0, 1]."""
+        `prompt`: the release's, or that of rollouts (None).
+        """
+
+    def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
+        """(N,) share of `samples` completions of the *start* policy that are right, in [0, 1].
+
+        With `indices` into the train split: of these questions only, in their order.
+        """
+
+    def prompt_scores(self, kind: PromptKind) -> np.ndarray:
+        """(N,) in [0, 1], of the question's own tokens under the start policy: 1 / perplexity, or the mean entropy of
+        their predictions as a share of log(vocabulary)."""
 
     def probe(self, indices: Sequence[int], samples: int) -> list[tuple[float, ...]]:
         """Rewards of `samples` completions per index under the *current* policy; indices into the train split."""
@@ -76,7 +90,11 @@ class Selector:
         return None
 
     def scores(self) -> np.ndarray | None:
-        """(N,) the scores behind an offline subset (confidence or pass rate), or None."""
+        """(N,) the scores behind an offline subset or order (confidence, pass rate, ...), or None."""
+        return None
+
+    def center(self) -> float | None:
+        """The score around which an offline subset was kept, or None where it has no centre."""
         return None
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from repro.errors import UserError
 from repro.selection.base import Selector, check_state, new_generator, pool_digest
 
-ORDER_STREAM, SUBSET_STREAM, DIFFICULTY_STREAM = 1, 2, 3
+ORDER_STREAM, SUBSET_STREAM, DIFFICULTY_STREAM, CALIBRATION_STREAM = 1, 2, 3, 4
 
 
 class ShuffledPass:
@@ -43,8 +43,8 @@ class ShuffledPass:
 class SubsetSelector(Selector):
     """Uniform choice from a subset that is computed once, on first use, or restored with the state.
 
-    `subset` returns the kept indices (any order); `describe` says in words which setting decides their number, for
-    the error when they are too few.
+    `subset` returns the kept indices (any order), `scores` and `center` what it was cut by; `describe` says in words
+    which setting decides their number, for the error when they are too few.
     """
 
     def __init__(
@@ -55,12 +55,13 @@ class SubsetSelector(Selector):
         method: str,
         subset: Callable[[], np.ndarray] | None = None,
         scores: Callable[[], np.ndarray] | None = None,
+        center: Callable[[], float | None] | None = None,
         describe: str = "lower train.questions_per_step or enlarge the dataset",
     ) -> None:
         self.ids = tuple(ids)
         self.method = method
         self._pool = pool_digest(self.ids)
-        self._subset, self._scores, self._describe = subset, scores, describe
+        self._subset, self._scores, self._center, self._describe = subset, scores, center, describe
         self._generator = new_generator(seed, ORDER_STREAM)
         self._pass: ShuffledPass | None = None
 
@@ -95,6 +96,10 @@ class SubsetSelector(Selector):
     def scores(self) -> np.ndarray | None:
         """(N,) the scores the subset was cut from."""
         return None if self._scores is None else self._scores()
+
+    def center(self) -> float | None:
+        """The score around which the subset was cut."""
+        return None if self._center is None else self._center()
 
     def metrics(self) -> dict[str, float]:
         """`kept`: how many questions may be chosen."""

@@ -8,10 +8,20 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.selection.bands import band_indices, between_quantiles, nearest_to
+from repro.selection.bands import at_end, band_indices, between_quantiles, calibrated_center, nearest_to
 from repro.selection.build import build_selector
 from repro.selection.uniform import ShuffledPass, subset_size
-from repro.spec.selections import CenterBand, Confidence, PassRate, RandomSubset, RangeBand
+from repro.spec.selections import (
+    CalibratedBand,
+    CenterBand,
+    Confidence,
+    EndBand,
+    PassRate,
+    PromptEntropy,
+    PromptPerplexity,
+    RandomSubset,
+    RangeBand,
+)
 
 from .worlds import World
 
@@ -42,6 +52,136 @@ def test_ties_are_taken_in_dataset_order():
     assert nearest_to(many, 0.5, 90).tolist() == sorted(range(300), key=lambda i: (many[i] - 0.5) ** 2)[:90]
     by_rank = sorted(range(300), key=lambda i: many[i])
     assert between_quantiles(many, 0.1, 0.4).tolist() == by_rank[30:120]
+
+
+@pytest.mark.parametrize(("end", "sign"), [("highest", -1), ("lowest", 1)])
+def test_an_end_is_the_head_of_the_sorted_scores_with_ties_in_dataset_order(end, sign):
+    scores = np.random.default_rng(0).integers(0, 9, 300) / 8  # many ties
+    ranked = sorted(range(300), key=lambda i: sign * scores[i])
+    for fraction, size in [(0.1, 30), (0.127, 38), (0.001, 1), (1.0, 300)]:
+        assert at_end(scores, end, size).tolist() == ranked[:size]
+        assert band_indices(scores, EndBand(end=end), fraction).tolist() == sorted(ranked[:size])
+
+
+@pytest.mark.parametrize(
+    ("band", "fraction", "message"),
+    [
+        (CenterBand(), None, "needs a fraction"),
+        (EndBand(end="lowest"), None, "needs a fraction"),
+        (CalibratedBand(pass_rate=0.5), 0.5, "needs the measured centre"),
+    ],
+)
+def test_a_band_without_what_it_needs_is_refused(band, fraction, message):
+    with pytest.raises(ValueError, match=message):
+        band_indices(np.array([0.1, 0.2]), band, fraction)
+
+
+# ---------------------------------------------------------------- calibration
+
+
+@pytest.mark.parametrize("rate", [0.2, 0.5, 0.77])
+@pytest.mark.parametrize("rising", [True, False])
+def test_the_centre_of_a_noiseless_monotone_map_is_its_inverse(rate, rising):
+    scores = np.random.default_rng(0).permutation(np.linspace(0.1, 0.9, 801))
+    rates = ((scores - 0.1) / 0.8) ** 2  # 0 to 1; its inverse is 0.1 + 0.8 sqrt(rate)
+    if not rising:
+        rates = 1 - rates
+    expected = 0.1 + 0.8 * np.sqrt(rate if rising else 1 - rate)
+    assert calibrated_center(scores, rates, rate) == pytest.approx(expected, abs=1e-4)
+
+
+def test_between_two_measured_questions_the_centre_is_interpolated():
+    assert calibrated_center(np.array([0.2, 0.6]), np.array([0.0, 0.8]), 0.5) == pytest.approx(0.2 + 0.4 * 5 / 8)
+    assert calibrated_center(np.array([0.6, 0.2]), np.array([0.0, 0.8]), 0.5) == pytest.approx(0.6 - 0.4 * 5 / 8)
+
+
+def test_violators_are_pooled_as_in_the_least_squares_fit():
+    scores, rates = np.array([0.1, 0.2, 0.3, 0.4]), np.array([0.0, 0.6, 0.2, 1.0])
+    # By hand: 0.2 and 0.3 pool to 0.4; the fit 0, .4, .4, 1 meets .6 a third of the way from 0.3 to 0.4 ...
+    assert calibrated_center(scores, rates, 0.6) == pytest.approx(0.3 + 0.1 / 3)
+    assert calibrated_center(scores, rates, 0.2) == pytest.approx(0.15)  # ... and .2 half-way from 0.1 to 0.2
+    assert calibrated_center(scores, rates, 0.4) == pytest.approx(0.25)  # level at the target: its middle
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_at_the_centre_the_least_squares_fit_has_the_target_rate(seed):
+    rng = np.random.default_rng(seed)
+    scores = rng.uniform(0.1, 0.9, 64)
+    sign = 1 if seed % 2 else -1
+    rates = rng.binomial(8, 1 / (1 + np.exp(-sign * 6 * (scores - 0.5)))) / 8
+    order = np.argsort(scores)
+    y = sign * rates[order]
+    # The isotonic fit's closed form, by brute force: max over starts of min over ends of the mean between them.
+    fit = [max(min(y[a : b + 1].mean() for b in range(i, 64)) for a in range(i + 1)) for i in range(64)]
+    for target in (0.3, 0.5, 0.8):
+        center = calibrated_center(scores, rates, target)
+        assert np.interp(center, scores[order], sign * np.array(fit)) == pytest.approx(target, abs=1e-9)
+
+
+def test_equal_scores_count_as_one_point_with_their_weight():
+    scores, rates = np.array([0.1, 0.1, 0.1, 0.5]), np.array([0.0, 0.0, 0.3, 0.9])
+    assert calibrated_center(scores, rates, 0.5) == pytest.approx(0.1 + 0.4 * 0.5)  # from (0.1, 0.1) to (0.5, 0.9)
+
+
+def test_a_fit_that_never_meets_the_target_ends_at_the_nearest_measured_score():
+    scores = np.array([0.1, 0.3, 0.7])
+    assert calibrated_center(scores, np.array([0.1, 0.2, 0.3]), 0.5) == 0.7
+    assert calibrated_center(scores, np.array([0.6, 0.8, 0.9]), 0.5) == 0.1
+    assert calibrated_center(scores, np.array([0.3, 0.2, 0.1]), 0.5) == 0.1  # falls: the lowest score is the best
+    assert calibrated_center(scores, np.array([0.9, 0.8, 0.6]), 0.5) == 0.7
+    assert calibrated_center(scores, np.zeros(3), 0.5) == 0.7  # no direction: taken as rising
+    with pytest.raises(ValueError, match="3 scores and 2 rates"):
+        calibrated_center(scores, np.zeros(2), 0.5)
+
+
+def test_a_calibrated_band_rolls_out_questions_of_the_runs_own_and_keeps_those_nearest_the_crossing():
+    class Shifted(World):
+        """Confidence is a known rising function of the pass rate: s = 0.2 + rate / 2."""
+
+        def confidences(self, target, prompt=None):
+            super().confidences(target, prompt)
+            return 0.2 + self.rates / 2
+
+        def pass_rates(self, samples, indices=None):
+            super().pass_rates(samples, indices)
+            self.drawn = list(indices)
+            return self.rates[indices]
+
+    band, centers, drawn = CalibratedBand(pass_rate=0.6, questions=40, samples=5), [], []
+    for seed in (0, 0, 1):
+        world = Shifted(400)
+        selector = build_selector(Confidence(method="confidence", band=band, fraction=0.1), world.ids, seed, world, 8)
+        kept, scores = selector.kept(), selector.scores()
+        centers.append(selector.center())
+        drawn.append(world.drawn)
+        assert selector.center() == pytest.approx(0.2 + 0.6 / 2, abs=0.01)
+        nearest = sorted(range(400), key=lambda i: abs(scores[i] - selector.center()))[:40]
+        assert kept.tolist() == sorted(nearest)
+        assert world.asked == ["confidences final_answer", "pass_rates 5 of 40"]  # once, however often it is read
+        assert len(set(world.drawn)) == 40
+    assert drawn[0] == drawn[1] != drawn[2]
+    assert centers[0] == centers[1]
+
+
+def test_more_questions_to_calibrate_by_than_the_pool_has_is_a_user_error():
+    world = World(50)
+    selection = Confidence(method="confidence", band=CalibratedBand(pass_rate=0.5))
+    with pytest.raises(UserError, match=r"selection\.band\.questions: 64, expected at most the 50"):
+        build_selector(selection, world.ids, 0, world, 8)
+
+
+def test_the_centre_of_each_band_is_told_where_it_has_one():
+    world = World(100)
+
+    def center(band):
+        return build_selector(Confidence(method="confidence", band=band), world.ids, 0, world, 8).center()
+
+    scores = world.confidences("")
+    assert center(CenterBand()) == scores.mean()
+    assert center(CenterBand(center="median")) == np.median(scores)
+    assert center(CenterBand(center=0.4)) == 0.4
+    assert center(EndBand(end="lowest")) is None
+    assert center(RangeBand(low=0.1, high=0.6)) is None
 
 
 def test_a_range_by_value_holds_both_bounds():
@@ -92,7 +232,29 @@ def test_the_target_and_the_number_of_samples_reach_the_resources():
     world = World(100)
     build_selector(Confidence(method="confidence", target="solution"), world.ids, 0, world, 8).choose(2)
     build_selector(PassRate(method="pass_rate", samples=5), world.ids, 0, world, 8).choose(2)
-    assert world.asked == ["confidences solution", "pass_rates 5"]
+    build_selector(Confidence(method="low_confidence", prompt="paper"), world.ids, 0, world, 8).choose(2)
+    build_selector(PromptPerplexity(method="prompt_perplexity"), world.ids, 0, world, 8).choose(2)
+    build_selector(PromptEntropy(method="prompt_entropy"), world.ids, 0, world, 8).choose(2)
+    assert world.asked[:3] == ["confidences solution", "pass_rates 5", "confidences final_answer paper"]
+    assert world.asked[3:] == ["prompt perplexity", "prompt entropy"]
+
+
+@pytest.mark.parametrize(
+    ("selection", "best"),
+    [
+        (PassRate(method="easiest", fraction=0.1), max),
+        (PassRate(method="hardest", fraction=0.1), min),
+        (Confidence(method="high_confidence", fraction=0.1), max),
+        (Confidence(method="low_confidence", fraction=0.1), min),
+    ],
+)
+def test_the_named_ends_keep_the_extreme_scores(selection, best):
+    world = World(100)
+    selector = build_selector(selection, world.ids, 0, world, 8)
+    scores, kept = selector.scores(), selector.kept()
+    left = np.setdiff1d(np.arange(100), kept)
+    assert len(kept) == 10
+    assert min(scores[kept]) >= max(scores[left]) if best is max else max(scores[kept]) <= min(scores[left])
 
 
 def test_scores_are_those_the_subset_was_cut_from():

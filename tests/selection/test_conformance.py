@@ -12,11 +12,25 @@ import pytest
 from repro.errors import UserError
 from repro.selection.base import Observation
 from repro.selection.build import build_selector
-from repro.spec.selections import CenterBand, Confidence, Difficulty, PassRate, RandomSubset, RangeBand, Uniform
+from repro.spec.selections import (
+    SELECTIONS,
+    CalibratedBand,
+    CenterBand,
+    Confidence,
+    Curriculum,
+    Difficulty,
+    EndBand,
+    PassRate,
+    PromptEntropy,
+    PromptPerplexity,
+    RandomSubset,
+    RangeBand,
+    Uniform,
+)
 
 from .worlds import World
 
-N, BATCH, GROUP = 120, 7, 8
+N, BATCH, GROUP, STEPS = 120, 7, 8, 30
 
 METHODS = {
     "uniform": (Uniform(), N),
@@ -29,6 +43,19 @@ METHODS = {
     ),
     "pass_rate_mid": (PassRate(method="pass_rate", band=CenterBand(center=0.5), fraction=0.2), 24),
     "pass_rate_hardest": (PassRate(method="pass_rate", band=RangeBand(low=0, high=0.1, scale="quantile")), 12),
+    "confidence_paper": (Confidence(method="confidence", prompt="paper", fraction=0.2), 24),
+    "confidence_calibrated": (
+        Confidence(method="confidence", band=CalibratedBand(pass_rate=0.5, questions=32), fraction=0.2),
+        24,
+    ),
+    "high_confidence": (Confidence(method="high_confidence", fraction=0.1), 12),
+    "low_confidence": (Confidence(method="low_confidence", fraction=0.1), 12),
+    "easiest": (PassRate(method="easiest", fraction=0.1), 12),
+    "hardest": (PassRate(method="hardest", fraction=0.2), 24),
+    "prompt_perplexity": (PromptPerplexity(method="prompt_perplexity", fraction=0.1), 12),
+    "prompt_entropy": (PromptEntropy(method="prompt_entropy", band=EndBand(end="highest"), fraction=0.25), 30),
+    "curriculum_confidence": (Curriculum(method="curriculum", by="confidence", target="solution", stages=4), None),
+    "curriculum_pass_rate": (Curriculum(method="curriculum", by="pass_rate", order="hard_to_easy"), None),
     "difficulty": (Difficulty(method="difficulty", references=16, every=2), None),
     "difficulty_every_step": (Difficulty(method="difficulty", references=16, every=1, temperature=0.1), None),
 }
@@ -37,7 +64,7 @@ SUBSETS = [name for name, (_, size) in METHODS.items() if size is not None]
 
 def build(name, seed=0, world=None):
     world = world or World(N)
-    return build_selector(METHODS[name][0], world.ids, seed, world, GROUP)
+    return build_selector(METHODS[name][0], world.ids, seed, world, GROUP, STEPS)
 
 
 def draws(selector, count=4, n=BATCH):
@@ -47,6 +74,12 @@ def draws(selector, count=4, n=BATCH):
         selector.observe([Observation(i, (0.0, 1.0) * (GROUP // 2)) for i in chosen])
         out.append(chosen)
     return out
+
+
+def test_the_suite_covers_every_method_of_the_schema():
+    assert {type(selection) for selection, _ in METHODS.values()} == set(SELECTIONS)
+    aliases = {name for kind in SELECTIONS for name in getattr(kind, "ENDS", {})}
+    assert aliases and aliases <= set(METHODS)
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -118,6 +151,11 @@ def test_no_kept_question_starves_and_none_is_favoured(name, n):
     assert set(seen) == set(kept)
 
 
+@pytest.mark.parametrize("name", ["curriculum_confidence", "curriculum_pass_rate"])
+def test_a_curriculum_reaches_every_question(name):
+    assert {i for chosen in draws(build(name), STEPS) for i in chosen} == set(range(N))
+
+
 @pytest.mark.parametrize("name", ["difficulty", "difficulty_every_step"])
 def test_an_online_choice_reaches_every_question_when_the_temperature_is_high(name):
     world = World(N)
@@ -160,7 +198,7 @@ def test_nothing_is_asked_of_the_resources_before_the_first_choice_nor_twice_aft
     world.asked.clear()
     restored = build(name, world=world)
     restored.load_state_dict(state)
-    if METHODS[name][1] is not None:
+    if METHODS[name][1] is not None or name.startswith("curriculum"):
         restored.choose(BATCH)
     assert world.asked == []
 

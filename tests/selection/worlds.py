@@ -26,13 +26,17 @@ class World:
     def ids(self) -> Sequence[str]:
         return self._ids
 
-    def confidences(self, target: str) -> np.ndarray:
-        self.asked.append(f"confidences {target}")
+    def confidences(self, target: str, prompt: str | None = None) -> np.ndarray:
+        self.asked.append(f"confidences {target}" + (f" {prompt}" if prompt else ""))
         return np.clip(self.rates, 1e-6, 1)
 
-    def pass_rates(self, samples: int) -> np.ndarray:
-        self.asked.append(f"pass_rates {samples}")
-        return np.round(self.rates * samples) / samples
+    def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
+        self.asked.append(f"pass_rates {samples}" + (f" of {len(indices)}" if indices is not None else ""))
+        return (np.round(self.rates * samples) / samples)[slice(None) if indices is None else list(indices)]
+
+    def prompt_scores(self, kind: str) -> np.ndarray:
+        self.asked.append(f"prompt {kind}")
+        return np.clip(self.rates, 1e-6, 1) ** (2 if kind == "perplexity" else 0.5)
 
     def probe(self, indices: Sequence[int], samples: int) -> list[tuple[float, ...]]:
         self.asked.append("probe")
