@@ -24,9 +24,10 @@ from repro.launch.run import PRELOAD, Options, labels_of, run_cells
 from repro.launch.worker import Target
 from repro.spec.datasets import DatasetSpec
 from repro.spec.expand import ExpandedCell, Place, base_fields
+from repro.spec.identity import identity
 from repro.spec.load import LoadedSpec
 from repro.spec.models import ModelSpec
-from repro.spec.schema import Spec
+from repro.spec.schema import Cell, Spec
 from repro.sweep.objective import objective
 from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, distributions, experiment_name, trial_cells
@@ -119,11 +120,13 @@ class Search:
 
     @property
     def study_name(self) -> str:
-        """Changes with everything that changes what a trial means; more trials or other labels go on with the study."""
+        """Changes with everything that changes what a trial means, the content of local files included; more trials,
+        other labels or another place of the same files go on with the study."""
         fields = base_fields(self.spec, self.model, self.dataset, self.sweep.arm)
+        cell = Cell.model_validate({**fields, "seed": 0, "spec": self.spec.name, "arm": self.sweep.arm})
         search = self.sweep.model_dump(mode="json", exclude={"trials", "arm"})
         name = f"{self.spec.name} {self.model.label} {self.dataset.label}"
-        return f"{name} {digest({'cell': fields, 'search': search})[:8]}"
+        return f"{name} {digest({'cell': identity(cell), 'search': search})[:8]}"
 
     # ------------------------------------------------------------ the loop
 
