@@ -63,10 +63,13 @@ def load_dataset(spec: DatasetSpec) -> TaskData:
         held = _test_spec(spec)
         test = _once(_problems(sources.test, held, held.test_split or "test"), f"{held.label}: test")
         held_out = {same_question(p.question) for p in test}
-        kept = [p for p in train if same_question(p.question) not in held_out]
-        if len(kept) < len(train):
-            _warn(f"{spec.label}: {len(train) - len(kept)} train questions are also test questions; dropped from train")
-        train = kept
+        shared = [p for p in train if same_question(p.question) in held_out]
+        if shared:
+            _warn(
+                f"{spec.label}: {len(shared)} train questions are also test questions; dropped from train; "
+                f"the first is {_named(shared[0])}"
+            )
+            train = [p for p in train if same_question(p.question) not in held_out]
         if {p.id for p in train} & {p.id for p in test}:  # files that each count from 0
             test = [replace(p, id=f"test/{p.id}") for p in test]
     wanted = round(spec.validation_fraction * len(train))
@@ -78,6 +81,23 @@ def load_dataset(spec: DatasetSpec) -> TaskData:
         )
     data = TaskData(spec.label, tuple(train), tuple(validation), tuple(test), MathVerifier(), TEXT_FORMAT)
     return _limited(data, spec)
+
+
+def load_questions(spec: DatasetSpec) -> tuple[tuple[Problem, ...], AnswerFormat]:
+    """Every question of the split `train_split`, once and in the dataset's order, and how its answers are written.
+
+    Nothing is held back for validation or testing and no other split is looked at; `limits.train` applies. A repeated
+    question is kept once, with a warning. Raises UserError naming file, item and field.
+    """
+    split = spec.train_split
+    if spec.procedural is not None:
+        data = load_dataset(spec)
+        splits = {"train": data.train, "validation": data.validation, "test": data.test}
+        if split not in splits:
+            raise UserError(f"dataset {spec.label}: no split {split!r}; splits found: {', '.join(splits)}")
+        return splits[split][: spec.limits.train], data.answer_format
+    source = find_sources(spec.model_copy(update={"test_split": None, "test_path": None, "test_named": None})).train
+    return tuple(_once(_problems(source, spec, split), f"{spec.label}: {split}")[: spec.limits.train]), TEXT_FORMAT
 
 
 def dataset_digest(spec: DatasetSpec) -> str:
@@ -197,10 +217,17 @@ def _unreachable(hub: Hub, spec: DatasetSpec, error: Exception) -> str:
 def _once(problems: Sequence[Problem], label: str) -> list[Problem]:
     """Every question once, the first of equals. Raises UserError where two questions share an id."""
     kept: dict[str, Problem] = {}
+    repeats = []
     for problem in problems:
-        kept.setdefault(same_question(problem.question), problem)
-    if len(kept) < len(problems):
-        _warn(f"{label}: {len(problems) - len(kept)} repeated questions; each is kept once")
+        if kept.setdefault(same_question(problem.question), problem) is not problem:
+            repeats.append(problem)
+    if repeats:
+        changed = sum(kept[same_question(p.question)].answer != p.answer for p in repeats)
+        differing = f", {changed} of them with another answer than the first time" if changed else ""
+        _warn(
+            f"{label}: {len(repeats)} repeated questions{differing}; each is kept once, the first time; "
+            f"the first repeat is {_named(repeats[0])}"
+        )
     by_id: dict[str, Problem] = {}
     for problem in kept.values():
         other = by_id.setdefault(problem.id, problem)
@@ -210,6 +237,11 @@ def _once(problems: Sequence[Problem], label: str) -> list[Problem]:
                 f"{problem.question[:40]!r}; expected unique ids (leave dataset.id out to use a digest)"
             )
     return list(kept.values())
+
+
+def _named(problem: Problem) -> str:
+    """A problem as a message names it: its id, and the question's beginning because the id may be a digest."""
+    return f"{problem.id!r} ({same_question(problem.question)[:60]!r})"
 
 
 def _cut(problems: list[Problem], n: int, purpose: str) -> tuple[list[Problem], list[Problem]]:

@@ -15,7 +15,7 @@ import pytest
 
 from repro.errors import UserError
 from repro.spec.datasets import DatasetSpec
-from repro.tasks.datasets import dataset_digest, load_dataset
+from repro.tasks.datasets import dataset_digest, load_dataset, load_questions
 
 GSM8K = Path(__file__).parents[1] / "fixtures" / "gsm8k"
 
@@ -156,9 +156,12 @@ def test_test_questions_in_train_and_repeats_are_dropped_with_a_count(tmp_path):
         warnings.simplefilter("always")
         data = load_dataset(spec(path=str(tmp_path), validation_fraction=0))
     said = "\n".join(str(w.message) for w in caught)
-    assert "train: 2 repeated questions" in said
+    names = [problem.id for problem in load_dataset_rows(rows(6))]
+    assert "train: 2 repeated questions; each is kept once" in said
+    assert f"the first repeat is {names[0]!r} ('What is 0 plus 0?')" in said
     assert "test: 1 repeated questions" in said
     assert "2 train questions are also test questions" in said
+    assert f"dropped from train; the first is {names[4]!r} ('What is 4 plus 4?')" in said
     assert questions(data.train) == questions(load_dataset_rows(rows(4)))
     assert questions(data.test) == questions(load_dataset_rows(rows(2, 4)))
 
@@ -167,6 +170,34 @@ def load_dataset_rows(items: list[dict]):
     from repro.tasks.fields import problem_of
 
     return [problem_of(item, spec(path="unused.jsonl")) for item in items]
+
+
+def test_repeats_with_another_answer_are_counted_apart(tmp_path):
+    path = write(tmp_path / "d.jsonl", [*rows(4), *rows(2), {**rows(1)[0], "answer": "7"}])
+    with pytest.warns(UserWarning, match="3 repeated questions, 1 of them with another answer than the first time"):
+        problems, _ = load_questions(spec(path=path))
+    assert [p.answer for p in problems] == ["0", "2", "4", "6"]
+
+
+def test_the_questions_of_one_split_are_all_there_in_their_order(tmp_path):
+    write(tmp_path / "train.jsonl", rows(30))
+    write(tmp_path / "test.jsonl", [*rows(2, 100), *rows(3)])
+    train, answer_format = load_questions(spec(path=str(tmp_path)))
+    assert questions(train) == [row["question"] for row in rows(30)]  # those that are also test questions, too
+    assert answer_format.direct(train[1]) == "\n#### 2"
+    test, _ = load_questions(spec(path=str(tmp_path), train_split="test", limits={"train": 4}))
+    assert questions(test) == [row["question"] for row in [*rows(2, 100), *rows(2)]]
+    (tmp_path / "test.jsonl").unlink()
+    assert load_questions(spec(path=str(tmp_path)))[0] == load_questions(spec(path=str(tmp_path / "train.jsonl")))[0]
+
+
+def test_the_splits_of_a_made_up_dataset_are_named_by_the_same_words():
+    sums = {"arithmetic": {"pool": 16, "validation": 4, "test": 8}}
+    data = load_dataset(spec(**sums))
+    for split in ("train", "validation", "test"):
+        assert load_questions(spec(**sums, train_split=split)) == (getattr(data, split), data.answer_format)
+    with pytest.raises(UserError, match="no split 'dev'; splits found: train, validation, test"):
+        load_questions(spec(**sums, train_split="dev"))
 
 
 def test_ids_that_each_file_counts_from_zero_are_made_unique(tmp_path):
