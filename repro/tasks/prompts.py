@@ -6,6 +6,14 @@ from typing import Any
 
 from jinja2 import TemplateError
 
+UFO_RL_SYSTEM_PROMPT = (
+    "A conversation between User and Assistant. The user asks a question, and the Assistant solves it. The assistant "
+    "first thinks about the reasoning process in the mind and then provides the user with the answer. The reasoning "
+    "process and answer are enclosed within <think> </think> and <answer> </answer> tags, respectively, i.e., <think> "
+    "reasoning process here </think>\n<answer> answer here </answer>."
+)
+"""The system turn of UFO-RL's released scorer (arXiv 2505.12457)."""
+
 
 def render_prompt(question: str, tokenizer: Any, system_prompt: str | None, suffix: str) -> str:
     """The text a completion follows; tokenize it with `add_special_tokens=False`.

@@ -13,7 +13,7 @@ import numpy as np
 
 from repro.cache import Cache
 from repro.models.policy import Policy
-from repro.selection.confidence import Target, score_confidence, target_texts
+from repro.selection.confidence import Target, confidence_texts, score_confidence
 from repro.selection.embeddings import embed_questions
 from repro.selection.passes import PassCost
 from repro.spec.schema import Cell
@@ -49,16 +49,17 @@ class PolicyResources:
             def respond(prompts: Sequence[str]) -> list[str]:
                 return self._sampler(measured).completions(self.data.train, 1, 0.0, 1.0, 0, "score")[0].texts
 
-            contexts, targets = target_texts(
+            contexts, targets = confidence_texts(
                 target,
-                self.sampler.prompts(self.data.train),
+                "default",
                 self.data.train,
+                policy.tokenizer,
+                self.cell.model.system_prompt,
                 self.data.answer_format,
                 respond=respond,
-                end=policy.tokenizer.eos_token,
             )
             with measured.phase("score"):
-                scored = score_confidence(policy.model, policy.tokenizer, contexts, targets)
+                scored = score_confidence(policy.model, policy.tokenizer, contexts, targets, names=self.ids)
             self._enter(measured, scored.cost)
             return scored.s, measured.cost("score")
 
