@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, NoReturn
 
 from repro.errors import UserError
 from repro.launch.devices import default_jobs
+from repro.scoring.options import add_options as add_score_options
 
 if TYPE_CHECKING:
     from repro.spec.load import LoadedSpec
@@ -75,6 +76,10 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         if name == "plan":
             _jobs_option(sub)
             sub.add_argument("--json", action="store_true", help="print the plan as JSON")
+
+    sub = command("score", "score a dataset by one pass of a model (UFO-RL), to a table; no study needed", _score)
+    add_score_options(sub)
+    _runs_option(sub)
 
     sub = command("status", "show the runs on disk, or the cells of a study: progress and accuracy", _status)
     _spec_options(sub, optional=True)
@@ -243,6 +248,12 @@ def _write_report(loaded: LoadedSpec, options: argparse.Namespace) -> None:
     # A smoke run's numbers mean nothing, so its report stays away from the real ones.
     parent = options.runs / "reports" if loaded.smoke else Path("reports")
     _say(f"report: {write_report(loaded, options.runs, options.out or parent / loaded.spec.name)}")
+
+
+def _score(options: argparse.Namespace) -> int:
+    from repro.scoring.command import score
+
+    return score(options)
 
 
 def _status(options: argparse.Namespace) -> int:

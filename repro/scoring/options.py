@@ -1,0 +1,204 @@
+"""The options of `repro score`, checked as far as words alone allow; imports the standard library only."""
+
+from __future__ import annotations
+
+import argparse
+import math
+import re
+from pathlib import Path
+
+from repro.errors import UserError
+
+SUFFIXES = (".parquet", ".csv", ".jsonl")
+TARGETS = ("final_answer", "solution", "greedy_response")
+DTYPES = ("float32", "bfloat16", "float16")
+FIELDS = ("question", "answer", "solution", "id")
+# What a spec says itself.
+OF_A_SPEC = ("revision", "dtype", "system_prompt", "config", "data_revision", "split", *FIELDS)
+FIELD_HELP = {
+    "question": "field with the question (default: question)",
+    "answer": "field with the gold answer, after #### where present (default: answer)",
+    "solution": "field with a worked solution (default: what stands before #### in the answer)",
+    "id": "field with a unique id (default: a digest of the question)",
+}
+EXAMPLES = """
+examples:
+  python -m repro score --model tiny --dataset arithmetic
+  python -m repro score --model Qwen/Qwen2.5-0.5B-Instruct --dataset gsm8k --prompt paper --dtype bfloat16
+  python -m repro score --model runs/my-policy --dataset my.jsonl --question problem --answer gold --out mine.parquet
+  python -m repro score --spec experiments/quickstart.yaml --out quickstart.parquet
+"""
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Add every option of `repro score` but --runs."""
+    parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
+    add = parser.add_argument_group("what is scored").add_argument
+    add("--model", metavar="M", help="tiny, a directory saved by transformers, or a hub id (hub:ID where both exist)")
+    add(
+        "--dataset",
+        metavar="D",
+        help="arithmetic, shuffle, gsm8k, a .jsonl, .json or .parquet file, a directory of them, or a hub id (hub:ID)",
+    )
+    add(
+        "--spec",
+        type=Path,
+        metavar="SPEC",
+        help="take model and training questions from a study; --model and --dataset then name one of several by label",
+    )
+    add("--revision", metavar="REV", help="commit, tag or branch of the model on the hub")
+    add("--dtype", choices=DTYPES, help="weights and activations (default: float32)")
+    add("--system-prompt", metavar="TEXT", help="system message where the tokenizer has a chat template")
+    add("--config", metavar="NAME", help="configuration of the hub dataset")
+    add("--data-revision", metavar="REV", help="commit, tag or branch of the dataset on the hub")
+    add("--split", metavar="NAME", help="which split is scored, every question of it (default: train)")
+    for name in FIELDS:
+        add(f"--{name}", metavar="FIELD", help=FIELD_HELP[name])
+    add("--limit", type=_count, metavar="N", help="only the first N questions")
+
+    add = parser.add_argument_group("how").add_argument
+    add("--target", choices=TARGETS, default="final_answer", help="whose tokens are scored (default: %(default)s)")
+    add(
+        "--prompt",
+        choices=("default", "paper"),
+        default="default",
+        help="paper: the system prompt and the <answer> tag of UFO-RL's release; default: the prompt of rollouts",
+    )
+    add("--max-new-tokens", type=_count, metavar="N", help="longest greedy response (default: 512)")
+    add("--device", type=_device, metavar="DEV", help="cpu, cuda or cuda:N (default: cuda where there is one)")
+    add("--threads", type=_count, metavar="N", help="processor threads (default: torch's own choice)")
+    add(
+        "--batch-tokens",
+        type=_count,
+        metavar="N",
+        help="tokens of a batch, padding included: lower it where memory runs out (default: what suits the device)",
+    )
+
+    add = parser.add_argument_group("which questions are selected; changing these needs no second pass").add_argument
+    add("--fraction", type=_fraction, metavar="F", help="share that is selected, max(1, int(F N)) (default: 0.1)")
+    add("--center", type=_center, metavar="C", help="take those nearest the mean (default), the median or a value of s")
+    add("--end", choices=("highest", "lowest"), help="take those of highest or lowest s instead")
+    add("--low", type=_share, metavar="S", help="take those between two bounds instead: the lower one")
+    add("--high", type=_share, metavar="S", help="the upper bound")
+    add("--scale", choices=("value", "quantile"), help="what the bounds count: values of s or ranks (default: value)")
+
+    add = parser.add_argument_group("where it goes").add_argument
+    add(
+        "--out",
+        type=Path,
+        default=Path("scores.parquet"),
+        metavar="FILE",
+        help="table, ending in .parquet, .csv or .jsonl; a .json of the same name describes it (default: %(default)s)",
+    )
+    add("--force", action="store_true", help="replace an output that was scored otherwise or elsewhere; score again")
+
+
+def check_options(options: argparse.Namespace) -> None:
+    """Raise UserError for options that do not go together, before anything is read."""
+    if options.spec is None:
+        missing = [f"--{name}" for name in ("model", "dataset") if getattr(options, name) is None]
+        if missing:
+            raise UserError(f"score: got no {' and no '.join(missing)}, expected both, or --spec SPEC")
+    else:
+        given = [name for name in OF_A_SPEC if getattr(options, name) is not None]
+        if given:
+            raise UserError(f"score: got {_option(given[0])} with --spec, expected it in the spec only")
+    if options.prompt == "paper" and options.system_prompt is not None:
+        raise UserError("score: got --system-prompt with --prompt paper, expected one of them: paper brings its own")
+    if options.max_new_tokens is not None and options.target != "greedy_response":
+        raise UserError(
+            f"score: got --max-new-tokens with --target {options.target}, which decodes nothing; "
+            "expected it with --target greedy_response"
+        )
+    _check_band(options)
+    if options.out.suffix not in SUFFIXES:
+        raise UserError(f"--out: got {options.out}, expected a file ending in {', '.join(SUFFIXES)}")
+
+
+def _check_band(options: argparse.Namespace) -> None:
+    bounds = [name for name in ("low", "high") if getattr(options, name) is not None]
+    kinds = [*(["center"] if options.center is not None else []), *(["end"] if options.end else []), *bounds[:1]]
+    if len(kinds) > 1:
+        raise UserError(
+            f"score: got --{kinds[0]} with --{kinds[1]}, expected one kind of band: --center, --end, or "
+            "--low with --high"
+        )
+    if len(bounds) == 1:
+        raise UserError(f"score: got --{bounds[0]} alone, expected --low with --high")
+    if options.scale is not None and not bounds:
+        raise UserError("score: got --scale without bounds, expected --low and --high with it")
+    if not bounds:
+        return
+    if options.low >= options.high:
+        raise UserError(f"score: got --low {options.low:g} and --high {options.high:g}, expected low < high")
+    if options.fraction is not None:
+        raise UserError("score: got --fraction with --low and --high, expected one of them: the bounds fix the size")
+
+
+def _option(name: str) -> str:
+    return f"--{name.replace('_', '-')}"
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= 1")
+    return int(text)
+
+
+def _number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return math.nan  # in no range
+
+
+def _fraction(text: str) -> float:
+    if not 0 < _number(text) <= 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a share above 0 and at most 1, e.g. 0.1")
+    return _number(text)
+
+
+def _share(text: str) -> float:
+    if not 0 <= _number(text) <= 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number in 0..1")
+    return _number(text)
+
+
+def _center(text: str) -> str | float:
+    if text in ("mean", "median"):
+        return text
+    if not 0 <= _number(text) <= 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected mean, median or a number in 0..1")
+    return _number(text)
+
+
+def _device(text: str) -> str:
+    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected cpu, cuda or cuda:N")
+    return text
+
+
+MEANT = {
+    "model.path": "--model",
+    "model.hub": "--model",
+    "use --model": "name a hub id",
+    "dataset.path": "--dataset",
+    "dataset: {path: FILE_OR_DIR}": "--dataset FILE_OR_DIR",
+    "or in the spec: dataset: {named: gsm8k, path: DIR}": "or --dataset DIR",
+    "selection.target": "--target",
+    "selection.prompt": "--prompt",
+}
+
+
+def as_options(message: str) -> str:
+    """A message that speaks of a spec's fields, in the words of the command line.
+
+    The rooms below know a dataset's mapping as `dataset.answer: gold`; here it is `--answer gold`.
+    """
+    for name in ("question", "answer", "solution", "id", "config", "revision"):
+        option = "--data-revision" if name == "revision" else f"--{name}"
+        message = re.sub(rf"\bdataset\.{name}: (?=\S)", f"{option} ", message)
+        message = re.sub(rf"\bdataset\.{name}\b", option, message)
+    for field, option in MEANT.items():
+        message = message.replace(field, option)
+    return message

@@ -1,0 +1,141 @@
+"""What is asked for: a policy, questions and a way to score them, with the digest that names the result."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from repro.models.policy import policy_digest
+from repro.scoring.sources import Sources
+from repro.spec.datasets import DatasetSpec
+from repro.spec.models import ModelSpec
+from repro.spec.selections import Band, CenterBand, EndBand, RangeBand, Target
+from repro.tasks.problem import AnswerFormat, Problem
+
+VERSION = 1
+"""Enters every key: raise it when the same request would give other scores."""
+MAX_NEW_TOKENS = 512
+KEYED = ("version", "policy", "questions", "target", "prompt", "max_new_tokens")
+SILENT = ("version", "policy", "questions", "number")  # digests and counts, told in words
+
+
+@dataclass(frozen=True)
+class Request:
+    """One scoring. `fields` describe it for people; those of KEYED decide the scores and make the key."""
+
+    model: ModelSpec
+    dataset: DatasetSpec
+    problems: tuple[Problem, ...]
+    answer_format: AnswerFormat
+    target: Target
+    prompt: Literal["default", "paper"]
+    max_new_tokens: int | None
+    band: Band
+    fraction: float | None
+    fields: Mapping[str, Any]
+
+    @property
+    def key(self) -> str:
+        """Digest of everything that changes a score. Device, batches and selection do not enter."""
+        return digest({name: self.fields[name] for name in KEYED})
+
+    @property
+    def selection(self) -> dict[str, Any]:
+        """What decides which questions are selected, as it stands in the summary."""
+        return {"band": self.band.model_dump(mode="json"), "fraction": self.fraction}
+
+
+def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[str], None]) -> Request:
+    """The request of checked options; reads the questions and digests the policy's files. Raises UserError."""
+    model, dataset = sources.model, sources.dataset
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always", UserWarning)
+        problems, answer_format = sources.questions()
+    for message in caught:
+        warn(str(message.message))
+    problems = problems[: options.limit]
+    max_new_tokens = None
+    if options.target == "greedy_response":
+        usual = MAX_NEW_TOKENS if sources.study is None else sources.study.train.max_completion_tokens
+        max_new_tokens = options.max_new_tokens or usual
+    fields = {
+        "version": VERSION,
+        "model": "tiny" if model.tiny else model.hub or str(model.path),
+        "revision": model.revision,
+        "dtype": model.dtype,
+        "system_prompt": None if options.prompt == "paper" else model.system_prompt,
+        "policy": policy_digest(model, dataset),
+        "dataset": options.dataset or dataset.label,
+        "split": dataset.train_split,
+        "questions": questions_digest(problems, answer_format, options.target),
+        "number": len(problems),
+        "target": options.target,
+        "prompt": options.prompt,
+        "max_new_tokens": max_new_tokens,
+    }
+    band, fraction = band_of(options)
+    return Request(
+        model,
+        dataset,
+        problems,
+        answer_format,
+        options.target,
+        options.prompt,
+        max_new_tokens,
+        band,
+        fraction,
+        fields,
+    )
+
+
+def band_of(options: argparse.Namespace) -> tuple[Band, float | None]:
+    """The band and, where it needs one, the fraction."""
+    if options.low is not None:
+        return RangeBand(low=options.low, high=options.high, scale=options.scale or "value"), None
+    fraction = 0.1 if options.fraction is None else options.fraction
+    if options.end is not None:
+        return EndBand(end=options.end), fraction
+    return CenterBand(center="mean" if options.center is None else options.center), fraction
+
+
+def questions_digest(problems: tuple[Problem, ...], answer_format: AnswerFormat, target: str) -> str:
+    """Digest of what is scored, question by question, in order: id, question, and the target where the data hold it."""
+
+    def gold(problem: Problem) -> str:
+        if target == "greedy_response":
+            return ""
+        return answer_format.completion(problem) if target == "solution" else answer_format.direct(problem)
+
+    return digest([answer_format.question_suffix, *([p.id, p.question, gold(p)] for p in problems)])
+
+
+def digest(value: Any) -> str:
+    """24 hex digits of SHA-256 over canonical JSON."""
+    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:24]
+
+
+def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
+    """In words, how two requests' fields differ: `dtype float32, now bfloat16; other questions (100, now 7473)`."""
+    parts = [
+        f"{name.replace('_', ' ')} {_short(then.get(name))}, now {_short(now.get(name))}"
+        for name in now
+        if name not in SILENT and then.get(name) != now.get(name)
+    ]
+    if then.get("questions") != now.get("questions") and then.get("target") == now.get("target"):
+        parts.append(f"other questions ({then.get('number')}, now {now.get('number')})")
+    if then.get("policy") != now.get("policy") and not any(then.get(n) != now.get(n) for n in ("model", "dtype")):
+        parts.append("the files of the model changed" if Path(str(now.get("model"))).exists() else "another policy")
+    if then.get("version") != now.get("version"):
+        parts.append("another version of the scorer")
+    return "; ".join(parts) or "nothing that is described"
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else str(value)
+    return text if len(text) <= 40 else f"{text[:39]}…"

@@ -1,0 +1,167 @@
+"""From the words of the command line to the policy and the questions of a spec: embedded, local or on the hub."""
+
+from __future__ import annotations
+
+import argparse
+import re
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from difflib import get_close_matches
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from repro.errors import UserError
+from repro.spec.datasets import NAMED_SIZES, PROCEDURAL, DatasetSpec
+from repro.spec.models import ModelSpec
+from repro.tasks.datasets import load_dataset, load_questions
+from repro.tasks.problem import AnswerFormat, Problem
+
+if TYPE_CHECKING:
+    from repro.spec.schema import Spec
+
+Item = TypeVar("Item", ModelSpec, DatasetSpec)
+HUB = "hub:"
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zip")
+
+
+def model_spec(options: argparse.Namespace) -> ModelSpec:
+    """The policy of `--model`. Raises UserError where it is a path that does not exist."""
+    text = options.model
+    fields = {"dtype": options.dtype or "float32", "system_prompt": options.system_prompt}
+    if text == "tiny":
+        source: dict[str, Any] = {"tiny": {}}
+    elif (path := _local(text, "--model", "a directory saved by transformers")) is not None:
+        source = {"path": str(path)}
+    else:
+        return ModelSpec.model_validate({"hub": text.removeprefix(HUB), "revision": options.revision, **fields})
+    if options.revision is not None:
+        raise UserError(f"--revision: got {options.revision!r} with --model {text}, which is not on the hub")
+    return ModelSpec.model_validate({**source, **fields})
+
+
+def dataset_spec(options: argparse.Namespace) -> DatasetSpec:
+    """The questions of `--dataset`, nothing held back. Raises UserError where it is a path that does not exist."""
+    text = options.dataset
+    fields = {name: value for name in ("question", "answer", "solution", "id") if (value := getattr(options, name))}
+    on_hub = {"config": options.config, "revision": options.data_revision}
+    known = text in (*PROCEDURAL, *NAMED_SIZES)
+    path = None if known else _local(text, "--dataset", "a .jsonl, .json or .parquet file, or a directory of them")
+    hub = not known and path is None
+    whole = text in PROCEDURAL or (path is not None and path.is_file())
+    unused = [
+        *(["--question", "--answer", "--solution", "--id"] if text in PROCEDURAL and fields else []),
+        *(["--config"] if options.config and whole else []),
+        *(["--data-revision"] if options.data_revision and not hub and text not in NAMED_SIZES else []),
+        *(["--split"] if options.split and path is not None and path.is_file() else []),
+    ]
+    if unused:
+        raise UserError(f"--dataset {text}: got {unused[0]}, which it has no use for; leave it out")
+    if text in PROCEDURAL:
+        source: dict[str, Any] = {text: {}}
+    elif text in NAMED_SIZES:
+        source = {"named": text}
+    else:
+        source = {"hub": text.removeprefix(HUB)} if hub else {"path": str(path)}
+    split = options.split or "train"
+    made = {**source, **on_hub, **fields, "train_split": split, "test_split": None, "validation_fraction": 0.0}
+    return DatasetSpec.model_validate(made)
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where policy and questions come from; `study` is the spec that named them, if one did."""
+
+    model: ModelSpec
+    dataset: DatasetSpec
+    study: Spec | None = None
+
+    def questions(self) -> tuple[tuple[Problem, ...], AnswerFormat]:
+        """The training questions of the study, as its jobs see them; without one, every question of the split."""
+        if self.study is None:
+            return load_questions(self.dataset)
+        data = load_dataset(self.dataset)
+        return data.train, data.answer_format
+
+
+def resolve(options: argparse.Namespace) -> Sources:
+    """The sources of checked options; nothing is loaded yet. Raises UserError for what is not there."""
+    if options.spec is None:
+        model, dataset = model_spec(options), dataset_spec(options)
+        if model.tiny is not None and dataset.procedural is None:
+            raise UserError(
+                "--model tiny: the embedded policy is taught the questions of arithmetic or shuffle, not those of "
+                f"{options.dataset}; expected --model DIR or a hub id, or --spec with a study that has its warm start "
+                "on these data"
+            )
+        return Sources(model, dataset)
+    from repro.spec.load import load_spec
+
+    study = load_spec(options.spec).spec
+    model = _labelled(study.model, options.model, "--model", options.spec)
+    return Sources(model, _labelled(study.dataset, options.dataset, "--dataset", options.spec), study)
+
+
+def _labelled(items: Sequence[Item], label: str | None, option: str, spec: Path) -> Item:
+    """The item of that label, or the only one."""
+    labels = [item.label for item in items]
+    if label is None and len(items) == 1:
+        return items[0]
+    if label in labels:
+        return items[labels.index(label)]
+    got = f"got no {option}" if label is None else f"got {option} {label}"
+    raise UserError(f"{spec}: {got}, expected the label of one of its own: {', '.join(labels)}{_near(label, labels)}")
+
+
+def _local(text: str, option: str, what: str) -> Path | None:
+    """The existing file or directory that `text` names; None where it can only be a hub id. Raises UserError."""
+    if text.startswith(HUB):
+        _check_id(text.removeprefix(HUB), option)
+        return None
+    path = Path(text).expanduser()
+    if path.exists():
+        return path
+    parent_exists = path.parent.is_dir() and path.parent != Path()
+    if path_like(text) or parent_exists:
+        names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+        near = get_close_matches(path.name, names, 1, 0.4)
+        hint = f"\n  nearest: {path.parent / near[0]}" if near else ""
+        where = "" if path.is_absolute() else f" (looked from {Path.cwd()})"
+        also = f"\n  a hub id of that name: {option} {HUB}{text}" if HUB_ID.fullmatch(text) else ""
+        raise UserError(f"{option}: {text} does not exist{where}; expected {what}{hint}{also}")
+    _check_id(text, option)
+    return None
+
+
+def path_like(text: str) -> bool:
+    """Whether a word can only be a path: by its first character, its depth or its ending."""
+    deep = text.count("/") > 1 or "\\" in text
+    return deep or text.startswith(("/", ".", "~")) or text.endswith(("/", *DATA_SUFFIXES))
+
+
+def _check_id(text: str, option: str) -> None:
+    if not HUB_ID.fullmatch(text):
+        raise UserError(f"{option}: got {text!r}, expected an existing path or a hub id such as organisation/name")
+
+
+@contextmanager
+def loading(text: str | None, option: str, from_hub: bool) -> Iterator[None]:
+    """Where a word was taken for a hub id and does not load, say so: it may have been meant as a path."""
+    try:
+        yield
+    except UserError as error:
+        if not from_hub or text is None or text.startswith(HUB):
+            raise
+        here = [p.name for p in Path().iterdir() if not p.name.startswith(".")]
+        known = ["tiny"] if option == "--model" else [*PROCEDURAL, *NAMED_SIZES]
+        near = get_close_matches(text, [*known, *here], 1, 0.6)
+        hint = f"; nearest name: {near[0]}" if near else ""
+        raise UserError(
+            f"{option} {text}: no such file or directory in {Path.cwd()}, so it was taken for a hub id{hint}\n{error}"
+        ) from error
+
+
+def _near(word: str | None, names: Sequence[str]) -> str:
+    near = get_close_matches(word or "", list(names), 1, 0.6)
+    return f", did you mean {near[0]}?" if near else ""

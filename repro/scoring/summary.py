@@ -1,0 +1,96 @@
+"""From mean log-probs to the table, and to the summary that says how its numbers came about."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from repro import __version__
+from repro.scoring.output import TYPES
+from repro.scoring.request import Request
+from repro.selection.bands import band_center, band_indices, center_of
+from repro.tracking.environment import describe_environment
+
+if TYPE_CHECKING:
+    import torch
+
+QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+
+
+def select(columns: Mapping[str, np.ndarray], request: Request) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """The table with `score` and `selected` of the request's band, and what the summary says about them.
+
+    `columns` has `id`, `confidence`, `target_tokens` and `prompt_tokens`, (N,) each. The score is UFO-RL's fuzziness
+    1 - (s - centre)^2; a band without a centre of its own has the mean there.
+    """
+    s = np.exp(columns["confidence"])  # (N,) in [0, 1]: a very long unlikely target may underflow
+    center = band_center(s, request.band)
+    center = center_of(s, "mean") if center is None else center
+    selected = np.zeros(len(s), dtype=bool)
+    selected[band_indices(s, request.band, request.fraction)] = True
+    made = {**columns, "s": s, "score": 1.0 - (s - center) ** 2, "selected": selected}
+    table = {name: made[name] for name in TYPES}
+    return table, {"selection": request.selection, "center": center, "selected": int(selected.sum())}
+
+
+def statistics(columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """Distribution of s, and whether it follows the length of the target rather than difficulty."""
+    s = np.exp(columns["confidence"])
+    quantiles = dict(zip(map("{:g}".format, QUANTILES), np.quantile(s, QUANTILES).tolist(), strict=True))
+    lengths = columns["target_tokens"]
+    return {
+        "questions": len(s),
+        "s": {"mean": float(s.mean()), "std": float(s.std()), "quantiles": quantiles},
+        "correlation_of_s_with_target_tokens": {"pearson": _pearson(s, lengths), "spearman": _spearman(s, lengths)},
+        "target_tokens": {"mean": float(lengths.mean()), "min": int(lengths.min()), "max": int(lengths.max())},
+    }
+
+
+def _pearson(x: np.ndarray, y: np.ndarray) -> float | None:
+    """None where one of them does not vary."""
+    if np.ptp(x) == 0 or np.ptp(y) == 0:
+        return None
+    value = float(np.corrcoef(x, y)[0, 1])
+    return value if math.isfinite(value) else None
+
+
+def _spearman(x: np.ndarray, y: np.ndarray) -> float | None:
+    from scipy.stats import rankdata
+
+    return _pearson(rankdata(x), rankdata(y))
+
+
+def describe(request: Request) -> dict[str, Any]:
+    """What was asked, as the summary holds it: model, dataset, prompt and target with their digests."""
+    fields = request.fields
+    without = {"name", "dtype", "revision", "system_prompt", "trust_remote_code"}
+    return {
+        "key": request.key,
+        "target": request.target,
+        "prompt": {"style": request.prompt, "system_prompt": fields["system_prompt"]},
+        "model": {
+            **request.model.model_dump(mode="json", exclude_none=True, exclude=without),
+            "revision": fields["revision"],
+            "dtype": fields["dtype"],
+            "digest": fields["policy"],
+        },
+        "dataset": {
+            **request.dataset.model_dump(mode="json", exclude_none=True, exclude={"validation_fraction", "name"}),
+            "digest": fields["questions"],
+        },
+        "request": dict(fields),
+        "repro": __version__,
+        "made": datetime.now(UTC).isoformat(timespec="seconds"),
+    }
+
+
+def machine(device: torch.device) -> dict[str, Any]:
+    """Device, threads, processors and versions."""
+    import torch
+
+    threads = torch.get_num_threads() if device.type == "cpu" else None
+    return {"device": str(device), "threads": threads, **describe_environment()}
