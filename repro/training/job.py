@@ -15,6 +15,7 @@ from repro.models.policy import Policy, load_policy, load_policy_weights
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Selector
 from repro.selection.build import build_selector
+from repro.spec.expand import epoch_steps
 from repro.spec.schema import Cell
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import Problem, TaskData
@@ -26,10 +27,11 @@ from repro.training.evaluation import Evaluation, Sampler
 from repro.training.ledger import SPEND, Ledger, subtract
 from repro.training.randomness import EVALUATE, REPLAY, derive_seed
 from repro.training.resources import PolicyResources
+from repro.training.selection_record import selection_record
 from repro.training.trainer import SelectiveGRPOTrainer, StepRecord, grpo_config, last_checkpoint
 
 BUDGET_STEPS = 100_000
-"""Steps a run with a budget may make at most: the budget ends it long before."""
+"""Steps a run with a budget of tokens or seconds may make at most: the budget ends it long before."""
 
 
 class GRPOJob:
@@ -46,9 +48,16 @@ class GRPOJob:
         self.sampler = self._sampler()
         self._check_fit()
         self.resources = PolicyResources(cell, self.data, self.policy, self.sampler, self.ledger, self.cache)
-        self.steps = cell.train.steps if cell.budget is None else BUDGET_STEPS
+        self.steps = 0  # known in `run`, once it is known how many questions the arm may draw from
         self._logged_spend: dict[str, Any] = {}
         self._evaluated: dict[str, float] = {}
+
+    def _steps_over(self, questions: int) -> int | None:
+        """Steps of the run where it draws from so many questions; None where spending ends it."""
+        train, budget = self.cell.train, self.cell.budget
+        if budget is None:
+            return train.steps
+        return None if budget.epochs is None else epoch_steps(budget.epochs, questions, train.questions_per_step)
 
     def _check_fit(self) -> None:
         """UserError where the prompts of this dataset do not suit the policy."""
@@ -96,6 +105,7 @@ class GRPOJob:
         self.journal.write_json("base.json", base)
         self.journal.progress("selecting")
         selector = self._build_selector()
+        self.steps = self._steps_over(self._questions(selector, checkpoint is not None)) or BUDGET_STEPS
         trainer = self._build_trainer(selector, checkpoints)
         step = 0
         if checkpoint is None:
@@ -130,23 +140,19 @@ class GRPOJob:
                 f"dataset has {len(ids)} training questions, fewer than train.questions_per_step "
                 f"{cell.train.questions_per_step}; lower it or raise dataset.limits.train"
             )
-        return build_selector(cell.selection, ids, cell.seed, self.resources, cell.train.group_size)
+        steps = self._steps_over(len(ids))  # what divides them into stages draws from the whole pool
+        return build_selector(cell.selection, ids, cell.seed, self.resources, cell.train.group_size, steps)
+
+    def _questions(self, selector: Selector, resumed: bool) -> int:
+        """How many questions the arm may draw from; a resumed run reads what it selected."""
+        if resumed:
+            return len(self.journal.read_json("selection.json")["kept"])
+        kept = selector.kept()
+        return len(self.data.train) if kept is None else len(kept)
 
     def _prepare_selection(self, selector: Selector) -> None:
         """Compute an offline subset now, so that its cost comes before the first step, and write it down."""
-        kept = selector.kept()
-        ids = [problem.id for problem in self.data.train]
-        scores = selector.scores()
-        self.journal.write_json(
-            "selection.json",
-            {
-                "method": self.cell.selection.method,
-                "pool": len(ids),
-                "kept": ids if kept is None else [ids[i] for i in kept],
-                "scores": None if scores is None else dict(zip(ids, map(float, scores), strict=True)),
-                "steps_true": {p.id: p.metadata["steps"] for p in self.data.train if "steps" in p.metadata},
-            },
-        )
+        self.journal.write_json("selection.json", selection_record(self.cell, self.data, selector, self.resources))
 
     def _build_trainer(self, selector: Selector, checkpoints: Path) -> SelectiveGRPOTrainer:
         cell = self.cell
@@ -237,12 +243,12 @@ class GRPOJob:
 
     def _planned_steps(self, step: int) -> int:
         done = self.budget_used()
-        return self.steps if self.cell.budget is None else max(step, round(step / max(done, 1e-9)))
+        return max(step, round(step / done)) if done else self.steps
 
     def budget_used(self) -> float:
-        """Share of the budget that is spent; 0 where there is none."""
+        """Share of a budget of tokens or seconds that is spent; 0 where steps end the run."""
         budget = self.cell.budget
-        if budget is None:
+        if budget is None or budget.epochs is not None:
             return 0.0
         if budget.tokens is not None:
             return self.ledger.total("generated_tokens", SPEND) / budget.tokens

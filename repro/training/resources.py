@@ -7,21 +7,27 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from repro.cache import Cache
 from repro.models.policy import Policy
-from repro.selection.confidence import Target, confidence_texts, score_confidence
+from repro.selection.base import PromptKind
+from repro.selection.confidence import Scored, confidence_texts, score_confidence
 from repro.selection.embeddings import embed_questions
 from repro.selection.passes import PassCost
+from repro.selection.prompt_scores import score_prompts
 from repro.spec.schema import Cell
+from repro.spec.selections import Target
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.problem import TaskData
+from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, render_prompt
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
+
+Build = Callable[[], tuple[np.ndarray, Cost]]
 
 VERSION = 1
 """Enters every cache key: raise it when the same fields would give other numbers."""
@@ -40,37 +46,49 @@ class PolicyResources:
         self.ids = [problem.id for problem in data.train]
         self.step: Callable[[], int] = lambda: 0  # the trainer's step, once there is a trainer
 
-    def confidences(self, target: Target) -> np.ndarray:
+    def confidences(self, target: Target, prompt: Literal["paper"] | None = None) -> np.ndarray:
         """(N,) s of UFO-RL under the start policy."""
+        fields = self._confidence_key(target, prompt)
 
         def build() -> tuple[np.ndarray, Cost]:
-            measured, policy = Ledger(), self.policy
+            scored, cost = self._score(target, prompt)
+            self._item("target_tokens", fields, lambda: (scored.tokens, Cost()))
+            return scored.s, cost
 
-            def respond(prompts: Sequence[str]) -> list[str]:
-                return self._sampler(measured).completions(self.data.train, 1, 0.0, 1.0, 0, "score")[0].texts
-
-            contexts, targets = confidence_texts(
-                target,
-                "default",
-                self.data.train,
-                policy.tokenizer,
-                self.cell.model.system_prompt,
-                self.data.answer_format,
-                respond=respond,
-            )
-            with measured.phase("score"):
-                scored = score_confidence(policy.model, policy.tokenizer, contexts, targets, names=self.ids)
-            self._enter(measured, scored.cost)
-            return scored.s, measured.cost("score")
-
-        fields: dict[str, Any] = {"target": target}
-        if target == "greedy_response":
-            fields["max_completion_tokens"] = self.cell.train.max_completion_tokens
         return self._cached("scores", fields, "score", build)
 
-    def pass_rates(self, samples: int) -> np.ndarray:
-        """(N,) pass rates of the start policy over the training questions."""
-        return self._cached("pass_rates", self._pass_rate_key(samples), "probe", lambda: self._measure(samples))
+    def target_tokens(self, target: Target, prompt: Literal["paper"] | None = None) -> np.ndarray:
+        """(N,) tokens of the targets behind `confidences`, which leaves them here; nobody selects by them."""
+
+        def build() -> tuple[np.ndarray, Cost]:
+            return self._score(target, prompt)[0].tokens, Cost()
+
+        return self._cached("target_tokens", self._confidence_key(target, prompt), None, build)
+
+    def prompt_scores(self, kind: PromptKind) -> np.ndarray:
+        """(N,) in [0, 1] of the questions' own tokens in the prompts of rollouts; one pass serves both kinds."""
+
+        def render(question: str) -> str:
+            suffix = self.data.answer_format.question_suffix
+            return render_prompt(question, self.policy.tokenizer, self.cell.model.system_prompt, suffix)
+
+        def build() -> tuple[np.ndarray, Cost]:
+            measured, questions = Ledger(), [problem.question for problem in self.data.train]
+            with measured.phase("score"):
+                scored = score_prompts(self.policy.model, self.policy.tokenizer, questions, render, names=self.ids)
+            self._enter(measured, scored.cost)
+            return np.stack([scored.perplexity, scored.entropy], axis=1), measured.cost("score")
+
+        return self._cached("prompt_scores", {}, "score", build)[:, 0 if kind == "perplexity" else 1]
+
+    def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
+        """(N,) pass rates of the start policy over the training questions, or over those of `indices`."""
+        fields = self._pass_rate_key(samples)
+        if indices is None:
+            return self._cached("pass_rates", fields, "probe", lambda: self._measure(samples))
+        drawn = np.asarray(indices, dtype=np.int64)
+        fields["indices"] = drawn.tolist()
+        return self._cached("pass_rates", fields, "probe", lambda: self._measure(samples, drawn))
 
     def base_pass_rates(self, samples: int, most: int) -> dict[str, float]:
         """{id: pass rate} of at most `most` training questions, for the report's picture of the pool: nobody selects
@@ -109,6 +127,37 @@ class PolicyResources:
         flops = self.sampler.flop_counter.forward(cost.lengths)
         ledger.add("score", scored_tokens=cost.prompt_tokens + cost.scored_tokens, flops=flops)
 
+    def _score(self, target: Target, prompt: Literal["paper"] | None) -> tuple[Scored, Cost]:
+        measured, policy = Ledger(), self.policy
+
+        def respond(prompts: Sequence[str]) -> list[str]:
+            sampler = self._sampler(measured)
+            if prompt == "paper":
+                sampler.system_prompt = UFO_RL_SYSTEM_PROMPT  # so that it renders the prompts it is given
+            return sampler.completions(self.data.train, 1, 0.0, 1.0, 0, "score")[0].texts
+
+        contexts, targets = confidence_texts(
+            target,
+            prompt or "default",
+            self.data.train,
+            policy.tokenizer,
+            self.cell.model.system_prompt,
+            self.data.answer_format,
+            respond=respond,
+        )
+        with measured.phase("score"):
+            scored = score_confidence(policy.model, policy.tokenizer, contexts, targets, names=self.ids)
+        self._enter(measured, scored.cost)
+        return scored, measured.cost("score")
+
+    def _confidence_key(self, target: Target, prompt: Literal["paper"] | None) -> dict[str, Any]:
+        fields: dict[str, Any] = {"target": target}
+        if prompt is not None:
+            fields["prompt"] = prompt
+        if target == "greedy_response":
+            fields["max_completion_tokens"] = self.cell.train.max_completion_tokens
+        return fields
+
     def _measure(self, samples: int, indices: np.ndarray | None = None) -> tuple[np.ndarray, Cost]:
         measured, train = Ledger(), self.cell.train
         problems = self.data.train if indices is None else [self.data.train[i] for i in indices]
@@ -136,9 +185,17 @@ class PolicyResources:
             ledger,
         )
 
-    def _cached(
-        self, kind: str, fields: dict[str, Any], phase: str | None, build: Callable[[], tuple[np.ndarray, Cost]]
-    ) -> np.ndarray:
+    def _cached(self, kind: str, fields: dict[str, Any], phase: str | None, build: Build) -> np.ndarray:
+        """What `build` gives, from the cache where it lies there; its cost is paid in `phase` (None: by nobody)."""
+        with self.ledger.paused():  # its time comes from the card, whoever built it
+            folder = self._item(kind, fields, build)
+        card = json.loads((folder / "card.json").read_text())
+        assert card["ids"] == self.ids, f"{folder}: rows belong to other questions"
+        if phase is not None:
+            self.ledger.add_once(f"{kind}/{folder.name}", phase, **card["cost"])
+        return np.load(folder / "values.npy", allow_pickle=False)
+
+    def _item(self, kind: str, fields: dict[str, Any], build: Build) -> Path:
         def write(folder: Path) -> None:
             values, cost = build()
             np.save(folder / "values.npy", values, allow_pickle=False)
@@ -151,10 +208,4 @@ class PolicyResources:
             **fields,
         }
         key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
-        with self.ledger.paused():  # its time comes from the card, whoever built it
-            folder = self.cache.directory(kind, key, write)
-        card = json.loads((folder / "card.json").read_text())
-        assert card["ids"] == self.ids, f"{folder}: rows belong to other questions"
-        if phase is not None:
-            self.ledger.add_once(f"{kind}/{key}", phase, **card["cost"])
-        return np.load(folder / "values.npy", allow_pickle=False)
+        return self.cache.directory(kind, key, write)

@@ -18,7 +18,18 @@ from repro.errors import UserError
 from repro.spec.datasets import Arithmetic, DatasetSpec
 from repro.spec.models import ModelSpec, TinyModel, WarmStart
 from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
-from repro.spec.selections import Confidence, Difficulty, PassRate, Uniform
+from repro.spec.selections import (
+    CalibratedBand,
+    Confidence,
+    Curriculum,
+    Difficulty,
+    EndBand,
+    PassRate,
+    PromptEntropy,
+    RandomSubset,
+    Uniform,
+)
+from repro.tasks.datasets import load_dataset
 from repro.tracking.journal import Journal
 from repro.training.job import run_job
 
@@ -131,6 +142,84 @@ def test_a_token_budget_ends_the_run_at_the_step_that_spends_it(tmp_path: Path, 
     assert metrics_of(tmp_path / "runs/b")[-1][1].get("eval/accuracy") is not None or any(
         step == len(series) and "eval/accuracy" in m for step, m in metrics_of(tmp_path / "runs/b")
     )
+
+
+# 12 of 64 questions are kept; a step has 4 of them. The last checkpoint of 5 steps is at 4.
+EPOCHS = [
+    (Confidence(method="confidence", band=CalibratedBand(pass_rate=0.5, questions=8, samples=2), fraction=0.2), 1.6, 5),
+    (RandomSubset(method="random", fraction=0.2), 1.0, 3),
+    (Uniform(), 0.3, 5),  # 4.8 steps, and a step is whole
+    (Curriculum(method="curriculum", by="pass_rate", stages=2, samples=2), 0.3125, 5),
+]
+
+
+@pytest.mark.parametrize(("selection", "epochs", "steps"), EPOCHS)
+def test_epochs_count_passes_over_what_the_arm_may_draw_from_and_a_resumed_run_makes_the_same(
+    tmp_path: Path, shared: Path, selection: Any, epochs: float, steps: int
+) -> None:
+    run_dir, study = tmp_path / "runs/e", cell(selection=selection, budget=Budget(epochs=epochs))
+    run_job(study, "e", run_dir, shared)
+    journal = Journal(run_dir)
+    rows = journal.read_jsonl("steps.jsonl")
+    assert [row["step"] for row in rows] == list(range(1, steps + 1))
+    assert journal.read_json("done.json")["summary"]["steps"] == steps
+    assert [e["step"] for e in journal.read_jsonl("evaluations.jsonl") if e["set"] == "test"][-1] == steps
+    metrics, weights = metrics_of(run_dir), (run_dir / "policy/model.safetensors").read_bytes()
+    chosen, ledger = [row["fresh"] for row in rows], journal.read_json("ledger.json")
+    if steps == 3:
+        assert len({q for fresh in chosen for q in fresh}) == 12  # one pass: each of them once
+        return
+    # As after a kill between the checkpoint at step 4 and the end, on a machine that has lost its cache of scores.
+    (run_dir / "done.json").unlink()
+    cache = tmp_path / "cache"
+    shutil.copytree(shared / "cache", cache / "cache", ignore=shutil.ignore_patterns("scores", "pass_rates*"))
+    shutil.copytree(shared / "cache/pass_rates", cache / "cache/pass_rates")  # of the report's picture of the pool
+    run_job(study, "e", run_dir, cache)
+    assert not (cache / "cache/scores").exists()  # what was selected is read, not selected again
+    assert metrics_of(run_dir) == metrics
+    assert [row["fresh"] for row in journal.read_jsonl("steps.jsonl")] == chosen
+    assert (run_dir / "policy/model.safetensors").read_bytes() == weights
+    again = journal.read_json("ledger.json")
+    for phase, amounts in ledger.items():
+        for name in ("generated_tokens", "scored_tokens", "trained_tokens", "completions"):
+            assert again[phase][name] == amounts[name], (phase, name)
+
+
+def test_the_record_of_a_selection_holds_its_centre_and_the_tokens_behind_a_confidence(
+    tmp_path: Path, shared: Path
+) -> None:
+    def record(selection: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+        name = str(len(list(tmp_path.glob("runs/*"))))
+        one_step = cell().train.model_copy(update={"steps": 1})
+        run_job(cell(selection=selection, train=one_step), name, tmp_path / "runs" / name, shared)
+        journal = Journal(tmp_path / "runs" / name)
+        return journal.read_json("selection.json"), journal.read_json("ledger.json")
+
+    band = CalibratedBand(pass_rate=0.5, questions=8, samples=3)
+    chosen, ledger = record(Confidence(method="confidence", target="solution", band=band, fraction=0.1))
+    scores, centre = chosen["scores"], chosen["centre"]
+    assert min(scores.values()) <= centre <= max(scores.values())
+    nearest = sorted(scores, key=lambda q: abs(scores[q] - centre))[:6]
+    assert set(chosen["kept"]) == set(nearest)
+    problems = {problem.id: problem for problem in load_dataset(cell().dataset).train}
+    tokens = {q: len(problem.solution) + len("#") + len(problem.answer) for q, problem in problems.items()}
+    assert chosen["target_tokens"] == tokens  # one token per character
+    assert ledger["probe"]["completions"] == 8 * 3
+
+    chosen, ledger = record(PromptEntropy(method="prompt_entropy", band=EndBand(end="highest"), fraction=0.1))
+    assert chosen["centre"] is None and chosen["target_tokens"] is None
+    assert set(chosen["kept"]) == set(sorted(chosen["scores"], key=lambda q: -chosen["scores"][q])[:6])
+    length = sum(len(problem.question) for problem in problems.values())
+    assert ledger["score"]["scored_tokens"] == length and ledger["probe"]["completions"] == 0
+
+    chosen, _ = record(Curriculum(method="curriculum", by="confidence", target="solution"))
+    assert len(chosen["kept"]) == 64 and chosen["scores"] == scores and chosen["target_tokens"] == tokens
+
+
+def test_a_subset_that_turns_out_smaller_than_a_batch_is_a_mistake_of_the_user(tmp_path: Path, shared: Path) -> None:
+    selection = PassRate(method="hardest", samples=2, fraction=0.02)
+    with pytest.raises(UserError, match="keeps 1 of 64 questions, fewer than the 4"):
+        run_job(cell(selection=selection, budget=Budget(epochs=2)), "few", tmp_path / "runs/few", shared)
 
 
 JOB = """

@@ -1,0 +1,173 @@
+"""What selection asks of the policy: values, what is cached under which key, and who pays."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import combinations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from repro.cache import Cache
+from repro.models.policy import Policy
+from repro.models.tiny import build_tiny
+from repro.models.tokenizers import character_tokenizer
+from repro.spec.datasets import Arithmetic, DatasetSpec
+from repro.spec.models import ModelSpec, TinyModel
+from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
+from repro.spec.selections import Uniform
+from repro.tasks.datasets import dataset_digest
+from repro.training.evaluation import Sampler
+from repro.training.ledger import Ledger
+from repro.training.randomness import PASS_RATE, derive_seed
+from repro.training.resources import PolicyResources
+
+from .conftest import coin
+
+
+@pytest.fixture(scope="module")
+def policy(tokenizer: Any) -> Any:
+    """Untrained, with room for the longest solution."""
+    return build_tiny(TinyModel(width=24, layers=2, heads=3), tokenizer, 160).eval()
+
+
+@pytest.fixture
+def make(tmp_path: Path, tokenizer: Any, data: Any, policy: Any) -> Callable[..., PolicyResources]:
+    """`make()`: resources of another run on the same cache, with a ledger of its own."""
+
+    def resources() -> PolicyResources:
+        cell = Cell(
+            spec="test",
+            arm="arm",
+            model=ModelSpec(tiny=TinyModel()),
+            dataset=DatasetSpec(arithmetic=Arithmetic(pool=32, test=8, validation=0)),
+            train=TrainSpec(max_completion_tokens=12),
+            evaluate=EvaluateSpec(),
+            selection=Uniform(),
+            replay=None,
+            budget=None,
+            seed=0,
+        )
+        loaded = Policy(policy, tokenizer, tmp_path, "tiny", "an-identity")
+        ledger, task = Ledger(), replace(data, verifier=coin)
+        sampler = Sampler(policy, tokenizer, task, None, 12, ledger)
+        return PolicyResources(cell, task, loaded, sampler, ledger, Cache(tmp_path / "cache"))
+
+    return resources
+
+
+@pytest.fixture
+def passes(policy: Any) -> Any:
+    """Grows with every forward pass of the policy's body."""
+    seen: list[int] = []
+    hook = policy.base_model.register_forward_hook(lambda *_: seen.append(1))
+    yield seen
+    hook.remove()
+
+
+def paid(resources: PolicyResources, phase: str) -> dict[str, float]:
+    return resources.ledger.as_dict()[phase]
+
+
+TARGETS: tuple[Any, ...] = ("final_answer", "solution", "greedy_response")
+ASKED: dict[str, Callable[[PolicyResources], np.ndarray]] = {
+    "confidence": lambda r: r.confidences("final_answer"),
+    "confidence in a greedy response": lambda r: r.confidences("greedy_response"),
+    "prompt perplexity": lambda r: r.prompt_scores("perplexity"),
+    "prompt entropy": lambda r: r.prompt_scores("entropy"),
+    "pass rates": lambda r: r.pass_rates(2),
+    "pass rates of some": lambda r: r.pass_rates(2, [5, 3, 9]),
+}
+
+
+@pytest.mark.parametrize("name", ASKED)
+def test_another_run_reads_the_same_values_and_pays_the_same(make: Any, passes: list[int], name: str) -> None:
+    first, second = make(), make()
+    values = ASKED[name](first)
+    spent = {phase: paid(first, phase) for phase in ("score", "probe")}
+    assert spent["probe" if name.startswith("pass") else "score"]["flops"] > 0
+    assert ((values >= 0) & (values <= 1)).all() and len(set(values.tolist())) > 1
+    before = len(passes)
+    assert np.array_equal(ASKED[name](second), values)
+    assert len(passes) == before > 0
+    assert {phase: paid(second, phase) for phase in ("score", "probe")} == spent
+    ASKED[name](first)
+    assert {phase: paid(first, phase) for phase in ("score", "probe")} == spent  # a run pays once
+
+
+def test_everything_that_changes_the_values_is_in_the_key(make: Any, tmp_path: Path) -> None:
+    resources = make()
+    tokenizer = character_tokenizer()  # of bytes: no prompt is lost on it
+    tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}="
+    resources.policy.tokenizer = tokenizer
+    resources.policy.model = build_tiny(TinyModel(width=24, layers=2, heads=3), tokenizer, 999).eval()
+    values = [resources.confidences(target, prompt) for target in TARGETS for prompt in (None, "paper")]
+    assert all(not np.array_equal(one, other) for one, other in combinations(values, 2))
+    for samples, indices in ((2, None), (3, None), (2, [1, 2]), (2, [2, 1]), (2, [1, 3])):
+        resources.pass_rates(samples, indices)
+    assert len(list((tmp_path / "cache/scores").glob("[!.]*"))) == 2 * len(TARGETS)
+    assert len(list((tmp_path / "cache/pass_rates").glob("[!.]*"))) == 5
+
+
+def test_scores_kept_before_there_were_prompts_to_choose_from_are_found_again(make: Any, tmp_path: Path) -> None:
+    resources = make()
+    common = {"version": 1, "policy": "an-identity", "dataset": dataset_digest(resources.cell.dataset)}
+    sampling = {"samples": 2, "temperature": 1.0, "top_p": 1.0, "max_completion_tokens": 12}
+    resources.confidences("solution"), resources.pass_rates(2)
+    for kind, fields in (("scores", {"target": "solution"}), ("pass_rates", sampling)):
+        key = hashlib.sha256(json.dumps({**common, **fields}, sort_keys=True).encode()).hexdigest()[:24]
+        assert Cache(tmp_path / "cache").get(kind, key) is not None
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_the_tokens_of_targets_come_with_the_scores_and_cost_nothing_more(
+    make: Any, passes: list[int], tmp_path: Path, target: Any
+) -> None:
+    first = make()
+    first.confidences(target)
+    spent, before = paid(first, "score"), len(passes)
+    tokens = first.target_tokens(target)
+    assert tokens.dtype == np.int64 and (tokens >= 1).all()
+    assert len(passes) == before and paid(first, "score") == spent
+    if target != "greedy_response":
+        problems = first.data.train  # one token per character
+        solutions = [p.solution + "#" if target == "solution" else "" for p in problems]
+        assert tokens.tolist() == [len(s) + len(p.answer) for s, p in zip(solutions, problems, strict=True)]
+    shutil.rmtree(tmp_path / "cache/target_tokens")  # scores from before their tokens were kept
+    second = make()
+    second.confidences(target)
+    assert np.array_equal(second.target_tokens(target), tokens)
+    assert paid(second, "score") == spent
+
+
+def test_one_pass_serves_both_prompt_scores_and_is_paid_once(make: Any, passes: list[int]) -> None:
+    resources = make()
+    perplexity = resources.prompt_scores("perplexity")
+    before, spent = len(passes), paid(resources, "score")
+    entropy = resources.prompt_scores("entropy")
+    assert len(passes) == before and paid(resources, "score") == spent
+    assert spent["scored_tokens"] == sum(len(problem.question) for problem in resources.data.train)
+    assert spent["completions"] == 0
+    # Every question is a bare text here, so its first character has no prediction and stands alone as context.
+    text = resources.data.train[7].question
+    ids = torch.tensor([resources.policy.tokenizer(text)["input_ids"]])
+    with torch.no_grad():
+        p = resources.policy.model(input_ids=ids).logits[0, :-1].double().softmax(-1)  # (T - 1, vocabulary)
+    assert perplexity[7] == pytest.approx(float(p.gather(1, ids[0, 1:, None]).log().mean().exp()), rel=1e-4)
+    assert entropy[7] == pytest.approx(float(-(p * p.log()).sum(1).mean()) / np.log(p.shape[1]), rel=1e-4)
+
+
+def test_pass_rates_of_some_questions_are_those_of_their_completions_in_the_order_asked(make: Any) -> None:
+    resources, indices = make(), [9, 2, 30]
+    rates = resources.pass_rates(4, indices)
+    assert paid(resources, "probe")["completions"] == 12
+    problems = [resources.data.train[i] for i in indices]
+    _, rewards = resources.sampler.completions(problems, 4, 1.0, 1.0, derive_seed(PASS_RATE, 4), "evaluate")
+    assert rates.tolist() == [sum(group) / 4 for group in rewards]
