@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
+from repro.models.lessons import lessons
 from repro.spec.models import Teacher
-from repro.tasks.arithmetic import ANSWER_PREFIX, MODULUS, Expression, apply, draw_expression, question_of, role_of
+from repro.tasks.arithmetic import MODULUS, Expression, apply, draw_expression, question_of
+from repro.tasks.procedural import ANSWER_PREFIX
 
 
 def habitual(left: int, operation: str, right: int) -> int:
@@ -42,19 +44,15 @@ def imitated(expression: Expression, teacher: Teacher, rng: np.random.Generator)
 FAULTLESS = {"habit": 0.0, "noise_add": 0.0, "noise_subtract": 0.0, "noise_multiply": 0.0, "direct_answers": 0.0}
 
 
-def lessons(teacher: Teacher, n: int, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """`n` pairs of question and completion, lengths uniform over 1 to `teacher.longest` steps.
-
-    The first `teacher.faultless` share of them is right throughout: the policy learns the arithmetic there, and then
-    picks up the faults of the rest. What it knows and seldom shows is what GRPO can bring out.
-    Questions of every held-out role are left out, so that no pool's validation or test question is among them.
-    """
-    rows: list[tuple[str, str]] = []
+def arithmetic_lessons(teacher: Teacher, n: int, rng: np.random.Generator) -> list[tuple[str, str]]:
+    """`n` pairs of question and completion, see `lessons`."""
     sound = teacher.model_copy(update=FAULTLESS)
-    while len(rows) < n:
-        expression = draw_expression(rng, int(rng.integers(1, teacher.longest + 1)))
-        question = question_of(expression)
-        if role_of(question) == "train":
-            now = sound if len(rows) < round(teacher.faultless * n) else teacher
-            rows.append((question, imitated(expression, now, rng)))
-    return rows
+    return lessons(
+        n,
+        rng,
+        longest=teacher.longest,
+        faultless=teacher.faultless,
+        draw=draw_expression,
+        question_of=question_of,
+        imitate=lambda expression, right: imitated(expression, sound if right else teacher, rng),
+    )

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repro.errors import UserError
-from repro.models.teacher import lessons
+from repro.models.shuffle_teacher import shuffle_lessons
+from repro.models.teacher import arithmetic_lessons
 from repro.spec.datasets import DatasetSpec
 from repro.spec.models import TinyModel
-from repro.tasks.arithmetic import ALPHABET
+from repro.tasks import arithmetic, shuffle
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import render_prompt
 
@@ -36,8 +37,8 @@ LONGEST_TEXT = 512  # tokens; longer worked solutions are left out, because a cu
 def warm_start_key(tiny: TinyModel, dataset: DatasetSpec) -> str:
     """Digest of everything that changes the weights, and of nothing else.
 
-    For arithmetic that is the model and its teacher: the lessons avoid every held-out role by construction, so the
-    key is the same for every pool, size and seed of the questions. For other data it is the model and the data.
+    For a made-up task that is the model and its teacher: the lessons avoid every held-out role by construction, so
+    the key is the same for every pool, size and seed of the questions. For other data it is the model and the data.
     """
     fields = tiny.model_dump(mode="json")
     if dataset.arithmetic is None:
@@ -76,7 +77,7 @@ def build_warm_start(
     pairs = _pairs(tiny, dataset, data, rng)
     tokenizer = _tokenizer(tiny, dataset, pairs)
     rows = _rows(pairs, tiny, dataset, data, tokenizer, rng)
-    model = build_tiny(tiny, tokenizer, positions=256 if dataset.arithmetic else 2 * LONGEST_TEXT)
+    model = build_tiny(tiny, tokenizer, positions=256 if dataset.procedural else 2 * LONGEST_TEXT)
     wall, cpu = time.perf_counter(), time.process_time()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -111,9 +112,12 @@ def build_warm_start(
 
 
 def _pairs(tiny: TinyModel, dataset: DatasetSpec, data: TaskData, rng: np.random.Generator) -> list[tuple[str, str]]:
-    """Questions with the completions to imitate. Of arithmetic, nothing of `data` is used: its key does not name it."""
+    """Questions with the completions to imitate. Of made-up tasks, nothing of `data` is used: no key names it."""
+    n = tiny.warm_start.updates * tiny.warm_start.batch_size
     if dataset.arithmetic is not None:
-        return lessons(tiny.warm_start.teacher, tiny.warm_start.updates * tiny.warm_start.batch_size, rng)
+        return arithmetic_lessons(tiny.warm_start.teacher, n, rng)
+    if dataset.shuffle is not None:
+        return shuffle_lessons(tiny.warm_start.shuffle, n, rng)
     return [(p.question, data.answer_format.completion(p)) for p in data.train]
 
 
@@ -121,7 +125,8 @@ def _tokenizer(tiny: TinyModel, dataset: DatasetSpec, pairs: list[tuple[str, str
     from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
 
     if tiny.tokenizer == "characters":
-        return character_tokenizer(ALPHABET if dataset.arithmetic is not None else None)
+        made = arithmetic.ALPHABET if dataset.arithmetic else shuffle.ALPHABET if dataset.shuffle else None
+        return character_tokenizer(made)
     try:
         return bpe_tokenizer((text for pair in pairs for text in pair), tiny.vocabulary)
     except ValueError as error:
@@ -153,7 +158,7 @@ def _rows(
             f"dataset {dataset.label!r}: no training question has a solution within {LONGEST_TEXT} tokens, "
             f"so the embedded policy has nothing to imitate. Use a larger model.tiny.vocabulary or another model."
         )
-    if dataset.arithmetic is None:
+    if dataset.procedural is None:
         passes = [rng.permutation(len(examples)) for _ in range(-(-n // len(examples)))]
         examples = [examples[i] for i in np.concatenate(passes)[:n]]
     # Batches of like length waste little on padding; sorting only within 16 batches and shuffling those keeps the

@@ -5,9 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from repro.models.teacher import habitual, imitated, lessons
+from repro.models.teacher import arithmetic_lessons, habitual, imitated
 from repro.spec.models import Teacher
-from repro.tasks.arithmetic import AnswerFormat, parse, role_of, solve
+from repro.tasks.arithmetic import parse, solve
+from repro.tasks.problem import AnswerFormat
+from repro.tasks.procedural import role_of
 
 RIGHT = Teacher(habit=0, noise_add=0, noise_subtract=0, noise_multiply=0, direct_answers=0, faultless=0)
 
@@ -22,7 +24,7 @@ def test_the_habits_are_absolute_difference_and_dropped_carries(left, operation,
 
 def test_a_teacher_without_faults_writes_the_true_solution():
     rng = np.random.default_rng(0)
-    for question, completion in lessons(RIGHT, 200, rng):
+    for question, completion in arithmetic_lessons(RIGHT, 200, rng):
         assert completion == AnswerFormat("#").completion(solve(parse(question)))
 
 
@@ -53,7 +55,7 @@ def test_a_wrong_step_is_carried_on():
 
 
 def test_lessons_avoid_every_held_out_question_and_stay_within_the_longest():
-    rows = lessons(Teacher(longest=4), 3000, np.random.default_rng(3))
+    rows = arithmetic_lessons(Teacher(longest=4), 3000, np.random.default_rng(3))
     assert {role_of(question) for question, _ in rows} == {"train"}
     lengths = np.bincount([len(parse(question)[1]) for question, _ in rows], minlength=6)
     assert lengths[0] == 0 and lengths[5] == 0
@@ -62,11 +64,13 @@ def test_lessons_avoid_every_held_out_question_and_stay_within_the_longest():
 
 def test_the_first_share_of_the_lessons_is_faultless_and_the_rest_is_not():
     teacher = Teacher(habit=0.5, faultless=0.25, direct_answers=0.5)
-    rows = lessons(teacher, 800, np.random.default_rng(4))
+    rows = arithmetic_lessons(teacher, 800, np.random.default_rng(4))
     right = [completion == AnswerFormat("#").completion(solve(parse(question))) for question, completion in rows]
     assert all(right[:200])
     assert np.mean(right[200:]) < 0.5
 
 
 def test_the_same_generator_gives_the_same_lessons():
-    assert lessons(Teacher(), 50, np.random.default_rng(5)) == lessons(Teacher(), 50, np.random.default_rng(5))
+    assert arithmetic_lessons(Teacher(), 50, np.random.default_rng(5)) == arithmetic_lessons(
+        Teacher(), 50, np.random.default_rng(5)
+    )

@@ -11,14 +11,13 @@ from repro.errors import UserError
 from repro.spec.datasets import Arithmetic
 from repro.tasks.arithmetic import (
     ALPHABET,
-    ExactVerifier,
     draw_expression,
     make_arithmetic,
     parse,
     question_of,
-    role_of,
     solve,
 )
+from repro.tasks.procedural import ExactVerifier, role_of
 
 
 def left_to_right(question: str) -> int:
