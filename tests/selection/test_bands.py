@@ -121,6 +121,8 @@ def test_at_the_centre_the_least_squares_fit_has_the_target_rate(seed):
 def test_equal_scores_count_as_one_point_with_their_weight():
     scores, rates = np.array([0.1, 0.1, 0.1, 0.5]), np.array([0.0, 0.0, 0.3, 0.9])
     assert calibrated_center(scores, rates, 0.5) == pytest.approx(0.1 + 0.4 * 0.5)  # from (0.1, 0.1) to (0.5, 0.9)
+    scores, rates = np.array([0.1, 0.1, 0.1, 0.2, 0.9]), np.array([0.6, 0.6, 0.6, 0.2, 1.0])
+    assert calibrated_center(scores, rates, 0.5) == pytest.approx(0.15)  # 0.1 and 0.2 pool to (3 * 0.6 + 0.2) / 4
 
 
 def test_a_fit_that_never_meets_the_target_ends_at_the_nearest_measured_score():
