@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 
-from analysis import dots_rr, ufo_rl
+from analysis import dots_rr, ufo_ablations, ufo_bins, ufo_claims, ufo_pool, ufo_rl, ufo_scores, ufo_stability
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.tables import Table
@@ -14,10 +14,20 @@ from repro.errors import UserError
 ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "dots_rr.table_1": dots_rr.table_1,
     "dots_rr.figure_4": dots_rr.figure_4,
+    "ufo_rl.figure_1": ufo_bins.figure_1,
+    "ufo_rl.table_1": ufo_pool.table_1,
+    "ufo_rl.table_2": ufo_scores.table_2,
+    "ufo_rl.table_3": ufo_bins.table_3,
+    "ufo_rl.claims": ufo_claims.table,
+    "ufo_rl.stability": ufo_stability.table,
     "ufo_rl.table_4": ufo_rl.table_4,
     "ufo_rl.table_5": ufo_rl.table_5,
     "ufo_rl.table_6": ufo_rl.table_6,
+    "ufo_rl.ablations": ufo_ablations.ablations,
 }
+
+ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {"ufo_rl.claims": ufo_claims.answer}
+"""Artefacts whose sentences answer the question of the study, and so lead its report."""
 
 
 def check_artefacts(names: Sequence[str], where: str) -> None:
@@ -32,3 +42,8 @@ def check_artefacts(names: Sequence[str], where: str) -> None:
 def make_artefacts(names: Sequence[str], panels: Sequence[Measures]) -> list[Table | Picture]:
     """The artefacts in the order asked for. Names must have passed `check_artefacts`."""
     return [made for name in names for made in ARTEFACTS[name](panels)]
+
+
+def answer_of(names: Sequence[str], panels: Sequence[Measures]) -> tuple[str, ...]:
+    """What the artefacts asked for say to the study's question, the verdict first; () where none of them answers."""
+    return tuple(text for name in names if name in ANSWERS for text in ANSWERS[name](panels))

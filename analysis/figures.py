@@ -30,9 +30,11 @@ from analysis.text import number
 
 
 def panel_looks(measures: Measures) -> dict[str, Look]:
-    """One look per series, the same in every figure of a panel."""
+    """One look per series, the same in every figure of the study: a panel that lacks an arm shifts no colour."""
     panel = measures.panel
-    return looks([series.label for series in panel.series], [series.label for series in panel.references])
+    own = [series.label for series in panel.series]
+    chosen = looks(panel.known or own, panel.known_baselines or [series.label for series in panel.references])
+    return {label: chosen[label] for label in own}
 
 
 def handles(measures: Measures) -> tuple[list[Line2D], list[str]]:

@@ -13,7 +13,7 @@ from analysis.text import joined, names, number, plural
 def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], ...]:
     """(term, explanation) pairs in the order of the page."""
     evaluate, measures = study.spec.evaluate, panels[0]
-    seeds = [len(series.runs) for series in measures.panel.series]
+    seeds = [len(series.runs) for one in panels for series in one.panel.series]
     found = [
         (
             "Accuracy",
@@ -79,6 +79,14 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
                 "Overall",
                 "Interquartile mean of the final accuracies of all runs, with a bootstrap that resamples seeds inside "
                 "each model and dataset.",
+            )
+        )
+        found.append(
+            (
+                "Differences over several models and datasets",
+                "Paired by seed and averaged inside each model and dataset, then over these with equal weight. They "
+                "and their held-out questions are taken as fixed: the 95 % t-interval covers new seeds, each model and "
+                "dataset with a variance of its own (Welch and Satterthwaite's degrees of freedom).",
             )
         )
     return tuple(found)

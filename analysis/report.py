@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ import jinja2
 from markupsafe import Markup
 
 from analysis import figures, result_tables, selected
-from analysis.artefacts import check_artefacts, make_artefacts
+from analysis.artefacts import answer_of, check_artefacts, make_artefacts
 from analysis.findings import Findings, derived_question, findings
 from analysis.measures import Measures
 from analysis.methods import methods
@@ -39,6 +39,12 @@ class Folded:
 
 Item = Table | Picture | Folded
 
+CROWDED = 8
+"""With more arms than this a panel shows those that run on every model and dataset; artefacts show all."""
+
+SEVERAL = 2
+"""With more panels than this their own sections are folded away, below what is said of all of them."""
+
 
 @dataclass(frozen=True)
 class Section:
@@ -52,13 +58,15 @@ class Section:
 
 @dataclass(frozen=True)
 class Part:
-    """One model and dataset. `prefix` begins its file names and anchors where a study has several."""
+    """One model and dataset. `prefix` begins its file names and anchors where a study has several; `left_out` says
+    which arms it does not show."""
 
     title: str
     prefix: str
     said: Findings
     summary: Picture
     sections: tuple[Section, ...]
+    left_out: str = ""
 
 
 def write_report(loaded: LoadedSpec, runs_dir: Path | str, out: Path | str, store_uri: str | None = None) -> Path:
@@ -81,22 +89,24 @@ def write_report(loaded: LoadedSpec, runs_dir: Path | str, out: Path | str, stor
     check_artefacts(spec.report.artefacts, str(loaded.path))
     study = load_study(spec, store_uri, Path(runs_dir) / "cache" / "artifacts")
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
-    parts = [_part(measures, len(panels) > 1) for measures in panels]
+    parts = [_shown(study, measures) for measures in panels]
     ending = _closing(study, panels)
     origin = provenance(study, _commands(loaded), public_address(resolve_store(store_uri)))
     content = {
         "name": spec.name,
         "question": derived_question(study),
+        "lead": answer_of(spec.report.artefacts, panels),
         "parts": parts,
+        "folded": len(parts) > SEVERAL,
         "ending": ending,
         "methods": methods(study, panels),
         "origin": origin,
         "spec_yaml": resolved_yaml(spec),
         "seeds": plural(len(spec.seeds), "seed"),
         "arms": plural(len(spec.arms), "arm"),
-        "planned": len(study.runs) + sum(status == "not run" for _, status in study.missing),
+        "planned": study.planned,
         "finished": sum(run.finished for run in study.runs),
-        "missing": result_tables.missing_table(study.missing) if study.missing else None,
+        "missing": result_tables.missing_table(study) if study.missing else None,
     }
     out.mkdir(parents=True, exist_ok=True)
     _clear(out)
@@ -108,6 +118,19 @@ def write_report(loaded: LoadedSpec, runs_dir: Path | str, out: Path | str, stor
         text = environment.get_template(f"{name}.j2").render(content)
         (out / name).write_text(re.sub(r"\n{3,}", "\n\n", text), encoding="utf-8")
     return out / "report.html"
+
+
+def _shown(study: Study, measures: Measures) -> Part:
+    """The part of a panel; of a crowded one with the arms alone that can be compared across panels."""
+    panel = measures.panel
+    few = panel.only(study.headline_arms)
+    if len(panel.series) <= CROWDED or not 0 < len(few.series) < len(panel.series):
+        return _part(measures, len(study.panels) > 1)
+    part = _part(Measures(few, study.spec.report.target), len(study.panels) > 1)
+    hidden = plural(len(panel.series) - len(few.series), "more arm")
+    where = "in the tables and figures beside the papers" if study.spec.report.artefacts else "not shown"
+    text = f"Shown are the arms that run on every model and dataset; {hidden} that ran here only are {where}."
+    return replace(part, left_out=text)
 
 
 def _part(measures: Measures, several: bool) -> Part:
@@ -178,11 +201,13 @@ def _only(drawn: dict[str, Picture], name: str) -> tuple[Picture, ...]:
 
 
 def _closing(study: Study, panels: Sequence[Measures]) -> tuple[Section, ...]:
-    """What stands after all parts: aggregates over several panels, and the papers' own tables and figures."""
+    """What is said of all panels together: aggregates over several, and the papers' own tables and figures."""
     sections = []
     if len(panels) > 1:
         text = "Runs of all models and datasets pooled, so that no single one decides."
-        sections.append(Section("Overall", "overall", (text,), (result_tables.overall_table(panels),)))
+        shown = [Measures(measures.panel.only(study.headline_arms)) for measures in panels]
+        shown = [measures for measures in shown if measures.panel.series] or list(panels)
+        sections.append(Section("Overall", "overall", (text,), (result_tables.overall_table(shown),)))
     names = study.spec.report.artefacts
     if names:
         text = (

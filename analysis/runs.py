@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -138,6 +138,15 @@ class Panel:
     series: tuple[Series, ...]
     baselines: Mapping[str, str] = field(default_factory=dict)  # label -> label of the series it is compared with
     main: str = "test"
+    known: tuple[str, ...] = ()  # labels of the whole study, in the order in which they get their colours
+    known_baselines: tuple[str, ...] = ()
+
+    def only(self, arms: Collection[str]) -> Panel:
+        """The same panel with the series of these arms, and of what they are compared with."""
+        kept = {series.label for series in self.series if series.arm in arms}
+        kept |= {self.baselines[label] for label in kept if label in self.baselines}
+        baselines = {label: other for label, other in self.baselines.items() if label in kept}
+        return replace(self, series=tuple(s for s in self.series if s.label in kept), baselines=baselines)
 
     @property
     def title(self) -> str:
@@ -178,6 +187,26 @@ class Study:
     missing: tuple[tuple[Place, str], ...]  # planned cells without a finished run, and what the store says of them
     baseline: str  # name of the baseline arm
 
+    @property
+    def planned(self) -> int:
+        """Runs that the spec asks for."""
+        return len(self.runs) + sum(status == "not run" for _, status in self.missing)
+
+    @property
+    def headline_arms(self) -> tuple[str, ...]:
+        """The arms that the spec runs on every model and dataset, whether they have run or not."""
+        return headline_arms(self.spec)
+
+
+def headline_arms(spec: Spec) -> tuple[str, ...]:
+    """The arms that a spec runs on every model and dataset."""
+    models, datasets = {model.label for model in spec.model}, {dataset.label for dataset in spec.dataset}
+    return tuple(
+        name
+        for name, arm in spec.arms.items()
+        if (arm.models is None or models <= set(arm.models)) and (arm.datasets is None or datasets <= set(arm.datasets))
+    )
+
 
 def build_study(spec: Spec, planned: Sequence[tuple[str, Place]], records: Sequence[RunRecord]) -> Study:
     """Match planned cells with stored runs by identity and group them.
@@ -215,6 +244,11 @@ def build_study(spec: Spec, planned: Sequence[tuple[str, Place]], records: Seque
     for model, dataset in dict.fromkeys((run.place.model, run.place.dataset) for run in finished):
         inside = [run for run in finished if (run.place.model, run.place.dataset) == (model, dataset)]
         panels.append(_panel(spec, model, dataset, inside, baseline))
+    everywhere, order = headline_arms(spec), list(spec.arms)
+    arm_of = {series.label: series.arm for panel in panels for series in panel.series}
+    labels = sorted(arm_of, key=lambda label: (arm_of[label] not in everywhere, order.index(arm_of[label])))
+    references = tuple(label for label in labels if arm_of[label] == baseline)
+    panels = [replace(panel, known=tuple(labels), known_baselines=references) for panel in panels]
     return Study(spec, tuple(panels), tuple(found), tuple(missing), baseline)
 
 

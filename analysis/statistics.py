@@ -130,6 +130,83 @@ def crossed_difference(differences: ArrayLike, level: float = LEVEL) -> Interval
     return Interval(mean, mean - half, mean + half, seeds)
 
 
+def pooled_mean(groups: Sequence[ArrayLike], level: float = LEVEL) -> Interval:
+    """Mean over fixed groups (here: model and dataset) of the mean of each, seeds being the replicates.
+
+    Args:
+        groups: independent values per group [seeds of that group]; NaN values are left out.
+
+    The groups are the conditions of the study and not a sample of others, so only the seeds inside each vary:
+    Var = sum_g s_g^2 / n_g / G^2, with Welch and Satterthwaite's degrees of freedom. Variances may differ between
+    groups. A group with a single value has no variance to give and is left out while others have two; where none has,
+    the mean of all comes without an interval. `n` is the number of values behind the mean.
+    """
+    found = [x for x in map(_finite, groups) if len(x)]
+    several = [x for x in found if len(x) > 1]
+    used = several or found
+    if not used:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    mean, n = float(np.mean([x.mean() for x in used])), sum(map(len, used))
+    if not several:
+        return Interval(mean, math.nan, math.nan, n)
+    parts = [(float(x.var(ddof=1)) / len(x) / len(used) ** 2, len(x) - 1) for x in used]
+    variance = sum(part for part, _ in parts)
+    if variance == 0.0:
+        return Interval(mean, mean, mean, n)
+    half = _quantile(variance**2 / sum(part**2 / df for part, df in parts), level) * math.sqrt(variance)
+    return Interval(mean, mean - half, mean + half, n)
+
+
+def pooled_deviation(groups: Sequence[ArrayLike], level: float = LEVEL) -> Interval:
+    """Standard deviation inside groups, from the pooled variance, with its chi-square interval.
+
+    Equal variances in all groups and normal values are taken for granted. `n` is the degrees of freedom; no interval
+    without any, and a deviation of zero has none either.
+    """
+    total, freedom = _within(groups)
+    if freedom == 0:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    value = math.sqrt(total / freedom)
+    if value == 0.0:
+        return Interval(0.0, math.nan, math.nan, freedom)
+    low, high = (float(stats.chi2.ppf(q, freedom)) for q in ((1 - level) / 2, (1 + level) / 2))
+    return Interval(value, math.sqrt(total / high), math.sqrt(total / low), freedom)
+
+
+def deviation_ratio(a: Sequence[ArrayLike], b: Sequence[ArrayLike], level: float = LEVEL) -> Interval:
+    """Pooled standard deviation of `a` over that of `b`, with the F interval of two independent normal samples.
+
+    `n` is the smaller of the two degrees of freedom. NaN where either side has no spread.
+    """
+    (top, above), (bottom, below) = _within(a), _within(b)
+    n = min(above, below)
+    if n == 0 or top == 0.0 or bottom == 0.0:
+        return Interval(math.nan, math.nan, math.nan, n)
+    ratio = (top / above) / (bottom / below)
+    low, high = (float(stats.f.ppf(q, above, below)) for q in ((1 - level) / 2, (1 + level) / 2))
+    return Interval(math.sqrt(ratio), math.sqrt(ratio / high), math.sqrt(ratio / low), n)
+
+
+def _within(groups: Sequence[ArrayLike]) -> tuple[float, int]:
+    """(sum of squares inside groups, its degrees of freedom)."""
+    several = [x for x in map(_finite, groups) if len(x) > 1]
+    return float(sum(((x - x.mean()) ** 2).sum() for x in several)), sum(len(x) - 1 for x in several)
+
+
+def pooled_correlation(correlations: Sequence[Interval], level: float = LEVEL) -> Interval:
+    """Mean of independent rank correlations on the scale of Fisher's z, from their own intervals at that level.
+
+    Those without an interval are left out. `n` is the number of pairs behind all of them.
+    """
+    known = [one for one in correlations if one.known]
+    if not known:
+        return Interval(math.nan, math.nan, math.nan, 0)
+    middle = float(np.mean([math.atanh(one.value) for one in known]))
+    halves = [(math.atanh(one.high) - math.atanh(one.low)) / 2 for one in known]
+    half = math.sqrt(sum(h**2 for h in halves)) / len(known)
+    return Interval(math.tanh(middle), math.tanh(middle - half), math.tanh(middle + half), sum(one.n for one in known))
+
+
 def probability_of_improvement(a: ArrayLike, b: ArrayLike) -> float:
     """Chance that a random run of `a` beats a random run of `b`; ties count half (Agarwal et al. 2021, eq. 2)."""
     x, y = _finite(a), _finite(b)

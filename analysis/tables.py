@@ -10,6 +10,9 @@ from pathlib import Path
 
 import pandas as pd
 
+LONG = 32
+"""Characters from which a cell of words may break over lines."""
+
 
 @dataclass(frozen=True)
 class Table:
@@ -69,8 +72,8 @@ class Table:
         head = "".join(f'<th scope="col"{self._align(i)}>{as_html(cell)}</th>' for i, cell in enumerate(self.header))
         lines = []
         for index, row in enumerate(self.rows):
-            cells = [f'<th scope="row">{_cell(row[0])}</th>']
-            cells += [f"<td{self._align(i)}>{_cell(cell)}</td>" for i, cell in enumerate(row[1:], start=1)]
+            cells = [f'<th scope="row"{self._align(0, row[0])}>{_cell(row[0])}</th>']
+            cells += [f"<td{self._align(i, cell)}>{_cell(cell)}</td>" for i, cell in enumerate(row[1:], start=1)]
             mark = ' class="reference"' if index in self.emphasis else ""
             lines.append(f"<tr{mark}>{''.join(cells)}</tr>")
         return (
@@ -85,8 +88,10 @@ class Table:
         (folder / f"{self.name}.tex").write_text(self.latex(), encoding="utf-8")
         self.data.to_csv(folder / f"{self.name}.csv", index=False, lineterminator="\n")
 
-    def _align(self, column: int) -> str:
-        return "" if column < self.left else ' class="number"'
+    def _align(self, column: int, cell: str = "") -> str:
+        if column >= self.left:
+            return ' class="number"'
+        return ' class="words"' if len(cell) > LONG else ""
 
 
 def _pipe(cells: Sequence[str], escape: bool = True) -> str:

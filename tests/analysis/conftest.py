@@ -14,7 +14,8 @@ from analysis.report import write_report
 from repro.tracking.client import open_client
 from tests.analysis.synthetic import QUICKSTART, Store, make_study
 
-ARTEFACTS = ["dots_rr.table_1", "dots_rr.figure_4", "ufo_rl.table_4", "ufo_rl.table_5", "ufo_rl.table_6"]
+ARTEFACTS = ["dots_rr.table_1", "dots_rr.figure_4"]
+ARTEFACTS += [f"ufo_rl.{item}" for item in ("figure_1", *(f"table_{number}" for number in range(1, 7)), "ablations")]
 
 
 @pytest.fixture(scope="session")

@@ -44,6 +44,10 @@ class Behaviour:
     difficulty: tuple[float, float] = (3.0, 3.0)  # mean true steps of what is chosen, at the first and last step
     status: str = "finished"
     truth: bool = True  # whether the task knows the true difficulty
+    shifts: Mapping[str, float] | None = None  # label of a model or dataset -> added to its final accuracies
+    agreement: float = 1.0  # how far the confidence follows the pass rate: 1 exactly, 0 not at all
+    sampling_seconds: float = 3.0  # what K samples of the whole pool cost
+    absent: tuple[str, ...] = ()  # labels of models, datasets or `seed 2` where the arm has not run
 
 
 @dataclass(frozen=True)
@@ -116,7 +120,8 @@ def make_study(
     runs_dir = folder / "runs"
     for cell in expand_study(loaded.spec):
         behaviour = arms[cell.cell.arm][1]
-        if behaviour.status == "todo":
+        labels = {cell.cell.model.label, cell.cell.dataset.label, f"seed {cell.cell.seed}"}
+        if behaviour.status == "todo" or labels & set(behaviour.absent):
             continue
         writer = _Writer(Journal(runs_dir / cell.identity), behaviour, cell.cell, questions, samples, base, exact)
         writer.write(cell.identity)
@@ -150,16 +155,35 @@ class _Writer:
         self._selection()
         self.ledger = {p: _amounts() for p in ("warm_start", "score", "probe", "rollout", "train", "evaluate")}
         if cell.selection.method == "confidence":
-            self.ledger["score"] |= {"scored_tokens": POOL * 12, "flops": POOL * 12e6, "seconds": 0.3}
+            self.ledger["score"] |= {
+                "scored_tokens": POOL * 12,
+                "flops": POOL * 12e6,
+                "seconds": 0.3,
+                "cpu_seconds": 0.3,
+            }
+        if cell.selection.method == "pass_rate":
+            tokens = POOL * cell.selection.samples * TOKENS
+            clocks = dict.fromkeys(("seconds", "cpu_seconds"), behaviour.sampling_seconds)
+            self.ledger["probe"] |= {"generated_tokens": tokens, "flops": 1e9, **clocks}
         self._evaluate(0, self.base)
-        for step in range(1, cell.train.steps + 1):
+        for step in range(1, self._steps() + 1):
             self._step(step)
             if step % cell.evaluate.every == 0:
                 index = step // cell.evaluate.every - 1
-                self._evaluate(step, behaviour.curve[index] + behaviour.jitter[cell.seed])
+                shifts = behaviour.shifts or {}
+                shift = sum(shifts.get(label, 0.0) for label in (cell.model.label, cell.dataset.label))
+                self._evaluate(step, behaviour.curve[index] + behaviour.jitter[cell.seed] + shift)
         journal.write_json("ledger.json", self.ledger)
         if behaviour.status == "finished":
             journal.finish({"steps": cell.train.steps})
+
+    def _steps(self) -> int:
+        """Steps of the run: those of the spec, or what its budget of epochs allows as far as its curve goes."""
+        budget = self.cell.budget
+        if budget is None or budget.epochs is None:
+            return int(self.cell.train.steps)
+        allowed = max(1, round(budget.epochs * self.behaviour.kept * POOL / QUESTIONS_PER_STEP))
+        return min(allowed, len(self.behaviour.curve) * self.cell.evaluate.every)
 
     def _base(self) -> None:
         greedy = {f"test-{i}": i < round((self.base + 0.15) * self.questions) for i in range(self.questions)}
@@ -184,12 +208,16 @@ class _Writer:
         )
         kept = ids[: max(QUESTIONS_PER_STEP, round(self.behaviour.kept * POOL))]
         steps_true = dict(zip(self.ids, map(int, self.true), strict=True))
+        noise = np.random.default_rng(1).normal(0, 0.4, POOL)
+        scores = self.behaviour.agreement * self.pool_rates + (1 - self.behaviour.agreement) * noise
+        confident = self.cell.selection.method == "confidence"
         self.journal.write_json(
             "selection.json",
             {
                 "method": self.cell.selection.method,
                 "pool": POOL,
                 "kept": kept,
+                "scores": dict(zip(self.ids, map(float, scores), strict=True)) if confident else None,
                 "steps_true": steps_true if self.behaviour.truth else {},
             },
         )

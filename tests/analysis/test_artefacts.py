@@ -83,23 +83,35 @@ def test_figure_4_shows_ours_beside_all_published_curves(measures: Measures):
         ({"method": "pass_rate", "band": {"low": 0.3, "high": 0.7, "scale": "value"}}, None, "pass_rate middle"),
         ({"method": "pass_rate", "band": {"center": 0.5}}, None, "pass_rate middle"),
         ({"method": "pass_rate", "band": {"center": 0.0}}, None, "pass_rate low"),
+        ({"method": "pass_rate", "band": {"end": "lowest"}}, None, "pass_rate low"),
+        ({"method": "confidence", "band": {"end": "highest"}}, None, "confidence high"),
+        ({"method": "confidence", "band": {"pass_rate": 0.5, "questions": 64}}, None, "confidence middle"),
+        ({"method": "confidence", "band": {"pass_rate": 0.1, "questions": 64}}, None, "confidence low"),
+        ({"method": "prompt_perplexity", "band": {"center": "mean"}}, None, None),
+        ({"method": "prompt_entropy", "band": {"center": "mean"}}, None, None),
+        ({"method": "curriculum", "by": "confidence"}, None, None),
     ],
 )
 def test_strategies_of_table_5_are_recognised(selection: dict[str, Any], replay: Any, expected: str | None):
     assert strategy(selection, replay) == expected
 
 
-def test_table_5_puts_the_start_policy_first_and_the_published_rows_last(measures: Measures):
+def test_table_5_has_strategies_as_rows_panels_as_columns_and_the_published_numbers_beside(measures: Measures):
     table = only(table_5([measures]))
-    assert [row[1] for row in table.rows] == [
+    assert [row[0] for row in table.rows] == [
         "start policy",
         "full data",
         "random subset",
         "middle of the confidence (UFO)",
-        "full data",
-        "UFO 10%",
     ]
-    assert table.data["accuracy"].iloc[-2:].tolist() == pytest.approx([0.9188, 0.9203])
+    assert table.header[3] == "tiny-96x2 on arithmetic, %"
+    assert [row[-1] for row in table.rows] == ["–", "91.88", "–", "92.03"]
+    ours = table.data.query("strategy == 'confidence middle' and model_data == 'tiny-96x2 on arithmetic'")
+    assert ours["accuracy"].item() == pytest.approx(measures.final("ufo").accuracy.value)
+    # One panel: the pooled difference is the paired one.
+    pooled = table.data.query("strategy == 'confidence middle' and model_data == 'all'")
+    by_seed = measures.final("ufo").difference_by_seed
+    assert by_seed is not None and pooled["difference_low"].item() == pytest.approx(by_seed.low)
     assert "Not run here: highest confidence" in table.caption and "random subset" not in table.caption
 
 
@@ -118,7 +130,7 @@ def test_table_6_compares_training_time_with_and_without_scoring(measures: Measu
 
 
 def test_every_artefact_is_in_the_synthetic_report():
-    assert set(ASKED) == set(ARTEFACTS)
+    assert set(ASKED) <= set(ARTEFACTS)
 
 
 def test_unknown_published_names_are_errors():

@@ -28,7 +28,7 @@ def test_the_report_opens_whole_on_a_phone_and_on_a_desk(page: Page, report: Pat
     page.open(report.as_uri(), width)
     assert page.evaluate("innerWidth") == width
     pictures = page.evaluate("[...document.images].map(i => [i.alt.slice(0, 30), i.complete && i.naturalWidth])")
-    assert len(pictures) == 9
+    assert len(pictures) == 11
     assert [alt for alt, loaded in pictures if not loaded] == []
     overflowing = """[...document.querySelectorAll('body *')]
         .filter(e => !e.closest('.scroll, pre, svg') && e.getBoundingClientRect().right > innerWidth + 0.5)

@@ -1,0 +1,201 @@
+"""What the UFO-RL artefacts ask of arms: which may be compared, what they kept, and how they differ from full data."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from analysis.measures import Measures
+from analysis.runs import SPEND, Series
+from analysis.statistics import Interval, paired_difference
+from analysis.text import NOTHING, number
+
+NOT_IN_PAPER = "The paper has no such comparison, so nothing published stands beside it."
+HOW = (
+    "Accuracy: mean and 95 % t-interval over seeds; difference to full data: 95 % interval over seeds and test "
+    "questions, paired (over seeds alone where full data is not the study's baseline)."
+)
+
+Group = list[Series]
+
+TARGETS = {
+    "final_answer": "final answer",
+    "solution": "full solution",
+    "greedy_response": "greedy response",
+}
+LABEL_FREE = {"prompt_perplexity": "prompt perplexity", "prompt_entropy": "prompt entropy"}
+
+
+def budget(series: Series) -> dict[str, float]:
+    """Where an arm stops in place of `train.steps`, e.g. {"epochs": 1}; {} where it runs its steps."""
+    found = series.cell.get("budget") or {}
+    return {kind: value for kind, value in found.items() if value is not None}
+
+
+def conditions(series: Series, with_budget: bool = True) -> str:
+    """What two arms must share to differ in their selection alone: budget, replay, axes other than selection's."""
+    axes = {path: value for path, value in series.axis.items() if "selection" not in path}
+    return json.dumps([budget(series) if with_budget else {}, bool(series.replay), axes], sort_keys=True)
+
+
+def comparable(measures: Measures) -> list[Series]:
+    """The arms that run under the conditions of the baseline (of the first arm where it has no runs)."""
+    panel = measures.panel
+    first = next(iter(panel.references or panel.series))
+    return [series for series in panel.series if conditions(series) == conditions(first)]
+
+
+def full_of(measures: Measures, series: Series) -> Series | None:
+    """Uniform training on the whole pool under the conditions of `series`; None where there is none."""
+    same = [one for one in measures.panel.series if conditions(one) == conditions(series)]
+    found = [one for one in same if one.selection["method"] == "uniform"]
+    reference = measures.panel.baseline_of(series)
+    return reference if reference in found else next(iter(found), None)
+
+
+def difference_to_full(measures: Measures, series: Series) -> Interval | None:
+    """Accuracy minus that of full data: seeds x problems where full is the baseline, else pairs of seeds; None for
+    full itself and where there is nothing to compare with."""
+    full = full_of(measures, series)
+    if full is None or full.label == series.label:
+        return None
+    if full == measures.panel.baseline_of(series):
+        return measures.final(series.label).difference
+    return paired(measures, series, full)
+
+
+def paired(measures: Measures, a: Series, b: Series) -> Interval | None:
+    """Accuracy of `a` minus `b` with a t-interval over the seeds they share; None without any."""
+    scores = [dict(zip(one.seeds, measures.final(one.label).per_seed, strict=True)) for one in (a, b)]
+    shared = [seed for seed in a.seeds if seed in scores[1]]
+    if not shared:
+        return None
+    return paired_difference([scores[0][seed] for seed in shared], [scores[1][seed] for seed in shared])
+
+
+# ---------------------------------------------------------------- selections
+
+
+def chosen(series: Series) -> list[str]:
+    """Ids of the questions that the arm trains on (first seed), [] where the store does not say."""
+    return list(series.runs[0].json("selection.json").get("kept") or ())
+
+
+def scores(series: Series) -> dict[str, float]:
+    """{id: score} of an offline selection, {} where the store has none."""
+    return dict(series.runs[0].json("selection.json").get("scores") or {})
+
+
+def centre_value(series: Series) -> float:
+    """The score around which the arm kept its questions, NaN where the store does not say."""
+    found = series.runs[0].json("selection.json").get("centre")
+    return float(found) if isinstance(found, int | float) else math.nan
+
+
+def pool_rates(measures: Measures) -> tuple[dict[str, float], int, int]:
+    """({id: pass rate of the start policy}, samples per question, questions of the whole pool); ({}, 0, 0) without."""
+    for series in measures.panel.series:
+        for run in series.runs:
+            pool = run.json("base.json").get("pool") or {}
+            if pool.get("pass_rates"):
+                rates = dict(pool["pass_rates"])
+                return rates, int(pool["samples"]), int(pool.get("questions") or len(rates))
+    return {}, 0, 0
+
+
+def rates_of(measures: Measures, series: Series) -> np.ndarray:
+    """Pass rates of what an arm kept, as far as known: its own measurement where it selects by one, else the pool's."""
+    own = scores(series) if series.selection["method"] == "pass_rate" else {}
+    known: Mapping[str, float] = own or pool_rates(measures)[0]
+    return np.array([known[question] for question in chosen(series) if question in known], float)
+
+
+def band(series: Series) -> dict[str, Any]:
+    return dict(series.selection.get("band") or {"center": "mean"})
+
+
+def fraction(series: Series) -> float:
+    """Share of the pool that is kept, NaN where the selection has no such setting."""
+    found = series.selection.get("fraction")
+    return float(found) if found is not None else math.nan
+
+
+def centre_name(series: Series) -> str | None:
+    """How an arm sets the centre of its band, None for a band without one."""
+    found = band(series)
+    if "pass_rate" in found:
+        return f"where the pass rate is {number(float(found['pass_rate']), 2)}"
+    if "center" not in found:
+        return None
+    return str(found["center"]) if isinstance(found["center"], str) else f"{found['center']:g}"
+
+
+def target_name(series: Series) -> str:
+    """What the confidence is in, with the prompt where it is not the rollouts'."""
+    selection = series.selection
+    name = TARGETS.get(selection.get("target", "final_answer"), str(selection.get("target")))
+    return f"{name}, {selection['prompt']} prompt" if selection.get("prompt") else name
+
+
+def quantile_band(series: Series, method: str, widest: float = 1.0) -> tuple[float, float] | None:
+    """(low, high) of a band by quantiles of `method`'s score, None for anything else or a wider band."""
+    found = band(series)
+    if series.selection["method"] != method or found.get("scale") != "quantile":
+        return None
+    low, high = float(found["low"]), float(found["high"])
+    return (low, high) if high - low <= widest + 1e-9 else None
+
+
+def amount_of(measures: Measures, series: Series, quantity: str) -> float:
+    """Mean of one amount per run over everything but evaluation."""
+    return sum(measures.cost(series.label, phase, quantity) for phase in SPEND)
+
+
+def seeds_said(series: Iterable[Series]) -> str:
+    """`n = 3 seeds`, or `n = 2 to 3 seeds` where arms differ."""
+    counts = sorted({len(one.runs) for one in series})
+    if not counts:
+        return "n = 0 seeds"
+    said = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    return f"n = {said} seed{'' if said == '1' else 's'}"
+
+
+def matched_on(series: Iterable[Series]) -> str:
+    """What the compared arms have in common: `steps`, or the kind of budget they stop at."""
+    kinds = sorted({kind for one in series for kind in budget(one)})
+    return " and ".join(kinds) or "steps"
+
+
+# ---------------------------------------------------------------- groups of arms
+
+
+def groups(arms: Sequence[Series], same: Callable[[Series], object], varies: Callable[[Series], object]) -> list[Group]:
+    """Arms that agree in `same` and take two or more values of `varies`, in the order of the spec."""
+    found: dict[str, Group] = {}
+    for series in arms:
+        found.setdefault(json.dumps(same(series), sort_keys=True), []).append(series)
+    return [group for group in found.values() if len({str(varies(series)) for series in group}) > 1]
+
+
+def confidences(measures: Measures) -> Group:
+    """Arms around a centre of the confidence, under the conditions of the baseline."""
+    return [s for s in comparable(measures) if s.selection["method"] == "confidence" and centre_name(s) is not None]
+
+
+def sized(measures: Measures, method: str, size: float) -> Group:
+    """Arms of one method that keep the same share of the pool; of pass rate the middle only."""
+    return [
+        s
+        for s in comparable(measures)
+        if s.selection["method"] == method
+        and math.isclose(fraction(s), size, rel_tol=1e-9)
+        and (method != "pass_rate" or centre_name(s) is not None)
+    ]
+
+
+def percent_of(share: float) -> str:
+    return NOTHING if math.isnan(share) else f"{100 * share:g}"
