@@ -207,7 +207,12 @@ def claims(panels: Sequence[Measures]) -> tuple[Claim, ...]:
         return ours, control if ours else ()
 
     fewer = against(full, [ufo], zeros)
+
+    def panels_of(label: str | None) -> int:
+        return sum(find(measures, label) is not None for measures in panels)
+
     rivals = [arms[name] for name in arms if name not in ("full", "pass_rate low")]
+    rivals = [label for label in rivals if panels_of(label) >= panels_of(hardest)]
     epochs, steps = saved("epochs"), saved("steps")
     control = against(random, [full])
     table = published_table("ufo_rl", "table_5").set_index("arm")["value"]
