@@ -12,17 +12,16 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from repro.errors import UserError
-from repro.selection import confidence
 from repro.selection.passes import (
     PassCost,
     Progress,
     Stopwatch,
     frozen,
-    hidden_states,
     length_batches,
     right_padded,
     token_budget_of,
 )
+from repro.selection.target_logits import target_logits, target_places
 
 if TYPE_CHECKING:
     import torch
@@ -81,12 +80,12 @@ def score_prompts(
     sums = np.zeros((len(ids), 2))  # (N, 2): log-probs and entropies over the question
     padded, done = 0, 0
     with frozen(model):
-        logits_of = _logits_of(model, ids[int(lengths.argmin())])
+        logits_of = target_logits(model, ids[int(lengths.argmin())])
         for batch in length_batches(lengths, token_budget_of(model) if token_budget is None else token_budget):
             tokens = right_padded([ids[i] for i in batch], pad)  # (rows, longest)
-            rows, places = confidence._target_places(lengths[batch], counts[batch])  # (M,)
+            rows, places = target_places(lengths[batch], counts[batch])  # (M,)
             labels = torch.from_numpy(tokens[rows, places]).to(model.device)  # (M,)
-            values = _measured(logits_of(tokens, rows, places), labels).double().cpu().numpy()  # (M, 2)
+            values = _measured(logits_of(tokens, rows, places, None), labels).double().cpu().numpy()  # (M, 2)
             for column in (0, 1):
                 sums[batch, column] = np.bincount(rows, weights=values[:, column], minlength=len(batch))
             padded += tokens.size
@@ -127,35 +126,3 @@ def _measured(pieces: Iterator[torch.Tensor], labels: torch.Tensor) -> torch.Ten
         out.append(torch.stack([log_probs.gather(1, label).squeeze(1), entropy], dim=1))
         start += len(logits)
     return torch.cat(out)
-
-
-Logits = Callable[[np.ndarray, np.ndarray, np.ndarray], "Iterator[torch.Tensor]"]
-"""(tokens (rows, longest), rows (M,), places (M,)) -> the logits (M, vocabulary) that predict them, in pieces."""
-
-
-def _logits_of(model: PreTrainedModel, probe: Sequence[int]) -> Logits:
-    """The output layer on the scored positions alone where that gives the model's logits, else the whole model's.
-
-    As for the confidence: some architectures scale or cap logits after the output layer, and one text decides.
-    """
-    import torch
-
-    head = model.get_output_embeddings()
-
-    def by_layer(tokens: np.ndarray, rows: np.ndarray, places: np.ndarray) -> Iterator[torch.Tensor]:
-        states = hidden_states(model, tokens)  # (rows, longest, width)
-        predicting = states[torch.from_numpy(rows), torch.from_numpy(places - 1)]  # (M, width)
-        size = max(1, confidence.LOGIT_CELLS // model.config.get_text_config().vocab_size)
-        return (head(part) for part in predicting.split(size))
-
-    def by_model(tokens: np.ndarray, rows: np.ndarray, places: np.ndarray) -> Iterator[torch.Tensor]:
-        columns, nth = np.unique(places - 1, return_inverse=True)
-        batch, keep = (torch.from_numpy(array).to(model.device) for array in (tokens, columns))
-        logits = model(input_ids=batch, use_cache=False, logits_to_keep=keep).logits  # (rows, columns, vocabulary)
-        yield logits[torch.from_numpy(rows), torch.from_numpy(nth)]
-
-    ids = right_padded([probe], 0)
-    ours = head(hidden_states(model, ids)).float()  # (1, tokens, vocabulary)
-    theirs = model(input_ids=torch.from_numpy(ids).to(model.device), use_cache=False).logits.float()
-    same = bool((ours - theirs).abs().max() <= 1e-4 * theirs.abs().max())
-    return by_layer if same else by_model
