@@ -123,9 +123,10 @@ class PolicyResources:
         return self.sampler.completions(problems, samples, train.temperature, train.top_p, seed, "probe")[1]
 
     def _enter(self, ledger: Ledger, cost: PassCost) -> None:
-        """A teacher-forced pass in the ledger: every token of it was scored."""
-        flops = self.sampler.flop_counter.forward(cost.lengths)
-        ledger.add("score", scored_tokens=cost.prompt_tokens + cost.scored_tokens, flops=flops)
+        """A teacher-forced pass in the ledger: every token that it computed, a head that all texts share once."""
+        counter, texts = self.sampler.flop_counter, len(cost.lengths)
+        flops = counter.forward(cost.lengths) - max(0, texts - 1) * counter.forward([cost.shared_tokens])
+        ledger.add("score", scored_tokens=cost.computed_tokens, flops=flops)
 
     def _score(self, target: Target, prompt: Literal["paper"] | None) -> tuple[Scored, Cost]:
         measured, policy = Ledger(), self.policy

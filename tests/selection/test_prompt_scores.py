@@ -11,7 +11,7 @@ from transformers import CohereConfig, CohereForCausalLM, Qwen2Config, Qwen2ForC
 
 from repro.errors import UserError
 from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
-from repro.selection import confidence
+from repro.selection import target_logits
 from repro.selection.prompt_scores import score_prompts
 from repro.tasks.prompts import render_prompt
 
@@ -181,7 +181,7 @@ def test_batches_and_pieces_of_logits_change_nothing_but_rounding(model, chat, m
 
     whole = scores(token_budget=100_000)
     alone = scores(token_budget=1)
-    monkeypatch.setattr(confidence, "LOGIT_CELLS", 3 * len(chat))  # three positions at a time
+    monkeypatch.setattr(target_logits, "LOGIT_CELLS", 3 * len(chat))  # three positions at a time
     pieces = scores(token_budget=100_000)
     for other in (alone, pieces):
         np.testing.assert_allclose(other.perplexity, whole.perplexity, rtol=1e-5)

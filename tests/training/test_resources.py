@@ -16,6 +16,7 @@ import pytest
 import torch
 
 from repro.cache import Cache
+from repro.models.flops import FlopCounter
 from repro.models.policy import Policy
 from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
@@ -24,6 +25,7 @@ from repro.spec.models import ModelSpec, TinyModel
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.spec.selections import Uniform
 from repro.tasks.datasets import dataset_digest
+from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 from repro.training.randomness import PASS_RATE, derive_seed
@@ -102,12 +104,30 @@ def test_another_run_reads_the_same_values_and_pays_the_same(make: Any, passes: 
     assert {phase: paid(first, phase) for phase in ("score", "probe")} == spent  # a run pays once
 
 
-def test_everything_that_changes_the_values_is_in_the_key(make: Any, tmp_path: Path) -> None:
-    resources = make()
-    tokenizer = character_tokenizer()  # of bytes: no prompt is lost on it
+def with_chat(resources: PolicyResources) -> PolicyResources:
+    """The same with a tokenizer of bytes, on which no system prompt is lost, and a chat template."""
+    tokenizer = character_tokenizer()
     tokenizer.chat_template = "{% for m in messages %}{{ m.content }}{% endfor %}="
     resources.policy.tokenizer = tokenizer
     resources.policy.model = build_tiny(TinyModel(width=24, layers=2, heads=3), tokenizer, 999).eval()
+    return resources
+
+
+def test_a_system_prompt_that_all_texts_share_is_paid_for_once(make: Any) -> None:
+    resources = with_chat(make())
+    counter = resources.sampler.flop_counter = FlopCounter.of(resources.policy.model)
+    resources.confidences("final_answer", "paper")
+    opening = len(UFO_RL_SYSTEM_PROMPT)
+    own = [len(f"{p.question}=<answer> {p.answer}") for p in resources.data.train]
+    spent = paid(resources, "score")
+    assert spent["scored_tokens"] == pytest.approx(opening + sum(own), abs=len(own))  # questions may begin alike
+    rows = [opening + length for length in own]
+    once = counter.forward(rows) - (len(rows) - 1) * counter.forward([opening])
+    assert spent["flops"] == pytest.approx(once, rel=0.02) and spent["flops"] < counter.forward(rows) / 5
+
+
+def test_everything_that_changes_the_values_is_in_the_key(make: Any, tmp_path: Path) -> None:
+    resources = with_chat(make())
     values = [resources.confidences(target, prompt) for target in TARGETS for prompt in (None, "paper")]
     assert all(not np.array_equal(one, other) for one, other in combinations(values, 2))
     for samples, indices in ((2, None), (3, None), (2, [1, 2]), (2, [2, 1]), (2, [1, 3])):
