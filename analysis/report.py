@@ -214,7 +214,8 @@ def _closing(study: Study, panels: Sequence[Measures]) -> tuple[Section, ...]:
             "The papers' own tables and figures from these runs. Published numbers come from other policies and data."
         )
         sections.append(Section("Beside the papers", "papers", (text,), tuple(make_artefacts(names, panels))))
-    return tuple(sections)
+    # Above folded panels the papers' artefacts come first: they carry the answer.
+    return tuple(reversed(sections) if len(panels) > SEVERAL else sections)
 
 
 def _items(parts: Sequence[Part], ending: Sequence[Section], missing: Any, origin: Provenance) -> list[Table | Picture]:

@@ -91,7 +91,7 @@ class Table:
     def _align(self, column: int, cell: str = "") -> str:
         if column >= self.left:
             return ' class="number"'
-        return ' class="words"' if len(cell) > LONG else ""
+        return f' class="words{" many" if len(cell) > 3 * LONG else ""}"' if len(cell) > LONG else ""
 
 
 def _pipe(cells: Sequence[str], escape: bool = True) -> str:
@@ -99,9 +99,9 @@ def _pipe(cells: Sequence[str], escape: bool = True) -> str:
 
 
 def _cell(text: str) -> str:
-    """HTML of a cell: a trailing `[low, high]` becomes a span of its own."""
+    """HTML of a cell: a trailing `[low, high]` becomes a span of its own, unless it is one of several."""
     found = re.fullmatch(r"(.*?)\s*(\[[^\]]*\])", text)
-    if not found:
+    if not found or len(text) > LONG:
         return as_html(text)
     return f'{as_html(found[1])} <span class="interval">{as_html(found[2])}</span>'
 

@@ -247,15 +247,15 @@ def _both(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
 
 def table(panels: Sequence[Measures]) -> list[Table | Picture]:
     """One row per claim."""
-    header = ["claim", "verdict", "published", "measured here", "holds if", "models × data", "in favour"]
+    header = ["claim", "verdict", "measured here", "in favour", "holds if", "published"]
     rows, data = [], []
     for claim in claims(panels):
         clear, all_panels = claim.in_favour
         told = [f"{effect.name}: {effect.text()}" for effect in claim.effects]
         told += [f"for comparison {effect.name}: {effect.text()}" for effect in claim.beside]
-        rows.append([sentence(claim.short)[:-1], f"**{claim.verdict}**", claim.published, "; ".join(told) or NOTHING])
-        rows[-1] += [_rule(claim), str(all_panels) if all_panels else NOTHING]
-        rows[-1] += [f"{clear} of {all_panels}" if all_panels else NOTHING]
+        favour = f"{clear} of {all_panels}" if all_panels else NOTHING
+        row = [sentence(claim.short)[:-1], f"**{claim.verdict}**", "; ".join(told) or NOTHING, favour]
+        rows.append([*row, _rule(claim), claim.published])
         for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
             record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
             record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
@@ -271,7 +271,7 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
         "datasets whose own interval lies above the bar. Claims are judged one by one, with no correction for their "
         "number."
     )
-    return [Table("ufo_rl.claims", "UFO-RL: what holds here", header, rows, pd.DataFrame(data), caption, 5)]
+    return [Table("ufo_rl.claims", "UFO-RL: what holds here", header, rows, pd.DataFrame(data), caption, 6)]
 
 
 def _rule(claim: Claim) -> str:
@@ -333,7 +333,7 @@ def _control(found: Mapping[str, Claim]) -> list[str]:
     matches, random = found.get("matches_full"), found.get("beats_random")
     if matches is not None and matches.beside:
         control = matches.beside[0]
-        text = f"A random subset of the same size ended {control.text()} from full data"
+        text = f"A random subset of the same size ended at {control.text()} against full data"
         if matches.verdict == "holds" and control.pooled.clear_of(matches.bar) > 0 and random is not None:
             text += (
                 ", so it matches as well, and UFO adds to it"

@@ -43,10 +43,10 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
     ours = {"full data": "full", "UFO 10%": "confidence middle"}
     theirs = {ours[str(row.arm)]: row for row in published.itertuples() if str(row.arm) in ours}
     place = joined(list(dict.fromkeys(f"{row.model}, {row.dataset}" for row in published.itertuples())))
-    header = ["strategy", "arm", "questions", *(f"{measures.panel.title}, %" for measures in panels)]
-    header += ["vs full data, all, points", f"published: {place}, %"]
+    header = ["strategy", "arm", "questions", "vs full data, points", f"published: {place}, %"]
+    header += [f"{measures.panel.title}, %" for measures in panels]
     starts = [measures.start.sampled for measures in panels]
-    rows = [["start policy", NOTHING, NOTHING, *(spread(start, 100) for start in starts), NOTHING, NOTHING]]
+    rows = [["start policy", NOTHING, NOTHING, NOTHING, NOTHING, *(spread(start, 100) for start in starts)]]
     data: list[dict[str, object]] = [
         {"model_data": measures.panel.title, "strategy": "start", **numbers("accuracy", start)}
         for measures, start in zip(panels, starts, strict=True)
@@ -66,8 +66,8 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
             cells.append(spread(accuracy, 100))
             record = {"model_data": measures.panel.title, "strategy": name, "arm": label, "questions": kept(series)}
             data.append(record | numbers("accuracy", accuracy) | numbers("difference", own))
-        row = [STRATEGIES[name], f"`{label}`", questions, *cells, points(pooled.pooled) if pooled else NOTHING]
-        rows.append([*row, number(float(theirs[name].value), 2) if name in theirs else NOTHING])
+        row = [STRATEGIES[name], f"`{label}`", questions, points(pooled.pooled) if pooled else NOTHING]
+        rows.append([*row, number(float(theirs[name].value), 2) if name in theirs else NOTHING, *cells])
         if pooled:
             data.append({"model_data": "all", "strategy": name, "arm": label, **numbers("difference", pooled.pooled)})
     for name, one in theirs.items():
@@ -94,8 +94,8 @@ def _stops(panels: Sequence[Measures], arms: dict[str, str]) -> str:
 
 def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
     """What it costs to find out which questions to train on, once per way of finding out."""
-    header = ["model, data", "how", "arm", "engine", "K", "scored tokens", "generated tokens", "FLOPs", "seconds"]
-    header += ["of training time, %", "K samples ÷ this, seconds"]
+    header = ["model, data", "how", "arm", "engine", "K", "seconds", "K samples ÷ this", "of training time, %"]
+    header += ["scored tokens", "generated tokens", "FLOPs"]
     rows: list[list[str]] = []
     data: list[dict[str, object]] = []
     for measures in panels:
@@ -117,8 +117,8 @@ def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
             )
             more = f" and {len(found) - 1} more" if len(found) > 1 else ""
             rows.append([measures.panel.title, way, f"`{series.label}`{more}", engine or NOTHING, str(k or NOTHING)])
-            rows[-1] += [*(amount(spent[q]) for q in quantities), seconds(spent["seconds"]), number(100 * share)]
-            rows[-1].append(_times(ratio))
+            rows[-1] += [seconds(spent["seconds"]), _times(ratio), number(100 * share)]
+            rows[-1] += [amount(spent[q]) for q in quantities]
             data.append({"model_data": measures.panel.title, "how": way, "arm": series.label, "engine": engine, "K": k})
             data[-1] |= {**spent, "share_of_seconds": share, "ratio_of_seconds": ratio}
     ours = len(rows)
@@ -128,7 +128,8 @@ def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
         timed, value = row.metric == "scoring_seconds", float(row.value)
         place = f"{row.model}, {row.dataset} (published)" if timed else "largest (published)"
         ratio = (math.nan if value == slowest else slowest / value) if timed else value
-        rows.append([place, str(row.arm), *[NOTHING] * 6, seconds(value) if timed else NOTHING, NOTHING, _times(ratio)])
+        told = [seconds(value) if timed else NOTHING, _times(ratio)]
+        rows.append([place, str(row.arm), NOTHING, NOTHING, NOTHING, *told, *[NOTHING] * 4])
         data.append({"model_data": place, "arm": str(row.arm), "ratio_of_seconds": ratio})
         data[-1] |= {"seconds": value} if timed else {}
     caption = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -16,6 +17,7 @@ from analysis.ufo_rl import strategy, table_4, table_5, table_6
 from tests.analysis.conftest import ARTEFACTS as ASKED
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store
+from tests.analysis.ufo_study import headline_arms
 
 
 @pytest.fixture(scope="module")
@@ -104,8 +106,8 @@ def test_table_5_has_strategies_as_rows_panels_as_columns_and_the_published_numb
         "random subset",
         "middle of the confidence (UFO)",
     ]
-    assert table.header[3] == "tiny-96x2 on arithmetic, %"
-    assert [row[-1] for row in table.rows] == ["–", "91.88", "–", "92.03"]
+    assert table.header[5:] == ["tiny-96x2 on arithmetic, %"]
+    assert [row[4] for row in table.rows] == ["–", "91.88", "–", "92.03"]
     ours = table.data.query("strategy == 'confidence middle' and model_data == 'tiny-96x2 on arithmetic'")
     assert ours["accuracy"].item() == pytest.approx(measures.final("ufo").accuracy.value)
     # One panel: the pooled difference is the paired one.
@@ -121,6 +123,29 @@ def test_table_4_counts_scores_and_probes(measures: Measures):
     assert ours.loc["ufo", "seconds"] == pytest.approx(0.3) and ours.loc["dots", "seconds"] == pytest.approx(40 * 0.05)
     assert ours.loc["dots", "generated_tokens"] == 40 * 64
     assert "full" not in ours.index and ours.loc["multi-sample accuracy", "seconds"] == 6827
+
+
+def test_table_4_compares_k_samples_with_a_single_pass(quick_study: Callable[..., Store]):
+    arms = {name: headline_arms()[name] for name in ("full", "ufo", "high_confidence", "pass_rate_mid")}
+    table = only(table_4([measure(quick_study(arms, questions=100))]))
+    assert [row[1] for row in table.rows[:2]] == ["single pass, final answer", "8 samples per question"]
+    ours = table.data.set_index("arm")
+    assert "`ufo` and 1 more" in table.rows[0] and ours.loc["ufo", "ratio_of_seconds"] == pytest.approx(3.0 / 0.3)
+    assert ours.loc["pass_rate_mid", "K"] == 8 and ours.loc["pass_rate_mid", "engine"] == "HF generate"
+    published = table.data["ratio_of_seconds"].dropna().tolist()[1:]
+    assert published == pytest.approx([6827 / 175, 185])
+
+
+def test_table_6_says_what_arms_are_matched_by_and_compares_like_with_like(quick_study: Callable[..., Store]):
+    arms = {name: arm for name, arm in headline_arms().items() if name in ("full", "ufo")}
+    epoch = {"budget": {"epochs": 1}}
+    arms |= {f"{name}_epoch": (arms[name][0] | epoch, arms[name][1]) for name in ("full", "ufo")}
+    ours = only(table_6([measure(quick_study(arms, questions=100))])).data.set_index("arm")
+    assert ours.loc["ufo", "matched_by"] == "8 steps" and ours.loc["ufo_epoch", "matched_by"] == "1 epoch"
+    # 64 questions are 8 steps of 0.5 s, 16 are 2; scoring takes 0.3 s
+    assert ours.loc["ufo_epoch", "ratio"] == pytest.approx(4.0)
+    assert ours.loc["ufo_epoch", "ratio_with_scoring"] == pytest.approx(4 / 1.3)
+    assert ours.loc["ufo", "ratio"] == pytest.approx(1.0) and ours.loc["ufo", "completion_tokens"] == pytest.approx(10)
 
 
 def test_table_6_compares_training_time_with_and_without_scoring(measures: Measures):

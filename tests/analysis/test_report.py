@@ -11,12 +11,16 @@ from pathlib import Path
 
 import pytest
 
-from analysis.report import write_report
+from analysis.figures import panel_looks
+from analysis.measures import Measures
+from analysis.report import _shown, write_report
 from analysis.selected import pictures
+from analysis.tables import Table
 from repro.errors import UserError
 from repro.spec.load import load_spec
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.ufo_study import SIX, changed, further_arms, headline_arms
 
 FULL = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.05, -0.05))
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
@@ -146,6 +150,40 @@ def test_several_models_an_axis_and_missing_cells_have_their_places(study: Calla
     assert [(row["arm"], row["status"]) for row in rows] == [("dots", "failed")] * 2
     assert (path.parent / "figures" / "tiny-96x2_arithmetic_axis_selection.fraction.png").exists()
     assert not outline.stack and len(outline.ids) == len(set(outline.ids))
+
+
+def test_a_study_of_many_panels_stopped_half_way_leads_with_its_answer(study: Callable[..., Store], tmp_path: Path):
+    arms = {name: arm for name, arm in headline_arms().items() if name in ("full", "ufo")}
+    arms = changed(arms, "full", absent=("seed 1",))
+    fields = {"model": SIX["model"], "report": {"artefacts": ["ufo_rl.claims"]}}
+    store = study(arms, seeds=2, questions=100, fields=fields)
+    path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
+    text, markdown = path.read_text(encoding="utf-8"), (path.parent / "report.md").read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert not outline.stack and len(outline.ids) == len(set(outline.ids))
+    assert all(target.startswith("#") and target[1:] in outline.ids for target in outline.targets)
+    assert "about UFO-RL checked here" in text.split("<h2>Answer</h2>")[1].split("</section>")[0]
+    assert text.count('<details class="part"') == 3 and "<summary>tiny-96x2 on arithmetic" in text
+    assert outline.headings.index("Beside the papers") < outline.headings.index("One by one")
+    assert markdown.index("UFO-RL: what holds here") < markdown.index("## tiny-96x2 on arithmetic")
+    rows = (path.parent / "tables" / "missing_cells.md").read_text(encoding="utf-8")
+    assert "| `full` | 3 not run | 3 pairs of model and data | 3 of 6 |" in rows
+    assert len(list(csv.DictReader((path.parent / "tables" / "missing_cells.csv").open()))) == 3
+
+
+def test_a_crowded_panel_shows_the_arms_of_all_panels_in_colours_that_stay(quick_study: Callable[..., Store]):
+    arms = changed(headline_arms() | further_arms(), "random", absent=("shuffle",))
+    found = quick_study(arms, seeds=1, questions=100, fields=SIX).read()
+    panels = [Measures(panel) for panel in found.panels]
+    crowded, other = panels[0], panels[1]
+    assert len(crowded.panel.series) == 15 and len(other.panel.series) == 6
+    part = _shown(found, crowded)
+    shown = next(item for item in part.sections[0].items if isinstance(item, Table))
+    assert [row[0] for row in shown.rows[1:]] == [f"`{arm}`" for arm in headline_arms()]
+    assert "8 more arms" in part.left_out and not _shown(found, other).left_out
+    looks, others = panel_looks(crowded), panel_looks(other)
+    assert "random" not in others and all(looks[label] == look for label, look in others.items())
+    assert len({look.color for label, look in looks.items() if label in headline_arms()}) == 7
 
 
 def test_a_task_without_known_difficulty_and_arms_without_predictor_leave_those_pictures_out(
