@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 LEVEL = 0.95
+SAMPLED = 3
+"""From this many models and datasets on, what is pooled over them speaks of others too."""
 RESAMPLES = 5000
 
 Array = NDArray[np.float64]
@@ -131,25 +133,33 @@ def crossed_difference(differences: ArrayLike, level: float = LEVEL) -> Interval
 
 
 def pooled_mean(groups: Sequence[ArrayLike], level: float = LEVEL) -> Interval:
-    """Mean over fixed groups (here: model and dataset) of the mean of each, seeds being the replicates.
+    """Mean over groups (here: model and dataset) of the mean of each, seeds being the replicates.
 
     Args:
-        groups: independent values per group [seeds of that group]; NaN values are left out.
+        groups: independent values per group [seeds of that group]; NaN values and empty groups are left out.
 
-    The groups are the conditions of the study and not a sample of others, so only the seeds inside each vary:
-    Var = sum_g s_g^2 / n_g / G^2, with Welch and Satterthwaite's degrees of freedom. Variances may differ between
-    groups. A group with a single value has no variance to give and is left out while others have two; where none has,
-    the mean of all comes without an interval. `n` is the number of values behind the mean.
+    With `SAMPLED` groups or more, they are taken for a sample of what else could have been tried: a t-interval over
+    their means, which also holds what varies inside them. With fewer the groups are fixed and only seeds vary:
+    Var = sum_g s_g^2 / n_g / G^2, with Welch and Satterthwaite's degrees of freedom, and no interval where a group has
+    a single value. `n` is the number of values behind the mean.
     """
     found = [x for x in map(_finite, groups) if len(x)]
-    several = [x for x in found if len(x) > 1]
-    used = several or found
-    if not used:
+    n = sum(map(len, found))
+    if len(found) >= SAMPLED:
+        over = t_interval([x.mean() for x in found], level)
+        return Interval(over.value, over.low, over.high, n)
+    return fixed_mean(found, level)
+
+
+def fixed_mean(groups: Sequence[ArrayLike], level: float = LEVEL) -> Interval:
+    """The same for groups that are fixed whatever their number: only seeds vary (see `pooled_mean`)."""
+    found = [x for x in map(_finite, groups) if len(x)]
+    if not found:
         return Interval(math.nan, math.nan, math.nan, 0)
-    mean, n = float(np.mean([x.mean() for x in used])), sum(map(len, used))
-    if not several:
+    mean, n = float(np.mean([x.mean() for x in found])), sum(map(len, found))
+    if min(map(len, found)) < 2:
         return Interval(mean, math.nan, math.nan, n)
-    parts = [(float(x.var(ddof=1)) / len(x) / len(used) ** 2, len(x) - 1) for x in used]
+    parts = [(float(x.var(ddof=1)) / len(x) / len(found) ** 2, len(x) - 1) for x in found]
     variance = sum(part for part, _ in parts)
     if variance == 0.0:
         return Interval(mean, mean, mean, n)
@@ -194,10 +204,15 @@ def _within(groups: Sequence[ArrayLike]) -> tuple[float, int]:
 
 
 def pooled_correlation(correlations: Sequence[Interval], level: float = LEVEL) -> Interval:
-    """Mean of independent rank correlations on the scale of Fisher's z, from their own intervals at that level.
+    """Mean of rank correlations on the scale of Fisher's z; `n` is the number of pairs behind all of them.
 
-    Those without an interval are left out. `n` is the number of pairs behind all of them.
+    With `SAMPLED` of them or more a t-interval over them; with fewer from their own intervals at that level, as if they
+    were independent, those without one left out.
     """
+    if len(correlations) >= SAMPLED:
+        over = t_interval([math.atanh(one.value) for one in correlations], level)
+        value, low, high = (math.tanh(bound) for bound in (over.value, over.low, over.high))
+        return Interval(value, low, high, sum(one.n for one in correlations))
     known = [one for one in correlations if one.known]
     if not known:
         return Interval(math.nan, math.nan, math.nan, 0)

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from analysis.runs import Series
 from analysis.statistics import (
     Interval,
     deviation_ratio,
+    fixed_mean,
     pooled_correlation,
     pooled_mean,
     rank_correlation,
@@ -44,20 +45,32 @@ Values = Callable[[Measures, Series], Mapping[int, float]]
 
 @dataclass(frozen=True)
 class Effect:
-    """One comparison over all panels. Points are shares in 0..1; `panels` holds the same by title of the panel."""
+    """One comparison over all panels. Points are shares in 0..1.
+
+    `panels` holds the same by title of the panel, `datasets` by dataset (its models fixed, seeds the replicates).
+    """
 
     name: str
     unit: Unit
     pooled: Interval
     panels: Mapping[str, Interval]
+    datasets: Mapping[str, Interval]
 
-    def text(self) -> str:
-        """`+1.2 points [0.3, 2.1]`."""
+    def text(self, interval: Interval | None = None) -> str:
+        """`+1.2 points [0.3, 2.1]`, of the pooled effect or of another interval of the same unit."""
+        of = self.pooled if interval is None else interval
         if self.unit == "points":
-            return f"{number(100 * self.pooled.value, sign=True)} points {brackets(self.pooled, 100, sign=True)}"
+            return f"{number(100 * of.value, sign=True)} points {brackets(of, 100, sign=True)}"
         if self.unit == "ratio":
-            return f"{number(self.pooled.value, 2)}× {brackets(self.pooled, digits=2)}"
-        return spread(self.pooled, digits=2)
+            return f"{number(of.value, 2)}× {brackets(of, digits=2)}"
+        return spread(of, digits=2)
+
+    @property
+    def apart(self) -> str:
+        """`arithmetic −1.0 points [−2.0, 0.0], shuffle ...`; empty where there is one dataset."""
+        if len(self.datasets) < 2:
+            return ""
+        return ", ".join(f"{name} {self.text(interval)}" for name, interval in self.datasets.items())
 
 
 @dataclass(frozen=True)
@@ -120,7 +133,22 @@ def difference(panels: Sequence[Measures], ours: str | None, theirs: str | None,
     if not found:
         return None
     own = {title: t_interval(pairs) for title, pairs in found.items()}
-    return Effect(f"`{ours}` − `{theirs}`", "points", pooled_mean(list(found.values())), own)
+    apart = _apart(panels, found, fixed_mean)
+    return Effect(f"`{ours}` − `{theirs}`", "points", pooled_mean(list(found.values())), own, apart)
+
+
+T = TypeVar("T")
+
+
+def _apart(
+    panels: Sequence[Measures], found: Mapping[str, T], pool: Callable[[list[T]], Interval]
+) -> dict[str, Interval]:
+    """What was found by title of panel, pooled inside each dataset."""
+    by_dataset: dict[str, list[T]] = {}
+    for measures in panels:
+        if measures.panel.title in found:
+            by_dataset.setdefault(measures.panel.dataset, []).append(found[measures.panel.title])
+    return {dataset: pool(values) for dataset, values in by_dataset.items()}
 
 
 def _time_saved(panels: Sequence[Measures], name: str, budget: str, size: float | None) -> Effect | None:
@@ -143,7 +171,8 @@ def _time_saved(panels: Sequence[Measures], name: str, budget: str, size: float 
     if not found:
         return None
     own_panels = {title: _exp(t_interval(logs)) for title, logs in found.items()}
-    return Effect(f"`{reference}` ÷ `{label}`", "ratio", _exp(pooled_mean(list(found.values()))), own_panels)
+    apart = {name: _exp(logs) for name, logs in _apart(panels, found, fixed_mean).items()}
+    return Effect(f"`{reference}` ÷ `{label}`", "ratio", _exp(pooled_mean(list(found.values()))), own_panels, apart)
 
 
 def _exp(interval: Interval) -> Interval:
@@ -165,7 +194,8 @@ def _tracks(panels: Sequence[Measures], label: str | None) -> Effect | None:
             found[measures.panel.title] = rho
     if not found:
         return None
-    return Effect("Spearman's rho", "correlation", pooled_correlation(list(found.values())), found)
+    pooled = pooled_correlation(list(found.values()))
+    return Effect("Spearman's rho", "correlation", pooled, found, _apart(panels, found, pooled_correlation))
 
 
 def _first(found: Iterable[Mapping[str, float] | None]) -> Mapping[str, float]:
@@ -183,7 +213,7 @@ def _steadier(panels: Sequence[Measures], full: str | None, ufo: str | None) -> 
             a.append(measures.final(one.label).per_seed)
             b.append(measures.final(other.label).per_seed)
             own[measures.panel.title] = deviation_ratio(a[-1:], b[-1:])
-    return Effect(f"SD `{full}` ÷ SD `{ufo}`", "ratio", deviation_ratio(a, b), own) if own else None
+    return Effect(f"SD `{full}` ÷ SD `{ufo}`", "ratio", deviation_ratio(a, b), own, {}) if own else None
 
 
 # ---------------------------------------------------------------- claims
@@ -265,9 +295,12 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
     caption = (
         "A claim holds where the 95 % interval of each of its effects lies above the bar, does not hold where one lies "
         "below it, and is undecided otherwise. 'Matches' means at most "
-        f"{number(100 * MARGIN, 0)} points lower; 'tracks' means Spearman's rho of {TRACKS:g} or more. Differences and "
-        "ratios are paired by seed, averaged inside each model and dataset, then over them; these and the held-out "
-        "questions are fixed, seeds vary (Welch and Satterthwaite). Times include scoring. In favour: models and "
+        f"{number(100 * MARGIN, 0)} points lower; 'tracks' means Spearman's rho of {TRACKS:g} or more (averaged as "
+        "Fisher's z). Differences and ratios are paired by seed and averaged inside each model and dataset. Over three "
+        "of these or more the interval is a t-interval over their means, so that it speaks of other models and data "
+        "too; over fewer, and by dataset, they are fixed and only seeds vary (Welch and Satterthwaite; rho: over the "
+        "models), so a dataset can be clear where the whole is "
+        "not. The held-out questions are the same for all arms. Times include scoring. In favour: models and "
         "datasets whose own interval lies above the bar. Claims are judged one by one, with no correction for their "
         "number."
     )
@@ -299,6 +332,9 @@ def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
         said.append(f"What does not hold: {_told(groups['does not hold'])}.")
     if groups["undecided"]:
         said.append(f"Left open by their intervals: {_told(groups['undecided'])}.")
+    apart = _disagreeing(found)
+    if apart:
+        said.append(f"The tasks disagree: {apart}.")
     said += _control({claim.key: claim for claim in found})
     seeds = sorted({len(series.runs) for measures in panels for series in measures.panel.series})
     runs = plural(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
@@ -325,6 +361,17 @@ def _short(claim: Claim) -> list[str]:
         effects = [min(effects, key=lambda effect: effect.pooled.value)]
     named = len(claim.effects) > 1
     return [f"{effect.name} {effect.text()}" if named else effect.text() for effect in effects]
+
+
+def _disagreeing(found: Sequence[Claim]) -> str:
+    """Claims on which one dataset alone would say something else than another, with each dataset's effect."""
+    told = []
+    for claim in found:
+        for effect in claim.effects:
+            verdicts = {verdict([interval], claim.bar) for interval in effect.datasets.values()}
+            if len(verdicts) > 1:
+                told.append(f"{claim.short} ({effect.name}: {effect.apart})")
+    return "; ".join(told)
 
 
 def _control(found: Mapping[str, Claim]) -> list[str]:

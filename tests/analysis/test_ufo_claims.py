@@ -11,7 +11,15 @@ import pytest
 from scipy import stats
 
 from analysis.measures import Measures
-from analysis.statistics import Interval, deviation_ratio, pooled_correlation, pooled_deviation, pooled_mean, t_interval
+from analysis.statistics import (
+    Interval,
+    deviation_ratio,
+    fixed_mean,
+    pooled_correlation,
+    pooled_deviation,
+    pooled_mean,
+    t_interval,
+)
 from analysis.ufo_claims import Claim, answer, claims, table, verdict
 from analysis.ufo_stability import table as stability
 from analysis.ufo_strategies import headline
@@ -40,31 +48,49 @@ def two(quick_study: Callable[..., Store]) -> Callable[..., list[Measures]]:
 # ---------------------------------------------------------------- pooling
 
 
-def test_one_group_pools_to_its_own_t_interval_and_a_single_value_is_left_out():
+def test_one_group_pools_to_its_own_t_interval_and_no_group_is_dropped():
     values = [0.1, 0.3, 0.2]
     own = t_interval(values)
-    for groups in ([values], [values, [0.9]]):
-        found = pooled_mean(groups)
-        assert (found.value, found.low, found.high) == pytest.approx((own.value, own.low, own.high))
-    alone = pooled_mean([[0.1], [0.3]])
-    assert alone.value == pytest.approx(0.2) and not alone.known
+    found = pooled_mean([values])
+    assert (found.value, found.low, found.high) == pytest.approx((own.value, own.low, own.high))
+    beside = pooled_mean([values, [0.9]])
+    assert beside.value == pytest.approx(0.55) and beside.n == 4
+    assert not beside.known, "one of two conditions has no spread to give"
+    assert pooled_mean([values, []]).n == 3
 
 
-def test_pooled_mean_is_welch_and_satterthwaite_by_hand():
+def test_pooled_mean_of_few_groups_is_welch_and_satterthwaite_by_hand():
     a, b = np.array([1.0, 2.0, 3.0]), np.array([10.0, 14.0])
     va, vb = a.var(ddof=1) / 3 / 4, b.var(ddof=1) / 2 / 4
     df = (va + vb) ** 2 / (va**2 / 2 + vb**2 / 1)
     half = stats.t.ppf(0.975, df) * math.sqrt(va + vb)
-    found = pooled_mean([a, b])
-    assert (found.value, found.low, found.high) == pytest.approx((7.0, 7.0 - half, 7.0 + half))
+    for pool in (pooled_mean, fixed_mean):
+        found = pool([a, b])
+        assert (found.value, found.low, found.high) == pytest.approx((7.0, 7.0 - half, 7.0 + half))
 
 
-def test_pooled_mean_covers_the_truth_as_often_as_it_says():
-    """Six panels, three seeds, unequal spreads: 95 % within the simulation's error; conservative, not far."""
-    generator, spreads, truth = np.random.default_rng(0), np.array([1, 1, 2, 2, 4, 4.0]), np.arange(6.0)
+def test_three_groups_or_more_speak_of_others_and_fixed_ones_of_themselves():
+    groups = [[1.0, 1.0], [4.0, 4.0], [7.0, 7.0]]
+    over = t_interval([1.0, 4.0, 7.0])
+    found = pooled_mean(groups)
+    assert (found.value, found.low, found.high) == pytest.approx((over.value, over.low, over.high))
+    assert found.n == 6
+    fixed = fixed_mean(groups)
+    assert (fixed.value, fixed.low, fixed.high) == (4.0, 4.0, 4.0)
+
+
+def test_both_ways_of_pooling_cover_their_own_truth_as_often_as_they_say():
+    """Six conditions, three seeds, unequal spreads: the fixed mean covers theirs, the pooled one the population's."""
+    generator, spreads = np.random.default_rng(0), np.array([1, 1, 2, 2, 4, 4.0])
+    truth = np.arange(6.0)
     draws = truth[:, None] + spreads[:, None] * generator.normal(size=(3000, 6, 3))
-    hits = [(found.low <= truth.mean() <= found.high) for found in map(pooled_mean, draws)]
+    hits = [(found.low <= truth.mean() <= found.high) for found in map(fixed_mean, draws)]
     assert 0.94 <= np.mean(hits) <= 0.985
+    conditions = 5.0 * generator.normal(size=(3000, 6, 1))  # their population has mean 0
+    hits = [
+        found.low <= 0 <= found.high for found in map(pooled_mean, conditions + generator.normal(size=(3000, 6, 3)))
+    ]
+    assert 0.935 <= np.mean(hits) <= 0.965
 
 
 def test_pooled_deviation_and_its_ratio_follow_chi_square_and_f():
@@ -80,8 +106,13 @@ def test_pooled_deviation_and_its_ratio_follow_chi_square_and_f():
 
 def test_pooled_correlation_averages_fisher_z():
     one = Interval(0.5, math.tanh(math.atanh(0.5) - 0.2), math.tanh(math.atanh(0.5) + 0.2), 50)
-    found = pooled_correlation([one, one, one, one])
-    assert found.value == pytest.approx(0.5) and math.atanh(found.high) - math.atanh(0.5) == pytest.approx(0.1)
+    found = pooled_correlation([one, one])
+    assert found.value == pytest.approx(0.5)
+    assert math.atanh(found.high) - math.atanh(0.5) == pytest.approx(0.2 / math.sqrt(2))
+    rhos = [math.tanh(z) for z in (0.1, 0.2, 0.6)]
+    over, many = t_interval([0.1, 0.2, 0.6]), pooled_correlation([Interval(rho, rho, rho, 50) for rho in rhos])
+    assert (many.value, many.low, many.high) == pytest.approx(tuple(map(math.tanh, (over.value, over.low, over.high))))
+    assert many.n == 150
 
 
 # ---------------------------------------------------------------- verdicts
@@ -180,3 +211,14 @@ def test_stability_has_the_spread_over_seeds_of_each_strategy(two: Callable[...,
     assert row["deviation"] == pytest.approx(0.02) and row["degrees_of_freedom"] == 4
     assert row["deviation_high"] == pytest.approx(0.02 * math.sqrt(4 / stats.chi2.ppf(0.025, 4)))
     assert row["zero_variance"] == pytest.approx(0.4) and row["difference"] == pytest.approx(-0.1)
+
+
+def test_tasks_that_disagree_are_told_apart(two: Callable[..., list[Measures]]):
+    arms = changed(headline_arms(), "ufo", shifts={"shuffle": 0.05 - 0.2})
+    panels = two(arms)
+    effect = by_key(panels)["matches_full"].effects[0]
+    assert effect.datasets["arithmetic"].value == pytest.approx(-0.01)
+    assert effect.datasets["shuffle"].value == pytest.approx(-0.21)
+    said = " ".join(answer(panels))
+    assert "The tasks disagree: UFO matches full data (`ufo` − `full`: arithmetic −1.0 points" in said
+    assert "The tasks disagree" not in " ".join(answer(two(headline_arms())))
