@@ -102,7 +102,12 @@ def _measure(options: argparse.Namespace, sources: Sources, request: Request, ou
     summary["model"] |= {"commit": fields["commit"], "parameters": policy.model.num_parameters()}
     tokens = {"prompt": int(table["prompt_tokens"].sum()), "target": int(table["target_tokens"].sum())}
     summary |= {
-        "tokens": {**tokens, "generated": parts.reply_tokens, "padding_share": measured.padding_share},
+        "tokens": {
+            **tokens,
+            "generated": parts.reply_tokens,
+            "shared": measured.shared_tokens,
+            "padding_share": measured.padding_share,
+        },
         "seconds": {"pass": parts.seconds, "decoding": parts.reply_seconds, "call": time.perf_counter() - started},
         "tokens_per_second": sum(tokens.values()) / max(parts.seconds, 1e-9),
         "taken_over": parts.taken_over,

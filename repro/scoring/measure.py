@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from rich.console import Console
+from transformers import PreTrainedTokenizerBase
 
 from repro.cache import Cache
 from repro.errors import UserError
@@ -17,9 +18,11 @@ from repro.models.policy import Policy, load_policy
 from repro.models.sampling import sample
 from repro.scoring.output import writing
 from repro.scoring.parts import Parts
-from repro.scoring.progress import showing
+from repro.scoring.progress import say, showing
 from repro.scoring.request import Request
 from repro.selection.confidence import confidence_texts, score_confidence
+from repro.selection.passes import PassCost
+from repro.selection.prefix import shared_length
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.verify import MathVerifier
@@ -40,12 +43,14 @@ class Example:
 class Measured:
     """`columns`: id, confidence (mean log-prob), target_tokens and prompt_tokens, (N,) each, in dataset order.
 
-    `padding_share` is of the pass of this call; None where nothing was left to score.
+    `padding_share` (of the tokens that had to be computed) and `shared_tokens` (with which all texts begin, computed
+    once) are of the pass of this call; None where nothing was left to score.
     """
 
     columns: dict[str, np.ndarray]
     example: Example
-    padding_share: float | None
+    padding_share: float | None = None
+    shared_tokens: int | None = None
 
 
 def open_policy(request: Request, cache: Cache, device: str | None, tell: Callable[[str], None]) -> Policy:
@@ -97,10 +102,14 @@ def measure(request: Request, policy: Policy, parts: Parts, console: Console, ba
             request.answer_format,
             respond=respond,
         )
+        if before := parts.taken_over:
+            _take_back(policy.tokenizer, parts, contexts, targets)
+            if parts.taken_over < before:
+                say(console, f"{before - parts.taken_over:,} of them are scored again, so that all bits are the same")
         rest = np.flatnonzero(~parts.scored)
-        padding = None
+        cost = None
         if len(rest):
-            padding = _score_rest(policy, parts, console, batch_tokens, rest, contexts, targets, names)
+            cost = _score_rest(policy, parts, console, batch_tokens, rest, contexts, targets, names)
     example = Example(names[0], contexts[0], targets[0])
     columns = {
         "id": np.array(names),
@@ -108,7 +117,31 @@ def measure(request: Request, policy: Policy, parts: Parts, console: Console, ba
         "target_tokens": parts.tokens,
         "prompt_tokens": parts.prompt_tokens,
     }
-    return Measured(columns, example, padding)
+    if cost is None:
+        return Measured(columns, example)
+    return Measured(columns, example, cost.waste, cost.shared_tokens)
+
+
+def _take_back(
+    tokenizer: PreTrainedTokenizerBase, parts: Parts, contexts: Sequence[str], targets: Sequence[str]
+) -> None:
+    """Give up the latest parts until the rest shares as long a beginning as all texts do.
+
+    Batches go from the longest text to the shortest, and parts hold whole batches: the batches of the rest are those
+    that were still to come, and give the same bits. But the tokens that all texts share are passed through the model
+    apart, and a few last texts may share more than all.
+    """
+    texts = [context + target for context, target in zip(contexts, targets, strict=True)]
+    ids: list[list[int]] = tokenizer(texts, add_special_tokens=False)["input_ids"]
+    alone = tokenizer(list(targets), add_special_tokens=False)["input_ids"]
+    before = np.array([len(text) - len(target) for text, target in zip(ids, alone, strict=True)])  # (N,)
+
+    def shared(rows: np.ndarray) -> int:
+        return shared_length([ids[i] for i in rows], int(before[rows].min()) - 1)
+
+    whole = shared(np.arange(len(ids)))
+    while len(rest := np.flatnonzero(~parts.scored)) and shared(rest) != whole:
+        parts.take_back()
 
 
 def _score_rest(
@@ -120,11 +153,9 @@ def _score_rest(
     contexts: Sequence[str],
     targets: Sequence[str],
     names: Sequence[str],
-) -> float:
-    """The pass over the questions `rest`; returns the share of padding in it."""
+) -> PassCost:
+    """The pass over the questions `rest`."""
     parts.start()
-    # Batches go from the longest text to the shortest, and a killed call leaves whole batches: those of the rest are
-    # therefore the batches that were still to come, and a resumed pass gives the same bits.
     characters = [len(contexts[i]) + len(targets[i]) for i in rest]
     with showing(console, "scoring", len(names), len(names) - len(rest), sum(characters)) as shown:
 
@@ -153,8 +184,7 @@ def _score_rest(
         finally:
             with writing(parts.folder):
                 parts.flush()
-    real = scored.cost.prompt_tokens + scored.cost.scored_tokens
-    return 1 - real / scored.cost.padded_tokens
+    return scored.cost
 
 
 def decode(request: Request, policy: Policy, parts: Parts, console: Console, prompts: Sequence[str]) -> list[str]:

@@ -40,6 +40,7 @@ class Parts:
         self.replies: dict[int, str] = {}
         self.reply_tokens, self.reply_seconds = 0, 0.0
         self._number = 0
+        self._passed: list[tuple[Path, np.ndarray, float]] = []  # left by earlier calls, in their order
         self._pending: list[tuple[np.ndarray, ...]] = []
         self._written = 0.0  # never: the first batch is kept at once
         self._since = time.perf_counter()
@@ -77,6 +78,14 @@ class Parts:
         self.seconds += spent
         self._pending = []
         self._written = time.monotonic()
+
+    def take_back(self) -> None:
+        """Forget the newest part of the pass that an earlier call left. IndexError where there is none."""
+        path, rows, seconds = self._passed.pop()
+        path.unlink()
+        self.confidence[rows] = np.nan
+        self.seconds -= seconds
+        self.taken_over -= len(rows)
 
     def add_replies(self, replies: dict[int, str], tokens: int, seconds: float) -> None:
         """Decoded responses by question, the tokens generated for them and the time that took; written at once."""
@@ -120,3 +129,4 @@ class Parts:
             columns = part["confidence"], part["tokens"], part["prompt_tokens"]
         self.confidence[rows], self.tokens[rows], self.prompt_tokens[rows] = columns
         self.seconds += spent
+        self._passed.append((path, rows, spent))

@@ -24,26 +24,32 @@ class Pace:
     """Questions and tokens done of a total, and what they say of the time left.
 
     `before` questions were done by an earlier call: they fill the bar and do not enter the pace. `work` is that of
-    the others, in any unit that time grows with: questions come by length, so their number tells it badly.
+    the others, in any unit that time grows with: questions come by length, so their number tells it badly. The first
+    batch does not enter the pace either: before it all texts were tokenized.
     """
 
     def __init__(self, total: int, before: int, work: float, clock: Callable[[], float] = time.monotonic) -> None:
-        self.total, self.done, self.work = total, before, work
-        self.tokens, self.worked = 0, 0.0
-        self.clock, self.start = clock, clock()
+        self.total, self.done, self.left = total, before, work
+        self.tokens, self.worked = 0, 0.0  # since the end of the first batch
+        self.clock = clock
+        self.since: float | None = None
 
     def add(self, questions: int, tokens: int, work: float) -> None:
         self.done += questions
-        self.tokens += tokens
-        self.worked += work
+        self.left -= work
+        if self.since is None:
+            self.since = self.clock()
+        else:
+            self.tokens += tokens
+            self.worked += work
 
     def text(self) -> str:
         """`23,100 tokens/s, about 12 s left`; empty before anything is known."""
-        if not self.worked:
+        if self.since is None or not self.worked:
             return ""
-        spent = max(self.clock() - self.start, 1e-9)
-        left = duration(spent * max(0.0, self.work - self.worked) / self.worked)
-        return f"{self.tokens / spent:,.0f} tokens/s" + (f", about {left} left" if self.done < self.total else "")
+        spent = max(self.clock() - self.since, 1e-9)
+        left = f", about {duration(spent * max(0.0, self.left) / self.worked)} left" if self.done < self.total else ""
+        return f"{self.tokens / spent:,.0f} tokens/s{left}"
 
 
 @contextmanager
@@ -58,7 +64,7 @@ def showing(console: Console, what: str, total: int, before: int, work: float) -
             TextColumn("{task.description}"),
             BarColumn(),
             TextColumn("{task.completed:,.0f} of {task.total:,.0f} questions"),
-            TextColumn("{task.fields[pace]}"),
+            TextColumn("{task.fields[pace]}", style="cyan"),
         )
         with Progress(*columns, console=console) as bar:
             task = bar.add_task(what, total=total, completed=before, pace="")
@@ -69,14 +75,14 @@ def showing(console: Console, what: str, total: int, before: int, work: float) -
 
             yield redraw
         return
-    said = [pace.start]
+    said = [pace.clock()]
 
     def write(questions: int, tokens: int, work: float) -> None:
         pace.add(questions, tokens, work)
         if pace.clock() - said[0] >= LINE_EVERY:
             said[0] = pace.clock()
-            share = f"{pace.done:,} of {pace.total:,} questions ({pace.done / pace.total:.0%})"
-            say(console, f"{what}: {share}, {pace.text()}")
+            share = f"{what}: {pace.done:,} of {pace.total:,} questions ({pace.done / pace.total:.0%})"
+            say(console, ", ".join(filter(None, [share, pace.text()])))
 
     yield write
 

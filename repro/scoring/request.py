@@ -22,6 +22,7 @@ VERSION = 1
 """Enters every key: raise it when the same request would give other scores."""
 MAX_NEW_TOKENS = 512
 KEYED = ("version", "policy", "questions", "target", "prompt", "max_new_tokens")
+OF_POLICY = ("model", "revision", "dtype", "system_prompt")
 SILENT = ("version", "policy", "questions", "number")  # digests and counts, told in words
 
 
@@ -129,7 +130,7 @@ def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     ]
     if then.get("questions") != now.get("questions") and then.get("target") == now.get("target"):
         parts.append(f"other questions ({then.get('number')}, now {now.get('number')})")
-    if then.get("policy") != now.get("policy") and not any(then.get(n) != now.get(n) for n in ("model", "dtype")):
+    if then.get("policy") != now.get("policy") and all(then.get(name) == now.get(name) for name in OF_POLICY):
         parts.append("the files of the model changed" if Path(str(now.get("model"))).exists() else "another policy")
     if then.get("version") != now.get("version"):
         parts.append("another version of the scorer")
