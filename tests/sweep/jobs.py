@@ -17,6 +17,17 @@ def known(learning_rate: float, seed: int) -> float:
     return 0.8 - 0.2 * math.log10(learning_rate / BEST) ** 2 + 0.01 * (1 - seed % 2)
 
 
+def may_pass(runs_dir: Path) -> bool:
+    """Five jobs get past the file `hold`, one per name that only one of them can make."""
+    for number in range(5):
+        try:
+            (runs_dir / f"pass-{number}").touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return True
+    return False
+
+
 def job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
     """Two evaluations on validation questions, 0.1 apart; the file `fail` or `hold` in the runs directory has it so."""
     assert cell.evaluate.sets == ("validation",), "a sweep looks at validation questions only"
@@ -26,7 +37,7 @@ def job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
     if (runs_dir / "fail").exists() and cell.train.learning_rate < BEST:
         raise MemoryError("too much")
     (run_dir / "trained").touch()
-    while (runs_dir / "hold").exists() and len(list(runs_dir.glob("*/done.json"))) >= 5:
+    while (runs_dir / "hold").exists() and not may_pass(runs_dir):
         time.sleep(0.05)
     value = known(cell.train.learning_rate, cell.seed)
     journal.log(0, {"eval/validation": value - 0.1, "eval/accuracy": 0.99})

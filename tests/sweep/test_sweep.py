@@ -142,8 +142,8 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
     command = [sys.executable, str(script), str(loaded.path), str(runs), AWAY]
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
     process = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    deadline = time.monotonic() + 60
-    while len(list(runs.glob("*/trained"))) < 6:
+    deadline = time.monotonic() + 180
+    while len(list(runs.glob("*/trained"))) < 6 or len(list(runs.glob("*/done.json"))) < 5:
         assert time.monotonic() < deadline and process.poll() is None
         time.sleep(0.05)
     os.kill(process.pid, signal.SIGKILL)
