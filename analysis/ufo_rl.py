@@ -13,7 +13,7 @@ from analysis.published import published_table
 from analysis.runs import SPEND, Series
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, joined, number, points, seconds, spread
-from analysis.ufo_claims import difference, finals
+from analysis.ufo_effects import difference, finals
 from analysis.ufo_strategies import (
     CLOCKS,
     SCORING,

@@ -13,7 +13,7 @@ from analysis.runs import Series
 from analysis.statistics import Interval, pooled_deviation, pooled_mean
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, points, spread
-from analysis.ufo_claims import difference, zeros
+from analysis.ufo_effects import difference, zeros
 from analysis.ufo_strategies import STRATEGIES, find, headline
 
 

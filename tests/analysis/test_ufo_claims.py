@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,7 @@ from analysis.ufo_claims import Claim, answer, claims, table, verdict
 from analysis.ufo_stability import table as stability
 from analysis.ufo_strategies import headline
 from tests.analysis.synthetic import Store
-from tests.analysis.ufo_study import behaviour, changed, headline_arms
+from tests.analysis.ufo_study import SIX, behaviour, changed, headline_arms
 
 TWO = {"dataset": [{"arithmetic": {"pool": 64, "test": 100}}, {"shuffle": {"pool": 64, "test": 100}}]}
 EPOCH = {"budget": {"epochs": 1}}
@@ -161,8 +162,8 @@ def test_another_store_gives_other_verdicts_and_other_sentences(two: Callable[..
     for key in ("matches_full", "beats_random", "middle_best", "matches_pass_rate", "tracks_pass_rate", "fewer_zero"):
         assert (old[key].verdict, new[key].verdict) == ("holds", "does not hold"), key
     holds, fails = (" ".join(answer(panels)) for panels in (before, after))
-    assert "What holds: UFO matches full data (−1.0 points" in holds
-    assert "UFO matches full data (−20.0 points" in fails.split("What does not hold:")[1]
+    assert "What holds: UFO matches full data at equal steps (−1.0 points" in holds
+    assert "UFO matches full data at equal steps (−20.0 points" in fails.split("What does not hold:")[1]
     assert answer(before)[0] != answer(after)[0]
 
 
@@ -177,15 +178,33 @@ def test_seeds_that_disagree_leave_a_claim_open_and_a_single_seed_decides_nothin
     assert "no interval" in " ".join(answer(single))
 
 
-def test_time_at_equal_epochs_has_a_random_subset_beside_it(two: Callable[..., list[Measures]]):
+def test_equal_epochs_have_time_and_accuracy_with_a_random_subset_beside_both(two: Callable[..., list[Measures]]):
     arms: dict[str, Any] = headline_arms()
-    for name in ("full", "random", "ufo"):
-        arms[f"{name}_epoch"] = (arms[name][0] | EPOCH, arms[name][1])
-    claim = by_key(two(arms))["time_epochs"]
-    assert headline(two(arms))["full"] == "full"
+    for name, final in (("full", 0.7), ("random", 0.38), ("ufo", 0.4)):
+        arms[f"{name}_epoch"] = (arms[name][0] | EPOCH, replace(arms[name][1], curve=(final,) * 4))
+    panels = two(arms)
+    found = by_key(panels)
+    assert headline(panels)["full"] == "full"
+    time, ended = found["time_epochs"], found["matches_full_epochs"]
     # 8 steps against 2; 0.3 s of scoring for UFO
-    assert claim.effects[0].pooled.value == pytest.approx(4 / 1.3) and claim.verdict == "holds"
-    assert claim.beside[0].pooled.value == pytest.approx(4.0)
+    assert time.effects[0].pooled.value == pytest.approx(4 / 1.3) and time.verdict == "holds"
+    assert time.beside[0].pooled.value == pytest.approx(4.0)
+    assert ended.effects[0].pooled.value == pytest.approx(-0.3) and ended.verdict == "does not hold"
+    assert ended.beside[0].pooled.value == pytest.approx(-0.32)
+    assert found["matches_full"].verdict == "holds" and found["matches_full_tokens"].verdict == "not run"
+    said = next(text for text in answer(panels) if text.startswith("At equal epochs"))
+    assert "UFO took 3.08×" in said and "ended at −30.0 points" in said and "−32.0 points" in said
+
+
+def test_one_pass_is_compared_with_sampling_panel_by_panel(
+    two: Callable[..., list[Measures]], quick_study: Callable[..., Store]
+):
+    claim = by_key(two(headline_arms()))["cheaper"]
+    assert claim.effects[0].pooled.value == pytest.approx(3.0 / 0.3)
+    assert claim.in_favour == (0, 0), "seeds share one measurement"
+    six = by_key(panels_of(quick_study(headline_arms(), questions=100, fields=SIX)))["cheaper"]
+    assert six.verdict == "holds" and six.effects[0].pooled.n == 6
+    assert "8 samples a question" in six.short and six.published == "39×, up to 185×"
 
 
 def test_a_panel_without_an_arm_is_left_out_of_that_claim_alone(two: Callable[..., list[Measures]]):
@@ -220,5 +239,5 @@ def test_tasks_that_disagree_are_told_apart(two: Callable[..., list[Measures]]):
     assert effect.datasets["arithmetic"].value == pytest.approx(-0.01)
     assert effect.datasets["shuffle"].value == pytest.approx(-0.21)
     said = " ".join(answer(panels))
-    assert "The tasks disagree: UFO matches full data (`ufo` − `full`: arithmetic −1.0 points" in said
+    assert "The tasks disagree: UFO matches full data at equal steps (`ufo` − `full`: arithmetic −1.0 points" in said
     assert "The tasks disagree" not in " ".join(answer(two(headline_arms())))
