@@ -64,6 +64,13 @@ def amount(value: float) -> str:
     return _three(value)
 
 
+def score_value(value: float) -> str:
+    """A score in 0..1 with three decimals, a small one with two significant digits: `0.103`, `0.00042`."""
+    return (
+        f"{value:.2g}" if 1e-4 <= abs(value) < 0.01 else f"{value:.1e}" if 0 < abs(value) < 1e-4 else number(value, 3)
+    )
+
+
 def seconds(value: float) -> str:
     """Seconds as people read them: `0.30`, `20.3`, `6,827`."""
     return NOTHING if math.isnan(value) else f"{value:,.0f}" if abs(value) >= 99.95 else amount(value)

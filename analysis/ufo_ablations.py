@@ -12,7 +12,7 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, number, points, seconds, spread
+from analysis.text import NOTHING, amount, number, points, score_value, seconds, spread
 from analysis.ufo_arms import (
     HOW,
     LABEL_FREE,
@@ -72,7 +72,7 @@ def _table(
             kept, rates, centre = len(chosen(series)), rates_of(measures, series), centre_value(series)
             rate, zero = float(rates.mean()) if len(rates) else math.nan, measures.zero(series.label).mean
             rows.append([measures.panel.title, value, f"`{series.label}`", percent_of(fraction(series))])
-            rows[-1] += [f"{kept:,}" if kept else NOTHING, number(centre, 3), number(rate, 2)]
+            rows[-1] += [f"{kept:,}" if kept else NOTHING, score_value(centre), number(rate, 2)]
             rows[-1] += [spread(final.accuracy, 100), points(difference) if difference else NOTHING]
             rows[-1] += [spread(zero, 100), str(final.accuracy.n)]
             data.append({"model_data": measures.panel.title, "setting": value, "arm": series.label})

@@ -20,7 +20,7 @@ from analysis.pictures import Picture
 from analysis.statistics import Interval, t_interval
 from analysis.style import looks, shared_legend
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, number, spread
+from analysis.text import NOTHING, number, score_value, spread
 from analysis.ufo_arms import LABEL_FREE, scores, target_name
 from analysis.ufo_bins import UNPUBLISHED
 from analysis.ufo_pool import Array, Levels, Pool, facets, outer, pools_of
@@ -163,7 +163,7 @@ def _by_pass_rate(every: Sequence[Scored], samples: int, several: bool) -> Table
     for one in every:
         found = by_level(one)
         rows.append([one.title, one.name])
-        rows[-1] += [f"{number(each.value, 3)} ({each.n:,})" if each.n else NOTHING for each in found]
+        rows[-1] += [f"{score_value(each.value)} ({each.n:,})" if each.n else NOTHING for each in found]
         for name, each in zip(levels.names, found, strict=True):
             data.append({"model_data": one.title, "score": one.name, "pass_rate": name, "questions": each.n})
             data[-1] |= numbers("s", each)

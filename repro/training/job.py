@@ -123,8 +123,9 @@ class GRPOJob:
         if step < self.steps and self.budget_used() < 1:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             step = trainer.step
+        elif checkpoint is None:
+            raise UserError(self._nothing_left())
         else:  # killed between the last checkpoint and the marker: nothing is left to train
-            assert checkpoint is not None
             load_policy_weights(self.policy, checkpoint)
         self._finish(step)
 
@@ -254,6 +255,16 @@ class GRPOJob:
             return self.ledger.total("generated_tokens", SPEND) / budget.tokens
         assert budget.seconds is not None
         return self.ledger.total("seconds", SPEND) / budget.seconds
+
+    def _nothing_left(self) -> str:
+        """Why a run of this budget cannot make its first step."""
+        budget = self.cell.budget
+        assert budget is not None and budget.epochs is None
+        field, quantity = ("tokens", "generated_tokens") if budget.tokens is not None else ("seconds", "seconds")
+        return (
+            f"budget.{field}: {getattr(budget, field):,} of arm '{self.cell.arm}' are spent by its selection alone, "
+            f"which took {self.ledger.total(quantity, SPEND):,.0f}: raise the budget or choose a cheaper selection"
+        )
 
     def _log_spending(self, step: int) -> None:
         now = self.ledger.as_dict()

@@ -153,6 +153,15 @@ EPOCHS = [
 ]
 
 
+def test_a_budget_that_the_selection_alone_spends_is_a_mistake_of_the_user(tmp_path: Path, shared: Path) -> None:
+    selection = PassRate(method="pass_rate", samples=2, fraction=0.5)
+    with pytest.raises(UserError, match=r"budget\.tokens: 50 of arm 'arm' are spent by its selection alone") as caught:
+        run_job(cell(selection=selection, budget=Budget(tokens=50)), "spent", tmp_path / "runs/spent", shared)
+    taken = int(str(caught.value).split("took ")[1].split(":")[0].replace(",", ""))
+    assert 64 * 2 <= taken <= 64 * 2 * 16
+    assert not (tmp_path / "runs/spent/done.json").exists()
+
+
 @pytest.mark.parametrize(("selection", "epochs", "steps"), EPOCHS)
 def test_epochs_count_passes_over_what_the_arm_may_draw_from_and_a_resumed_run_makes_the_same(
     tmp_path: Path, shared: Path, selection: Any, epochs: float, steps: int
