@@ -56,7 +56,7 @@ def options() -> argparse.Namespace:
     add("--model", type=Path, help="directory saved by transformers (default: the tiny policy of the dataset)")
     add("--dataset", choices=("gsm8k", "arithmetic"), default="gsm8k")
     add("--prompt", choices=("default", "paper", "both"), help="default: both on gsm8k, default on arithmetic")
-    add("--items", type=int, default=1000, help="questions that are timed, drawn with a fixed seed")
+    add("--items", type=int, help="questions that are timed, drawn with a fixed seed (default: all)")
     add("--exact", type=int, help="questions compared with float64 (default: all)")
     add("--repeats", type=int, default=5, help="rounds of all ways")
     add("--samples", type=int, default=8, help="K of (d); 0 leaves (d) out")
