@@ -122,16 +122,26 @@ def _apart(
     return {dataset: pool(values) for dataset, values in by_dataset.items()}
 
 
+def time_logs(slow: Series, fast: Series, scoring: bool) -> np.ndarray:
+    """(seeds,) logarithms of the seconds (see `clock`) of one arm ÷ another's on the same seed."""
+    a, b = seconds_by_seed(slow, scoring), seconds_by_seed(fast, scoring)
+    return np.array([math.log(a[seed] / b[seed]) for seed in b if seed in a and a[seed] > 0 and b[seed] > 0])
+
+
+def time_ratio(slow: Series, fast: Series, scoring: bool) -> Interval:
+    """Geometric mean of the ratio of seconds over paired seeds with its 95 % t-interval; NaN without a pair."""
+    return _exp(t_interval(time_logs(slow, fast, scoring)))
+
+
 def time_saved(panels: Sequence[Measures], name: str, budget: str, size: float | None) -> Effect | None:
     """Full data ÷ the arm of strategy `name`, seconds (see `clock`) with scoring, paired by seed, as a geometric
     mean."""
     found: dict[str, np.ndarray] = {}
     label = reference = ""
     for measures, series, full in _beside_full(panels, name, budget, size):
-        ours, theirs = seconds_by_seed(series, True), seconds_by_seed(full, True)
-        logs = [math.log(theirs[s] / ours[s]) for s in ours if s in theirs and ours[s] > 0 and theirs[s] > 0]
-        if logs:
-            found[measures.panel.title], label, reference = np.array(logs), series.label, full.label
+        logs = time_logs(full, series, True)
+        if len(logs):
+            found[measures.panel.title], label, reference = logs, series.label, full.label
     if not found:
         return None
     own_panels = {title: _exp(t_interval(logs)) for title, logs in found.items()}

@@ -11,9 +11,10 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
 from analysis.runs import SPEND, Series
+from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, joined, number, points, seconds, spread
-from analysis.ufo_effects import difference, finals
+from analysis.text import NOTHING, amount, brackets, joined, number, points, seconds, spread
+from analysis.ufo_effects import difference, finals, time_ratio
 from analysis.ufo_strategies import (
     CLOCKS,
     SCORING,
@@ -157,16 +158,15 @@ def table_6(panels: Sequence[Measures]) -> list[Table | Picture]:
                 continue
             reference = counterpart(measures, series, "full")
             scoring, whole = _scoring(measures, series, clock(series)), _seconds(measures, series)
-            ratios = (math.nan, math.nan)
-            if reference is not None and reference is not series:
-                theirs = _seconds(measures, reference)
-                ratios = (_ratio(theirs, whole - scoring), _ratio(theirs, whole))
+            against = reference if reference is not series else None
+            bare, scored = (time_ratio(against, series, also) if against else None for also in (False, True))
             steps, length = measures.final(series.label).step, _length(measures, series)
             rows.append([measures.panel.title, f"`{series.label}`", matched_by(series), number(steps.value, 0)])
-            rows[-1] += [seconds(whole - scoring), seconds(whole), *(_times(r) for r in ratios), number(length)]
+            rows[-1] += [seconds(whole - scoring), seconds(whole), _saved(bare), _saved(scored), number(length)]
             data.append({"model_data": measures.panel.title, "arm": series.label, "matched_by": matched_by(series)})
             data[-1] |= {"steps": steps.value, "training_seconds": whole - scoring, "with_scoring_seconds": whole}
-            data[-1] |= {"ratio": ratios[0], "ratio_with_scoring": ratios[1], "completion_tokens": length}
+            data[-1] |= numbers("ratio", bare) | numbers("ratio_with_scoring", scored)
+            data[-1]["completion_tokens"] = length
     ours = len(rows)
     for (model, dataset), part in published_table("ufo_rl", "table_6").groupby(["model", "dataset"], sort=False):
         published = dict(zip(part["arm"], part["value"], strict=True))
@@ -176,7 +176,8 @@ def table_6(panels: Sequence[Measures]) -> list[Table | Picture]:
             rows.append([place, str(arm), "epochs", NOTHING, seconds(value), NOTHING, _times(ratio), NOTHING, NOTHING])
             data.append({"model_data": place, "arm": str(arm), "training_seconds": value, "ratio": ratio})
     caption = (
-        "Mean per run, evaluation and warm start left out. Each subset is compared with full data matched by the same: "
+        "Mean per run, evaluation and warm start left out; ratios are geometric means over paired seeds with 95 % "
+        "t-intervals. Each subset is compared with full data matched by the same: "
         "at equal steps, or equal tokens, a subset saves nothing by being small; at equal epochs, as published, any "
         "random tenth saves about tenfold. Compare a subset with a random one of its size, and read a ratio beyond the "
         f"subset's share against the tokens per completion (over all rollouts of training). {CLOCKS}"
@@ -201,6 +202,11 @@ def _length(measures: Measures, series: Series) -> float:
 
 def _ratio(a: float, b: float) -> float:
     return a / b if b else math.nan
+
+
+def _saved(ratio: Interval | None) -> str:
+    """`8.33× [7.10, 9.80]`."""
+    return NOTHING if ratio is None or math.isnan(ratio.value) else f"{_times(ratio.value)} {brackets(ratio, digits=2)}"
 
 
 def _times(value: float) -> str:

@@ -144,6 +144,7 @@ def test_table_6_says_what_arms_are_matched_by_and_compares_like_with_like(quick
     assert ours.loc["ufo", "matched_by"] == "8 steps" and ours.loc["ufo_epoch", "matched_by"] == "1 epoch"
     # 64 questions are 8 steps of 0.5 s, 16 are 2; scoring takes 0.3 s
     assert ours.loc["ufo_epoch", "ratio"] == pytest.approx(4.0)
+    assert ours.loc["ufo_epoch", "ratio_low"] == pytest.approx(4.0), "all seeds take as long"
     assert ours.loc["ufo_epoch", "ratio_with_scoring"] == pytest.approx(4 / 1.3)
     assert ours.loc["ufo", "ratio"] == pytest.approx(1.0) and ours.loc["ufo", "completion_tokens"] == pytest.approx(10)
 

@@ -272,13 +272,10 @@ def test_reading_fifteen_runs_of_forty_steps_costs_two_searches_and_one_query(
         monkeypatch.setattr(
             mlflow_client, name, lambda *a, _n=name, _o=original, **k: (calls.append(_n), _o(*a, **k))[1]
         )
-    started = time.perf_counter()
     records = read_runs("study", uri)
-    seconds = time.perf_counter() - started
     assert calls == ["get_experiment_by_name", "search_runs"]
     assert [record.seed for record in records] == list(range(15))
     assert all(len(record.metrics["train/m7"].steps) == 40 for record in records)
-    assert seconds < 3
 
 
 def test_where_the_store_is_comes_from_the_argument_then_the_environment_then_the_directory(

