@@ -15,8 +15,13 @@ class Completions:
     """Row i belongs to prompt i // samples. Counts include the end-of-sequence token where one was generated."""
 
     texts: list[str]
-    token_counts: list[int]
+    token_ids: list[list[int]]
     prompt_counts: list[int]
+
+    @property
+    def token_counts(self) -> list[int]:
+        """Tokens of each completion."""
+        return [len(ids) for ids in self.token_ids]
 
     @property
     def prompt_tokens(self) -> int:
@@ -64,7 +69,7 @@ def sample(
     rows = [i for i in range(len(prompts)) for _ in range(samples)]
     # Rows of like length share a batch: less padding. Ties keep their order, so the order is a function of the input.
     order = sorted(range(len(rows)), key=lambda r: len(encoded[rows[r]]))
-    texts, counts = [""] * len(rows), [0] * len(rows)
+    texts, kept = [""] * len(rows), [[0]] * len(rows)
     options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
     if temperature > 0:
         options = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
@@ -89,11 +94,12 @@ def sample(
                     **options,
                 )  # (rows, prompt + completion)
                 for r, completion in zip(chosen, out[:, ids.shape[1] :].tolist(), strict=True):
-                    counts[r] = next((i + 1 for i, token in enumerate(completion) if token in ends), len(completion))
-                    texts[r] = str(tokenizer.decode(completion[: counts[r]], skip_special_tokens=True))
+                    end = next((i + 1 for i, token in enumerate(completion) if token in ends), len(completion))
+                    kept[r] = completion[:end]
+                    texts[r] = str(tokenizer.decode(kept[r], skip_special_tokens=True))
     finally:
         model.train(training)
-    return Completions(texts, counts, [len(encoded[r]) for r in rows])
+    return Completions(texts, kept, [len(encoded[r]) for r in rows])
 
 
 @torch.no_grad()

@@ -5,11 +5,14 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from repro.spec.selections import Target
+
+if TYPE_CHECKING:
+    from repro.predictor.predictor import DifficultyPredictor
 
 PromptKind = Literal["perplexity", "entropy"]
 
@@ -49,8 +52,15 @@ class Resources(Protocol):
         """(N,) in [0, 1], of the question's own tokens under the start policy: 1 / perplexity, or the mean entropy of
         their predictions as a share of log(vocabulary)."""
 
-    def probe(self, indices: Sequence[int], samples: int) -> list[tuple[float, ...]]:
-        """Rewards of `samples` completions per index under the *current* policy; indices into the train split."""
+    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
+        """Rewards of `samples` completions per index under the *current* policy; indices into the train split.
+
+        With `keep` the completions stay at hand until the step is over, so that those named by `Selector.reused`
+        can train.
+        """
+
+    def predictor(self) -> tuple[DifficultyPredictor, np.ndarray]:
+        """The study's trained predictor and the (N, width) embeddings it reads."""
 
     def embeddings(self) -> np.ndarray:
         """(N, width) frozen mean-pooled last hidden states of the start policy over the question text."""
@@ -76,6 +86,10 @@ class Selector:
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Go on where `state_dict` was taken. ValueError if it was taken from another method or another pool."""
+
+    def reused(self) -> list[int]:
+        """Indices of the latest choice that train with the completions of this step's probe."""
+        return []
 
     def metrics(self) -> dict[str, float]:
         """Finite numbers about the latest choice; the trainer logs `name` as `select/name`."""

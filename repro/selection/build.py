@@ -7,9 +7,10 @@ from collections.abc import Sequence
 from repro.selection.base import Resources, Selector
 from repro.selection.curriculum import CurriculumSelector
 from repro.selection.difficulty import DifficultySelector
+from repro.selection.dynamic import DynamicSelector
 from repro.selection.subset import Scored, scored_subset
 from repro.selection.uniform import random_subset, uniform
-from repro.spec.selections import Curriculum, Difficulty, RandomSubset, Selection, Uniform
+from repro.spec.selections import Curriculum, Difficulty, Dynamic, RandomSubset, Selection, Uniform
 
 
 def build_selector(
@@ -43,4 +44,6 @@ def build_selector(
         return CurriculumSelector(selection, ids, seed, resources, steps=steps)
     if isinstance(selection, Difficulty):
         return DifficultySelector(selection, ids, seed, resources, samples=selection.samples or group_size)
+    if isinstance(selection, Dynamic):
+        return DynamicSelector(selection, ids, seed, resources, samples=group_size)
     raise ValueError(f"no selector for {type(selection).__name__}")

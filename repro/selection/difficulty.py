@@ -8,12 +8,14 @@ from typing import Any
 import numpy as np
 
 from repro.errors import UserError
-from repro.selection.attention import Prediction, pearson, predict, whiten
+from repro.selection.attention import pearson
 from repro.selection.base import Resources, Selector, align, check_state, new_generator, pool_digest
+from repro.selection.estimators import Estimator, TrainedEstimator, UntrainedEstimator
 from repro.selection.uniform import DIFFICULTY_STREAM
 from repro.spec.selections import Difficulty
 
 NEAR = 0.1  # half-width of the "near the target" metric
+REUSED_WITHIN = 0.25  # distance from the target up to which a reference trains with its own rollouts
 
 
 def gumbel_top_k(log_weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -32,6 +34,8 @@ class DifficultySelector(Selector):
     P(q) ~ exp(-|d_q - target| / temperature) without replacement over a whole window of `every` steps (the same
     prediction must not hand out the same questions again; if fewer than n are left, the window starts over).
     References may be chosen too. `observe` learns nothing: as in the paper, only references enter the prediction.
+    An oracle measures the whole pool in place of K references. With `reuse_references` a refresh puts the references
+    measured near the target first, and they train with the rollouts that measured them (DOTS, appendix A.1).
 
     Quality is measured on the uniform references only; on the chosen questions a correlation collapses.
     `predictor_*` compares the prediction in force, made `every` steps ago from other references, with the
@@ -43,7 +47,7 @@ class DifficultySelector(Selector):
     def __init__(
         self, selection: Difficulty, ids: Sequence[str], seed: int, resources: Resources, *, samples: int
     ) -> None:
-        if selection.references > len(ids):
+        if selection.references > len(ids) and selection.predictor != "oracle":
             raise UserError(
                 f"selection.references: {selection.references}, expected at most the {len(ids)} questions of the "
                 f"pool; lower it"
@@ -52,12 +56,15 @@ class DifficultySelector(Selector):
         self.ids = tuple(ids)
         self.resources = resources
         self.samples = samples
+        self.target = selection.target if selection.measure == "failure_rate" else 1.0 - selection.target
         self._pool = pool_digest(self.ids)
         self._generator = new_generator(seed, DIFFICULTY_STREAM)
-        self._z: np.ndarray | None = None
+        self._estimator: Estimator | None = None
         self._failure: np.ndarray | None = None  # (N,) predicted failure rates in force
         self._references: list[int] = []  # of the prediction in force
+        self._truth: list[float] = []  # their measured failure rates
         self._window: list[int] = []  # chosen since the latest refresh
+        self._reused: list[int] = []  # of the latest choice
         self._step = 0  # calls of choose so far
         self._metrics: dict[str, float] = {}
 
@@ -70,29 +77,46 @@ class DifficultySelector(Selector):
                 f"selection.difficulty: the pool has {len(self.ids)} questions, fewer than the {n} of one batch; "
                 f"lower train.questions_per_step or enlarge the dataset"
             )
-        self._metrics = {}
+        self._metrics, self._reused = {}, []
         if self._step % self.selection.every == 0 or self._failure is None:
-            self._refresh()
+            rewards = self._refresh()
+            if self.selection.reuse_references:
+                self._reused = self._near(rewards)[:n]
         assert self._failure is not None
         if len(self.ids) - len(self._window) < n:
             self._window = []
-        distance = np.abs(self._failure - self.selection.target)  # (N,)
+        distance = np.abs(self._failure - self.target)  # (N,)
         log_weights = -distance / self.selection.temperature
-        log_weights[self._window] = -np.inf
-        chosen = [int(i) for i in gumbel_top_k(log_weights, n, self._generator)]
+        log_weights[self._window + self._reused] = -np.inf
+        drawn = gumbel_top_k(log_weights, n - len(self._reused), self._generator)
+        chosen = self._reused + [int(i) for i in drawn]
         self._window += chosen
         self._step += 1
         self._metrics |= {
-            "predicted_mean": float(1 - self._failure.mean()),
-            "chosen_predicted_mean": float(1 - self._failure[chosen].mean()),
+            "predicted_mean": float(np.clip(1 - self._failure, 0, 1).mean()),
+            "chosen_predicted_mean": float(np.clip(1 - self._failure[chosen], 0, 1).mean()),
             "chosen_near_target": float((distance[chosen] <= NEAR).mean()),
         }
+        if self.selection.reuse_references:
+            self._metrics["reused"] = float(len(self._reused))
         return chosen
 
-    def _refresh(self) -> None:
-        count = self.selection.references
-        references = self._generator.choice(len(self.ids), size=count, replace=False)
-        rewards = self.resources.probe([int(i) for i in references], self.samples)
+    def reused(self) -> list[int]:
+        """References of this step's refresh that train with the rollouts which measured them, nearest first."""
+        return list(self._reused)
+
+    def _near(self, rewards: dict[int, tuple[float, ...]]) -> list[int]:
+        """References with a gradient whose measured failure rate is near the target, the nearest first."""
+        distance = {i: abs(1 - float(np.mean(row)) - self.target) for i, row in rewards.items() if len(set(row)) > 1}
+        return sorted((i for i, d in distance.items() if d <= REUSED_WITHIN), key=lambda i: distance[i])
+
+    def _refresh(self) -> dict[int, tuple[float, ...]]:
+        """Measure, predict; the rewards of every measured question."""
+        oracle = self.selection.predictor == "oracle"
+        count = len(self.ids) if oracle else self.selection.references
+        references = np.arange(count) if oracle else self._generator.choice(len(self.ids), size=count, replace=False)
+        keep = self.selection.reuse_references
+        rewards = self.resources.probe([int(i) for i in references], self.samples, keep=keep)
         if len(rewards) != count or any(len(row) != self.samples for row in rewards):
             raise ValueError(f"probe returned {len(rewards)} rows, expected {count} of {self.samples} rewards each")
         truth = 1.0 - np.array([np.mean(row) for row in rewards], dtype=np.float64)  # (K,) failure rates
@@ -103,26 +127,35 @@ class DifficultySelector(Selector):
             "reference_informative": float(np.mean([len(set(row)) > 1 for row in rewards])),
         }
         if self._failure is not None:
-            new = ~np.isin(references, self._references)  # the measured ones knew their own answer
+            new = ~np.isin(references, [] if oracle else self._references)  # the measured ones knew their own answer
             self._metrics |= _quality("predictor", self._failure[references[new]], truth[new])
-        prediction: Prediction = predict(self._embedded(), references, truth)
-        calibration = prediction.calibration
-        mean = (truth.sum() - truth) / (count - 1)  # (K,) of the other references
-        self._metrics |= _quality("loo", calibration.left_out_raw - mean, truth - mean)
-        self._metrics["loo_mae"] = float(np.abs(calibration.left_out - truth).mean())
-        self._metrics |= {"line_slope": calibration.slope, "attended_references": prediction.attended}
-        self._failure = prediction.failure
-        self._references = [int(i) for i in references]
+        self._failure = truth if oracle else self._predict(references, truth)
+        self._references, self._truth = [int(i) for i in references], truth.tolist()
         self._window = []
+        return dict(zip(self._references, rewards, strict=True))
 
-    def _embedded(self) -> np.ndarray:
-        if self._z is None:
-            self._z = whiten(align(self.resources.embeddings(), self.resources.ids, self.ids))
-        return self._z
+    def _predict(self, references: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        made = self._make_estimator().estimate(references, truth)
+        mean = (truth.sum() - truth) / (len(truth) - 1)  # (K,) of the other references
+        self._metrics |= _quality("loo", made.left_out_raw - mean, truth - mean)
+        self._metrics["loo_mae"] = float(np.abs(made.left_out - truth).mean())
+        self._metrics |= {"line_slope": made.slope, "attended_references": made.attended}
+        return made.failure
+
+    def _make_estimator(self) -> Estimator:
+        if self._estimator is None:
+            if self.selection.predictor == "trained":
+                predictor, embeddings = self.resources.predictor()
+                rows = align(embeddings, self.resources.ids, self.ids)
+                self._estimator = TrainedEstimator(predictor, rows, self.selection.recalibration)
+            else:
+                rows = align(self.resources.embeddings(), self.resources.ids, self.ids)
+                self._estimator = UntrainedEstimator(rows)
+        return self._estimator
 
     def predictions(self) -> np.ndarray | None:
         """(N,) predicted pass rates in force (1 - difficulty), None before the first choice."""
-        return None if self._failure is None else 1.0 - self._failure
+        return None if self._failure is None else np.clip(1.0 - self._failure, 0.0, 1.0)
 
     def metrics(self) -> dict[str, float]:
         """Of the latest choice; the measures of quality appear only in the steps that refreshed."""
@@ -136,6 +169,7 @@ class DifficultySelector(Selector):
             "step": self._step,
             "window": list(self._window),
             "references": list(self._references),
+            "truth": list(self._truth),
             "failure": None if self._failure is None else self._failure.tolist(),
             "generator": self._generator.bit_generator.state,
         }
@@ -146,9 +180,10 @@ class DifficultySelector(Selector):
         self._step = int(state["step"])
         self._window = [int(i) for i in state["window"]]
         self._references = [int(i) for i in state["references"]]
+        self._truth = [float(rate) for rate in state["truth"]]
         self._failure = None if state["failure"] is None else np.array(state["failure"], dtype=np.float64)
         self._generator.bit_generator.state = state["generator"]
-        self._metrics = {}
+        self._metrics, self._reused = {}, []
 
 
 def _quality(name: str, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -102,6 +102,7 @@ def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) ->
         "train": {**spec.train.model_dump(mode="json"), **chosen.train},
         "evaluate": spec.evaluate.model_dump(mode="json"),
         "selection": chosen.selection.model_dump(mode="json"),
+        "predictor": chosen.predictor.model_dump(mode="json") if chosen.predictor else None,
         "replay": chosen.replay.model_dump(mode="json") if chosen.replay else None,
         "budget": budget.model_dump(mode="json") if budget else None,
     }

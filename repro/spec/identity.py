@@ -9,6 +9,7 @@ from typing import Any
 from repro.spec.datasets import PROCEDURAL, DatasetSpec
 from repro.spec.models import ModelSpec
 from repro.spec.schema import Cell
+from repro.spec.selections import Difficulty
 
 VERSION = "v1"
 """Raise it when the meaning of a field or of the training changes, so that old runs are not taken for new ones."""
@@ -86,10 +87,22 @@ def result_fields(cell: Cell) -> dict[str, Any]:
     if cell.budget is not None:
         fields["budget"] = cell.budget.model_dump(mode="json", exclude_none=True)
         del fields["train"]["steps"]  # a budget stops the run instead
-    if cell.selection.method == "difficulty":
-        fields["selection"]["samples"] = cell.selection.samples or cell.train.group_size
+    if isinstance(cell.selection, Difficulty):
+        fields["selection"] = _difficulty_fields(cell.selection, cell.train.group_size)
+        if cell.selection.predictor == "trained" and cell.predictor is not None:
+            fields["predictor"] = cell.predictor.result_fields()
     if cell.selection.method == "curriculum":
         del fields["selection"]["target" if cell.selection.by == "pass_rate" else "samples"]
+    return fields
+
+
+def _difficulty_fields(selection: Difficulty, group_size: int) -> dict[str, Any]:
+    fields = selection.model_dump(mode="json") | {"samples": selection.samples or group_size}
+    for name in ("measure", "predictor", "recalibration", "reuse_references"):
+        if fields[name] == Difficulty.model_fields[name].default:
+            del fields[name]
+    if selection.predictor == "oracle":
+        del fields["references"]  # it measures all
     return fields
 
 

@@ -16,6 +16,7 @@ from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, re
 from repro.spec.inherit import normalise, resolve_arms
 from repro.spec.messages import render, schema_problems, show
 from repro.spec.overrides import apply_arm_overrides, apply_overrides, parse_override
+from repro.spec.presets import apply_presets
 from repro.spec.schema import Spec, TrainSpec
 
 
@@ -52,6 +53,7 @@ def load_spec(path: Path | str, overrides: Sequence[str] = (), smoke: bool = Fal
     apply_overrides(document, changes)
     normalise(document)
     resolve_arms(document)
+    apply_presets(document)
     apply_arm_overrides(document, changes)
     spec, pruned = _validate(document)
     if spec is not None:
@@ -71,6 +73,7 @@ def parse_spec(data: Mapping[str, Any], name: str = "spec") -> Spec:
     document = Document(copy.deepcopy(dict(data)), {(): Origin(name, ())})
     normalise(document)
     resolve_arms(document)
+    apply_presets(document)
     from repro.spec.checks import check
 
     spec, pruned = _validate(document)

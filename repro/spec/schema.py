@@ -8,6 +8,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 
 from repro.spec.datasets import DatasetSpec
 from repro.spec.models import ModelSpec
+from repro.spec.predictors import PredictorSpec
 from repro.spec.selections import Selection, Uniform
 from repro.spec.strict import Scalar, Seed, Strict
 
@@ -101,12 +102,17 @@ class Budget(Strict):
         return self
 
 
+Preset = Literal["paper", "code"]
+
+
 class ArmSpec(Strict):
     """One way to spend rollouts; arms are what a report compares."""
 
     extends: str | None = Field(None, description="another arm whose fields are inherited")
     selection: Selection = Field(default_factory=Uniform, description="how questions are chosen")
     replay: ReplaySpec | None = Field(None, description="rollout replay (off when absent)")
+    preset: Preset | None = Field(None, description="paper or code: what the two disagree about, in this arm")
+    predictor: PredictorSpec | None = Field(None, description="fields of the study's predictor that differ in this arm")
     train: dict[str, Scalar] = Field(default_factory=dict, description="train fields that differ in this arm")
     budget: Budget | None = Field(None, description="where this arm stops, in place of the study's budget or steps")
     models: list[str] | None = Field(None, min_length=1, description="labels of the models it runs on (default: all)")
@@ -199,6 +205,8 @@ class Spec(Strict):
     dataset: list[DatasetSpec] = Field(min_length=1, description="one dataset or a list of them")
     train: TrainSpec = Field(default_factory=TrainSpec, description="GRPO, the same for all arms unless an arm differs")
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec, description="how accuracy is measured")
+    preset: Preset | None = Field(None, description="DOTS + RR as the paper has it, or as its authors' code does")
+    predictor: PredictorSpec | None = Field(None, description="the difficulty predictor of arms that ask for a trained one")
     arms: dict[str, ArmSpec] = Field(min_length=1, description="name -> arm")
     axes: dict[str, Annotated[list[Scalar], Field(min_length=1)]] = Field(
         default_factory=dict, description="dotted path -> values; axes multiply"
@@ -230,6 +238,7 @@ class Cell(Strict):
     train: TrainSpec
     evaluate: EvaluateSpec
     selection: Selection
+    predictor: PredictorSpec | None = None
     replay: ReplaySpec | None
     budget: Budget | None
     seed: Seed

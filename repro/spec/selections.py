@@ -179,15 +179,50 @@ class Curriculum(Strict):
     samples: int = Field(8, ge=1, description="completions per question (by: pass_rate)")
 
 
+Source = Literal["untrained", "trained", "oracle"]
+
+
 class Difficulty(Strict):
     """DOTS: predict every question's difficulty from a few reference rollouts; draw those near the target."""
 
     method: Literal["difficulty"]
-    target: float = Field(0.5, ge=0, le=1, description="alpha: the failure rate to aim at")
+    target: float = Field(0.5, ge=0, le=1, description="alpha: the difficulty to aim at")
+    measure: Literal["failure_rate", "pass_rate"] = Field(
+        "failure_rate", description="what target counts: the paper's failure rate, or the pass rate of its code"
+    )
     temperature: float = Field(1e-3, gt=0, description="tau of P(q) ~ exp(-|d - alpha| / tau)")
     references: int = Field(16, ge=2, description="K: questions rolled out to measure the current difficulty")
     every: int = Field(2, ge=1, description="mu: steps between refreshes")
     samples: int | None = Field(None, ge=2, description="rollouts per reference (default: group_size)")
+    predictor: Source = Field(
+        "untrained",
+        description="untrained: raw embeddings of the start policy; trained: the study's `predictor`; oracle: the whole"
+        " pool is rolled out at every refresh, a bound that no predictor can pass",
+    )
+    recalibration: Literal["left_out", "in_sample", "none"] = Field(
+        "left_out",
+        description="line from prediction to truth, fitted on the references: leave-one-out and clipped, in sample as"
+        " in the authors' code, or none as in the paper",
+    )
+    reuse_references: bool = Field(
+        False, description="references measured near the target train with the rollouts that measured them"
+    )
+
+    @model_validator(mode="after")
+    def _fits(self) -> Difficulty:
+        if self.recalibration != "left_out" and self.predictor != "trained":
+            raise ValueError(
+                f"got recalibration {self.recalibration!r} with predictor {self.predictor!r}, expected predictor:"
+                " trained: raw embeddings need the line that references left out in turn give, an oracle needs none"
+            )
+        return self
+
+
+class Dynamic(Strict):
+    """Dynamic sampling (DAPO): roll out uniform questions until enough groups have a gradient."""
+
+    method: Literal["dynamic"]
+    most: int = Field(4, ge=1, description="batches of questions that a step rolls out at most")
 
 
 SELECTIONS: tuple[type[Strict], ...] = (
@@ -199,8 +234,17 @@ SELECTIONS: tuple[type[Strict], ...] = (
     PromptEntropy,
     Curriculum,
     Difficulty,
+    Dynamic,
 )
 Selection = Annotated[
-    Uniform | RandomSubset | Confidence | PassRate | PromptPerplexity | PromptEntropy | Curriculum | Difficulty,
+    Uniform
+    | RandomSubset
+    | Confidence
+    | PassRate
+    | PromptPerplexity
+    | PromptEntropy
+    | Curriculum
+    | Difficulty
+    | Dynamic,
     Field(discriminator="method"),
 ]

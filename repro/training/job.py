@@ -173,6 +173,7 @@ class GRPOJob:
             ledger=self.ledger,
             seed=cell.seed,
             on_step=self._on_step,
+            kept=self.resources.kept,
             buffer=buffer,
             replay=cell.replay,
             placeholder_rows=cell.train.questions_per_step * min(self.steps, 64),

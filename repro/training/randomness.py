@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-ROLLOUT, PROBE, EVALUATE, SELECT, REPLAY, BASE, PASS_RATE = range(7)
+ROLLOUT, PROBE, EVALUATE, SELECT, REPLAY, BASE, PASS_RATE, LABEL = range(8)
 
 
 def derive_seed(*key: int) -> int:

@@ -45,6 +45,8 @@ class PolicyResources:
         self.ledger, self.cache = ledger, cache
         self.ids = [problem.id for problem in data.train]
         self.step: Callable[[], int] = lambda: 0  # the trainer's step, once there is a trainer
+        self.kept: dict[int, list[list[int]]] = {}
+        self._probed_step, self._probes = -1, 0
 
     def confidences(self, target: Target, prompt: Literal["paper"] | None = None) -> np.ndarray:
         """(N,) s of UFO-RL under the start policy."""
@@ -115,12 +117,25 @@ class PolicyResources:
 
         return self._cached("embeddings", {}, "score", build)
 
-    def probe(self, indices: Sequence[int], samples: int) -> list[tuple[float, ...]]:
-        """Rewards of `samples` completions per question under the policy as it is now."""
-        train = self.cell.train
-        seed = derive_seed(self.cell.seed, PROBE, self.step())
+    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
+        """Rewards of `samples` completions per question under the policy as it is now.
+
+        With `keep` the completions lie in `kept` (index -> token ids of each) until the next step's first probe.
+        """
+        train, step = self.cell.train, self.step()
+        if step != self._probed_step:
+            self._probed_step, self._probes = step, 0
+            self.kept.clear()
+        key = (self.cell.seed, PROBE, step, self._probes) if self._probes else (self.cell.seed, PROBE, step)
+        self._probes += 1
         problems = [self.data.train[i] for i in indices]
-        return self.sampler.completions(problems, samples, train.temperature, train.top_p, seed, "probe")[1]
+        out, rewards = self.sampler.completions(
+            problems, samples, train.temperature, train.top_p, derive_seed(*key), "probe"
+        )
+        if keep:
+            for position, index in enumerate(indices):
+                self.kept[int(index)] = out.token_ids[position * samples : (position + 1) * samples]
+        return rewards
 
     def _enter(self, ledger: Ledger, cost: PassCost) -> None:
         """A teacher-forced pass in the ledger: every token that it computed, a head that all texts share once."""

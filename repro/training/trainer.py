@@ -5,7 +5,8 @@
 - `_generate_and_score_completions`: the questions of the step are chosen here, not in the loader, which reads one
   generation batch ahead; replayed groups are joined to what TRL returns.
 - `_tokenize_prompts`: prompts are rendered text already.
-- `_generate`: completions and tokens are counted where they are made.
+- `_generate_single_turn`: completions and tokens are counted where they are made; those that a probe of this step
+  has made already are not made again.
 - `_prepare_inputs`: rows without advantage are left out of a minibatch after TRL has split the batch.
 - `_compute_loss`: the kept rows' loss is scaled so that the gradient is that of all rows.
 - `_save_checkpoint`: selector, buffer and ledger go into the checkpoint, the marker last.
@@ -17,7 +18,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -107,6 +108,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         problems, prompts: the training questions and their rendered prompts, index by index.
         selector: chooses question indices and observes the rewards of fresh groups.
         buffer, replay: rollout replay, both or neither.
+        kept: completions (token ids) of this step's probes by question, for the questions that `selector.reused` names.
         on_step: called with the record of a step once its updates are done, before a checkpoint is written.
         placeholder_rows: rows of the dataset that drives TRL's loader; their content is never used.
     """
@@ -125,6 +127,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         ledger: Ledger,
         seed: int,
         on_step: Callable[[StepRecord], None],
+        kept: Mapping[int, Sequence[Sequence[int]]] | None = None,
         buffer: ReplayBuffer | None = None,
         replay: ReplaySpec | None = None,
         placeholder_rows: int | None = None,
@@ -138,6 +141,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         self._record: StepRecord | None = None
         self._rewards: list[float] = []
         self._kept: list[int] = []
+        self._probed: Mapping[int, Sequence[Sequence[int]]] = {} if kept is None else kept
+        self._given: list[Sequence[int] | None] = []  # per row of the batch: a completion that need not be generated
         rows = placeholder_rows or train.questions_per_step * (args.max_steps // train.minibatches)
         super().__init__(
             model=model,
@@ -171,6 +176,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         replayed = self._draw_replayed(step)
         fresh = self.selector.choose(spec.questions_per_step - len(replayed))
         predicted = self.selector.predictions()
+        reused = set(self.selector.reused())
+        self._given = [row for index in fresh for row in self._completions_at_hand(index, index in reused)]
         # TRL and generate draw from torch's global generator: what a step samples depends on (seed, step) alone.
         torch.manual_seed(derive_seed(self.run_seed, ROLLOUT, step))
         rows: list[dict[str, Any]] = [
@@ -190,6 +197,15 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         if self.buffer is not None:
             output = self._with_replay(output, replayed, fresh, rewards, step)
         return output
+
+    def _completions_at_hand(self, index: int, reused: bool) -> Sequence[Sequence[int] | None]:
+        """The probe's completions of a question that is to train with them, else one None for each to generate."""
+        size = self.train_spec.group_size
+        if not reused:
+            return [None] * size
+        found = self._probed[index]
+        assert len(found) == size, f"question {index} was probed {len(found)} times, a group has {size} completions"
+        return found
 
     def _draw_replayed(self, step: int) -> list[Group]:
         if self.buffer is None or self.replay is None:
@@ -229,19 +245,28 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         # Prompts are rendered already; special tokens would come twice where the template has written them.
         return self.tokenizer(text=prompts, add_special_tokens=False)["input_ids"], None, {}
 
-    def _generate(self, prompts: list[Any]) -> Any:
-        with self.ledger.phase("rollout"):
-            result = super()._generate(prompts)
-        prompt_ids, completion_ids = result[0], result[1]
-        lengths = [len(p) + len(c) for p, c in zip(prompt_ids, completion_ids, strict=True)]
+    def _generate_single_turn(self, prompt_ids: list[list[int]], *args: Any, **kwargs: Any) -> Any:
+        """Generates the rows that have no completion at hand; counts what it generates."""
+        if not self.policy.training:
+            return super()._generate_single_turn(prompt_ids, *args, **kwargs)
+        missing = [row for row, given in enumerate(self._given) if given is None]
+        asked = [prompt_ids[row] for row in missing]
+        made: list[list[int]] = []
+        if missing:
+            with self.ledger.phase("rollout"):
+                made, logps = super()._generate_single_turn(asked, *args, **kwargs)
+            assert logps is None, "completions of probes have no log-probs of the sampling engine"
         self.ledger.add(
             "rollout",
-            prompt_tokens=sum(map(len, prompt_ids)),
-            generated_tokens=sum(map(len, completion_ids)),
-            completions=len(completion_ids),
-            flops=self.flop_counter.forward(lengths),
+            prompt_tokens=sum(map(len, asked)),
+            generated_tokens=sum(map(len, made)),
+            completions=len(made),
+            flops=self.flop_counter.forward([len(p) + len(c) for p, c in zip(asked, made, strict=True)]),
         )
-        return result
+        completions = [list(given) if given is not None else [] for given in self._given]
+        for row, tokens in zip(missing, made, strict=True):
+            completions[row] = tokens
+        return completions, None
 
     # ------------------------------------------------------------ replay
 

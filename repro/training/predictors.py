@@ -1,0 +1,202 @@
+"""Builds a study's difficulty predictor: other policies' pass rates over a question pool, embeddings, trained towers.
+
+Every part is cached by content: pass rates in chunks of questions, so that a kill costs one chunk, then the embeddings,
+then the towers. All runs of a study that ask for the same predictor share it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repro.cache import Cache
+from repro.errors import UserError
+from repro.models.policy import Policy, load_policy, policy_digest
+from repro.predictor.fit import fit_predictor
+from repro.predictor.labels import Labels
+from repro.predictor.predictor import DifficultyPredictor
+from repro.selection.embeddings import embed_questions
+from repro.spec.datasets import DatasetSpec
+from repro.spec.models import ModelSpec
+from repro.spec.predictors import PredictorSpec
+from repro.tasks.datasets import dataset_digest, load_dataset
+from repro.tasks.problem import Problem, TaskData
+from repro.training.evaluation import Sampler
+from repro.training.ledger import Cost, Ledger
+from repro.training.randomness import LABEL, derive_seed
+
+VERSION = 1
+"""Enters every cache key here: raise it when the same fields would give other labels or towers."""
+
+LABEL_POOL_SEED = 7_919
+"""Added to the seed of a made-up task: its labels are of other questions than those a run draws from."""
+
+CHUNK = 512
+"""Questions whose pass rates are cached together."""
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Built:
+    """A predictor, the folder it lies in, the identity of its embedder, and what it cost whoever built it."""
+
+    predictor: DifficultyPredictor
+    folder: Path
+    cost: Cost
+
+
+@dataclass(frozen=True)
+class LabelPool:
+    """The questions whose pass rates are labels; `data` gives their verifier and prompt format."""
+
+    data: TaskData
+    problems: tuple[Problem, ...]
+    digest: str
+
+
+def label_pool(spec: PredictorSpec, dataset: DatasetSpec) -> LabelPool:
+    """Questions for labels: of a made-up task with another seed and never those of the run's own pool; of other data
+    the first training questions, as in the paper."""
+    made = dataset.procedural
+    if made is None:
+        data = load_dataset(dataset)
+        problems = data.train[: spec.questions]
+    else:
+        name = type(made).__name__.lower()
+        fields = {**made.model_dump(), "seed": made.seed + LABEL_POOL_SEED, "pool": spec.questions}
+        data = load_dataset(DatasetSpec.model_validate({name: fields}))
+        own = {problem.question for problem in load_dataset(dataset).train}
+        problems = tuple(problem for problem in data.train if problem.question not in own)
+    text = json.dumps([problem.id for problem in problems])
+    digest = hashlib.sha256(f"{dataset_digest(dataset)}{text}".encode()).hexdigest()
+    return LabelPool(data, problems, digest)
+
+
+def make_labels(spec: PredictorSpec, dataset: DatasetSpec, cache: Cache, say: Say) -> tuple[Labels, Cost]:
+    """Pass rates of every policy of the spec over the label pool, and what they cost. UserError as `load_policy`."""
+    pool = label_pool(spec, dataset)
+    total, rates = Cost(), []
+    for model in spec.policies:
+        parts = []
+        for start in range(0, len(pool.problems), CHUNK):
+            folder = _chunk(spec, dataset, pool, model, start, cache, say)
+            card = json.loads((folder / "card.json").read_text())
+            total.add(Cost(**card["cost"]))
+            parts.append(np.load(folder / "pass_rates.npy", allow_pickle=False))
+        rates.append(np.concatenate(parts))
+    labels = Labels(
+        ids=tuple(problem.id for problem in pool.problems),
+        questions=tuple(problem.question for problem in pool.problems),
+        policies=tuple(model.label for model in spec.policies),
+        pass_rates=np.stack(rates),  # (P, N)
+        samples=np.full(len(spec.policies), spec.samples),
+    )
+    return labels, total
+
+
+def _chunk(
+    spec: PredictorSpec, dataset: DatasetSpec, pool: LabelPool, model: ModelSpec, start: int, cache: Cache, say: Say
+) -> Path:
+    problems = pool.problems[start : start + CHUNK]
+
+    def build(folder: Path) -> None:
+        say(f"labels of {model.label}: question {start} of {len(pool.problems)}")
+        policy = _load(model, dataset, pool.data, cache, say)
+        ledger = Ledger()
+        sampler = Sampler(
+            policy.model, policy.tokenizer, pool.data, model.system_prompt, spec.max_completion_tokens, ledger
+        )
+        seed = derive_seed(LABEL, start)
+        _, rewards = sampler.completions(problems, spec.samples, spec.temperature, spec.top_p, seed, "probe")
+        np.save(folder / "pass_rates.npy", np.array([np.mean(row) for row in rewards]), allow_pickle=False)
+        (folder / "card.json").write_text(json.dumps({"cost": asdict(ledger.cost("probe"))}))
+
+    key = _key(
+        policy=policy_digest(model, dataset),
+        pool=pool.digest,
+        start=start,
+        **spec.model_dump(mode="json", include={"samples", "temperature", "top_p", "max_completion_tokens"}),
+    )
+    return cache.directory("labels", key, build)
+
+
+def _load(model: ModelSpec, dataset: DatasetSpec, data: TaskData, cache: Cache, say: Say) -> Policy:
+    return load_policy(model, dataset, data, cache, lambda message, done: say(f"{message} ({done:.0%})"))
+
+
+def build_predictor(
+    spec: PredictorSpec, dataset: DatasetSpec, cache: Cache, say: Say, labels: Labels | None = None
+) -> Built:
+    """The predictor of a spec: loaded from its path, from the cache, or built. `labels` replace those of its policies.
+
+    UserError for a path that is no predictor, or a policy that does not load.
+    """
+    if spec.path is not None:
+        return Built(DifficultyPredictor.load(Path(spec.path)), Path(spec.path), Cost())
+    embedder = policy_digest(spec.embedding_model, dataset)
+    given = None if labels is None else _labels_digest(labels)
+
+    def build(folder: Path) -> None:
+        made, cost = (labels, Cost()) if labels is not None else make_labels(spec, dataset, cache, say)
+        say("training the difficulty predictor")
+        ledger = Ledger()
+        with ledger.phase("score"):
+            vectors = embed(spec.embedding_model, made.questions, dataset, cache, say)
+            predictor = fit_predictor(
+                vectors,
+                made.pass_rates,
+                spec.towers,
+                spec.fit,
+                embedder=embedder,
+                provenance={"policies": list(made.policies), "questions": len(made.ids), "dataset": dataset.label},
+            )
+        cost.add(ledger.cost("score"))
+        predictor.save(folder / "predictor")
+        (folder / "cost.json").write_text(json.dumps(asdict(cost)))
+
+    key = _key(
+        dataset=label_pool(spec, dataset).digest,
+        policies=[policy_digest(model, dataset) for model in spec.policies],
+        embedder=embedder,
+        labels=given,
+        **spec.model_dump(mode="json", exclude={"path", "policies", "embedder"}),
+    )
+    folder = cache.directory("predictor", key, build)
+    predictor = DifficultyPredictor.load(folder / "predictor")
+    return Built(predictor, folder / "predictor", Cost(**json.loads((folder / "cost.json").read_text())))
+
+
+def embed(
+    model: ModelSpec, questions: Sequence[str], dataset: DatasetSpec, cache: Cache, say: Say
+) -> np.ndarray:
+    """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text."""
+    policy = _load(model, dataset, load_dataset(dataset), cache, say)
+    return embed_questions(policy.model, policy.tokenizer, questions)[0]
+
+
+def check_apart(spec: PredictorSpec, model: ModelSpec, dataset: DatasetSpec) -> None:
+    """UserError where the policy that is trained is one of those that gave the labels: nothing would be held out."""
+    digest = policy_digest(model, dataset)
+    for position, policy in enumerate(spec.policies):
+        if policy_digest(policy, dataset) == digest:
+            raise UserError(
+                f"predictor.policies.{position}: {policy.label!r} is the policy that is trained ({model.label!r}); "
+                f"expected other policies, for instance another size, seed or warm_start.updates"
+            )
+
+
+def _labels_digest(labels: Labels) -> str:
+    digest = hashlib.sha256(json.dumps([labels.ids, labels.policies]).encode())
+    digest.update(np.ascontiguousarray(labels.pass_rates).tobytes())
+    return digest.hexdigest()
+
+
+def _key(**what: Any) -> str:
+    return hashlib.sha256(json.dumps({"version": VERSION, **what}, sort_keys=True).encode()).hexdigest()[:24]
