@@ -1,38 +1,44 @@
-"""The schema of a trained difficulty predictor (DOTS): whose pass rates it learns from, its towers and their training."""
+"""The schema of the trained difficulty predictor of DOTS: its towers and how they are fitted."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
 from repro.spec.models import ModelSpec
-from repro.spec.strict import Strict
+from repro.spec.strict import Seed, Strict
 
 
 class TowersSpec(Strict):
-    """The network over frozen embeddings."""
+    """Two towers over frozen embeddings, attention of a question over the references, calibration."""
 
-    width: int = Field(128, ge=1, description="width of every layer and of the projections (paper: 896)")
+    width: int = Field(128, ge=1, description="units of every layer (paper: 896)")
     layers: int = Field(3, ge=1, description="linear layers of a tower")
-    dropout: float = Field(0.1, ge=0, lt=1, description="between layers, while training")
-    shared: bool = Field(False, description="one adapter for questions and references (the paper's notation); off: two")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="between the layers, while fitting")
+    shared: bool = Field(
+        False, description="one adapter for questions and references (the paper's notation); off: two, as its code"
+    )
     calibration: Literal["slope_bias", "temperature_bias", "none"] = Field(
         "slope_bias",
-        description="from the references' mean and deviation: sigmoid(w logit(d) + b) (paper), sigmoid(logit(d) / t + b)"
-        " (its code), or the attention's average as it is",
+        description="of logit(d), from the references' mean and std: times a slope plus a bias (paper), or divided by a"
+        " temperature of .01 to 10 plus a bias (its code)",
     )
 
 
 class FitSpec(Strict):
-    """Training of the towers: soft-label binary cross-entropy, Adam, linear decay after a warm-up."""
+    """How the towers learn from the pass rates of other policies."""
 
     epochs: int = Field(20, ge=1, description="passes over all (policy, question) pairs")
-    batch_size: int = Field(256, ge=1, description="pairs in a minibatch")
-    learning_rate: float = Field(1e-3, gt=0, description="peak rate of Adam")
-    references: int = Field(256, ge=2, description="references drawn anew for each minibatch")
-    warm_up: float = Field(0.1, ge=0, lt=1, description="share of updates over which the rate rises")
-    seed: int = Field(0, ge=0, description="seed of the weights, batches and references")
+    batch_size: int = Field(256, ge=1, description="pairs of an update")
+    learning_rate: float = Field(1e-3, gt=0, description="of Adam, at its peak")
+    references: int = Field(
+        256, ge=2, description="references of an update, drawn anew for each; best what selection will use"
+    )
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of the updates with a rising learning rate; it falls linearly to 0 after"
+    )
+    seed: Seed = Field(0, description="of weights, batches, references, dropout and the validation questions")
 
 
 class PredictorSpec(Strict):
