@@ -162,6 +162,7 @@ PHASE_LOOKS: Mapping[str, tuple[str, str]] = {
 }
 PHASE_NAMES: Mapping[str, str] = {
     "warm_start": "warm start",
+    "predictor": "difficulty predictor (once for all runs)",
     "score": "scoring (selection)",
     "probe": "probes (selection)",
     "rollout": "rollouts",

@@ -14,6 +14,7 @@ from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.expand import all_paths, base_fields, drafts, has_path, pool_size, subset_size, with_field
 from repro.spec.messages import schema_problems, show, unknown
 from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
+from repro.spec.selections import Difficulty
 from repro.spec.strict import Scalar
 
 ARM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -166,7 +167,7 @@ class _Row:
         """The same fields as a spec of one arm, so that the messages read as if they were written there."""
         alone = {key: draft[key] for key in ("train", "evaluate", "budget")}
         alone |= {"name": "x", "model": [draft["model"]], "dataset": [draft["dataset"]]}
-        alone["arms"] = {self.arm: {key: draft[key] for key in ("selection", "replay")}}
+        alone["arms"] = {self.arm: {key: draft[key] for key in ("selection", "predictor", "replay")}}
         try:
             Spec.model_validate(alone)
         except ValidationError as error:
@@ -176,6 +177,20 @@ class _Row:
                 for path, place in self.changed.items():
                     if field == path or path.startswith(f"{field}.") or field.startswith(f"{path}."):
                         yield Problem(place, problem.text, (("arms", self.arm),))
+
+    def _online(self, cell: Cell) -> Iterator[Problem]:
+        selection = cell.selection
+        if not isinstance(selection, Difficulty):
+            return
+        if selection.predictor == "trained" and cell.predictor is None:
+            text = 'got "trained", expected a `predictor` section in the study: policies whose pass rates are the labels'
+            yield Problem(self._place("selection", "predictor"), text, (("predictor",),))
+        if selection.reuse_references and selection.samples not in (None, cell.train.group_size):
+            text = (
+                f"got {selection.samples} with reuse_references, expected none or group_size ({cell.train.group_size}):"
+                " a reference that trains is a group"
+            )
+            yield Problem(self._place("selection", "samples"), text, (("train", "group_size"),))
 
     def _place(self, section: str, field: str) -> FieldPath:
         if f"{section}.{field}" in self.changed:
@@ -190,6 +205,7 @@ class _Row:
         if cell.replay is not None and cell.train.kl > 0:
             text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
             yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
+        yield from self._online(cell)
         pool = pool_size(cell.dataset)
         if pool is not None:
             uses: tuple[FieldPath, ...] = (batch_place, ("dataset",))
@@ -207,7 +223,7 @@ class _Row:
                 )
                 yield Problem(self._place("selection", field), text, uses)
             references = getattr(cell.selection, "references", 0)
-            if references > pool:
+            if references > pool and getattr(cell.selection, "predictor", None) != "oracle":
                 text = f"got {references}, expected at most {pool}, the questions of {cell.dataset.label}"
                 yield Problem(self._place("selection", "references"), text, uses)
         if cell.replay is not None:

@@ -11,7 +11,7 @@ from repro.spec.datasets import NAMED_SIZES, DatasetSpec
 from repro.spec.expand import epoch_steps, pool_size, subset_size
 from repro.spec.identity import canonical, result_fields
 from repro.spec.schema import Cell
-from repro.spec.selections import CalibratedBand, Curriculum, PassRate
+from repro.spec.selections import CalibratedBand, Curriculum, Difficulty, PassRate
 
 SPENT_PHASES = ("score", "probe", "rollout", "train")
 """What a run pays for selection and training; evaluation is estimated beside it."""
@@ -106,11 +106,15 @@ def first_step_rollouts(cell: Cell) -> int:
 
 
 def probes_per_refresh(cell: Cell) -> int:
-    """Completions of the references whose difficulty is measured; 0 for methods without probes."""
+    """Completions of the references whose difficulty is measured; 0 for methods without probes, and for an oracle
+    over a pool whose size is not in the spec."""
     selection = cell.selection
-    if selection.method != "difficulty":
+    if not isinstance(selection, Difficulty):
         return 0
-    return selection.references * (selection.samples or cell.train.group_size)
+    measured: int | None = selection.references
+    if selection.predictor == "oracle":
+        measured = likely_pool(cell.dataset)
+    return (measured or 0) * (selection.samples or cell.train.group_size)
 
 
 def refresh_every(cell: Cell) -> int:

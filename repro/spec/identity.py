@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
+from pathlib import Path
 from typing import Any
 
+from repro.errors import UserError
 from repro.spec.datasets import PROCEDURAL, DatasetSpec
 from repro.spec.models import ModelSpec
 from repro.spec.schema import Cell
 from repro.spec.selections import Difficulty
+from repro.tracking.files import read_json
 
 VERSION = "v1"
 """Raise it when the meaning of a field or of the training changes, so that old runs are not taken for new ones."""
@@ -39,6 +42,13 @@ class Digests:
             self._known[key] = policy_digest(model, dataset)
         return self._known[key]
 
+    def predictor(self, path: str) -> str:
+        """Digest of a trained predictor, as its card says; loading it checks the card. UserError where none is there."""
+        card = read_json(Path(path) / "card.json")
+        if not isinstance(card, dict) or "digest" not in card:
+            raise UserError(f"predictor.path: {path!r} has no card.json of a difficulty predictor")
+        return str(card["digest"])
+
 
 def identity(cell: Cell, digests: Digests | None = None) -> str:
     """`v1-` and 16 hexadecimal digits. Equal for cells that differ in labels, paths or unused fields only.
@@ -51,6 +61,8 @@ def identity(cell: Cell, digests: Digests | None = None) -> str:
         "policy_digest": digests.policy(cell.model, cell.dataset),
         "dataset_digest": digests.dataset(cell.dataset),
     }
+    if "predictor" in fields and cell.predictor is not None and cell.predictor.path is not None:
+        fields["predictor_digest"] = digests.predictor(cell.predictor.path)
     return identity_of(fields)
 
 

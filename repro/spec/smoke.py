@@ -28,6 +28,9 @@ def shrink(spec: Spec) -> Spec:
     """
     data = spec.model_dump(mode="json", exclude_none=True)
     data["name"] = f"{spec.name}-smoke"
+    for holder in (data, *data["arms"].values()):
+        if "predictor" in holder:
+            _predictor(holder["predictor"], spec.dataset)
     data["seeds"] = spec.seeds[:1]
     data["axes"] = {path: values[:1] for path, values in spec.axes.items() if not path.startswith(_FIXED)}
     if _FRACTION in data["axes"]:
@@ -78,6 +81,16 @@ def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
     return data
 
 
+def _predictor(predictor: dict[str, Any], datasets: list[DatasetSpec]) -> None:
+    if predictor.get("path") is not None:
+        return
+    predictor.update(questions=POOL, samples=2, policies=predictor["policies"][:2])
+    predictor["policies"] = [_model(ModelSpec.model_validate(policy), datasets) for policy in predictor["policies"]]
+    if "embedder" in predictor:
+        predictor["embedder"] = _model(ModelSpec.model_validate(predictor["embedder"]), datasets)
+    predictor["fit"].update(epochs=2, batch_size=32, references=min(predictor["fit"]["references"], 16))
+
+
 def _train(train: dict[str, Any], cut_tokens: bool) -> None:
     train.update(steps=STEPS, questions_per_step=QUESTIONS_PER_STEP, group_size=GROUP_SIZE, minibatches=MINIBATCHES)
     if cut_tokens:
@@ -94,6 +107,8 @@ def _selection(selection: dict[str, Any]) -> None:
         selection["fraction"] = max(selection["fraction"], LEAST_FRACTION)
     if selection["method"] in ("difficulty", "pass_rate", "curriculum"):
         selection["samples"] = min(selection.get("samples", GROUP_SIZE), GROUP_SIZE)
+    if selection.get("predictor") == "oracle":
+        selection["every"] = STEPS
     if "references" in selection:
         selection["references"] = min(selection["references"], QUESTIONS_PER_STEP)
     if "stages" in selection:

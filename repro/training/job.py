@@ -47,7 +47,9 @@ class GRPOJob:
         self.policy: Policy = load_policy(cell.model, cell.dataset, self.data, self.cache, self._say)
         self.sampler = self._sampler()
         self._check_fit()
-        self.resources = PolicyResources(cell, self.data, self.policy, self.sampler, self.ledger, self.cache)
+        self.resources = PolicyResources(
+            cell, self.data, self.policy, self.sampler, self.ledger, self.cache, self.journal.progress
+        )
         self.steps = 0  # known in `run`, once it is known how many questions the arm may draw from
         self._logged_spend: dict[str, Any] = {}
         self._evaluated: dict[str, float] = {}

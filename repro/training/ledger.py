@@ -8,9 +8,10 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-PHASES = ("warm_start", "score", "probe", "rollout", "train", "evaluate")
+PHASES = ("warm_start", "predictor", "score", "probe", "rollout", "train", "evaluate")
 SPEND = ("score", "probe", "rollout", "train")
-"""Phases inside every speedup: the warm start is common to all arms, evaluation is not part of training."""
+"""Phases inside every speedup. The warm start is common to all arms, a difficulty predictor is built once for all
+policies and runs that use it, and evaluation is not part of training."""
 
 
 @dataclass

@@ -17,6 +17,7 @@ import numpy as np
 
 from repro.cache import Cache
 from repro.errors import UserError
+from repro.models.flops import FlopCounter
 from repro.models.policy import Policy, load_policy, policy_digest
 from repro.predictor.fit import fit_predictor
 from repro.predictor.labels import Labels
@@ -148,7 +149,7 @@ def build_predictor(
         say("training the difficulty predictor")
         ledger = Ledger()
         with ledger.phase("score"):
-            vectors = embed(spec.embedding_model, made.questions, dataset, cache, say)
+            vectors, _ = embed(spec.embedding_model, made.questions, dataset, cache, say)
             predictor = fit_predictor(
                 vectors,
                 made.pass_rates,
@@ -175,10 +176,32 @@ def build_predictor(
 
 def embed(
     model: ModelSpec, questions: Sequence[str], dataset: DatasetSpec, cache: Cache, say: Say
-) -> np.ndarray:
-    """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text."""
+) -> tuple[np.ndarray, Cost]:
+    """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text, and the pass's cost."""
     policy = _load(model, dataset, load_dataset(dataset), cache, say)
-    return embed_questions(policy.model, policy.tokenizer, questions)[0]
+    ledger = Ledger()
+    with ledger.phase("score"):
+        vectors, cost = embed_questions(policy.model, policy.tokenizer, questions)
+    flops = FlopCounter.of(policy.model).forward(cost.lengths)
+    ledger.add("score", scored_tokens=cost.computed_tokens, flops=flops)
+    return vectors, ledger.cost("score")
+
+
+def find_embedder(spec: PredictorSpec, predictor: DifficultyPredictor, dataset: DatasetSpec) -> ModelSpec:
+    """The model whose states the predictor reads. UserError where the spec names none or another one."""
+    if spec.embedder is None and not spec.policies:
+        raise UserError(
+            "predictor.embedder: got none beside predictor.path, expected the model that embedded the questions "
+            f"when {spec.path} was trained"
+        )
+    model = spec.embedding_model
+    digest = policy_digest(model, dataset)
+    if digest != predictor.embedder:
+        raise UserError(
+            f"predictor.embedder: {model.label!r} is not the model whose embeddings {spec.path} was trained on "
+            f"(digests {digest} and {predictor.embedder})"
+        )
+    return model
 
 
 def check_apart(spec: PredictorSpec, model: ModelSpec, dataset: DatasetSpec) -> None:

@@ -13,6 +13,7 @@ import numpy as np
 
 from repro.cache import Cache
 from repro.models.policy import Policy
+from repro.predictor.predictor import DifficultyPredictor
 from repro.selection.base import PromptKind
 from repro.selection.confidence import Scored, confidence_texts, score_confidence
 from repro.selection.embeddings import embed_questions
@@ -25,6 +26,7 @@ from repro.tasks.problem import TaskData
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, render_prompt
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
+from repro.training.predictors import build_predictor, check_apart, embed, find_embedder
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
 
 Build = Callable[[], tuple[np.ndarray, Cost]]
@@ -40,11 +42,21 @@ class PolicyResources:
     an arm that selects has to pay for selecting, whoever ran first.
     """
 
-    def __init__(self, cell: Cell, data: TaskData, policy: Policy, sampler: Sampler, ledger: Ledger, cache: Cache):
+    def __init__(
+        self,
+        cell: Cell,
+        data: TaskData,
+        policy: Policy,
+        sampler: Sampler,
+        ledger: Ledger,
+        cache: Cache,
+        say: Callable[[str], None] | None = None,
+    ) -> None:
         self.cell, self.data, self.policy, self.sampler = cell, data, policy, sampler
         self.ledger, self.cache = ledger, cache
         self.ids = [problem.id for problem in data.train]
         self.step: Callable[[], int] = lambda: 0  # the trainer's step, once there is a trainer
+        self._say = say or (lambda message: None)
         self.kept: dict[int, list[list[int]]] = {}
         self._probed_step, self._probes = -1, 0
 
@@ -116,6 +128,27 @@ class PolicyResources:
             return vectors, measured.cost("score")
 
         return self._cached("embeddings", {}, "score", build)
+
+    def predictor(self) -> tuple[DifficultyPredictor, np.ndarray]:
+        """The cell's trained predictor, and the training questions' embeddings that it reads.
+
+        Embedding the questions is paid in `score`. What building the predictor took is entered in `predictor`, apart
+        from every speedup: it is spent once for all policies and runs that use it.
+        """
+        spec, say = self.cell.predictor, self._say
+        assert spec is not None, "a trained predictor without a `predictor` section"
+        dataset, model = self.cell.dataset, self.cell.model
+        with self.ledger.paused():
+            check_apart(spec, model, dataset)
+            built = build_predictor(spec, dataset, self.cache, say)
+        self.ledger.add_once(f"predictor/{built.predictor.digest}", "predictor", **asdict(built.cost))
+        embedder = find_embedder(spec, built.predictor, dataset)
+
+        def build() -> tuple[np.ndarray, Cost]:
+            return embed(embedder, [p.question for p in self.data.train], dataset, self.cache, say)
+
+        fields = {"embedder": built.predictor.embedder}
+        return built.predictor, self._cached("embeddings", fields, "score", build)
 
     def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
         """Rewards of `samples` completions per question under the policy as it is now.

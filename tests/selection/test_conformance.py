@@ -19,6 +19,7 @@ from repro.spec.selections import (
     Confidence,
     Curriculum,
     Difficulty,
+    Dynamic,
     EndBand,
     PassRate,
     PromptEntropy,
@@ -58,6 +59,14 @@ METHODS = {
     "curriculum_pass_rate": (Curriculum(method="curriculum", by="pass_rate", order="hard_to_easy"), None),
     "difficulty": (Difficulty(method="difficulty", references=16, every=2), None),
     "difficulty_every_step": (Difficulty(method="difficulty", references=16, every=1, temperature=0.1), None),
+    "difficulty_trained": (Difficulty(method="difficulty", references=16, predictor="trained"), None),
+    "difficulty_in_sample": (
+        Difficulty(method="difficulty", references=16, predictor="trained", recalibration="in_sample"),
+        None,
+    ),
+    "difficulty_oracle": (Difficulty(method="difficulty", predictor="oracle", every=3), None),
+    "difficulty_reuse": (Difficulty(method="difficulty", references=24, reuse_references=True), None),
+    "dynamic": (Dynamic(method="dynamic", most=3), None),
 }
 SUBSETS = [name for name, (_, size) in METHODS.items() if size is not None]
 

@@ -223,6 +223,6 @@ def test_missing_doubled_and_surplus_rows():
 
 def test_a_probe_that_returns_too_few_rewards_is_refused():
     world = World()
-    world.probe = lambda indices, samples: [(1.0,) * (samples - 1)] * len(indices)
+    world.probe = lambda indices, samples, keep=False: [(1.0,) * (samples - 1)] * len(indices)
     with pytest.raises(ValueError, match="expected 32 of 8 rewards each"):
         selector(world).choose(4)

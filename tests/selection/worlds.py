@@ -5,6 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import torch
+
+from repro.predictor.predictor import DifficultyPredictor
+from repro.predictor.towers import Towers
+from repro.spec.predictors import TowersSpec
 
 
 class World:
@@ -20,6 +25,7 @@ class World:
         self.rates = 1 / (1 + np.exp(-2.5 * self._embeddings[:, 0]))  # (N,)
         self.drift = drift
         self.asked: list[str] = []
+        self.kept: list[int] = []
         self.probes: list[tuple[list[int], list[tuple[float, ...]]]] = []
 
     @property
@@ -38,12 +44,20 @@ class World:
         self.asked.append(f"prompt {kind}")
         return np.clip(self.rates, 1e-6, 1) ** (2 if kind == "perplexity" else 0.5)
 
-    def probe(self, indices: Sequence[int], samples: int) -> list[tuple[float, ...]]:
+    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
         self.asked.append("probe")
+        self.kept += [int(i) for i in indices] if keep else []
         rows = [tuple(float(i < round(self.rates[q] * samples)) for i in range(samples)) for q in indices]
         self.rates = np.clip(self.rates + self.drift, 0, 1)
         self.probes.append((list(indices), rows))
         return rows
+
+    def predictor(self) -> tuple[DifficultyPredictor, np.ndarray]:
+        self.asked.append("predictor")
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            towers = Towers(self._embeddings.shape[1], TowersSpec(width=16, layers=1, calibration="none"))
+        return DifficultyPredictor(towers, embedder="world", provenance={}, training={}), self._embeddings
 
     def embeddings(self) -> np.ndarray:
         self.asked.append("embeddings")
