@@ -72,6 +72,11 @@ class Towers(nn.Module):
         projected: Tensor = tower((embeddings - self.mean) / self.scale)
         return projected
 
+    @staticmethod
+    def weights(queries: Tensor, references: Tensor) -> Tensor:
+        """(n, K) attention of projected queries (n, h) over projected references (K, h)."""
+        return torch.softmax(queries @ references.T / math.sqrt(queries.shape[1]), dim=1)
+
     def calibrated(self, failure: Tensor, mean: Tensor, deviation: Tensor) -> Tensor:
         """Logits (...) of the attention's failure rates (...), given the mean and deviation (...) of the references."""
         logits = torch.logit(failure.clamp(CLIP, 1 - CLIP))
@@ -88,7 +93,6 @@ class Towers(nn.Module):
         embeddings (B, W) of the questions; references (K, W), shared by all rows; truth (B, K) their failure rates
         under the policy of each row.
         """
-        z, keys = self.queries(embeddings), self.references(references)  # (B, h), (K, h)
-        weights = torch.softmax(z @ keys.T / math.sqrt(z.shape[1]), dim=1)  # (B, K)
+        weights = self.weights(self.queries(embeddings), self.references(references))  # (B, K)
         failure = (weights * truth).sum(1)  # (B,)
         return self.calibrated(failure, truth.mean(1), truth.std(1, unbiased=False))
