@@ -15,7 +15,14 @@ from .conftest import TRAIN
 
 SIGNATURES = {
     "_generate_and_score_completions": ["self", "inputs"],
-    "_generate": ["self", "prompts"],
+    "_generate_single_turn": [
+        "self",
+        "prompt_ids",
+        "images",
+        "multimodal_fields",
+        "num_generations",
+        "has_tool_images",
+    ],
     "_tokenize_prompts": ["self", "prompts"],
     "_prepare_inputs": ["self", "generation_batch"],
     "_compute_loss": ["self", "model", "inputs"],
