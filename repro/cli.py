@@ -28,6 +28,13 @@ examples:
 """
 
 
+PREDICTOR_ACTIONS = {
+    "labels": "labels: roll out the predictor's policies over a question pool, to parquet",
+    "train": "train: fit the towers on them",
+    "evaluate": "evaluate: judge them on held-out questions and the study's own policies",
+}
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser whose errors name the nearest valid word; they are raised, not printed."""
 
@@ -80,6 +87,21 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     sub = command("score", "score a dataset by one pass of a model (UFO-RL), to a table; no study needed", _score)
     add_score_options(sub)
     _runs_option(sub)
+
+    sub = command("predictor", "labels, training and evaluation of a study's difficulty predictor (DOTS)", _predictor)
+    sub.add_argument("action", choices=PREDICTOR_ACTIONS, help="; ".join(PREDICTOR_ACTIONS.values()))
+    _spec_options(sub)
+    _runs_option(sub)
+    sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUNS/predictors/NAME)")
+    sub.add_argument("--labels", type=Path, metavar="FILE", help="train: labels made elsewhere, a parquet file")
+    sub.add_argument(
+        "--references",
+        type=_positive,
+        nargs="+",
+        default=[16, 256],
+        metavar="K",
+        help="evaluate: how many questions are measured before the others are predicted (default: 16 256)",
+    )
 
     sub = command("status", "show the runs on disk, or the cells of a study: progress and accuracy", _status)
     _spec_options(sub, optional=True)
@@ -254,6 +276,16 @@ def _score(options: argparse.Namespace) -> int:
     from repro.scoring.command import score
 
     return score(options)
+
+
+def _predictor(options: argparse.Namespace) -> int:
+    loaded = _load(options)
+    if options.labels is not None and options.action != "train":
+        raise UserError(f"--labels: got {str(options.labels)!r} with {options.action}, expected it with train only")
+    from repro.predicting import command
+
+    code: int = getattr(command, options.action)(loaded, options)
+    return code
 
 
 def _status(options: argparse.Namespace) -> int:

@@ -44,9 +44,7 @@ class UntrainedEstimator:
         """See `Estimator`."""
         made = predict(self.z, references, truth)
         calibration = made.calibration
-        return Estimate(
-            made.failure, calibration.left_out_raw, calibration.left_out, calibration.slope, made.attended
-        )
+        return Estimate(made.failure, calibration.left_out_raw, calibration.left_out, calibration.slope, made.attended)
 
     def attention(self, questions: np.ndarray, references: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """See `Estimator`; the truth decides the temperature."""

@@ -183,7 +183,9 @@ class _Row:
         if not isinstance(selection, Difficulty):
             return
         if selection.predictor == "trained" and cell.predictor is None:
-            text = 'got "trained", expected a `predictor` section in the study: policies whose pass rates are the labels'
+            text = (
+                'got "trained", expected a `predictor` section in the study: policies whose pass rates are the labels'
+            )
             yield Problem(self._place("selection", "predictor"), text, (("predictor",),))
         if selection.reuse_references and selection.samples not in (None, cell.train.group_size):
             text = (

@@ -43,7 +43,7 @@ class Digests:
         return self._known[key]
 
     def predictor(self, path: str) -> str:
-        """Digest of a trained predictor, as its card says; loading it checks the card. UserError where none is there."""
+        """Digest of a trained predictor as its card says, which loading checks. UserError where none is there."""
         card = read_json(Path(path) / "card.json")
         if not isinstance(card, dict) or "digest" not in card:
             raise UserError(f"predictor.path: {path!r} has no card.json of a difficulty predictor")

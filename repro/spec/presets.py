@@ -1,4 +1,4 @@
-"""The presets `paper` and `code` of DOTS + RR: every place where the paper and its authors' code disagree, in one word."""
+"""The presets `paper` and `code` of DOTS + RR: in one word, every place where paper and code disagree."""
 
 from __future__ import annotations
 
@@ -17,7 +17,13 @@ PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "code": {
         "train": {"advantage_std": True, "loss": "bnpo", "top_p": 1.0, "weight_decay": 0.01},
         "selection": {"measure": "pass_rate", "recalibration": "in_sample", "reuse_references": False},
-        "replay": {"correction": "proximal", "filter": "draw", "per_question": "latest", "short": "shrink", "warm_up": 2},
+        "replay": {
+            "correction": "proximal",
+            "filter": "draw",
+            "per_question": "latest",
+            "short": "shrink",
+            "warm_up": 2,
+        },
         "towers": {"shared": False, "calibration": "temperature_bias"},
     },
 }
@@ -47,8 +53,9 @@ def _arm(document: Document, arm: str, fields: dict[str, Any], study: Any) -> No
     source: FieldPath = ("preset",) if own is None else (*place, "preset")
     preset = PRESETS.get(study if own is None else own)
     selection = fields.get("selection")
-    online = isinstance(selection, dict) and selection.get("method") == "difficulty"
-    trained = online and selection.get("predictor") == "trained"
+    chosen_by = selection if isinstance(selection, dict) else {}
+    online = chosen_by.get("method") == "difficulty"
+    trained = online and chosen_by.get("predictor") == "trained"
     if preset is not None:
         if own is not None:
             _fill(document, (*place, "train"), preset["train"], source)

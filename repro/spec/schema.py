@@ -206,7 +206,9 @@ class Spec(Strict):
     train: TrainSpec = Field(default_factory=TrainSpec, description="GRPO, the same for all arms unless an arm differs")
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec, description="how accuracy is measured")
     preset: Preset | None = Field(None, description="DOTS + RR as the paper has it, or as its authors' code does")
-    predictor: PredictorSpec | None = Field(None, description="the difficulty predictor of arms that ask for a trained one")
+    predictor: PredictorSpec | None = Field(
+        None, description="the difficulty predictor of arms that ask for a trained one"
+    )
     arms: dict[str, ArmSpec] = Field(min_length=1, description="name -> arm")
     axes: dict[str, Annotated[list[Scalar], Field(min_length=1)]] = Field(
         default_factory=dict, description="dotted path -> values; axes multiply"

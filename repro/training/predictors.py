@@ -177,7 +177,7 @@ def build_predictor(
 def embed(
     model: ModelSpec, questions: Sequence[str], dataset: DatasetSpec, cache: Cache, say: Say
 ) -> tuple[np.ndarray, Cost]:
-    """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text, and the pass's cost."""
+    """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text, and the cost."""
     policy = _load(model, dataset, load_dataset(dataset), cache, say)
     ledger = Ledger()
     with ledger.phase("score"):

@@ -114,9 +114,7 @@ def test_the_pass_rate_as_measure_turns_the_target_round():
 
 def test_an_oracle_measures_the_whole_pool_and_chooses_by_what_it_measured():
     world = World(200)
-    selector = build_selector(
-        Difficulty(method="difficulty", predictor="oracle", every=3), world.ids, 0, world, GROUP
-    )
+    selector = build_selector(Difficulty(method="difficulty", predictor="oracle", every=3), world.ids, 0, world, GROUP)
     rounded = np.round(world.rates * GROUP) / GROUP
     chosen = selector.choose(10)
     assert [len(indices) for indices, _ in world.probes] == [200]
