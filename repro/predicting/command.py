@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from repro.training.predictors import Say
 
 LABELS_FILE, PREDICTOR_FOLDER, EVALUATION_FILE = "labels.parquet", "predictor", "evaluation.json"
+SAY_EVERY = 5.0  # seconds between two lines
 
 
 class Places:
@@ -34,6 +36,7 @@ class Places:
         self.cache = Cache(options.runs / "cache")
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
         self.console = Console(stderr=True, highlight=False)
+        self._told = -SAY_EVERY
 
     @property
     def spec(self) -> PredictorSpec:
@@ -52,8 +55,15 @@ class Places:
             yield dataset, self.root / dataset.label
 
     def say(self, dataset: DatasetSpec) -> Say:
-        """Tells what is being done for a dataset."""
-        return lambda message: self.console.print(f"{dataset.label}: {message}", markup=False)
+        """Tells what is being done for a dataset, every few seconds."""
+
+        def told(message: str) -> None:
+            now = time.monotonic()
+            if now - self._told >= SAY_EVERY:
+                self._told = now
+                self.console.print(f"{dataset.label}: {message}", markup=False)
+
+        return told
 
 
 def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:

@@ -143,6 +143,8 @@ class GRPOJob:
                 f"dataset has {len(ids)} training questions, fewer than train.questions_per_step "
                 f"{cell.train.questions_per_step}; lower it or raise dataset.limits.train"
             )
+        if getattr(cell.selection, "predictor", None) == "trained":
+            self.resources.predictor()  # now: building it may train policies, which no trainer of ours would survive
         steps = self._steps_over(len(ids))  # what divides them into stages draws from the whole pool
         return build_selector(cell.selection, ids, cell.seed, self.resources, cell.train.group_size, steps)
 

@@ -123,6 +123,7 @@ def _chunk(
         policy=policy_digest(model, dataset),
         pool=pool.digest,
         start=start,
+        count=len(problems),
         **spec.model_dump(mode="json", include={"samples", "temperature", "top_p", "max_completion_tokens"}),
     )
     return cache.directory("labels", key, build)

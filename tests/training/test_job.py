@@ -17,12 +17,14 @@ import pytest
 from repro.errors import UserError
 from repro.spec.datasets import Arithmetic, DatasetSpec
 from repro.spec.models import ModelSpec, TinyModel, WarmStart
+from repro.spec.predictors import FitSpec, PredictorSpec, TowersSpec
 from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
 from repro.spec.selections import (
     CalibratedBand,
     Confidence,
     Curriculum,
     Difficulty,
+    Dynamic,
     EndBand,
     PassRate,
     PromptEntropy,
@@ -241,10 +243,24 @@ run_job(Cell.model_validate_json(sys.argv[1]), sys.argv[2], Path(sys.argv[3]) / 
 """
 
 
-def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(tmp_path: Path, shared: Path) -> None:
+OTHER = TinyModel(width=12, layers=1, heads=3, warm_start=WarmStart(updates=40, batch_size=32, seed=1))
+PREDICTOR = PredictorSpec(
+    policies=[ModelSpec(tiny=OTHER)], questions=64, samples=2, towers=TowersSpec(width=8), fit=FitSpec(epochs=2)
+)
+ONLINE = {
+    "untrained": {"selection": Difficulty(method="difficulty", references=4)},
+    "trained": {
+        "selection": Difficulty(method="difficulty", references=6, predictor="trained", reuse_references=True),
+        "predictor": PREDICTOR,
+    },
+    "dynamic": {"selection": Dynamic(method="dynamic", most=2)},
+}
+
+
+@pytest.mark.parametrize("name", ONLINE)
+def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(name: str, tmp_path: Path, shared: Path) -> None:
     train = cell().train.model_copy(update={"steps": 12})
-    selection = Difficulty(method="difficulty", references=4)
-    study = cell(train=train, selection=selection, replay=ReplaySpec(fresh=0.5, capacity=8))
+    study = cell(train=train, replay=ReplaySpec(fresh=0.5, capacity=8), **ONLINE[name])
     run_job(study, "whole", tmp_path / "runs/whole", shared)
 
     command = [sys.executable, "-c", JOB, study.model_dump_json(), "killed", str(tmp_path / "runs"), str(shared)]

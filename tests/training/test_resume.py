@@ -33,7 +33,7 @@ class Probe:
     def embeddings(self) -> Any:
         return torch.randn(len(self.ids), 8, generator=torch.Generator().manual_seed(0)).numpy()
 
-    def probe(self, indices: list[int], samples: int) -> list[tuple[float, ...]]:
+    def probe(self, indices: list[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
         return [tuple(float((i * 7 + s) % 3 == 0) for s in range(samples)) for i in indices]
 
 
