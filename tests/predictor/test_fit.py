@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from repro.predictor.baselines import trained, untrained
-from repro.predictor.evaluate import evaluate_predictor
+from repro.predicting.baselines import trained, untrained
+from repro.predicting.evaluate import evaluate_predictor
 from repro.predictor.fit import _rate, _split, fit_predictor
 from repro.predictor.predictor import DifficultyPredictor
 from repro.spec.predictors import FitSpec, TowersSpec

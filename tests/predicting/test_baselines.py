@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from repro.predictor.baselines import PENALTIES, Surface, ridge, surface_labels, surface_references, untrained
+from repro.predicting.baselines import PENALTIES, Surface, ridge, surface_labels, surface_references, untrained
 from repro.selection import attention
 from tests.predictor.worlds import planted
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from repro.predictor.weighted import chosen_share, mean_squared_error, pearson, spearman, weighted_mean
+from repro.predicting.weighted import chosen_share, mean_squared_error, pearson, spearman, weighted_mean
 
 
 def test_weights_count_questions() -> None:

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from repro.predictor.baselines import Method
-from repro.predictor.evaluate import Evaluation, evaluate_predictor
+from repro.predicting.baselines import Method
+from repro.predicting.evaluate import Evaluation, evaluate_predictor
 from repro.tracking.files import dump_json
 
 SIZE = 60
