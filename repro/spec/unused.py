@@ -98,9 +98,9 @@ def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
 
 
 _SHORT = {
-    "top_up": "fresh questions fill up every batch",
-    "wait": "most steps replay nothing",
-    "shrink": "every batch is smaller",
+    "top_up": "fresh questions fill up",
+    "wait": "replay waits again and again",
+    "shrink": "batches are smaller",
 }
 
 
@@ -111,7 +111,8 @@ def _replay(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         replay, batch = cell.replay, cell.train.questions_per_step
         if replay is None or replay.max_age is None or where.arm in told:
             continue
-        path = ("arms", where.arm, "replay", "max_age")
+        varied = "replay.max_age" in where.axis_point
+        path: FieldPath = ("axes", "replay.max_age") if varied else ("arms", where.arm, "replay", "max_age")
         fresh = round(replay.fresh * batch)
         if cell.budget is None and replay.max_age >= cell.train.steps - 1 > 0:
             told.add(where.arm)
