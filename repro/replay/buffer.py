@@ -1,4 +1,4 @@
-"""Rollout replay: a FIFO buffer of whole informative groups with their tokens and behaviour log-probabilities."""
+"""Rollout replay: a FIFO buffer of whole groups with their tokens and behaviour log-probabilities."""
 
 from __future__ import annotations
 
@@ -7,12 +7,17 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-VERSION = 1
+from repro.draws import gumbel_top_k
+from repro.spec.replays import ReplaySpec
+
+VERSION = 2
+READABLE = (1, 2)
+"""Version 1 has no count of expired groups: nothing expired."""
 
 
 def _own(values: Any, dtype: type) -> np.ndarray:
@@ -63,22 +68,56 @@ class Group:
         """Whether two rewards differ, compared exactly: a float mean or deviation would lie."""
         return bool(len(self.rewards)) and bool((self.rewards != self.rewards[0]).any())
 
+    @property
+    def variance(self) -> float:
+        """Population variance of the rewards, p(1-p) where they are 0 and 1."""
+        return float(np.var(self.rewards))
+
 
 class ReplayBuffer:
-    """The latest `capacity` informative groups; whole groups enter, leave and are drawn, oldest leaves first.
+    """The latest `capacity` groups; whole groups enter, leave and are drawn, oldest leaves first.
+
+    A group may be drawn in a step if it was made before it, is informative, is no older than `max_age` steps and, with
+    `per_question="latest"`, is the newest held group of its question. `filter` says where uninformative groups are
+    left out: at `insertion`, or at the `draw`, so that they take up capacity and, being the newest, bar their question
+    (the authors' code). Groups past `max_age` leave at the next draw.
+
+    `prioritised` draws without replacement in proportion to the variance of a group's rewards, p(1-p) for a pass rate
+    p: the expected squared gradient of a group under advantages that are not divided by their standard deviation
+    (DOTS, theorem 1). It weighs the groups that may be drawn only; age enters through `max_age` alone.
 
     What could be got wrong: a group must not be replayed in the step that made it (`draw` takes only older ones), and
     a buffer short of groups returns fewer, so that the caller can top up with fresh questions and log it.
     """
 
-    def __init__(self, capacity: int, seed: int) -> None:
+    def __init__(
+        self,
+        capacity: int,
+        seed: int,
+        *,
+        draw: Literal["uniform", "prioritised"] = "uniform",
+        max_age: int | None = None,
+        filter: Literal["insertion", "draw"] = "insertion",
+        per_question: Literal["all", "latest"] = "all",
+    ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity is {capacity}, expected at least 1")
-        self.capacity = capacity
+        if max_age is not None and max_age < 1:
+            raise ValueError(f"max_age is {max_age}, expected at least 1: a group is one step old when first drawn")
+        self.capacity, self.max_age = capacity, max_age
+        self._prioritised = draw == "prioritised"
+        self._keeps_all = filter == "draw"
+        self._latest = per_question == "latest"
         self._groups: deque[Group] = deque(maxlen=capacity)
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 11])))
-        self._counts = {"added": 0, "rejected": 0, "evicted": 0, "reused": 0}
+        self._counts = {"added": 0, "rejected": 0, "evicted": 0, "expired": 0, "reused": 0}
         self._drawn: list[Group] = []
+
+    @classmethod
+    def of(cls, replay: ReplaySpec, seed: int) -> ReplayBuffer:
+        """The empty buffer that a spec asks for."""
+        options = replay.model_dump(include={"draw", "max_age", "filter", "per_question"})
+        return cls(replay.capacity, seed, **options)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -89,10 +128,10 @@ class ReplayBuffer:
         return tuple(self._groups)
 
     def add(self, groups: Iterable[Group]) -> int:
-        """Keep the informative ones, in order; the oldest whole groups leave. Returns how many were kept."""
+        """Keep the groups that the filter lets in, in order; the oldest leave. Returns how many were kept."""
         kept = 0
         for group in groups:
-            if not group.informative:
+            if not (group.informative or self._keeps_all):
                 self._counts["rejected"] += 1
                 continue
             self._counts["evicted"] += len(self._groups) == self.capacity
@@ -101,45 +140,77 @@ class ReplayBuffer:
         self._counts["added"] += kept
         return kept
 
+    def eligible(self, step: int) -> list[Group]:
+        """The groups that may be drawn in `step`, oldest first."""
+        made = [group for group in self._groups if group.step < step]
+        if self.max_age is not None:
+            made = [group for group in made if step - group.step <= self.max_age]
+        if self._latest:
+            newest = {group.question: id(group) for group in made}
+            made = [group for group in made if newest[group.question] == id(group)]
+        return [group for group in made if group.informative]
+
     def draw(self, n: int, step: int) -> list[Group]:
-        """Up to `n` distinct groups made before `step`, uniformly without replacement; their `uses` go up by one.
+        """Up to `n` distinct groups of `eligible(step)`, without replacement; their `uses` go up by one.
 
         Fewer than `n` where the buffer is short. They are the held objects, not copies.
         """
         if n < 0:
             raise ValueError(f"n is {n}, expected at least 0")
-        eligible = [group for group in self._groups if group.step < step]
+        self._expire(step)
+        eligible = self.eligible(step)
         size = min(n, len(eligible))
-        self._drawn = []
-        if size:
-            self._drawn = [eligible[i] for i in self._generator.choice(len(eligible), size=size, replace=False)]
+        self._drawn = [eligible[i] for i in self._pick(eligible, size)] if size else []
         for group in self._drawn:
             group.uses += 1
         self._counts["reused"] += size
         return list(self._drawn)
 
+    def _pick(self, eligible: list[Group], size: int) -> np.ndarray:
+        if not self._prioritised:
+            return self._generator.choice(len(eligible), size=size, replace=False)
+        variances = np.array([group.variance for group in eligible])  # (E,)
+        # Rewards that differ in the last bit only can have a variance of 0: such a group comes last.
+        log_weights = np.log(np.maximum(variances, np.finfo(np.float64).tiny))
+        return gumbel_top_k(log_weights, size, self._generator)
+
+    def _expire(self, step: int) -> None:
+        if self.max_age is None:
+            return
+        young = [group for group in self._groups if step - group.step <= self.max_age]
+        self._counts["expired"] += len(self._groups) - len(young)
+        self._groups = deque(young, maxlen=self.capacity)
+
     def statistics(self, step: int) -> dict[str, float]:
         """Finite numbers, which the trainer logs as `replay/name`.
 
-        `size` groups held; `questions` distinct ones among them; `reused` groups of the latest draw; `age_mean`,
-        `age_max` of those in steps and `uses_mean` of them (absent if the latest draw was empty); `unused` share of
-        held groups never replayed; `added`, `rejected`, `evicted`, `reused_total` groups since the start.
+        `size` groups held; `filled` their share of the capacity; `informative` those with a gradient; `questions`
+        distinct ones among the held; `unused` share of held informative groups never replayed; `reused` groups of the
+        latest draw; `age_mean`, `age_max` of those in steps, `uses_mean`, `uses_max`, `reward` mean reward and
+        `reward_variance` mean variance of rewards within a group (absent if the latest draw was empty); `added`,
+        `rejected`, `evicted`, `expired`, `reused_total` groups since the start.
         """
         held = list(self._groups)
+        informative = [group for group in held if group.informative]
         numbers = {
             "size": float(len(held)),
+            "filled": len(held) / self.capacity,
+            "informative": float(len(informative)),
             "questions": float(len({group.question for group in held})),
             "reused": float(len(self._drawn)),
-            "unused": float(np.mean([group.uses == 0 for group in held])) if held else 0.0,
+            "unused": float(np.mean([group.uses == 0 for group in informative])) if informative else 0.0,
             "added": float(self._counts["added"]),
             "rejected": float(self._counts["rejected"]),
             "evicted": float(self._counts["evicted"]),
+            "expired": float(self._counts["expired"]),
             "reused_total": float(self._counts["reused"]),
         }
         if self._drawn:
-            ages = [step - group.step for group in self._drawn]
+            ages, uses = ([step - group.step for group in self._drawn], [group.uses for group in self._drawn])
             numbers |= {"age_mean": float(np.mean(ages)), "age_max": float(max(ages))}
-            numbers["uses_mean"] = float(np.mean([group.uses for group in self._drawn]))
+            numbers |= {"uses_mean": float(np.mean(uses)), "uses_max": float(max(uses))}
+            numbers["reward"] = float(np.mean([group.rewards.mean() for group in self._drawn]))
+            numbers["reward_variance"] = float(np.mean([group.variance for group in self._drawn]))
         return numbers
 
     def save(self, directory: Path) -> None:
@@ -171,12 +242,16 @@ class ReplayBuffer:
         (directory / "replay.json").write_text(json.dumps(state))
 
     def load(self, directory: Path) -> None:
-        """Replace everything by what `save` wrote. ValueError if it belongs to another capacity or version."""
+        """Replace everything by what `save` wrote. ValueError if it belongs to another capacity or version.
+
+        Files of version 1 are read too.
+        """
         state = json.loads((directory / "replay.json").read_text())
         arrays = load_file(directory / "replay.safetensors")
-        for name, expected in (("version", VERSION), ("capacity", self.capacity)):
-            if state[name] != expected:
-                raise ValueError(f"{directory}: replay {name} is {state[name]}, expected {expected}")
+        if state["version"] not in READABLE:
+            raise ValueError(f"{directory}: replay version is {state['version']}, expected one of {READABLE}")
+        if state["capacity"] != self.capacity:
+            raise ValueError(f"{directory}: replay capacity is {state['capacity']}, expected {self.capacity}")
         if state["groups"] != len(arrays["fields"]):
             raise ValueError(f"{directory}: {len(arrays['fields'])} groups on disk, replay.json says {state['groups']}")
         prompts = _split(arrays["prompt_ids"], arrays["prompt_lengths"])
@@ -193,7 +268,7 @@ class ReplayBuffer:
                 Group(question, prompts[row], tokens, rewards[row], advantages[row], behaviour, step, uses)
             )
             first = last
-        self._counts = dict(state["counts"])
+        self._counts = {"expired": 0, **state["counts"]}
         self._generator.bit_generator.state = state["generator"]
         self._drawn = []
 

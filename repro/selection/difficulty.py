@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from repro.draws import gumbel_top_k
 from repro.errors import UserError
 from repro.selection.attention import pearson
 from repro.selection.base import Attention, Resources, Selector, align, check_state, new_generator, pool_digest
@@ -16,16 +17,6 @@ from repro.spec.selections import Difficulty
 
 NEAR = 0.1  # half-width of the "near the target" metric
 REUSED_WITHIN = 0.25  # distance from the target up to which a reference trains with its own rollouts
-
-
-def gumbel_top_k(log_weights: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
-    """`count` distinct indices drawn without replacement with probability ~ exp(log_weights), in draw order.
-
-    Gumbel-top-k in log space, float64: at tau = 1e-3 the weights themselves underflow (exp(-500)), and a multinomial
-    over underflowed weights returns consecutive indices in silence. One noise value per item.
-    """
-    keys = np.asarray(log_weights, dtype=np.float64) + generator.gumbel(size=len(log_weights))
-    return np.argsort(-keys, kind="stable")[:count]
 
 
 class DifficultySelector(Selector):

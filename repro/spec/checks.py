@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.expand import all_paths, base_fields, drafts, has_path, pool_size, subset_size, with_field
 from repro.spec.messages import schema_problems, show, unknown
+from repro.spec.replays import ReplaySpec
 from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
 from repro.spec.selections import Difficulty
 from repro.spec.strict import Scalar
@@ -239,19 +240,37 @@ class _Row:
                 path = "evaluate.predictor_questions"
                 yield Problem(self.changed.get(path, ("evaluate", "predictor_questions")), text, uses)
         if cell.replay is not None:
-            fresh = cell.replay.fresh * batch
-            place = self._place("replay", "fresh")
-            if abs(fresh - round(fresh)) > 1e-9 or round(fresh) < 1:
-                text = (
-                    f"got {show(cell.replay.fresh)}, which is {fresh:g} of {batch} questions_per_step, expected a whole"
-                    f" number of them, did you mean {show(max(1, round(fresh)) / batch)}?"
-                )
-                yield Problem(place, text, (batch_place,))
-                return
-            replayed = batch - round(fresh)
-            if cell.replay.capacity < replayed:
-                text = f"got {cell.replay.capacity}, expected at least {replayed}, the groups replayed a step"
-                yield Problem(self._place("replay", "capacity"), text, (batch_place, place))
+            yield from self._replay(cell, cell.replay)
+
+    def _replay(self, cell: Cell, replay: ReplaySpec) -> Iterator[Problem]:
+        batch, batch_place = cell.train.questions_per_step, self._place("train", "questions_per_step")
+        place = self._place("replay", "fresh")
+        share = replay.fresh * batch
+        fresh = round(share)
+        if abs(share - fresh) > 1e-9 or fresh < 1:
+            text = (
+                f"got {show(replay.fresh)}, which is {share:g} of {batch} questions_per_step, expected a whole"
+                f" number of them, did you mean {show(max(1, fresh) / batch)}?"
+            )
+            yield Problem(place, text, (batch_place,))
+            return
+        replayed = batch - fresh
+        if replay.capacity < replayed:
+            text = f"got {replay.capacity}, expected at least {replayed}, the groups replayed a step"
+            yield Problem(self._place("replay", "capacity"), text, (batch_place, place))
+        rows, minibatches = fresh * cell.train.group_size, cell.train.minibatches
+        if replay.short == "shrink" and rows % minibatches:
+            text = (
+                f'got "shrink" with fresh {show(replay.fresh)}, which leaves {rows} rows where nothing can be replayed,'
+                f" expected a multiple of minibatches ({minibatches}) or another way"
+            )
+            minibatches_place = self._place("train", "minibatches")
+            yield Problem(self._place("replay", "short"), text, (place, batch_place, minibatches_place))
+        if cell.budget is None and replay.warm_up >= cell.train.steps:
+            text = (
+                f"got {replay.warm_up}, expected less than train.steps ({cell.train.steps}): nothing would be replayed"
+            )
+            yield Problem(self._place("replay", "warm_up"), text, (self._place("train", "steps"),))
 
 
 def _listed(values: Sequence[object]) -> str:

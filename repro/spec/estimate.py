@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from repro.replay.batch import compose
 from repro.spec.datasets import NAMED_SIZES, DatasetSpec
 from repro.spec.expand import epoch_steps, pool_size, subset_size
 from repro.spec.identity import canonical, result_fields
@@ -46,7 +47,7 @@ class Estimate:
 
 
 def estimate(cell: Cell, finished: Sequence[FinishedRun]) -> Estimate:
-    """The cost of a whole run of `cell`. Steps that replay cannot fill yet are topped up, so these are lower bounds."""
+    """The cost of a whole run of `cell`. Replay counts as if every group were informative: see `rollouts_of`."""
     length, measured = mean_completion_tokens(cell, finished)
     selection = selection_completions(cell)
     steps: int | None = cell.train.steps
@@ -60,7 +61,7 @@ def estimate(cell: Cell, finished: Sequence[FinishedRun]) -> Estimate:
             questions = None if pool is None else subset_size(cell, pool)
             if questions is not None:
                 steps = epoch_steps(cell.budget.epochs, questions, cell.train.questions_per_step)
-    rollouts = None if steps is None else first_step_rollouts(cell) + (steps - 1) * rollouts_per_step(cell)
+    rollouts = None if steps is None else rollouts_of(cell, steps)
     probes = None if steps is None else math.ceil(steps / refresh_every(cell)) * round(probes_per_refresh(cell))
     evaluation = None if steps is None else evaluation_completions(cell, steps)
     tokens = None
@@ -100,9 +101,22 @@ def rollouts_per_step(cell: Cell) -> int:
     return fresh * cell.train.group_size
 
 
-def first_step_rollouts(cell: Cell) -> int:
-    """The first step has nothing to replay."""
-    return cell.train.questions_per_step * cell.train.group_size
+def rollouts_of(cell: Cell, steps: int) -> int:
+    """Fresh completions of a run, step by step, if every group were informative and no question came twice.
+
+    Counts the warm-up, the first step without a buffer, and a `max_age` at which the buffer never holds enough. A run
+    makes more where its buffer is short of informative groups (with `short: shrink` it makes no more, its batches
+    are smaller).
+    """
+    train, replay = cell.train, cell.replay
+    if replay is None:
+        return steps * rollouts_per_step(cell)
+    made: list[int] = []
+    for step in range(1, steps + 1):
+        eligible = min(sum(made if replay.max_age is None else made[-replay.max_age :]), replay.capacity)
+        batch = compose(replay, train.questions_per_step, train.group_size, train.minibatches, step, eligible)
+        made.append(batch.fresh)
+    return sum(made) * train.group_size
 
 
 def probes_per_refresh(cell: Cell) -> int:

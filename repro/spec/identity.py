@@ -95,7 +95,7 @@ def result_fields(cell: Cell) -> dict[str, Any]:
     fields["model"] = _model_fields(cell)
     fields["dataset"] = _dataset_fields(cell.dataset)
     if cell.replay is not None:
-        fields["replay"] = cell.replay.model_dump(mode="json")
+        fields["replay"] = cell.replay.result_fields()
     if cell.budget is not None:
         fields["budget"] = cell.budget.model_dump(mode="json", exclude_none=True)
         del fields["train"]["steps"]  # a budget stops the run instead

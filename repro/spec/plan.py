@@ -127,7 +127,7 @@ class Plan:
             how = "as in finished runs of the dataset" if measured else "half of max_completion_tokens, none finished"
             notes.append(f"Tokens assume {length:g} a completion ({how}).")
         if any(row.cell.replay is not None for row in (row.expanded for row in self.rows)):
-            notes.append("Replay counts from the second step; steps it cannot fill are topped up with fresh rollouts.")
+            notes.append("Replay is counted as if every group were informative; a buffer that runs short changes that.")
         shared = sum(len(row.expanded.places) - 1 for row in self.rows)
         if shared:
             notes.append(f"{shared} more places of the matrix are the same training as one listed and share its run.")

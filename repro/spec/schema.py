@@ -9,6 +9,7 @@ from pydantic import Discriminator, Field, Tag, model_validator
 from repro.spec.datasets import DatasetSpec
 from repro.spec.models import ModelSpec
 from repro.spec.predictors import PredictorSpec
+from repro.spec.replays import ReplaySpec
 from repro.spec.selections import Selection, Uniform
 from repro.spec.strict import Scalar, Seed, Strict
 
@@ -80,16 +81,6 @@ class EvaluateSpec(Strict):
 
 
 # ---------------------------------------------------------------- arms
-
-
-class ReplaySpec(Strict):
-    """Rollout replay: fill part of each batch with recent informative groups."""
-
-    fresh: float = Field(0.5, gt=0, lt=1, description="delta: share of the batch that is rolled out anew")
-    capacity: int = Field(32, ge=1, description="C: groups the FIFO buffer holds")
-    correction: Literal["paper", "proximal", "none"] = Field(
-        "paper", description="paper: clip pi/pi_behaviour around 1; proximal: around pi_old/pi_behaviour; none"
-    )
 
 
 class Budget(Strict):

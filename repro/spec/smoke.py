@@ -49,6 +49,7 @@ def shrink(spec: Spec) -> Spec:
             fresh = max(1, round(arm["replay"]["fresh"] * QUESTIONS_PER_STEP))
             arm["replay"]["fresh"] = min(fresh, QUESTIONS_PER_STEP - 1) / QUESTIONS_PER_STEP
             arm["replay"]["capacity"] = max(arm["replay"]["capacity"], QUESTIONS_PER_STEP)
+            arm["replay"]["warm_up"] = min(arm["replay"]["warm_up"], STEPS - 1)
     if "sweep" in data:
         _sweep(data["sweep"])
     return Spec.model_validate(data)

@@ -27,7 +27,7 @@ HUB_FIELDS = ("config", "revision")
 
 def unused_settings(spec: Spec, data: dict[str, Any]) -> list[Problem]:
     """One warning per setting that `data` (what the user wrote) gives and that nothing reads."""
-    sections = (_evaluation, _models, _datasets, _training)
+    sections = (_evaluation, _models, _datasets, _training, _replay)
     return [*(warning for section in sections for warning in section(spec, data)), *_same(spec)]
 
 
@@ -97,6 +97,35 @@ def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     varied = any("minibatches" in arm.train for arm in spec.arms.values()) or "train.minibatches" in spec.axes
     if "clip" in data.get("train", {}) and spec.train.minibatches == 1 and not replays and not varied:
         yield _warning(("train", "clip"), "one update a step without replay is on-policy, so the ratio is always 1")
+
+
+_SHORT = {
+    "top_up": "fresh questions fill up",
+    "wait": "replay waits again and again",
+    "shrink": "batches are smaller",
+}
+
+
+def _replay(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    """A `max_age` that no group reaches, or at which the buffer never holds enough however informative they are."""
+    told: set[str] = set()
+    for where, cell in matrix(spec.model_copy(update={"seeds": spec.seeds[:1]})):
+        replay, batch = cell.replay, cell.train.questions_per_step
+        if replay is None or replay.max_age is None or where.arm in told:
+            continue
+        varied = "replay.max_age" in where.axis_point
+        path: FieldPath = ("axes", "replay.max_age") if varied else ("arms", where.arm, "replay", "max_age")
+        fresh = round(replay.fresh * batch)
+        if cell.budget is None and replay.max_age >= cell.train.steps - 1 > 0:
+            told.add(where.arm)
+            yield _warning(path, f"no group grows older than that in {cell.train.steps} steps")
+        elif replay.max_age * fresh < batch - fresh:
+            told.add(where.arm)
+            text = (
+                f"warning: {replay.max_age} steps make {replay.max_age * fresh} groups, a step replays {batch - fresh}:"
+                f" {_SHORT[replay.short]}"
+            )
+            yield Problem(path, text)
 
 
 def _same(spec: Spec) -> Iterator[Problem]:

@@ -165,7 +165,7 @@ class GRPOJob:
         cell = self.cell
         buffer = None
         if cell.replay is not None:
-            buffer = ReplayBuffer(cell.replay.capacity, derive_seed(cell.seed, REPLAY))
+            buffer = ReplayBuffer.of(cell.replay, derive_seed(cell.seed, REPLAY))
         self.policy.model.train()
         trainer = SelectiveGRPOTrainer(
             model=self.policy.model,

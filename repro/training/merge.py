@@ -23,6 +23,32 @@ from repro.replay.buffer import Group
 Correction = Literal["paper", "proximal", "none"]
 
 
+def fresh_groups(
+    output: dict[str, Any], questions: Sequence[int], rewards: Sequence[Sequence[float]], step: int
+) -> list[Group]:
+    """The groups of a fresh batch, rows in the order of `questions`, with the log-probs of the policy that made them.
+
+    `output` is TRL's, with `old_per_token_logps` of the policy at the start of the step.
+    """
+    prompt_mask, mask = output["prompt_mask"].bool().cpu(), output["completion_mask"].bool().cpu()  # (R, P), (R, T)
+    groups, first = [], 0
+    for question, group_rewards in zip(questions, rewards, strict=True):
+        rows = range(first, first + len(group_rewards))
+        groups.append(
+            Group(
+                question=question,
+                prompt_ids=output["prompt_ids"][first].cpu()[prompt_mask[first]].numpy(),
+                completion_ids=[output["completion_ids"][r].cpu()[mask[r]].numpy() for r in rows],
+                rewards=np.asarray(group_rewards),
+                advantages=output["advantages"][first : rows.stop].cpu().numpy(),
+                behaviour_logps=[output["old_per_token_logps"][r].cpu()[mask[r]].float().numpy() for r in rows],
+                step=step,
+            )
+        )
+        first = rows.stop
+    return groups
+
+
 def pad_left(rows: Sequence[np.ndarray], width: int, value: int) -> torch.Tensor:
     """(len(rows), width) int64, values at the right."""
     out = torch.full((len(rows), width), value, dtype=torch.long)  # (R, width)
@@ -83,6 +109,16 @@ def corrected(
         return old_logps, replayed["advantages"]
     log_ratio = (old_logps - replayed["behaviour_logps"]) * replayed["completion_mask"]  # (R, T)
     return old_logps, replayed["advantages"].unsqueeze(1) * log_ratio.exp()
+
+
+def ratio_statistics(replayed: dict[str, torch.Tensor], old_logps: torch.Tensor, clip: float) -> dict[str, float]:
+    """How far replayed tokens are off-policy: pi_old / pi_behaviour, its mean, maximum and share outside 1 +- clip."""
+    ratio = (old_logps - replayed["behaviour_logps"])[replayed["completion_mask"].bool()].exp()  # (tokens,)
+    return {
+        "ratio_mean": ratio.mean().item(),
+        "ratio_max": ratio.max().item(),
+        "ratio_outside": ((ratio - 1).abs() > clip).float().mean().item(),
+    }
 
 
 def join(fresh: dict[str, Any], replayed: dict[str, torch.Tensor]) -> dict[str, Any]:

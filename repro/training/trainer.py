@@ -30,9 +30,11 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
 from repro.models.flops import FlopCounter
+from repro.replay.batch import Batch, compose
 from repro.replay.buffer import Group, ReplayBuffer
 from repro.selection.base import Observation, Selector
-from repro.spec.schema import ReplaySpec, TrainSpec
+from repro.spec.replays import ReplaySpec
+from repro.spec.schema import TrainSpec
 from repro.tasks.problem import Problem, Verifier
 from repro.training import merge
 from repro.training.ledger import Ledger
@@ -173,8 +175,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             return super()._generate_and_score_completions(inputs)
         spec = self.train_spec
         step = self.state.global_step // spec.minibatches + 1
-        replayed = self._draw_replayed(step)
-        fresh = self.selector.choose(spec.questions_per_step - len(replayed))
+        batch, replayed = self._draw_replayed(step)
+        fresh = self.selector.choose(batch.fresh)
         predicted = self.selector.predictions()
         reused = set(self.selector.reused())
         self._given = [row for index in fresh for row in self._completions_at_hand(index, index in reused)]
@@ -191,7 +193,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         # Rewards that are equal can leave a rounding error in reward - mean; no advantage means none.
         output["advantages"] *= informative.repeat_interleave(spec.group_size).to(output["advantages"])
         self.selector.observe([Observation(i, group) for i, group in zip(fresh, rewards, strict=True)])
-        self._record = self._new_record(step, fresh, replayed, rewards, predicted, output)
+        self._record = self._new_record(step, batch, fresh, replayed, rewards, predicted, output)
         if "old_per_token_logps" in output:
             self._count_scored(output)
         if self.buffer is not None:
@@ -207,15 +209,18 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         assert len(found) == size, f"question {index} was probed {len(found)} times, a group has {size} completions"
         return found
 
-    def _draw_replayed(self, step: int) -> list[Group]:
+    def _draw_replayed(self, step: int) -> tuple[Batch, list[Group]]:
+        spec = self.train_spec
         if self.buffer is None or self.replay is None:
-            return []
-        wanted = self.train_spec.questions_per_step - round(self.replay.fresh * self.train_spec.questions_per_step)
-        return self.buffer.draw(wanted, step)
+            return Batch(spec.questions_per_step, 0), []
+        eligible = len(self.buffer.eligible(step))
+        batch = compose(self.replay, spec.questions_per_step, spec.group_size, spec.minibatches, step, eligible)
+        return batch, self.buffer.draw(batch.replayed, step)
 
     def _new_record(
         self,
         step: int,
+        batch: Batch,
         fresh: list[int],
         replayed: list[Group],
         rewards: list[tuple[float, ...]],
@@ -230,8 +235,10 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             "train/completion_tokens": output["completion_mask"].sum(dim=1).float().mean().item(),
             **{f"select/{name}": value for name, value in self.selector.metrics().items()},
         }
-        if self.buffer is not None and self.replay is not None:
-            metrics["replay/topped_up"] = len(fresh) - round(self.replay.fresh * self.train_spec.questions_per_step)
+        if self.buffer is not None:
+            counts = {"fresh": batch.fresh, "warm_up": batch.warm_up, "topped_up": batch.topped_up}
+            counts["shrunk"] = batch.shrunk
+            metrics |= {f"replay/{name}": float(count) for name, count in counts.items()}
         return StepRecord(
             step=step,
             fresh=list(fresh),
@@ -281,7 +288,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         assert self.buffer is not None and self.replay is not None and self._record is not None
         if "old_per_token_logps" not in output:  # TRL leaves them out where one update uses the whole batch
             output = {**output, "old_per_token_logps": self._logps(output)}
-        new = self._groups(output, fresh, rewards, step)
+        new = merge.fresh_groups(output, fresh, rewards, step)
         if replayed:
             pad_id = self.tokenizer.pad_token_id
             rows = merge.group_tensors(
@@ -290,36 +297,14 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             rows = {key: value.to(self.accelerator.device) for key, value in rows.items()}
             output = merge.widen(output, pad_id, rows["prompt_ids"].shape[1], rows["completion_ids"].shape[1])
             old = self._logps(rows)  # the ratio pi_old / pi_behaviour is logged under every correction
-            ratio = (old - rows["behaviour_logps"])[rows["completion_mask"].bool()].exp()
-            self._record.metrics |= {"replay/ratio_mean": ratio.mean().item(), "replay/ratio_max": ratio.max().item()}
+            ratios = merge.ratio_statistics(rows, old, self.train_spec.clip)
+            self._record.metrics |= {f"replay/{k}": v for k, v in ratios.items()}
             logps, advantages = merge.corrected(rows, old, self.replay.correction)
             output = merge.join(output, {**rows, "old_per_token_logps": logps, "advantages": advantages})
         self.buffer.add(new)
         self._record.metrics |= {f"replay/{k}": float(v) for k, v in self.buffer.statistics(step).items()}
         assert len(output["completion_ids"]) % self.train_spec.minibatches == 0, "rows must divide by minibatches"
         return output
-
-    def _groups(
-        self, output: dict[str, Any], fresh: list[int], rewards: list[tuple[float, ...]], step: int
-    ) -> list[Group]:
-        """The fresh groups of a batch, with the log-probs of the policy that generated them."""
-        size = self.train_spec.group_size
-        prompt_mask, mask = output["prompt_mask"].bool().cpu(), output["completion_mask"].bool().cpu()
-        groups = []
-        for position, (question, group_rewards) in enumerate(zip(fresh, rewards, strict=True)):
-            rows = range(position * size, (position + 1) * size)
-            groups.append(
-                Group(
-                    question=question,
-                    prompt_ids=output["prompt_ids"][rows[0]].cpu()[prompt_mask[rows[0]]].numpy(),
-                    completion_ids=[output["completion_ids"][r].cpu()[mask[r]].numpy() for r in rows],
-                    rewards=np.asarray(group_rewards),
-                    advantages=output["advantages"][rows[0] : rows[-1] + 1].cpu().numpy(),
-                    behaviour_logps=[output["old_per_token_logps"][r].cpu()[mask[r]].float().numpy() for r in rows],
-                    step=step,
-                )
-            )
-        return groups
 
     @torch.no_grad()
     def _logps(self, rows: dict[str, Any]) -> torch.Tensor:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro.draws import gumbel_top_k
 from repro.errors import UserError
 from repro.selection.base import align
 from repro.selection.build import build_selector
-from repro.selection.difficulty import DifficultySelector, gumbel_top_k
+from repro.selection.difficulty import DifficultySelector
 from repro.spec.selections import Difficulty
 
 from .worlds import World

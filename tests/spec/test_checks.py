@@ -73,6 +73,32 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
             "arms: {a: {replay: {fresh: 0.5, capacity: 15}}}",
             "arms.a.replay.capacity: got 15, expected at least 16, the groups replayed a step",
         ),
+        (
+            "train: {group_size: 2, minibatches: 8}\narms: {a: {replay: {fresh: 0.125, short: shrink}}}",
+            "train: {group_size: 2, minibatches: 16}\narms: {a: {replay: {fresh: 0.125, short: shrink}}}",
+            'spec.yaml:5: arms.a.replay.short: got "shrink" with fresh 0.125, which leaves 8 rows where nothing can be'
+            " replayed, expected a multiple of minibatches (16) or another way",
+        ),
+        (
+            "train: {group_size: 2, minibatches: 16}\narms: {a: {replay: {fresh: 0.125, short: wait}}}",
+            "train: {group_size: 2, minibatches: 16}\narms: {a: {replay: {fresh: 0.125, short: waits}}}",
+            'arms.a.replay.short: got "waits", expected',
+        ),
+        (
+            "train: {steps: 5}\narms: {a: {replay: {warm_up: 4}}}",
+            "train: {steps: 5}\narms: {a: {replay: {warm_up: 5}}}",
+            "arms.a.replay.warm_up: got 5, expected less than train.steps (5): nothing would be replayed",
+        ),
+        (
+            "budget: {tokens: 9}\narms: {a: {replay: {warm_up: 500, max_age: 1}}}",
+            "budget: {tokens: 9}\narms: {a: {replay: {warm_up: 500, max_age: 0}}}",
+            "arms.a.replay.max_age: got 0, expected",
+        ),
+        (
+            "axes: {replay.warm_up: [0, 39]}\narms: {a: {replay: {}}}",
+            "axes: {replay.warm_up: [0, 40]}\narms: {a: {replay: {}}}",
+            "axes.replay.warm_up: got 40, expected less than train.steps (40)",
+        ),
         # an arm's own train fields are part of the section they change
         (
             "arms: {a: {train: {minibatches: 8}}}",

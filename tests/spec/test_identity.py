@@ -94,6 +94,14 @@ TINY: dict[str, Any] = {
 }
 DOTS = {"method": "difficulty", "target": 0.5, "temperature": 1e-3, "references": 16, "every": 2, "samples": None}
 REPLAY = {"fresh": 0.5, "capacity": 32, "correction": "paper"}
+OPTIONS = {
+    "draw": "prioritised",
+    "max_age": 4,
+    "short": "wait",
+    "filter": "draw",
+    "per_question": "latest",
+    "warm_up": 1,
+}
 LOCAL: dict[str, Any] = {
     "model": {"path": "models/a", "system_prompt": "Think.", "dtype": "bfloat16"},
     "dataset": {"path": "data/a.jsonl", "question": "q", "answer": "a", "validation_fraction": 0.1},
@@ -144,6 +152,7 @@ GOLDEN = {
     ),
     "dots": (cell(selection=DOTS), "v1-2f11bc073d90f6f6"),
     "dots_rr": (cell(selection=DOTS, replay=REPLAY), "v1-22245c69624d6161"),
+    "rr_code": (cell(replay={**REPLAY, **OPTIONS}), "v1-8eca949c76853e38"),
     "budget": (cell(budget={"tokens": 1_000_000}), "v1-c8ae114d4d4d2e71"),
     "local": (cell(**LOCAL), "v1-041b747435795112"),
     "hardest": (cell(selection={"method": "hardest"}), "v1-1f58fef7c8555d41"),
@@ -239,7 +248,9 @@ def test_every_other_field_enters(path: str, value: Any) -> None:
     assert identity(changed(path, other, base), Fixed()) != identity(Cell.model_validate(base), Fixed())
 
 
-@pytest.mark.parametrize(("path", "other"), [("fresh", 0.25), ("capacity", 33), ("correction", "none")])
+@pytest.mark.parametrize(
+    ("path", "other"), [("fresh", 0.25), ("capacity", 33), ("correction", "none"), *OPTIONS.items()]
+)
 def test_every_field_of_replay_enters_when_it_is_on(path: str, other: Any) -> None:
     assert identity(cell(replay={**REPLAY, path: other}), Fixed()) != identity(cell(replay=REPLAY), Fixed())
 
@@ -253,6 +264,9 @@ def test_every_field_of_a_selection_enters(path: str, other: Any) -> None:
 
 def test_a_default_written_out_is_the_same_run() -> None:
     assert identity(cell(selection={**DOTS, "samples": 8}), Fixed()) == identity(cell(selection=DOTS), Fixed())
+    defaults = {"draw": "uniform", "max_age": None, "short": "top_up", "filter": "insertion", "per_question": "all"}
+    written = cell(selection=DOTS, replay={**REPLAY, **defaults, "warm_up": 0})
+    assert identity(written, Fixed()) == GOLDEN["dots_rr"][1]
     short = cell(selection={"method": "confidence"})
     assert identity(short, Fixed()) == GOLDEN["ufo"][1]
 

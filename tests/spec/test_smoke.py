@@ -30,6 +30,8 @@ arms:
   dots: {selection: {method: difficulty, references: 90}}
   rr: {extends: dots, replay: {fresh: 0.984375, capacity: 1}}
   rr_little: {extends: dots, replay: {fresh: 0.015625, capacity: 63}}
+  rr_code: {extends: rr, replay: {fresh: 0.5, capacity: 32, short: shrink, filter: draw, per_question: latest, warm_up: 9}}
+  rr_other: {extends: rr_little, replay: {short: wait, draw: prioritised, max_age: 3}}
 axes: {selection.fraction: [0.7, 0.9], train.learning_rate: [1e-4, 2e-4], selection.references: [80, 90]}
 seeds: [5, 6]
 sweep: {arm: tenth, space: {selection.fraction: {float: [0.65, 0.9]}, train.group_size: {choice: [8, 16]}}, trials: 40}
@@ -47,6 +49,9 @@ def test_a_study_with_everything_shrinks_to_a_valid_one(load: Load) -> None:
     assert small.arms["tenth"].train == {"learning_rate": 1e-5}
     assert small.axes == {"selection.fraction": [0.7], "train.learning_rate": [1e-4]}
     assert small.evaluate.questions == 5
+    kept = small.arms["rr_code"].replay
+    assert kept is not None
+    assert (kept.warm_up, kept.short, kept.filter, kept.per_question) == (1, "shrink", "draw", "latest")
     assert small.dataset[0].limits.train == 100
     assert small.model[0].tiny is not None
     assert small.model[0].tiny.warm_start.updates == 40
