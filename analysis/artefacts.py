@@ -5,15 +5,40 @@ from __future__ import annotations
 import difflib
 from collections.abc import Callable, Sequence
 
-from analysis import dots_rr, ufo_ablations, ufo_bins, ufo_claims, ufo_pool, ufo_rl, ufo_scores, ufo_stability
+from analysis import (
+    dots_area,
+    dots_cost,
+    dots_figures,
+    dots_noise,
+    dots_savings,
+    ufo_ablations,
+    ufo_bins,
+    ufo_claims,
+    ufo_pool,
+    ufo_rl,
+    ufo_scores,
+    ufo_stability,
+)
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.tables import Table
 from repro.errors import UserError
 
 ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
-    "dots_rr.table_1": dots_rr.table_1,
-    "dots_rr.figure_4": dots_rr.figure_4,
+    "dots_rr.table_1": dots_savings.table_1,
+    "dots_rr.steps_to_match": dots_savings.steps_to_match,
+    "dots_rr.auc": dots_area.auc,
+    "dots_rr.cost_model": dots_cost.cost_model,
+    "dots_rr.figure_3": dots_figures.figure_3,
+    "dots_rr.figure_4": dots_figures.figure_4,
+    "dots_rr.figure_5": dots_figures.figure_5,
+    "dots_rr.figure_6a": dots_figures.figure_6a,
+    "dots_rr.figure_6b": dots_figures.figure_6b,
+    "dots_rr.figure_7": dots_figures.figure_7,
+    "dots_rr.figure_8": dots_figures.figure_8,
+    "dots_rr.figure_9": dots_figures.figure_9,
+    "dots_rr.figure_10": dots_figures.figure_10,
+    "dots_rr.table_7": dots_noise.table_7,
     "ufo_rl.figure_1": ufo_bins.figure_1,
     "ufo_rl.table_1": ufo_pool.table_1,
     "ufo_rl.table_2": ufo_scores.table_2,

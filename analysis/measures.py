@@ -206,6 +206,11 @@ class Measures:
     def time(self, label: str, axis: str) -> TimeToTarget:
         return next(time for time in self.times if time.series.label == label and time.axis == axis)
 
+    def time_by(self, label: str, metric: str) -> TimeToTarget:
+        """The same by a further cumulative metric, e.g. `cost/cpu_seconds`."""
+        series = self.panel.get(label)
+        return self._time(series, metric, self.target(series))
+
     def times_at_shares(self, axis: str) -> dict[float, tuple[TimeToTarget, ...]]:
         """The same for the targets in `GAIN_SHARES` of each baseline's gain: does the verdict hang on the target?"""
         out: dict[float, tuple[TimeToTarget, ...]] = {}
@@ -243,7 +248,7 @@ class Measures:
         own = self.own_target and series in self.panel.references and target == self.target(series)
         times, after = [], []
         for run in series.runs:
-            cost, scores = run.evaluated_cost(AXES[axis], self.panel.main)
+            cost, scores = run.evaluated_cost(AXES.get(axis, axis), self.panel.main)
             index = sustained_crossing(list(scores), target)
             if index is None:
                 times.append(float(cost[-1]) if own else math.nan)

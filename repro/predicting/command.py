@@ -112,7 +112,7 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
 
 def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Judge the predictors on questions and policies that gave no labels: each policy of the study, on each dataset."""
-    from repro.predicting.evaluation import evaluate_pair, summary_table
+    from repro.predicting.held_out import evaluate_pair, summary_table
 
     places = Places(loaded, options)
     records: list[dict[str, Any]] = []

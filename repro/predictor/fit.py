@@ -65,7 +65,7 @@ def fit_predictor(
     split = _split(len(embeddings), fit, generator)
     rows = torch.from_numpy(np.ascontiguousarray(embeddings, dtype=np.float32))  # (N, W)
     failure = torch.from_numpy((1.0 - pass_rates).astype(np.float32))  # (P, N)
-    with torch.random.fork_rng():
+    with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence([fit.seed, TORCH_STREAM]).generate_state(1)[0]))
         model = Towers(rows.shape[1], towers)
         _standardise(model, rows[torch.from_numpy(split.fitted)])

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
 VERSION = 1
 WEIGHTS, CARD = "towers.safetensors", "card.json"
-ROWS = 256
-"""Queries predicted at once: their scores stay in a core's cache."""
+ROWS, PROJECTED = 256, 512
+"""Queries predicted and embeddings projected at once: what lies between two operations stays in a core's cache."""
 
 
 @dataclass(frozen=True)
@@ -95,9 +95,11 @@ class DifficultyPredictor:
         if not np.isfinite(rows).all():
             raise ValueError(f"row {int(np.argmin(np.isfinite(rows).all(axis=1)))} of the embeddings is not finite")
         with torch.inference_mode():
-            tensor = torch.from_numpy(rows)
-            query = self._towers.queries(tensor).numpy()  # (N, h)
-            reference = query if self.spec.shared else self._towers.references(tensor).numpy()  # (N, h)
+            parts = torch.from_numpy(rows).split(PROJECTED)
+            query = torch.cat([self._towers.queries(part) for part in parts]).numpy()  # (N, h)
+            if self.spec.shared:
+                return Projections(query, query)
+            reference = torch.cat([self._towers.references(part) for part in parts]).numpy()  # (N, h)
         return Projections(query, reference)
 
     def predict(self, projections: Projections, references: np.ndarray, truth: np.ndarray) -> np.ndarray:

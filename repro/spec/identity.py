@@ -99,6 +99,8 @@ def result_fields(cell: Cell) -> dict[str, Any]:
     if cell.budget is not None:
         fields["budget"] = cell.budget.model_dump(mode="json", exclude_none=True)
         del fields["train"]["steps"]  # a budget stops the run instead
+    if not (cell.evaluate.predictor_questions and isinstance(cell.selection, Difficulty)):
+        del fields["evaluate"]["predictor_questions"]  # nothing is predicted, or nobody looks
     if isinstance(cell.selection, Difficulty):
         fields["selection"] = _difficulty_fields(cell.selection, cell.train.group_size)
         if cell.selection.predictor == "trained" and cell.predictor is not None:

@@ -39,6 +39,8 @@ def _evaluation(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     steps, every = spec.train.steps, spec.evaluate.every
     if spec.budget is None and every > steps and "every" in data.get("evaluate", {}):
         yield _warning(("evaluate", "every"), f"only start and end of {steps} steps are evaluated")
+    if spec.evaluate.predictor_questions and not any(a.selection.method == "difficulty" for a in spec.arms.values()):
+        yield _warning(("evaluate", "predictor_questions"), "no arm predicts difficulty")
     sizes = [dataset.procedural.test for dataset in spec.dataset if dataset.procedural]
     if spec.evaluate.questions and len(sizes) == len(spec.dataset) and spec.evaluate.questions > max(sizes):
         yield _warning(("evaluate", "questions"), f"the test set has {max(sizes)} questions")

@@ -53,7 +53,7 @@ def describe_base(
         "version": VERSION,
         "policy": policy.identity,
         "dataset": dataset_digest(cell.dataset),
-        "evaluate": evaluate.model_dump(mode="json", exclude={"every", "pool_samples"}),
+        "evaluate": evaluate.model_dump(mode="json", exclude={"every", "pool_samples", "predictor_questions"}),
         "max_completion_tokens": train.max_completion_tokens,
     }
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]

@@ -40,6 +40,9 @@ class Behaviour:
     probe_tokens: int = 0  # selection sampling before each step
     predicts: bool = False
     replays: float = 0.0
+    warm_up: int = 0  # first steps without replayed groups
+    topped_up: Mapping[int, int] | None = None  # step -> fresh groups in place of replayed ones
+    update_seconds: float = SECONDS / 2
     kept: float = 1.0
     difficulty: tuple[float, float] = (3.0, 3.0)  # mean true steps of what is chosen, at the first and last step
     status: str = "finished"
@@ -224,7 +227,8 @@ class _Writer:
 
     def _step(self, step: int) -> None:
         behaviour, cell, generator = self.behaviour, self.cell, self.generator
-        fresh = round(QUESTIONS_PER_STEP * (1 - behaviour.replays))
+        wanted = round(QUESTIONS_PER_STEP * (1 - behaviour.replays))
+        fresh = QUESTIONS_PER_STEP if step <= behaviour.warm_up else wanted + (behaviour.topped_up or {}).get(step, 0)
         low, high = behaviour.difficulty
         centre = low + (high - low) * (step - 1) / max(1, cell.train.steps - 1)
         weight = np.exp(-0.5 * ((self.true - centre) / 1.5) ** 2)
@@ -246,11 +250,16 @@ class _Writer:
         rollouts = fresh * GROUP
         half, tokens = SECONDS / 2, rollouts * TOKENS
         self._spend(step, "rollout", generated_tokens=tokens, prompt_tokens=rollouts * 6, completions=rollouts,
-                    flops=rollouts * 1e7, seconds=half * (1 - behaviour.replays))  # fmt: skip
-        self._spend(step, "train", trained_tokens=QUESTIONS_PER_STEP * GROUP * TOKENS, flops=3e8, seconds=half)
+                    flops=rollouts * 1e7, seconds=half * fresh / QUESTIONS_PER_STEP)  # fmt: skip
+        self._spend(step, "train", trained_tokens=QUESTIONS_PER_STEP * GROUP * TOKENS, flops=3e8,
+                    seconds=behaviour.update_seconds)  # fmt: skip
         if behaviour.probe_tokens:
             self._spend(step, "probe", generated_tokens=behaviour.probe_tokens, flops=1e7, seconds=0.05)
+        if cell.selection.method == "difficulty" and (step - 1) % cell.selection.every == 0:
+            self._spend(step, "probe", completions=cell.selection.references * GROUP)
         metrics = {"train/zero_variance": zero, "train/effective": 1 - zero, "train/reward": float(rates.mean())}
+        if cell.replay is not None:
+            metrics["replay/topped_up"] = fresh - wanted
         if behaviour.predicts:
             noise = 0.0 if self.exact else float(generator.normal(0, 0.05))
             metrics |= {"select/predictor_pearson": 0.6 + 0.005 * step + noise, "select/predictor_mae": 0.2}
@@ -268,7 +277,8 @@ class _Writer:
         def total(name: str) -> float:
             return sum(self.ledger[phase][name] for phase in phases)
 
-        return {f"cost/{name}": total(name) for name in ("generated_tokens", "flops", "seconds", "cpu_seconds")}
+        names = ("generated_tokens", "completions", "flops", "seconds", "cpu_seconds")
+        return {f"cost/{name}": total(name) for name in names}
 
     def _evaluate(self, step: int, accuracy: float) -> None:
         n, k = self.questions, self.samples

@@ -6,9 +6,9 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from analysis.dots_rr import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, figure_4, rollout_share, rollout_volume, table_1
 
 from analysis.artefacts import ARTEFACTS
-from analysis.dots_rr import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, figure_4, rollout_share, rollout_volume, table_1
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves, published_table

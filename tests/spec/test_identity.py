@@ -303,6 +303,14 @@ def test_a_short_name_of_a_band_is_the_same_run() -> None:
     assert identity(cell(selection={"method": "hardest"}), Fixed()) == identity(written, Fixed())
 
 
+def test_checking_predictions_is_another_run_only_where_something_is_predicted() -> None:
+    checked = {"evaluate": {**TINY["evaluate"], "predictor_questions": 16}}
+    assert identity(cell(**checked), Fixed()) == GOLDEN["full"][1]
+    assert identity(cell(selection=DOTS, **checked), Fixed()) != GOLDEN["dots"][1]
+    off = {"evaluate": {**TINY["evaluate"], "predictor_questions": 0}}
+    assert identity(cell(selection=DOTS, **off), Fixed()) == GOLDEN["dots"][1]
+
+
 def test_a_hub_revision_enters() -> None:
     found = {identity(cell(model={"hub": "a/b", "revision": revision}), Fixed()) for revision in (None, "main", "abc")}
     assert len(found) == 3

@@ -26,6 +26,12 @@ PLAIN = {"model": "tiny", "dataset": "arithmetic", "train": "", "evaluate": "", 
             "evaluate.questions: warning: has no effect: the test set has",
         ),
         (
+            "evaluate",
+            "predictor_questions: 0",
+            "predictor_questions: 8",
+            "evaluate.predictor_questions: warning: has no effect: no arm predicts difficulty",
+        ),
+        (
             "model",
             "{tiny: {tokenizer: bpe, vocabulary: 500}}",
             "{tiny: {vocabulary: 500}}",

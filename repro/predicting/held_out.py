@@ -13,8 +13,8 @@ import numpy as np
 from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.policy import Policy, load_policy
-from repro.predictor.baselines import Method, surface_labels, surface_references, trained, untrained
-from repro.predictor.evaluate import evaluate_predictor
+from repro.predicting.baselines import Method, surface_labels, surface_references, trained, untrained
+from repro.predicting.evaluate import evaluate_predictor
 from repro.selection.embeddings import embed_questions
 from repro.selection.estimators import TrainedEstimator
 from repro.spec.datasets import DatasetSpec

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from repro.predictor.baselines import Method
-from repro.predictor.weighted import chosen_share, mean_squared_error, pearson, spearman, weighted_mean
+from repro.predicting.baselines import Method
+from repro.predicting.weighted import chosen_share, mean_squared_error, pearson, spearman, weighted_mean
 
 STREAM = 23
 """Sets the draws of an evaluation apart from all others of its seed."""
@@ -60,7 +60,7 @@ def evaluate_predictor(
     bootstrap that resamples questions and repeats, the same resamples for every method, so that differences are paired.
 
     Args:
-        methods: name -> method; see `repro.predictor.baselines`.
+        methods: name -> method; see `repro.predicting.baselines`.
         pass_rates: (M,) measured, of the held-out policy.
         references: K, fewer than M - 2.
         group_size: G; a question is informative if its pass rate lies in [1/G, 1 - 1/G].
