@@ -134,6 +134,8 @@ def _model_fields(cell: Cell) -> dict[str, Any]:
             del fields["tiny"]["warm_start"]["teacher"]
         if cell.dataset.shuffle is None:
             del fields["tiny"]["warm_start"]["shuffle"]
+        if cell.dataset.variables is None:
+            del fields["tiny"]["warm_start"]["variables"]
         del fields["trust_remote_code"]
         fields.pop("system_prompt", None)  # its tokenizer has no chat template
     return fields
