@@ -21,7 +21,11 @@ def combinations(questions: int) -> dict[str, Any]:
     sizes = {"pool": 64, "test": questions}
     return {
         "model": [{"tiny": {}}, {"tiny": {"width": 64, "layers": 2, "heads": 2}}],
-        "dataset": [{"arithmetic": sizes}, {"shuffle": sizes}, {"arithmetic": {**sizes, "max_steps": 5}, "name": "short"}],
+        "dataset": [
+            {"arithmetic": sizes},
+            {"shuffle": sizes},
+            {"arithmetic": {**sizes, "max_steps": 5}, "name": "short"},
+        ],
     }
 
 
