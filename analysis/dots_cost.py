@@ -142,7 +142,7 @@ def cost_model(panels: Sequence[Measures]) -> list[Table | Picture]:
             times.append(numbers_of)
     if not rows:
         return []
-    header = ["model, data", "arm", "δ", "K / (μ B)", "formula", "ledger", "worst error, %", f"≤ {TOLERANCE:.0%}"]
+    header = ["model, data", "arm", "δ", "K / (μ B)", "formula", "ledger", "worst error, %", f"≤ {100 * TOLERANCE:g} %"]
     header += ["warm-up, steps", "topped up, groups", "ledger, whole run"]
     passed = sum(record["within"] for record in data)
     caption = (
@@ -150,7 +150,7 @@ def cost_model(panels: Sequence[Measures]) -> list[Table | Picture]:
         "B). Ledger: mean over seeds after the warm-up, the steps until the buffer first held enough groups, and "
         "without fresh groups that later topped up a short buffer; both stand apart, as means per run, and the last "
         "column includes them. Worst error: of any seed. Arms that the formula does not describe (dynamic sampling, "
-        f"references that train with their own rollouts) are left out. Within {TOLERANCE:.0%}: {passed} of "
+        f"references that train with their own rollouts) are left out. Within {100 * TOLERANCE:g} %: {passed} of "
         f"{len(data)}. Published: formula {PAPER_VOLUME}, no count."
     )
     title = "DOTS + RR, cost model: rollouts"

@@ -229,6 +229,11 @@ class _Row:
             if references > pool and getattr(cell.selection, "predictor", None) != "oracle":
                 text = f"got {references}, expected at most {pool}, the questions of {cell.dataset.label}"
                 yield Problem(self._place("selection", "references"), text, uses)
+            gradients = cell.evaluate.gradient_questions
+            if gradients > pool:
+                text = f"got {gradients}, expected at most {pool}, the questions of {cell.dataset.label}"
+                path = "evaluate.gradient_questions"
+                yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
             free, wanted = pool - references, cell.evaluate.predictor_questions
             if isinstance(cell.selection, Difficulty) and cell.selection.predictor != "oracle" and wanted > free >= 0:
                 text = f"got {wanted}, expected at most {free}, the pool's questions that are no references"

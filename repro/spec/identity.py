@@ -99,6 +99,8 @@ def result_fields(cell: Cell) -> dict[str, Any]:
     if cell.budget is not None:
         fields["budget"] = cell.budget.model_dump(mode="json", exclude_none=True)
         del fields["train"]["steps"]  # a budget stops the run instead
+    if not cell.evaluate.gradient_questions:
+        del fields["evaluate"]["gradient_questions"]
     if not (cell.evaluate.predictor_questions and isinstance(cell.selection, Difficulty)):
         del fields["evaluate"]["predictor_questions"]  # nothing is predicted, or nobody looks
     if isinstance(cell.selection, Difficulty):
@@ -132,6 +134,8 @@ def _model_fields(cell: Cell) -> dict[str, Any]:
             del fields["tiny"]["warm_start"]["teacher"]
         if cell.dataset.shuffle is None:
             del fields["tiny"]["warm_start"]["shuffle"]
+        if cell.dataset.variables is None:
+            del fields["tiny"]["warm_start"]["variables"]
         del fields["trust_remote_code"]
         fields.pop("system_prompt", None)  # its tokenizer has no chat template
     return fields

@@ -101,6 +101,7 @@ def _train(train: dict[str, Any], cut_tokens: bool) -> None:
 def _evaluate(evaluate: dict[str, Any]) -> None:
     evaluate.update(every=1, samples=1, pool_samples=2, base_temperatures=evaluate["base_temperatures"][:1])
     evaluate["questions"] = min(evaluate.get("questions", TEST), TEST)
+    evaluate["gradient_questions"] = min(evaluate["gradient_questions"], QUESTIONS_PER_STEP)
     evaluate["predictor_questions"] = min(evaluate["predictor_questions"], TEST)
 
 

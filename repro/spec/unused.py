@@ -58,7 +58,7 @@ def _models(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         if model.tiny.tokenizer == "characters" and "vocabulary" in tiny:
             yield _warning(("model", index, "tiny", "vocabulary"), "a character tokenizer finds its own size")
         start = tiny.get("warm_start") or {}
-        for field, task in (("teacher", "arithmetic"), ("shuffle", "shuffle")):
+        for field, task in (("teacher", "arithmetic"), ("shuffle", "shuffle"), ("variables", "variables")):
             if field in start and not any(getattr(dataset, task) for dataset in spec.dataset):
                 place: FieldPath = ("model", index, "tiny", "warm_start", field)
                 yield _warning(place, f"this teacher speaks {task} only")

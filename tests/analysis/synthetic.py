@@ -256,7 +256,8 @@ class _Writer:
         if behaviour.probe_tokens:
             self._spend(step, "probe", generated_tokens=behaviour.probe_tokens, flops=1e7, seconds=0.05)
         if cell.selection.method == "difficulty" and (step - 1) % cell.selection.every == 0:
-            self._spend(step, "probe", completions=cell.selection.references * GROUP)
+            measured = POOL if cell.selection.predictor == "oracle" else cell.selection.references
+            self._spend(step, "probe", completions=measured * GROUP)
         metrics = {"train/zero_variance": zero, "train/effective": 1 - zero, "train/reward": float(rates.mean())}
         if cell.replay is not None:
             metrics["replay/topped_up"] = fresh - wanted

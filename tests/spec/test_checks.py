@@ -42,6 +42,11 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
             "arms.a.train.questions_per_step: got 104, expected at most 100",
         ),
         (
+            "evaluate: {gradient_questions: 100}\narms: {a: {}}",
+            "evaluate: {gradient_questions: 101}\narms: {a: {}}",
+            "evaluate.gradient_questions: got 101, expected at most 100, the questions of arithmetic",
+        ),
+        (
             "evaluate: {predictor_questions: 90}\narms: {a: {selection: {method: difficulty, references: 10}}}",
             "evaluate: {predictor_questions: 91}\narms: {a: {selection: {method: difficulty, references: 10}}}",
             "evaluate.predictor_questions: got 91, expected at most 90, the pool's questions that are no references",

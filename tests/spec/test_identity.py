@@ -311,6 +311,11 @@ def test_checking_predictions_is_another_run_only_where_something_is_predicted()
     assert identity(cell(selection=DOTS, **off), Fixed()) == GOLDEN["dots"][1]
 
 
+def test_measuring_gradients_enters_where_it_is_done() -> None:
+    found = [identity(cell(evaluate={**TINY["evaluate"], "gradient_questions": n}), Fixed()) for n in (0, 8, 9)]
+    assert found[0] == GOLDEN["full"][1] and len(set(found)) == 3
+
+
 def test_a_hub_revision_enters() -> None:
     found = {identity(cell(model={"hub": "a/b", "revision": revision}), Fixed()) for revision in (None, "main", "abc")}
     assert len(found) == 3
