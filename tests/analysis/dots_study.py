@@ -57,7 +57,7 @@ def variants(points: int) -> dict[str, tuple[dict[str, Any], Behaviour]]:
     return {
         "k_small": (ONE | {"selection": {**DOTS["selection"], "references": 2}}, quick),
         "k_large": (ONE | {"selection": {**DOTS["selection"], "references": 8}}, quick),
-        "oracle": (ONE | {"selection": {**DOTS["selection"], "predictor": "oracle"}}, quick),
+        "oracle": (ONE | {"selection": {"method": "difficulty", "every": 2, "predictor": "oracle"}}, quick),
         "fixed": (ONE | {"selection": {"method": "curriculum", "by": "pass_rate"}}, behaviour(0.59, points)),
         "filter": (ONE | {"selection": pass_rate}, behaviour(0.58, points)),
         "resample": (ONE | {"selection": {"method": "dynamic"}}, behaviour(0.63, points)),
