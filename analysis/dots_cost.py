@@ -99,7 +99,9 @@ def count(run: Run, series: Series) -> Counted | None:
     if total.empty:
         return None
     made = total.diff().fillna(total.iloc[0])
-    topped = run.metric("replay/topped_up") if series.replay else pd.Series(0.0, index=made.index)
+    topped = pd.Series(0.0, index=made.index)  # fresh groups in place of replayed ones, by step
+    if series.replay:
+        topped = run.metric("replay/topped_up").add(run.metric("replay/warm_up"), fill_value=0.0)
     last = int(made.index[-1])
     every = int(series.selection["every"]) if series.selection["method"] == "difficulty" else 1
     filled = [int(step) for step, groups in topped.items() if groups == 0]

@@ -260,7 +260,11 @@ class _Writer:
             self._spend(step, "probe", completions=measured * GROUP)
         metrics = {"train/zero_variance": zero, "train/effective": 1 - zero, "train/reward": float(rates.mean())}
         if cell.replay is not None:
-            metrics["replay/topped_up"] = fresh - wanted
+            planned = step <= cell.replay.warm_up
+            metrics |= {
+                "replay/warm_up": (fresh - wanted) * planned,
+                "replay/topped_up": (fresh - wanted) * (not planned),
+            }
         if behaviour.predicts:
             noise = 0.0 if self.exact else float(generator.normal(0, 0.05))
             metrics |= {"select/predictor_pearson": 0.6 + 0.005 * step + noise, "select/predictor_mae": 0.2}

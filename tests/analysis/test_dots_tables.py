@@ -206,6 +206,18 @@ def test_a_ledger_that_counts_more_than_the_formula_fails(quick_study: Callable[
     assert made.rows[0][7] == "no"
 
 
+@pytest.mark.parametrize("planned", [0, 2, 3])
+def test_a_warm_up_counts_whether_it_was_planned_or_the_buffer_was_short(
+    quick_study: Callable[..., Store], planned: int
+):
+    config = {"replay": {"fresh": 0.5, "capacity": 8, "warm_up": planned}}
+    arms = {"base": ({}, Behaviour((0.5,) * 4)), "rr": (config, Behaviour((0.5,) * 4, replays=0.5, warm_up=3))}
+    measures = measure(quick_study(arms, seeds=1))
+    found = count(measures.panel.get("rr").runs[0], measures.panel.get("rr"))
+    assert found is not None and (found.warm_up, found.steps, found.topped_up) == (3, 5, 0)
+    assert found.per_step == pytest.approx(16)
+
+
 def test_a_buffer_that_never_fills_has_no_verdict(quick_study: Callable[..., Store]):
     arms = {"base": ({}, Behaviour((0.5,) * 4)), "rr": (REPLAY, Behaviour((0.5,) * 4, replays=0.5, warm_up=8))}
     made = table(cost_model([measure(quick_study(arms, seeds=1))]), "cost_model")

@@ -75,7 +75,8 @@ def _is_small_and_valid(small: Spec, spec: Spec) -> None:
         assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 64
         cost = estimate(cell, [])
         assert cost.probes is not None
-        assert cost.probes <= 64
+        oracle = getattr(cell.selection, "predictor", None) == "oracle"  # it measures the pool, once
+        assert cost.probes <= (2 * 128 if oracle else 64)
 
 
 def test_the_shipped_policy_is_kept_and_any_other_is_warmed_up_shortly(load: Load) -> None:
