@@ -104,7 +104,9 @@ def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
 def _predicting(spec: Spec, document: Document) -> Iterator[Problem]:
     """A predictor that nothing asks for, and references of an oracle, where they were written and not inherited."""
     asked = {name for name, arm in spec.arms.items() if getattr(arm.selection, "predictor", None) == "trained"}
-    ranges = [values.choice for values in (spec.sweep.space if spec.sweep else {}).values() if isinstance(values, Choice)]
+    ranges = [
+        values.choice for values in (spec.sweep.space if spec.sweep else {}).values() if isinstance(values, Choice)
+    ]
     if any("trained" in values for values in (*spec.axes.values(), *ranges)):
         return
     if spec.predictor is not None and not asked:
