@@ -39,8 +39,9 @@ def test_the_line_in_sample_is_least_squares_on_the_references_and_is_not_clippe
     slope, intercept = np.polyfit(raw[references], truth, 1)
     assert made.failure == pytest.approx(intercept + slope * raw, abs=1e-9)
     assert made.slope == pytest.approx(slope)
-    steep = TrainedEstimator(predictor, embeddings, "in_sample").estimate(references, (truth > 0.5).astype(float))
-    assert steep.failure.min() < 0 or steep.failure.max() > 1
+    two = TrainedEstimator(predictor, embeddings, "in_sample").estimate(references[:2], np.array([0.0, 1.0]))
+    assert two.failure[references[:2]] == pytest.approx([0.0, 1.0], abs=1e-6)  # a line through two points
+    assert two.failure.min() < 0 or two.failure.max() > 1
 
 
 def test_the_left_out_line_is_fitted_without_the_reference_that_it_judges(case):
