@@ -6,7 +6,9 @@ import difflib
 from collections.abc import Callable, Sequence
 
 from analysis import (
+    dots_answer,
     dots_area,
+    dots_claims,
     dots_cost,
     dots_figures,
     dots_noise,
@@ -26,6 +28,7 @@ from analysis.tables import Table
 from repro.errors import UserError
 
 ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
+    "dots_rr.claims": dots_claims.table,
     "dots_rr.table_1": dots_savings.table_1,
     "dots_rr.steps_to_match": dots_savings.steps_to_match,
     "dots_rr.auc": dots_area.auc,
@@ -53,7 +56,10 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "ufo_rl.ablations": ufo_ablations.ablations,
 }
 
-ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {"ufo_rl.claims": ufo_claims.answer}
+ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {
+    "dots_rr.claims": dots_answer.answer,
+    "ufo_rl.claims": ufo_claims.answer,
+}
 """Artefacts whose sentences answer the question of the study, and so lead its report."""
 
 
