@@ -1,78 +1,21 @@
-"""What of UFO-RL holds in these runs: each claim, the effect measured for it, and a verdict read off the interval.
-
-A verdict is never written down: `verdict` compares the interval of every effect of a claim with one bar.
-"""
+"""What of UFO-RL holds in these runs: each claim, the effect measured for it, and a verdict read off the interval."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 
-import pandas as pd
-
+from analysis.claims import MARGIN, UNREAD, VERDICTS, Claim, claims_table, counted, disagreeing, known, told
+from analysis.effects import Effect, Values, difference, finals, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
-from analysis.statistics import Interval
-from analysis.tables import Table, numbers
-from analysis.text import NOTHING, joined, number, plural, sentence
-from analysis.ufo_effects import (
-    Effect,
-    Values,
-    at_budget,
-    cheaper,
-    difference,
-    finals,
-    steadier,
-    time_saved,
-    tracks,
-    zeros,
-)
+from analysis.tables import Table
+from analysis.text import joined, number, plural
+from analysis.ufo_effects import at_budget, cheaper, steadier, time_saved, tracks
 from analysis.ufo_strategies import find, fraction, headline, matching, samples
-
-MARGIN = 0.02
-"""Equivalence margin of "matches", as a share: an arm may end up to two points lower."""
 
 TRACKS = 0.3
 """Least rank correlation that counts as tracking (a medium effect by Cohen's convention)."""
-
-VERDICTS = ("holds", "does not hold", "undecided", "not run")
-UNREAD = "no number could be read"
-
-
-@dataclass(frozen=True)
-class Claim:
-    """It holds where every effect lies above `bar` and not where one lies below it. `beside` is shown, not judged."""
-
-    key: str
-    short: str
-    published: str
-    bar: float
-    effects: tuple[Effect, ...]
-    beside: tuple[Effect, ...] = ()
-
-    @property
-    def verdict(self) -> str:
-        """One of `VERDICTS`."""
-        return verdict([effect.pooled for effect in self.effects], self.bar)
-
-    @property
-    def in_favour(self) -> tuple[int, int]:
-        """(panels on which every effect is clear of the bar, panels on which every effect has an interval)."""
-        if not self.effects:
-            return 0, 0
-        known = ({title for title, own in effect.panels.items() if own.known} for effect in self.effects)
-        shared = set.intersection(*known)
-        clear = [t for t in shared if all(effect.panels[t].clear_of(self.bar) > 0 for effect in self.effects)]
-        return len(clear), len(shared)
-
-
-def verdict(intervals: Sequence[Interval], bar: float) -> str:
-    """`holds` where all intervals lie above the bar, `does not hold` where one lies below it, else `undecided`."""
-    if not intervals:
-        return "not run"
-    signs = [interval.clear_of(bar) for interval in intervals]
-    return "does not hold" if min(signs) < 0 else "holds" if min(signs) > 0 else "undecided"
 
 
 # ---------------------------------------------------------------- claims
@@ -89,11 +32,11 @@ def claims(panels: Sequence[Measures]) -> tuple[Claim, ...]:
     stop = matching(series)[0] if series is not None else "steps"
 
     def against(ours: str | None, others: Iterable[str | None], values: Values = finals) -> tuple[Effect, ...]:
-        return _known(difference(panels, ours, other, values) for other in others if ours and other)
+        return known(difference(panels, ours, other, values) for other in others if ours and other)
 
     def beside_random(measure: Callable[..., Effect | None], budget: str) -> tuple[tuple[Effect, ...], ...]:
         kinds = ("confidence middle", "random")
-        own, control = (_known([measure(panels, name, budget, size)]) for name in kinds)
+        own, control = (known([measure(panels, name, budget, size)]) for name in kinds)
         return own, control if own else ()
 
     fewer = against(full, [ufo], zeros)
@@ -114,11 +57,11 @@ def claims(panels: Sequence[Measures]) -> tuple[Claim, ...]:
         for budget in dict.fromkeys((stop, "epochs", "tokens"))
     ]
     hard = "best of its subsets (arXiv 2508.14094)"
-    ends, tracking = _both(against(ufo, [high, low])), _known([tracks(panels, ufo)])
+    ends, tracking = _both(against(ufo, [high, low])), known([tracks(panels, ufo)])
     saved = {budget: beside_random(time_saved, budget) for budget in ("epochs", "steps")}
     most = number(float(published_table("ufo_rl", "abstract")["value"].iloc[0]), 0)
     ratio, largest = _cheaper_published()
-    one_pass = _known([cheaper(panels, ufo, middle)])
+    one_pass = known([cheaper(panels, ufo, middle)])
     return (
         *matched,
         Claim("beats_random", "UFO beats a random subset of its size", UNREAD, 0.0, against(ufo, [random])),
@@ -132,7 +75,7 @@ def claims(panels: Sequence[Measures]) -> tuple[Claim, ...]:
         Claim("time_steps", "UFO saves time at equal steps", "not compared", 1.0, *saved["steps"]),
         Claim("fewer_zero", "UFO has fewer groups without gradient than full data", UNREAD, 0.0, fewer),
         Claim("steadier", "UFO varies less over seeds than full data", UNREAD, 1.0,
-              _known([steadier(panels, full, ufo)])),
+              known([steadier(panels, full, ufo)])),
     )  # fmt: skip
 
 
@@ -157,10 +100,6 @@ def _samples(panels: Sequence[Measures], label: str | None) -> str:
     return f"{samples(series.selection)} samples a question" if series is not None else "samples"
 
 
-def _known(effects: Iterable[Effect | None]) -> tuple[Effect, ...]:
-    return tuple(effect for effect in effects if effect is not None)
-
-
 def _both(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
     """A claim about two ends is not judged by one of them."""
     return effects if len(effects) == 2 else ()
@@ -168,21 +107,6 @@ def _both(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:
 
 def table(panels: Sequence[Measures]) -> list[Table | Picture]:
     """One row per claim."""
-    header = ["claim", "verdict", "measured here", "in favour", "holds if", "published"]
-    rows, data = [], []
-    for claim in claims(panels):
-        clear, all_panels = claim.in_favour
-        told = [f"{effect.name}: {effect.text()}" for effect in claim.effects]
-        told += [f"for comparison {effect.name}: {effect.text()}" for effect in claim.beside]
-        favour = f"{clear} of {all_panels}" if all_panels else NOTHING
-        row = [sentence(claim.short)[:-1], f"**{claim.verdict}**", "; ".join(told) or NOTHING, favour]
-        rows.append([*row, _rule(claim), claim.published])
-        for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
-            record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
-            record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
-            data.append(record | {"in_favour": clear, "panels": all_panels})
-        if not claim.effects:
-            data.append({"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0})
     caption = (
         "A claim holds where the 95 % interval of each of its effects lies above the bar, does not hold where one lies "
         "below it, and is undecided otherwise. 'Matches' means at most "
@@ -194,14 +118,7 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
         "taken as fixed. Times include scoring. In favour: models and datasets whose own interval lies above the bar. "
         "Claims are judged one by one, with no correction for their number."
     )
-    return [Table("ufo_rl.claims", "UFO-RL: what holds here", header, rows, pd.DataFrame(data), caption, 6)]
-
-
-def _rule(claim: Claim) -> str:
-    unit = claim.effects[0].unit if claim.effects else "ratio" if claim.bar == 1 else "points"
-    if unit == "points":
-        return f"above {number(100 * claim.bar, 0)} points"
-    return f"above {claim.bar:g}" + ("×" if unit == "ratio" else "")
+    return [claims_table("ufo_rl.claims", "UFO-RL: what holds here", claims(panels), caption)]
 
 
 # ---------------------------------------------------------------- in words
@@ -213,16 +130,15 @@ def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
     if not found:
         return ()
     groups = {name: [claim for claim in found if claim.verdict == name] for name in VERDICTS}
-    counts = [f"{len(groups[name])} {_verb(name, len(groups[name]))}" for name in VERDICTS[:3] if groups[name]]
     titles = {title for claim in found for effect in claim.effects for title in effect.panels}
-    said = [f"**Of {plural(len(found), 'claim')} about UFO-RL checked here, {joined(counts)}.**"]
+    said = [f"**Of {plural(len(found), 'claim')} about UFO-RL checked here, {joined(counted(found))}.**"]
     if groups["holds"]:
-        said.append(f"What holds: {_told(groups['holds'])}.")
+        said.append(f"What holds: {told(groups['holds'])}.")
     if groups["does not hold"]:
-        said.append(f"What does not hold: {_told(groups['does not hold'])}.")
+        said.append(f"What does not hold: {told(groups['does not hold'])}.")
     if groups["undecided"]:
-        said.append(f"Left open by their intervals: {_told(groups['undecided'])}.")
-    apart = _disagreeing(found)
+        said.append(f"Left open by their intervals: {told(groups['undecided'])}.")
+    apart = disagreeing(found)
     if apart:
         said.append(f"The tasks disagree: {apart}.")
     said += _control({claim.key: claim for claim in found})
@@ -232,36 +148,6 @@ def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
         f"This is over {plural(len(titles), 'pair of model and dataset', 'pairs of model and dataset')}, {runs} each."
     )
     return tuple(said)
-
-
-def _verb(name: str, count: int) -> str:
-    return {"holds": "hold" if count != 1 else "holds", "does not hold": "do not" if count != 1 else "does not"}.get(
-        name, "are undecided" if count != 1 else "is undecided"
-    )
-
-
-def _told(found: Sequence[Claim]) -> str:
-    return "; ".join(f"{claim.short} ({', '.join(_short(claim))})" for claim in found)
-
-
-def _short(claim: Claim) -> list[str]:
-    """The effects of a claim; of more than two the one that stands most against it."""
-    effects = list(claim.effects)
-    if len(effects) > 2:
-        effects = [min(effects, key=lambda effect: effect.pooled.value)]
-    named = len(claim.effects) > 1
-    return [f"{effect.name} {effect.text()}" if named else effect.text() for effect in effects]
-
-
-def _disagreeing(found: Sequence[Claim]) -> str:
-    """Claims on which one dataset alone would say something else than another, with each dataset's effect."""
-    told = []
-    for claim in found:
-        for effect in claim.effects:
-            verdicts = {verdict([interval], claim.bar) for interval in effect.datasets.values()}
-            if len(verdicts) > 1:
-                told.append(f"{claim.short} ({effect.name}: {effect.apart})")
-    return "; ".join(told)
 
 
 def _control(found: Mapping[str, Claim]) -> list[str]:
@@ -281,11 +167,11 @@ def _control(found: Mapping[str, Claim]) -> list[str]:
     time, ended = found.get("time_epochs"), found.get("matches_full_epochs")
     if time is not None and time.beside:
         arms = {"UFO": time.effects[0], "a random subset": time.beside[0]}
-        told = [f"{name} took {effect.text()} less time" for name, effect in arms.items()]
+        said_of = [f"{name} took {effect.text()} less time" for name, effect in arms.items()]
         if ended is not None and ended.beside:
             finals_of = (ended.effects[0], ended.beside[0])
-            told = [
-                f"{text} and ended at {e.text()} against full data" for text, e in zip(told, finals_of, strict=True)
+            said_of = [
+                f"{text} and ended at {e.text()} against full data" for text, e in zip(said_of, finals_of, strict=True)
             ]
-        said.append(f"At equal epochs {', '.join(told)}.")
+        said.append(f"At equal epochs {', '.join(said_of)}.")
     return said

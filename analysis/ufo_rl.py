@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.effects import difference, finals
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
@@ -14,7 +15,7 @@ from analysis.runs import SPEND, Series
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, brackets, joined, number, points, seconds, spread
-from analysis.ufo_effects import difference, finals, time_ratio
+from analysis.ufo_effects import time_ratio
 from analysis.ufo_strategies import (
     CLOCKS,
     SCORING,

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.effects import difference, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
 from analysis.statistics import Interval, pooled_deviation, pooled_mean
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, points, spread
-from analysis.ufo_effects import difference, zeros
 from analysis.ufo_strategies import STRATEGIES, find, headline
 
 

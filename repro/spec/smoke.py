@@ -111,7 +111,7 @@ def _selection(selection: dict[str, Any]) -> None:
     if selection["method"] in ("difficulty", "pass_rate", "curriculum"):
         selection["samples"] = min(selection.get("samples", GROUP_SIZE), GROUP_SIZE)
     if selection.get("predictor") == "oracle":
-        selection["every"] = STEPS
+        selection.update(every=STEPS, samples=2)
     if "references" in selection:
         selection["references"] = min(selection["references"], QUESTIONS_PER_STEP)
     if "stages" in selection:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.claims import Claim, verdict
 from analysis.measures import Measures
 from analysis.statistics import (
     Interval,
@@ -21,7 +22,7 @@ from analysis.statistics import (
     pooled_mean,
     t_interval,
 )
-from analysis.ufo_claims import Claim, answer, claims, table, verdict
+from analysis.ufo_claims import answer, claims, table
 from analysis.ufo_stability import table as stability
 from analysis.ufo_strategies import headline
 from tests.analysis.synthetic import Store

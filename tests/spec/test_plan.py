@@ -212,3 +212,25 @@ def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load
 
 def _spec(spec: Spec) -> Spec:
     return spec
+
+
+def test_the_plan_says_what_the_labels_of_a_predictor_take_once_per_dataset(load: Load, tmp_path: Path) -> None:
+    arms = """\
+dataset: [arithmetic, shuffle]
+name: labelled
+model: tiny
+predictor:
+  questions: 100
+  samples: 4
+  policies:
+    - {name: a, tiny: {width: 64, heads: 2}}
+    - {name: b, tiny: {warm_start: {seed: 5}}}
+arms:
+  grpo: {}
+  dots: {selection: {method: difficulty, predictor: trained}}
+  plain: {extends: dots, predictor: {towers: {calibration: none}}}
+"""
+    notes = plan(load(arms).spec, tmp_path).notes()
+    assert any("at most 1,600 completions by 4 pairs of policy and dataset" in note for note in notes)
+    without = arms.replace("predictor: trained", "predictor: untrained")
+    assert not any("predictor" in note for note in plan(load(without).spec, tmp_path).notes())

@@ -30,7 +30,8 @@ arms:
   dots: {selection: {method: difficulty, references: 90}}
   rr: {extends: dots, replay: {fresh: 0.984375, capacity: 1}}
   rr_little: {extends: dots, replay: {fresh: 0.015625, capacity: 63}}
-  rr_code: {extends: rr, replay: {fresh: 0.5, capacity: 32, short: shrink, filter: draw, per_question: latest, warm_up: 9}}
+  rr_late: {extends: rr, replay: {fresh: 0.5, capacity: 32, short: shrink, warm_up: 9}}
+  rr_code: {extends: rr_late, replay: {filter: draw, per_question: latest}}
   rr_other: {extends: rr_little, replay: {short: wait, draw: prioritised, max_age: 3}}
 axes: {selection.fraction: [0.7, 0.9], train.learning_rate: [1e-4, 2e-4], selection.references: [80, 90]}
 seeds: [5, 6]
@@ -74,7 +75,8 @@ def _is_small_and_valid(small: Spec, spec: Spec) -> None:
         assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 64
         cost = estimate(cell, [])
         assert cost.probes is not None
-        assert cost.probes <= 64
+        oracle = getattr(cell.selection, "predictor", None) == "oracle"  # it measures the pool, once
+        assert cost.probes <= (2 * 128 if oracle else 64)
 
 
 def test_the_shipped_policy_is_kept_and_any_other_is_warmed_up_shortly(load: Load) -> None:

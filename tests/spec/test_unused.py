@@ -83,6 +83,12 @@ PLAIN = {"model": "tiny", "dataset": "arithmetic", "train": "", "evaluate": "", 
             "{tiny: {warm_start: {shuffle: {habit: 0.1}}}}",
             "model.tiny.warm_start.shuffle: warning: has no effect: this teacher speaks shuffle only",
         ),
+        (
+            "model",
+            "{tiny: {warm_start: {teacher: {habit: 0.1}}}}",
+            "{tiny: {warm_start: {variables: {habit: 0.1}}}}",
+            "model.tiny.warm_start.variables: warning: has no effect: this teacher speaks variables only",
+        ),
     ],
 )
 def test_idle_settings_are_warned_about(load: Load, section: str, useful: str, useless: str, message: str) -> None:

@@ -1,0 +1,148 @@
+"""A claim, the effects that judge it and a verdict read off their intervals; the table and the words for several.
+
+A verdict is never written down: `Claim.verdict` compares the interval of every effect with the bars of the claim.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from analysis.effects import Effect
+from analysis.statistics import Interval
+from analysis.tables import Table, numbers
+from analysis.text import MINUS, NOTHING, sentence
+
+MARGIN = 0.02
+"""Equivalence margin of "matches", as a share: an arm may end up to two points lower."""
+
+VERDICTS = ("holds", "does not hold", "undecided", "not run")
+UNREAD = "no number could be read"
+NOT_COMPARED = "not compared"
+
+
+@dataclass(frozen=True)
+class Claim:
+    """It holds where every effect lies above `bar` and below `ceiling`, and not where one lies outside. `beside` is
+    shown, not judged."""
+
+    key: str
+    short: str
+    published: str
+    bar: float
+    effects: tuple[Effect, ...]
+    beside: tuple[Effect, ...] = ()
+    ceiling: float = field(default=math.inf, kw_only=True)
+
+    @property
+    def verdict(self) -> str:
+        """One of `VERDICTS`."""
+        return verdict([effect.pooled for effect in self.effects], self.bar, self.ceiling)
+
+    @property
+    def in_favour(self) -> tuple[int, int]:
+        """(panels on which every effect is inside the bars, panels on which every effect has an interval)."""
+        clear, shared = self.places
+        return len(clear), len(shared)
+
+    @property
+    def places(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
+        """The same as titles, in the order of the panels."""
+        known = [[title for title, own in effect.panels.items() if own.known] for effect in self.effects]
+        shared = [title for title in known[0] if all(title in one for one in known)] if known else []
+        clear = [t for t in shared if all(side(e.panels[t], self.bar, self.ceiling) > 0 for e in self.effects)]
+        return tuple(clear), tuple(shared)
+
+
+def side(interval: Interval, bar: float, ceiling: float = math.inf) -> int:
+    """1 where the interval lies between the bars, -1 where it lies outside one of them, else 0."""
+    below, above = interval.clear_of(bar), -interval.clear_of(ceiling)
+    return min(below, above)
+
+
+def verdict(intervals: Sequence[Interval], bar: float, ceiling: float = math.inf) -> str:
+    """`holds` where all intervals lie between the bars, `does not hold` where one lies outside, else `undecided`."""
+    if not intervals:
+        return "not run"
+    signs = [side(interval, bar, ceiling) for interval in intervals]
+    return "does not hold" if min(signs) < 0 else "holds" if min(signs) > 0 else "undecided"
+
+
+def known(effects: Iterable[Effect | None]) -> tuple[Effect, ...]:
+    """Those that could be measured."""
+    return tuple(effect for effect in effects if effect is not None)
+
+
+# ---------------------------------------------------------------- table
+
+
+def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) -> Table:
+    """One row per claim; in the data one per effect."""
+    header = ["claim", "verdict", "measured here", "in favour", "holds if", "published"]
+    rows, data = [], []
+    for claim in found:
+        clear, panels = claim.in_favour
+        measured = [f"{effect.name}: {effect.text()}" for effect in claim.effects]
+        measured += [f"for comparison {effect.name}: {effect.text()}" for effect in claim.beside]
+        favour = f"{clear} of {panels}" if panels else NOTHING
+        row = [sentence(claim.short)[:-1], f"**{claim.verdict}**", "; ".join(measured) or NOTHING, favour]
+        rows.append([*row, rule(claim), claim.published])
+        for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
+            record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
+            record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
+            data.append(record | {"in_favour": clear, "panels": panels})
+        if not claim.effects:
+            data.append({"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0})
+    return Table(name, title, header, rows, pd.DataFrame(data), caption, 6)
+
+
+def rule(claim: Claim) -> str:
+    """What makes a claim hold: `above 0 points`, `above 1×`, `below 2 %`, `between −2 and 2 points`."""
+    unit = claim.effects[0].unit if claim.effects else "ratio" if claim.bar == 1 else "points"
+    scale, ending = {"points": (100, " points"), "percent": (100, " %"), "ratio": (1, "×")}.get(unit, (1, ""))
+    bar, ceiling = (f"{scale * bar:.3g}".replace("-", MINUS) for bar in (claim.bar, claim.ceiling))
+    if math.isinf(claim.ceiling):
+        return f"above {bar}{ending}"
+    return f"below {ceiling}{ending}" if math.isinf(claim.bar) else f"between {bar} and {ceiling}{ending}"
+
+
+# ---------------------------------------------------------------- in words
+
+
+def counted(found: Sequence[Claim]) -> list[str]:
+    """`3 hold`, `1 does not`, `2 are undecided`: how many claims got each verdict, none left out that has one."""
+    counts = {name: sum(claim.verdict == name for claim in found) for name in VERDICTS[:3]}
+    return [f"{count} {_verb(name, count)}" for name, count in counts.items() if count]
+
+
+def _verb(name: str, count: int) -> str:
+    return {"holds": "hold" if count != 1 else "holds", "does not hold": "do not" if count != 1 else "does not"}.get(
+        name, "are undecided" if count != 1 else "is undecided"
+    )
+
+
+def told(found: Sequence[Claim]) -> str:
+    """Claims with their effects; of more than two the one that stands most against it."""
+    return "; ".join(f"{claim.short} ({', '.join(_short(claim))})" for claim in found)
+
+
+def _short(claim: Claim) -> list[str]:
+    effects = list(claim.effects)
+    if len(effects) > 2:
+        effects = [min(effects, key=lambda effect: effect.pooled.value)]
+    named = len(claim.effects) > 1
+    return [f"{effect.name} {effect.text()}" if named else effect.text() for effect in effects]
+
+
+def disagreeing(found: Sequence[Claim]) -> str:
+    """Claims on which one dataset alone would say something else than another, with each dataset's effect."""
+    out = []
+    for claim in found:
+        for effect in claim.effects:
+            verdicts = {verdict([one], claim.bar, claim.ceiling) for one in effect.datasets.values()}
+            if len(verdicts) > 1:
+                out.append(f"{claim.short} ({effect.name}: {effect.apart})")
+    return "; ".join(out)

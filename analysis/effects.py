@@ -1,0 +1,164 @@
+"""What claims are judged by: differences and ratios of two arms, paired by seed, over all models and datasets."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal, TypeVar
+
+import numpy as np
+
+from analysis.measures import Measures
+from analysis.runs import Series
+from analysis.statistics import Interval, fixed_mean, pooled_mean, t_interval
+from analysis.text import brackets, number, ratio_point, spread
+from analysis.times import Bounds
+from analysis.ufo_strategies import find
+
+Unit = Literal["points", "ratio", "correlation", "percent"]
+
+Values = Callable[[Measures, Series], Mapping[int, float]]
+"""A number of each run of a series, by seed."""
+
+Pairs = Sequence[tuple[Measures, Series, Series]]
+
+
+@dataclass(frozen=True)
+class Effect:
+    """One comparison over all panels. Points and percent are shares, 0.01 for one.
+
+    `panels` holds the same by title of the panel, `datasets` by dataset (its models fixed, seeds the replicates).
+    `point` is the pooled ratio where runs that never reached their target leave it a range; its value is NaN then.
+    """
+
+    name: str
+    unit: Unit
+    pooled: Interval
+    panels: Mapping[str, Interval]
+    datasets: Mapping[str, Interval]
+    point: Bounds | None = None
+
+    def text(self, interval: Interval | None = None) -> str:
+        """`+1.2 points [0.3, 2.1]`, of the pooled effect or of another interval of the same unit."""
+        of = self.pooled if interval is None else interval
+        if self.unit == "points":
+            return f"{number(100 * of.value, sign=True)} points {brackets(of, 100, sign=True)}"
+        if self.unit == "ratio":
+            ranged = interval is None and self.point is not None and not self.point.exact
+            told = ratio_point(self.point) if ranged and self.point is not None else f"{number(of.value, 2)}×"
+            return f"{told} {brackets(of, digits=2)}"
+        if self.unit == "percent":
+            return f"{number(100 * of.value, 2)} % {brackets(of, 100, 2)}"
+        return spread(of, digits=2)
+
+    @property
+    def apart(self) -> str:
+        """`arithmetic −1.0 points [−2.0, 0.0], shuffle ...`; empty where there is one dataset."""
+        if len(self.datasets) < 2:
+            return ""
+        return ", ".join(f"{name} {self.text(interval)}" for name, interval in self.datasets.items())
+
+
+# ---------------------------------------------------------------- numbers of runs
+
+
+def finals(measures: Measures, series: Series) -> Mapping[int, float]:
+    """Accuracy at the last evaluation by seed."""
+    return dict(zip(series.seeds, measures.final(series.label).per_seed, strict=True))
+
+
+def zeros(measures: Measures, series: Series) -> Mapping[int, float]:
+    """Zero-variance share of groups, averaged over training, by seed."""
+    return dict(zip(series.seeds, measures.zero(series.label).per_seed, strict=True))
+
+
+def effective(measures: Measures, series: Series) -> Mapping[int, float]:
+    """Share of groups with a gradient, averaged over training, by seed."""
+    return {seed: 1 - share for seed, share in zeros(measures, series).items()}
+
+
+# ---------------------------------------------------------------- two arms
+
+
+def both(panels: Sequence[Measures], ours: str | None, theirs: str | None) -> Pairs:
+    """The panels that have both arms, with the two."""
+    found = ((measures, find(measures, ours), find(measures, theirs)) for measures in panels)
+    return [(measures, one, other) for measures, one, other in found if one and other]
+
+
+def difference(panels: Sequence[Measures], ours: str | None, theirs: str | None, values: Values) -> Effect | None:
+    """ours - theirs on the same seed, pooled over the panels that have both (see `statistics.pooled_mean`)."""
+    return difference_of(panels, both(panels, ours, theirs), values)
+
+
+def difference_of(panels: Sequence[Measures], arms: Pairs, values: Values) -> Effect | None:
+    """The same for pairs of arms that may have other labels on other panels."""
+    found: dict[str, np.ndarray] = {}
+    name = ""
+    for measures, one, other in arms:
+        a, b = values(measures, one), values(measures, other)
+        pairs = np.array([a[seed] - b[seed] for seed in a if seed in b])
+        if not np.isnan(pairs).all():
+            found[measures.panel.title], name = pairs, f"`{one.label}` − `{other.label}`"
+    return effect_of(panels, name, "points", found)
+
+
+def ratio(panels: Sequence[Measures], ours: str | None, theirs: str | None, values: Values) -> Effect | None:
+    """theirs ÷ ours on the same seed, as a geometric mean, pooled over the panels that have both."""
+    return ratio_of(panels, both(panels, ours, theirs), values)
+
+
+def ratio_of(panels: Sequence[Measures], arms: Pairs, values: Values) -> Effect | None:
+    """The same for pairs of arms that may have other labels on other panels."""
+    found: dict[str, np.ndarray] = {}
+    name = ""
+    for measures, one, other in arms:
+        a, b = values(measures, one), values(measures, other)
+        logs = log_ratios(b, a)
+        if len(logs):
+            found[measures.panel.title], name = logs, f"`{other.label}` ÷ `{one.label}`"
+    return effect_of(panels, name, "ratio", found)
+
+
+def log_ratios(above: Mapping[int, float], below: Mapping[int, float]) -> np.ndarray:
+    """(seeds,) logarithms of above ÷ below on the seeds that both have, where both are positive."""
+    shared = [seed for seed in below if above.get(seed, 0) > 0 and below[seed] > 0]
+    return np.array([math.log(above[seed] / below[seed]) for seed in shared])
+
+
+# ---------------------------------------------------------------- pooling
+
+
+def effect_of(panels: Sequence[Measures], name: str, unit: Unit, found: Mapping[str, np.ndarray]) -> Effect | None:
+    """The effect behind values of seeds by title of panel; those of a ratio are logarithms. None without a value."""
+    known = {title: values for title, values in found.items() if len(values) and not np.isnan(values).all()}
+    if not known:
+        return None
+    scale = exponential if unit == "ratio" else _same
+    own = {title: scale(t_interval(values)) for title, values in known.items()}
+    datasets = {dataset: scale(one) for dataset, one in apart(panels, known, fixed_mean).items()}
+    return Effect(name, unit, scale(pooled_mean(list(known.values()))), own, datasets)
+
+
+T = TypeVar("T")
+
+
+def apart(
+    panels: Sequence[Measures], found: Mapping[str, T], pool: Callable[[list[T]], Interval]
+) -> dict[str, Interval]:
+    """What was found by title of panel, pooled inside each dataset."""
+    by_dataset: dict[str, list[T]] = {}
+    for measures in panels:
+        if measures.panel.title in found:
+            by_dataset.setdefault(measures.panel.dataset, []).append(found[measures.panel.title])
+    return {dataset: pool(values) for dataset, values in by_dataset.items()}
+
+
+def exponential(interval: Interval) -> Interval:
+    """An interval of logarithms as one of ratios."""
+    return Interval(math.exp(interval.value), math.exp(interval.low), math.exp(interval.high), interval.n)
+
+
+def _same(interval: Interval) -> Interval:
+    return interval
