@@ -7,7 +7,7 @@ import numpy as np
 from repro.models.lessons import lessons
 from repro.spec.models import VariablesTeacher
 from repro.tasks.procedural import ANSWER_PREFIX
-from repro.tasks.variables import MODULUS, Chain, apply, draw_chain, question_of
+from repro.tasks.variables import MODULUS, Chain, apply, asked, draw_chain, question_of
 
 FAULTLESS = {"habit": 0.0, "noise": 0.0, "direct_answers": 0.0}
 
@@ -34,8 +34,9 @@ def imitated(chain: Chain, teacher: VariablesTeacher, rng: np.random.Generator) 
             result = apply(first, operation, second)
         steps.append(f"{left}{first}{operation}{used}{second}={name}{result}")
         values[name], latest = result, name
+    answer = "".join(str(values[name]) for name in asked(chain))
     written = "" if rng.random() < teacher.direct_answers else ";".join(steps)
-    return f"{written}{ANSWER_PREFIX}{values[latest]}"
+    return f"{written}{ANSWER_PREFIX}{answer}"
 
 
 def variables_lessons(teacher: VariablesTeacher, n: int, rng: np.random.Generator) -> list[tuple[str, str]]:

@@ -1,6 +1,7 @@
 """A procedural task of looking things up: assignments whose operands are earlier variables, each named, some unused.
 
-`e=3;f=5;g=e-f;h=g*e?` is answered by `e3-f5=g8;g8*e3=h4#4`: results modulo 10, the last variable is asked for.
+`e=3;f=5;g=e-f;h=g*e;gh?` is answered by `e3-f5=g8;g8*e3=h4#84`: results modulo 10, the last two variables asked for
+(one digit alone would be guessed too often).
 """
 
 from __future__ import annotations
@@ -22,11 +23,13 @@ EASY = "+"
 MODULUS = 10
 GIVEN = 2
 """Variables that start with a digit."""
+ASKED = 2
+"""Variables whose values are the answer: the last ones."""
 NAMES = "abcdefghijkl"
 """As many as the longest chain needs. A chain starts at any of them and goes on around the circle."""
 ALPHABET = f"0123456789{NAMES}+-*=;?{ANSWER_PREFIX}"
-GIVEN_PART = re.compile(r"([a-l])=(\d)")
-ASSIGNED_PART = re.compile(r"([a-l])=([a-l])([-+*])([a-l])")
+GIVEN_PART = re.compile(rf"([{NAMES}])=(\d)")
+ASSIGNED_PART = re.compile(rf"([{NAMES}])=([{NAMES}])([-+*])([{NAMES}])")
 
 Assignment = tuple[str, str, str, str]
 """Name, left operand, operation, right operand."""
@@ -45,17 +48,24 @@ def apply(left: int, operation: str, right: int) -> int:
     raise ValueError(f"operation {operation!r}: expected one of {OPERATIONS}")
 
 
+def asked(chain: Chain) -> str:
+    """The names of the variables whose values are the answer, in their order."""
+    given, assigned = chain
+    names = [name for name, _ in given] + [name for name, *_ in assigned]
+    return "".join(names[-ASKED:])
+
+
 def question_of(chain: Chain) -> str:
-    """`e=3;f=5;g=e-f?` for ((("e", 3), ("f", 5)), (("g", "e", "-", "f"),))."""
+    """`e=3;f=5;g=e-f;fg?` for ((("e", 3), ("f", 5)), (("g", "e", "-", "f"),))."""
     given, assigned = chain
     parts = [f"{name}={value}" for name, value in given]
     parts += [f"{name}={left}{operation}{right}" for name, left, operation, right in assigned]
-    return ";".join(parts) + "?"
+    return ";".join([*parts, asked(chain)]) + "?"
 
 
 def parse(question: str) -> Chain:
     """The inverse of `question_of`. Raises ValueError where the text is no such question."""
-    parts = question.removesuffix("?").split(";")
+    parts = question.split(";")[:-1]
     given = [found.groups() for part in parts[:GIVEN] if (found := GIVEN_PART.fullmatch(part))]
     assigned = [found.groups() for part in parts[GIVEN:] if (found := ASSIGNED_PART.fullmatch(part))]
     chain = (
@@ -68,7 +78,7 @@ def parse(question: str) -> Chain:
         sound &= name not in known and {left, right} <= known
         known.add(name)
     if not sound or question_of(chain) != question:
-        raise ValueError(f"{question!r} is not a variables question such as e=3;f=5;g=e-f?")
+        raise ValueError(f"{question!r} is not a variables question such as e=3;f=5;g=e-f;fg?")
     return chain
 
 
@@ -80,7 +90,7 @@ def solve(chain: Chain) -> Problem:
     for name, left, operation, right in assigned:
         values[name] = apply(values[left], operation, values[right])
         steps.append(f"{left}{values[left]}{operation}{right}{values[right]}={name}{values[name]}")
-    question, answer = question_of(chain), str(values[assigned[-1][0]])
+    question, answer = question_of(chain), "".join(str(values[name]) for name in asked(chain))
     metadata = {"steps": len(assigned), "operations": "".join(operation for _, _, operation, _ in assigned)}
     return Problem(id=question[:-1], question=question, answer=answer, solution=";".join(steps), metadata=metadata)
 
