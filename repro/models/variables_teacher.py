@@ -7,7 +7,7 @@ import numpy as np
 from repro.models.lessons import lessons
 from repro.spec.models import VariablesTeacher
 from repro.tasks.procedural import ANSWER_PREFIX
-from repro.tasks.variables import MODULUS, Chain, apply, draw_chain, question_of
+from repro.tasks.variables import ASKED, EASY, GIVEN, MODULUS, Chain, apply, draw_chain, names_of, question_of
 
 FAULTLESS = {"habit": 0.0, "noise": 0.0, "direct_answers": 0.0}
 
@@ -15,27 +15,27 @@ FAULTLESS = {"habit": 0.0, "noise": 0.0, "direct_answers": 0.0}
 def imitated(chain: Chain, teacher: VariablesTeacher, rng: np.random.Generator) -> str:
     """The teacher's completion. Later steps go on from a wrong value; a direct answer is where its steps would end.
 
-    The wrong way: - takes the absolute difference; * takes the variable assigned last in place of the right operand
-    that is named; + is right. It coincides with the right way wherever nothing is negative and the right operand is
-    the variable assigned last, which is what makes some questions easy for a policy with these habits.
+    The wrong way, in - and * steps: the variable assigned just before the left operand is taken in place of the one
+    that is named, and a difference loses its sign. It coincides with the right way where that variable is the one named
+    and nothing is negative, which is what makes some questions easy for a policy with these habits.
     """
     given, assigned = chain
-    values, latest = dict(given), given[-1][0]
-    steps = []
-    for name, left, operation, right in assigned:
-        wrong = rng.random() < teacher.habit
-        used = latest if wrong and operation == "*" else right
-        first, second = values[left], values[used]
+    values, names = dict(given), names_of(chain)
+    latest, left = names[GIVEN - 2], names[GIVEN - 1]
+    written = f"{left}{values[left]}"
+    for name, operation, right in assigned:
+        wrong = operation not in EASY and rng.random() < teacher.habit
+        used = latest if wrong else right
         if rng.random() < teacher.noise:
-            result = int(rng.integers(MODULUS))
+            values[name] = int(rng.integers(MODULUS))
         elif wrong and operation == "-":
-            result = abs(first - second)
+            values[name] = abs(values[left] - values[used])
         else:
-            result = apply(first, operation, second)
-        steps.append(f"{left}{first}{operation}{used}{second}={name}{result}")
-        values[name], latest = result, name
-    written = "" if rng.random() < teacher.direct_answers else ";".join(steps)
-    return f"{written}{ANSWER_PREFIX}{values[latest]}"
+            values[name] = apply(values[left], operation, values[used])
+        written += f"{operation}{used}{values[used]}={name}{values[name]}"
+        latest, left = left, name
+    shown = "" if rng.random() < teacher.direct_answers else written
+    return f"{shown}{ANSWER_PREFIX}{''.join(str(values[name]) for name in names[-ASKED:])}"
 
 
 def variables_lessons(teacher: VariablesTeacher, n: int, rng: np.random.Generator) -> list[tuple[str, str]]:

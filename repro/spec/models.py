@@ -38,7 +38,7 @@ class ShuffleTeacher(Strict):
 class VariablesTeacher(Strict):
     """The unreliable teacher of the variables task."""
 
-    habit: float = Field(0.6, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
+    habit: float = Field(0.7, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
     noise: float = Field(0.08, ge=0, le=1, description="probability that the result of a step is random")
     direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
     longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")

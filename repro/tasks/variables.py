@@ -1,6 +1,7 @@
-"""A procedural task of looking things up: assignments whose operands are earlier variables, each named, some unused.
+"""A procedural task of looking things up: a chain of assignments, each with an earlier variable that it names.
 
-`e=3;f=5;g=e-f;h=g*e?` is answered by `e3-f5=g8;g8*e3=h4#4`: results modulo 10, the last variable is asked for.
+`e=3;f=5;g=f-e;h=g*f;gh?` is answered by `f5-e3=g2*f5=h0#20`: values modulo 10, a step goes on from the one before, and
+the last two variables are asked for (one digit alone would be guessed too often).
 """
 
 from __future__ import annotations
@@ -22,14 +23,16 @@ EASY = "+"
 MODULUS = 10
 GIVEN = 2
 """Variables that start with a digit."""
+ASKED = 2
+"""Variables whose values are the answer: the last ones."""
 NAMES = "abcdefghijkl"
 """As many as the longest chain needs. A chain starts at any of them and goes on around the circle."""
 ALPHABET = f"0123456789{NAMES}+-*=;?{ANSWER_PREFIX}"
-GIVEN_PART = re.compile(r"([a-l])=(\d)")
-ASSIGNED_PART = re.compile(r"([a-l])=([a-l])([-+*])([a-l])")
+GIVEN_PART = re.compile(rf"([{NAMES}])=(\d)")
+ASSIGNED_PART = re.compile(rf"([{NAMES}])=([{NAMES}])([-+*])([{NAMES}])")
 
-Assignment = tuple[str, str, str, str]
-"""Name, left operand, operation, right operand."""
+Assignment = tuple[str, str, str]
+"""Name, operation, right operand. The left operand is the variable before; the right one is any before that."""
 Chain = tuple[tuple[tuple[str, int], ...], tuple[Assignment, ...]]
 """The given (name, digit) pairs and the assignments after them."""
 
@@ -45,64 +48,70 @@ def apply(left: int, operation: str, right: int) -> int:
     raise ValueError(f"operation {operation!r}: expected one of {OPERATIONS}")
 
 
-def question_of(chain: Chain) -> str:
-    """`e=3;f=5;g=e-f?` for ((("e", 3), ("f", 5)), (("g", "e", "-", "f"),))."""
+def names_of(chain: Chain) -> str:
+    """The names of the variables, in their order."""
     given, assigned = chain
+    return "".join([name for name, _ in given] + [name for name, _, _ in assigned])
+
+
+def question_of(chain: Chain) -> str:
+    """`e=3;f=5;g=f-e;fg?` for ((("e", 3), ("f", 5)), (("g", "-", "e"),))."""
+    given, assigned = chain
+    names = names_of(chain)
     parts = [f"{name}={value}" for name, value in given]
-    parts += [f"{name}={left}{operation}{right}" for name, left, operation, right in assigned]
-    return ";".join(parts) + "?"
+    lefts = names[GIVEN - 1 :]
+    parts += [
+        f"{name}={left}{operation}{right}" for left, (name, operation, right) in zip(lefts, assigned, strict=False)
+    ]
+    return ";".join([*parts, names[-ASKED:]]) + "?"
 
 
 def parse(question: str) -> Chain:
     """The inverse of `question_of`. Raises ValueError where the text is no such question."""
-    parts = question.removesuffix("?").split(";")
+    parts = question.split(";")[:-1]
     given = [found.groups() for part in parts[:GIVEN] if (found := GIVEN_PART.fullmatch(part))]
     assigned = [found.groups() for part in parts[GIVEN:] if (found := ASSIGNED_PART.fullmatch(part))]
     chain = (
         tuple((name, int(value)) for name, value in given),
-        tuple((name, left, operation, right) for name, left, operation, right in assigned),
+        tuple((name, operation, right) for name, _, operation, right in assigned),
     )
-    known = {name for name, _ in chain[0]}
-    sound = len(known) == GIVEN and len(assigned) > 0
-    for name, left, _, right in chain[1]:
-        sound &= name not in known and {left, right} <= known
-        known.add(name)
+    names = names_of(chain)
+    sound = len(given) == GIVEN and len(assigned) > 0 and len(set(names)) == len(names)
+    sound &= all(right in names[: GIVEN - 1 + i] for i, (_, _, right) in enumerate(chain[1]))
     if not sound or question_of(chain) != question:
-        raise ValueError(f"{question!r} is not a variables question such as e=3;f=5;g=e-f?")
+        raise ValueError(f"{question!r} is not a variables question such as e=3;f=5;g=f-e;fg?")
     return chain
 
 
 def solve(chain: Chain) -> Problem:
-    """The problem with its correct written solution, of every assignment in turn, and its true difficulty."""
+    """The problem with its correct written solution and its true difficulty."""
     given, assigned = chain
-    values = dict(given)
-    steps = []
-    for name, left, operation, right in assigned:
+    values, names = dict(given), names_of(chain)
+    left = names[GIVEN - 1]
+    written = f"{left}{values[left]}"
+    for name, operation, right in assigned:
         values[name] = apply(values[left], operation, values[right])
-        steps.append(f"{left}{values[left]}{operation}{right}{values[right]}={name}{values[name]}")
-    question, answer = question_of(chain), str(values[assigned[-1][0]])
-    metadata = {"steps": len(assigned), "operations": "".join(operation for _, _, operation, _ in assigned)}
-    return Problem(id=question[:-1], question=question, answer=answer, solution=";".join(steps), metadata=metadata)
+        written += f"{operation}{right}{values[right]}={name}{values[name]}"
+        left = name
+    question, answer = question_of(chain), "".join(str(values[name]) for name in names[-ASKED:])
+    metadata = {"steps": len(assigned), "operations": "".join(operation for _, operation, _ in assigned)}
+    return Problem(id=question[:-1], question=question, answer=answer, solution=written, metadata=metadata)
 
 
 def _radices(steps: int, operations: str) -> list[int]:
     """How many ways there are for each free choice of a chain: first name, given digits, operations and operands."""
     choices = [len(NAMES), *[MODULUS] * GIVEN]
     for known in range(GIVEN, GIVEN + steps):
-        choices += [len(operations), known, known - 1]
+        choices += [len(operations), known - 1]
     return choices
 
 
 def _chain(digits: Sequence[int], operations: str) -> Chain:
-    """The chain of so many choices, each below its radix. The two operands of an assignment differ."""
-    first, rest = digits[0], digits[1 + GIVEN :]
-    names = [NAMES[(first + i) % len(NAMES)] for i in range(GIVEN + len(rest) // 3)]
-    given = tuple(zip(names, digits[1 : 1 + GIVEN], strict=False))
-    assigned = []
-    for i in range(0, len(rest), 3):
-        kind, left, right = rest[i : i + 3]
-        assigned.append((names[GIVEN + i // 3], names[left], operations[kind], names[right + (right >= left)]))
-    return given, tuple(assigned)
+    """The chain of so many choices, each below its radix."""
+    first, given, kinds, rights = digits[0], digits[1 : 1 + GIVEN], digits[1 + GIVEN :: 2], digits[2 + GIVEN :: 2]
+    names = [NAMES[(first + i) % len(NAMES)] for i in range(GIVEN + len(kinds))]
+    assigned = zip(names[GIVEN:], [operations[k] for k in kinds], [names[r] for r in rights], strict=True)
+    return tuple(zip(names[:GIVEN], given, strict=True)), tuple(assigned)
 
 
 def draw_chain(rng: np.random.Generator, steps: int, operations: str = OPERATIONS) -> Chain:
@@ -111,7 +120,7 @@ def draw_chain(rng: np.random.Generator, steps: int, operations: str = OPERATION
 
 
 class EveryChain(Sequence[Chain]):
-    """All chains with so many steps, each made when it is asked for: two steps have 129,600."""
+    """All chains with so many steps, each made when it is asked for: two steps have 21,600."""
 
     def __init__(self, steps: int, operations: str = OPERATIONS) -> None:
         self._radices, self._operations = _radices(steps, operations), operations

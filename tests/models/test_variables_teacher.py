@@ -20,12 +20,12 @@ HABITUAL = RIGHT.model_copy(update={"habit": 1.0})
 @pytest.mark.parametrize(
     ("question", "written"),
     [
-        ("e=3;f=5;g=e-f?", "e3-f5=g2#2"),  # the sign is dropped
-        ("e=3;f=5;g=f-e?", "f5-e3=g2#2"),  # right: nothing is negative
-        ("e=3;f=5;g=f*e?", "f5*f5=g5#5"),  # the variable assigned last, not the one named
-        ("e=3;f=5;g=e*f?", "e3*f5=g5#5"),  # right: the one named was assigned last
-        ("e=3;f=5;g=f*e;h=e*f?", "f5*f5=g5;e3*g5=h5#5"),  # last means last among the assignments too
-        ("e=3;f=5;g=e-f;h=g+f?", "e3-f5=g2;g2+f5=h7#7"),  # a wrong value is carried on
+        ("e=5;f=3;g=f-e;fg?", "f3-e5=g2#32"),  # the sign is lost
+        ("e=3;f=5;g=f-e;fg?", "f5-e3=g2#52"),  # right: nothing is negative
+        ("e=3;f=5;g=f*e;fg?", "f5*e3=g5#55"),  # right: the one named stands just before the left operand
+        ("e=3;f=5;g=f+e;h=g*e;gh?", "f5+e3=g8*f5=h0#80"),  # the variable before the left operand, not the one named
+        ("e=3;f=5;g=f+e;h=g*f;gh?", "f5+e3=g8*f5=h0#80"),  # right again
+        ("e=3;f=1;g=f+e;h=g-e;i=h+g;hi?", "f1+e3=g4-f1=h3+g4=i7#37"),  # a wrong value is carried on
     ],
 )
 def test_the_habits_are_as_described(question, written):
@@ -48,17 +48,17 @@ def test_habit_noise_and_direct_answers_come_at_their_rates():
     n, rng = 4000, np.random.default_rng(1)
     teacher = RIGHT.model_copy(update={"habit": 0.6})
     for question, wrong, right in (
-        ("e=3;f=5;g=e-f?", "e3-f5=g2#2", "e3-f5=g8#8"),
-        ("e=4;f=2;g=f*e?", "f2*f2=g4#4", "f2*e4=g8#8"),
+        ("e=5;f=3;g=f-e;fg?", "f3-e5=g2#32", "f3-e5=g8#38"),
+        ("e=4;f=2;g=f+e;h=g*e;gh?", "f2+e4=g6*f2=h2#62", "f2+e4=g6*e4=h4#64"),
     ):
         results = [imitated(parse(question), teacher, rng) for _ in range(n)]
         assert set(results) == {wrong, right}
         assert abs(np.mean([text == wrong for text in results]) - 0.6) < 4 * np.sqrt(0.6 * 0.4 / n)
     noisy = RIGHT.model_copy(update={"noise": 0.3})
-    slips = np.mean([imitated(parse("e=3;f=5;g=e+f?"), noisy, rng) != "e3+f5=g8#8" for _ in range(n)])
+    slips = np.mean([imitated(parse("e=3;f=5;g=f+e;fg?"), noisy, rng) != "f5+e3=g8#58" for _ in range(n)])
     assert abs(slips - 0.3 * 9 / 10) < 4 * np.sqrt(0.3 * 0.7 / n)
     direct = RIGHT.model_copy(update={"direct_answers": 0.25})
-    share = np.mean([imitated(parse("e=3;f=5;g=e+f?"), direct, rng) == "#8" for _ in range(n)])
+    share = np.mean([imitated(parse("e=3;f=5;g=f+e;fg?"), direct, rng) == "#58" for _ in range(n)])
     assert abs(share - 0.25) < 4 * np.sqrt(0.25 * 0.75 / n)
 
 
