@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from analysis.pictures import Picture
 from analysis.statistics import share_interval
@@ -19,10 +20,10 @@ from analysis.tables import numbers
 from analysis.text import number
 
 DRAWN = {
-    "accuracy": "final accuracy, %",
-    "by_steps": "mean accuracy by steps, %",
-    "by_tokens": "mean accuracy by tokens, %",
-    "effective": "groups with a gradient, %",
+    "accuracy": "accuracy\nat the end, %",
+    "by_steps": "mean accuracy\nby steps, %",
+    "by_tokens": "mean accuracy\nby tokens, %",
+    "effective": "groups with\na gradient, %",
 }
 """What is drawn -> the words for its axis."""
 
@@ -56,13 +57,14 @@ def sweep_picture(item: str, title: str, symbol: str, points: Sequence[Point]) -
             rows[-1] |= {f"seed_{seed}": value for seed, value in point.values[name].items()}
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = canvas(len(DRAWN), narrow, height=2.1, columns=4 if len(ticks) < 5 else 2)
+        figure, axes = canvas(len(DRAWN), narrow, height=2.2, columns=4 if len(ticks) < 5 else 2)
         look = looks(list(lines))
         for axis, name in zip(axes, DRAWN, strict=True):
             for index, (label, members) in enumerate(lines.items()):
                 _line(axis, name, members, ticks, look[label].color, look[label].marker, index - (len(lines) - 1) / 2)
             axis.set_xticks(range(len(ticks)), [f"{v:g}\nusual" if v in usual else f"{v:g}" for v in ticks])
             axis.set(xlabel=symbol, ylabel=DRAWN[name], xlim=(-0.5, len(ticks) - 0.5))
+            axis.yaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
             percent_axis(axis.yaxis)
         if len(lines) > 1:
             entries = [Line2D([], [], color=look[x].color, marker=look[x].marker) for x in lines]
