@@ -61,12 +61,10 @@ def differences(measures: Measures, series: Series, reference: Series, metric: s
 def auc(panels: Sequence[Measures]) -> list[Table | Picture]:
     """The headline arms on every model and dataset; every other arm beside the one that it varies."""
     arms = Arms(panels)
-    made: list[Table | Picture] = [_headline_table(panels, arms)]
-    other = _other_table(panels, arms)
-    return [*made, *([other] if other else [])]
+    return [table for table in (_headline_table(panels, arms), _other_table(panels, arms)) if table is not None]
 
 
-def _headline_table(panels: Sequence[Measures], arms: Arms) -> Table:
+def _headline_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
     header = ["model, data", "arm", "by steps, %", "vs GRPO, points", "up to step", "by tokens, %", "vs GRPO, points"]
     header += ["up to tokens", "n"]
     rows: list[list[str]] = []
@@ -92,6 +90,8 @@ def _headline_table(panels: Sequence[Measures], arms: Arms) -> Table:
                 record[f"{name}_end"] = end
             rows.append([*row, str(len(series.runs))])
             data.append(record)
+    if not rows:
+        return None
     emphasis = set()
     if len(panels) > 1:
         for part in HEADLINE[1:]:

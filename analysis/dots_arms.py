@@ -170,10 +170,12 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any], sections: Sequence[st
 
 
 def _changes(head: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Change]:
-    """Fields that differ; those of the predictor follow from whether a trained one is asked for."""
+    """Fields that differ; the predictor's follow from which is asked for, and an oracle has no use for K."""
     paths = _differing(head, own, RESULT)
     if "selection.predictor" in paths:
         paths = [path for path in paths if not path.startswith("predictor.") and path != "selection.recalibration"]
+    if "oracle" in (own.get("selection.predictor"), head.get("selection.predictor")):
+        paths = [path for path in paths if path != REFERENCES]
     return {path: Change(head.get(path), own.get(path)) for path in paths}
 
 

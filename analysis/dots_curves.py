@@ -12,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, SubFigure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.dots_arms import Arm, find, part_looks
@@ -30,13 +31,15 @@ SCALES = (
     "Their policies, data and evaluation are others, so each panel has a scale of its own: compare the order and the "
     "distance of curves inside a panel, not heights between panels."
 )
+ONE_SCALE = "A share has one scale everywhere, but their policies, data and group size are others."
 
 
 @dataclass(frozen=True)
 class Measured:
     """What is drawn of a run: `points(run, series, panel)`, with the words for both axes.
 
-    `x_of` names the x axis of a panel (its clock may differ); `window` smooths the bold line over so many points.
+    `x_of` names the x axis of a panel (its clock may differ); `window` smooths the bold line over so many points;
+    `limits` of y hold for all panels where heights may be compared between them.
     """
 
     x: str
@@ -44,6 +47,7 @@ class Measured:
     points: Callable[[Run, Series, Panel], Points]
     x_of: Callable[[Panel], str]
     window: int = 1
+    limits: tuple[float, float] | None = None
 
 
 def by_step() -> Measured:
@@ -65,7 +69,10 @@ def by_time() -> Measured:
 
 @dataclass(frozen=True)
 class Facets:
-    """What one picture shows. `lines`: legend entry -> our arm; `published`: their name of an arm -> legend entry."""
+    """What one picture shows. `lines`: legend entry -> our arm; `published`: their name of an arm -> legend entry.
+
+    `subjects` are the entries that it is about: a panel of ours without any of them is left out (default: all).
+    """
 
     item: str
     title: str
@@ -74,6 +81,7 @@ class Facets:
     panels: Sequence[Measures]
     lines: Mapping[str, Arm | None]
     published: Mapping[str, str]
+    subjects: Sequence[str] = ()
 
 
 def picture(facets: Facets) -> Picture | None:
@@ -82,7 +90,9 @@ def picture(facets: Facets) -> Picture | None:
     A figure for which nothing is published (`published` is empty) shows ours alone.
     """
     ours = _ours(facets)
-    shown = [measures for measures in facets.panels if ours[ours["panel"] == measures.panel.title]["arm"].nunique() > 1]
+    ran = {title: set(part["arm"]) for title, part in ours.groupby("panel")}
+    about = set(facets.subjects or facets.lines)
+    shown = [m for m in facets.panels if len(found := ran.get(m.panel.title, set())) > 1 and found & about]
     if not shown:
         return None
     titles = [measures.panel.title for measures in shown]
@@ -171,7 +181,8 @@ def _caption(facets: Facets, shown: Sequence[Measures], ours: pd.DataFrame, besi
     text += f"{smooth}. {arms}. "
     absent = len(facets.panels) - len(shown)
     text += "These arms did not run on our other models and datasets. " if absent else ""
-    return text + (f"Dashed: the published curves. {SCALES}" if beside else "The paper has no such comparison.")
+    scales = SCALES if facets.measured.limits is None else ONE_SCALE
+    return text + (f"Dashed: the published curves. {scales}" if beside else "The paper has no such comparison.")
 
 
 def _alt(facets: Facets, ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
@@ -207,14 +218,14 @@ class _Grid:
 def _draw(
     grids: Sequence[_Grid], names: Sequence[str], styles: Mapping[str, Look], measured: Measured, narrow: bool
 ) -> Figure:
-    rows = [grid.shape(narrow)[0] for grid in grids]
-    tall = 1.72 if narrow else 1.95
-    figure = Figure(
-        figsize=(NARROW if narrow else WIDE, tall * sum(rows) + 0.3 * len(grids) + 0.4), layout="constrained"
-    )
-    parts = figure.subfigures(
-        len(grids), 1, height_ratios=[tall * count + 0.3 for count in rows], squeeze=False
-    ).ravel()
+    widths = [len(grid.places) for grid in grids]
+    if narrow or sum(widths) > 3:
+        heights = [(1.72 if narrow else 1.95) * grid.shape(narrow)[0] + 0.3 for grid in grids]
+        figure = Figure(figsize=(NARROW if narrow else WIDE, sum(heights) + 0.4), layout="constrained")
+        parts = figure.subfigures(len(grids), 1, height_ratios=heights, squeeze=False).ravel()
+    else:  # few enough to stand side by side
+        figure = Figure(figsize=(WIDE, 2.8), layout="constrained")
+        parts = figure.subfigures(1, len(grids), width_ratios=widths, squeeze=False).ravel()
     for part, grid in zip(parts, grids, strict=True):
         _draw_grid(part, grid, names, styles, measured, narrow)
     entries = [Line2D([], [], color=styles[name].color, marker=styles[name].marker) for name in names]
@@ -236,7 +247,8 @@ def _draw_grid(
             _curve(axis, here[here["arm"] == name], styles[name], measured.window, grid.dashed)
         axis.set_title(f"{_short(model)}\n{dataset}", fontsize=8, fontweight="normal")
         percent_axis(axis.yaxis)
-        axis.yaxis.get_major_locator().set_params(nbins=5)
+        axis.set_ylim(*(measured.limits or (None, None)))
+        axis.yaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 4, 5, 10]))  # whole percents
         _few_ticks(axis, x_name)
         if index % columns == 0:
             axis.set_ylabel(f"{measured.y}, %")

@@ -5,20 +5,23 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+import pandas as pd
 
-from analysis.dots_arms import CURRICULUM, DOTS, DOTS_RR, GRPO, HEADLINE, REFERENCES, RR, STEPS, Arm, Arms
+from analysis.dots_arms import CURRICULUM, DOTS, DOTS_RR, GRPO, HEADLINE, REFERENCES, RR, STEPS, Arm, Arms, find
 from analysis.dots_curves import Facets, Measured, Points, by_step, by_time, picture
 from analysis.groups import WINDOW
 from analysis.measures import Measures
 from analysis.pictures import Picture
+from analysis.published import published_table
 from analysis.runs import Panel, Run, Series
 from analysis.tables import Table
+from analysis.text import number
 
 Made = list[Table | Picture]
 
 TIME = (
-    "Time is what selection, rollouts and updates took; evaluation and warm start are left out. Ours is CPU time where "
-    "no GPU was used, because runs side by side contend for the CPU."
+    "Time is what selection, rollouts and updates took; evaluation and warm start are left out. Our time is CPU time "
+    "where no GPU was used, because runs side by side contend for the CPU."
 )
 PUBLISHED_K = (128, 256)
 """References of the published ablation: half of the usual number, and the usual one."""
@@ -38,10 +41,22 @@ def figure_9(panels: Sequence[Measures]) -> Made:
 
 def figure_4(panels: Sequence[Measures]) -> Made:
     """Share of freshly rolled-out groups with a gradient, by step."""
-    measured = Measured("step", "groups with a gradient", _effective, lambda _: "step", WINDOW)
-    said = "Share of freshly rolled-out groups whose rewards are not all equal; the others train nothing."
+    measured = Measured("step", "groups with a gradient", _effective, lambda _: "step", WINDOW, (0.0, 1.0))
+    arms, parts = Arms(panels), (GRPO, DOTS, DOTS_RR)
+    found = {part: [find(measures, arms.headline(part)) for measures in panels] for part in parts}
+    ours = {
+        part: np.mean([_effective_share(run).mean() for one in several if one is not None for run in one.runs])
+        for part, several in found.items()
+        if any(several)
+    }
+    theirs = published_table("dots_rr", "figure_4").groupby("arm", sort=False)["value"].mean()
+    told = [", ".join(f"{part} {number(100 * float(v))} %" for part, v in one.items()) for one in (ours, theirs)]
+    said = (
+        "Share of freshly rolled-out groups whose rewards are not all equal; the others train nothing. On average over "
+        f"training: ours {told[0]}; published {told[1]}."
+    )
     title = "Figure 4: share of questions with a gradient"
-    return _headline(panels, "figure_4", title, said, measured, (GRPO, DOTS, DOTS_RR))
+    return _headline(panels, "figure_4", title, said, measured, parts)
 
 
 def figure_5(panels: Sequence[Measures]) -> Made:
@@ -60,7 +75,8 @@ def figure_6a(panels: Sequence[Measures]) -> Made:
     lines = {name: arms.headline(name) for name in (GRPO, DOTS, CURRICULUM)}
     said = "Online selection against a curriculum whose order is fixed before training."
     published = {GRPO: GRPO, DOTS: DOTS, "Curriculum": CURRICULUM}
-    return _made(Facets("figure_6a", "Figure 6a: a static curriculum", said, by_step(), panels, lines, published))
+    title = "Figure 6a: a static curriculum"
+    return _made(Facets("figure_6a", title, said, by_step(), panels, lines, published, [CURRICULUM]))
 
 
 def figure_6b(panels: Sequence[Measures]) -> Made:
@@ -87,7 +103,8 @@ def figure_7(panels: Sequence[Measures]) -> Made:
     usual_arm = lines[part]
     said += f" ({usual} in the paper, {usual_arm.fields[REFERENCES]} for us)." if usual_arm else "."
     published = {GRPO: GRPO, "DOTS": part, "DOTS-K128": half}
-    return _made(Facets("figure_7", "Figure 7: number of references", said, by_step(), panels, lines, published))
+    title, others = "Figure 7: number of references", [name for name in lines if name not in (GRPO, part)]
+    return _made(Facets("figure_7", title, said, by_step(), panels, lines, published, others))
 
 
 def figure_8(panels: Sequence[Measures]) -> Made:
@@ -111,10 +128,10 @@ def figure_8(panels: Sequence[Measures]) -> Made:
 
 def _pair(panels: Sequence[Measures], item: str, measured: Measured, how: str, more: str) -> Made:
     """`a`: DOTS against GRPO; `b`: DOTS+RR against DOTS."""
-    number = item.removeprefix("figure_")
+    figure = item.removeprefix("figure_")
     first = f"Selection alone: DOTS against GRPO {how}.{more}"
     second = f"What replay adds to selection: DOTS+RR against DOTS {how}.{more}"
-    titles = (f"Figure {number}a: DOTS against GRPO {how}", f"Figure {number}b: DOTS+RR against DOTS {how}")
+    titles = (f"Figure {figure}a: DOTS against GRPO {how}", f"Figure {figure}b: DOTS+RR against DOTS {how}")
     return [
         *_headline(panels, f"{item}a", titles[0], first, measured, (GRPO, DOTS)),
         *_headline(panels, f"{item}b", titles[1], second, measured, (DOTS, DOTS_RR)),
@@ -156,6 +173,11 @@ def _times_k(part: str, factor: float) -> str:
     return f"{part}, K × {factor:g}"
 
 
+def _effective_share(run: Run) -> pd.Series:
+    """Share of fresh groups with a gradient, by step."""
+    return 1 - run.metric("train/zero_variance")
+
+
 def _effective(run: Run, series: Series, panel: Panel) -> Points:
-    zero = run.metric("train/zero_variance")
-    return np.array(zero.index, float), 1 - zero.to_numpy()
+    share = _effective_share(run)
+    return np.array(share.index, float), share.to_numpy()

@@ -129,6 +129,8 @@ def steps_to_match(panels: Sequence[Measures]) -> list[Table | Picture]:
                 data[-1]["target"] = target
                 for name, each in zip(("steps", "generated_tokens", "seconds"), found.values(), strict=True):
                     data[-1] |= {name: each[index][0], f"{name}_budget": each[index][1]}
+    if not rows:
+        return []
     caption = (
         "Unsmoothed, seed by seed in the order of the seeds: the first evaluation that reaches the target and whose "
         "next one does too; > marks a seed that did not get there in its budget. The target is the baseline's final "

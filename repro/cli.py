@@ -89,14 +89,15 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     _runs_option(sub)
 
     sub = command("predictor", "labels, training and evaluation of a study's difficulty predictor (DOTS)", _predictor)
-    sub.add_argument("action", choices=PREDICTOR_ACTIONS, help="; ".join(PREDICTOR_ACTIONS.values()))
+    actions = "{" + ",".join(PREDICTOR_ACTIONS) + "}"
+    sub.add_argument("action", type=_action, metavar=actions, help="; ".join(PREDICTOR_ACTIONS.values()))
     _spec_options(sub)
     _runs_option(sub)
     sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUNS/predictors/NAME)")
     sub.add_argument("--labels", type=Path, metavar="FILE", help="train: labels made elsewhere, a parquet file")
     sub.add_argument(
         "--references",
-        type=_positive,
+        type=_references,
         nargs="+",
         default=[16, 256],
         metavar="K",
@@ -159,9 +160,23 @@ def _positive(text: str) -> int:
     return int(text)
 
 
+def _references(text: str) -> int:
+    if not text.isdigit() or int(text) < 2:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= 2")
+    return int(text)
+
+
+def _action(text: str) -> str:
+    if text not in PREDICTOR_ACTIONS:
+        near = _near(text, list(PREDICTOR_ACTIONS))
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected one of {', '.join(PREDICTOR_ACTIONS)}{near}")
+    return text
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 a cell failed, 2 a mistake of the user, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)
+    options = None
     try:
         options = _parse(words)
         if options is None:
@@ -170,7 +185,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.flush()
         return code
     except UserError as error:
-        print(error, file=sys.stderr)  # noqa: T201
+        loaded = getattr(options, "loaded", None)
+        print(loaded.located(str(error)) if loaded else error, file=sys.stderr)  # noqa: T201
         return 2
     except KeyboardInterrupt:
         print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
@@ -216,7 +232,7 @@ def _say(text: str) -> None:
 def _load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:
     from repro.spec.load import load_spec
 
-    loaded = load_spec(path or options.spec, options.set, options.smoke)
+    loaded = options.loaded = load_spec(path or options.spec, options.set, options.smoke)
     for warning in loaded.warnings:
         print(warning, file=sys.stderr)  # noqa: T201
     return loaded

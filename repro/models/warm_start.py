@@ -17,9 +17,10 @@ import numpy as np
 from repro.errors import UserError
 from repro.models.shuffle_teacher import shuffle_lessons
 from repro.models.teacher import arithmetic_lessons
+from repro.models.variables_teacher import variables_lessons
 from repro.spec.datasets import DatasetSpec
 from repro.spec.models import TinyModel
-from repro.tasks import arithmetic, shuffle
+from repro.tasks import arithmetic, shuffle, variables
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import render_prompt
 
@@ -45,6 +46,8 @@ def warm_start_key(tiny: TinyModel, dataset: DatasetSpec) -> str:
         del fields["warm_start"]["teacher"]
     if dataset.shuffle is None:
         del fields["warm_start"]["shuffle"]
+    if dataset.variables is None:
+        del fields["warm_start"]["variables"]
     if dataset.procedural is not None:
         data = type(dataset.procedural).__name__.lower()
     else:
@@ -118,6 +121,8 @@ def _pairs(tiny: TinyModel, dataset: DatasetSpec, data: TaskData, rng: np.random
         return arithmetic_lessons(tiny.warm_start.teacher, n, rng)
     if dataset.shuffle is not None:
         return shuffle_lessons(tiny.warm_start.shuffle, n, rng)
+    if dataset.variables is not None:
+        return variables_lessons(tiny.warm_start.variables, n, rng)
     return [(p.question, data.answer_format.completion(p)) for p in data.train]
 
 
@@ -125,8 +130,11 @@ def _tokenizer(tiny: TinyModel, dataset: DatasetSpec, pairs: list[tuple[str, str
     from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
 
     if tiny.tokenizer == "characters":
-        made = arithmetic.ALPHABET if dataset.arithmetic else shuffle.ALPHABET if dataset.shuffle else None
-        return character_tokenizer(made)
+        if dataset.arithmetic is not None:
+            return character_tokenizer(arithmetic.ALPHABET)
+        if dataset.shuffle is not None:
+            return character_tokenizer(shuffle.ALPHABET)
+        return character_tokenizer(None if dataset.variables is None else variables.ALPHABET)
     try:
         return bpe_tokenizer((text for pair in pairs for text in pair), tiny.vocabulary)
     except ValueError as error:

@@ -18,10 +18,9 @@ from repro.predictor.labels import Labels, read_labels, write_labels
 from repro.spec.datasets import DatasetSpec
 from repro.spec.load import LoadedSpec
 from repro.spec.predictors import PredictorSpec
-from repro.training.ledger import Cost
-from repro.training.predictors import build_predictor, make_labels
 
 if TYPE_CHECKING:
+    from repro.training.ledger import Cost
     from repro.training.predictors import Say
 
 LABELS_FILE, PREDICTOR_FOLDER, EVALUATION_FILE = "labels.parquet", "predictor", "evaluation.json"
@@ -35,6 +34,8 @@ class Places:
         self.loaded = loaded
         self.cache = Cache(options.runs / "cache")
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
+        if self.root.exists() and not self.root.is_dir():
+            raise UserError(f"--out: {self.root} is a file, expected a folder")
         self.console = Console(stderr=True, highlight=False)
         self._told = -SAY_EVERY
 
@@ -44,10 +45,16 @@ class Places:
         found = self.loaded.spec.predictor
         if found is None:
             raise UserError(
-                f"{self.loaded.path}: got no predictor section, expected one with policies (whose pass rates are the "
-                f"labels) or a path"
+                f"{self.loaded.path}: predictor: got nothing, expected policies (whose pass rates are the labels) or a "
+                "path"
             )
         return found
+
+    def recipe(self, purpose: str) -> PredictorSpec:
+        """The study's predictor, which names policies. UserError where it is one that lies trained in a folder."""
+        if self.spec.path is not None:
+            raise UserError(f"predictor.path: got {self.spec.path!r}, expected policies to {purpose}")
+        return self.spec
 
     def datasets(self) -> Iterator[tuple[DatasetSpec, Path]]:
         """Every dataset of the study with its folder."""
@@ -69,10 +76,11 @@ class Places:
 def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Roll out the predictor's policies over the label questions; goes on where an earlier call was stopped."""
     places = Places(loaded, options)
-    if places.spec.path is not None:
-        raise UserError(f"{loaded.path}: predictor.path: got {places.spec.path!r}, expected policies to make labels of")
+    spec = places.recipe("make labels of")
+    from repro.training.predictors import make_labels
+
     for dataset, folder in places.datasets():
-        made, cost = make_labels(places.spec, dataset, places.cache, places.say(dataset))
+        made, cost = make_labels(spec, dataset, places.cache, places.say(dataset))
         write_labels(folder / LABELS_FILE, made)
         _print(_labels_text(dataset, folder / LABELS_FILE, made, cost))
     return 0
@@ -90,12 +98,15 @@ def _labels_text(dataset: DatasetSpec, path: Path, made: Labels, cost: Cost) -> 
 def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Train the towers on the study's labels, or on those of a file; what was trained before is found again."""
     places = Places(loaded, options)
+    spec = places.recipe("train it on")
     given = None if options.labels is None else read_labels(options.labels)
     if given is not None and len(loaded.spec.dataset) > 1:
         names = ", ".join(dataset.label for dataset in loaded.spec.dataset)
         raise UserError(f"--labels: got one file for {names}, expected a study of one dataset (-S dataset=NAME)")
+    from repro.training.predictors import build_predictor
+
     for dataset, folder in places.datasets():
-        built = build_predictor(places.spec, dataset, places.cache, places.say(dataset), given)
+        built = build_predictor(spec, dataset, places.cache, places.say(dataset), given)
         target = folder / PREDICTOR_FOLDER
         if built.folder.resolve() != target.resolve():
             shutil.copytree(built.folder, target, dirs_exist_ok=True)
@@ -112,12 +123,14 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
 
 def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Judge the predictors on questions and policies that gave no labels: each policy of the study, on each dataset."""
-    from repro.predicting.held_out import evaluate_pair, summary_table
-
     places = Places(loaded, options)
+    spec = places.spec
+    from repro.predicting.held_out import evaluate_pair, summary_table
+    from repro.training.predictors import build_predictor
+
     records: list[dict[str, Any]] = []
     for dataset, folder in places.datasets():
-        built = build_predictor(places.spec, dataset, places.cache, places.say(dataset))
+        built = build_predictor(spec, dataset, places.cache, places.say(dataset))
         for model in loaded.spec.model:
             places.say(dataset)(f"measuring pass rates of {model.label}")
             records += evaluate_pair(

@@ -38,7 +38,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--dataset",
         metavar="D",
-        help="arithmetic, shuffle, gsm8k, a .jsonl, .json or .parquet file, a directory of them, or a hub id (hub:ID)",
+        help="arithmetic, shuffle, variables, gsm8k, a .jsonl, .json or .parquet file or a directory, or hub:ID",
     )
     add(
         "--spec",

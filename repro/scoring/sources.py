@@ -91,9 +91,9 @@ def resolve(options: argparse.Namespace) -> Sources:
         model, dataset = model_spec(options), dataset_spec(options)
         if model.tiny is not None and dataset.procedural is None:
             raise UserError(
-                "--model tiny: the embedded policy is taught the questions of arithmetic or shuffle, not those of "
-                f"{options.dataset}; expected --model DIR or a hub id, or --spec with a study that has its warm start "
-                "on these data"
+                "--model tiny: the embedded policy is taught the questions of arithmetic, shuffle or variables, not "
+                f"those of {options.dataset}; expected --model DIR or a hub id, or --spec with a study that has its "
+                "warm start on these data"
             )
         return Sources(model, dataset)
     from repro.spec.load import load_spec

@@ -66,6 +66,15 @@ class Resources(Protocol):
         """(N, width) frozen mean-pooled last hidden states of the start policy over the question text."""
 
 
+@dataclass(frozen=True)
+class Attention:
+    """Which references a prediction rests on. Indices into the train split."""
+
+    references: np.ndarray  # (K,)
+    pass_rates: np.ndarray  # (K,) measured, in [0, 1]
+    weights: np.ndarray  # (Q, K), rows sum to 1
+
+
 class Selector:
     """Chooses the questions of each step. Every verb but `choose` has a default, so a trivial selector is ten lines.
 
@@ -97,6 +106,10 @@ class Selector:
 
     def predictions(self) -> np.ndarray | None:
         """(N,) latest predicted pass rate of every question in [0, 1], or None where nothing is predicted."""
+        return None
+
+    def attention(self, indices: Sequence[int]) -> Attention | None:
+        """What the predictions of some questions (perhaps none) rest on; None where no references are attended to."""
         return None
 
     def kept(self) -> np.ndarray | None:

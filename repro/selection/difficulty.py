@@ -10,7 +10,7 @@ import numpy as np
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
 from repro.selection.attention import pearson
-from repro.selection.base import Resources, Selector, align, check_state, new_generator, pool_digest
+from repro.selection.base import Attention, Resources, Selector, align, check_state, new_generator, pool_digest
 from repro.selection.estimators import Estimator, TrainedEstimator, UntrainedEstimator
 from repro.selection.uniform import DIFFICULTY_STREAM
 from repro.spec.selections import Difficulty
@@ -147,6 +147,14 @@ class DifficultySelector(Selector):
     def predictions(self) -> np.ndarray | None:
         """(N,) predicted pass rates in force (1 - difficulty), None before the first choice."""
         return None if self._failure is None else np.clip(1.0 - self._failure, 0.0, 1.0)
+
+    def attention(self, indices: Sequence[int]) -> Attention | None:
+        """Weights of the references in force, (Q, K); None before the first choice and for an oracle."""
+        if self._failure is None or self.selection.predictor == "oracle":
+            return None
+        questions, references = np.array(indices, dtype=np.int64), np.array(self._references)  # (Q,), (K,)
+        truth = np.array(self._truth)  # (K,)
+        return Attention(references, 1.0 - truth, self._make_estimator().attention(questions, references, truth))
 
     def metrics(self) -> dict[str, float]:
         """Of the latest choice; the measures of quality appear only in the steps that refreshed."""

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.expand import all_paths, base_fields, drafts, has_path, pool_size, subset_size, with_field
 from repro.spec.messages import schema_problems, show, unknown
+from repro.spec.predictors import PredictorSpec
 from repro.spec.replays import ReplaySpec
 from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
 from repro.spec.selections import Difficulty
@@ -188,12 +189,31 @@ class _Row:
                 'got "trained", expected a `predictor` section in the study: policies whose pass rates are the labels'
             )
             yield Problem(self._place("selection", "predictor"), text, (("predictor",),))
+        if selection.recalibration != "left_out" and selection.predictor != "trained":
+            text = (
+                f"got {show(selection.recalibration)} with predictor {selection.predictor}, expected left_out: raw"
+                " embeddings need the line that references left out in turn give, an oracle needs none"
+            )
+            yield Problem(self._place("selection", "recalibration"), text, (self._place("selection", "predictor"),))
+        if selection.predictor == "trained" and cell.predictor is not None:
+            yield from self._predictor(cell, cell.predictor)
         if selection.reuse_references and selection.samples not in (None, cell.train.group_size):
             text = (
                 f"got {selection.samples} with reuse_references, expected none or group_size ({cell.train.group_size}):"
                 " a reference that trains is a group"
             )
             yield Problem(self._place("selection", "samples"), text, (("train", "group_size"),))
+
+    def _predictor(self, cell: Cell, predictor: PredictorSpec) -> Iterator[Problem]:
+        place = ("arms", self.arm, "predictor")
+        if predictor.path is not None and predictor.embedder is None:
+            text = "got nothing beside predictor.path, expected the model that embedded its questions"
+            yield Problem((*place, "embedder"), text)
+        trained = cell.model.model_dump(exclude={"name"})
+        for index, policy in enumerate(predictor.policies):
+            if policy.model_dump(exclude={"name"}) == trained:
+                text = f"got {show(policy.label)}, which is trained here ({cell.model.label}), expected other policies"
+                yield Problem((*place, "policies", index), text, (("model",),))
 
     def _place(self, section: str, field: str) -> FieldPath:
         if f"{section}.{field}" in self.changed:
@@ -229,6 +249,16 @@ class _Row:
             if references > pool and getattr(cell.selection, "predictor", None) != "oracle":
                 text = f"got {references}, expected at most {pool}, the questions of {cell.dataset.label}"
                 yield Problem(self._place("selection", "references"), text, uses)
+            gradients = cell.evaluate.gradient_questions
+            if gradients > pool:
+                text = f"got {gradients}, expected at most {pool}, the questions of {cell.dataset.label}"
+                path = "evaluate.gradient_questions"
+                yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
+            free, wanted = pool - references, cell.evaluate.predictor_questions
+            if isinstance(cell.selection, Difficulty) and cell.selection.predictor != "oracle" and wanted > free >= 0:
+                text = f"got {wanted}, expected at most {free}, the pool's questions that are no references"
+                path = "evaluate.predictor_questions"
+                yield Problem(self.changed.get(path, ("evaluate", "predictor_questions")), text, uses)
         if cell.replay is not None:
             yield from self._replay(cell, cell.replay)
 

@@ -8,7 +8,7 @@ from pydantic import Field, model_validator
 
 from repro.spec.strict import Strict
 
-PROCEDURAL = ("arithmetic", "shuffle")
+PROCEDURAL = ("arithmetic", "shuffle", "variables")
 """Fields of a dataset whose questions are made and not read."""
 
 
@@ -42,6 +42,10 @@ class Shuffle(Procedural):
     """A short word changed by a chain of operations, with every state written out."""
 
 
+class Variables(Procedural):
+    """Assignments modulo 10 whose operands are earlier variables by name, with every value written out."""
+
+
 class Limits(Strict):
     """Use only the first questions of a split (fixed order, so every arm sees the same ones)."""
 
@@ -51,13 +55,14 @@ class Limits(Strict):
 
 
 class DatasetSpec(Strict):
-    """Questions with known answers: exactly one of `arithmetic`, `shuffle`, `named`, `hub` or `path`.
+    """Questions with known answers: exactly one of `arithmetic`, `shuffle`, `variables`, `named`, `hub` or `path`.
 
-    The strings `arithmetic`, `shuffle` and `gsm8k` are short for `{arithmetic: {}}` and so on.
+    The strings `arithmetic`, `shuffle`, `variables` and `gsm8k` are short for `{arithmetic: {}}` and so on.
     """
 
     arithmetic: Arithmetic | None = Field(None, description="the embedded procedural task")
     shuffle: Shuffle | None = Field(None, description="a second procedural task, of another kind")
+    variables: Variables | None = Field(None, description="a third procedural task: looking up named values")
     named: Literal["gsm8k"] | None = Field(None, description="a dataset whose fields are known; offline via REPRO_DATA")
     hub: str | None = Field(None, description="a Hugging Face dataset id")
     path: str | None = Field(None, description="a .jsonl, .json or .parquet file, or a directory with train/test files")
@@ -96,7 +101,7 @@ class DatasetSpec(Strict):
     @property
     def procedural(self) -> Procedural | None:
         """The made-up task of this dataset, None where questions are read."""
-        return self.arithmetic or self.shuffle
+        return self.arithmetic or self.shuffle or self.variables
 
     @property
     def label(self) -> str:

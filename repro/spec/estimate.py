@@ -170,6 +170,8 @@ def evaluation_completions(cell: Cell, steps: int) -> int | None:
     times = math.ceil(steps / wanted.every)
     each = {"test": wanted.samples * times + 1, "validation": wanted.samples * times + 1, "extra": 1}  # greedily once
     total = sum(min(sizes[name], wanted.questions or math.inf) * each[name] for name in wanted.sets)
+    if isinstance(cell.selection, Difficulty):
+        total += wanted.predictor_questions * wanted.pool_samples * times
     return int(total) if math.isfinite(total) else None
 
 

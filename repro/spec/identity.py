@@ -10,6 +10,7 @@ from typing import Any
 from repro.errors import UserError
 from repro.spec.datasets import PROCEDURAL, DatasetSpec
 from repro.spec.models import ModelSpec
+from repro.spec.predictors import PredictorSpec
 from repro.spec.schema import Cell
 from repro.spec.selections import Difficulty
 from repro.tracking.files import read_json
@@ -46,7 +47,10 @@ class Digests:
         """Digest of a trained predictor as its card says, which loading checks. UserError where none is there."""
         card = read_json(Path(path) / "card.json")
         if not isinstance(card, dict) or "digest" not in card:
-            raise UserError(f"predictor.path: {path!r} has no card.json of a difficulty predictor")
+            raise UserError(
+                f"predictor.path: {path!r} has no card.json of a difficulty predictor; expected a directory written by "
+                "`repro predictor train`"
+            )
         return str(card["digest"])
 
 
@@ -63,7 +67,26 @@ def identity(cell: Cell, digests: Digests | None = None) -> str:
     }
     if "predictor" in fields and cell.predictor is not None and cell.predictor.path is not None:
         fields["predictor_digest"] = digests.predictor(cell.predictor.path)
+    if "predictor" in fields and cell.predictor is not None:
+        local = _local_models(cell.predictor, cell.dataset, digests)
+        if local:
+            fields["predictor_models"] = local
     return identity_of(fields)
+
+
+def _local_models(predictor: PredictorSpec, dataset: DatasetSpec, digests: Digests) -> dict[str, str]:
+    """Digests of the predictor's models that are local directories, whose paths are no part of an identity."""
+    named = {f"policies.{index}": policy for index, policy in enumerate(predictor.policies)}
+    if predictor.embedder is not None:
+        named["embedder"] = predictor.embedder
+    found: dict[str, str] = {}
+    for field, model in named.items():
+        if model.path is not None:
+            try:
+                found[field] = digests.policy(model, dataset)
+            except UserError as error:
+                raise UserError(f"predictor.{field}.{str(error).removeprefix('model.')}") from error
+    return found
 
 
 def identity_of(fields: dict[str, Any]) -> str:
@@ -99,6 +122,10 @@ def result_fields(cell: Cell) -> dict[str, Any]:
     if cell.budget is not None:
         fields["budget"] = cell.budget.model_dump(mode="json", exclude_none=True)
         del fields["train"]["steps"]  # a budget stops the run instead
+    if not cell.evaluate.gradient_questions:
+        del fields["evaluate"]["gradient_questions"]
+    if not (cell.evaluate.predictor_questions and isinstance(cell.selection, Difficulty)):
+        del fields["evaluate"]["predictor_questions"]  # nothing is predicted, or nobody looks
     if isinstance(cell.selection, Difficulty):
         fields["selection"] = _difficulty_fields(cell.selection, cell.train.group_size)
         if cell.selection.predictor == "trained" and cell.predictor is not None:
@@ -130,6 +157,8 @@ def _model_fields(cell: Cell) -> dict[str, Any]:
             del fields["tiny"]["warm_start"]["teacher"]
         if cell.dataset.shuffle is None:
             del fields["tiny"]["warm_start"]["shuffle"]
+        if cell.dataset.variables is None:
+            del fields["tiny"]["warm_start"]["variables"]
         del fields["trust_remote_code"]
         fields.pop("system_prompt", None)  # its tokenizer has no chat template
     return fields

@@ -72,7 +72,7 @@ def resolve_arms(document: Document) -> None:
         else:
             above = resolve(parent, (*children, name))
             if isinstance(above, dict):
-                done[name] = _overlay(document, above, own, ("arms", parent), ("arms", name))
+                done[name] = overlay(document, above, own, ("arms", parent), ("arms", name))
             else:
                 done[name] = own
         return done[name]
@@ -89,7 +89,7 @@ def _without_blanks(arm: Any) -> Any:
     return {key: value for key, value in arm.items() if value is not None or key not in ("selection", "train")}
 
 
-def _overlay(document: Document, above: Any, own: Any, above_path: FieldPath, own_path: FieldPath) -> Any:
+def overlay(document: Document, above: Any, own: Any, above_path: FieldPath, own_path: FieldPath) -> Any:
     """Deep merge. Null replaces; another `method` replaces the whole selection, another kind of band its size too."""
     if not isinstance(above, dict) or not isinstance(own, dict):
         return own
@@ -105,7 +105,7 @@ def _overlay(document: Document, above: Any, own: Any, above_path: FieldPath, ow
     merged: dict[str, Any] = {}
     for key, value in above.items():
         if key in own:
-            merged[key] = _overlay(document, value, own[key], (*above_path, key), (*own_path, key))
+            merged[key] = overlay(document, value, own[key], (*above_path, key), (*own_path, key))
             continue
         merged[key] = copy.deepcopy(value)
         for path in walk(value, (*own_path, key)):

@@ -33,6 +33,19 @@ class LoadedSpec:
     """Settings that have no effect, one line each."""
     smoke: bool = False
 
+    def located(self, message: str) -> str:
+        """A message about a field, found wrong after loading, with the line of the field before it where there is one.
+
+        `model.path: ...` means the only model with a path; with several, the message stays as it is.
+        """
+        field = _without_numbers(message.partition(":")[0])
+        places = {where for path, where in self.lines.items() if _without_numbers(path) == field}
+        return f"{places.pop()}: {message}" if len(places) == 1 else message
+
+
+def _without_numbers(path: str) -> str:
+    return ".".join(part for part in path.split(".") if not part.isdigit())
+
 
 def load_spec(path: Path | str, overrides: Sequence[str] = (), smoke: bool = False) -> LoadedSpec:
     """Reads and checks a spec.
@@ -60,7 +73,7 @@ def load_spec(path: Path | str, overrides: Sequence[str] = (), smoke: bool = Fal
         document.problems += [p for p in check(spec, document.data) if not _doubtful(p, pruned)]
     if document.problems or spec is None:
         raise UserError(render(document, document.problems))
-    warnings = unused_settings(spec, document.data)
+    warnings = unused_settings(spec, document)
     lines = {dotted(place): origin.where for place, origin in document.origins.items()}
     shown = tuple(render(document, [warning]) for warning in warnings)
     if smoke:

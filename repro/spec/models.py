@@ -35,6 +35,18 @@ class ShuffleTeacher(Strict):
     )
 
 
+class VariablesTeacher(Strict):
+    """The unreliable teacher of the variables task."""
+
+    habit: float = Field(0.6, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
+    noise: float = Field(0.08, ge=0, le=1, description="probability that the result of a step is random")
+    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
+    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
+    faultless: float = Field(
+        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
+    )
+
+
 class WarmStart(Strict):
     """Supervised start of the embedded policy (TRL SFTTrainer); cached by content."""
 
@@ -44,6 +56,7 @@ class WarmStart(Strict):
     seed: int = Field(0, ge=0, description="seed of the weights and of the example order")
     teacher: Teacher = Field(default_factory=Teacher, description="how unreliable the imitated arithmetic is")
     shuffle: ShuffleTeacher = Field(default_factory=ShuffleTeacher, description="the same for the shuffle task")
+    variables: VariablesTeacher = Field(default_factory=VariablesTeacher, description="the same for the variables task")
 
 
 class TinyModel(Strict):

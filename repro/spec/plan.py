@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from repro.spec.estimate import Estimate, FinishedRun, estimate
 from repro.spec.expand import ExpandedCell, Place, expand_study
+from repro.spec.identity import canonical
 from repro.spec.schema import Cell, Spec
 
 STATUS_WORDS = {
@@ -128,10 +129,29 @@ class Plan:
             notes.append(f"Tokens assume {length:g} a completion ({how}).")
         if any(row.cell.replay is not None for row in (row.expanded for row in self.rows)):
             notes.append("Replay is counted as if every group were informative; a buffer that runs short changes that.")
+        notes += self._predictors()
         shared = sum(len(row.expanded.places) - 1 for row in self.rows)
         if shared:
             notes.append(f"{shared} more places of the matrix are the same training as one listed and share its run.")
         return notes
+
+    def _predictors(self) -> list[str]:
+        """What the labels of trained predictors take, once per dataset, beside the cells."""
+        labels: dict[str, int] = {}  # those who roll out and what -> completions
+        for row in self.rows:
+            cell = row.expanded.cell
+            if getattr(cell.selection, "predictor", None) != "trained" or cell.predictor is None:
+                continue
+            asked = cell.predictor.model_dump(include={"samples", "questions", "temperature", "top_p"})
+            for policy in cell.predictor.policies:
+                key = canonical([policy.model_dump(mode="json"), cell.dataset.model_dump(mode="json"), asked])
+                labels[key] = cell.predictor.questions * cell.predictor.samples
+        if not labels:
+            return []
+        return [
+            f"Labels of the difficulty predictor, rolled out once for all runs: at most {sum(labels.values()):,} "
+            f"completions by {len(labels)} pairs of policy and dataset; not in the numbers above."
+        ]
 
     def _groups(self) -> list[list[Row]]:
         groups: dict[tuple[Any, ...], list[Row]] = {}

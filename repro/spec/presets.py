@@ -6,6 +6,7 @@ import copy
 from typing import Any
 
 from repro.spec.document import Document, FieldPath, Origin, walk
+from repro.spec.inherit import overlay
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "paper": {
@@ -69,7 +70,8 @@ def _arm(document: Document, arm: str, fields: dict[str, Any], study: Any) -> No
             _fill(document, (*place, "predictor", "towers"), preset["towers"], source)
     shared = document.data.get("predictor")
     if isinstance(shared, dict) and (trained or "predictor" in fields):
-        _fill(document, (*place, "predictor"), shared, ("predictor",))
+        own_part = {key: fields[key] for key in ("predictor",) if key in fields}
+        fields |= overlay(document, {"predictor": shared}, own_part, (), place)
 
 
 def _fill(document: Document, place: FieldPath, values: dict[str, Any], source: FieldPath) -> None:

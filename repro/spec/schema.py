@@ -63,6 +63,12 @@ class EvaluateSpec(Strict):
         ("test", "extra"), strict=False, min_length=1, description="what is evaluated; sweeps look at validation only"
     )
     pool_samples: int = Field(8, ge=1, description="samples per training question for the start policy's pass rates")
+    gradient_questions: int = Field(
+        0, ge=0, description="pool questions whose gradient norm under the start policy is measured (Theorem 1)"
+    )
+    predictor_questions: int = Field(
+        0, ge=0, description="uniform pool questions that a difficulty prediction is checked on at each evaluation"
+    )
     base_temperatures: tuple[float, ...] = Field(
         (0.3, 0.6), strict=False, description="further temperatures of the start policy's accuracy (greedy always is)"
     )

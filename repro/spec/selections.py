@@ -208,15 +208,6 @@ class Difficulty(Strict):
         False, description="references measured near the target train with the rollouts that measured them"
     )
 
-    @model_validator(mode="after")
-    def _fits(self) -> Difficulty:
-        if self.recalibration != "left_out" and self.predictor != "trained":
-            raise ValueError(
-                f"got recalibration {self.recalibration!r} with predictor {self.predictor!r}, expected predictor:"
-                " trained: raw embeddings need the line that references left out in turn give, an oracle needs none"
-            )
-        return self
-
 
 class Dynamic(Strict):
     """Dynamic sampling (DAPO): roll out uniform questions until enough groups have a gradient."""

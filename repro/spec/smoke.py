@@ -101,6 +101,8 @@ def _train(train: dict[str, Any], cut_tokens: bool) -> None:
 def _evaluate(evaluate: dict[str, Any]) -> None:
     evaluate.update(every=1, samples=1, pool_samples=2, base_temperatures=evaluate["base_temperatures"][:1])
     evaluate["questions"] = min(evaluate.get("questions", TEST), TEST)
+    evaluate["gradient_questions"] = min(evaluate["gradient_questions"], QUESTIONS_PER_STEP)
+    evaluate["predictor_questions"] = min(evaluate["predictor_questions"], TEST)
 
 
 def _selection(selection: dict[str, Any]) -> None:
@@ -109,7 +111,7 @@ def _selection(selection: dict[str, Any]) -> None:
     if selection["method"] in ("difficulty", "pass_rate", "curriculum"):
         selection["samples"] = min(selection.get("samples", GROUP_SIZE), GROUP_SIZE)
     if selection.get("predictor") == "oracle":
-        selection["every"] = STEPS
+        selection.update(every=STEPS, samples=2)
     if "references" in selection:
         selection["references"] = min(selection["references"], QUESTIONS_PER_STEP)
     if "stages" in selection:

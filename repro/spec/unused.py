@@ -6,10 +6,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from repro.spec.datasets import DatasetSpec
-from repro.spec.document import FieldPath, Problem
+from repro.spec.document import Document, FieldPath, Origin, Problem
 from repro.spec.expand import matrix
 from repro.spec.identity import canonical, result_fields
-from repro.spec.schema import Spec
+from repro.spec.schema import Choice, Spec
+from repro.spec.selections import Difficulty
 
 FILE_FIELDS = (
     "train_split",
@@ -25,10 +26,11 @@ FILE_FIELDS = (
 HUB_FIELDS = ("config", "revision")
 
 
-def unused_settings(spec: Spec, data: dict[str, Any]) -> list[Problem]:
-    """One warning per setting that `data` (what the user wrote) gives and that nothing reads."""
+def unused_settings(spec: Spec, document: Document) -> list[Problem]:
+    """One warning per setting that the user wrote and that nothing reads."""
     sections = (_evaluation, _models, _datasets, _training, _replay)
-    return [*(warning for section in sections for warning in section(spec, data)), *_same(spec)]
+    found = [warning for section in sections for warning in section(spec, document.data)]
+    return [*found, *_predicting(spec, document), *_same(spec)]
 
 
 def _warning(path: FieldPath, because: str) -> Problem:
@@ -39,6 +41,8 @@ def _evaluation(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     steps, every = spec.train.steps, spec.evaluate.every
     if spec.budget is None and every > steps and "every" in data.get("evaluate", {}):
         yield _warning(("evaluate", "every"), f"only start and end of {steps} steps are evaluated")
+    if spec.evaluate.predictor_questions and not any(a.selection.method == "difficulty" for a in spec.arms.values()):
+        yield _warning(("evaluate", "predictor_questions"), "no arm predicts difficulty")
     sizes = [dataset.procedural.test for dataset in spec.dataset if dataset.procedural]
     if spec.evaluate.questions and len(sizes) == len(spec.dataset) and spec.evaluate.questions > max(sizes):
         yield _warning(("evaluate", "questions"), f"the test set has {max(sizes)} questions")
@@ -56,7 +60,7 @@ def _models(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         if model.tiny.tokenizer == "characters" and "vocabulary" in tiny:
             yield _warning(("model", index, "tiny", "vocabulary"), "a character tokenizer finds its own size")
         start = tiny.get("warm_start") or {}
-        for field, task in (("teacher", "arithmetic"), ("shuffle", "shuffle")):
+        for field, task in (("teacher", "arithmetic"), ("shuffle", "shuffle"), ("variables", "variables")):
             if field in start and not any(getattr(dataset, task) for dataset in spec.dataset):
                 place: FieldPath = ("model", index, "tiny", "warm_start", field)
                 yield _warning(place, f"this teacher speaks {task} only")
@@ -97,10 +101,31 @@ def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         yield _warning(("train", "clip"), "one update a step without replay is on-policy, so the ratio is always 1")
 
 
+def _predicting(spec: Spec, document: Document) -> Iterator[Problem]:
+    """A predictor that nothing asks for, and references of an oracle, where they were written and not inherited."""
+    asked = {name for name, arm in spec.arms.items() if getattr(arm.selection, "predictor", None) == "trained"}
+    ranges = [
+        values.choice for values in (spec.sweep.space if spec.sweep else {}).values() if isinstance(values, Choice)
+    ]
+    if any("trained" in values for values in (*spec.axes.values(), *ranges)):
+        return
+    if spec.predictor is not None and not asked:
+        yield _warning(("predictor",), "no arm has a selection with predictor: trained")
+    for name, arm in spec.arms.items():
+        places: list[tuple[FieldPath, str]] = []
+        if arm.predictor is not None and name not in asked:
+            places.append((("arms", name, "predictor"), "this arm's selection has no predictor: trained"))
+        if isinstance(arm.selection, Difficulty) and arm.selection.predictor == "oracle":
+            places.append((("arms", name, "selection", "references"), "an oracle measures every question"))
+        for place, because in places:
+            if document.origins.get(place, Origin("", ())).path == place:
+                yield _warning(place, because)
+
+
 _SHORT = {
-    "top_up": "fresh questions fill up every batch",
-    "wait": "most steps replay nothing",
-    "shrink": "every batch is smaller",
+    "top_up": "fresh questions fill up",
+    "wait": "replay waits again and again",
+    "shrink": "batches are smaller",
 }
 
 
@@ -111,7 +136,8 @@ def _replay(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         replay, batch = cell.replay, cell.train.questions_per_step
         if replay is None or replay.max_age is None or where.arm in told:
             continue
-        path = ("arms", where.arm, "replay", "max_age")
+        varied = "replay.max_age" in where.axis_point
+        path: FieldPath = ("axes", "replay.max_age") if varied else ("arms", where.arm, "replay", "max_age")
         fresh = round(replay.fresh * batch)
         if cell.budget is None and replay.max_age >= cell.train.steps - 1 > 0:
             told.add(where.arm)

@@ -22,7 +22,7 @@ NAMED = {"gsm8k": ("openai/gsm8k", "main")}
 """Name in a spec -> hub id and configuration."""
 TEST_SHARE = 0.1
 """Share of train that becomes the test split where a dataset has none."""
-ARITHMETIC_VERSION = SHUFFLE_VERSION = 1
+ARITHMETIC_VERSION = SHUFFLE_VERSION = VARIABLES_VERSION = 1
 """Raise it when the same fields give other questions: it enters the identity of runs."""
 TEXT_FORMAT = AnswerFormat(answer_prefix="\n#### ", question_suffix="\n")
 
@@ -59,6 +59,10 @@ def load_dataset(spec: DatasetSpec) -> TaskData:
         from repro.tasks.shuffle import make_shuffle
 
         return replace(_limited(make_shuffle(spec.shuffle), spec), name=spec.label)
+    if spec.variables is not None:
+        from repro.tasks.variables import make_variables
+
+        return replace(_limited(make_variables(spec.variables), spec), name=spec.label)
     sources = find_sources(spec)
     train = _once(_problems(sources.train, spec, spec.train_split), f"{spec.label}: train")
     if sources.test is None:
@@ -115,6 +119,8 @@ def dataset_digest(spec: DatasetSpec) -> str:
         content |= {"arithmetic": spec.arithmetic.model_dump(), "version": ARITHMETIC_VERSION}
     elif spec.shuffle is not None:
         content |= {"shuffle": spec.shuffle.model_dump(), "version": SHUFFLE_VERSION}
+    elif spec.variables is not None:
+        content |= {"variables": spec.variables.model_dump(), "version": VARIABLES_VERSION}
     else:
         sources = find_sources(spec)
         content |= {key: getattr(spec, key) for key in ("question", "answer", "solution", "id", "validation_fraction")}

@@ -6,11 +6,12 @@
       metrics.jsonl      {"step", "metrics": {name: float}, "time"}
       steps.jsonl        {"step", "chosen", "fresh", "replayed", "predicted", "pass_rate", "steps_true", "time"}
       evaluations.jsonl  {"step", "set", "temperature", "samples", "passes", "greedy", "entropy", "mean_tokens", "time"}
+      predictions.jsonl  {"step", "ids", "predicted", "measured", "samples", "time"}
       spent.jsonl        {"step", "phase", <amounts>, "time"}: everything paid for, work redone after a kill included
       progress.json      {"phase", "step", "steps", "message", "accuracy", "time"}: what the live table reads
       error.txt          traceback of the last failure
       done.json          {"summary", "time"}: the completion marker, written last
-      (and what the job itself adds by `write_json`: ledger.json, selection.json, base.json)
+      (and what the job itself adds by `write_json`: ledger.json, selection.json, base.json, attention.json)
 
 Numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity" on disk; the readers turn them back.
 A file ends in half a line when its writer was killed inside a write: readers skip it, the next writer cuts it off.
@@ -35,7 +36,8 @@ __all__ = ["Journal", "Status", "read_json", "read_jsonl", "run_lock", "run_stat
 
 Status = Literal["todo", "running", "finished", "failed", "killed"]
 
-STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl")  # cut back to the checkpoint's step on resume
+STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jsonl")
+"""Cut back to the checkpoint's step on resume."""
 
 
 def run_lock(run_dir: Path) -> FileLock:
@@ -178,6 +180,11 @@ class Journal:
         """
         row = {"set": set, "temperature": temperature, "samples": samples, "passes": passes, "greedy": greedy}
         self._append("evaluations.jsonl", {"step": int(step), **row, "entropy": entropy, "mean_tokens": mean_tokens})
+
+    def record_predictions(self, step: int, *, ids: Sequence[str], predicted: Any, measured: Any, samples: int) -> None:
+        """Append predicted and measured pass rates, both in 0..1 and in the order of `ids`, over `samples` rollouts."""
+        row = {"ids": ids, "predicted": predicted, "measured": measured, "samples": samples}
+        self._append("predictions.jsonl", {"step": int(step), **row})
 
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
         """Append what was just paid for in a phase (tokens, FLOPs, seconds). Never cut back: redone work counts."""

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from repro.cache import Cache
+from repro.errors import UserError
 from repro.models.policy import Policy
 from repro.spec.schema import Cell
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.problem import Problem, TaskData
 from repro.training.evaluation import Sampler
+from repro.training.gradients import measure_gradients
 from repro.training.ledger import Ledger
-from repro.training.randomness import BASE, derive_seed
+from repro.training.randomness import BASE, GRADIENTS, derive_seed
 from repro.training.resources import VERSION, PolicyResources
 
 MAIN_SETS = ("test", "validation")
@@ -25,6 +27,9 @@ MAIN_SETS = ("test", "validation")
 
 POOL_QUESTIONS = 1024
 """Most training questions whose pass rate is measured for the picture of the pool."""
+
+NOT_MEASURED_HERE = {"every", "pool_samples", "predictor_questions", "gradient_questions"}
+"""Fields of `evaluate` that the accuracy of the start policy does not depend on."""
 
 
 def main_set(sets: Iterable[str]) -> str:
@@ -46,6 +51,7 @@ def describe_base(
     `evaluations`: one record per set, as `Evaluation.as_dict`; `accuracy`: {set: avg@k}; `greedy`, `entropy` (nats),
     `mean_tokens` on the main set; `temperatures`: {temperature: accuracy} on the main set at lower temperatures
     (how much of a gain is sharpening); `pool`: pass rates of the training questions with the samples behind them;
+    `gradients`: where the spec asks for them, see `_gradients`;
     `warm_start`: the record of how the policy was made. Seeds do not enter: all runs start from one policy.
     """
     evaluate, train = cell.evaluate, cell.train
@@ -53,7 +59,7 @@ def describe_base(
         "version": VERSION,
         "policy": policy.identity,
         "dataset": dataset_digest(cell.dataset),
-        "evaluate": evaluate.model_dump(mode="json", exclude={"every", "pool_samples"}),
+        "evaluate": evaluate.model_dump(mode="json", exclude=NOT_MEASURED_HERE),
         "max_completion_tokens": train.max_completion_tokens,
     }
     key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
@@ -102,5 +108,47 @@ def describe_base(
     say("pass rates of the start policy")
     rates = resources.base_pass_rates(evaluate.pool_samples, POOL_QUESTIONS)
     record["pool"] = {"samples": evaluate.pool_samples, "questions": len(resources.ids), "pass_rates": rates}
+    if evaluate.gradient_questions:
+        say("gradient norms of the start policy")
+        record["gradients"] = _gradients(cell, data, policy, rates, cache)
     record["warm_start"] = policy.base
+    return record
+
+
+def _gradients(cell: Cell, data: TaskData, policy: Policy, rates: Mapping[str, float], cache: Cache) -> dict[str, Any]:
+    """Gradient norms of groups of the start policy, for questions drawn uniformly from those with a pass rate.
+
+    {"group_size", "groups", "rows", "cost"}: rows as `measure_gradients`, with the question's `pass_rate` from other
+    rollouts than the group's own. One group per question. UserError where fewer questions are known.
+    """
+    train, count = cell.train, cell.evaluate.gradient_questions
+    if count > len(rates):
+        raise UserError(
+            f"evaluate.gradient_questions: {count}, expected at most {len(rates)}, the questions with a "
+            f"pass rate; lower it"
+        )
+    what = {
+        "version": VERSION,
+        "policy": policy.identity,
+        "dataset": dataset_digest(cell.dataset),
+        "questions": count,
+        "group_size": train.group_size,
+        "temperature": train.temperature,
+        "top_p": train.top_p,
+        "max_completion_tokens": train.max_completion_tokens,
+    }
+    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+
+    def build(folder: Path) -> None:
+        known = [problem for problem in data.train if problem.id in rates]
+        drawn = np.random.default_rng(derive_seed(GRADIENTS, count)).choice(len(known), count, replace=False)
+        ledger, prompt = Ledger(), cell.model.system_prompt
+        sampler = Sampler(policy.model, policy.tokenizer, data, prompt, train.max_completion_tokens, ledger)
+        problems = [known[i] for i in drawn]
+        rows = measure_gradients(sampler, problems, train.group_size, train.temperature, train.top_p)
+        record = {"group_size": train.group_size, "groups": count, "rows": rows}
+        (folder / "gradients.json").write_text(json.dumps(record | {"cost": ledger.as_dict()["evaluate"]}))
+
+    record: dict[str, Any] = json.loads((cache.directory("gradients", key, build) / "gradients.json").read_text())
+    record["rows"] = [{**row, "pass_rate": rates[row["id"]]} for row in record["rows"]]
     return record

@@ -25,6 +25,7 @@ from repro.tracking.store import deliver
 from repro.training.base_policy import MAIN_SETS, describe_base, main_set
 from repro.training.evaluation import Evaluation, Sampler
 from repro.training.ledger import SPEND, Ledger, subtract
+from repro.training.predictor_quality import PredictorQuality
 from repro.training.randomness import EVALUATE, REPLAY, derive_seed
 from repro.training.resources import PolicyResources
 from repro.training.selection_record import selection_record
@@ -107,6 +108,7 @@ class GRPOJob:
         self.journal.write_json("base.json", base)
         self.journal.progress("selecting")
         selector = self._build_selector()
+        self._predictions = PredictorQuality(cell, self.data, self.sampler, self.journal, selector)
         self.steps = self._steps_over(self._questions(selector, checkpoint is not None)) or BUDGET_STEPS
         trainer = self._build_trainer(selector, checkpoints)
         step = 0
@@ -224,6 +226,7 @@ class GRPOJob:
             )
             self.journal.record_evaluation(step, **result.as_dict())
             metrics |= evaluation_metrics(result, detailed=name == main_set(self.cell.evaluate.sets))
+        metrics |= self._predictions.record(step)
         self._evaluated = metrics
         self.journal.log(step, metrics)
         deliver(self.run_dir, self.labels)

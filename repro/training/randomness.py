@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-ROLLOUT, PROBE, EVALUATE, SELECT, REPLAY, BASE, PASS_RATE, LABEL = range(8)
+ROLLOUT, PROBE, EVALUATE, SELECT, REPLAY, BASE, PASS_RATE, LABEL, PREDICTIONS, GRADIENTS = range(10)
 
 
 def derive_seed(*key: int) -> int:

@@ -10,7 +10,7 @@ from tests.analysis.synthetic import Behaviour, Store, learning, make_study
 
 JITTER = (-0.02, 0.0, 0.02)
 ONE = {"models": ["tiny-96x2"], "datasets": ["arithmetic"]}
-SHIFTS = {"shuffle": 0.05, "short": -0.06, "tiny-64x2": -0.05}
+SHIFTS = {"shuffle": 0.05, "variables": -0.06, "tiny-64x2": -0.05}
 
 DOTS: dict[str, Any] = {"selection": {"method": "difficulty", "references": 4, "every": 2}}
 REPLAY: dict[str, Any] = {"replay": {"fresh": 0.5, "capacity": 8}}
@@ -21,11 +21,7 @@ def combinations(questions: int) -> dict[str, Any]:
     sizes = {"pool": 64, "test": questions}
     return {
         "model": [{"tiny": {}}, {"tiny": {"width": 64, "layers": 2, "heads": 2}}],
-        "dataset": [
-            {"arithmetic": sizes},
-            {"shuffle": sizes},
-            {"arithmetic": {**sizes, "max_steps": 5}, "name": "short"},
-        ],
+        "dataset": [{"arithmetic": sizes}, {"shuffle": sizes}, {"variables": sizes}],
     }
 
 
@@ -61,7 +57,7 @@ def variants(points: int) -> dict[str, tuple[dict[str, Any], Behaviour]]:
     return {
         "k_small": (ONE | {"selection": {**DOTS["selection"], "references": 2}}, quick),
         "k_large": (ONE | {"selection": {**DOTS["selection"], "references": 8}}, quick),
-        "oracle": (ONE | {"selection": {**DOTS["selection"], "predictor": "oracle"}}, quick),
+        "oracle": (ONE | {"selection": {"method": "difficulty", "every": 2, "predictor": "oracle"}}, quick),
         "fixed": (ONE | {"selection": {"method": "curriculum", "by": "pass_rate"}}, behaviour(0.59, points)),
         "filter": (ONE | {"selection": pass_rate}, behaviour(0.58, points)),
         "resample": (ONE | {"selection": {"method": "dynamic"}}, behaviour(0.63, points)),

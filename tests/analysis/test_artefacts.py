@@ -6,9 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from analysis.dots_rr import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, figure_4, rollout_share, rollout_volume, table_1
 
 from analysis.artefacts import ARTEFACTS
+from analysis.dots_cost import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, rollout_share, rollout_volume
+from analysis.dots_figures import figure_4
+from analysis.dots_savings import table_1
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves, published_table
@@ -67,9 +69,9 @@ def test_table_1_has_our_arms_above_the_six_published_rows(measures: Measures):
 
 def test_figure_4_shows_ours_beside_all_published_curves(measures: Measures):
     picture = only(figure_4([measures]))
-    counts = picture.data.groupby("source")["effective_ratio"].count()
+    counts = picture.data.groupby("source")["groups with a gradient"].count()
     assert counts["published"] == len(published_curves("dots_rr", "figure_4")) == 12 * 60
-    assert set(picture.data.query("source == 'ours'")["arm"]) == {"full", "dots", "dots_rr"}
+    assert set(picture.data.query("source == 'ours'")["label"]) == {"full", "dots", "dots_rr"}
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,16 @@
-"""The replay buffer: whole informative groups, first in first out, drawn uniformly, restored bit for bit."""
+"""The replay buffer: whole groups, first in first out, who may be drawn and how, restored bit for bit."""
 
 from __future__ import annotations
 
+import itertools
+import json
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from repro.replay.buffer import Group, ReplayBuffer
+from repro.spec.replays import ReplaySpec
 
 EQUAL = (0.1, 0.1, 0.1)  # their float mean is 0.10000000000000002
 
@@ -26,8 +29,8 @@ def group(question=0, step=0, rewards=(0.0, 1.0, 1.0, 0.0), seed=None):
     )
 
 
-def filled(steps=4, per_step=3, capacity=10, seed=0):
-    buffer = ReplayBuffer(capacity, seed)
+def filled(steps=4, per_step=3, capacity=10, seed=0, **options):
+    buffer = ReplayBuffer(capacity, seed, **options)
     for step in range(steps):
         buffer.add([group(question=10 * step + i, step=step) for i in range(per_step)])
     return buffer
@@ -213,20 +216,184 @@ def test_statistics_are_those_of_the_latest_draw():
     buffer = ReplayBuffer(10, 0)
     assert buffer.statistics(0) == {
         "size": 0,
+        "filled": 0,
+        "informative": 0,
         "questions": 0,
         "reused": 0,
         "unused": 0,
         "added": 0,
         "rejected": 0,
         "evicted": 0,
+        "expired": 0,
         "reused_total": 0,
     }
-    buffer.add([group(question=i, step=i) for i in range(3)])
+    buffer.add([group(question=i, step=i, rewards=(1, *[0] * (i + 1))) for i in range(3)])
     drawn = buffer.draw(2, step=5)
     numbers = buffer.statistics(5)
+    assert (numbers["size"], numbers["filled"], numbers["informative"]) == (3, 0.3, 3)
+    rates = np.array([1 / (g.question + 2) for g in drawn])
+    assert numbers["reward"] == pytest.approx(rates.mean())
+    assert numbers["reward_variance"] == pytest.approx((rates * (1 - rates)).mean())
     assert numbers["age_mean"] == np.mean([5 - g.step for g in drawn])
     assert numbers["age_max"] == max(5 - g.step for g in drawn)
-    assert numbers["uses_mean"] == 1
+    assert (numbers["uses_mean"], numbers["uses_max"]) == (1, 1)
     assert numbers["unused"] == pytest.approx(1 / 3)
     buffer.draw(0, step=5)
     assert "age_mean" not in buffer.statistics(5)
+
+
+# ---------------------------------------------------------------- options
+
+IDLE = (1.0, 1.0, 1.0, 1.0)
+
+
+def orders(weights, size):
+    """Probability of every ordered draw of `size` items without replacement, in proportion to `weights`."""
+    found = {}
+    for order in itertools.permutations(range(len(weights)), size):
+        left, probability = sum(weights), 1.0
+        for item in order:
+            probability *= weights[item] / left
+            left -= weights[item]
+        found[order] = probability
+    return found
+
+
+def test_a_prioritised_draw_is_without_replacement_and_in_proportion_to_the_variance_of_rewards():
+    buffer = ReplayBuffer(4, 0, draw="prioritised")
+    ones = (1, 2, 4, 7)  # of 8 rewards: variances 7/64, 12/64, 16/64, 7/64
+    buffer.add([group(question=i, rewards=[1.0] * n + [0.0] * (8 - n)) for i, n in enumerate(ones)])
+    counts = Counter(tuple(questions(buffer.draw(2, step=1))) for _ in range(6000))
+    expected = {order: 6000 * p for order, p in orders([7, 12, 16, 7], 2).items()}
+    assert len(expected) == 12
+    statistic = sum((counts[order] - e) ** 2 / e for order, e in expected.items())
+    assert statistic < 31.3  # chi-squared, 11 degrees, p = 0.001
+    uniform = sum((counts[order] - 500) ** 2 / 500 for order in expected)
+    assert uniform > 100, "uniform draws must not pass for prioritised ones"
+
+
+def test_a_prioritised_draw_takes_all_where_all_are_asked_for_and_survives_a_variance_of_zero():
+    buffer = ReplayBuffer(4, 0, draw="prioritised")
+    nearly = (1e-200, 0.0)  # informative, but the square underflows
+    buffer.add([group(question=0, rewards=nearly), group(question=1), group(question=2)])
+    assert buffer.groups[0].informative and buffer.groups[0].variance == 0
+    assert [sorted(questions(buffer.draw(3, step=1))) for _ in range(5)] == [[0, 1, 2]] * 5
+    assert all(sorted(questions(buffer.draw(2, step=1))) == [1, 2] for _ in range(50))
+
+
+@pytest.mark.parametrize("draw", ["uniform", "prioritised"])
+def test_groups_past_the_age_limit_are_not_drawn_and_leave(draw):
+    buffer = filled(steps=4, per_step=2, draw=draw, max_age=2)  # steps 0 to 3
+    assert [g.step for g in buffer.eligible(4)] == [2, 2, 3, 3]
+    assert len(buffer) == 8, "looking lets nothing leave"
+    assert sorted(g.step for g in buffer.draw(8, step=4)) == [2, 2, 3, 3]
+    assert len(buffer) == 4
+    assert buffer.statistics(4)["expired"] == 4
+    assert buffer.draw(0, step=6) == [] and len(buffer) == 0
+    assert buffer.statistics(6)["expired"] == 8
+    buffer.add([group(question=i, step=6) for i in range(12)])
+    assert len(buffer) == 10, "the capacity holds after groups have left"
+    with pytest.raises(ValueError, match="max_age is 0, expected at least 1"):
+        ReplayBuffer(4, 0, max_age=0)
+
+
+def test_filtered_at_the_draw_idle_groups_take_up_capacity_and_are_passed_over():
+    late, early = (ReplayBuffer(4, 0, filter=where) for where in ("draw", "insertion"))
+    for buffer in (late, early):
+        buffer.add([group(question=i, rewards=IDLE if i % 2 else (0.0, 1.0)) for i in range(8)])
+    assert questions(late.groups) == [4, 5, 6, 7]
+    assert questions(early.groups) == [0, 2, 4, 6]
+    assert questions(late.eligible(1)) == [4, 6]
+    assert all(sorted(questions(late.draw(4, step=1))) == [4, 6] for _ in range(5))
+    numbers = late.statistics(1)
+    assert (numbers["size"], numbers["informative"], numbers["filled"]) == (4, 2, 1)
+    assert (numbers["added"], numbers["rejected"], numbers["evicted"], numbers["unused"]) == (8, 0, 4, 0)
+    assert early.statistics(1)["rejected"] == 4
+
+
+@pytest.mark.parametrize(("where", "drawn"), [("insertion", [(1, 2), (3, 1), (2, 2)]), ("draw", [(1, 2), (2, 2)])])
+def test_only_the_newest_group_of_a_question_may_be_drawn(where, drawn):
+    buffer = ReplayBuffer(8, 0, per_question="latest", filter=where)
+    buffer.add([group(question=1, step=0), group(question=2, step=0), group(question=1, step=1)])
+    buffer.add([group(question=3, step=1), group(question=1, step=2)])
+    buffer.add([group(question=3, step=2, rewards=IDLE), group(question=2, step=2)])
+    # at the draw, the newest group of question 3 is idle: the question is learned, and its old group stays out
+    assert [(g.question, g.step) for g in buffer.eligible(3)] == sorted(drawn, key=lambda pair: (pair[1], pair[0]))
+    assert sorted((g.question, g.step) for g in buffer.draw(9, step=3)) == sorted(drawn)
+    assert [(g.question, g.step) for g in buffer.eligible(1)] == [(1, 0), (2, 0)]  # made before the step, as ever
+
+
+OPTIONS = [
+    {"draw": "prioritised"},
+    {"max_age": 2},
+    {"filter": "draw"},
+    {"per_question": "latest"},
+    {"draw": "prioritised", "max_age": 3, "filter": "draw", "per_question": "latest"},
+]
+
+
+def more(step, rng):
+    """Groups of one step: some questions come again, about a third of the groups is idle."""
+    made = [int(q) for q in rng.choice(6, size=3, replace=False)]
+    return [group(q, step, IDLE if rng.random() < 0.3 else (0.0, 1.0, 1.0, q % 2)) for q in made]
+
+
+@pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(options))
+def test_with_every_option_a_restored_buffer_goes_on_as_the_original(tmp_path, options):
+    rng, buffer = np.random.default_rng(3), ReplayBuffer(7, 0, **options)
+    for step in range(5):
+        buffer.draw(2, step)
+        buffer.add(more(step, rng))
+    buffer.save(tmp_path)
+    restored = ReplayBuffer(7, seed=9, **options)
+    restored.load(tmp_path)
+    for step in range(5, 12):
+        mine, theirs = buffer.draw(2, step), restored.draw(2, step)
+        assert len(mine) > 0
+        assert all(identical(a, b) for a, b in zip(mine, theirs, strict=True))
+        made = more(step, rng)
+        for each in (buffer, restored):
+            each.add(Group(**vars(g)) for g in made)
+        assert buffer.statistics(step) == restored.statistics(step)
+        assert all(identical(a, b) for a, b in zip(buffer.groups, restored.groups, strict=True))
+
+
+def test_the_spec_reaches_the_buffer():
+    for options in OPTIONS:
+        rng, asked = np.random.default_rng(3), ReplayBuffer.of(ReplaySpec(capacity=7, **options), seed=0)
+        plain = ReplayBuffer(7, 0, **options)
+        for step in range(6):
+            assert questions(asked.draw(2, step)) == questions(plain.draw(2, step))
+            made = more(step, rng)
+            asked.add(made)
+            plain.add(made)
+        assert asked.statistics(6) == plain.statistics(6)
+
+
+def test_behaviour_log_probs_are_bit_identical_after_many_draws_and_round_trips(tmp_path):
+    buffer = filled(steps=4, per_step=2, capacity=8)
+    before = [[row.tobytes() for row in g.behaviour_logps] for g in buffer.groups]
+    for step in range(4, 60):
+        buffer.draw(5, step)
+        if step % 7 == 0:
+            buffer.save(tmp_path)
+            buffer = ReplayBuffer(8, 0)
+            buffer.load(tmp_path)
+    assert [[row.tobytes() for row in g.behaviour_logps] for g in buffer.groups] == before
+    assert sum(g.uses for g in buffer.groups) == 56 * 5
+
+
+def test_a_buffer_of_version_1_is_read_and_one_of_the_future_refused(tmp_path):
+    buffer = filled()
+    buffer.save(tmp_path)
+    path = tmp_path / "replay.json"
+    state = json.loads(path.read_text())
+    del state["counts"]["expired"]
+    path.write_text(json.dumps({**state, "version": 1}))
+    restored = ReplayBuffer(10, 5)
+    restored.load(tmp_path)
+    assert restored.statistics(9) == buffer.statistics(9)
+    assert questions(restored.draw(4, 9)) == questions(buffer.draw(4, 9))
+    path.write_text(json.dumps({**state, "version": 3}))
+    with pytest.raises(ValueError, match=r"replay version is 3, expected one of \(1, 2\)"):
+        restored.load(tmp_path)

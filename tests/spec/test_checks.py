@@ -42,6 +42,16 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
             "arms.a.train.questions_per_step: got 104, expected at most 100",
         ),
         (
+            "evaluate: {gradient_questions: 100}\narms: {a: {}}",
+            "evaluate: {gradient_questions: 101}\narms: {a: {}}",
+            "evaluate.gradient_questions: got 101, expected at most 100, the questions of arithmetic",
+        ),
+        (
+            "evaluate: {predictor_questions: 90}\narms: {a: {selection: {method: difficulty, references: 10}}}",
+            "evaluate: {predictor_questions: 91}\narms: {a: {selection: {method: difficulty, references: 10}}}",
+            "evaluate.predictor_questions: got 91, expected at most 90, the pool's questions that are no references",
+        ),
+        (
             "arms: {a: {selection: {method: difficulty, references: 100}}}",
             "arms: {a: {selection: {method: difficulty, references: 101}}}",
             "arms.a.selection.references: got 101, expected at most 100, the questions of arithmetic",
@@ -62,6 +72,32 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
             "arms: {a: {replay: {fresh: 0.5, capacity: 16}}}",
             "arms: {a: {replay: {fresh: 0.5, capacity: 15}}}",
             "arms.a.replay.capacity: got 15, expected at least 16, the groups replayed a step",
+        ),
+        (
+            "train: {group_size: 2, minibatches: 8}\narms: {a: {replay: {fresh: 0.125, short: shrink}}}",
+            "train: {group_size: 2, minibatches: 16}\narms: {a: {replay: {fresh: 0.125, short: shrink}}}",
+            'spec.yaml:5: arms.a.replay.short: got "shrink" with fresh 0.125, which leaves 8 rows where nothing can be'
+            " replayed, expected a multiple of minibatches (16) or another way",
+        ),
+        (
+            "train: {group_size: 2, minibatches: 16}\narms: {a: {replay: {fresh: 0.125, short: wait}}}",
+            "train: {group_size: 2, minibatches: 16}\narms: {a: {replay: {fresh: 0.125, short: waits}}}",
+            'arms.a.replay.short: got "waits", expected',
+        ),
+        (
+            "train: {steps: 5}\narms: {a: {replay: {warm_up: 4}}}",
+            "train: {steps: 5}\narms: {a: {replay: {warm_up: 5}}}",
+            "arms.a.replay.warm_up: got 5, expected less than train.steps (5): nothing would be replayed",
+        ),
+        (
+            "budget: {tokens: 9}\narms: {a: {replay: {warm_up: 500, max_age: 1}}}",
+            "budget: {tokens: 9}\narms: {a: {replay: {warm_up: 500, max_age: 0}}}",
+            "arms.a.replay.max_age: got 0, expected",
+        ),
+        (
+            "axes: {replay.warm_up: [0, 39]}\narms: {a: {replay: {}}}",
+            "axes: {replay.warm_up: [0, 40]}\narms: {a: {replay: {}}}",
+            "axes.replay.warm_up: got 40, expected less than train.steps (40)",
         ),
         # an arm's own train fields are part of the section they change
         (

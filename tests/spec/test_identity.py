@@ -94,6 +94,14 @@ TINY: dict[str, Any] = {
 }
 DOTS = {"method": "difficulty", "target": 0.5, "temperature": 1e-3, "references": 16, "every": 2, "samples": None}
 REPLAY = {"fresh": 0.5, "capacity": 32, "correction": "paper"}
+OPTIONS = {
+    "draw": "prioritised",
+    "max_age": 4,
+    "short": "wait",
+    "filter": "draw",
+    "per_question": "latest",
+    "warm_up": 1,
+}
 LOCAL: dict[str, Any] = {
     "model": {"path": "models/a", "system_prompt": "Think.", "dtype": "bfloat16"},
     "dataset": {"path": "data/a.jsonl", "question": "q", "answer": "a", "validation_fraction": 0.1},
@@ -144,6 +152,7 @@ GOLDEN = {
     ),
     "dots": (cell(selection=DOTS), "v1-2f11bc073d90f6f6"),
     "dots_rr": (cell(selection=DOTS, replay=REPLAY), "v1-22245c69624d6161"),
+    "rr_code": (cell(replay={**REPLAY, **OPTIONS}), "v1-8eca949c76853e38"),
     "budget": (cell(budget={"tokens": 1_000_000}), "v1-c8ae114d4d4d2e71"),
     "local": (cell(**LOCAL), "v1-041b747435795112"),
     "hardest": (cell(selection={"method": "hardest"}), "v1-1f58fef7c8555d41"),
@@ -239,7 +248,9 @@ def test_every_other_field_enters(path: str, value: Any) -> None:
     assert identity(changed(path, other, base), Fixed()) != identity(Cell.model_validate(base), Fixed())
 
 
-@pytest.mark.parametrize(("path", "other"), [("fresh", 0.25), ("capacity", 33), ("correction", "none")])
+@pytest.mark.parametrize(
+    ("path", "other"), [("fresh", 0.25), ("capacity", 33), ("correction", "none"), *OPTIONS.items()]
+)
 def test_every_field_of_replay_enters_when_it_is_on(path: str, other: Any) -> None:
     assert identity(cell(replay={**REPLAY, path: other}), Fixed()) != identity(cell(replay=REPLAY), Fixed())
 
@@ -253,6 +264,9 @@ def test_every_field_of_a_selection_enters(path: str, other: Any) -> None:
 
 def test_a_default_written_out_is_the_same_run() -> None:
     assert identity(cell(selection={**DOTS, "samples": 8}), Fixed()) == identity(cell(selection=DOTS), Fixed())
+    defaults = {"draw": "uniform", "max_age": None, "short": "top_up", "filter": "insertion", "per_question": "all"}
+    written = cell(selection=DOTS, replay={**REPLAY, **defaults, "warm_up": 0})
+    assert identity(written, Fixed()) == GOLDEN["dots_rr"][1]
     short = cell(selection={"method": "confidence"})
     assert identity(short, Fixed()) == GOLDEN["ufo"][1]
 
@@ -287,6 +301,19 @@ def test_the_measure_that_a_curriculum_does_not_use_stays_out() -> None:
 def test_a_short_name_of_a_band_is_the_same_run() -> None:
     written = cell(selection={"method": "pass_rate", "band": {"end": "lowest"}, "fraction": 0.1})
     assert identity(cell(selection={"method": "hardest"}), Fixed()) == identity(written, Fixed())
+
+
+def test_checking_predictions_is_another_run_only_where_something_is_predicted() -> None:
+    checked = {"evaluate": {**TINY["evaluate"], "predictor_questions": 16}}
+    assert identity(cell(**checked), Fixed()) == GOLDEN["full"][1]
+    assert identity(cell(selection=DOTS, **checked), Fixed()) != GOLDEN["dots"][1]
+    off = {"evaluate": {**TINY["evaluate"], "predictor_questions": 0}}
+    assert identity(cell(selection=DOTS, **off), Fixed()) == GOLDEN["dots"][1]
+
+
+def test_measuring_gradients_enters_where_it_is_done() -> None:
+    found = [identity(cell(evaluate={**TINY["evaluate"], "gradient_questions": n}), Fixed()) for n in (0, 8, 9)]
+    assert found[0] == GOLDEN["full"][1] and len(set(found)) == 3
 
 
 def test_a_hub_revision_enters() -> None:

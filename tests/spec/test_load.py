@@ -258,7 +258,7 @@ def test_models_have_exactly_one_source(mistakes: Mistakes, good: str, bad: str,
         (
             "{path: a.jsonl}",
             "{path: a.jsonl, hub: b}",
-            "got hub and path, expected exactly one of arithmetic, shuffle, named",
+            "got hub and path, expected exactly one of arithmetic, shuffle, variables, named",
         ),
         ("{named: gsm8k, path: d}", "{named: gsm9k}", 'dataset.named: got "gsm9k", expected gsm8k'),
         ("gsm8k", "gsm9k", "did you mean gsm8k?"),

@@ -96,7 +96,7 @@ def test_axes_and_sweep_space_keep_their_dotted_keys(load: Load) -> None:
         ("train.steps=0", "train.steps: got 0, expected a whole number >= 1"),
         ("trian.steps=3", 'got "trian", expected a field of the spec, did you mean train?'),
         ("arms.dotz.selection.target=0.5", 'arms.dotz.selection.target: got "dotz", expected an arm'),
-        ("arms.dots.selection.taget=0.5", 'got "taget", expected a field of selection (method,'),
+        ("arms.dots.selection.taget=0.5", 'got "taget", expected a field of selection, did you mean target?'),
         ("selection.fractoin=0.5", "expected a field that an arm has, did you mean selection.fraction?"),
         ("seeds.5=3", "seeds.5: got index 5, expected 0 to 1"),
         ("model.tiny.widht=3", 'model.tiny.widht: got "widht", expected a field of tiny'),

@@ -59,7 +59,15 @@ TRAIN = {"train": {"steps": 10, "questions_per_step": 16, "group_size": 4, "max_
         (arm({"method": "pass_rate", "samples": 3}), 10 * 64, 0, 3 * 1024),
         (arm({"method": "difficulty", "references": 8, "every": 3}), 10 * 64, 4 * 8 * 4, 0),
         (arm({"method": "difficulty", "references": 8, "every": 20, "samples": 2}), 10 * 64, 8 * 2, 0),
+        # 16 groups a step, 4 of them fresh once the buffer is full enough; 4 completions a group
         (arm(replay={"fresh": 0.25}), 64 + 9 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "warm_up": 1}), 64 + 9 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "warm_up": 3}), 3 * 64 + 7 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "short": "wait"}), 64 + 9 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "short": "wait", "max_age": 2}), 4 * 64 + 6 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "max_age": 1}), 64 + 4 * (16 + 48) + 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "short": "shrink"}), 10 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "short": "shrink", "warm_up": 2}), 2 * 64 + 8 * 16, 0, 0),
     ],
 )
 def test_completions_are_counted_in_closed_form(
@@ -204,3 +212,25 @@ def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load
 
 def _spec(spec: Spec) -> Spec:
     return spec
+
+
+def test_the_plan_says_what_the_labels_of_a_predictor_take_once_per_dataset(load: Load, tmp_path: Path) -> None:
+    arms = """\
+dataset: [arithmetic, shuffle]
+name: labelled
+model: tiny
+predictor:
+  questions: 100
+  samples: 4
+  policies:
+    - {name: a, tiny: {width: 64, heads: 2}}
+    - {name: b, tiny: {warm_start: {seed: 5}}}
+arms:
+  grpo: {}
+  dots: {selection: {method: difficulty, predictor: trained}}
+  plain: {extends: dots, predictor: {towers: {calibration: none}}}
+"""
+    notes = plan(load(arms).spec, tmp_path).notes()
+    assert any("at most 1,600 completions by 4 pairs of policy and dataset" in note for note in notes)
+    without = arms.replace("predictor: trained", "predictor: untrained")
+    assert not any("predictor" in note for note in plan(load(without).spec, tmp_path).notes())

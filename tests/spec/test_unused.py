@@ -26,6 +26,12 @@ PLAIN = {"model": "tiny", "dataset": "arithmetic", "train": "", "evaluate": "", 
             "evaluate.questions: warning: has no effect: the test set has",
         ),
         (
+            "evaluate",
+            "predictor_questions: 0",
+            "predictor_questions: 8",
+            "evaluate.predictor_questions: warning: has no effect: no arm predicts difficulty",
+        ),
+        (
             "model",
             "{tiny: {tokenizer: bpe, vocabulary: 500}}",
             "{tiny: {vocabulary: 500}}",
@@ -49,6 +55,24 @@ PLAIN = {"model": "tiny", "dataset": "arithmetic", "train": "", "evaluate": "", 
         ),
         (
             "arms",
+            "a: {replay: {max_age: 38}}",
+            "a: {replay: {max_age: 39}}",
+            "arms.a.replay.max_age: warning: has no effect: no group grows older than that in 40 steps",
+        ),
+        (
+            "arms",
+            "a: {replay: {max_age: 3, fresh: 0.25}}",
+            "a: {replay: {max_age: 2, fresh: 0.25}}",
+            "arms.a.replay.max_age: warning: 2 steps make 16 groups, a step replays 24: fresh questions fill up",
+        ),
+        (
+            "arms",
+            "a: {replay: {max_age: 1, fresh: 0.5, short: wait}}",
+            "a: {replay: {max_age: 1, fresh: 0.25, short: wait}}",
+            "1 steps make 8 groups, a step replays 24: replay waits again and again",
+        ),
+        (
+            "arms",
             "a: {selection: {method: curriculum, by: pass_rate, samples: 4}}",
             "a: {selection: {method: curriculum, by: confidence, samples: 4}}",
             "arms.a.selection.samples: warning: has no effect: it belongs to by: pass_rate",
@@ -58,6 +82,12 @@ PLAIN = {"model": "tiny", "dataset": "arithmetic", "train": "", "evaluate": "", 
             "{tiny: {warm_start: {teacher: {habit: 0.1}}}}",
             "{tiny: {warm_start: {shuffle: {habit: 0.1}}}}",
             "model.tiny.warm_start.shuffle: warning: has no effect: this teacher speaks shuffle only",
+        ),
+        (
+            "model",
+            "{tiny: {warm_start: {teacher: {habit: 0.1}}}}",
+            "{tiny: {warm_start: {variables: {habit: 0.1}}}}",
+            "model.tiny.warm_start.variables: warning: has no effect: this teacher speaks variables only",
         ),
     ],
 )
@@ -78,6 +108,14 @@ def test_a_teacher_of_arithmetic_is_idle_on_other_data(load: Load) -> None:
 def test_clipping_matters_to_one_update_a_step_when_rollouts_are_replayed(load: Load) -> None:
     train = "clip: 0.1, minibatches: 1"
     assert load(SPEC.format(**{**PLAIN, "train": train, "arms": "a: {replay: {}}"})).warnings == ()
+
+
+def test_an_age_limit_of_an_axis_is_warned_about_once_and_there(load: Load) -> None:
+    text = SPEC.format(**{**PLAIN, "arms": "a: {replay: {short: shrink, fresh: 0.25}}"})
+    (warning,) = load(text + "axes: {replay.max_age: [2, 3, 1]}\n").warnings
+    assert "axes.replay.max_age: warning: 2 steps make 16 groups, a step replays 24: batches are smaller" in warning
+    assert load(text + "axes: {replay.max_age: [3, 4]}\n").warnings == ()
+    assert load(text.replace("fresh", "max_age: 100, fresh") + "budget: {tokens: 100}\n").warnings == ()
 
 
 def test_a_budget_decides_how_many_steps_there_are(load: Load) -> None:

@@ -58,12 +58,13 @@ def test_truncating_drops_later_steps_of_every_stepped_file_and_nothing_of_what_
         journal.log(step, {"x": step})
         journal.record_step(step, chosen=["a"], fresh=["a"], pass_rate=np.array([0.5]))
         journal.record_evaluation(step, "test", temperature=1.0, samples=4, passes={"p": 2})
+        journal.record_predictions(step, ids=["q"], predicted=np.array([0.5]), measured=[1.0], samples=4)
         journal.spent(step, "rollout", {"generated_tokens": 10})
     with (tmp_path / "spent.jsonl").open("ab") as file:
         file.write(b'{"torn')
     before = (tmp_path / "metrics.jsonl").read_bytes()
     journal.truncate(1)
-    for name in ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl"):
+    for name in ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jsonl"):
         assert [row["step"] for row in read_jsonl(tmp_path / name)] == [0, 1]
     assert before.startswith((tmp_path / "metrics.jsonl").read_bytes()), "rows that stay are unchanged"
     assert len(read_jsonl(tmp_path / "spent.jsonl")) == 4

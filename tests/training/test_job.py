@@ -260,7 +260,8 @@ ONLINE = {
 @pytest.mark.parametrize("name", ONLINE)
 def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(name: str, tmp_path: Path, shared: Path) -> None:
     train = cell().train.model_copy(update={"steps": 12})
-    study = cell(train=train, replay=ReplaySpec(fresh=0.5, capacity=8), **ONLINE[name])
+    evaluate = cell().evaluate.model_copy(update={"predictor_questions": 8})
+    study = cell(train=train, evaluate=evaluate, replay=ReplaySpec(fresh=0.5, capacity=8), **ONLINE[name])
     run_job(study, "whole", tmp_path / "runs/whole", shared)
 
     command = [sys.executable, "-c", JOB, study.model_dump_json(), "killed", str(tmp_path / "runs"), str(shared)]
@@ -280,12 +281,15 @@ def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(name: str, t
     run_job(study, "killed", tmp_path / "runs/killed", shared)
     assert journal.finished
     assert metrics_of(tmp_path / "runs/killed") == metrics_of(tmp_path / "runs/whole")
-    for name in ("steps.jsonl", "evaluations.jsonl"):
+    for file in ("steps.jsonl", "evaluations.jsonl", "predictions.jsonl"):
         rows = [
-            [{k: v for k, v in row.items() if k != "time"} for row in Journal(tmp_path / "runs" / run).read_jsonl(name)]
+            [{k: v for k, v in row.items() if k != "time"} for row in Journal(tmp_path / "runs" / run).read_jsonl(file)]
             for run in ("whole", "killed")
         ]
         assert rows[0] == rows[1]
+    assert [row["step"] for row in rows[0]] == ([] if name == "dynamic" else [2, 4, 6, 8, 10, 12])
+    shown = [Journal(tmp_path / "runs" / run).read_json("attention.json") for run in ("whole", "killed")]
+    assert shown[0] == shown[1] and (shown[0] is None) == (name == "dynamic")
     weights = [(tmp_path / "runs" / run / "policy/model.safetensors").read_bytes() for run in ("whole", "killed")]
     assert weights[0] == weights[1]
     useful = json.loads((tmp_path / "runs/whole/ledger.json").read_text())

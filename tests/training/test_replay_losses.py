@@ -1,4 +1,4 @@
-"""The three replay corrections through TRL's stock loss, against the formulas written out."""
+"""The three replay corrections through TRL's stock loss on the real call path, against the formulas written out."""
 
 from __future__ import annotations
 
@@ -8,114 +8,94 @@ import pytest
 import torch
 
 from repro.replay.buffer import Group
-from repro.spec.schema import ReplaySpec
+from repro.selection.uniform import uniform
+from repro.spec.replays import ReplaySpec
 from repro.training import merge
 
+from .brute_force import Update, gradient, recorded_run
 from .conftest import TRAIN
 
-
-def fresh_and_replayed(trainer: Any) -> tuple[dict[str, Any], dict[str, Any], torch.Tensor]:
-    """A fresh batch, replayed rows whose behaviour policy is far off, and pi_old of those rows."""
-    trainer.model.train()
-    trainer.current_gradient_accumulation_steps = 1
-    output = trainer._generate_and_score_completions([{"prompt": ""}] * 16)
-    groups = trainer._groups(output, [0, 1, 2, 3], [(0.0, 1.0, 0.0, 1.0)] * 4, step=1)
-    torch.manual_seed(5)
-    stale = [
-        Group(
-            question=g.question,
-            prompt_ids=g.prompt_ids,
-            completion_ids=g.completion_ids,
-            rewards=g.rewards,
-            advantages=torch.randn(4).numpy(),
-            behaviour_logps=[row + 0.4 * torch.randn(len(row)).numpy() for row in g.behaviour_logps],
-            step=1,
-        )
-        for g in groups[:2]
-    ]
-    rows = merge.group_tensors(stale, trainer.processing_class.pad_token_id, 0, 0)
-    # pi_old is a little off pi_theta, as it is after the first update of a step
-    old = trainer._logps(rows) + 0.2 * torch.randn(rows["completion_ids"].shape)
-    return output, rows, old
+FAST = TRAIN.model_copy(update={"learning_rate": 0.01, "temperature": 0.8})
 
 
-def written_out(correction: str, logps: torch.Tensor, rows: dict[str, Any], old: torch.Tensor) -> torch.Tensor:
-    """Per-token loss of the replayed rows, from the definitions (DOTS + RR, replay loss; eps 0.2)."""
-    advantage = rows["advantages"].unsqueeze(1)
-    if correction == "paper":
-        ratio = (logps - rows["behaviour_logps"]).exp()
-        low, high = torch.full_like(ratio, 0.8), torch.full_like(ratio, 1.2)
-    elif correction == "proximal":
-        ratio = (logps - rows["behaviour_logps"]).exp()
-        centre = (old - rows["behaviour_logps"]).exp()
-        low, high = 0.8 * centre, 1.2 * centre
-    else:
-        ratio = (logps - old).exp()
-        low, high = torch.full_like(ratio, 0.8), torch.full_like(ratio, 1.2)
-    clipped = torch.maximum(torch.minimum(ratio, high), low)
-    return -torch.minimum(ratio * advantage, clipped * advantage)
+def gap(update: Update, correction: str, train: Any) -> float:
+    """Largest difference between the gradient of a real update and the one written out."""
+    expected, _ = gradient(update, correction, train)
+    return max(float((a.double() - b).abs().max()) for a, b in zip(update.gradient, expected, strict=True))
 
 
 @pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo"])
 @pytest.mark.parametrize("correction", ["paper", "proximal", "none"])
-def test_the_gradient_of_replayed_rows_equals_the_formula(make_trainer: Any, correction: Any, loss: str) -> None:
-    trainer = make_trainer(train=TRAIN.model_copy(update={"loss": loss}))
-    _, rows, old = fresh_and_replayed(trainer)
+def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
+    make_trainer: Any, data: Any, monkeypatch: Any, correction: Any, loss: str
+) -> None:
+    """Before the first update of a step and after it, fresh and replayed rows of ragged lengths in one minibatch.
+
+    Six questions only, so that the same question is both fresh and replayed and must not be taken for one group.
+    """
+    train = FAST.model_copy(update={"loss": loss, "steps": 4})
+    ids = [problem.id for problem in data.train[:6]]
+    trainer = make_trainer(train=train, replay=ReplaySpec(capacity=12, correction=correction), selector=uniform(ids, 1))
+    updates = recorded_run(trainer, monkeypatch)
+    assert [(u.step, u.position) for u in updates] == [(step, position) for step in range(1, 5) for position in (0, 1)]
+    clipped = 0.0
+    for update in updates:
+        expected, facts = gradient(update, correction, train)
+        assert max(float(g.abs().max()) for g in expected) > 1e-3
+        for ours, theirs in zip(update.gradient, expected, strict=True):
+            torch.testing.assert_close(ours.double(), theirs, rtol=0, atol=1e-6)
+        if update.step > 1:
+            assert {row.replayed for row in update.rows} == {True, False}
+            assert len({len(row.completion) for row in update.rows}) > 1
+            assert facts["replayed_ratio"] > 0.2
+            assert facts["fresh_ratio"] < 1e-9 if update.position == 0 else facts["fresh_ratio"] > 0.02
+            clipped += facts["clipped"]
+    assert clipped > 5
+    assert any(set(record.fresh) & set(record.replayed) for record in trainer.records)
+    for other in {"paper", "proximal", "none"} - {correction}:
+        assert gap(updates[-1], other, train) > 1e-4, "the formulas differ where they are compared"
+
+
+@pytest.mark.parametrize(("correction", "slope"), [("paper", 0.0), ("proximal", -1.5), ("none", -1.0)])
+def test_a_stale_token_trains_by_its_correction(make_trainer: Any, correction: Any, slope: float) -> None:
+    """r_old = 1.5, A = +1, pi_theta = pi_old: through TRL's loss on a token of the real policy, d loss / d log-prob."""
+    trainer = make_trainer(train=TRAIN.model_copy(update={"loss": "bnpo"}))
+    trainer.model.train()
+    trainer.current_gradient_accumulation_steps = 1
+    output = trainer._generate_and_score_completions([{"prompt": ""}] * 16)
+    (group, *_) = merge.fresh_groups(output, [0, 1, 2, 3], [(0.0, 1.0, 0.0, 1.0)] * 4, step=1)
+    logp = output["old_per_token_logps"][:1, :1].numpy()  # (1, 1)
+    stale = Group(
+        0, group.prompt_ids, [group.completion_ids[0][:1]], [1.0], [1.0], logp - torch.tensor(1.5).log().item(), 1
+    )
+    rows = merge.group_tensors([stale], trainer.processing_class.pad_token_id, 0, 0)
+    old = trainer._logps(rows)
     logps, advantages = merge.corrected(rows, old, correction)
-    mask = rows["completion_mask"].float()
-    minibatch = {
-        **{key: rows[key] for key in ("prompt_ids", "prompt_mask", "completion_ids", "completion_mask")},
-        "advantages": advantages,
-        "old_per_token_logps": logps,
-        "num_items_in_batch": mask.sum() * trainer.args.steps_per_generation,
-    }
-    trainer.model.zero_grad()
-    trainer._compute_loss(trainer.model, minibatch).backward()
-    ours = [p.grad.clone() for p in trainer.model.parameters()]
+    leaves: list[torch.Tensor] = []
+    original = trainer._get_per_token_logps_and_entropies
 
-    ids = torch.cat([rows["prompt_ids"], rows["completion_ids"]], 1)
-    attention = torch.cat([rows["prompt_mask"], rows["completion_mask"]], 1)
-    trainer.model.zero_grad()
-    logits = trainer.model(input_ids=ids, attention_mask=attention).logits / trainer.temperature
-    width = rows["completion_ids"].shape[1]
-    predicted = logits[:, -width - 1 : -1].log_softmax(-1)
-    now = predicted.gather(2, rows["completion_ids"].unsqueeze(2)).squeeze(2)
-    per_token = written_out(correction, now, rows, old)
-    if loss == "grpo":
-        expected = ((per_token * mask).sum(1) / mask.sum(1)).mean()
-    elif loss == "dr_grpo":
-        expected = (per_token * mask).sum() / (len(mask) * trainer.max_completion_length)
-    else:  # bnpo over this minibatch; dapo over its share of the generation batch, the same number here
-        expected = (per_token * mask).sum() / mask.sum()
-    expected.backward()
-    assert max(float(g.abs().max()) for g in ours) > 1e-3
-    for parameter, gradient in zip(trainer.model.parameters(), ours, strict=True):
-        torch.testing.assert_close(gradient, parameter.grad, rtol=0, atol=2e-6)
+    def watched(*arguments: Any, **options: Any) -> Any:
+        found = original(*arguments, **options)
+        found[0].retain_grad()
+        leaves.append(found[0])
+        return found
 
-
-def test_the_corrections_differ_on_stale_tokens() -> None:
-    """r_old = 1.5, A = +1, pi_theta = pi_old: the paper's clip gives no gradient, the code's gives -1.5."""
-    gradients = {}
-    for correction in ("paper", "proximal", "none"):
-        logps = torch.zeros(1, 1, requires_grad=True)
-        rows = {
-            "behaviour_logps": torch.full((1, 1), -torch.log(torch.tensor(1.5)).item()),
-            "advantages": torch.ones(1),
-            "completion_mask": torch.ones(1, 1, dtype=torch.int),
-        }
-        old, advantages = merge.corrected(rows, torch.zeros(1, 1), correction)  # type: ignore[arg-type]
-        advantages = advantages.reshape(1, 1)
-        ratio = (logps - old).exp()
-        (-torch.minimum(ratio * advantages, ratio.clamp(0.8, 1.2) * advantages)).sum().backward()
-        gradients[correction] = logps.grad.item()
-    assert gradients == pytest.approx({"paper": 0.0, "proximal": -1.5, "none": -1.0})
+    trainer._get_per_token_logps_and_entropies = watched
+    joined = {**rows, "advantages": advantages, "old_per_token_logps": logps, "num_items_in_batch": torch.tensor(1)}
+    trainer._compute_loss(trainer.model, joined).backward()
+    assert leaves[0].grad is not None and leaves[0].grad.shape == (1, 1)
+    assert leaves[0].grad.item() == pytest.approx(slope, abs=1e-5)
+    ratios = merge.ratio_statistics(rows, old, 0.2)
+    assert ratios == pytest.approx({"ratio_mean": 1.5, "ratio_max": 1.5, "ratio_outside": 1.0}, abs=1e-5)
+    assert merge.ratio_statistics(rows, old, 0.51)["ratio_outside"] == 0
 
 
 def test_replayed_rows_join_whole_and_padded(make_trainer: Any) -> None:
     trainer = make_trainer()
-    output, _, _ = fresh_and_replayed(trainer)
+    trainer.model.train()
+    output = trainer._generate_and_score_completions([{"prompt": ""}] * 16)
     pad = trainer.processing_class.pad_token_id
-    wide = merge.group_tensors(trainer._groups(output, [0], [(0.0, 1.0, 0.0, 1.0)], 1), pad, 40, 30)
+    wide = merge.group_tensors(merge.fresh_groups(output, [0], [(0.0, 1.0, 0.0, 1.0)], 1), pad, 40, 30)
     widened = merge.widen(output, pad, 40, 30)
     joined = merge.join(widened, {**wide, "old_per_token_logps": wide["behaviour_logps"]})
     assert joined["completion_ids"].shape == (20, 30)

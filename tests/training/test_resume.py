@@ -11,7 +11,7 @@ import torch
 
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.build import build_selector
-from repro.spec.schema import ReplaySpec
+from repro.spec.replays import ReplaySpec
 from repro.spec.selections import Difficulty
 from repro.training.trainer import COMPLETE, last_checkpoint
 
@@ -59,9 +59,20 @@ def exact(ledger: Any) -> dict[str, Any]:
     }
 
 
-@pytest.mark.parametrize("where", ["between steps", "inside a step", "in the second epoch"])
+PROXIMAL = ReplaySpec(fresh=0.5, capacity=6, correction="proximal")
+YOUNG = ReplaySpec(capacity=6, draw="prioritised", max_age=2, short="wait", warm_up=1)
+LATE = ReplaySpec(capacity=6, filter="draw", per_question="latest", short="shrink", draw="prioritised")
+PLACES = ("between steps", "inside a step", "in the second epoch")
+
+
 @pytest.mark.parametrize(
-    ("kind", "replay"), [("uniform", None), ("difficulty", ReplaySpec(fresh=0.5, capacity=6, correction="proximal"))]
+    ("where", "kind", "replay"),
+    [
+        *((where, "uniform", None) for where in PLACES),
+        *((where, "difficulty", PROXIMAL) for where in PLACES),
+        ("inside a step", "uniform", YOUNG),
+        ("inside a step", "uniform", LATE),
+    ],
 )
 def test_resumed_equals_uninterrupted(make_trainer: Any, data: Any, where: str, kind: str, replay: Any) -> None:
     whole = make_trainer(train=SIX, replay=replay, folder="whole", selector=selector_for(kind, data))

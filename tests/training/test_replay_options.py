@@ -1,0 +1,109 @@
+"""Replay options in a real run: what each step is made of, what is counted, logged and never changed."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+
+from repro.spec.replays import ReplaySpec
+
+from .conftest import TRAIN, coin
+
+DENSE = TRAIN.model_copy(update={"steps": 5, "skip_zero_advantage": False, "learning_rate": 5e-3})
+
+
+def run(make_trainer: Any, train: Any = DENSE, silent: int = 0, **options: Any) -> tuple[Any, list[int]]:
+    """A finished run, and the completions that the ledger counted in each step.
+
+    In the first `silent` steps no answer is right, so that they leave nothing to replay.
+    """
+    trainer = make_trainer(train=train, replay=ReplaySpec(**{"fresh": 0.5, "capacity": 8, **options}))
+    trainer.verifier = lambda text, gold: trainer.state.global_step >= 2 * silent and coin(text, gold)
+    counted: list[int] = []
+
+    def on_step(record: Any) -> None:
+        trainer.records.append(record)
+        counted.append(trainer.ledger.cost("rollout").completions - sum(counted))
+
+    trainer.on_step = on_step
+    trainer.train()
+    return trainer, counted
+
+
+CASES = {
+    "top_up": ({}, 2, [4, 4, 4, 2, 2], [0, 0, 0, 2, 2]),
+    "wait": ({"short": "wait"}, 2, [4, 4, 4, 2, 2], [0, 0, 0, 2, 2]),
+    "shrink": ({"short": "shrink"}, 2, [2, 2, 2, 2, 2], [0, 0, 0, 2, 2]),
+    "warm_up": ({"warm_up": 3}, 0, [4, 4, 4, 2, 2], [0, 0, 0, 2, 2]),
+    "code": (
+        {"short": "shrink", "warm_up": 2, "filter": "draw", "per_question": "latest", "correction": "proximal"},
+        2,
+        [4, 4, 2, 2, 2],
+        [0, 0, 0, 2, 2],
+    ),
+    "prioritised": ({"draw": "prioritised", "max_age": 1, "short": "wait"}, 0, [4, 2, 2, 2, 2], [0, 2, 2, 2, 2]),
+}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_a_step_is_made_of_what_the_option_says_and_pays_for_its_fresh_rows_only(make_trainer: Any, name: str) -> None:
+    options, silent, fresh, replayed = CASES[name]
+    trainer, counted = run(make_trainer, silent=silent, **options)
+    assert [len(record.fresh) for record in trainer.records] == fresh
+    assert [len(record.replayed) for record in trainer.records] == replayed
+    assert counted == [4 * n for n in fresh], "completions are counted where they are generated"
+    for record, new, old in zip(trainer.records, fresh, replayed, strict=True):
+        found = {key.removeprefix("replay/"): value for key, value in record.metrics.items() if "replay/" in key}
+        assert (found["fresh"], found["reused"]) == (new, old)
+        assert new == 2 + found["warm_up"] + found["topped_up"]
+        assert new + old == 4 - found["shrunk"]
+        assert record.metrics["train/kept_rows"] == 4 * (new + old), "every row of the batch trains, none is dropped"
+
+
+def test_the_rows_of_a_shrunk_batch_divide_by_the_minibatches(make_trainer: Any) -> None:
+    """One group may be replayed beside two fresh ones of three: nine rows for two updates, so it is not."""
+    train = DENSE.model_copy(update={"group_size": 3, "steps": 3})
+    right = iter([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])  # in step 1 one group of two is informative
+    trainer = make_trainer(train=train, replay=ReplaySpec(capacity=8, short="shrink"))
+    trainer.verifier = lambda text, gold: next(right, None) if trainer.step == 0 else coin(text, gold)
+    trainer.train()
+    assert trainer.records[0].rewards == [(1.0, 0.0, 0.0), (0.0, 0.0, 0.0)]
+    assert [(len(r.fresh), len(r.replayed)) for r in trainer.records[:2]] == [(2, 0), (2, 0)]
+    assert trainer.records[1].metrics["replay/size"] >= 1
+    assert trainer.records[1].metrics["replay/shrunk"] == 2
+    assert trainer.records[1].metrics["train/kept_rows"] == 6
+
+
+def test_every_statistic_is_logged_and_finite(make_trainer: Any) -> None:
+    trainer, _ = run(make_trainer, correction="none")
+    found = {
+        key.removeprefix("replay/"): value for key, value in trainer.records[-1].metrics.items() if "replay/" in key
+    }
+    assert set(found) == {
+        *("fresh", "warm_up", "topped_up", "shrunk"),
+        *("size", "filled", "informative", "questions", "unused"),
+        *("reused", "age_mean", "age_max", "uses_mean", "uses_max", "reward", "reward_variance"),
+        *("added", "rejected", "evicted", "expired", "reused_total"),
+        *("ratio_mean", "ratio_max", "ratio_outside"),
+    }
+    assert all(isinstance(value, float) and math.isfinite(value) for value in found.values())
+    assert found["filled"] == found["size"] / 8
+    assert 0 < found["ratio_outside"] < 1
+    assert found["ratio_max"] > max(1.2, found["ratio_mean"])
+
+
+def test_what_a_policy_said_of_its_tokens_never_changes(make_trainer: Any) -> None:
+    trainer = make_trainer(train=DENSE, replay=ReplaySpec(capacity=8, correction="proximal"))
+    add, entered = trainer.buffer.add, {}
+
+    def watched(groups: Any) -> int:
+        entered.update({id(group): (group, [row.tobytes() for row in group.behaviour_logps]) for group in groups})
+        return add(groups)
+
+    trainer.buffer.add = watched
+    trainer.train()
+    assert max(group.uses for group, _ in entered.values()) > 1
+    for group, bits in entered.values():
+        assert [row.tobytes() for row in group.behaviour_logps] == bits
