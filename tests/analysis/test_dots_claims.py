@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from analysis.artefacts import answer_of
 from analysis.claims import Claim, side, verdict
 from analysis.dots_answer import answer
 from analysis.dots_claims import claims, table
@@ -176,7 +177,9 @@ def test_another_store_turns_the_verdicts_around(two: Callable[..., list[Measure
 
 
 def test_the_answer_leads_with_what_is_saved_and_tells_the_numbers(two: Callable[..., list[Measures]]):
-    said = answer(two(headline()))
+    panels = two(headline())
+    said = answer(panels)
+    assert answer_of(["dots_rr.table_1", "dots_rr.claims"], panels) == said, "it leads the report"
     assert said[0].startswith("**To reach GRPO's accuracy, DOTS+RR saves") and said[0].endswith("**")
     assert "selection alone (DOTS) saves steps" in said[0]
     told = " ".join(said)
