@@ -6,6 +6,7 @@ import difflib
 from collections.abc import Callable, Sequence
 
 from analysis import (
+    dots_ablations,
     dots_answer,
     dots_area,
     dots_claims,
@@ -30,6 +31,7 @@ from repro.errors import UserError
 
 ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "dots_rr.claims": dots_claims.table,
+    "dots_rr.ablations": dots_ablations.ablations,
     "dots_rr.table_1": dots_savings.table_1,
     "dots_rr.steps_to_match": dots_savings.steps_to_match,
     "dots_rr.auc": dots_area.auc,

@@ -94,6 +94,7 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
         for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
             record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
             record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
+            record |= {} if math.isinf(claim.ceiling) else {"ceiling": claim.ceiling}
             data.append(record | {"in_favour": clear, "panels": panels})
         if not claim.effects:
             data.append({"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0})

@@ -155,15 +155,19 @@ def _long(panels: Sequence[Measures], others: Sequence[Arm]) -> Claim:
 
 def _deviation(panels: Sequence[Measures], heads: Heads, others: Sequence[Arm]) -> Claim:
     """Theorem 1 puts the best target at 1/2 for advantages that are not divided by the group's deviation."""
-    divided = {arm.role: arm.label for arm in others if arm.differs_in(STD) and arm.role in (GRPO, DOTS)}
-    plain, chosen, plain_std, chosen_std = heads[GRPO], heads[DOTS], divided.get(GRPO), divided.get(DOTS)
+    pairs = {True: dict(heads), False: dict(heads)}  # whether advantages are divided -> part -> arm
+    for arm in others:
+        if arm.differs_in(STD) and arm.role in (GRPO, DOTS):
+            divided = bool(arm.changes[STD].own)
+            pairs[divided][arm.role] = arm.label
+    (plain, chosen), (plain_std, chosen_std) = ((pairs[std][GRPO], pairs[std][DOTS]) for std in (False, True))
     effects: list[Effect | None] = []
     beside: list[Effect | None] = []
-    if plain and chosen and plain_std and chosen_std:
+    if plain and chosen and plain_std and chosen_std and len({plain, chosen, plain_std, chosen_std}) == 4:
         weights = {chosen: 1.0, plain: -1.0, chosen_std: -1.0, plain_std: 1.0}
         name = f"(`{chosen}` − `{plain}`) − (`{chosen_std}` − `{plain_std}`)"
         effects = [weighted_area(panels, weights, "steps", name)]
-        there = [measures for measures in panels if any(s.label == chosen_std for s in measures.panel.series)]
+        there = [m for m in panels if set(weights) <= {series.label for series in m.panel.series}]
         beside = [area(there, chosen, plain, "steps"), area(there, chosen_std, plain_std, "steps")]
     short = "DOTS gains more over GRPO with mean-only advantages than with std (Theorem 1's condition)"
     return Claim("mean_only", short, NOT_COMPARED, 0.0, known(effects), known(beside))

@@ -42,6 +42,7 @@ class Behaviour:
     replays: float = 0.0
     warm_up: int = 0  # first steps without replayed groups
     topped_up: Mapping[int, int] | None = None  # step -> fresh groups in place of replayed ones
+    pearson: float | None = None  # of predictions on uniform questions, at each evaluation
     reused: int = 0  # references that train with their own rollouts, at each refresh
     update_seconds: float = SECONDS / 2
     kept: float = 1.0
@@ -310,6 +311,8 @@ class _Writer:
             mean_tokens=18.0,
         )
         metrics = {"eval/accuracy": sum(passes) / (k * n), "eval/greedy": greedy_accuracy}
+        if self.behaviour.pearson is not None:
+            metrics["eval/predictor_pearson"] = self.behaviour.pearson + self.behaviour.jitter[self.cell.seed]
         self.journal.log(step, metrics | (self._cost() if step == 0 else {}))
 
 
