@@ -6,11 +6,15 @@ import difflib
 from collections.abc import Callable, Sequence
 
 from analysis import (
+    dots_answer,
     dots_area,
+    dots_claims,
     dots_cost,
     dots_figures,
     dots_noise,
+    dots_predictor,
     dots_savings,
+    dots_theorem,
     ufo_ablations,
     ufo_bins,
     ufo_claims,
@@ -25,6 +29,7 @@ from analysis.tables import Table
 from repro.errors import UserError
 
 ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
+    "dots_rr.claims": dots_claims.table,
     "dots_rr.table_1": dots_savings.table_1,
     "dots_rr.steps_to_match": dots_savings.steps_to_match,
     "dots_rr.auc": dots_area.auc,
@@ -39,6 +44,11 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "dots_rr.figure_9": dots_figures.figure_9,
     "dots_rr.figure_10": dots_figures.figure_10,
     "dots_rr.table_7": dots_noise.table_7,
+    "dots_rr.table_2": dots_predictor.table_2,
+    "dots_rr.table_3": dots_predictor.table_3,
+    "dots_rr.table_8": dots_predictor.table_8,
+    "dots_rr.calibration": dots_predictor.calibration,
+    "dots_rr.theorem_1": dots_theorem.theorem_1,
     "ufo_rl.figure_1": ufo_bins.figure_1,
     "ufo_rl.table_1": ufo_pool.table_1,
     "ufo_rl.table_2": ufo_scores.table_2,
@@ -51,7 +61,10 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "ufo_rl.ablations": ufo_ablations.ablations,
 }
 
-ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {"ufo_rl.claims": ufo_claims.answer}
+ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {
+    "dots_rr.claims": dots_answer.answer,
+    "ufo_rl.claims": ufo_claims.answer,
+}
 """Artefacts whose sentences answer the question of the study, and so lead its report."""
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from analysis.effects import Effect
+from analysis.effects import Effect, Unit
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import MINUS, NOTHING, sentence
@@ -36,6 +36,7 @@ class Claim:
     effects: tuple[Effect, ...]
     beside: tuple[Effect, ...] = ()
     ceiling: float = field(default=math.inf, kw_only=True)
+    unit: Unit = field(default="points", kw_only=True)  # of the bars, where no effect tells
 
     @property
     def verdict(self) -> str:
@@ -101,7 +102,7 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
 
 def rule(claim: Claim) -> str:
     """What makes a claim hold: `above 0 points`, `above 1×`, `below 2 %`, `between −2 and 2 points`."""
-    unit = claim.effects[0].unit if claim.effects else "ratio" if claim.bar == 1 else "points"
+    unit = claim.effects[0].unit if claim.effects else "ratio" if claim.bar == 1 else claim.unit
     scale, ending = {"points": (100, " points"), "percent": (100, " %"), "ratio": (1, "×")}.get(unit, (1, ""))
     bar, ceiling = (f"{scale * bar:.3g}".replace("-", MINUS) for bar in (claim.bar, claim.ceiling))
     if math.isinf(claim.ceiling):
@@ -132,7 +133,7 @@ def told(found: Sequence[Claim]) -> str:
 def _short(claim: Claim) -> list[str]:
     effects = list(claim.effects)
     if len(effects) > 2:
-        effects = [min(effects, key=lambda effect: effect.pooled.value)]
+        effects = [min(effects, key=lambda e: min(e.pooled.value - claim.bar, claim.ceiling - e.pooled.value))]
     named = len(claim.effects) > 1
     return [f"{effect.name} {effect.text()}" if named else effect.text() for effect in effects]
 

@@ -9,9 +9,9 @@ from analysis.claims import MARGIN, NOT_COMPARED, UNREAD, Claim, claims_table, k
 from analysis.dots_arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms
 from analysis.dots_cost import PAPER_VOLUME, TOLERANCE
 from analysis.dots_effects import AXES, area, per_step, speedup, time_error, volume_error
-from analysis.dots_further import REUSE, Heads, further, label_of, members
+from analysis.dots_further import AT_END, REUSE, Heads, further, label_of, members
 from analysis.dots_split import split, split_table
-from analysis.effects import difference, effective, finals, ratio
+from analysis.effects import difference, effective, finals, named, ratio
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
@@ -90,7 +90,7 @@ def _replay(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
             "RR alone costs no accuracy at equal steps",
             NOT_COMPARED,
             -MARGIN,
-            known([difference(panels, rr, grpo, finals)]),
+            known([named(difference(panels, rr, grpo, finals), AT_END)]),
             known([area(panels, rr, grpo, "steps")]),
         ),
     ]
@@ -102,7 +102,7 @@ def _leads(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
     for axis in AXES:
         beside = [area(panels, heads[part], grpo, axis) for part in (DOTS, RR)]
         if axis == "steps":
-            beside.append(difference(panels, heads[DOTS_RR], grpo, finals))
+            beside.append(named(difference(panels, heads[DOTS_RR], grpo, finals), AT_END))
         told = known([area(panels, heads[DOTS_RR], grpo, axis)])
         out.append(
             Claim(
@@ -124,6 +124,7 @@ def _cost_model(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
             -math.inf,
             known([volume_error(panels)]),
             ceiling=TOLERANCE,
+            unit="percent",
         ),
         Claim(
             "step_time",
@@ -156,7 +157,7 @@ def _saved_published(axis: str) -> str:
     metric = "steps_saved_percent" if axis == "steps" else "total_time_saved_percent"
     values = published_table("dots_rr", "table_1").query("metric == @metric")["value"]
     least, most = (number(100 / (100 - value), 2) for value in (values.min(), values.max()))
-    return f"{' to '.join(_range(metric))} % saved: {least} to {most}×"
+    return f"{' to '.join(_range(metric))} % saved, {least} to {most}×"
 
 
 # ---------------------------------------------------------------- table

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.dots_arms import DOTS, DOTS_RR, GRPO, RR, Arms, find, role
+from analysis.dots_arms import DOTS, DOTS_RR, RR, Arms, find, role
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import SPEND, Run, Series
@@ -77,19 +77,21 @@ class Counted:
     """Completions of one run as the ledger has them, probes and rollouts together, `group_size` of them a group.
 
     The formula describes the steps after the warm-up, in whole windows of mu steps: `steps` of them made `completions`,
-    `topped_up` of these for fresh groups that stood in for replayed ones. NaN where the buffer never filled.
+    `topped_up` of these for fresh groups that stood in for replayed ones; `reused` more were not made, because
+    references trained with the completions that measured them. NaN where the buffer never filled.
     """
 
     warm_up: int
     steps: int
     completions: float
     topped_up: float
+    reused: float
     whole: float  # completions per step over the whole run
 
     @property
     def per_step(self) -> float:
-        """Completions per step, top-ups left out."""
-        return (self.completions - self.topped_up) / self.steps if self.steps else math.nan
+        """Completions per step without top-ups, and as if references had not trained."""
+        return (self.completions - self.topped_up + self.reused) / self.steps if self.steps else math.nan
 
 
 def count(run: Run, series: Series) -> Counted | None:
@@ -108,10 +110,14 @@ def count(run: Run, series: Series) -> Counted | None:
     before = min(filled) - 1 if filled else last
     warm_up = -(-before // every) * every  # a refresh pays for a whole window
     steps = max(0, (last - warm_up) // every * every)
-    inside = (made.index > warm_up) & (made.index <= warm_up + steps)
     size = series.cell["train"]["group_size"]
-    beyond = topped[(topped.index > warm_up) & (topped.index <= warm_up + steps)].sum() * size
-    return Counted(warm_up, steps, float(made[inside].sum()), float(beyond), float(total.iloc[-1]) / last)
+    reused = run.metric("select/reused") if series.selection.get("reuse_references") else pd.Series(dtype=float)
+
+    def inside(values: pd.Series) -> float:
+        return float(values[(values.index > warm_up) & (values.index <= warm_up + steps)].sum())
+
+    apart = [inside(groups) * size for groups in (topped, reused)]
+    return Counted(warm_up, steps, inside(made), *apart, whole=float(total.iloc[-1]) / last)
 
 
 def counts(series: Series) -> dict[int, Counted]:
@@ -145,14 +151,15 @@ def cost_model(panels: Sequence[Measures]) -> list[Table | Picture]:
     if not rows:
         return []
     header = ["model, data", "arm", "δ", "K / (μ B)", "formula", "ledger", "worst error, %", f"≤ {100 * TOLERANCE:g} %"]
-    header += ["warm-up, steps", "topped up, groups", "ledger, whole run"]
+    header += ["warm-up, steps", "topped up, groups", "reused, groups", "ledger, whole run"]
     passed = sum(record["within"] for record in data)
     caption = (
         "Completions per step (probes and rollouts, counted where they are generated) ÷ GRPO's. Formula: δ + K / (μ "
         "B). Ledger: mean over seeds after the warm-up, the steps until the buffer first held enough groups, and "
-        "without fresh groups that later topped up a short buffer; both stand apart, as means per run, and the last "
-        "column includes them. Worst error: of any seed. Arms that the formula does not describe (dynamic sampling, "
-        f"references that train with their own rollouts) are left out. Within {100 * TOLERANCE:g} %: {passed} of "
+        "without fresh groups that later topped up a short buffer, and as if references that trained with the "
+        "completions which measured them had been rolled out again; all three stand apart, as means per run, and the "
+        "last column is what was spent. Worst error: of any seed. Arms that the formula does not describe (filters, "
+        f"dynamic sampling) are left out. Within {100 * TOLERANCE:g} %: {passed} of "
         f"{len(data)}. Published: formula {PAPER_VOLUME}, no count."
     )
     title = "DOTS + RR, cost model: rollouts"
@@ -172,9 +179,8 @@ def cost_model(panels: Sequence[Measures]) -> list[Table | Picture]:
 
 
 def described(series: Series) -> bool:
-    """Whether the formula describes an arm: selection by difficulty or replay, no rollout used twice."""
-    known = role(series) in (DOTS, RR, DOTS_RR) and role(series) != GRPO
-    return known and not series.selection.get("reuse_references", False)
+    """Whether the formula describes an arm: selection by difficulty, replay or both."""
+    return role(series) in (DOTS, RR, DOTS_RR)
 
 
 def _volume_row(
@@ -190,11 +196,13 @@ def _volume_row(
     size = series.cell["train"]["group_size"]
     record["warm_up_steps"] = float(np.mean([one.warm_up for one in found.values()]))
     record["topped_up_groups"] = float(np.mean([one.topped_up / size for one in found.values()]))
+    record["reused_groups"] = float(np.mean([one.reused / size for one in found.values()]))
     record["whole_run"] = float(np.mean([one.whole for one in found.values()])) / plain
     row = [measures.panel.title, f"`{series.label}`", number(record["delta"], 2)]
     row += [number(record[name], 3) for name in ("references_per_step", "formula", "ledger")]
     verdict = NOTHING if math.isnan(worst) else "yes" if record["within"] else "no"
-    row += [number(100 * worst, 2), verdict, number(record["warm_up_steps"]), number(record["topped_up_groups"])]
+    row += [number(100 * worst, 2), verdict, number(record["warm_up_steps"])]
+    row += [number(record["topped_up_groups"]), number(record["reused_groups"])]
     return [*row, number(record["whole_run"], 3)], record
 
 

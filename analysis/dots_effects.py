@@ -88,7 +88,7 @@ def area(panels: Sequence[Measures], ours: str | None, theirs: str | None, axis:
     """Mean accuracy over training of ours - theirs, up to where the shorter of the two ends."""
     if ours is None or theirs is None:
         return None
-    return weighted_area(panels, {ours: 1.0, theirs: -1.0}, axis, f"`{ours}` − `{theirs}`")
+    return weighted_area(panels, {ours: 1.0, theirs: -1.0}, axis, f"`{ours}` − `{theirs}` over training")
 
 
 def weighted_area(panels: Sequence[Measures], weights: Mapping[str, float], axis: str, name: str) -> Effect | None:

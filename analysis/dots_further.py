@@ -7,13 +7,15 @@ from collections.abc import Sequence
 from analysis.claims import MARGIN, NOT_COMPARED, UNREAD, Claim, known
 from analysis.dots_arms import CURRICULUM, DOTS, DOTS_RR, GRPO, OTHERS, RR, STEPS, Arm, Arms
 from analysis.dots_effects import area, correlation, per_step, weighted_area
-from analysis.effects import Effect, difference, finals, ratio
+from analysis.effects import Effect, difference, finals, named, ratio
 from analysis.measures import Measures
 from analysis.published import published_table
 from analysis.text import number
 
 PEARSON_BAR = 0.7
 """Least correlation that a trained predictor is published with."""
+
+AT_END = " at the end"
 
 Heads = dict[str, str | None]
 """Part -> label of its headline arm."""
@@ -57,13 +59,21 @@ def _predictor(panels: Sequence[Measures], dots: str | None, others: Sequence[Ar
     gained = f"{number(published['table_2'], 2)} against {number(published['table_8'], 2)}"
     gain = correlation(panels, trained, untrained) if trained and untrained else None
     return [
-        Claim("predictor_gain", "the trained predictor beats the untrained embedding", gained, 0.0, known([gain])),
+        Claim(
+            "predictor_gain",
+            "the trained predictor beats the untrained embedding",
+            gained,
+            0.0,
+            known([gain]),
+            unit="correlation",
+        ),
         Claim(
             "predictor_level",
             f"the trained predictor correlates above {PEARSON_BAR:g} on uniform questions",
             _range_said(published_table("dots_rr", "table_2")["value"].to_list()),
             PEARSON_BAR,
             known([correlation(panels, trained) if trained else None]),
+            unit="correlation",
         ),
     ]
 
@@ -101,7 +111,7 @@ def _variants(panels: Sequence[Measures], arms: Arms, others: Sequence[Arm]) -> 
     return [
         Claim(
             "alpha",
-            f"α = {usual(TARGET, DOTS, DOTS_RR) or '0.5'} is the best of the targets at equal steps",
+            f"a target of α = {usual(TARGET, DOTS, DOTS_RR) or '0.5'} is the best at equal steps",
             NOT_COMPARED,
             0.0,
             against(TARGET),
@@ -128,8 +138,9 @@ def _references(panels: Sequence[Measures], dots: str | None, others: Sequence[A
     effects, beside = [], []
     if other is not None and dots is not None:
         ours, theirs = (other.label, dots) if other.changes[REUSE].own else (dots, other.label)
-        effects = [area(panels, ours, theirs, "steps"), difference(panels, ours, theirs, finals)]
-        beside = [ratio(panels, ours, theirs, per_step(name)) for name in ("completions", None)]
+        effects = [area(panels, ours, theirs, "steps"), named(difference(panels, ours, theirs, finals), AT_END)]
+        spent = {" in completions": "completions", " in time": None}
+        beside = [named(ratio(panels, ours, theirs, per_step(name)), more) for more, name in spent.items()]
     short = f"references that train change accuracy by no more than {number(100 * MARGIN, 0)} points"
     return Claim("references", short, NOT_COMPARED, -MARGIN, known(effects), known(beside), ceiling=MARGIN)
 
@@ -137,8 +148,8 @@ def _references(panels: Sequence[Measures], dots: str | None, others: Sequence[A
 def _long(panels: Sequence[Measures], others: Sequence[Arm]) -> Claim:
     longer = {arm.role: arm.label for arm in others if arm.differs_in(STEPS) and arm.role in (GRPO, DOTS_RR)}
     ours, theirs = longer.get(DOTS_RR), longer.get(GRPO)
-    effects = known([difference(panels, ours, theirs, finals)])
-    beside = known([area(panels, ours, theirs, "steps"), area(panels, ours, theirs, "tokens")])
+    effects = known([named(difference(panels, ours, theirs, finals), AT_END)])
+    beside = known(named(area(panels, ours, theirs, axis), f" at equal {axis}") for axis in ("steps", "tokens"))
     return Claim("long", "DOTS+RR still ends above GRPO after a longer run", UNREAD, 0.0, effects, beside)
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, TypeVar
 
 import numpy as np
@@ -58,6 +58,11 @@ class Effect:
         if len(self.datasets) < 2:
             return ""
         return ", ".join(f"{name} {self.text(interval)}" for name, interval in self.datasets.items())
+
+
+def named(effect: Effect | None, more: str) -> Effect | None:
+    """The same effect with words behind its name: what was measured, where the arms alone do not tell."""
+    return replace(effect, name=effect.name + more) if effect is not None else None
 
 
 # ---------------------------------------------------------------- numbers of runs

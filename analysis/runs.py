@@ -29,6 +29,9 @@ class Run:
     place: Place
     record: RunRecord
     _files: dict[str, Any] = field(default_factory=dict, repr=False, compare=False)
+    _curves: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def identity(self) -> str:
@@ -69,11 +72,19 @@ class Run:
         return sorted(found, key=lambda row: row["step"])
 
     def evaluated_cost(self, name: str, main: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(cost, accuracy) at each evaluation of the main set; `name` is "step" or a `cost/...` metric."""
-        found = self.evaluations(main)
-        steps = [row["step"] for row in found]
-        cost = np.array(steps if name == "step" else [self.cost_at(name, step) for step in steps], float)
-        return cost, np.array([accuracy(row) for row in found])
+        """(cost, accuracy) at each evaluation of the main set, read-only; `name` is "step" or a `cost/...` metric."""
+        if (name, main) not in self._curves:
+            found = self.evaluations(main)
+            cost = np.array([row["step"] for row in found], float)  # (evaluations,)
+            if name != "step":
+                spent = self.metric(name)
+                before = np.searchsorted(spent.index.to_numpy(float), cost, side="right")  # (evaluations,)
+                cost = np.concatenate([[0.0], spent.to_numpy(float)])[before]
+            scores = np.array([accuracy(row) for row in found])  # (evaluations,)
+            for values in (cost, scores):
+                values.flags.writeable = False
+            self._curves[(name, main)] = cost, scores
+        return self._curves[(name, main)]
 
     @cached_property
     def ledger(self) -> dict[str, dict[str, float]]:

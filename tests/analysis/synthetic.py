@@ -42,6 +42,7 @@ class Behaviour:
     replays: float = 0.0
     warm_up: int = 0  # first steps without replayed groups
     topped_up: Mapping[int, int] | None = None  # step -> fresh groups in place of replayed ones
+    reused: int = 0  # references that train with their own rollouts, at each refresh
     update_seconds: float = SECONDS / 2
     kept: float = 1.0
     difficulty: tuple[float, float] = (3.0, 3.0)  # mean true steps of what is chosen, at the first and last step
@@ -247,7 +248,9 @@ class _Writer:
             pass_rate=rates,
             steps_true=[int(self.true[i]) for i in chosen] if behaviour.truth else None,
         )
-        rollouts = fresh * GROUP
+        refresh = cell.selection.method == "difficulty" and (step - 1) % cell.selection.every == 0
+        reused = behaviour.reused if refresh else 0
+        rollouts = (fresh - reused) * GROUP
         half, tokens = SECONDS / 2, rollouts * TOKENS
         self._spend(step, "rollout", generated_tokens=tokens, prompt_tokens=rollouts * 6, completions=rollouts,
                     flops=rollouts * 1e7, seconds=half * fresh / QUESTIONS_PER_STEP)  # fmt: skip
@@ -255,10 +258,12 @@ class _Writer:
                     seconds=behaviour.update_seconds)  # fmt: skip
         if behaviour.probe_tokens:
             self._spend(step, "probe", generated_tokens=behaviour.probe_tokens, flops=1e7, seconds=0.05)
-        if cell.selection.method == "difficulty" and (step - 1) % cell.selection.every == 0:
+        if refresh:
             measured = POOL if cell.selection.predictor == "oracle" else cell.selection.references
             self._spend(step, "probe", completions=measured * GROUP)
         metrics = {"train/zero_variance": zero, "train/effective": 1 - zero, "train/reward": float(rates.mean())}
+        if getattr(cell.selection, "reuse_references", False):
+            metrics["select/reused"] = reused
         if cell.replay is not None:
             planned = step <= cell.replay.warm_up
             metrics |= {

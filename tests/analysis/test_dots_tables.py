@@ -184,6 +184,15 @@ def test_an_agreeing_ledger_passes_with_warm_up_and_top_ups_apart(panels: list[M
     assert {"resample", "fixed", "filter", "alpha", "plain_long"}.isdisjoint(data["arm"])
 
 
+def test_references_that_train_are_counted_as_if_rolled_out_again_and_stand_apart(quick_study: Callable[..., Store]):
+    config = {"selection": {**DOTS["selection"], "reuse_references": True}}
+    arms = {"base": ({}, Behaviour((0.5,) * 4)), "dots": (config, Behaviour((0.5,) * 4, reused=3))}
+    row = table(cost_model([measure(quick_study(arms, seeds=1))]), "cost_model").data.iloc[0]
+    assert row["within"] and row["ledger"] == pytest.approx(row["formula"]) == pytest.approx(1.25)
+    assert row["reused_groups"] == 4 * 3  # four refreshes in eight steps
+    assert row["whole_run"] == pytest.approx(1.25 - 4 * 3 / 64)
+
+
 def test_an_unfinished_window_at_the_end_is_left_out(quick_study: Callable[..., Store]):
     arms = {"base": ({}, Behaviour((0.5,) * 7)), "dots": (DOTS, Behaviour((0.5,) * 7))}
     measures = measure(quick_study(arms, seeds=1, steps=7, every=1))

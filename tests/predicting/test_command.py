@@ -1,4 +1,4 @@
-"""`repro predictor` as a user runs it: labels, training and evaluation of a small study, into files that are read back."""
+"""`repro predictor` as a user runs it: labels, training and evaluation into files that are read back."""
 
 from __future__ import annotations
 
