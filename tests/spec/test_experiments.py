@@ -1,4 +1,4 @@
-"""The shipped studies: each loads without a warning and plans, and what its header says of its cost is so."""
+"""The shipped studies: each loads without a warning, plans and can be reported, and its header tells its cost."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from analysis.artefacts import check_artefacts
 from repro.spec.expand import matrix
 from repro.spec.load import load_spec
 from repro.spec.plan import plan
@@ -24,6 +25,7 @@ def test_every_study_loads_without_a_warning_and_plans(path: Path, tmp_path: Pat
     assert loaded.warnings == ()
     made = plan(loaded.spec, tmp_path)
     assert len(made.rows) == made.count("todo") > 0
+    check_artefacts(loaded.spec.report.artefacts, str(path))
     small = load_spec(path, smoke=True).spec
     assert 0 < len(plan(small, tmp_path).rows) <= len(made.rows)
 
