@@ -116,8 +116,8 @@ def count(run: Run, series: Series) -> Counted | None:
     def inside(values: pd.Series) -> float:
         return float(values[(values.index > warm_up) & (values.index <= warm_up + steps)].sum())
 
-    apart = [inside(groups) * size for groups in (topped, reused)]
-    return Counted(warm_up, steps, inside(made), *apart, whole=float(total.iloc[-1]) / last)
+    whole = float(total.iloc[-1]) / last
+    return Counted(warm_up, steps, inside(made), inside(topped) * size, inside(reused) * size, whole)
 
 
 def counts(series: Series) -> dict[int, Counted]:
