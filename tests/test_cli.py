@@ -17,7 +17,7 @@ from repro.cli import build_parser, main
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "experiments" / "quickstart.yaml"
-COMMANDS = ["run", "plan", "sweep", "report", "score", "status", "why", "validate", "schema", "warm-start"]
+COMMANDS = ["run", "plan", "sweep", "report", "score", "predictor", "status", "why", "validate", "schema", "warm-start"]
 
 
 def repro(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

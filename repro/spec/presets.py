@@ -69,9 +69,16 @@ def _arm(document: Document, arm: str, fields: dict[str, Any], study: Any) -> No
         if own is not None and trained:
             _fill(document, (*place, "predictor", "towers"), preset["towers"], source)
     shared = document.data.get("predictor")
-    if isinstance(shared, dict) and (trained or "predictor" in fields):
+    if isinstance(shared, dict) and (trained or "predictor" in fields or (online and _varied(document.data))):
         own_part = {key: fields[key] for key in ("predictor",) if key in fields}
         fields |= overlay(document, {"predictor": shared}, own_part, (), place)
+
+
+def _varied(data: dict[str, Any]) -> bool:
+    """Whether an axis or a sweep changes what predicts: an arm may then be trained in one place only."""
+    sweep = data.get("sweep")
+    ranges = (data.get("axes"), sweep.get("space") if isinstance(sweep, dict) else None)
+    return any(isinstance(paths, dict) and "selection.predictor" in paths for paths in ranges)
 
 
 def _fill(document: Document, place: FieldPath, values: dict[str, Any], source: FieldPath) -> None:

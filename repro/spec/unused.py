@@ -9,7 +9,7 @@ from repro.spec.datasets import DatasetSpec
 from repro.spec.document import Document, FieldPath, Origin, Problem
 from repro.spec.expand import matrix
 from repro.spec.identity import canonical, result_fields
-from repro.spec.schema import Choice, Spec
+from repro.spec.schema import Spec
 from repro.spec.selections import Difficulty
 
 FILE_FIELDS = (
@@ -104,10 +104,7 @@ def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
 def _predicting(spec: Spec, document: Document) -> Iterator[Problem]:
     """A predictor that nothing asks for, and references of an oracle, where they were written and not inherited."""
     asked = {name for name, arm in spec.arms.items() if getattr(arm.selection, "predictor", None) == "trained"}
-    ranges = [
-        values.choice for values in (spec.sweep.space if spec.sweep else {}).values() if isinstance(values, Choice)
-    ]
-    if any("trained" in values for values in (*spec.axes.values(), *ranges)):
+    if "selection.predictor" in spec.axes or (spec.sweep and "selection.predictor" in spec.sweep.space):
         return
     if spec.predictor is not None and not asked:
         yield _warning(("predictor",), "no arm has a selection with predictor: trained")
