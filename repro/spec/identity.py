@@ -115,7 +115,7 @@ def result_fields(cell: Cell) -> dict[str, Any]:
     Local paths are left out too: their content enters through a digest.
     """
     fields = cell.model_dump(mode="json", include={"train", "evaluate", "selection", "seed"}, exclude_none=True)
-    fields["model"] = _model_fields(cell)
+    fields["model"] = _model_fields(cell.model, cell.dataset)
     fields["dataset"] = _dataset_fields(cell.dataset)
     if cell.replay is not None:
         fields["replay"] = cell.replay.result_fields()
@@ -129,7 +129,7 @@ def result_fields(cell: Cell) -> dict[str, Any]:
     if isinstance(cell.selection, Difficulty):
         fields["selection"] = _difficulty_fields(cell.selection, cell.train.group_size)
         if cell.selection.predictor == "trained" and cell.predictor is not None:
-            fields["predictor"] = cell.predictor.result_fields()
+            fields["predictor"] = _predictor_fields(cell.predictor, cell.dataset)
     if cell.selection.method == "curriculum":
         del fields["selection"]["target" if cell.selection.by == "pass_rate" else "samples"]
     return fields
@@ -145,19 +145,26 @@ def _difficulty_fields(selection: Difficulty, group_size: int) -> dict[str, Any]
     return fields
 
 
-def _model_fields(cell: Cell) -> dict[str, Any]:
-    model = cell.model
+def _predictor_fields(predictor: PredictorSpec, dataset: DatasetSpec) -> dict[str, Any]:
+    if predictor.path is not None:
+        return {"path": True}  # its content enters as a digest
+    fields = predictor.model_dump(mode="json", exclude={"path", "policies", "embedder"})
+    fields["policies"] = [_model_fields(policy, dataset) for policy in predictor.policies]
+    return {**fields, "embedder": _model_fields(predictor.embedding_model, dataset)}
+
+
+def _model_fields(model: ModelSpec, dataset: DatasetSpec) -> dict[str, Any]:
     fields = model.model_dump(mode="json", exclude_none=True, exclude={"name", "path"})
     if model.path is not None:
         fields["local"] = True
     if model.tiny is not None:
         if model.tiny.tokenizer == "characters":
             del fields["tiny"]["vocabulary"]
-        if cell.dataset.arithmetic is None:
+        if dataset.arithmetic is None:
             del fields["tiny"]["warm_start"]["teacher"]
-        if cell.dataset.shuffle is None:
+        if dataset.shuffle is None:
             del fields["tiny"]["warm_start"]["shuffle"]
-        if cell.dataset.variables is None:
+        if dataset.variables is None:
             del fields["tiny"]["warm_start"]["variables"]
         del fields["trust_remote_code"]
         fields.pop("system_prompt", None)  # its tokenizer has no chat template

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
@@ -72,13 +72,3 @@ class PredictorSpec(Strict):
     def embedding_model(self) -> ModelSpec:
         """The model whose hidden states are the embeddings. Only where `policies` are given."""
         return self.embedder or self.policies[0]
-
-    def result_fields(self) -> dict[str, Any]:
-        """What changes the predictor, for the identity of a run; the content of a path enters as a digest."""
-        if self.path is not None:
-            return {"path": True}
-        skip = {"name", "path"}
-        fields = self.model_dump(mode="json", exclude_none=True, exclude={"path", "policies", "embedder"})
-        fields["policies"] = [p.model_dump(mode="json", exclude_none=True, exclude=skip) for p in self.policies]
-        fields["embedder"] = self.embedding_model.model_dump(mode="json", exclude_none=True, exclude=skip)
-        return fields

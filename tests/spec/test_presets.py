@@ -137,3 +137,13 @@ def test_the_predictor_of_the_study_is_part_of_a_runs_identity_only_where_it_is_
         assert result_fields(before[arm]) != result_fields(after[arm])
     renamed = cells({**STUDY, "predictor": {"policies": [{**POLICY, "name": "renamed"}]}})
     assert result_fields(renamed["dots"]) == result_fields(before["dots"])
+
+
+def test_what_a_label_policy_would_be_taught_of_another_task_does_not_enter() -> None:
+    from repro.spec.identity import result_fields
+
+    other = {**POLICY, "tiny": {**POLICY["tiny"], "warm_start": {"shuffle": {"habit": 0.1}}}}
+    before, after = cells(STUDY), cells({**STUDY, "predictor": {"policies": [other]}})
+    assert result_fields(before["dots"]) == result_fields(after["dots"])
+    shuffle = [cells({**STUDY, "dataset": "shuffle", "predictor": {"policies": [p]}})["dots"] for p in (POLICY, other)]
+    assert result_fields(shuffle[0]) != result_fields(shuffle[1])
