@@ -161,6 +161,7 @@ GOLDEN = {
     "curriculum": (cell(selection={"method": "curriculum", "by": "confidence"}), "v1-27489fad1e8e313f"),
     "epochs": (cell(budget={"epochs": 1}), "v1-298979a4dfd016c1"),
     "shuffle": (cell(dataset={"shuffle": {}}), "v1-7719a5ffa5f63908"),
+    "variables": (cell(dataset={"variables": {}}), "v1-d7f55832bbcf86e4"),
 }
 
 
