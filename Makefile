@@ -31,7 +31,7 @@ smoke: environment
 	$(RUN) -m repro run experiments/quickstart.yaml --smoke --report
 
 test: environment
-	@echo "== tests (about 8 minutes on two cores)"
+	@echo "== tests (about 12 minutes on two cores)"
 	$(RUN) -m pytest
 
 lint: environment
