@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from transformers import PreTrainedModel
 
@@ -21,9 +22,10 @@ class FlopCounter:
         """Read the shape off a model. Tied embeddings count once (they are the output projection); untied input
         embeddings are a look-up and do not count."""
         parameters = sum(p.numel() for p in model.parameters())
-        embedding, head = model.get_input_embeddings().weight, model.get_output_embeddings().weight
-        if embedding is not head:
-            parameters -= embedding.numel()  # type: ignore[operator]
+        output: Any = model.get_output_embeddings()  # None for a bare encoder
+        embedding: Any = model.get_input_embeddings().weight
+        if output is None or output.weight is not embedding:
+            parameters -= embedding.numel()
         config = model.config
         return cls(parameters, config.num_hidden_layers, config.hidden_size)
 

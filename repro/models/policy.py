@@ -91,6 +91,23 @@ def load_policy(
     return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost)
 
 
+def load_embedder(
+    model: ModelSpec,
+    dataset: DatasetSpec,
+    data: TaskData,
+    cache: Cache,
+    progress: Callable[[str, float], None] | None = None,
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A transformer and its tokenizer, to embed questions: of a hub id or directory without its head (any `AutoModel`,
+    an encoder too), the embedded policy as it is. Raises UserError as `load_policy`."""
+    if model.tiny is not None:
+        policy = load_policy(model, dataset, data, cache, progress)
+        return policy.model, policy.tokenizer
+    name = model.hub or str(_checked_directory(str(model.path)))
+    with quiet():
+        return _load(model, name, head=False)
+
+
 def load_policy_weights(policy: Policy, directory: Path) -> None:
     """Give a policy the weights of a checkpoint directory."""
     from safetensors.torch import load_model
@@ -123,24 +140,25 @@ def _tiny_directory(
     return cache.directory("warm_start", key, build), spent
 
 
-def _load(spec: ModelSpec, name: str) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _load(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     import torch
-    from transformers import AutoModelForCausalLM, AutoTokenizer
+    from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
+    kind = AutoModelForCausalLM if head else AutoModel
     where = "model.hub" if spec.hub else "model.path"
     options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
     if spec.revision is not None:
         options["revision"] = spec.revision
     try:
         tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        loaded = AutoModelForCausalLM.from_pretrained(name, dtype=getattr(torch, spec.dtype), **options)
+        loaded = kind.from_pretrained(name, dtype=getattr(torch, spec.dtype), **options)
     except (OSError, ValueError) as error:
         first = str(error).strip().splitlines()[0]
         raise UserError(
-            f"{where}: {name!r} did not load: {first}\nExpected a causal language model with its tokenizer; for a hub "
-            f"id check the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
+            f"{where}: {name!r} did not load: {first}\n"
+            f"Expected {'a causal language model' if head else 'a transformer'} with its tokenizer; for a hub id check  the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
         ) from error
-    if tokenizer.eos_token_id is None:
+    if head and tokenizer.eos_token_id is None:
         raise UserError(f"{where}: the tokenizer of {name!r} has no end-of-sequence token, so no completion would end")
     # Some tokenizer classes invent a padding token that the weights know nothing of.
     if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= loaded.config.get_text_config().vocab_size:

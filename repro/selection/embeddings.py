@@ -1,9 +1,9 @@
-"""Frozen question embeddings of the start policy, from which DOTS predicts difficulty."""
+"""Frozen question embeddings of a policy or of any other transformer, from which DOTS predicts difficulty."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -38,24 +38,29 @@ def embed_questions(
     import torch
 
     watch = Stopwatch(model)
-    ids: list[list[int]] = tokenizer(list(questions), add_special_tokens=False)["input_ids"] if questions else []
-    lengths = np.array([len(row) for row in ids], dtype=np.int64)  # (N,)
+    texts: list[list[int]] = tokenizer(list(questions), add_special_tokens=False)["input_ids"] if questions else []
+    lengths = np.array([len(row) for row in texts], dtype=np.int64)  # (N,)
     if (lengths < 1).any():
         raise ValueError(f"question {int(lengths.argmin())} has no tokens: {questions[int(lengths.argmin())]!r}")
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    out = np.zeros((len(ids), model.config.get_text_config().hidden_size), dtype=np.float32)
+    out = np.zeros((len(texts), model.config.get_text_config().hidden_size), dtype=np.float32)
     padded, done = 0, 0
     with frozen(model):
         for batch in length_batches(lengths, token_budget_of(model) if token_budget is None else token_budget):
-            tokens = right_padded([ids[i] for i in batch], pad)  # (rows, longest)
-            states = hidden_states(model, tokens).float()  # (rows, longest, width)
-            size = torch.from_numpy(lengths[batch]).to(states.device)  # (rows,)
-            inside = torch.arange(tokens.shape[1], device=states.device) < size.unsqueeze(1)  # (rows, longest)
+            tokens = right_padded([texts[i] for i in batch], pad)  # (rows, longest)
+            size = torch.from_numpy(lengths[batch]).to(model.device)  # (rows,)
+            inside = torch.arange(tokens.shape[1], device=model.device) < size.unsqueeze(1)  # (rows, longest)
+            if model.get_output_embeddings() is None:  # perhaps an encoder, which would look at the padding
+                bare: Any = model
+                ids = torch.from_numpy(tokens).to(model.device)  # (rows, longest)
+                states = bare(input_ids=ids, attention_mask=inside.long()).last_hidden_state.float()
+            else:
+                states = hidden_states(model, tokens).float()  # (rows, longest, width)
             means = (states * inside.unsqueeze(2)).sum(1) / size.unsqueeze(1)  # (rows, width)
             out[batch] = means.cpu().numpy()
             padded += tokens.size
             done += len(batch)
             if progress is not None:
-                progress(done, len(ids))
+                progress(done, len(texts))
     cost = PassCost(int(lengths.sum()), 0, tuple(lengths.tolist()), padded, watch.seconds())
     return out, cost

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ import numpy as np
 from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.flops import FlopCounter
-from repro.models.policy import Policy, load_policy, policy_digest
+from repro.models.policy import load_embedder, load_policy, policy_digest
 from repro.predictor.fit import fit_predictor
 from repro.predictor.labels import Labels
 from repro.predictor.predictor import DifficultyPredictor
@@ -109,7 +110,8 @@ def _chunk(
 
     def build(folder: Path) -> None:
         say(f"labels of {model.label}: question {start} of {len(pool.problems)}")
-        policy = _load(model, dataset, pool.data, cache, say)
+        with _naming(f"predictor.policies.{spec.policies.index(model)}"):
+            policy = load_policy(model, dataset, pool.data, cache, _percent(say))
         ledger = Ledger()
         sampler = Sampler(
             policy.model, policy.tokenizer, pool.data, model.system_prompt, spec.max_completion_tokens, ledger
@@ -129,8 +131,17 @@ def _chunk(
     return cache.directory("labels", key, build)
 
 
-def _load(model: ModelSpec, dataset: DatasetSpec, data: TaskData, cache: Cache, say: Say) -> Policy:
-    return load_policy(model, dataset, data, cache, lambda message, done: say(f"{message} ({done:.0%})"))
+@contextmanager
+def _naming(field: str) -> Iterator[None]:
+    """What is wrong with a model is told with the field of the predictor that names it."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{field}.{str(error).removeprefix('model.')}") from error
+
+
+def _percent(say: Say) -> Callable[[str, float], None]:
+    return lambda message, done: say(f"{message} ({done:.0%})")
 
 
 def build_predictor(
@@ -179,11 +190,12 @@ def embed(
     model: ModelSpec, questions: Sequence[str], dataset: DatasetSpec, cache: Cache, say: Say
 ) -> tuple[np.ndarray, Cost]:
     """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text, and the cost."""
-    policy = _load(model, dataset, load_dataset(dataset), cache, say)
+    with _naming("predictor.embedder"):
+        embedder, tokenizer = load_embedder(model, dataset, load_dataset(dataset), cache, _percent(say))
     ledger = Ledger()
     with ledger.phase("score"):
-        vectors, cost = embed_questions(policy.model, policy.tokenizer, questions)
-    flops = FlopCounter.of(policy.model).forward(cost.lengths)
+        vectors, cost = embed_questions(embedder, tokenizer, questions)
+    flops = FlopCounter.of(embedder).forward(cost.lengths)
     ledger.add("score", scored_tokens=cost.computed_tokens, flops=flops)
     return vectors, ledger.cost("score")
 

@@ -131,3 +131,15 @@ def test_rates_do_not_depend_on_the_chunks_before_them(cache: Cache, tmp_path: P
     one: Any = make_labels(SPEC, DATASET, cache, quiet)[0]
     other: Any = make_labels(SPEC, DATASET, fresh, quiet)[0]
     assert np.array_equal(one.pass_rates, other.pass_rates)
+
+
+def test_a_model_that_does_not_load_is_told_with_the_predictors_field(cache: Cache, tmp_path: Path) -> None:
+    missing = ModelSpec(name="gone", path=str(tmp_path / "gone"))
+    with pytest.raises(UserError, match=r"predictor\.embedder\.path: .*gone' is not a directory"):
+        predictors.embed(missing, ["1+1?"], DATASET, cache, quiet)
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "gone" / "config.json").write_text("{}")
+    (tmp_path / "gone" / "tokenizer_config.json").write_text("{}")
+    (tmp_path / "gone" / "model.safetensors").write_bytes(b"no weights")
+    with pytest.raises(UserError, match=r"predictor\.policies\.1\.path: .*gone' did not load"):
+        make_labels(SPEC.model_copy(update={"policies": [small(1, "one"), missing]}), DATASET, cache, quiet)
