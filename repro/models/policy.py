@@ -156,7 +156,8 @@ def _load(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedMode
         first = str(error).strip().splitlines()[0]
         raise UserError(
             f"{where}: {name!r} did not load: {first}\n"
-            f"Expected {'a causal language model' if head else 'a transformer'} with its tokenizer; for a hub id check  the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
+            f"Expected {'a causal language model' if head else 'a transformer'} with its tokenizer; for a hub id check "
+            f"the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
         ) from error
     if head and tokenizer.eos_token_id is None:
         raise UserError(f"{where}: the tokenizer of {name!r} has no end-of-sequence token, so no completion would end")
