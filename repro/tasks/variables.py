@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from math import prod
-from typing import overload
+from itertools import product
 
 import numpy as np
 
@@ -119,29 +118,12 @@ def draw_chain(rng: np.random.Generator, steps: int, operations: str = OPERATION
     return _chain([int(n) for n in rng.integers(_radices(steps, operations))], operations)
 
 
-class EveryChain(Sequence[Chain]):
-    """All chains with so many steps, each made when it is asked for: two steps have 21,600."""
-
-    def __init__(self, steps: int, operations: str = OPERATIONS) -> None:
-        self._radices, self._operations = _radices(steps, operations), operations
-
-    def __len__(self) -> int:
-        return prod(self._radices)
-
-    @overload
-    def __getitem__(self, index: int) -> Chain: ...
-
-    @overload
-    def __getitem__(self, index: slice) -> list[Chain]: ...
-
-    def __getitem__(self, index: int | slice) -> Chain | list[Chain]:
-        where = range(len(self))[index]
-        if isinstance(where, range):
-            return [self[i] for i in where]
-        return _chain([int(n) for n in np.unravel_index(where, self._radices)], self._operations)
+def every_chain(steps: int, operations: str = OPERATIONS) -> list[Chain]:
+    """All chains with so many steps."""
+    return [_chain(digits, operations) for digits in product(*map(range, _radices(steps, operations)))]
 
 
-VARIABLES = Supply("variables", OPERATIONS, EASY, 20_260_417, EveryChain, draw_chain, solve)
+VARIABLES = Supply("variables", OPERATIONS, EASY, 20_260_417, every_chain, draw_chain, solve)
 
 
 def make_variables(spec: Variables) -> TaskData:
