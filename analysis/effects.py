@@ -14,7 +14,7 @@ from analysis.runs import Series
 from analysis.statistics import Interval, fixed_mean, pooled_mean, t_interval
 from analysis.text import brackets, number, ratio_point, spread
 from analysis.times import Bounds
-from analysis.ufo_strategies import find
+from analysis.ufo_rl.strategies import find
 
 Unit = Literal["points", "ratio", "correlation", "percent"]
 

@@ -14,8 +14,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from repro.errors import UserError
-from repro.spec.expand import Place, expand_study
 from repro.spec.schema import Spec
+from repro.study.expand import Place, expand_study
 from repro.tracking.read import RunRecord, read_runs
 
 SPEND = ("score", "probe", "rollout", "train")

@@ -14,11 +14,11 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from repro.spec.load import load_spec
-from repro.spec.plan import plan
-from repro.spec.plan_notes import labels_of, short_amount
 from repro.spec.schema import Spec
-from repro.spec.throughput import Throughput, by_hand, read_throughput
+from repro.study.load import load_spec
+from repro.study.plan import plan
+from repro.study.plan_notes import labels_of, short_amount
+from repro.study.throughput import Throughput, by_hand, read_throughput
 
 ROOT = Path(__file__).parents[1]
 STUDIES = sorted(

@@ -38,10 +38,10 @@ from gpu_target import to_target
 from random_policies import SHAPES, random_policy, words_task
 
 from repro.cache import Cache
+from repro.models.model_spec import ModelSpec
 from repro.models.policy import Policy, load_policy
-from repro.spec.datasets import DatasetSpec
-from repro.spec.models import ModelSpec
-from repro.spec.throughput import rates_of
+from repro.study.throughput import rates_of
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tracking.environment import describe_environment
 

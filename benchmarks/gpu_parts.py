@@ -16,7 +16,7 @@ from score_ways import Work, bare_pass
 
 from repro.models.policy import Policy
 from repro.models.sampling import sample
-from repro.selection.confidence import confidence_texts, score_confidence
+from repro.scoring.confidence import confidence_texts, score_confidence
 from repro.tasks.problem import TaskData
 from repro.training.ledger import SPEND, subtract
 

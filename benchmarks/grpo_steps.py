@@ -16,9 +16,9 @@ from repro.cache import Cache
 from repro.models.policy import Policy
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.build import build_selector
-from repro.spec.expand import expand
-from repro.spec.load import parse_spec
 from repro.spec.schema import Cell
+from repro.study.expand import expand
+from repro.study.load import parse_spec
 from repro.tasks.problem import TaskData
 from repro.training.config import grpo_config
 from repro.training.evaluation import Sampler

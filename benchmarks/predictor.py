@@ -22,9 +22,9 @@ os.environ["OMP_NUM_THREADS"] = "1"
 import numpy as np
 import torch
 
-from repro.predictor.predictor import DifficultyPredictor
-from repro.predictor.towers import Towers
-from repro.spec.predictors import TowersSpec
+from repro.difficulty.predictor import DifficultyPredictor
+from repro.difficulty.predictor_spec import TowersSpec
+from repro.difficulty.towers import Towers
 
 EMBEDDING = {128: 96, 896: 1536}
 """Tower width -> embedding width: the tiny policy's, and that of the paper's embedder."""

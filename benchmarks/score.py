@@ -33,11 +33,11 @@ from score_ways import Work
 
 from repro.cache import Cache
 from repro.errors import UserError
+from repro.models.model_spec import ModelSpec
 from repro.models.policy import Policy, load_policy
-from repro.selection.confidence import PromptStyle, confidence_texts
-from repro.spec.datasets import DatasetSpec
-from repro.spec.load import load_spec
-from repro.spec.models import ModelSpec
+from repro.scoring.confidence import PromptStyle, confidence_texts
+from repro.study.load import load_spec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import render_prompt

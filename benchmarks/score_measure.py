@@ -16,8 +16,8 @@ import torch
 from racing import alternate, ratio
 from score_ways import Work, as_released, bare_pass, in_float64, item_by_item, ours, sampled
 
+from repro.scoring.confidence import score_confidence
 from repro.selection.bands import center_of, nearest_to
-from repro.selection.confidence import score_confidence
 from repro.selection.uniform import subset_size
 
 WAYS = ("ours", "a", "b", "c", "d")

@@ -10,10 +10,10 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from repro.models.sampling import Completions, sample
-from repro.selection.confidence import score_confidence
-from repro.selection.passes import frozen, length_batches, right_padded, token_budget_of
-from repro.selection.prefix import shared_states
-from repro.selection.target_logits import target_logits, target_places
+from repro.scoring.confidence import score_confidence
+from repro.scoring.passes import frozen, length_batches, right_padded, token_budget_of
+from repro.scoring.prefix import shared_states
+from repro.scoring.target_logits import target_logits, target_places
 
 RELEASE_BATCH = 8
 

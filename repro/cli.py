@@ -17,7 +17,7 @@ from repro.launch.options import add_launch_options, where
 from repro.scoring.options import add_options as add_score_options
 
 if TYPE_CHECKING:
-    from repro.spec.load import LoadedSpec
+    from repro.study.load import LoadedSpec
 
 EXAMPLES = """
 examples:
@@ -247,7 +247,7 @@ def _say(text: str) -> None:
 
 
 def _load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:
-    from repro.spec.load import load_spec
+    from repro.study.load import load_spec
 
     loaded = options.loaded = load_spec(path or options.spec, options.set, options.smoke)
     for line in (*loaded.warnings, *loaded.notes):
@@ -271,8 +271,8 @@ def _run(options: argparse.Namespace) -> int:
 
 
 def _plan(options: argparse.Namespace) -> int:
-    from repro.spec.plan import plan
-    from repro.spec.throughput import by_hand, read_throughput
+    from repro.study.plan import plan
+    from repro.study.throughput import by_hand, read_throughput
 
     rates = []
     if options.throughput is not None:
@@ -306,7 +306,7 @@ def _report(options: argparse.Namespace) -> int:
 
 
 def _write_report(loaded: LoadedSpec, options: argparse.Namespace) -> None:
-    from analysis.report import write_report
+    from analysis.page.report import write_report
 
     # A smoke run's numbers mean nothing, so its report stays away from the real ones.
     parent = options.runs / "reports" if loaded.smoke else Path("reports")
@@ -323,14 +323,14 @@ def _predictor(options: argparse.Namespace) -> int:
     loaded = _load(options)
     if options.labels is not None and options.action != "train":
         raise UserError(f"--labels: got {str(options.labels)!r} with {options.action}, expected it with train only")
-    from repro.predicting import command
+    from repro.commands import predictor as command
 
     code: int = getattr(command, options.action)(loaded, options)
     return code
 
 
 def _status(options: argparse.Namespace) -> int:
-    from repro.spec.status import status_rows, status_table
+    from repro.study.status import status_rows, status_table
 
     loaded = _load(options) if options.spec is not None else None
     rows = status_rows(options.runs, loaded)
@@ -344,15 +344,15 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _why(options: argparse.Namespace) -> int:
-    from repro.spec.why import why
+    from repro.study.why import why
 
     _say(why(options.target, options.runs, options.set, options.smoke))
     return 0
 
 
 def _validate(options: argparse.Namespace) -> int:
-    from repro.spec.expand import expand
-    from repro.spec.hub_ids import report_online, unpinned, wanted_of
+    from repro.study.expand import expand
+    from repro.study.hub_ids import report_online, unpinned, wanted_of
 
     mistakes, specs = [], []
     for path in options.specs:

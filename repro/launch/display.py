@@ -14,8 +14,8 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
+from repro.files import read_json
 from repro.launch.protocol import Outcome, Task, Watcher
-from repro.tracking.files import read_json
 from repro.tracking.labels import short
 
 SLOW_PHASE = 5.0  # seconds after which a log gets a line for a phase before training

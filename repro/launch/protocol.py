@@ -11,9 +11,9 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
 
+from repro.files import last_lines, read_json
 from repro.launch import worker
 from repro.launch.attendant import GRACE
-from repro.tracking.files import last_lines, read_json
 from repro.tracking.journal import Journal
 
 __all__ = ["GRACE", "End", "Launcher", "Outcome", "Signals", "Task", "Watcher", "failed", "outcome_of", "reason_of"]

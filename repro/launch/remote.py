@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 
 import repro
+from repro.files import dump_json, read_json, write_atomically
 from repro.launch import attendant
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.launch.worker import EXIT_BUSY, EXIT_FAILED, Target
 from repro.tracking.client import resolve_store, sqlite_path
-from repro.tracking.files import dump_json, read_json, write_atomically
 from repro.tracking.journal import run_status
 from repro.tracking.store import DELIVERED_BY_LAUNCHER
 

@@ -14,18 +14,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.errors import UserError
+from repro.files import read_jsonl, write_atomically
 from repro.launch.courier import Courier
 from repro.launch.display import duration, make_display
 from repro.launch.options import Where
 from repro.launch.places import PRELOAD, make_launcher, session
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.worker import Target
-from repro.spec.expand import ExpandedCell, expand_study
-from repro.spec.load import LoadedSpec, resolved_yaml
 from repro.spec.schema import Cell
+from repro.study.expand import ExpandedCell, expand_study
+from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.aggregate import aggregate, t_interval
 from repro.tracking.client import public_address, resolve_store
-from repro.tracking.files import read_jsonl, write_atomically
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.training.split import check_ranks

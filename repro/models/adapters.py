@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.cache import Cache
 from repro.errors import UserError
-from repro.spec.models import LoraSpec
+from repro.models.model_spec import LoraSpec
 
 if TYPE_CHECKING:
     from peft import PeftModel

@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 
-from repro.spec.models import Precision
+from repro.models.model_spec import Precision
 
 
 def compute_in(model: torch.nn.Module, precision: Precision) -> None:

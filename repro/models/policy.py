@@ -13,10 +13,10 @@ from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.adapters import ADAPTER_CONFIG, adapter_base, attach_adapter, is_adapter, merged_adapter
 from repro.models.chat import apply_chat_template, chat_template_text
+from repro.models.model_spec import ModelSpec, Precision, TinyModel
 from repro.models.stand_in import build_stand_in, stand_in_digest
 from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
-from repro.spec.datasets import DatasetSpec
-from repro.spec.models import ModelSpec, Precision, TinyModel
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
 
 if TYPE_CHECKING:

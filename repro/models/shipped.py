@@ -12,12 +12,12 @@ from typing import Any
 
 import numpy as np
 
+from repro.models.model_spec import TinyModel
 from repro.models.policy import CARD_FILE
 from repro.models.warm_start import build_warm_start
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import TinyModel
 from repro.spec.schema import TrainSpec
 from repro.tasks.arithmetic import make_arithmetic
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.problem import Problem, TaskData
 
 COMMAND = "python -m repro warm-start --out DIR"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from repro.models.lessons import lessons
-from repro.spec.models import ShuffleTeacher
+from repro.models.model_spec import ShuffleTeacher
 from repro.tasks.procedural import ANSWER_PREFIX
 from repro.tasks.shuffle import Chain, apply, draw_chain, question_of
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from repro.models.lessons import lessons
-from repro.spec.models import Teacher
+from repro.models.model_spec import Teacher
 from repro.tasks.arithmetic import MODULUS, Expression, apply, draw_expression, question_of
 from repro.tasks.procedural import ANSWER_PREFIX
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from repro.models.lessons import lessons
-from repro.spec.models import VariablesTeacher
+from repro.models.model_spec import VariablesTeacher
 from repro.tasks.procedural import ANSWER_PREFIX
 from repro.tasks.variables import ASKED, EASY, GIVEN, MODULUS, Chain, apply, draw_chain, names_of, question_of
 

@@ -15,12 +15,12 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repro.errors import UserError
+from repro.models.model_spec import TinyModel
 from repro.models.shuffle_teacher import shuffle_lessons
 from repro.models.teacher import arithmetic_lessons
 from repro.models.variables_teacher import variables_lessons
-from repro.spec.datasets import DatasetSpec
-from repro.spec.models import TinyModel
 from repro.tasks import arithmetic, shuffle, variables
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import render_prompt
 

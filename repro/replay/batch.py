@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from repro.spec.replays import ReplaySpec
+from repro.replay.replay_spec import ReplaySpec
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from repro.draws import gumbel_top_k
-from repro.spec.replays import ReplaySpec
+from repro.replay.replay_spec import ReplaySpec
 
 VERSION = 2
 READABLE = (1, 2)

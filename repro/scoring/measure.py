@@ -16,13 +16,13 @@ from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.policy import Policy, load_policy
 from repro.models.sampling import sample
+from repro.scoring.confidence import confidence_texts, score_confidence
 from repro.scoring.output import writing
 from repro.scoring.parts import Parts
+from repro.scoring.passes import PassCost
+from repro.scoring.prefix import shared_length
 from repro.scoring.progress import say, showing
 from repro.scoring.request import Request
-from repro.selection.confidence import confidence_texts, score_confidence
-from repro.selection.passes import PassCost
-from repro.selection.prefix import shared_length
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.verify import MathVerifier

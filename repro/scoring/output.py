@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from repro.errors import UserError
-from repro.tracking.files import dump_json, force_to_disk, read_json, write_atomically
+from repro.files import dump_json, force_to_disk, read_json, write_atomically
 
 Columns = Mapping[str, np.ndarray]
 """Column name -> (N,) values, in the order of the table's columns."""

@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 
 import numpy as np
 
-from repro.tracking.files import dump_json, read_json, write_atomically
+from repro.files import dump_json, read_json, write_atomically
 
 PAUSE = 2.0  # seconds between two parts: what a kill may cost
 KEY_FILE = "key.json"

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from repro.models.model_spec import ModelSpec
 from repro.models.policy import policy_digest
 from repro.scoring.sources import Sources
-from repro.spec.datasets import DatasetSpec
-from repro.spec.models import ModelSpec
-from repro.spec.selections import Band, CenterBand, EndBand, RangeBand, Target
+from repro.selection.selection_spec import Band, CenterBand, EndBand, RangeBand, Target
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import AnswerFormat, Problem
 
 VERSION = 1

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from repro.errors import UserError
-from repro.spec.datasets import PROCEDURAL, DatasetSpec
-from repro.spec.models import ModelSpec
+from repro.models.model_spec import ModelSpec
 from repro.tasks.catalogue import NAMES
+from repro.tasks.dataset_spec import PROCEDURAL, DatasetSpec
 from repro.tasks.datasets import load_dataset, load_questions
 from repro.tasks.problem import AnswerFormat, Problem
 
@@ -98,7 +98,7 @@ def resolve(options: argparse.Namespace) -> Sources:
                 "warm start on these data"
             )
         return Sources(model, dataset)
-    from repro.spec.load import load_spec
+    from repro.study.load import load_spec
 
     study = load_spec(options.spec).spec
     model = _labelled(study.model, options.model, "--model", options.spec)

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from repro.selection.selection_spec import Band, CalibratedBand, CenterBand, EndBand
 from repro.selection.uniform import subset_size
-from repro.spec.selections import Band, CalibratedBand, CenterBand, EndBand
 
 LEVEL = 1e-9  # fitted rates this near the target are the target: means of rollouts carry rounding
 

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from repro.spec.selections import Target
+from repro.selection.selection_spec import Target
 
 if TYPE_CHECKING:
-    from repro.predictor.predictor import DifficultyPredictor
+    from repro.difficulty.predictor import DifficultyPredictor
 
 PromptKind = Literal["perplexity", "entropy"]
 

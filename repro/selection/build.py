@@ -8,9 +8,9 @@ from repro.selection.base import Resources, Selector
 from repro.selection.curriculum import CurriculumSelector
 from repro.selection.difficulty import DifficultySelector
 from repro.selection.dynamic import DynamicSelector
+from repro.selection.selection_spec import Curriculum, Difficulty, Dynamic, RandomSubset, Selection, Uniform
 from repro.selection.subset import Scored, scored_subset
 from repro.selection.uniform import random_subset, uniform
-from repro.spec.selections import Curriculum, Difficulty, Dynamic, RandomSubset, Selection, Uniform
 
 
 def build_selector(

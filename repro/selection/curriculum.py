@@ -10,9 +10,9 @@ import numpy as np
 
 from repro.errors import UserError
 from repro.selection.base import Resources, Selector, check_state, new_generator, pool_digest
+from repro.selection.selection_spec import Confidence, Curriculum, PassRate
 from repro.selection.subset import start_scores
 from repro.selection.uniform import ORDER_STREAM, ShuffledPass
-from repro.spec.selections import Confidence, Curriculum, PassRate
 
 
 class CurriculumSelector(Selector):

@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 
+from repro.difficulty.attention import pearson
+from repro.difficulty.estimators import Estimator, TrainedEstimator, UntrainedEstimator
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
-from repro.selection.attention import pearson
 from repro.selection.base import Attention, Resources, Selector, align, check_state, new_generator, pool_digest
-from repro.selection.estimators import Estimator, TrainedEstimator, UntrainedEstimator
+from repro.selection.selection_spec import Difficulty
 from repro.selection.uniform import DIFFICULTY_STREAM
-from repro.spec.selections import Difficulty
 
 NEAR = 0.1  # half-width of the "near the target" metric
 REUSED_WITHIN = 0.25  # distance from the target up to which a reference trains with its own rollouts

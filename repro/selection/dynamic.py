@@ -7,8 +7,8 @@ from typing import Any
 
 from repro.errors import UserError
 from repro.selection.base import Resources, Selector, check_state, new_generator, pool_digest
+from repro.selection.selection_spec import Dynamic
 from repro.selection.uniform import ORDER_STREAM, ShuffledPass
-from repro.spec.selections import Dynamic
 
 
 class DynamicSelector(Selector):

@@ -10,8 +10,15 @@ import numpy as np
 from repro.errors import UserError
 from repro.selection.bands import band_center, band_indices, calibrated_center, in_range
 from repro.selection.base import Resources, align, new_generator
+from repro.selection.selection_spec import (
+    CalibratedBand,
+    Confidence,
+    PassRate,
+    PromptEntropy,
+    PromptPerplexity,
+    RangeBand,
+)
 from repro.selection.uniform import CALIBRATION_STREAM, SubsetSelector
-from repro.spec.selections import CalibratedBand, Confidence, PassRate, PromptEntropy, PromptPerplexity, RangeBand
 
 Scored = Confidence | PassRate | PromptPerplexity | PromptEntropy
 BATCH_HINT = "lower train.questions_per_step"

@@ -5,10 +5,10 @@ from __future__ import annotations
 import copy
 from typing import Any
 
-from repro.spec.datasets import PROCEDURAL
 from repro.spec.document import Document, FieldPath, Origin, Problem, walk
 from repro.spec.messages import unknown
 from repro.tasks.catalogue import NAMES
+from repro.tasks.dataset_spec import PROCEDURAL
 
 SHORTHANDS: dict[str, dict[str, dict[str, Any]]] = {
     "model": {"tiny": {"tiny": {}}},

@@ -6,10 +6,10 @@ import json
 from functools import lru_cache
 from typing import Any, get_args
 
-from repro.spec.datasets import PROCEDURAL
+from repro.selection.selection_spec import EndBand
 from repro.spec.schema import Spec
-from repro.spec.selections import EndBand
 from repro.tasks.catalogue import NAMES, TestName
+from repro.tasks.dataset_spec import PROCEDURAL
 
 Node = dict[str, Any]
 

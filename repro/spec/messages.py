@@ -9,9 +9,9 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
+from repro.selection.selection_spec import SELECTIONS
 from repro.spec.document import Document, FieldPath, Problem, dotted
 from repro.spec.json_schema import choices, expected, field_names, locate
-from repro.spec.selections import SELECTIONS
 
 METHODS = [name for model in SELECTIONS for name in get_args(model.model_fields["method"].annotation)]
 SCREEN = 20

@@ -6,14 +6,14 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
-from repro.spec.benchmarks import Benchmark, label_problem
-from repro.spec.datasets import DatasetSpec
-from repro.spec.models import ModelSpec, Precision
-from repro.spec.predictors import PredictorSpec
-from repro.spec.replays import ReplaySpec
-from repro.spec.rollouts import RolloutSpec
-from repro.spec.selections import Selection, Uniform
-from repro.spec.strict import Scalar, Seed, Strict
+from repro.difficulty.predictor_spec import PredictorSpec
+from repro.fields import Scalar, Seed, Strict
+from repro.models.model_spec import ModelSpec, Precision
+from repro.models.rollout_spec import RolloutSpec
+from repro.replay.replay_spec import ReplaySpec
+from repro.selection.selection_spec import Selection, Uniform
+from repro.tasks.benchmark_spec import Benchmark, label_problem
+from repro.tasks.dataset_spec import DatasetSpec
 
 # ---------------------------------------------------------------- training and evaluation
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from repro.tracking.files import read_jsonl
+from repro.files import read_jsonl
 
 SERIES = "eval/validation"
 

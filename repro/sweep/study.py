@@ -24,15 +24,15 @@ from repro.launch.options import Where
 from repro.launch.places import PRELOAD, session
 from repro.launch.run import Options, labels_of, run_cells
 from repro.launch.worker import Target
-from repro.spec.datasets import DatasetSpec
-from repro.spec.expand import ExpandedCell, Place, base_fields
-from repro.spec.identity import identity
-from repro.spec.load import LoadedSpec
-from repro.spec.models import ModelSpec
+from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell, Spec
+from repro.study.expand import ExpandedCell, Place, base_fields
+from repro.study.identity import identity
+from repro.study.load import LoadedSpec
 from repro.sweep.objective import objective
 from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, distributions, experiment_name, trial_cells
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.client import digest
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels

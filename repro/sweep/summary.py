@@ -10,9 +10,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from repro.files import dump_json, read_json, write_atomically
 from repro.spec.schema import Spec
 from repro.sweep.trial import arm_name
-from repro.tracking.files import dump_json, read_json, write_atomically
 from repro.tracking.labels import short
 from repro.tracking.trials import TrialRecord
 

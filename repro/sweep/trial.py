@@ -6,11 +6,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from repro.spec.datasets import DatasetSpec
-from repro.spec.expand import ExpandedCell, base_fields, expand_study, with_field
-from repro.spec.load import parse_spec
-from repro.spec.models import ModelSpec
+from repro.models.model_spec import ModelSpec
 from repro.spec.schema import FloatRange, IntRange, Range, Spec
+from repro.study.expand import ExpandedCell, base_fields, expand_study, with_field
+from repro.study.load import parse_spec
+from repro.tasks.dataset_spec import DatasetSpec
 
 
 def arm_name(number: int) -> str:

@@ -10,10 +10,10 @@ from dataclasses import replace
 from typing import Any
 
 from repro.errors import UserError
-from repro.spec.datasets import TEST_SHARE, DatasetSpec
-from repro.tasks.fields import digest, filtered, problems_of, same_question
+from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
 from repro.tasks.overlap import Overlap, find_overlaps
 from repro.tasks.problem import AnswerFormat, Problem, TaskData
+from repro.tasks.rows import digest, filtered, problems_of, same_question
 from repro.tasks.sources import (
     Source,
     evaluation_set,

@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 import numpy as np
 
 from repro.errors import UserError
-from repro.spec.datasets import Procedural
+from repro.tasks.dataset_spec import Procedural
 from repro.tasks.problem import AnswerFormat, Problem, TaskData
 
 HARD_STEPS = (7, 8, 9, 10)

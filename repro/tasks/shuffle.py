@@ -9,7 +9,7 @@ from itertools import permutations, product
 
 import numpy as np
 
-from repro.spec.datasets import Shuffle
+from repro.tasks.dataset_spec import Shuffle
 from repro.tasks.problem import Problem, TaskData
 from repro.tasks.procedural import ANSWER_PREFIX, Supply, make_task
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
-from repro.spec.datasets import DatasetSpec
 from repro.tasks.catalogue import CATALOGUE, Entry, TestName
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.files import Row, check_extension, file_digest, find_path, read_rows, split_files
 from repro.tasks.stand_in import STAND_IN_VERSION, stand_in_rows
 

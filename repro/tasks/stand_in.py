@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from repro.spec.datasets import DatasetSpec, Filter, Interval
 from repro.tasks.catalogue import CATALOGUE
+from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
 from repro.tasks.files import Row
 
 STAND_IN_VERSION = 1

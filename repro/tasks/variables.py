@@ -12,7 +12,7 @@ from itertools import product
 
 import numpy as np
 
-from repro.spec.datasets import Variables
+from repro.tasks.dataset_spec import Variables
 from repro.tasks.problem import Problem, TaskData
 from repro.tasks.procedural import ANSWER_PREFIX, Supply, make_task
 

@@ -28,8 +28,8 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from repro.files import dump_json, force_to_disk, read_json, read_jsonl, write_atomically
 from repro.tracking.environment import describe_environment
-from repro.tracking.files import dump_json, force_to_disk, read_json, read_jsonl, write_atomically
 from repro.tracking.labels import Labels
 
 __all__ = ["Journal", "Status", "read_json", "read_jsonl", "run_lock", "run_status"]

@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
 from repro.errors import UserError
+from repro.files import decode, parse_jsonl
 from repro.tracking.client import away_errors, digest, open_client, public_address, resolve_store, sqlite_path
-from repro.tracking.files import decode, parse_jsonl
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -17,6 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.files import dump_json, read_json, read_jsonl, write_atomically
 from repro.tracking.client import (
     away_errors,
     canonical,
@@ -30,7 +31,6 @@ from repro.tracking.client import (
     resolve_store,
     write_lock,
 )
-from repro.tracking.files import dump_json, read_json, read_jsonl, write_atomically
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 

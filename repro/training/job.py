@@ -13,11 +13,12 @@ from transformers.utils import logging as transformers_logging
 from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.policy import Policy, load_policy, load_policy_weights, save_policy
+from repro.models.vllm_engine import start_engine
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Selector
 from repro.selection.build import build_selector
-from repro.spec.expand import epoch_steps
 from repro.spec.schema import Cell
+from repro.study.expand import epoch_steps
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.verify import undecided
@@ -39,7 +40,6 @@ from repro.training.resources import PolicyResources
 from repro.training.selection_record import selection_record
 from repro.training.split import check_ranks
 from repro.training.trainer import SelectiveGRPOTrainer, StepRecord
-from repro.training.vllm_engine import start_engine
 
 BUDGET_STEPS = 100_000
 """Steps a run with a budget of tokens or seconds may make at most: the budget ends it long before."""

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from scipy.stats import rankdata
 
+from repro.difficulty.attention import pearson
 from repro.errors import UserError
-from repro.selection.attention import pearson
 from repro.selection.base import Attention, Selector
+from repro.selection.selection_spec import Difficulty
 from repro.spec.schema import Cell
-from repro.spec.selections import Difficulty
 from repro.tasks.problem import TaskData
 from repro.tracking.journal import Journal
 from repro.training.evaluation import Sampler

@@ -17,24 +17,24 @@ from typing import Any
 import numpy as np
 
 from repro.cache import Cache
+from repro.difficulty.fit import fit_predictor
+from repro.difficulty.labels import Labels
+from repro.difficulty.predictor import DifficultyPredictor
+from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.models.flops import FlopCounter
+from repro.models.model_spec import ModelSpec
 from repro.models.policy import Policy, load_embedder, load_policy, policy_digest
-from repro.predictor.fit import fit_predictor
-from repro.predictor.labels import Labels
-from repro.predictor.predictor import DifficultyPredictor
-from repro.selection.embeddings import embed_questions
-from repro.spec.datasets import DatasetSpec
-from repro.spec.models import ModelSpec
-from repro.spec.predictors import PredictorSpec
-from repro.spec.rollouts import RolloutSpec
+from repro.models.rollout_spec import RolloutSpec
+from repro.models.vllm_engine import VLLMEngine, start_engine
+from repro.scoring.embeddings import embed_questions
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.problem import Problem, TaskData
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
 from repro.training.randomness import LABEL, derive_seed
 from repro.training.ranks import Ranks
-from repro.training.vllm_engine import VLLMEngine, start_engine
 
 VERSION = 1
 """Enters every cache key here: raise it when the same fields would give other labels or towers."""

@@ -6,8 +6,8 @@ from pathlib import Path
 
 from repro.cache import Cache
 from repro.errors import UserError
+from repro.models.model_spec import ModelSpec
 from repro.models.policy import load_policy, policy_is_built
-from repro.spec.models import ModelSpec
 from repro.spec.schema import Cell
 from repro.tasks.datasets import load_dataset
 from repro.training.predictors import label_pool

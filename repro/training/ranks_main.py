@@ -75,8 +75,8 @@ def read_request(arguments: Sequence[str] | None = None) -> Request:
         what = json.loads(path.read_text())
         cell = Cell.model_validate_json(json.dumps(what["cell"]))
         return Request(cell, what["identity"], path.parent, Path(what["runs_dir"]), locked=True)
-    from repro.spec.expand import expand_study
-    from repro.spec.load import load_spec
+    from repro.study.expand import expand_study
+    from repro.study.load import load_spec
 
     path, _, wanted = options.cell.rpartition(".yaml:")
     arm, _, seed = wanted.partition(":")

@@ -12,15 +12,15 @@ from typing import Any, Literal
 import numpy as np
 
 from repro.cache import Cache
+from repro.difficulty.predictor import DifficultyPredictor
 from repro.models.policy import Policy
-from repro.predictor.predictor import DifficultyPredictor
+from repro.scoring.confidence import Scored, confidence_texts, score_confidence
+from repro.scoring.embeddings import embed_questions
+from repro.scoring.passes import PassCost
+from repro.scoring.prompt_scores import score_prompts
 from repro.selection.base import PromptKind
-from repro.selection.confidence import Scored, confidence_texts, score_confidence
-from repro.selection.embeddings import embed_questions
-from repro.selection.passes import PassCost
-from repro.selection.prompt_scores import score_prompts
+from repro.selection.selection_spec import Target
 from repro.spec.schema import Cell
-from repro.spec.selections import Target
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, render_prompt

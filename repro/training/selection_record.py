@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from repro.selection.base import Selector
+from repro.selection.selection_spec import Confidence, Curriculum
 from repro.spec.schema import Cell
-from repro.spec.selections import Confidence, Curriculum
 from repro.tasks.problem import TaskData
 from repro.training.resources import PolicyResources
 

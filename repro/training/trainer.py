@@ -32,10 +32,11 @@ from trl import GRPOConfig, GRPOTrainer
 
 from repro.models.flops import FlopCounter
 from repro.models.modes import without_dropout
+from repro.models.vllm_engine import VLLMEngine, mismatch, row_seeds
 from repro.replay.batch import Batch, compose
 from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.replay_spec import ReplaySpec
 from repro.selection.base import Observation, Selector
-from repro.spec.replays import ReplaySpec
 from repro.spec.schema import TrainSpec
 from repro.tasks.problem import Problem, Verifier
 from repro.tasks.verify import judge, undecided
@@ -47,7 +48,6 @@ from repro.training.randomness import ROLLOUT, derive_seed
 from repro.training.ranks import Ranks
 from repro.training.record import StepRecord, is_informative, replay_metrics
 from repro.training.skip import keep_informative, rank_factor
-from repro.training.vllm_engine import VLLMEngine, mismatch, row_seeds
 
 
 class SelectiveGRPOTrainer(GRPOTrainer):

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from analysis.measures import Measures
-from analysis.report import write_report
+from analysis.page.report import write_report
 from repro.tracking.client import open_client
 from tests.analysis.synthetic import QUICKSTART, Store, make_study
 

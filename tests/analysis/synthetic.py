@@ -13,10 +13,10 @@ import numpy as np
 import yaml
 
 from analysis.runs import Study, build_study, load_study
-from repro.spec.expand import expand_study
-from repro.spec.load import LoadedSpec, load_spec
+from repro.files import read_jsonl
+from repro.study.expand import expand_study
+from repro.study.load import LoadedSpec, load_spec
 from repro.tracking.aggregate import aggregate
-from repro.tracking.files import read_jsonl
 from repro.tracking.journal import Journal, run_status
 from repro.tracking.labels import Labels
 from repro.tracking.read import RunRecord, Series

@@ -8,14 +8,14 @@ from typing import Any
 import pytest
 
 from analysis.artefacts import ARTEFACTS
-from analysis.dots_cost import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, rollout_share, rollout_volume
-from analysis.dots_figures import figure_4
-from analysis.dots_savings import table_1
+from analysis.dots_rr.cost import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, rollout_share, rollout_volume
+from analysis.dots_rr.figures import figure_4
+from analysis.dots_rr.savings import table_1
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves, published_table
 from analysis.tables import Table
-from analysis.ufo_rl import strategy, table_4, table_5, table_6
+from analysis.ufo_rl.batches import strategy, table_4, table_5, table_6
 from tests.analysis.conftest import ARTEFACTS as ASKED
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.dots_ablations import COLUMNS, ablations
+from analysis.dots_rr.ablations import COLUMNS, ablations
 from analysis.measures import Measures
 from analysis.pictures import Picture, _render
 from analysis.statistics import t_interval

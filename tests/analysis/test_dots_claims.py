@@ -12,10 +12,10 @@ import pytest
 
 from analysis.artefacts import answer_of
 from analysis.claims import Claim, side, verdict
-from analysis.dots_answer import answer
-from analysis.dots_claims import claims, table
-from analysis.dots_effects import pooled_ratio
-from analysis.dots_split import split
+from analysis.dots_rr.answer import answer
+from analysis.dots_rr.claims import claims, table
+from analysis.dots_rr.effects import pooled_ratio
+from analysis.dots_rr.split import split
 from analysis.measures import Measures
 from analysis.statistics import Interval, t_interval
 from analysis.times import Bounds, Ratio

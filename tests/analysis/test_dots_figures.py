@@ -10,9 +10,9 @@ from matplotlib.axes import Axes
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from analysis.dots_arms import CURRICULUM, DOTS, DOTS_RR, GRPO, RR, part_looks
-from analysis.dots_curves import mean_curve
-from analysis.dots_figures import (
+from analysis.dots_rr.arms import CURRICULUM, DOTS, DOTS_RR, GRPO, RR, part_looks
+from analysis.dots_rr.curves import mean_curve
+from analysis.dots_rr.figures import (
     figure_3,
     figure_4,
     figure_5,

@@ -12,7 +12,7 @@ import pytest
 from scipy import stats
 
 from analysis.artefacts import ARTEFACTS
-from analysis.dots_predictor import calibration, checked, quality, table_2, table_3, table_8
+from analysis.dots_rr.predictor import calibration, checked, quality, table_2, table_3, table_8
 from analysis.measures import Measures
 from analysis.pictures import Picture, _render
 from analysis.published import published_table

@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.dots_area import auc, mean_height
-from analysis.dots_cost import cost_model, count, references_per_step, rollout_volume
-from analysis.dots_noise import deviation, last_rates, standard_error, table_7
-from analysis.dots_savings import saved, steps_to_match, table_1
+from analysis.dots_rr.area import auc, mean_height
+from analysis.dots_rr.cost import cost_model, count, references_per_step, rollout_volume
+from analysis.dots_rr.noise import deviation, last_rates, standard_error, table_7
+from analysis.dots_rr.savings import saved, steps_to_match, table_1
 from analysis.measures import Measures
 from analysis.tables import Table
 from analysis.times import Bounds, Ratio

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.dots_gradients import GRID, Groups, fit, groups_of, posterior, shape, verdict
-from analysis.dots_theorem import theorem_1
+from analysis.dots_rr.gradients import GRID, Groups, fit, groups_of, posterior, shape, verdict
+from analysis.dots_rr.theorem import theorem_1
 from analysis.measures import Measures
 from analysis.pictures import Picture, _render
 from analysis.tables import Table

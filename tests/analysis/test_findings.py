@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from analysis.findings import findings, groups, sharpening
+from analysis.page.findings import findings, groups, sharpening
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
 

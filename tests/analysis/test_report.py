@@ -11,14 +11,14 @@ from pathlib import Path
 
 import pytest
 
-from analysis.figures import panel_looks
-from analysis.groups import Fresh, fresh_questions
 from analysis.measures import Measures
-from analysis.report import _shown, write_report
-from analysis.selected import pictures, predictor
+from analysis.page.figures import panel_looks
+from analysis.page.groups import Fresh, fresh_questions
+from analysis.page.report import _shown, write_report
+from analysis.page.selected import pictures, predictor
 from analysis.tables import Table
 from repro.errors import UserError
-from repro.spec.load import load_spec
+from repro.study.load import load_spec
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
 from tests.analysis.ufo_study import SIX, changed, further_arms, headline_arms

@@ -11,7 +11,7 @@ import pytest
 from analysis.pictures import Picture, _render
 from analysis.statistics import paired_difference
 from analysis.tables import Table
-from analysis.ufo_ablations import ablations
+from analysis.ufo_rl.ablations import ablations
 from tests.analysis.ufo_store import POOL, arm, ufo_measures
 
 

@@ -12,7 +12,7 @@ import pytest
 from analysis.pictures import Picture, _render
 from analysis.statistics import t_interval
 from analysis.tables import Table
-from analysis.ufo_bins import bins_of, figure_1, table_3
+from analysis.ufo_rl.bins import bins_of, figure_1, table_3
 from tests.analysis.conftest import measure
 from tests.analysis.ufo_store import POOL, arm, bins, ufo_measures, ufo_study
 

@@ -22,9 +22,9 @@ from analysis.statistics import (
     pooled_mean,
     t_interval,
 )
-from analysis.ufo_claims import answer, claims, table
-from analysis.ufo_stability import table as stability
-from analysis.ufo_strategies import headline
+from analysis.ufo_rl.claims import answer, claims, table
+from analysis.ufo_rl.stability import table as stability
+from analysis.ufo_rl.strategies import headline
 from tests.analysis.synthetic import Store
 from tests.analysis.ufo_study import SIX, behaviour, changed, headline_arms
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from repro.errors import UserError
-from repro.spec.throughput import read_throughput
+from repro.study.throughput import read_throughput
 
 ROOT = Path(__file__).parents[2]
 KINDS = ("sampling", "forward", "idle_rows", "dots_rr_steps")

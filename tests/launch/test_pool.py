@@ -13,12 +13,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from repro.files import read_json, read_jsonl
 from repro.launch import pool as pool_module
 from repro.launch.devices import cores
 from repro.launch.pool import Pool
 from repro.launch.protocol import Outcome, Task, reason_of
 from repro.launch.worker import Target
-from repro.tracking.files import read_json, read_jsonl
 from repro.tracking.journal import run_lock, run_status
 from tests.launch import jobs
 from tests.tracking.helpers import make_cell

@@ -12,13 +12,13 @@ import pytest
 from ray.cluster_utils import Cluster
 
 from repro.errors import UserError
+from repro.files import read_json, read_jsonl
 from repro.launch.options import Where
 from repro.launch.protocol import Outcome, Task
 from repro.launch.ray_launcher import RayLauncher, disconnect
 from repro.launch.worker import Target
-from repro.spec.expand import expand_study
-from repro.spec.load import load_spec
-from repro.tracking.files import read_json, read_jsonl
+from repro.study.expand import expand_study
+from repro.study.load import load_spec
 from tests.launch import jobs
 from tests.launch.test_pool import Notes, tasks_of
 from tests.launch.test_run import wait_for

@@ -19,14 +19,14 @@ import pytest
 from rich.console import Console
 
 from repro.errors import UserError
+from repro.files import read_jsonl
 from repro.launch import pool as pool_module
 from repro.launch.options import Where
 from repro.launch.run import check_cell, in_training_order, run_study
 from repro.launch.worker import Target
-from repro.spec.expand import expand_study
-from repro.spec.load import LoadedSpec, load_spec
-from repro.spec.rollouts import RolloutSpec
-from repro.tracking.files import read_jsonl
+from repro.models.rollout_spec import RolloutSpec
+from repro.study.expand import expand_study
+from repro.study.load import LoadedSpec, load_spec
 from repro.tracking.journal import run_status
 from repro.tracking.read import read_runs
 from tests.launch import jobs
@@ -173,7 +173,7 @@ SCRIPT = """
     from pathlib import Path
     from repro.launch.options import Where
     from repro.launch.run import run_study
-    from repro.spec.load import load_spec
+    from repro.study.load import load_spec
     from tests.launch import jobs
     if __name__ == "__main__":
         spec, runs, store, where = sys.argv[1:]

@@ -10,12 +10,12 @@ from pathlib import Path
 import psutil
 import pytest
 
+from repro.files import read_json, read_jsonl
 from repro.launch import attendant
 from repro.launch.options import Where
 from repro.launch.protocol import Outcome, Task
 from repro.launch.slurm_job import SlurmJob
 from repro.launch.slurm_launcher import SlurmLauncher
-from repro.tracking.files import read_json, read_jsonl
 from tests.launch import jobs
 from tests.launch.test_pool import Notes, tasks_of
 

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from repro.cache import Cache
+from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
 from repro.models.policy import load_policy
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import ModelSpec, TinyModel, WarmStart
 from repro.tasks.arithmetic import make_arithmetic
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 
 SMALL = TinyModel(width=32, layers=1, heads=2, warm_start=WarmStart(updates=120, batch_size=32, learning_rate=1e-2))
 DATASET = DatasetSpec(arithmetic=Arithmetic(pool=32, test=16, validation=8))

@@ -12,9 +12,9 @@ import torch
 
 from repro.errors import UserError
 from repro.models.adapters import adapter_base
+from repro.models.model_spec import LoraSpec, ModelSpec
 from repro.models.policy import load_policy, load_policy_weights, policy_digest, save_policy
 from repro.models.sampling import sample
-from repro.spec.models import LoraSpec, ModelSpec
 from tests.models.conftest import DATASET, SMALL
 
 LORA = LoraSpec(rank=4, alpha=8, targets=("q_proj", "v_proj"))

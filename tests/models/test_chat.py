@@ -8,8 +8,8 @@ import shutil
 import pytest
 
 from repro.errors import UserError
+from repro.models.model_spec import ModelSpec
 from repro.models.policy import load_policy, policy_digest
-from repro.spec.models import ModelSpec
 from repro.tasks.prompts import DOTS_RR_SYSTEM_PROMPT, UFO_RL_SYSTEM_PROMPT, render_prompt
 from tests.models.conftest import DATASET
 

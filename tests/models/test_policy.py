@@ -12,12 +12,12 @@ import pytest
 import torch
 
 from repro.errors import UserError
+from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import SHIPPED, load_policy, policy_digest, shipped_key
 from repro.models.sampling import sample
 from repro.models.warm_start import warm_start_key
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import ModelSpec, TinyModel
 from repro.tasks.arithmetic import make_arithmetic
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from tests.models.conftest import DATASET, SMALL
 
 ROOT = Path(__file__).parents[2]

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro.models.model_spec import ShuffleTeacher, TinyModel
 from repro.models.shuffle_teacher import habitual, imitated, shuffle_lessons
 from repro.models.warm_start import warm_start_key
-from repro.spec.datasets import DatasetSpec
-from repro.spec.models import ShuffleTeacher, TinyModel
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import AnswerFormat
 from repro.tasks.procedural import role_of
 from repro.tasks.shuffle import EASY, OPERATIONS, apply, parse, solve

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from repro.models import stand_in
+from repro.models.model_spec import ModelSpec
 from repro.models.policy import load_embedder, load_policy, policy_digest
 from repro.models.sampling import sample
 from repro.models.stand_in import FAMILIES, Family, describe_stand_in, family_of
-from repro.spec.models import ModelSpec
 from repro.tasks.prompts import render_prompt
 from tests.models.conftest import DATASET
 

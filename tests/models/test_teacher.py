@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro.models.model_spec import Teacher
 from repro.models.teacher import arithmetic_lessons, habitual, imitated
-from repro.spec.models import Teacher
 from repro.tasks.arithmetic import parse, solve
 from repro.tasks.problem import AnswerFormat
 from repro.tasks.procedural import role_of

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro.models.model_spec import TinyModel, VariablesTeacher
 from repro.models.variables_teacher import imitated, variables_lessons
 from repro.models.warm_start import warm_start_key
-from repro.spec.datasets import DatasetSpec
-from repro.spec.models import TinyModel, VariablesTeacher
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import AnswerFormat
 from repro.tasks.procedural import role_of
 from repro.tasks.variables import EASY, draw_chain, parse, solve

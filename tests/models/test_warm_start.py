@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from repro.errors import UserError
+from repro.models.model_spec import Teacher, TinyModel, WarmStart
 from repro.models.warm_start import build_warm_start, warm_start_key
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import Teacher, TinyModel, WarmStart
 from repro.tasks.arithmetic import make_arithmetic
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.problem import AnswerFormat, Problem, TaskData
 from tests.models.conftest import DATASET, SMALL
 

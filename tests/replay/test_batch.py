@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from repro.replay.batch import Batch, compose
-from repro.spec.replays import ReplaySpec
+from repro.replay.replay_spec import ReplaySpec
 
 
 def batch(short, eligible, step=5, fresh=0.25, group_size=4, minibatches=8, warm_up=0):

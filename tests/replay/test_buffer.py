@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from repro.replay.buffer import Group, ReplayBuffer
-from repro.spec.replays import ReplaySpec
+from repro.replay.replay_spec import ReplaySpec
 
 EQUAL = (0.1, 0.1, 0.1)  # their float mean is 0.10000000000000002
 

@@ -250,7 +250,7 @@ def test_what_decides_a_score_is_in_the_key_and_nothing_else(score, tmp_path) ->
 
 
 def test_a_study_is_scored_as_its_jobs_see_it(score, tmp_path) -> None:
-    from repro.spec.load import load_spec
+    from repro.study.load import load_spec
     from repro.tasks.datasets import load_dataset
 
     study = tmp_path / "study.yaml"

@@ -10,8 +10,7 @@ import pytest
 from repro.errors import UserError
 from repro.selection.bands import at_end, band_indices, between_quantiles, calibrated_center, nearest_to
 from repro.selection.build import build_selector
-from repro.selection.uniform import ShuffledPass, subset_size
-from repro.spec.selections import (
+from repro.selection.selection_spec import (
     CalibratedBand,
     CenterBand,
     Confidence,
@@ -22,6 +21,7 @@ from repro.spec.selections import (
     RandomSubset,
     RangeBand,
 )
+from repro.selection.uniform import ShuffledPass, subset_size
 
 from .worlds import World
 

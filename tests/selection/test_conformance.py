@@ -12,7 +12,7 @@ import pytest
 from repro.errors import UserError
 from repro.selection.base import Observation
 from repro.selection.build import build_selector
-from repro.spec.selections import (
+from repro.selection.selection_spec import (
     SELECTIONS,
     CalibratedBand,
     CenterBand,

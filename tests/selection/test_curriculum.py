@@ -10,7 +10,7 @@ import pytest
 
 from repro.errors import UserError
 from repro.selection.build import build_selector
-from repro.spec.selections import Curriculum
+from repro.selection.selection_spec import Curriculum
 
 from .worlds import World
 

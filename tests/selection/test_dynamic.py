@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from repro.selection.build import build_selector
-from repro.spec.selections import Difficulty, Dynamic
+from repro.selection.selection_spec import Difficulty, Dynamic
 
 from .worlds import World
 

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from repro.predictor.predictor import DifficultyPredictor
-from repro.predictor.towers import Towers
-from repro.spec.predictors import TowersSpec
+from repro.difficulty.predictor import DifficultyPredictor
+from repro.difficulty.predictor_spec import TowersSpec
+from repro.difficulty.towers import Towers
 
 
 class World:

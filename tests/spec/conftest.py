@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from repro.errors import UserError
-from repro.spec.load import LoadedSpec, load_spec
+from repro.study.load import LoadedSpec, load_spec
 
 HEAD = "name: study\nmodel: tiny\ndataset: arithmetic\n"  # lines 1 to 3
 

@@ -12,8 +12,8 @@ import pytest
 from repro.errors import UserError
 from repro.spec.document import read_document
 from repro.spec.json_schema import choices, expected, field_names, locate, schema_text
-from repro.spec.load import load_spec, parse_spec
 from repro.spec.schema import Spec, TrainSpec
+from repro.study.load import load_spec, parse_spec
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SCHEMA = json.loads(schema_text())

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from repro.cli import main
-from repro.spec.expand import expand, expand_study
+from repro.study.expand import expand, expand_study
 from tests.spec.conftest import HEAD, Load, Mistakes
 
 ARMS = "arms:\n  dots: {selection: {method: difficulty, predictor: trained}}\n  rr: {extends: dots, replay: {}}\n"

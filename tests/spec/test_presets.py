@@ -8,10 +8,10 @@ from typing import Any
 import pytest
 
 from repro.errors import UserError
-from repro.spec.expand import expand
-from repro.spec.load import load_spec, parse_spec, resolved_yaml
 from repro.spec.presets import PRESETS
 from repro.spec.schema import Cell, Spec
+from repro.study.expand import expand
+from repro.study.load import load_spec, parse_spec, resolved_yaml
 
 POLICY = {"name": "other", "tiny": {"width": 64, "heads": 2}}
 STUDY: dict[str, Any] = {
@@ -127,7 +127,7 @@ def test_another_preset_is_named_with_the_nearest() -> None:
 
 
 def test_the_predictor_of_the_study_is_part_of_a_runs_identity_only_where_it_is_used() -> None:
-    from repro.spec.identity import result_fields
+    from repro.study.identity import result_fields
 
     changed = {**STUDY, "predictor": {"policies": [POLICY], "samples": 4}}
     before, after = cells(STUDY), cells(changed)
@@ -140,7 +140,7 @@ def test_the_predictor_of_the_study_is_part_of_a_runs_identity_only_where_it_is_
 
 
 def test_what_a_label_policy_would_be_taught_of_another_task_does_not_enter() -> None:
-    from repro.spec.identity import result_fields
+    from repro.study.identity import result_fields
 
     other = {**POLICY, "tiny": {**POLICY["tiny"], "warm_start": {"shuffle": {"habit": 0.1}}}}
     before, after = cells(STUDY), cells({**STUDY, "predictor": {"policies": [other]}})

@@ -20,7 +20,7 @@ from rich.console import Console
 from repro.errors import UserError
 from repro.launch import pool as pool_module
 from repro.launch.options import Where
-from repro.spec.load import LoadedSpec, load_spec
+from repro.study.load import LoadedSpec, load_spec
 from repro.sweep.objective import objective
 from repro.sweep.study import run_sweep
 from repro.tracking.client import open_client
@@ -131,7 +131,7 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
         import sys
         from pathlib import Path
         from repro.launch.options import Where
-        from repro.spec.load import load_spec
+        from repro.study.load import load_spec
         from repro.sweep.study import run_sweep
         from tests.launch.jobs import PRELOAD
         from tests.sweep import jobs

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.spec.datasets import Arithmetic
 from repro.tasks.arithmetic import (
     ALPHABET,
     draw_expression,
@@ -17,6 +16,7 @@ from repro.tasks.arithmetic import (
     question_of,
     solve,
 )
+from repro.tasks.dataset_spec import Arithmetic
 from repro.tasks.procedural import ExactVerifier, role_of
 
 

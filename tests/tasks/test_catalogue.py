@@ -9,10 +9,10 @@ from typing import Any, get_args
 import pytest
 
 from repro.errors import UserError
-from repro.spec.datasets import DatasetSpec
 from repro.tasks.catalogue import CATALOGUE, NAMES, NOT_CHECKED, TRAINING_NAMES, DatasetName, TestName
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, held_out_digest, load_dataset, load_questions, load_test
-from repro.tasks.fields import value_at
+from repro.tasks.rows import value_at
 from repro.tasks.sources import hub_of, on_hub
 
 

@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from repro.errors import UserError
-from repro.spec.datasets import DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset, load_questions
 
 GSM8K = Path(__file__).parents[1] / "fixtures" / "gsm8k"
@@ -167,7 +167,7 @@ def test_test_questions_in_train_and_repeats_are_dropped_with_a_count(tmp_path):
 
 
 def load_dataset_rows(items: list[dict]):
-    from repro.tasks.fields import problem_of
+    from repro.tasks.rows import problem_of
 
     return [problem_of(item, spec(path="unused.jsonl")) for item in items]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro.spec.datasets import DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.overlap import SHARE, N, find_overlaps, words
 from repro.tasks.problem import Problem

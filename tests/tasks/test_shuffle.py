@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.spec.datasets import DatasetSpec, Shuffle
+from repro.tasks.dataset_spec import DatasetSpec, Shuffle
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.procedural import HARD_STEPS, role_of
 from repro.tasks.shuffle import (
@@ -119,7 +119,7 @@ def test_more_questions_than_exist_are_refused_with_the_field():
 
 def test_another_process_makes_the_same_questions():
     code = (
-        "from repro.spec.datasets import Shuffle; from repro.tasks.shuffle import make_shuffle; import hashlib;"
+        "from repro.tasks.dataset_spec import Shuffle; from repro.tasks.shuffle import make_shuffle; import hashlib;"
         "print(hashlib.sha256(repr(make_shuffle(Shuffle(pool=64)).train).encode()).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

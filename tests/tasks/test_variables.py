@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.spec.datasets import DatasetSpec, Variables
+from repro.tasks.dataset_spec import DatasetSpec, Variables
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.procedural import HARD_STEPS, role_of
 from repro.tasks.variables import (
@@ -154,7 +154,8 @@ def test_more_questions_than_exist_are_refused_with_the_field():
 
 def test_another_process_makes_the_same_questions():
     code = (
-        "from repro.spec.datasets import Variables; from repro.tasks.variables import make_variables; import hashlib;"
+        "from repro.tasks.dataset_spec import Variables; from repro.tasks.variables import make_variables;"
+        "import hashlib;"
         "print(hashlib.sha256(repr(make_variables(Variables(pool=64)).train).encode()).hexdigest())"
     )
     there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()

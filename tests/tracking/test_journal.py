@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro.tracking.files import dump_json, last_lines, read_json, read_jsonl, write_atomically
+from repro.files import dump_json, last_lines, read_json, read_jsonl, write_atomically
 from repro.tracking.journal import Journal, run_lock, run_status
 from tests.tracking.helpers import log_steps, make_cell
 
@@ -79,7 +79,7 @@ def test_a_reader_never_sees_half_a_file(tmp_path: Path) -> None:
     write_atomically(path, dump_json({"round": -1, "fill": []}))
     code = f"""
         from pathlib import Path
-        from repro.tracking.files import dump_json, write_atomically
+        from repro.files import dump_json, write_atomically
         for round in range(10**9):
             write_atomically(Path({str(path)!r}), dump_json({{"round": round, "fill": [round] * 20000}}))
             print(round, flush=True)

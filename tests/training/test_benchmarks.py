@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from repro.errors import UserError
-from repro.spec.benchmarks import Benchmark
 from repro.spec.schema import EvaluateSpec
+from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.datasets import load_dataset
 from repro.tracking.journal import Journal
 from repro.training.benchmarks import load_benchmarks

@@ -16,11 +16,11 @@ from trl.trainer.utils import nanstd
 
 from repro.cache import Cache
 from repro.errors import UserError
+from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import Policy
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import ModelSpec, TinyModel
+from repro.selection.selection_spec import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
-from repro.spec.selections import Uniform
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.training.base_policy import describe_base
 from repro.training.evaluation import Sampler
 from repro.training.gradients import completion_gradient, group_terms, measure_gradients, std_divisor

@@ -14,12 +14,10 @@ from typing import Any
 
 import pytest
 
+from repro.difficulty.predictor_spec import FitSpec, PredictorSpec, TowersSpec
 from repro.errors import UserError
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import ModelSpec, TinyModel, WarmStart
-from repro.spec.predictors import FitSpec, PredictorSpec, TowersSpec
-from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
-from repro.spec.selections import (
+from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
+from repro.selection.selection_spec import (
     CalibratedBand,
     Confidence,
     Curriculum,
@@ -31,6 +29,8 @@ from repro.spec.selections import (
     RandomSubset,
     Uniform,
 )
+from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tracking.journal import Journal
 from repro.training.job import run_job

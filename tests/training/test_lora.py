@@ -9,9 +9,9 @@ import pytest
 import torch
 
 from repro.models.flops import FlopCounter
+from repro.models.model_spec import LoraSpec
 from repro.models.modes import without_dropout
-from repro.spec.models import LoraSpec
-from repro.spec.replays import ReplaySpec
+from repro.replay.replay_spec import ReplaySpec
 from repro.training.checkpoint import last_checkpoint
 
 from .conftest import TRAIN

@@ -9,7 +9,7 @@ import pytest
 import torch
 from transformers import TrainerCallback
 
-from repro.spec.replays import ReplaySpec
+from repro.replay.replay_spec import ReplaySpec
 from repro.training.checkpoint import last_checkpoint
 from repro.training.config import passes_per_update
 from repro.training.passes import split_minibatch

@@ -10,10 +10,10 @@ import torch
 from safetensors.torch import load_file
 
 from repro.cache import Cache
+from repro.models.model_spec import LoraSpec, ModelSpec, TinyModel
 from repro.models.modes import compute_in
 from repro.models.policy import load_policy
 from repro.models.sampling import mean_entropy, sample
-from repro.spec.models import LoraSpec, ModelSpec, TinyModel
 from repro.tasks.datasets import load_dataset
 from repro.tracking.journal import Journal
 from repro.training.job import run_job

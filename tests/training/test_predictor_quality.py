@@ -12,11 +12,11 @@ import pytest
 from scipy import stats
 
 from repro.errors import UserError
+from repro.models.model_spec import ModelSpec, TinyModel
 from repro.selection.build import build_selector
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import ModelSpec, TinyModel
+from repro.selection.selection_spec import Difficulty, Selection, Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
-from repro.spec.selections import Difficulty, Selection, Uniform
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tracking.journal import Journal
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 from repro.cache import Cache
+from repro.difficulty.labels import Labels
+from repro.difficulty.predictor_spec import FitSpec, PredictorSpec, TowersSpec
 from repro.errors import UserError
-from repro.predictor.labels import Labels
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import ModelSpec, TinyModel, WarmStart
-from repro.spec.predictors import FitSpec, PredictorSpec, TowersSpec
+from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.training import predictors
 from repro.training.predictors import build_predictor, check_apart, find_embedder, label_pool, make_labels

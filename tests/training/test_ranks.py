@@ -27,18 +27,18 @@ from repro.launch.devices import default_jobs, gpus_of
 from repro.launch.options import add_launch_options, where
 from repro.launch.protocol import reason_of
 from repro.launch.ranked import run_ranks, target_of
+from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
 from repro.models.policy import SHIPPED, load_policy
 from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
 from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.replay_spec import ReplaySpec
 from repro.selection.base import Observation, Selector
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.identity import identity
-from repro.spec.models import ModelSpec, TinyModel, WarmStart
-from repro.spec.replays import ReplaySpec
+from repro.selection.selection_spec import Difficulty, Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
-from repro.spec.selections import Difficulty, Uniform
+from repro.study.identity import identity
 from repro.tasks.arithmetic import ALPHABET, make_arithmetic
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tracking.journal import Journal
 from repro.training import merge

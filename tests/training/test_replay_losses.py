@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from repro.replay.buffer import Group
+from repro.replay.replay_spec import ReplaySpec
 from repro.selection.uniform import uniform
-from repro.spec.replays import ReplaySpec
 from repro.training import merge
 
 from .brute_force import Update, gradient, recorded_run

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from repro.spec.replays import ReplaySpec
+from repro.replay.replay_spec import ReplaySpec
 
 from .conftest import TRAIN, coin
 

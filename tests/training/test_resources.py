@@ -17,13 +17,13 @@ import torch
 
 from repro.cache import Cache
 from repro.models.flops import FlopCounter
+from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import Policy
 from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import ModelSpec, TinyModel
+from repro.selection.selection_spec import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
-from repro.spec.selections import Uniform
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT
 from repro.training.evaluation import Sampler

@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from repro.replay.buffer import ReplayBuffer
+from repro.replay.replay_spec import ReplaySpec
 from repro.selection.build import build_selector
-from repro.spec.replays import ReplaySpec
-from repro.spec.selections import Difficulty
+from repro.selection.selection_spec import Difficulty
 from repro.training.checkpoint import COMPLETE, last_checkpoint
 
 from .conftest import TRAIN

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from repro.spec.expand import expand
-from repro.spec.load import load_spec
+from repro.study.expand import expand
+from repro.study.load import load_spec
 from repro.tracking.journal import Journal
 from repro.training.job import run_job
 

@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from repro.errors import UserError
-from repro.spec.rollouts import RolloutSpec
-from repro.training.vllm_engine import VLLMEngine, mismatch, row_seeds
+from repro.models.rollout_spec import RolloutSpec
+from repro.models.vllm_engine import VLLMEngine, mismatch, row_seeds
 
 
 def test_seeds_are_distinct_and_depend_on_the_row_not_on_the_batch() -> None:

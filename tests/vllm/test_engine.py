@@ -14,22 +14,22 @@ import torch
 pytest.importorskip("vllm", reason="vLLM is not installed here; make test-vllm has an environment with it")
 
 from repro.cache import Cache
+from repro.difficulty.predictor_spec import PredictorSpec
+from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
 from repro.models.policy import Policy, load_policy
+from repro.models.rollout_spec import RolloutSpec
 from repro.models.sampling import sample
+from repro.models.vllm_engine import VLLMEngine, row_seeds
 from repro.selection.base import Selector
-from repro.spec.datasets import Arithmetic, DatasetSpec
-from repro.spec.models import ModelSpec, TinyModel, WarmStart
-from repro.spec.predictors import PredictorSpec
-from repro.spec.rollouts import RolloutSpec
 from repro.spec.schema import TrainSpec
 from repro.tasks.arithmetic import make_arithmetic
+from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.problem import TaskData
 from repro.training.config import grpo_config
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 from repro.training.predictors import make_labels
 from repro.training.trainer import SelectiveGRPOTrainer
-from repro.training.vllm_engine import VLLMEngine, row_seeds
 
 DRAW: dict[str, Any] = {"samples": 4, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 48, "seed": 5}
 TRAIN = TrainSpec(steps=2, questions_per_step=4, group_size=4, minibatches=2, max_completion_tokens=48)

@@ -15,9 +15,9 @@ import pytest
 
 pytest.importorskip("vllm", reason="vLLM is not installed here; make test-vllm has an environment with it")
 
-from repro.spec.expand import expand_study
-from repro.spec.load import load_spec
 from repro.spec.schema import Cell
+from repro.study.expand import expand_study
+from repro.study.load import load_spec
 from repro.tracking.journal import Journal, run_status
 
 pytestmark = pytest.mark.slow

@@ -20,11 +20,11 @@ from trl.generation.vllm_client import VLLMClient
 from trl.generation.vllm_generation import VLLMGeneration
 
 from repro.errors import UserError
+from repro.models import vllm_connection
 from repro.models.policy import SHIPPED
-from repro.spec.rollouts import RolloutSpec
-from repro.training import vllm_connection
-from repro.training.vllm_connection import SETTINGS
-from repro.training.vllm_engine import VLLMEngine
+from repro.models.rollout_spec import RolloutSpec
+from repro.models.vllm_connection import SETTINGS
+from repro.models.vllm_engine import VLLMEngine
 
 pytestmark = pytest.mark.slow
 

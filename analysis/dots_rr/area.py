@@ -1,0 +1,158 @@
+"""Area under the accuracy curve of the arms of DOTS + RR, by steps and by tokens, paired with what they change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from analysis.dots_rr.arms import HEADLINE, Arm, Arms, find
+from analysis.measures import Measures
+from analysis.pictures import Picture
+from analysis.runs import Series
+from analysis.statistics import Interval, area_under_curve, fixed_mean, share_interval, t_interval
+from analysis.tables import Table, numbers
+from analysis.text import NOTHING, amount, number, points, spread
+
+AXES = {"steps": "step", "tokens": "cost/generated_tokens"}
+"""What the area is taken over -> metric."""
+
+HOW = (
+    "Mean accuracy over the range (area ÷ length), trapezoids between evaluations, from nothing spent to where the "
+    "shortest of the runs compared ends; before the first evaluation the accuracy of the start policy counts. "
+    "Generated tokens include probes and what selection sampled. Differences are paired by seed with 95 % t-intervals."
+)
+
+
+def mean_height(x: ArrayLike, y: ArrayLike, end: float) -> float:
+    """Mean of a curve over 0..end by trapezoids; before its first point the curve is flat.
+
+    Raises ValueError where the curve stops before `end`.
+    """
+    xs, ys = np.asarray(x, float), np.asarray(y, float)
+    if xs[-1] < end:
+        raise ValueError(f"a curve that stops at {xs[-1]:g} has no area up to {end:g}")
+    grid = np.array([0.0, *xs[(xs > 0) & (xs < end)], end])  # (points,)
+    return area_under_curve(grid, np.interp(grid, xs, ys))
+
+
+def areas(measures: Measures, series: Series, metric: str, end: float) -> dict[int, float]:
+    """Seed -> mean accuracy up to `end`."""
+    curves = {run.place.seed: run.evaluated_cost(metric, measures.panel.main) for run in series.runs}
+    return {seed: mean_height(*curve, end) for seed, curve in curves.items()}
+
+
+def common_end(measures: Measures, several: Sequence[Series], metric: str) -> float:
+    """Where the shortest run of the series ends."""
+    ends = [run.evaluated_cost(metric, measures.panel.main)[0][-1] for series in several for run in series.runs]
+    return float(min(ends))
+
+
+def differences(measures: Measures, series: Series, reference: Series, metric: str) -> list[float]:
+    """Mean accuracy of `series` minus `reference` over their common range, per shared seed."""
+    end = common_end(measures, (series, reference), metric)
+    ours, theirs = (areas(measures, one, metric, end) for one in (series, reference))
+    return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+
+
+def auc(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """The headline arms on every model and dataset; every other arm beside the one that it varies."""
+    arms = Arms(panels)
+    return [table for table in (_headline_table(panels, arms), _other_table(panels, arms)) if table is not None]
+
+
+def _headline_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
+    header = ["model, data", "arm", "by steps, %", "vs GRPO, points", "up to step", "by tokens, %", "vs GRPO, points"]
+    header += ["up to tokens", "n"]
+    rows: list[list[str]] = []
+    data: list[dict[str, Any]] = []
+    pooled: dict[tuple[str, str], list[list[float]]] = {}
+    for measures in panels:
+        for part in HEADLINE:
+            arm = arms.headline(part)
+            series = find(measures, arm)
+            if series is None or arm is None:
+                continue
+            reference = find(measures, arms.reference(arm.label))
+            row = [measures.panel.title, f"`{series.label}`"]
+            record: dict[str, Any] = {"model_data": measures.panel.title, "arm": series.label, "part": part}
+            for name, metric in AXES.items():
+                end = common_end(measures, [series, *([reference] if reference else [])], metric)
+                area = share_interval(list(areas(measures, series, metric, end).values()))
+                found = differences(measures, series, reference, metric) if reference else []
+                pooled.setdefault((part, name), []).append(found)
+                row += [spread(area, 100), points(t_interval(found)) if found else NOTHING]
+                row.append(number(end, 0) if name == "steps" else amount(end))
+                record |= numbers(f"by_{name}", area) | numbers(f"by_{name}_difference", t_interval(found))
+                record[f"{name}_end"] = end
+            rows.append([*row, str(len(series.runs))])
+            data.append(record)
+    if not rows:
+        return None
+    emphasis = set()
+    if len(panels) > 1:
+        for part in HEADLINE[1:]:
+            if any(pooled.get((part, "steps"), [])):
+                emphasis.add(len(rows))
+                rows.append(_pooled_row(part, {name: fixed_mean(pooled[(part, name)]) for name in AXES}, data))
+    caption = f"{HOW} Each arm is compared with GRPO over the range of those two, so ranges differ between rows."
+    if emphasis:
+        caption += (
+            " Last rows: differences averaged over all models and datasets with equal weight; these are taken as "
+            "fixed, seeds vary."
+        )
+    title = "DOTS + RR: area under the accuracy curve"
+    return Table("dots_rr.auc", title, header, rows, pd.DataFrame(data), caption, 2, frozenset(emphasis))
+
+
+def _pooled_row(part: str, found: dict[str, Interval], data: list[dict[str, Any]]) -> list[str]:
+    data.append({"model_data": "all", "arm": part, "part": part})
+    for name, interval in found.items():
+        data[-1] |= numbers(f"by_{name}_difference", interval)
+    told = [points(interval) for interval in found.values()]
+    return ["all models and data", part, NOTHING, told[0], NOTHING, NOTHING, told[1], NOTHING, str(found["steps"].n)]
+
+
+def _other_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
+    header = ["model, data", "arm", "what it is", "by steps: vs headline arm", "vs GRPO"]
+    header += ["by tokens: vs headline arm", "vs GRPO", "n"]
+    rows: list[list[str]] = []
+    data: list[dict[str, Any]] = []
+    for measures in panels:
+        for series in measures.panel.series:
+            arm = arms.of(series.label)
+            if arm.role in HEADLINE and not arm.changes:
+                continue
+            row = [measures.panel.title, f"`{series.label}`", arm.name]
+            record: dict[str, Any] = {
+                "model_data": measures.panel.title,
+                "arm": series.label,
+                "part": arm.role,
+                "what": arm.name,
+            }
+            others = {"headline": _varied(arms, arm), "grpo": arms.reference(arm.label)}
+            for name, metric in AXES.items():
+                for against, other in others.items():
+                    reference = find(measures, other)
+                    found = differences(measures, series, reference, metric) if reference else []
+                    row.append(points(t_interval(found)) if found else NOTHING)
+                    record |= numbers(f"by_{name}_vs_{against}", t_interval(found))
+            rows.append([*row, str(len(series.runs))])
+            data.append(record)
+    if not rows:
+        return None
+    caption = (
+        "Every arm that is none of the four above, named by the fields that set it apart from the headline arm of its "
+        f"kind, in points of accuracy. {HOW} GRPO trains as the arm does where such an arm ran (as long, with the same "
+        "loss). The paper has only K, the curriculum and the long run of these."
+    )
+    title = "DOTS + RR: area under the accuracy curve, variants"
+    return Table("dots_rr.auc_variants", title, header, rows, pd.DataFrame(data), caption, 3)
+
+
+def _varied(arms: Arms, arm: Arm) -> Arm | None:
+    """The headline arm that a variant changes; None for an arm that is the first of its kind."""
+    return arms.headline(arm.role) if arm.changes else None

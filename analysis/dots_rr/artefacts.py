@@ -1,0 +1,37 @@
+"""The tables and figures of DOTS + RR, by the name that a spec asks for them under."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from analysis.dots_rr import ablations, answer, area, claims, cost, figures, noise, predictor, savings, theorem
+from analysis.measures import Measures
+from analysis.pictures import Picture
+from analysis.tables import Table
+
+ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
+    "dots_rr.claims": claims.table,
+    "dots_rr.ablations": ablations.ablations,
+    "dots_rr.table_1": savings.table_1,
+    "dots_rr.steps_to_match": savings.steps_to_match,
+    "dots_rr.auc": area.auc,
+    "dots_rr.cost_model": cost.cost_model,
+    "dots_rr.figure_3": figures.figure_3,
+    "dots_rr.figure_4": figures.figure_4,
+    "dots_rr.figure_5": figures.figure_5,
+    "dots_rr.figure_6a": figures.figure_6a,
+    "dots_rr.figure_6b": figures.figure_6b,
+    "dots_rr.figure_7": figures.figure_7,
+    "dots_rr.figure_8": figures.figure_8,
+    "dots_rr.figure_9": figures.figure_9,
+    "dots_rr.figure_10": figures.figure_10,
+    "dots_rr.table_7": noise.table_7,
+    "dots_rr.table_2": predictor.table_2,
+    "dots_rr.table_3": predictor.table_3,
+    "dots_rr.table_8": predictor.table_8,
+    "dots_rr.calibration": predictor.calibration,
+    "dots_rr.theorem_1": theorem.theorem_1,
+}
+
+ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {"dots_rr.claims": answer.answer}
+"""Artefacts whose sentences answer the question of the study, and so lead its report."""

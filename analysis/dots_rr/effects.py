@@ -1,0 +1,195 @@
+"""What claims about DOTS + RR are judged by: times to the baseline's accuracy, areas, costs per step, predictions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from analysis.dots_rr.area import areas, common_end
+from analysis.dots_rr.arms import GRPO, Arms
+from analysis.dots_rr.cost import counts, described, rollout_share, rollout_volume
+from analysis.effects import Effect, Values, effect_of
+from analysis.measures import Measures
+from analysis.runs import Run, Series
+from analysis.statistics import SAMPLED, Interval, t_interval
+from analysis.times import Bounds, Ratio
+from analysis.ufo_rl.strategies import clock, find
+
+AXES = ("steps", "tokens", "seconds")
+"""What training is measured by; tokens are generated ones, selection's included."""
+
+PEARSON = "eval/predictor_pearson"
+"""Correlation of predicted and measured difficulty on questions drawn uniformly, at each evaluation."""
+
+
+def metric_of(axis: str, series: Series) -> str:
+    """The cumulative metric behind an axis; for seconds that of `clock`."""
+    return {"steps": "step", "tokens": "cost/generated_tokens"}.get(axis) or f"cost/{clock(series)}"
+
+
+# ---------------------------------------------------------------- time to the baseline's accuracy
+
+
+def speedup(panels: Sequence[Measures], label: str | None, axis: str) -> Effect | None:
+    """How many times less of `axis` an arm needed than the baseline, to hold the baseline's final accuracy.
+
+    A panel has the ratio of medians and its bootstrap interval (see `times.ratio_of_medians`). Pooled: the geometric
+    mean of those ratios. Runs that never got there leave a panel's ratio a range, and so the mean.
+    """
+    found: dict[str, Ratio] = {}
+    name = ""
+    for measures in panels:
+        series = find(measures, label)
+        reference = measures.panel.baseline_of(series) if series is not None else None
+        if series is None or reference is None:
+            continue
+        kind = {"steps": "steps", "tokens": "generated tokens"}.get(axis)
+        time = measures.time(series.label, kind) if kind else measures.time_by(series.label, metric_of(axis, series))
+        assert time.speedup is not None
+        found[measures.panel.title], name = time.speedup, f"`{reference.label}` ÷ `{series.label}`"
+    if not found:
+        return None
+    point, pooled = pooled_ratio(list(found.values()))
+    return Effect(name, "ratio", pooled, {title: _interval(one) for title, one in found.items()}, {}, point)
+
+
+def pooled_ratio(ratios: Sequence[Ratio]) -> tuple[Bounds, Interval]:
+    """Geometric mean of the ratios of several panels: the range that censored runs allow, and its interval.
+
+    With `SAMPLED` panels or more a t-interval over them: its lower end as if each stood at the least its runs allow,
+    its upper end as if each stood at the most; open (0, infinite) where one is. With fewer the mean of the panels' own
+    ends, which is wider than if they were taken for independent. `n` counts the runs of the smaller side.
+    """
+    lows, highs = _logs([one.point.low for one in ratios]), _logs([one.point.high for one in ratios])
+    point = Bounds(float(np.exp(lows.mean())), float(np.exp(highs.mean())))
+    if len(ratios) >= SAMPLED:
+        low = math.exp(t_interval(lows).low) if np.isfinite(lows).all() else 0.0
+        high = math.exp(t_interval(highs).high) if np.isfinite(highs).all() else math.inf
+    else:
+        low, high = (float(np.exp(_logs(ends).mean())) for ends in ([r.low for r in ratios], [r.high for r in ratios]))
+    return point, Interval(point.low if point.exact else math.nan, low, high, sum(min(one.n) for one in ratios))
+
+
+def _logs(values: Sequence[float]) -> np.ndarray:
+    with np.errstate(divide="ignore"):
+        return np.asarray(np.log(np.array(values, float)))
+
+
+def _interval(ratio: Ratio) -> Interval:
+    return Interval(ratio.point.low if ratio.point.exact else math.nan, ratio.low, ratio.high, min(ratio.n))
+
+
+# ---------------------------------------------------------------- areas
+
+
+def area(panels: Sequence[Measures], ours: str | None, theirs: str | None, axis: str) -> Effect | None:
+    """Mean accuracy over training of ours - theirs, up to where the shorter of the two ends."""
+    if ours is None or theirs is None:
+        return None
+    return weighted_area(panels, {ours: 1.0, theirs: -1.0}, axis, f"`{ours}` − `{theirs}` over training")
+
+
+def weighted_area(panels: Sequence[Measures], weights: Mapping[str, float], axis: str, name: str) -> Effect | None:
+    """Weighted sum of several arms' mean accuracy over training, by seed, up to where the shortest of them ends."""
+    found: dict[str, np.ndarray] = {}
+    for measures in panels:
+        several = {label: one for label in weights if (one := find(measures, label)) is not None}
+        if len(several) < len(weights):
+            continue
+        metric = metric_of(axis, next(iter(several.values())))
+        end = common_end(measures, list(several.values()), metric)
+        heights = {label: areas(measures, one, metric, end) for label, one in several.items()}
+        shared = set.intersection(*(set(one) for one in heights.values()))
+        sums = [sum(weights[label] * heights[label][seed] for label in weights) for seed in sorted(shared)]
+        found[measures.panel.title] = np.array(sums)
+    return effect_of(panels, name, "points", found)
+
+
+# ---------------------------------------------------------------- costs
+
+
+def per_step(quantity: str | None) -> Values:
+    """Ledger amount per training step by seed, evaluation left out; None for seconds (see `clock`)."""
+
+    def values(measures: Measures, series: Series) -> dict[int, float]:
+        name = quantity or clock(series)
+        return {run.place.seed: run.cost(name) / _steps(run, measures.panel.main) for run in series.runs}
+
+    return values
+
+
+def _steps(run: Run, main: str) -> int:
+    return int(run.evaluations(main)[-1]["step"])
+
+
+def volume_error(panels: Sequence[Measures]) -> Effect | None:
+    """How far the completions counted lie from delta + K / (mu B), as a share; of all arms it describes the worst."""
+    found: dict[str, np.ndarray] = {}
+    arms = Arms(panels)
+    members: list[str] = []
+    for measures in panels:
+        worst: dict[int, float] = {}
+        for series in measures.panel.series:
+            reference = find(measures, one.label) if (one := arms.reference(series.label)) else None
+            if reference is None or not described(series):
+                continue
+            plain = [one.whole for one in counts(reference).values()]
+            ours = {seed: one.per_step for seed, one in counts(series).items() if not math.isnan(one.per_step)}
+            if not plain or not ours:
+                continue
+            members.append(series.label)
+            for seed, volume in ours.items():
+                error = abs(volume / float(np.mean(plain)) / rollout_volume(series) - 1)
+                worst[seed] = max(error, worst.get(seed, 0.0))
+        found[measures.panel.title] = np.array(list(worst.values()))
+    labels = list(dict.fromkeys(members))
+    name = f"largest error of `{labels[0]}`" if len(labels) == 1 else f"largest error of {len(labels)} arms"
+    return effect_of(panels, name, "percent", found)
+
+
+def time_error(panels: Sequence[Measures], label: str | None) -> Effect | None:
+    """Time per step saved against GRPO, measured - predicted, in points of GRPO's step.
+
+    Predicted: rollouts' share of GRPO's time x (1 - volume), the volume as the ledger counted it over the whole run.
+    """
+    found: dict[str, np.ndarray] = {}
+    arms = Arms(panels)
+    for measures in panels:
+        series = find(measures, label)
+        one = arms.reference(series.label) if series is not None else None
+        reference = find(measures, one.label) if one is not None else None
+        if series is None or reference is None or arms.of(reference.label).role != GRPO:
+            continue
+        volumes = [
+            float(np.mean([found.whole for found in counts(each).values()] or [math.nan]))
+            for each in (series, reference)
+        ]
+        predicted = rollout_share(measures, reference) * (1 - volumes[0] / volumes[1])
+        times = [per_step(None)(measures, each) for each in (series, reference)]
+        saved = [1 - times[0][seed] / times[1][seed] for seed in times[0] if times[1].get(seed, 0) > 0]
+        found[measures.panel.title] = np.array(saved) - predicted
+    return effect_of(panels, f"`{label}`, measured − predicted", "points", found)
+
+
+# ---------------------------------------------------------------- predictions
+
+
+def pearsons(_: Measures, series: Series) -> dict[int, float]:
+    """Mean over evaluations of the correlation on uniform questions, by seed; runs without it left out."""
+    found = {run.place.seed: run.metric(PEARSON) for run in series.runs}
+    return {seed: float(metric.mean()) for seed, metric in found.items() if len(metric)}
+
+
+def correlation(panels: Sequence[Measures], ours: str | None, theirs: str | None = None) -> Effect | None:
+    """`pearsons` of an arm, or how much higher it is than that of another arm on the same seed."""
+    found: dict[str, np.ndarray] = {}
+    for measures in panels:
+        one, other = find(measures, ours), find(measures, theirs)
+        if one is None or (theirs is not None and other is None):
+            continue
+        a = pearsons(measures, one)
+        b = pearsons(measures, other) if other is not None else dict.fromkeys(a, 0.0)
+        found[measures.panel.title] = np.array([a[seed] - b[seed] for seed in a if seed in b])
+    return effect_of(panels, f"`{ours}` − `{theirs}`" if theirs else f"`{ours}`", "correlation", found)

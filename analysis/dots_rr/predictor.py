@@ -1,0 +1,287 @@
+"""DOTS + RR, Tables 2, 3 and 8: how well difficulty is predicted while the policy trains, and from which references."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+from numpy.typing import NDArray
+from scipy import stats
+
+from analysis.dots_rr.arms import Arm, Arms
+from analysis.measures import Measures
+from analysis.pictures import Picture
+from analysis.published import published_table
+from analysis.runs import Run, Series
+from analysis.statistics import Interval, share_interval, t_interval
+from analysis.style import BASELINE, looks, percent_axis, shared_legend
+from analysis.tables import Table, numbers
+from analysis.text import NOTHING, number, score_value, spread
+from analysis.ufo_rl.pool import facets, outer
+
+Array = NDArray[np.float64]
+
+SOURCES = {"trained": "trained", "untrained": "untrained embedding", "oracle": "oracle"}
+"""`selection.predictor` -> what it is called."""
+
+CALIBRATIONS = {"slope_bias": "calibrated", "temperature_bias": "calibrated as the code", "none": "not calibrated"}
+LINES = {"left_out": "leave-one-out line", "in_sample": "in-sample line", "none": "no line"}
+PREDICTOR_FIELDS = ("selection.predictor", "selection.recalibration", "selection.references", "predictor.")
+"""What sets arms apart that have rows of their own; other variants predict as their headline arm does."""
+
+BINS = 10
+FEW = 5
+"""Questions of one run below which its bin is left out."""
+
+
+@dataclass(frozen=True)
+class Checked:
+    """The predictions of one series, checked on uniform questions: one entry per seed."""
+
+    series: Series
+    arm: Arm
+    rows: tuple[list[dict[str, Any]], ...]  # of `predictions.jsonl`
+
+    @property
+    def source(self) -> str:
+        return str(self.series.selection.get("predictor", "untrained"))
+
+    @property
+    def kind(self) -> str:
+        """`trained, calibrated, leave-one-out line`."""
+        if self.source != "trained":
+            return SOURCES[self.source]
+        towers = (self.series.cell.get("predictor") or {}).get("towers") or {}
+        calibration = CALIBRATIONS[towers.get("calibration", "slope_bias")]
+        return f"trained, {calibration}, {LINES[self.series.selection.get('recalibration', 'left_out')]}"
+
+    def mean(self, statistic: str) -> Interval:
+        """Mean over the evaluations of a run that say something, with a t-interval over seeds, cut to -1..1."""
+        each = []
+        for rows in self.rows:
+            values = [quality(row)[statistic] for row in rows]
+            known = [value for value in values if not math.isnan(value)]
+            each.append(float(np.mean(known)) if known else math.nan)
+        found = t_interval(each)
+        return Interval(found.value, max(-1.0, found.low), min(1.0, found.high), found.n) if found.known else found
+
+
+def quality(row: dict[str, Any]) -> dict[str, float]:
+    """Pearson, Spearman and mean absolute error of one evaluation, and the Pearson that measurement noise allows.
+
+    Over n rollouts the variance of measured rates is that of the true ones plus mean(m (1 - m) / (n - 1)), the
+    binomial part: a perfect prediction of the true rates correlates with the measured ones by the root of the rest.
+    Correlations are NaN where all measured rates are alike and 0 where all predictions are.
+    """
+    predicted, measured = np.array(row["predicted"], float), np.array(row["measured"], float)
+    out = {"mae": float(np.abs(predicted - measured).mean())} | dict.fromkeys(("pearson", "spearman", "most"), math.nan)
+    variance = float(measured.var())
+    if variance < 1e-12:
+        return out
+    constant = float(predicted.var()) < 1e-12
+    out["pearson"] = 0.0 if constant else float(stats.pearsonr(predicted, measured).statistic)
+    out["spearman"] = 0.0 if constant else float(stats.spearmanr(predicted, measured).statistic)
+    if row["samples"] > 1:
+        noise = float((measured * (1 - measured)).mean()) / (row["samples"] - 1)
+        out["most"] = math.sqrt(max(0.0, 1 - noise / variance))
+    return out
+
+
+def checked(panels: Sequence[Measures], sources: Sequence[str]) -> list[tuple[Measures, Checked]]:
+    """Series with these predictors whose predictions were checked: of DOTS, DOTS+RR and variants of the predictor."""
+    arms, found = Arms(panels), []
+    for measures in panels:
+        for series in measures.panel.series:
+            one = Checked(series, arms.of(series.label), tuple(run.rows("predictions.jsonl") for run in series.runs))
+            own = all(path.startswith(PREDICTOR_FIELDS) for path in one.arm.changes)
+            if series.selection["method"] == "difficulty" and one.source in sources and own and any(one.rows):
+                found.append((measures, one))
+    return found
+
+
+# ---------------------------------------------------------------- Tables 2 and 8
+
+
+def table_2(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """Correlation of the trained predictor, with an oracle as the bound, above the published rows."""
+    found = checked(panels, ("trained", "oracle"))
+    if not any(one.source == "trained" for _, one in found):
+        return []
+    return [_correlations("table_2", "the trained predictor", "trained and calibrated", found)]
+
+
+def table_8(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """The same without training: attention between embeddings as they are, above the published rows."""
+    found = checked(panels, ("untrained",))
+    return [_correlations("table_8", "embeddings without training", "off-the-shelf embedding", found)] if found else []
+
+
+def _correlations(item: str, what: str, theirs: str, found: Sequence[tuple[Measures, Checked]]) -> Table:
+    header = ["model, data", "arm", "predictor", "K", "Pearson", "of at most", "Spearman", "mean error"]
+    rows: list[list[str]] = []
+    data: list[dict[str, Any]] = []
+    for measures, one in found:
+        means = {name: one.mean(name) for name in ("pearson", "most", "spearman", "mae")}
+        references = NOTHING if one.source == "oracle" else str(one.series.selection["references"])
+        rows.append([measures.panel.title, f"`{one.series.label}`", one.kind, references])
+        rows[-1] += [spread(means["pearson"], digits=2), number(means["most"].value, 2)]
+        rows[-1] += [spread(means["spearman"], digits=2), spread(means["mae"], digits=2)]
+        data.append({"source": "ours", "model_data": measures.panel.title, "arm": one.series.label})
+        data[-1] |= {"predictor": one.kind, "seeds": len(one.rows), "evaluations": len(one.rows[0])}
+        for name, mean in means.items():
+            data[-1] |= numbers(name, mean)
+    ours = len(rows)
+    for row in published_table("dots_rr", item).itertuples():
+        name = f"{row.model}, {row.dataset}"
+        rows.append([f"{name} (published)", "DOTS+RR", theirs, "256", f"{row.value:.2f} ± {row.std:.2f}"])
+        rows[-1] += [NOTHING] * 3
+        data.append({"source": "published", "model_data": name, "arm": "DOTS+RR", "predictor": theirs})
+        data[-1] |= {"pearson": row.value, "pearson_std": row.std}
+    sizes = sorted({(len(row["ids"]), row["samples"]) for _, one in found for run in one.rows for row in run})
+    asked = " or ".join(f"{count:,} questions × {samples} rollouts" for count, samples in sizes)
+    caption = (
+        f"Predicted against measured pass rates of questions drawn uniformly from the pool, references left out "
+        f"({asked}) under the policy as it is at each evaluation; mean over the evaluations of a run, brackets 95 % "
+        "t-intervals over seeds. On the questions that were chosen a correlation would collapse, because their "
+        "difficulty hardly varies. The prediction is the one in force, up to μ steps older than the policy. Of at "
+        "most: what a perfect prediction of true rates would reach against rates measured with so few rollouts. "
+        "Published: mean ± standard deviation, other policies and data."
+    )
+    if item == "table_2":
+        caption += " The oracle measures the whole pool at every refresh: noise of both measurements, and drift."
+    title = f"DOTS + RR, Table {item[-1]}: correlation of {what} with the measured difficulty"
+    return Table(f"dots_rr.{item}", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(range(ours)))
+
+
+# ---------------------------------------------------------------- calibration
+
+
+def calibration(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """Measured against predicted pass rate, a line per predictor and a facet per policy and data."""
+    found = [(m, one) for m, one in checked(panels, tuple(SOURCES)) if set(one.arm.changes) <= {"selection.predictor"}]
+    if not found:
+        return []
+    titles = list(dict.fromkeys(measures.panel.title for measures, _ in found))
+    kinds = [name for key, name in SOURCES.items() if any(one.source == key for _, one in found)]
+    styles = looks(kinds)
+    curves = {
+        (title, kind): binned([one for m, one in found if m.panel.title == title and SOURCES[one.source] == kind])
+        for title in titles
+        for kind in kinds
+    }
+    rows = [
+        {"model_data": title, "predictor": kind, "predicted": x, **numbers("measured", mean), "runs": mean.n}
+        for (title, kind), curve in curves.items()
+        for x, mean in curve
+    ]
+
+    def draw(narrow: bool) -> Figure:
+        figure, axes = facets(titles, narrow, legend=len(kinds) + 1)
+        for axis, title in zip(axes, titles, strict=True):
+            axis.plot([0, 1], [0, 1], color=BASELINE, linewidth=0.9, linestyle=(0, (1.2, 1.2)))
+            for kind in kinds:
+                look, curve = styles[kind], curves[title, kind]
+                for x, mean in curve:
+                    if mean.known:
+                        axis.vlines(x, mean.low, mean.high, color=look.color, linewidth=1.2)
+                places, heights = [x for x, _ in curve], [mean.value for _, mean in curve]
+                axis.plot(places, heights, marker=look.marker, **look.line())
+            axis.set(xlim=(0, 1), ylim=(0, 1))
+            percent_axis(axis.xaxis)
+            percent_axis(axis.yaxis)
+            outer(axis, "predicted pass rate, %", "measured, %")
+        handles = [Line2D([], [], marker=styles[kind].marker, **styles[kind].line()) for kind in kinds]
+        handles.append(Line2D([], [], color=BASELINE, linewidth=0.9, linestyle=(0, (1.2, 1.2))))
+        shared_legend(figure, handles, [*kinds, "as predicted"], narrow)
+        return figure
+
+    return [
+        Picture(
+            "dots_rr.calibration",
+            "DOTS + RR: measured against predicted pass rate",
+            f"Uniform questions that were no references, all evaluations of a run together, in {BINS} bins of the "
+            f"prediction; a run counts in a bin with {FEW} questions or more. Means over runs (arms and seeds) with "
+            "95 % t-intervals over them. A line flatter than the dotted one: predictions spread too far. Its length: "
+            "how far they spread at all.",
+            f"Calibration of the difficulty predictors ({', '.join(kinds)}), one facet per model and dataset.",
+            pd.DataFrame(rows),
+            draw,
+        )
+    ]
+
+
+def binned(every: Sequence[Checked]) -> list[tuple[float, Interval]]:
+    """(mean prediction, measured pass rate over runs) of each bin that some run fills."""
+    means: list[list[tuple[float, float]]] = [[] for _ in range(BINS)]
+    for rows in (rows for one in every for rows in one.rows if rows):
+        predicted, measured = (np.concatenate([row[name] for row in rows]) for name in ("predicted", "measured"))
+        which = np.minimum((predicted * BINS + 1e-9).astype(int), BINS - 1)
+        for index in range(BINS):
+            inside = which == index
+            if inside.sum() >= FEW:
+                means[index].append((float(predicted[inside].mean()), float(measured[inside].mean())))
+    return [(float(np.mean([x for x, _ in each])), share_interval([y for _, y in each])) for each in means if each]
+
+
+# ---------------------------------------------------------------- Table 3
+
+SHOWN = 3
+"""References named per example."""
+
+LONGEST = 90
+"""Characters of a question that are shown."""
+
+
+def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """Questions with the references that their prediction leans on most, of the first seed's last evaluation."""
+    header = ["model, data", "question", "reference", "weight", "its pass rate", "predicted", "measured"]
+    rows: list[list[str]] = []
+    data: list[dict[str, Any]] = []
+    kinds = []
+    for measures in panels:
+        found = next(((one, examples) for one, run in _runs(measures) if (examples := _examples(run))), None)
+        if found is None:
+            continue
+        kinds.append(found[0].kind)
+        examples = found[1] if len(panels) == 1 else found[1][len(found[1]) // 2 :][:1]
+        for example in examples:
+            for position, reference in enumerate(example["references"][:SHOWN]):
+                first = position == 0
+                rows.append([measures.panel.title, _short(example["question"])] if first else ["", ""])
+                rows[-1] += [_short(reference["question"]), score_value(reference["weight"])]
+                rows[-1].append(number(reference["pass_rate"], 2))
+                rows[-1] += [number(example[name], 2) if first else "" for name in ("predicted", "measured")]
+                data.append({"model_data": measures.panel.title, "question": example["question"]})
+                data[-1] |= {"predicted": example["predicted"], "measured": example["measured"]}
+                data[-1] |= {f"reference_{key}": value for key, value in reference.items()}
+    if not rows:
+        return []
+    caption = (
+        f"The {SHOWN} references with the largest attention weights ({' or '.join(dict.fromkeys(kinds))}), first seed, "
+        "last evaluation. Rates are pass rates, those of references as measured at the refresh. Weights over all K "
+        "references sum to 1: with many references alike, no single one weighs much."
+    )
+    title = "DOTS + RR, Table 3: references that a prediction attends to"
+    return [Table("dots_rr.table_3", title, header, rows, pd.DataFrame(data), caption, 3)]
+
+
+def _runs(measures: Measures) -> list[tuple[Checked, Run]]:
+    """First seeds of the arms that attend to references, trained predictors first."""
+    every = [one for _, one in checked([measures], ("trained", "untrained"))]
+    return [(one, one.series.runs[0]) for one in sorted(every, key=lambda one: one.source)]
+
+
+def _examples(run: Run) -> list[dict[str, Any]]:
+    return list(run.json("attention.json").get("examples") or [])
+
+
+def _short(text: str) -> str:
+    """A question in one line and in code, cut where it is long."""
+    line = " ".join(text.replace("`", "'").split())
+    return f"`{line if len(line) <= LONGEST else line[: LONGEST - 1] + '…'}`"

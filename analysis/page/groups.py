@@ -1,0 +1,175 @@
+"""What came of the rolled-out groups over training: with a gradient, too hard or too easy."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from analysis.measures import Measures
+from analysis.page.figures import handles, panel_looks
+from analysis.pictures import Picture
+from analysis.runs import Series
+from analysis.style import NARROW, WIDE, canvas, percent_axis, shared_legend, thousands
+from analysis.text import number, plural
+
+WINDOW = 5
+"""Steps of the moving average behind bold lines over steps."""
+
+BINS = 10
+"""Columns of a picture over training."""
+
+OUTCOMES = {  # share of a group's completions that are right -> colour, hatch
+    "all wrong": ("#D55E00", "////"),
+    "mixed: trains": ("#56B4E9", ""),
+    "all right": ("#F0E442", "\\\\\\\\"),
+}
+
+
+@dataclass(frozen=True)
+class Fresh:
+    """Freshly rolled-out questions of one series, one entry per question and step."""
+
+    step: np.ndarray
+    seed: np.ndarray
+    rate: np.ndarray  # measured pass rate, 0..1
+    predicted: np.ndarray  # predicted pass rate, NaN without a predictor
+    true: np.ndarray  # true difficulty, NaN where the task does not know it
+
+
+def fresh_questions(series: Series) -> Fresh:
+    """What `steps.jsonl` says of every question that was rolled out."""
+    rows = []
+    for run in series.runs:
+        for row in run.rows("steps.jsonl"):
+            predicted = row["predicted"]
+            by_id = dict(zip(row["chosen"], predicted, strict=True)) if predicted is not None else {}
+            true = row["steps_true"] or [np.nan] * len(row["fresh"])
+            for question, rate, difficulty in zip(row["fresh"], row["pass_rate"], true, strict=True):
+                rows.append((row["step"], run.place.seed, rate, by_id.get(question, np.nan), difficulty))
+    table = np.array(rows, float).reshape(-1, 5)
+    return Fresh(*table.T)
+
+
+def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None:
+    """Share of groups without gradient at each step."""
+    frames = {s.label: measures.step_metric(s, "train/zero_variance") for s in measures.panel.series}
+    if all(frame.empty for frame in frames.values()):
+        return None
+    styles = panel_looks(measures)
+
+    def draw(narrow: bool) -> Figure:
+        figure, (axis,) = canvas(1, narrow, height=2.6)
+        for label, frame in frames.items():
+            look = styles[label]
+            for seed in frame:
+                axis.plot(frame.index, frame[seed], color=look.color, linewidth=0.6, alpha=0.22)
+            smooth = frame.mean(axis=1).rolling(WINDOW, center=True, min_periods=1).mean()
+            axis.plot(smooth.index, smooth, marker=look.marker, markevery=max(1, len(smooth) // 8), **look.line())
+        axis.set_ylim(bottom=0)
+        percent_axis(axis.yaxis)
+        axis.set_ylabel("zero-variance groups, %")
+        axis.set_xlabel("step")
+        shared_legend(figure, *handles(measures), narrow)
+        return figure
+
+    data = pd.concat([_long(frame, label) for label, frame in frames.items()], ignore_index=True)
+    means = ", ".join(f"{s.series.label} {number(100 * s.mean.value)} %" for s in measures.zero_variance)
+    return Picture(
+        f"{prefix}zero_variance",
+        "Groups without gradient over training",
+        "Share of freshly rolled-out groups whose rewards are all equal. Thin: seeds, step by step; bold: mean over "
+        f"seeds and a moving window of {WINDOW} steps.",
+        f"Zero-variance share by step, one line per arm; averages over training: {means}.",
+        data,
+        draw,
+    )
+
+
+def _long(frame: pd.DataFrame, label: str) -> pd.DataFrame:
+    out = frame.rename_axis(index="step", columns="seed").stack().rename("zero_variance").reset_index()
+    out.insert(0, "arm", label)
+    return out
+
+
+def outcomes(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> Picture | None:
+    """Why groups had no gradient: too hard or too easy."""
+    rows = []
+    for label, questions in fresh.items():
+        for column, centre in step_columns(questions.step):
+            rates = questions.rate[column]
+            shares = ((rates == 0).mean(), ((rates > 0) & (rates < 1)).mean(), (rates == 1).mean())
+            for name, share in zip(OUTCOMES, shares, strict=True):
+                rows.append({"arm": label, "step": centre, "outcome": name, "share": float(share)})
+    if not rows:
+        return None
+    data = pd.DataFrame(rows)
+
+    def draw(narrow: bool) -> Figure:
+        figure, axes = small_multiples(list(fresh), narrow)
+        for index, (axis, label) in enumerate(axes):
+            part = data[data["arm"] == label].pivot(index="step", columns="outcome", values="share")
+            layers = [part[name] for name in OUTCOMES]
+            drawn = axis.stackplot(part.index, *layers, colors=[color for color, _ in OUTCOMES.values()])
+            for area, (_, hatch) in zip(drawn, OUTCOMES.values(), strict=True):
+                area.set(hatch=hatch, edgecolor="#3A3F47", linewidth=0.4)
+            axis.set(ylim=(0, 1), xlim=(part.index.min(), part.index.max()), title=label)
+            axis.grid(visible=False)
+            percent_axis(axis.yaxis)
+            outer_labels(axis, index, narrow, "groups, %")
+        patches = [Patch(facecolor=c, hatch=h, edgecolor="#3A3F47", linewidth=0.4) for c, h in OUTCOMES.values()]
+        shared_legend(figure, patches, list(OUTCOMES), narrow)
+        return figure
+
+    return Picture(
+        f"{prefix}outcomes",
+        "What came of the groups",
+        "Share of freshly rolled-out groups by outcome, seeds pooled. Only mixed groups carry a gradient: all wrong "
+        "means chosen too hard, all right too easy.",
+        "Stacked shares of groups that were all wrong, mixed and all right over training, for "
+        f"{plural(len(fresh), 'arm')}.",
+        data,
+        draw,
+    )
+
+
+# ---------------------------------------------------------------- layout
+
+
+def step_columns(steps: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
+    """(mask, centre) of at most `BINS` equal spans of steps."""
+    if not len(steps):
+        return
+    first, last = int(steps.min()), int(steps.max())
+    count = min(BINS, last - first + 1)
+    edges = np.linspace(first - 0.5, last + 0.5, count + 1)
+    for low, high in itertools.pairwise(edges):
+        inside = (steps > low) & (steps <= high)
+        if inside.any():
+            yield inside, (low + high) / 2
+
+
+def small_multiples(names: list[str], narrow: bool) -> tuple[Figure, list[tuple[Axes, str]]]:
+    columns = 2 if narrow else min(len(names), 6 if len(names) % 4 else 4) if len(names) > 4 else len(names)
+    rows = -(-len(names) // columns)
+    size = (NARROW if narrow else WIDE, (1.75 if narrow else 1.95) * rows + 0.35)
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel().tolist()
+    for spare in axes[len(names) :]:
+        spare.set_axis_off()
+    return figure, list(zip(axes, names, strict=False))
+
+
+def outer_labels(axis: Axes, index: int, narrow: bool, ylabel: str, below: bool = True) -> None:
+    first = axis.get_subplotspec()
+    if first is not None and first.is_first_col():
+        axis.set_ylabel(ylabel)
+    if below:
+        axis.set_xlabel("step")
+    thousands(axis.xaxis) if below else None

@@ -1,0 +1,265 @@
+"""Writes the report of a study: one self-contained page, the same as Markdown, tables and figures as files."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import jinja2
+from markupsafe import Markup
+
+from analysis.artefacts import answer_of, check_artefacts, make_artefacts
+from analysis.measures import Measures
+from analysis.page import figures, result_tables, selected
+from analysis.page.findings import Findings, derived_question, findings
+from analysis.page.methods import methods
+from analysis.page.provenance import Provenance, provenance
+from analysis.page.summary import summary
+from analysis.pictures import Picture
+from analysis.runs import Study, load_study
+from analysis.tables import Table, as_html
+from analysis.text import plural
+from repro.study.load import LoadedSpec, resolved_yaml
+from repro.tracking.client import public_address, resolve_store
+
+GENERATED = {"tables": (".md", ".csv", ".tex"), "figures": (".png", ".pdf", ".csv")}
+"""Folder -> endings of the files that a report writes there, and clears before it does."""
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A table that most readers can skip."""
+
+    table: Table
+
+
+Item = Table | Picture | Folded
+
+CROWDED = 8
+"""With more arms than this a panel shows those that run on every model and dataset; artefacts show all."""
+
+SEVERAL = 2
+"""With more panels than this their own sections are folded away, below what is said of all of them."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A heading with a few plain sentences and what is shown under it."""
+
+    title: str
+    anchor: str
+    text: tuple[str, ...]
+    items: tuple[Item, ...]
+
+
+@dataclass(frozen=True)
+class Part:
+    """One model and dataset. `prefix` begins its file names and anchors where a study has several; `left_out` says
+    which arms it does not show."""
+
+    title: str
+    prefix: str
+    said: Findings
+    summary: Picture
+    sections: tuple[Section, ...]
+    left_out: str = ""
+
+
+def write_report(loaded: LoadedSpec, runs_dir: Path | str, out: Path | str, store_uri: str | None = None) -> Path:
+    """Read the study from the MLflow store and write its report.
+
+    Args:
+        loaded: the spec; its `report` section says what is compared.
+        runs_dir: where files of a tracking server are cached (`<runs_dir>/cache/artifacts`); runs are not read there.
+        out: the report's own folder, by custom `reports/<name>`. Gets report.html, report.md, spec.yaml, tables/ and
+            figures/; earlier generated files in the last two are removed.
+        store_uri: default MLFLOW_TRACKING_URI, else ./mlflow.db.
+
+    Returns:
+        The path of report.html.
+
+    Raises:
+        UserError: unknown artefact, no store, or nothing finished to report.
+    """
+    spec, out = loaded.spec, Path(out)
+    check_artefacts(spec.report.artefacts, str(loaded.path))
+    study = load_study(spec, store_uri, Path(runs_dir) / "cache" / "artifacts")
+    panels = [Measures(panel, spec.report.target) for panel in study.panels]
+    parts = [_shown(study, measures) for measures in panels]
+    ending = _closing(study, panels)
+    origin = provenance(study, _commands(loaded), public_address(resolve_store(store_uri)))
+    content = {
+        "name": spec.name,
+        "question": derived_question(study),
+        "lead": answer_of(spec.report.artefacts, panels),
+        "parts": parts,
+        "folded": len(parts) > SEVERAL,
+        "ending": ending,
+        "methods": methods(study, panels),
+        "origin": origin,
+        "spec_yaml": resolved_yaml(spec),
+        "seeds": plural(len(spec.seeds), "seed"),
+        "arms": plural(len(spec.arms), "arm"),
+        "planned": study.planned,
+        "finished": sum(run.finished for run in study.runs),
+        "missing": result_tables.missing_table(study) if study.missing else None,
+    }
+    out.mkdir(parents=True, exist_ok=True)
+    _clear(out)
+    for item in _items(parts, ending, content["missing"], origin):
+        item.write(out / ("figures" if isinstance(item, Picture) else "tables"))
+    (out / "spec.yaml").write_text(resolved_yaml(spec), encoding="utf-8")
+    environment = _environment()
+    for name in ("report.html", "report.md"):
+        text = environment.get_template(f"{name}.j2").render(content)
+        (out / name).write_text(re.sub(r"\n{3,}", "\n\n", text), encoding="utf-8")
+    return out / "report.html"
+
+
+def _shown(study: Study, measures: Measures) -> Part:
+    """The part of a panel; of a crowded one with the arms alone that can be compared across panels."""
+    panel = measures.panel
+    few = panel.only(study.headline_arms)
+    if len(panel.series) <= CROWDED or not 0 < len(few.series) < len(panel.series):
+        return _part(measures, len(study.panels) > 1)
+    part = _part(Measures(few, study.spec.report.target), len(study.panels) > 1)
+    hidden = plural(len(panel.series) - len(few.series), "more arm")
+    where = "in the tables and figures beside the papers" if study.spec.report.artefacts else "not shown"
+    text = f"Shown are the arms that run on every model and dataset; {hidden} that ran here only are {where}."
+    return replace(part, left_out=text)
+
+
+def _part(measures: Measures, several: bool) -> Part:
+    panel = measures.panel
+    slug = "".join(c if c.isalnum() or c in "-." else "_" for c in f"{panel.model}_{panel.dataset}").lower()
+    prefix = f"{slug}_" if several else ""
+    drawn = {p.name.removeprefix(prefix): p for p in selected.pictures(measures, prefix)}
+    shown = {name: (drawn[name],) if name in drawn else () for name in ("zero_variance", "outcomes", "difficulty")}
+    kept_arms = result_tables.kept_table(measures, prefix)
+    comparable = any(panel.baseline_of(series) for series in panel.series)
+    sections = [
+        Section(
+            "Accuracy",
+            f"{prefix}accuracy",
+            (
+                "Accuracy of sampled completions on held-out questions, with the greedy accuracy and the entropy "
+                "beside it.",
+            ),
+            (
+                result_tables.accuracy_table(measures, prefix),
+                figures.accuracy_curves(measures, prefix),
+                *figures.axis_curves(measures, prefix),
+                result_tables.start_table(measures, prefix),
+            ),
+        ),
+        Section(
+            "Time to target",
+            f"{prefix}time",
+            ("An arm can win by one measure alone, so all three stand side by side.",),
+            (
+                result_tables.time_table(measures, prefix),
+                *((result_tables.robustness_table(measures, prefix=prefix),) if comparable else ()),
+            ),
+        ),
+        Section(
+            "Groups that train",
+            f"{prefix}groups",
+            (
+                "A group whose completions are all right or all wrong has no advantage and no gradient: its rollouts "
+                "were paid for and taught nothing.",
+            ),
+            (result_tables.groups_table(measures, prefix), *shown["zero_variance"], *shown["outcomes"]),
+        ),
+        Section(
+            "What was selected",
+            f"{prefix}selected",
+            (),
+            (*shown["difficulty"], *_only(drawn, "pool"), *((kept_arms,) if kept_arms else ())),
+        ),
+        Section("Predictions", f"{prefix}predictions", (), _only(drawn, "predictor")),
+        Section(
+            "Cost",
+            f"{prefix}cost",
+            ("What selection itself costs is inside every number above.",),
+            (
+                result_tables.cost_table(measures, prefix),
+                figures.cost_bars(measures, prefix),
+                Folded(result_tables.phase_table(measures, prefix)),
+            ),
+        ),
+    ]
+    kept = tuple(section for section in sections if section.items)
+    return Part(panel.title, prefix, findings(measures), summary(measures, prefix), kept)
+
+
+def _only(drawn: dict[str, Picture], name: str) -> tuple[Picture, ...]:
+    return (drawn[name],) if name in drawn else ()
+
+
+def _closing(study: Study, panels: Sequence[Measures]) -> tuple[Section, ...]:
+    """What is said of all panels together: aggregates over several, and the papers' own tables and figures."""
+    sections = []
+    if len(panels) > 1:
+        text = "Runs of all models and datasets pooled, so that no single one decides."
+        shown = [Measures(measures.panel.only(study.headline_arms)) for measures in panels]
+        shown = [measures for measures in shown if measures.panel.series] or list(panels)
+        sections.append(Section("Overall", "overall", (text,), (result_tables.overall_table(shown),)))
+    names = study.spec.report.artefacts
+    if names:
+        text = (
+            "The papers' own tables and figures from these runs. Published numbers come from other policies and data."
+        )
+        sections.append(Section("Beside the papers", "papers", (text,), tuple(make_artefacts(names, panels))))
+    # Above folded panels the papers' artefacts come first: they carry the answer.
+    return tuple(reversed(sections) if len(panels) > SEVERAL else sections)
+
+
+def _items(parts: Sequence[Part], ending: Sequence[Section], missing: Any, origin: Provenance) -> list[Table | Picture]:
+    """Everything that is written to a file of its own."""
+    sections = [section for part in parts for section in part.sections] + list(ending)
+    found = [item.table if isinstance(item, Folded) else item for section in sections for item in section.items]
+    return [*(part.summary for part in parts), *found, *([missing] if missing else []), origin.runs]
+
+
+def _commands(loaded: LoadedSpec) -> tuple[str, str]:
+    """The commands that train and report this study."""
+    options = [option for text in loaded.overrides for option in ("-S", text)]
+    options += ["--smoke"] if loaded.smoke else []
+    tail = shlex.join([str(loaded.path), *options])
+    return f"python -m repro run {tail}", f"python -m repro report {tail}"
+
+
+def _clear(out: Path) -> None:
+    for folder, endings in GENERATED.items():
+        for path in (out / folder).glob("*"):
+            if path.suffix in endings:
+                path.unlink()
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(
+        loader=jinja2.PackageLoader("analysis", "templates"),
+        autoescape=lambda name: bool(name) and str(name).endswith(".html.j2"),
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+    )
+    numbers = {"table": 0, "figure": 0}
+
+    def counter(kind: str) -> int:
+        numbers[kind] += 1
+        return numbers[kind]
+
+    def restart() -> str:
+        numbers.update(table=0, figure=0)
+        return ""
+
+    environment.globals.update(counter=counter, restart=restart)
+    environment.filters["markup"] = lambda text: Markup(as_html(text))
+    environment.filters["kind"] = lambda item: type(item).__name__.lower()
+    return environment

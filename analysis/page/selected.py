@@ -1,0 +1,249 @@
+"""What was selected: true difficulty, groups with and without gradient, predictions, and the pool they came from."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.artist import Artist
+from matplotlib.axes import Axes
+from matplotlib.colors import LinearSegmentedColormap, PowerNorm
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from analysis.measures import Measures
+from analysis.page.figures import handles, panel_looks
+from analysis.page.groups import (
+    Fresh,
+    fresh_questions,
+    outcomes,
+    outer_labels,
+    small_multiples,
+    step_columns,
+    zero_variance_curves,
+)
+from analysis.pictures import Picture
+from analysis.statistics import correlation, t_interval
+from analysis.style import GREY, Look, canvas, percent_axis, shared_legend
+from analysis.text import number, plural
+
+# White to dark blue: lightness falls all the way, so that it prints in grey.
+SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#C6DBEF", "#6BAED6", "#2171B5", "#08306B"])
+
+
+def pictures(measures: Measures, prefix: str = "") -> list[Picture]:
+    """Those of this room for which the store has data."""
+    fresh = {series.label: fresh_questions(series) for series in measures.panel.series}
+    made: list[Picture | None] = [
+        zero_variance_curves(measures, prefix),
+        outcomes(measures, fresh, prefix),
+        difficulty(measures, fresh, prefix),
+        predictor(measures, fresh, prefix),
+        pool(measures, prefix),
+    ]
+    return [picture for picture in made if picture is not None]
+
+
+# ---------------------------------------------------------------- true difficulty
+
+
+def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> Picture | None:
+    """Distribution of the true difficulty of what was rolled out, over training."""
+    known = {label: q for label, q in fresh.items() if len(q.true) and not np.isnan(q.true).any()}
+    if not known:
+        return None
+    levels = np.arange(min(q.true.min() for q in known.values()), max(q.true.max() for q in known.values()) + 1)
+    pool_share = _pool_difficulty(measures, levels)
+    rows, grids, means = [], {}, {}
+    for label, questions in known.items():
+        columns = list(step_columns(questions.step))
+        grid = np.array([[(questions.true[c] == level).mean() for c, _ in columns] for level in levels])
+        grids[label] = (np.array([centre for _, centre in columns]), grid)
+        means[label] = [float(questions.true[c].mean()) for c, _ in columns]
+        for j, (_, centre) in enumerate(columns):
+            for i, level in enumerate(levels):
+                rows.append({"arm": label, "step": centre, "difficulty": level, "share": float(grid[i, j])})
+    if pool_share is not None:
+        rows += [{"arm": "(pool)", "difficulty": lv, "share": s} for lv, s in zip(levels, pool_share, strict=True)]
+    # Lifted at the low end: a flat choice over ten levels and one that piles up on two belong in one picture.
+    scale = PowerNorm(0.6, 0, max(float(grid.max()) for _, grid in grids.values()))
+
+    def draw(narrow: bool) -> Figure:
+        names = ([""] if pool_share is not None else []) + list(known)
+        figure, axes = small_multiples(names, narrow)
+        image = None
+        for index, (axis, label) in enumerate(axes):
+            axis.grid(visible=False)
+            axis.set_ylim(levels[0] - 0.5, levels[-1] + 0.5)
+            axis.set_yticks(levels[:: 1 if len(levels) <= 6 else 2])
+            if label == "" and pool_share is not None:
+                axis.barh(levels, pool_share, 0.8, color="#8D96A3")
+                axis.set_title("whole pool")
+                percent_axis(axis.xaxis)
+                axis.set_xlabel("share, %")
+            else:
+                centres, grid = grids[label]
+                width = (centres[1] - centres[0]) / 2 if len(centres) > 1 else 0.5
+                box = (centres[0] - width, centres[-1] + width, levels[0] - 0.5, levels[-1] + 0.5)
+                image = axis.imshow(
+                    grid, origin="lower", aspect="auto", extent=box, cmap=SHARES, norm=scale, interpolation="none"
+                )
+                axis.plot(centres, means[label], color="white", linewidth=3.2)
+                axis.plot(centres, means[label], color="#000000", linewidth=1.4)
+                axis.set_title(label)
+                axis.set_xlabel("step")
+            outer_labels(axis, index, narrow, "true difficulty (steps)", below=False)
+        if image is not None:
+            place: Any = {"location": "bottom", "aspect": 40} if narrow else {"location": "right", "aspect": 30}
+            bar = figure.colorbar(image, ax=[a for a, _ in axes], shrink=0.9, pad=0.02, **place)
+            long_axis = bar.ax.xaxis if narrow else bar.ax.yaxis
+            long_axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
+            bar.set_label("share of questions, %")
+            bar.outline.set_visible(False)
+        return figure
+
+    said = ", ".join(f"{label} {number(m[0])} to {number(m[-1])}" for label, m in means.items())
+    return Picture(
+        f"{prefix}difficulty",
+        "What was selected: true difficulty over training",
+        "Each column shows the distribution of the true difficulty (length of the chain) of the questions that were "
+        "rolled out; the line is its mean. Seeds pooled. No arm sees the true difficulty.",
+        f"Heat maps of true difficulty by step for each arm; mean difficulty from first to last column: {said}.",
+        pd.DataFrame(rows),
+        draw,
+    )
+
+
+def _pool_difficulty(measures: Measures, levels: np.ndarray) -> np.ndarray | None:
+    for series in measures.panel.series:
+        for run in series.runs:
+            true = run.json("selection.json").get("steps_true")
+            if true:
+                values = np.array(list(true.values()), float)
+                return np.array([(values == level).mean() for level in levels])
+    return None
+
+
+# ---------------------------------------------------------------- predictions
+
+
+def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> Picture | None:
+    """Predicted against measured pass rate, and the predictor's correlation on uniformly drawn references."""
+    known = {label: q for label, q in fresh.items() if len(q.predicted) and not np.isnan(q.predicted).all()}
+    if not known:
+        return None
+    styles, rows = panel_looks(measures), []
+    for label, q in known.items():
+        good = ~np.isnan(q.predicted)
+        edges = np.unique(np.quantile(q.predicted[good], np.linspace(0, 1, 9)))
+        which = np.clip(np.searchsorted(edges, q.predicted, side="right") - 1, 0, max(0, len(edges) - 2))
+        for index in range(max(1, len(edges) - 1)):
+            inside = good & (which == index)
+            if inside.sum() >= 5:
+                interval = t_interval(q.rate[inside])
+                rows.append(
+                    {"arm": label, "questions": int(inside.sum()), "predicted": float(q.predicted[inside].mean())}
+                )
+                rows[-1] |= {"measured": interval.value, "low": interval.low, "high": interval.high}
+    # Named columns: in a short run no bin may hold enough questions.
+    data = pd.DataFrame(rows, columns=["arm", "questions", "predicted", "measured", "low", "high"])
+    references = {label: measures.step_metric(measures.panel.get(label), "select/predictor_pearson") for label in known}
+    references = {label: frame for label, frame in references.items() if not frame.empty}
+
+    def draw(narrow: bool) -> Figure:
+        figure, axes = canvas(2 if references else 1, narrow, height=2.7, columns=2)
+        axes[0].plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (1, 2)))
+        for label in known:
+            _calibration(axes[0], data[data["arm"] == label], styles[label])
+        axes[0].set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted pass rate", ylabel="measured pass rate")
+        axes[0].set_title("On the questions it chose")
+        if references:
+            for label, frame in references.items():
+                look = styles[label]
+                for seed in frame:
+                    axes[1].plot(frame.index, frame[seed], color=look.color, linewidth=0.6, alpha=0.25)
+                mean = frame.mean(axis=1)
+                axes[1].plot(mean.index, mean, marker=look.marker, markevery=max(1, len(mean) // 8), **look.line())
+            axes[1].axhline(0, color=GREY, linewidth=0.8)
+            axes[1].set(xlabel="step", ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
+            axes[1].set_title("On uniform references")
+        lines, names = handles(measures)
+        chosen = [(line, name) for line, name in zip(lines, names, strict=True) if name in known]
+        shared_legend(figure, [line for line, _ in chosen], [name for _, name in chosen], narrow)
+        return figure
+
+    said = ", ".join(f"{label} r = {number(correlation(q.predicted, q.rate), 2)}" for label, q in known.items())
+    return Picture(
+        f"{prefix}predictor",
+        "Predicted against measured pass rate",
+        "First: chosen questions in eight groups of equal size by prediction; bars are 95 % t-intervals over "
+        "questions, the dotted line a perfect prediction. Chosen questions lie close together, so correlation is small "
+        "there even for a good predictor. Second: correlation on uniformly drawn references, before they are used to "
+        "predict.",
+        f"Calibration of the difficulty predictor on chosen questions ({said}), and its correlation on references by "
+        "step.",
+        data,
+        draw,
+    )
+
+
+def _calibration(axis: Axes, part: pd.DataFrame, look: Look) -> None:
+    axis.vlines(part["predicted"], part["low"], part["high"], color=look.color, linewidth=1, alpha=0.7)
+    axis.plot(part["predicted"], part["measured"], marker=look.marker, **look.line())
+
+
+# ---------------------------------------------------------------- the pool
+
+
+def pool(measures: Measures, prefix: str = "") -> Picture | None:
+    """Pass rates of the start policy over the pool, and over what offline selections kept of it."""
+    found = None
+    for series in measures.panel.series:
+        for run in series.runs:
+            found = found or run.json("base.json").get("pool")
+    if not found or not found.get("pass_rates"):
+        return None
+    rates, samples = found["pass_rates"], int(found["samples"])
+    edges = (np.arange(samples + 2) - 0.5) / samples
+    centres = np.arange(samples + 1) / samples
+    kept: dict[str, np.ndarray] = {}
+    for series in measures.panel.series:
+        chosen = [run.json("selection.json").get("kept") or [] for run in series.runs]
+        if any(chosen) and max(map(len, chosen)) < len(rates):
+            values = np.array([rates[q] for ids in chosen for q in ids if q in rates])
+            kept[series.label] = np.histogram(values, edges)[0] / max(1, len(values))
+    whole = np.histogram(np.array(list(rates.values())), edges)
+    share = whole[0] / len(rates)
+    rows = [{"of": "pool", "pass_rate": c, "share": s} for c, s in zip(centres, share, strict=True)]
+    for label, values in kept.items():
+        rows += [{"of": label, "pass_rate": c, "share": s} for c, s in zip(centres, values, strict=True)]
+    styles = panel_looks(measures)
+
+    def draw(narrow: bool) -> Figure:
+        figure, (axis,) = canvas(1, narrow, height=2.6)
+        axis.bar(centres, share, 0.8 / samples, color="#C9CED6", edgecolor="#6B7280", linewidth=0.6)
+        for label, values in kept.items():
+            axis.plot(centres, values, marker=styles[label].marker, **styles[label].line())
+        percent_axis(axis.yaxis)
+        axis.set(xlabel=f"pass rate of the start policy ({samples} samples)", ylabel="questions, %")
+        axis.set_xticks(centres[:: 2 if narrow and samples % 2 == 0 else 1] if samples <= 8 else np.linspace(0, 1, 6))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+        axis.grid(axis="x", visible=False)
+        entries: list[Artist] = [Patch(facecolor="#C9CED6", edgecolor="#6B7280", linewidth=0.6)]
+        lines, names = handles(measures)
+        entries += [line for line, name in zip(lines, names, strict=True) if name in kept]
+        shared_legend(figure, entries, ["whole pool", *(f"kept by {name}" for name in names if name in kept)], narrow)
+        return figure
+
+    mixed = float(np.mean([0 < rate < 1 for rate in rates.values()]))
+    return Picture(
+        f"{prefix}pool",
+        "The pool under the start policy",
+        f"Share of the {plural(len(rates), 'training question')} by pass rate before any training; lines: the "
+        "questions an offline selection kept (seeds pooled).",
+        f"Histogram of base pass rates over the pool; {number(100 * mixed)} % of questions lie strictly between 0 and "
+        "1.",
+        pd.DataFrame(rows),
+        draw,
+    )

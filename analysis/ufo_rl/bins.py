@@ -1,0 +1,295 @@
+"""UFO-RL, Figure 1 and Table 3: training on one bin of the pass rate alone, and on the whole pool in order of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
+
+from analysis.measures import Final, Measures
+from analysis.pictures import Picture
+from analysis.runs import Series
+from analysis.statistics import Interval
+from analysis.style import BASELINE, GREY, PALETTE, canvas, percent_axis, shared_legend
+from analysis.tables import Table, numbers
+from analysis.text import NOTHING, number, points, spread
+from analysis.ufo_rl.arms import (
+    HOW,
+    chosen,
+    comparable,
+    difference_to_full,
+    full_of,
+    matched_on,
+    quantile_band,
+    rates_of,
+    seeds_said,
+    target_name,
+)
+
+WIDEST = 0.25
+"""A band of at most this share of the pool is a bin of Figure 1."""
+
+UNPUBLISHED = "The paper's own numbers could not be read, so none stand beside ours."
+REGRESSION = (
+    "The pass rate of a bin is the measurement that the bin was cut by, so that the extreme bins look more extreme "
+    "than they are: with few samples, a question that was never solved may be solvable."
+)
+
+
+@dataclass(frozen=True)
+class Bin:
+    """One arm that trains on a bin alone. Rates in 0..1, NaN where the store does not know them."""
+
+    series: Series
+    place: tuple[float, float]  # quantiles of the pass rate
+    low: float
+    high: float
+    mean: float
+    questions: int
+    final: Final
+
+    @property
+    def label(self) -> str:
+        """`40 to 50`: percentiles of the pool by pass rate."""
+        return f"{100 * self.place[0]:g} to {100 * self.place[1]:g}"
+
+
+def bins_of(measures: Measures) -> list[Bin]:
+    """The bins of a panel, hardest first."""
+    found = []
+    for series in comparable(measures):
+        place = quantile_band(series, "pass_rate", WIDEST)
+        if place is not None:
+            rates = rates_of(measures, series)
+            span = (rates.min(), rates.max(), rates.mean()) if len(rates) else (math.nan,) * 3
+            low, high, mean = map(float, span)
+            found.append(Bin(series, place, low, high, mean, len(chosen(series)), measures.final(series.label)))
+    return sorted(found, key=lambda one: one.place)
+
+
+# ---------------------------------------------------------------- Figure 1
+
+
+def figure_1(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """Final accuracy after training on each bin alone, as a picture and a table; nothing where no panel has bins."""
+    found = [(measures, bins_of(measures)) for measures in panels]
+    found = [(measures, bins) for measures, bins in found if bins]
+    if not found:
+        return []
+    return [_picture(found), _bin_table(found)]
+
+
+def _picture(found: Sequence[tuple[Measures, list[Bin]]]) -> Picture:
+    rows: list[dict[str, Any]] = []
+    for measures, bins in found:
+        for index, one in enumerate(bins):
+            row = {"model_data": measures.panel.title, "bin": index, "quantiles": one.label, "pass_rate": one.mean}
+            row |= numbers("accuracy", one.final.accuracy)
+            row |= {f"seed_{s}": v for s, v in zip(one.series.seeds, one.final.per_seed, strict=True)}
+            rows.append(row)
+        for name, interval in _levels(measures, bins).items():
+            rows.append({"model_data": measures.panel.title, "quantiles": name, **numbers("accuracy", interval)})
+
+    def draw(narrow: bool) -> Figure:
+        figure, axes = canvas(len(found), narrow, height=2.9, columns=2)
+        for axis, (measures, bins) in zip(axes, found, strict=True):
+            _draw_bins(axis, measures, bins, narrow or len(found) > 1)
+            if len(found) > 1:
+                axis.set_title(measures.panel.title)
+        names = dict.fromkeys(name for measures, bins in found for name in _levels(measures, bins))
+        entries = [Line2D([], [], color=PALETTE[0], marker="s", linestyle="none")]
+        entries += [Line2D([], [], color=LEVELS[name][0], linestyle=LEVELS[name][1], linewidth=1.4) for name in names]
+        shared_legend(figure, entries, ["trained on one bin alone", *names], narrow)
+        return figure
+
+    said = "; ".join(
+        f"{measures.panel.title}: from {number(100 * bins[0].final.accuracy.value)} % on the hardest bin, highest "
+        f"{number(100 * best.final.accuracy.value)} % on percentiles {best.label}, to "
+        f"{number(100 * bins[-1].final.accuracy.value)} % on the easiest"
+        for measures, bins in found
+        for best in [max(bins, key=lambda one: one.final.accuracy.value)]
+    )
+    every = [one.series for _, bins in found for one in bins]
+    return Picture(
+        "ufo_rl.figure_1",
+        "UFO-RL, Figure 1: accuracy after training on one bin of the pass rate alone",
+        f"The pool is cut into quantiles of the start policy's pass rate over K = {_samples(every)} samples, hardest "
+        f"left; each arm trains on one of them "
+        f"alone, matched on {matched_on(every)}. Squares are means with 95 % t-intervals over seeds "
+        f"({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. {REGRESSION} "
+        f"{UNPUBLISHED}",
+        f"Final accuracy by bin of the base pass rate. {said}.",
+        pd.DataFrame(rows),
+        draw,
+    )
+
+
+def _samples(every: Sequence[Series]) -> str:
+    return " or ".join(map(str, sorted({int(one.selection.get("samples", 0)) for one in every})))
+
+
+LEVELS: dict[str, tuple[str, Any]] = {"full pool": (BASELINE, "-"), "start policy": (GREY, (0, (1, 2)))}
+
+
+def _levels(measures: Measures, bins: Sequence[Bin]) -> dict[str, Interval]:
+    """The horizontal lines of a facet that are known."""
+    full = full_of(measures, bins[0].series)
+    out = {} if full is None else {"full pool": measures.final(full.label).accuracy}
+    if not math.isnan(measures.start.sampled.value):
+        out["start policy"] = measures.start.sampled
+    return out
+
+
+def _draw_bins(axis: Axes, measures: Measures, bins: Sequence[Bin], small: bool) -> None:
+    for name, interval in _levels(measures, bins).items():
+        color, dash = LEVELS[name]
+        axis.axhline(interval.value, color=color, linestyle=dash, linewidth=1.4)
+        if name == "full pool" and interval.known:
+            axis.axhspan(interval.low, interval.high, color=color, alpha=0.07, linewidth=0)
+    for x, one in enumerate(bins):
+        mean = one.final.accuracy
+        axis.plot([x + 0.18] * len(one.final.per_seed), one.final.per_seed, ".", color=PALETTE[0], alpha=0.35)
+        if mean.known:
+            axis.vlines(x, mean.low, mean.high, color=PALETTE[0], linewidth=1.4)
+        axis.plot(x, mean.value, "s", color=PALETTE[0])
+    every = 2 if small and len(bins) > 6 else 1
+    ticks = list(range(0, len(bins), every))
+    axis.set_xticks(ticks, [number(bins[i].mean, 2) for i in ticks])
+    axis.set_xlim(-0.6, len(bins) - 0.4)
+    axis.grid(axis="x", visible=False)
+    axis.set(xlabel="mean base pass rate of the bin", ylabel="final accuracy, %")
+    percent_axis(axis.yaxis)
+
+
+def _bin_table(found: Sequence[tuple[Measures, list[Bin]]]) -> Table:
+    header = ["model, data", "percentiles", "arm", "base pass rate", "mean", "questions", "accuracy, %"]
+    header += ["vs full pool, points", "zero-variance groups, %"]
+    rows: list[list[str]] = []
+    data: list[dict[str, Any]] = []
+    emphasis = set()
+    for measures, bins in found:
+        title = measures.panel.title
+        full = full_of(measures, bins[0].series)
+        if full is not None:
+            emphasis.add(len(rows))
+            rates, count = rates_of(measures, full), len(chosen(full))
+            span = (float(rates.min()), float(rates.max()), float(rates.mean())) if len(rates) else (math.nan,) * 3
+            rows.append([title, "full pool", *_cells(measures, full, span, count)])
+            data.append({"model_data": title, "quantiles": "full", **_record(measures, full, span, count)})
+        for one in bins:
+            span = (one.low, one.high, one.mean)
+            rows.append([title, one.label, *_cells(measures, one.series, span, one.questions)])
+            record = _record(measures, one.series, span, one.questions)
+            data.append({"model_data": title, "quantiles": one.label, **record})
+    every = [one.series for _, bins in found for one in bins]
+    caption = (
+        f"Bins by the start policy's pass rate over K = {_samples(every)} samples. Arms matched on "
+        f"{matched_on(every)}; {seeds_said(every)}. {HOW} A share of zero-variance groups near 100 % leaves nothing to "
+        f"learn from. {REGRESSION} {UNPUBLISHED}"
+    )
+    title = "UFO-RL, Figure 1 as a table: one bin of the pass rate alone"
+    return Table("ufo_rl.figure_1_table", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))
+
+
+def _cells(measures: Measures, series: Series, span: Sequence[float], count: int) -> list[str]:
+    low, high, mean = span
+    between = NOTHING if math.isnan(low) else f"{number(low, 2)} to {number(high, 2)}"
+    difference = difference_to_full(measures, series)
+    return [
+        f"`{series.label}`",
+        between,
+        number(mean, 2),
+        f"{count:,}" if count else NOTHING,
+        spread(measures.final(series.label).accuracy, 100),
+        points(difference) if difference else NOTHING,
+        spread(measures.zero(series.label).mean, 100),
+    ]
+
+
+def _record(measures: Measures, series: Series, span: Sequence[float], count: int) -> dict[str, object]:
+    out: dict[str, object] = {"arm": series.label, "questions": count}
+    out |= dict(zip(("pass_rate_low", "pass_rate_high", "pass_rate_mean"), span, strict=True))
+    out |= numbers("accuracy", measures.final(series.label).accuracy)
+    out |= numbers("difference", difference_to_full(measures, series))
+    return out | numbers("zero_variance", measures.zero(series.label).mean)
+
+
+# ---------------------------------------------------------------- Table 3
+
+
+def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """Curricula by pass rate and by confidence, beside training on one quantile and on the full pool."""
+    header = ["model, data", "training", "arm", "questions", "accuracy, %", "vs full pool, points"]
+    header += ["mean over training, %", "zero-variance groups, %"]
+    rows: list[list[str]] = []
+    data: list[dict[str, Any]] = []
+    emphasis, used, stages = set(), [], set()
+    for measures in panels:
+        arms = comparable(measures)
+        if not any(series.selection["method"] == "curriculum" for series in arms):
+            continue
+        named = [(name, series) for series in arms if (name := _training(series)) is not None]
+        for name, series in sorted(named, key=lambda pair: _rank(pair[1])):
+            if series.selection["method"] == "curriculum":
+                stages.add(int(series.selection.get("stages", 0)))
+            if series.selection["method"] == "uniform":
+                emphasis.add(len(rows))
+            final, zero = measures.final(series.label), measures.zero(series.label).mean
+            difference, count = difference_to_full(measures, series), len(chosen(series))
+            rows.append([measures.panel.title, name, f"`{series.label}`", f"{count:,}" if count else NOTHING])
+            rows[-1] += [spread(final.accuracy, 100), points(difference) if difference else NOTHING]
+            rows[-1] += [spread(final.mean_over_training, 100), spread(zero, 100)]
+            data.append({"model_data": measures.panel.title, "training": name, "arm": series.label, "questions": count})
+            data[-1] |= numbers("accuracy", final.accuracy) | numbers("difference", difference)
+            data[-1] |= numbers("mean_over_training", final.mean_over_training) | numbers("zero_variance", zero)
+            used.append(series)
+    if not rows:
+        return []
+    caption = (
+        f"A curriculum goes through the whole pool in {' or '.join(map(str, sorted(stages)))} stages of equal length, "
+        f"ordered once by the start policy's score. Arms matched on {matched_on(used)}; {seeds_said(used)}. "
+        f"{HOW} Mean over training: area under the accuracy curve. Where a curriculum ends "
+        "enters its final accuracy as much as its order does: read it beside the mean over training. "
+        f"{UNPUBLISHED}"
+    )
+    title = "UFO-RL, Table 3: curricula and single quantiles"
+    return [Table("ufo_rl.table_3", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))]
+
+
+BY = {"confidence": "confidence", "pass_rate": "pass rate"}
+
+
+def _training(series: Series) -> str | None:
+    """What a row of Table 3 trains on, None for an arm that does not belong in it."""
+    selection = series.selection
+    method = selection["method"]
+    if method == "uniform":
+        return "full pool, shuffled"
+    if method == "random":
+        return "random subset"
+    if method == "curriculum":
+        by = BY[selection["by"]]
+        if selection["by"] == "confidence" and selection.get("target", "final_answer") != "final_answer":
+            by += f" ({target_name(series)})"
+        return f"{selection['order'].replace('_', ' ')} by {by}"
+    for kind, word in BY.items():
+        place = quantile_band(series, kind, WIDEST)
+        if place is not None:
+            return f"percentiles {100 * place[0]:g} to {100 * place[1]:g} of the {word}"
+    return None
+
+
+def _rank(series: Series) -> tuple[int, str, tuple[float, float]]:
+    """Order of rows: full, random, curricula, quantiles."""
+    method = series.selection["method"]
+    if method == "curriculum":
+        return 2, series.selection["by"], (0.0, 0.0)
+    if method in ("uniform", "random"):
+        return ("uniform", "random").index(method), "", (float(series.selection.get("fraction") or 0), 0.0)
+    return 3, method, quantile_band(series, method) or (0.0, 0.0)

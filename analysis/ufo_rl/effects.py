@@ -1,0 +1,108 @@
+"""What claims about UFO-RL are judged by beside differences: strategies at one budget, times, correlations, spread."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+import numpy as np
+
+from analysis.effects import Effect, apart, difference_of, exponential, finals, log_ratios, ratio_of
+from analysis.measures import Measures
+from analysis.runs import Series
+from analysis.statistics import (
+    Interval,
+    deviation_ratio,
+    pooled_correlation,
+    pooled_mean,
+    rank_correlation,
+    t_interval,
+)
+from analysis.ufo_rl.strategies import SCORING, clock, counterpart, find, fraction, matching, seconds_by_seed, strategy
+
+
+def at_budget(panels: Sequence[Measures], name: str, budget: str, size: float | None) -> Effect | None:
+    """Final accuracy of strategy `name` - full data that stops at the same `budget` (steps, epochs, tokens)."""
+    return difference_of(panels, list(_beside_full(panels, name, budget, size)), finals)
+
+
+def _beside_full(
+    panels: Sequence[Measures], name: str, budget: str, size: float | None
+) -> Iterator[tuple[Measures, Series, Series]]:
+    """On each panel the first arm of strategy `name` and that size that stops at `budget`, with its full data."""
+    for measures in panels:
+        for series in measures.panel.series:
+            own = strategy(series.selection, series.replay) == name and matching(series)[0] == budget
+            full = counterpart(measures, series, "full") if own and fraction(series.selection) == size else None
+            if full is not None:
+                yield measures, series, full
+                break
+
+
+def time_ratio(slow: Series, fast: Series, scoring: bool) -> Interval:
+    """Geometric mean of the ratio of seconds (see `clock`) over paired seeds with its 95 % t-interval; NaN without a
+    pair."""
+    return exponential(t_interval(log_ratios(seconds_by_seed(slow, scoring), seconds_by_seed(fast, scoring))))
+
+
+def time_saved(panels: Sequence[Measures], name: str, budget: str, size: float | None) -> Effect | None:
+    """Full data ÷ the arm of strategy `name`, seconds (see `clock`) with scoring, paired by seed, as a geometric
+    mean."""
+    arms = list(_beside_full(panels, name, budget, size))
+    return ratio_of(panels, arms, lambda _, series: seconds_by_seed(series, True))
+
+
+def cheaper(panels: Sequence[Measures], ours: str | None, theirs: str | None) -> Effect | None:
+    """Seconds (see `clock`) that arm `theirs` spent on finding out what to train on ÷ those of `ours`.
+
+    Seeds share one measurement, so a panel is one number without an interval of its own.
+    """
+    found: dict[str, np.ndarray] = {}
+    for measures in panels:
+        one, other = find(measures, ours), find(measures, theirs)
+        if one is None or other is None:
+            continue
+        a, b = (sum(measures.cost(s.label, phase, clock(s)) for phase in SCORING) for s in (one, other))
+        if a > 0 and b > 0:
+            found[measures.panel.title] = np.array([math.log(b / a)])
+    if not found:
+        return None
+    own = {title: exponential(t_interval(logs)) for title, logs in found.items()}
+    return Effect(f"`{theirs}` ÷ `{ours}`", "ratio", exponential(pooled_mean(list(found.values()))), own, {})
+
+
+def tracks(panels: Sequence[Measures], label: str | None) -> Effect | None:
+    """Spearman's correlation of the confidence with the start policy's pass rate over the pool, panel by panel."""
+    found = {}
+    for measures in panels:
+        series = find(measures, label)
+        if series is None:
+            continue
+        rates = _first((run.json("base.json").get("pool") or {}).get("pass_rates") for run in series.runs)
+        scores = _first(run.json("selection.json").get("scores") for run in series.runs)
+        shared = [q for q in rates if q in scores]
+        rho = rank_correlation([scores[q] for q in shared], [rates[q] for q in shared])
+        if not math.isnan(rho.value):
+            found[measures.panel.title] = rho
+    if not found:
+        return None
+    pooled = pooled_correlation(list(found.values()))
+    return Effect("Spearman's rho", "correlation", pooled, found, apart(panels, found, pooled_correlation))
+
+
+def _first(found: Iterable[Mapping[str, float] | None]) -> Mapping[str, float]:
+    return next(filter(None, found), {})
+
+
+def steadier(panels: Sequence[Measures], full: str | None, ufo: str | None) -> Effect | None:
+    """Standard deviation over seeds of full data ÷ that of UFO."""
+    a: list[Sequence[float]] = []
+    b: list[Sequence[float]] = []
+    own = {}
+    for measures in panels:
+        one, other = find(measures, full), find(measures, ufo)
+        if one is not None and other is not None:
+            a.append(measures.final(one.label).per_seed)
+            b.append(measures.final(other.label).per_seed)
+            own[measures.panel.title] = deviation_ratio(a[-1:], b[-1:])
+    return Effect(f"SD `{full}` ÷ SD `{ufo}`", "ratio", deviation_ratio(a, b), own, {}) if own else None

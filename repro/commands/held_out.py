@@ -1,0 +1,183 @@
+"""One predictor against one held-out policy on held-out questions, beside what it has to beat."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repro.cache import Cache
+from repro.difficulty.baselines import Method, surface_labels, surface_references, trained, untrained
+from repro.difficulty.estimators import TrainedEstimator
+from repro.difficulty.evaluate import evaluate_predictor
+from repro.difficulty.predictor_spec import PredictorSpec
+from repro.errors import UserError
+from repro.models.model_spec import ModelSpec
+from repro.models.policy import Policy, load_policy
+from repro.models.rollout_spec import RolloutSpec
+from repro.models.vllm_engine import running_engine
+from repro.scoring.embeddings import embed_questions
+from repro.spec.schema import Spec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.datasets import dataset_digest, load_dataset
+from repro.tasks.problem import Problem, TaskData
+from repro.training.evaluation import Sampler
+from repro.training.ledger import Ledger
+from repro.training.predictors import Built, Say, check_apart, embed, find_embedder, make_labels
+from repro.training.randomness import LABEL, derive_seed
+
+SAMPLES = 16
+"""Completions behind a measured pass rate."""
+
+SHOWN = {
+    "trained": "trained towers",
+    "recalibrated": "trained, line left one out",
+    "untrained": "untrained embeddings",
+    "surface_labels": "length and operators, labels",
+    "surface_references": "length and operators, references",
+}
+
+
+def evaluate_pair(
+    built: Built,
+    spec: Spec,
+    model: ModelSpec,
+    dataset: DatasetSpec,
+    cache: Cache,
+    say: Say,
+    counts: Sequence[int],
+) -> list[dict[str, Any]]:
+    """A record of `evaluate_predictor` per number of references, with `policy` and `dataset`.
+
+    The questions are the training pool of a made-up task, from which no label was taken; of other data they are those
+    held back for validation and testing. UserError where the policy gave labels itself or the questions are too few.
+    """
+    predictor = spec.predictor
+    assert predictor is not None
+    check_apart(predictor, model, dataset)
+    data = load_dataset(dataset)
+    held = data.train if dataset.procedural else (*data.validation, *data.test)
+    questions = [problem.question for problem in held]
+    policy = load_policy(model, dataset, data, cache)
+    pass_rates = _pass_rates(policy, model, dataset, data, held, spec, cache)
+    embeddings, _ = embed(find_embedder(predictor, built.predictor, dataset), questions, dataset, cache, say)
+    own, _ = embed_questions(policy.model, policy.tokenizer, questions)
+    methods = _methods(built, predictor, dataset, spec.train.rollout, cache, say, questions, embeddings, own)
+    train, records = spec.train, []
+    for count in counts:
+        batch = min(train.questions_per_step, len(held) - count)
+        if batch < 1 or count >= len(held) - 2:
+            raise UserError(f"--references: {count}, expected fewer than the {len(held)} held-out questions")
+        found = evaluate_predictor(
+            methods,
+            pass_rates,
+            references=count,
+            group_size=train.group_size,
+            batch=batch,
+            reference_samples=train.group_size,
+        )
+        place = {"policy": model.label, "dataset": dataset.label, "samples": SAMPLES}
+        records.append({**place, **found.record, "predictor": built.predictor.digest})
+    return records
+
+
+def _methods(
+    built: Built,
+    spec: PredictorSpec,
+    dataset: DatasetSpec,
+    rollout: RolloutSpec,
+    cache: Cache,
+    say: Say,
+    questions: Sequence[str],
+    embeddings: np.ndarray,
+    own: np.ndarray,
+) -> dict[str, Method]:
+    recalibrated = TrainedEstimator(built.predictor, embeddings, "left_out")
+    methods: dict[str, Method] = {
+        "trained": trained(built.predictor, embeddings),
+        "recalibrated": lambda references, truth: recalibrated.estimate(references, truth).failure,
+        "untrained": untrained(own),
+        "surface_references": surface_references(questions),
+    }
+    if spec.path is None:  # the labels are at hand
+        labels, _ = make_labels(spec, dataset, cache, say, rollout)
+        failure = 1.0 - labels.pass_rates.mean(axis=0)  # (N,)
+        methods["surface_labels"] = surface_labels(questions, labels.questions, failure)
+    return methods
+
+
+def _pass_rates(
+    policy: Policy,
+    model: ModelSpec,
+    dataset: DatasetSpec,
+    data: TaskData,
+    problems: Sequence[Problem],
+    spec: Spec,
+    cache: Cache,
+) -> np.ndarray:
+    """(M,) of `SAMPLES` completions, cached."""
+    train, engine = spec.train, spec.train.rollout.for_other_policies()
+    what = {
+        "policy": policy.identity,
+        "dataset": dataset_digest(dataset),
+        "questions": [problem.id for problem in problems],
+        **train.model_dump(mode="json", include={"temperature", "top_p", "max_completion_tokens"}),
+        "samples": SAMPLES,
+        **engine.cache_fields(),
+    }
+
+    def build(folder: Path) -> None:
+        seed = derive_seed(LABEL, SAMPLES, len(problems))
+        with running_engine(engine, model, data, policy) as running:
+            sampler = Sampler(
+                policy.model,
+                policy.tokenizer,
+                data,
+                model.system_prompt,
+                train.max_completion_tokens,
+                Ledger(),
+                engine=running,
+            )
+            _, rewards = sampler.completions(problems, SAMPLES, train.temperature, train.top_p, seed, "evaluate")
+        np.save(folder / "pass_rates.npy", np.array([np.mean(row) for row in rewards]), allow_pickle=False)
+
+    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    rates: np.ndarray = np.load(cache.directory("held_out", key, build) / "pass_rates.npy", allow_pickle=False)
+    return rates
+
+
+def summary_table(records: Sequence[dict[str, Any]]) -> str:
+    """What the records say, as text: a block per policy, dataset and number of references."""
+    lines = []
+    for record in records:
+        lines.append(
+            f"{record['policy']} on {record['dataset']}, K = {record['references']}: {record['questions']} held-out "
+            f"questions x {record['samples']} samples, 95 % intervals over questions and {record['repeats']} draws"
+        )
+        lines.append(
+            f"  {'method':34}{'Pearson':22}{'Spearman':10}{'MSE':8}{'chosen in [1/G, 1-1/G]':24}first minus it"
+        )
+        for name, found in record["methods"].items():
+            difference = record["differences"].get(name, {}).get("pearson")
+            lines.append(
+                f"  {SHOWN[name]:34}{_spread(found['pearson']):22}{_number(found['spearman']['value']):10}"
+                f"{_number(found['mse']['value'], 4):8}{_spread(found['chosen']):24}"
+                f"{'' if difference is None else _spread(difference)}"
+            )
+        lines.append(
+            f"  of {record['batch']} questions chosen at random {_spread(record['chosen_at_random'])}, by an oracle "
+            f"{_spread(record['chosen_by_oracle'])}"
+        )
+    return "\n".join(lines)
+
+
+def _number(value: float | None, digits: int = 2) -> str:
+    return "-" if value is None else f"{value:.{digits}f}"
+
+
+def _spread(interval: dict[str, float | None]) -> str:
+    return f"{_number(interval['value'])} [{_number(interval['low'])}, {_number(interval['high'])}]"

@@ -1,0 +1,151 @@
+"""`repro predictor labels | train | evaluate`: the difficulty predictor of a study, step by step and into files."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from repro.cache import Cache
+from repro.difficulty.labels import Labels, read_labels, write_labels
+from repro.difficulty.predictor_spec import PredictorSpec
+from repro.errors import UserError
+from repro.study.load import LoadedSpec
+from repro.tasks.dataset_spec import DatasetSpec
+
+if TYPE_CHECKING:
+    from repro.training.ledger import Cost
+    from repro.training.predictors import Say
+
+LABELS_FILE, PREDICTOR_FOLDER, EVALUATION_FILE = "labels.parquet", "predictor", "evaluation.json"
+SAY_EVERY = 5.0  # seconds between two lines
+
+
+class Places:
+    """Where the files of a study's predictors lie: one folder per dataset."""
+
+    def __init__(self, loaded: LoadedSpec, options: argparse.Namespace) -> None:
+        self.loaded = loaded
+        self.cache = Cache(options.runs / "cache")
+        self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
+        if self.root.exists() and not self.root.is_dir():
+            raise UserError(f"--out: {self.root} is a file, expected a folder")
+        self.console = Console(stderr=True, highlight=False)
+        self._told = -SAY_EVERY
+
+    @property
+    def spec(self) -> PredictorSpec:
+        """The study's predictor. UserError where it has none."""
+        found = self.loaded.spec.predictor
+        if found is None:
+            raise UserError(
+                f"{self.loaded.path}: predictor: got nothing, expected policies (whose pass rates are the labels) or a "
+                "path"
+            )
+        return found
+
+    def recipe(self, purpose: str) -> PredictorSpec:
+        """The study's predictor, which names policies. UserError where it is one that lies trained in a folder."""
+        if self.spec.path is not None:
+            raise UserError(f"predictor.path: got {self.spec.path!r}, expected policies to {purpose}")
+        return self.spec
+
+    def datasets(self) -> Iterator[tuple[DatasetSpec, Path]]:
+        """Every dataset of the study with its folder."""
+        for dataset in self.loaded.spec.dataset:
+            yield dataset, self.root / dataset.label
+
+    def say(self, dataset: DatasetSpec) -> Say:
+        """Tells what is being done for a dataset, every few seconds."""
+
+        def told(message: str) -> None:
+            now = time.monotonic()
+            if now - self._told >= SAY_EVERY:
+                self._told = now
+                self.console.print(f"{dataset.label}: {message}", markup=False)
+
+        return told
+
+
+def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
+    """Roll out the predictor's policies over the label questions; goes on where an earlier call was stopped."""
+    places = Places(loaded, options)
+    spec = places.recipe("make labels of")
+    from repro.training.predictors import make_labels
+
+    for dataset, folder in places.datasets():
+        made, cost = make_labels(spec, dataset, places.cache, places.say(dataset), loaded.spec.train.rollout)
+        write_labels(folder / LABELS_FILE, made)
+        _print(_labels_text(dataset, folder / LABELS_FILE, made, cost))
+    return 0
+
+
+def _labels_text(dataset: DatasetSpec, path: Path, made: Labels, cost: Cost) -> str:
+    lines = [f"{dataset.label}: {len(made.ids):,} questions x {len(made.policies)} policies -> {path}"]
+    for policy, rates in zip(made.policies, made.pass_rates, strict=True):
+        mixed = float(((rates > 0) & (rates < 1)).mean())
+        lines.append(f"  {policy}: mean pass rate {rates.mean():.3f}, strictly between 0 and 1: {mixed:.1%}")
+    lines.append(f"  {cost.completions:,} completions, {cost.generated_tokens:,} tokens, {cost.seconds:,.0f} s")
+    return "\n".join(lines)
+
+
+def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
+    """Train the towers on the study's labels, or on those of a file; what was trained before is found again."""
+    places = Places(loaded, options)
+    spec = places.recipe("train it on")
+    given = None if options.labels is None else read_labels(options.labels)
+    if given is not None and len(loaded.spec.dataset) > 1:
+        names = ", ".join(dataset.label for dataset in loaded.spec.dataset)
+        raise UserError(f"--labels: got one file for {names}, expected a study of one dataset (-S dataset=NAME)")
+    from repro.training.predictors import build_predictor
+
+    for dataset, folder in places.datasets():
+        built = build_predictor(spec, dataset, places.cache, places.say(dataset), given, loaded.spec.train.rollout)
+        target = folder / PREDICTOR_FOLDER
+        if built.folder.resolve() != target.resolve():
+            shutil.copytree(built.folder, target, dirs_exist_ok=True)
+        record = built.predictor.training
+        losses = record["validation_loss"]
+        _print(
+            f"{dataset.label}: {record['questions']:,} questions x {record['policies']} policies, "
+            f"{record['references']} references, {record['seconds']:.0f} s -> {target}\n"
+            f"  loss on {record['validation_questions']:,} questions held back: {losses[0]:.4f} after the first epoch, "
+            f"{losses[-1]:.4f} at the end"
+        )
+    return 0
+
+
+def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
+    """Judge the predictors on questions and policies that gave no labels: each policy of the study, on each dataset."""
+    places = Places(loaded, options)
+    spec = places.spec
+    from repro.commands.held_out import evaluate_pair, summary_table
+    from repro.training.predictors import build_predictor
+
+    records: list[dict[str, Any]] = []
+    for dataset, folder in places.datasets():
+        built = build_predictor(spec, dataset, places.cache, places.say(dataset), rollout=loaded.spec.train.rollout)
+        for model in loaded.spec.model:
+            places.say(dataset)(f"measuring pass rates of {model.label}")
+            records += evaluate_pair(
+                built, loaded.spec, model, dataset, places.cache, places.say(dataset), options.references
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+    path = places.root / EVALUATION_FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(records, indent=1) + "\n")
+    from analysis.dots_rr.calibration import calibration_figure
+
+    picture = calibration_figure(records, places.root / "calibration.png")
+    _print(f"{summary_table(records)}\n{path}\n{picture}")
+    return 0
+
+
+def _print(text: str) -> None:
+    print(text)  # noqa: T201

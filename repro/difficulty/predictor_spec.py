@@ -1,0 +1,74 @@
+"""The schema of the trained difficulty predictor of DOTS: its towers and how they are fitted."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from repro.fields import Seed, Strict
+from repro.models.model_spec import ModelSpec
+
+
+class TowersSpec(Strict):
+    """Two towers over frozen embeddings, attention of a question over the references, calibration."""
+
+    width: int = Field(128, ge=1, description="units of every layer (paper: 896)")
+    layers: int = Field(3, ge=1, description="linear layers of a tower")
+    dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="between the layers, while fitting")
+    shared: bool = Field(
+        False, description="one adapter for questions and references (the paper's notation); off: two, as its code"
+    )
+    calibration: Literal["slope_bias", "temperature_bias", "none"] = Field(
+        "slope_bias",
+        description="of logit(d), from the references' mean and std: times a slope plus a bias (paper), or divided by a"
+        " temperature of .01 to 10 plus a bias (its code)",
+    )
+
+
+class FitSpec(Strict):
+    """How the towers learn from the pass rates of other policies."""
+
+    epochs: int = Field(20, ge=1, description="passes over all (policy, question) pairs")
+    batch_size: int = Field(256, ge=1, description="pairs of an update")
+    learning_rate: float = Field(1e-3, gt=0, description="of Adam, at its peak")
+    references: int = Field(
+        256, ge=2, description="references of an update, drawn anew for each; best what selection will use"
+    )
+    warm_up: Annotated[float, Field(ge=0, lt=1)] = Field(
+        0.1, description="share of the updates with a rising learning rate; it falls linearly to 0 after"
+    )
+    seed: Seed = Field(0, description="of weights, batches, references, dropout and the validation questions")
+
+
+class PredictorSpec(Strict):
+    """A trained predictor: a directory of `repro predictor train`, or the recipe it is built by (cached by content)."""
+
+    path: str | None = Field(None, description="a directory written by `repro predictor train`")
+    policies: list[ModelSpec] = Field(
+        default_factory=list, description="whose pass rates are the labels; never the policy that is trained"
+    )
+    embedder: ModelSpec | None = Field(None, description="whose states embed the questions (default: the first policy)")
+    questions: int = Field(3072, ge=32, description="questions that the policies answer for labels")
+    samples: int = Field(8, ge=1, description="completions of each question and policy")
+    temperature: float = Field(1.0, gt=0, description="sampling temperature of the labels")
+    top_p: float = Field(1.0, gt=0, le=1, description="nucleus of the labels")
+    max_completion_tokens: int = Field(96, ge=1, description="longest completion")
+    towers: TowersSpec = Field(default_factory=TowersSpec, description="the network")
+    fit: FitSpec = Field(default_factory=FitSpec, description="its training")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> PredictorSpec:
+        if (self.path is None) == (not self.policies):
+            found = "neither" if self.path is None else "both"
+            raise ValueError(f"got {found}, expected exactly one of path and policies")
+        labels = [policy.label for policy in self.policies]
+        twice = sorted({label for label in labels if labels.count(label) > 1})
+        if twice:
+            raise ValueError(f"got policies labelled {', '.join(twice)} more than once, expected distinct names")
+        return self
+
+    @property
+    def embedding_model(self) -> ModelSpec:
+        """The model whose hidden states are the embeddings. Only where `policies` are given."""
+        return self.embedder or self.policies[0]

@@ -1,0 +1,155 @@
+"""The schema of a policy: the embedded one with its warm start, a hub id or a local directory."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from repro.fields import Strict
+from repro.tasks.prompts import SYSTEM_PROMPTS
+
+Precision = Literal["float32", "bfloat16"]
+"""Of arithmetic, whatever type the weights are kept in."""
+
+
+class Teacher(Strict):
+    """The unreliable teacher that the embedded policy imitates in its warm start (arithmetic only)."""
+
+    habit: float = Field(0.6, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
+    noise_add: float = Field(0.05, ge=0, le=1, description="probability that the result of a + step is random")
+    noise_subtract: float = Field(0.08, ge=0, le=1, description="the same for a - step")
+    noise_multiply: float = Field(0.12, ge=0, le=1, description="the same for a * step")
+    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
+    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
+    faultless: float = Field(
+        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
+    )
+
+
+class ShuffleTeacher(Strict):
+    """The unreliable teacher of the shuffle task."""
+
+    habit: float = Field(0.6, ge=0, le=1, description="probability of a systematic wrong habit in a step that has one")
+    noise: float = Field(0.08, ge=0, le=1, description="probability that the state after a step is random")
+    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
+    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
+    faultless: float = Field(
+        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
+    )
+
+
+class VariablesTeacher(Strict):
+    """The unreliable teacher of the variables task."""
+
+    habit: float = Field(0.7, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
+    noise: float = Field(0.08, ge=0, le=1, description="probability that the result of a step is random")
+    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
+    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
+    faultless: float = Field(
+        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
+    )
+
+
+class WarmStart(Strict):
+    """Supervised start of the embedded policy (TRL SFTTrainer); cached by content."""
+
+    updates: int = Field(2000, ge=1, description="optimizer updates")
+    batch_size: int = Field(96, ge=1, description="examples per update")
+    learning_rate: float = Field(4e-3, gt=0, description="peak rate of the cosine schedule")
+    seed: int = Field(0, ge=0, description="seed of the weights and of the example order")
+    teacher: Teacher = Field(default_factory=Teacher, description="how unreliable the imitated arithmetic is")
+    shuffle: ShuffleTeacher = Field(default_factory=ShuffleTeacher, description="the same for the shuffle task")
+    variables: VariablesTeacher = Field(default_factory=VariablesTeacher, description="the same for the variables task")
+
+
+class TinyModel(Strict):
+    """The embedded policy: Qwen2 architecture from scratch, with a tokenizer of its own."""
+
+    width: int = Field(96, ge=8, description="hidden size; a multiple of heads")
+    layers: int = Field(2, ge=1, description="transformer blocks")
+    heads: int = Field(3, ge=1, description="attention heads")
+    tokenizer: Literal["characters", "bpe"] = Field(
+        "characters", description="characters for procedural tasks; bpe is trained on the dataset's text"
+    )
+    vocabulary: int = Field(1024, ge=64, description="size of the bpe vocabulary (ignored for characters)")
+    warm_start: WarmStart = Field(default_factory=WarmStart, description="supervised start before GRPO")
+
+    @model_validator(mode="after")
+    def _width_divides(self) -> TinyModel:
+        if self.width % (2 * self.heads):
+            raise ValueError(f"got width {self.width}, expected a multiple of 2 x heads ({2 * self.heads})")
+        return self
+
+
+class LoraSpec(Strict):
+    """Low-rank adapters beside frozen weights (PEFT's LoRA); they start as zero, so the start policy is the model's."""
+
+    rank: int = Field(16, ge=1, description="rank of the update of each adapted layer")
+    alpha: float = Field(32.0, gt=0, description="the update counts alpha / rank times")
+    dropout: float = Field(0.0, ge=0, lt=1, description="on an adapter's input in updates; rollouts go without")
+    targets: tuple[str, ...] = Field(
+        ("all-linear",), strict=False, min_length=1, description="names of adapted layers, e.g. q_proj; all-linear: all"
+    )
+
+
+class ModelSpec(Strict):
+    """A policy: exactly one of `tiny`, `hub` or `path`. The string `tiny` is short for `{tiny: {}}`."""
+
+    tiny: TinyModel | None = Field(None, description="the embedded policy")
+    hub: str | None = Field(None, description="a Hugging Face model id, e.g. Qwen/Qwen2.5-Math-1.5B")
+    path: str | None = Field(None, description="a local directory saved by transformers, or an adapter saved by PEFT")
+    revision: str | None = Field(None, description="commit, tag or branch of the hub id")
+    name: str | None = Field(None, description="label in tables and figures (default: derived)")
+    system_prompt: str | None = Field(
+        None, description="system message where the tokenizer has a chat template; ufo_rl and dots_rr name the papers'"
+    )
+    chat_template: str | None = Field(
+        None, description="a Jinja file, or the template itself, in place of the tokenizer's: base models have none"
+    )
+    dtype: Literal["float32", "bfloat16", "float16"] = Field(
+        "float32", description="weights while training; small updates vanish in half precision (see train.precision)"
+    )
+    lora: LoraSpec | None = Field(None, description="train low-rank adapters in place of the weights (needs peft)")
+    trust_remote_code: bool = Field(False, description="run code shipped with the model: only if you trust it")
+    stand_in: bool = Field(
+        False,
+        description="random weights in the architecture of `hub`, small and without a download (--smoke)",
+    )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shorthand(cls, value: Any) -> Any:
+        return {value: {}} if value == "tiny" else value
+
+    @field_validator("system_prompt")
+    @classmethod
+    def _named_prompt(cls, value: str | None) -> str | None:
+        """A paper's name becomes its prompt, so that nothing later depends on the name."""
+        if value is None or value in SYSTEM_PROMPTS:
+            return SYSTEM_PROMPTS.get(value or "")
+        near = get_close_matches(value, SYSTEM_PROMPTS, cutoff=0.75)
+        if near:
+            raise ValueError(f"got {value!r}, expected a prompt or its name, did you mean {near[0]}?")
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> ModelSpec:
+        given = [key for key in ("tiny", "hub", "path") if getattr(self, key) is not None]
+        if len(given) != 1:
+            raise ValueError(f"got {' and '.join(given) or 'none of them'}, expected exactly one of tiny, hub, path")
+        if self.revision is not None and self.hub is None:
+            raise ValueError(f"got revision {self.revision!r} without hub, expected both or neither")
+        if self.stand_in and self.hub is None:
+            raise ValueError("got stand_in without hub, expected the id of the model that it stands in for")
+        return self
+
+    @property
+    def label(self) -> str:
+        """Short name for tables and figures."""
+        if self.name:
+            return self.name
+        if self.tiny:
+            return f"tiny-{self.tiny.width}x{self.tiny.layers}"
+        return str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1]

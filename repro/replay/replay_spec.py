@@ -1,0 +1,38 @@
+"""The fields of rollout replay."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field
+
+from repro.fields import Strict
+
+
+class ReplaySpec(Strict):
+    """Rollout replay: fill part of each batch with recent informative groups."""
+
+    fresh: float = Field(0.5, gt=0, lt=1, description="delta: share of the batch that is rolled out anew")
+    capacity: int = Field(32, ge=1, description="C: groups the FIFO buffer holds")
+    correction: Literal["paper", "proximal", "none"] = Field(
+        "paper", description="paper: clip pi/pi_behaviour around 1; proximal: around pi_old/pi_behaviour; none"
+    )
+    draw: Literal["uniform", "prioritised"] = Field(
+        "uniform", description="prioritised: in proportion to the variance of a group's rewards"
+    )
+    max_age: int | None = Field(None, ge=1, description="groups older than so many steps leave the buffer")
+    short: Literal["top_up", "wait", "shrink"] = Field(
+        "top_up", description="a buffer short of groups: fresh questions fill up, replay waits, or the batch shrinks"
+    )
+    filter: Literal["insertion", "draw"] = Field(
+        "insertion", description="where groups without gradient are left out; at the draw they take up capacity"
+    )
+    per_question: Literal["all", "latest"] = Field("all", description="latest: only a question's newest group is drawn")
+    warm_up: int = Field(0, ge=0, description="first so many steps all fresh")
+
+    def result_fields(self) -> dict[str, Any]:
+        """The fields that change a run's result; options at their default are left out."""
+        options = ("draw", "max_age", "short", "filter", "per_question", "warm_up")
+        default = type(self).model_fields
+        fields = self.model_dump(mode="json")
+        return {k: v for k, v in fields.items() if k not in options or v != default[k].default}

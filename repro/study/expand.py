@@ -1,0 +1,166 @@
+"""Turns a spec into cells: model x dataset x arm x axis point x seed, each training listed once."""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from repro.fields import Scalar
+from repro.models.model_spec import ModelSpec
+from repro.selection.selection_spec import RangeBand
+from repro.spec.document import dotted
+from repro.spec.schema import ArmSpec, Cell, Spec
+from repro.tasks.dataset_spec import DatasetSpec
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a training appears in a study: the labels of one row of its matrix."""
+
+    model: str
+    dataset: str
+    arm: str
+    axis_point: dict[str, Scalar]
+    seed: int
+
+
+@dataclass(frozen=True)
+class ExpandedCell:
+    """A cell to train, its identity, and every place of the study that it serves (the first is its own)."""
+
+    cell: Cell
+    identity: str
+    places: tuple[Place, ...]
+
+
+def expand(spec: Spec) -> list[Cell]:
+    """The pairwise distinct cells of a spec, in the order model, dataset, arm, axis point, seed.
+
+    Two arms (or axis points) that resolve to the same fields give one cell, under the first one's labels.
+    """
+    from repro.study.identity import canonical, result_fields
+
+    distinct: dict[str, Cell] = {}
+    for _, cell in matrix(spec):
+        distinct.setdefault(canonical(result_fields(cell)), cell)
+    return list(distinct.values())
+
+
+def expand_study(spec: Spec) -> list[ExpandedCell]:
+    """The same with identities (which read the content of local models and datasets) and all places of each.
+
+    A report looks an arm's runs up by place, so an arm that shares its training with another still finds it.
+    Raises UserError when a local file is missing.
+    """
+    from repro.study.identity import Digests, identity
+
+    digests = Digests()
+    cells: dict[str, tuple[Cell, list[Place]]] = {}
+    for place, cell in matrix(spec):
+        cells.setdefault(identity(cell, digests), (cell, []))[1].append(place)
+    return [ExpandedCell(cell, key, tuple(places)) for key, (cell, places) in cells.items()]
+
+
+def matrix(spec: Spec) -> Iterator[tuple[Place, Cell]]:
+    """Every row of the matrix, identical trainings included."""
+    for arm, point, draft in drafts(spec):
+        for seed in spec.seeds:
+            cell = Cell.model_validate({**draft, "seed": seed, "spec": spec.name, "arm": arm, "axis_point": point})
+            yield Place(cell.model.label, cell.dataset.label, arm, point, seed), cell
+
+
+def drafts(spec: Spec) -> Iterator[tuple[str, dict[str, Scalar], dict[str, Any]]]:
+    """Rows without seeds: arm, axis point, raw cell fields (which may be invalid where an axis makes them so)."""
+    for model, dataset, arm in itertools.product(spec.model, spec.dataset, spec.arms):
+        if not runs_on(spec.arms[arm], model, dataset):
+            continue
+        base = base_fields(spec, model, dataset, arm)
+        axes = {path: values for path, values in spec.axes.items() if has_path(base, path)}
+        for values in itertools.product(*axes.values()):
+            point = dict(zip(axes, values, strict=True))
+            draft = base
+            for path, value in point.items():
+                draft = with_field(draft, path, value)
+            yield arm, point, draft
+
+
+def runs_on(arm: ArmSpec, model: ModelSpec, dataset: DatasetSpec) -> bool:
+    """Whether an arm is asked for on this model and dataset."""
+    return (arm.models is None or model.label in arm.models) and (arm.datasets is None or dataset.label in arm.datasets)
+
+
+def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) -> dict[str, Any]:
+    """The raw cell fields of one arm without axes."""
+    chosen = spec.arms[arm]
+    budget = chosen.budget or spec.budget
+    return {
+        "model": model.model_dump(mode="json"),
+        "dataset": dataset.model_dump(mode="json"),
+        "train": {**spec.train.model_dump(mode="json"), **chosen.train},
+        "evaluate": spec.evaluate.model_dump(mode="json"),
+        "selection": chosen.selection.model_dump(mode="json"),
+        "predictor": chosen.predictor.model_dump(mode="json") if chosen.predictor else None,
+        "replay": chosen.replay.model_dump(mode="json") if chosen.replay else None,
+        "budget": budget.model_dump(mode="json") if budget else None,
+    }
+
+
+def has_path(fields: dict[str, Any], path: str) -> bool:
+    """Whether raw cell fields have a dotted path that means something there."""
+    node: Any = fields
+    for part in path.split("."):
+        if not isinstance(node, dict) or part not in node:
+            return False
+        node = node[part]
+    # A band of low and high has no fraction, though the section it shares with other bands has the field.
+    return not (path == "selection.fraction" and node is None)
+
+
+def all_paths(fields: dict[str, Any]) -> list[str]:
+    """Dotted paths of every value in raw cell fields."""
+    found: list[str] = []
+
+    def visit(node: Any, path: tuple[str, ...]) -> None:
+        if isinstance(node, dict):
+            for key, inner in node.items():
+                visit(inner, (*path, key))
+        elif has_path(fields, dotted(path)):
+            found.append(dotted(path))
+
+    visit(fields, ())
+    return found
+
+
+def with_field(fields: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """A copy with one field changed. Another selection method starts from that method's defaults."""
+    parts = path.split(".")
+    if path == "selection.method" and value != fields["selection"].get("method"):
+        return {**fields, "selection": {"method": value}}
+    head, rest = parts[0], ".".join(parts[1:])
+    return {**fields, head: with_field(fields[head], rest, value) if rest else value}
+
+
+def subset_size(cell: Cell, pool: int) -> int | None:
+    """How many of `pool` questions a cell draws from, rounded as the selectors do; None where the scores decide."""
+    selection = cell.selection
+    band = getattr(selection, "band", None)
+    if isinstance(band, RangeBand):
+        ends = [math.floor(bound * pool + 1e-9) for bound in (band.low, band.high)]
+        return ends[1] - ends[0] if band.scale == "quantile" else None
+    fraction = getattr(selection, "fraction", None)
+    return pool if fraction is None else max(1, int(fraction * pool))
+
+
+def epoch_steps(epochs: float, questions: int, questions_per_step: int) -> int:
+    """Steps of so many passes over `questions`; the last step may go beyond them."""
+    return max(1, math.ceil(epochs * questions / questions_per_step - 1e-9))
+
+
+def pool_size(dataset: DatasetSpec) -> int | None:
+    """Training questions of a dataset, where the spec alone tells; an upper bound for the others is their limit."""
+    if dataset.procedural is None:
+        return None
+    return min(dataset.procedural.pool, dataset.limits.train or dataset.procedural.pool)

@@ -1,0 +1,240 @@
+"""The matrix of a study: which cells are done, which are missing, and what the missing ones will cost."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from repro.spec.schema import Cell, Spec
+from repro.study.estimate import Basis, Estimate, FinishedRun, estimate
+from repro.study.expand import ExpandedCell, Place, expand_study
+from repro.study.plan_notes import hours_notes, label_notes, short_amount
+from repro.study.throughput import Throughput
+
+STATUS_WORDS = {
+    "finished": "cached",
+    "todo": "to do",
+    "failed": "failed",
+    "running": "running",
+    "killed": "interrupted",
+}
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training of a study: its cell and places, what the run directory says, and its estimated cost."""
+
+    expanded: ExpandedCell
+    status: str
+    step: int
+    """Steps that the run directory has on record."""
+    cost: Estimate
+
+    @property
+    def place(self) -> Place:
+        """The labels it was asked for first."""
+        return self.expanded.places[0]
+
+    @property
+    def remaining(self) -> float:
+        """Share of the run that is still to be trained."""
+        if self.status == "finished":
+            return 0.0
+        return 1.0 if not self.cost.steps else max(0.0, 1.0 - self.step / self.cost.steps)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All trainings of a study, each once, in the order they are asked for."""
+
+    name: str
+    rows: tuple[Row, ...]
+    rates: tuple[Throughput, ...] = ()
+    """Throughputs that rows without finished neighbours were estimated with."""
+
+    @property
+    def missing(self) -> tuple[Row, ...]:
+        """Rows that a run has to train: everything without a completion marker that no process is training now."""
+        return tuple(row for row in self.rows if row.status not in ("finished", "running"))
+
+    def count(self, status: str) -> int:
+        """How many rows have a status: finished, todo, failed, running or killed."""
+        return sum(row.status == status for row in self.rows)
+
+    def remaining(self, amount: Callable[[Estimate], float | None]) -> float | None:
+        """An estimate summed over what is missing; None where one row does not know it."""
+        values = [(amount(row.cost), row.remaining) for row in self.rows if row.status != "finished"]
+        known = [value * share for value, share in values if value is not None]
+        return sum(known) if len(known) == len(values) else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form, for `plan --json`."""
+        rows = [
+            {
+                "identity": row.expanded.identity,
+                "status": row.status,
+                "step": row.step,
+                "places": [asdict(place) for place in row.expanded.places],
+                "estimate": asdict(row.cost),
+                "hours": _hours(row.cost),
+            }
+            for row in self.rows
+        ]
+        counts = {status: self.count(status) for status in STATUS_WORDS}
+        totals = {
+            "rollouts": self.remaining(lambda cost: cost.rollouts),
+            "tokens": self.remaining(lambda cost: cost.tokens),
+            "seconds": self.remaining(lambda cost: cost.seconds),
+            "hours": self.remaining(_hours),
+        }
+        return {"name": self.name, "cells": rows, "counts": counts, "missing": totals, "hours_of": self.hours_of}
+
+    @property
+    def hours_of(self) -> str:
+        """What the hours are hours of: of a GPU as soon as one row rests on a GPU's throughput."""
+        return "GPU-hours" if any(basis.gpu for basis in self._bases()) else "job-hours"
+
+    def _bases(self) -> list[Basis]:
+        return [row.cost.basis for row in self.rows if row.cost.basis is not None]
+
+    def summary(self, jobs: int = 1) -> str:
+        """One line: how many cells are done and what the others cost, on `jobs` processes."""
+        counts = [f"{self.count(status)} {word}" for status, word in STATUS_WORDS.items() if self.count(status)]
+        text = f"{self.name}: {len(self.rows)} cells ({', '.join(counts)})"
+        if not self.missing:
+            return text
+        rollouts = self.remaining(lambda cost: cost.rollouts)
+        tokens = self.remaining(lambda cost: cost.tokens)
+        seconds = self.remaining(lambda cost: cost.seconds)
+        parts = [
+            f"{rollouts:,.0f} rollouts" if rollouts is not None else "rollouts unknown",
+            f"about {_short(tokens)} generated tokens" if tokens is not None else "tokens unknown",
+        ]
+        if seconds is not None and any(basis.throughput for basis in self._bases()):
+            parts.append(f"about {short_amount(seconds / 3600)} {self.hours_of}")
+        elif seconds is not None:  # as fast as the jobs that ran here
+            parts.append(f"about {_duration(seconds / max(1, min(jobs, len(self.missing))))} on {jobs} jobs")
+        return f"{text}; missing: {', '.join(parts)}"
+
+    def table(self, jobs: int = 1) -> str:
+        """The matrix for a terminal: one line per arm and axis point with its seeds, then totals and assumptions."""
+        header = ("model", "dataset", "arm", "axes", "seeds", "rollouts", "probes", "selection", "evaluation", "tokens")
+        lines = [(*header, self.hours_of), *(self._line(rows) for rows in self._groups())]
+        if not self._bases():
+            lines = [line[:-1] for line in lines]
+        widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
+        numeric = range(5, len(lines[0]))
+        text = [
+            "  ".join(
+                cell.rjust(width) if column in numeric else cell.ljust(width)
+                for column, (cell, width) in enumerate(zip(line, widths, strict=True))
+            ).rstrip()
+            for line in lines
+        ]
+        return "\n".join([*text, "", self.summary(jobs), *self.notes()])
+
+    def notes(self) -> list[str]:
+        """What the estimates rest on."""
+        notes = ["Completions and generated tokens are per run; evaluation is not part of the tokens."]
+        lengths = {(round(row.cost.mean_tokens, 1), row.cost.measured) for row in self.rows}
+        for length, measured in sorted(lengths):
+            how = "as in finished runs of the dataset" if measured else "half of max_completion_tokens, none finished"
+            notes.append(f"Tokens assume {length:g} a completion ({how}).")
+        if any(row.cell.replay is not None for row in (row.expanded for row in self.rows)):
+            notes.append("Replay is counted as if every group were informative; a buffer that runs short changes that.")
+        costs = [(row.expanded.cell, row.cost) for row in self.rows]
+        notes += hours_notes([cost for _, cost in costs], self.hours_of)
+        notes += label_notes(costs, self.rates, self.hours_of)
+        shared = sum(len(row.expanded.places) - 1 for row in self.rows)
+        if shared:
+            notes.append(f"{shared} more places of the matrix are the same training as one listed and share its run.")
+        return notes
+
+    def _groups(self) -> list[list[Row]]:
+        groups: dict[tuple[Any, ...], list[Row]] = {}
+        for row in self.rows:
+            place = row.place
+            key = (place.model, place.dataset, place.arm, tuple(place.axis_point.items()))
+            groups.setdefault(key, []).append(row)
+        return list(groups.values())
+
+    def _line(self, rows: Sequence[Row]) -> tuple[str, ...]:
+        place, cost = rows[0].place, rows[0].cost
+        axes = " ".join(f"{path}={value}" for path, value in place.axis_point.items()) or "-"
+        seeds: dict[str, list[str]] = {}
+        for row in rows:
+            word = STATUS_WORDS[row.status]
+            if row.status in ("running", "killed") and row.cost.steps:
+                word += f" at {row.step}/{row.cost.steps}"
+            seeds.setdefault(word, []).append(str(row.place.seed))
+        status = "; ".join(f"{','.join(numbers)} {word}" for word, numbers in seeds.items())
+        amounts = (cost.rollouts, cost.probes, cost.selection, cost.evaluation)
+        counts = ["?" if amount is None else f"{amount:,}" for amount in amounts]
+        tokens = "?" if cost.tokens is None else _short(cost.tokens)
+        known = [spent for row in rows if (spent := _hours(row.cost)) is not None]
+        hours = short_amount(sum(known)) if len(known) == len(rows) else "?"
+        if cost.basis is not None and cost.basis.extrapolated:
+            hours += "*"
+        return (place.model, place.dataset, place.arm, axes, status, *counts, tokens, hours)
+
+
+def plan(spec: Spec, runs_dir: Path, rates: Sequence[Throughput] = ()) -> Plan:
+    """The plan of a study against what `runs_dir` holds. Raises UserError when a local model or dataset is missing.
+
+    `rates`: throughputs for the cells without finished runs of their policy and dataset.
+    """
+    from repro.tracking.journal import run_status
+
+    finished = finished_runs(runs_dir)
+    rows = []
+    for expanded in expand_study(spec):
+        folder = runs_dir / expanded.identity
+        status = run_status(folder)
+        rows.append(Row(expanded, status, recorded_step(folder), estimate(expanded.cell, finished, rates)))
+    return Plan(spec.name, tuple(rows), tuple(rates))
+
+
+def recorded_step(folder: Path) -> int:
+    """The last step on record in a run directory; 0 where there is none."""
+    from repro.tracking.journal import read_json
+
+    return int((read_json(folder / "progress.json") or {}).get("step", 0))
+
+
+def finished_runs(runs_dir: Path) -> list[FinishedRun]:
+    """Every finished run of a directory whose cell the present schema still understands."""
+    from repro.tracking.journal import read_json
+
+    found = []
+    for marker in sorted(runs_dir.glob("*/done.json")):
+        record = read_json(marker.parent / "cell.json") or {}
+        try:
+            cell = Cell.model_validate(record.get("cell"))
+        except ValidationError:
+            continue
+        ledger = read_json(marker.parent / "ledger.json") or {}
+        steps = int(((read_json(marker) or {}).get("summary") or {}).get("steps", cell.train.steps))
+        machine = read_json(marker.parent / "environment.json") or {}
+        found.append(FinishedRun(marker.parent.name, cell, ledger, steps, machine.get("accelerator")))
+    return found
+
+
+def _hours(cost: Estimate) -> float | None:
+    return None if cost.seconds is None else cost.seconds / 3600
+
+
+def _short(count: float) -> str:
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.0f}"
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 5400 else f"{seconds / 3600:.1f} h"

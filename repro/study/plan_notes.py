@@ -1,0 +1,88 @@
+"""What the hours of a plan rest on, and what comes on top of its cells."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from repro.models.sizes import size_of
+from repro.spec.schema import Cell
+from repro.study.estimate import PROMPT_TOKENS, Estimate
+from repro.study.identity import canonical
+from repro.study.throughput import Throughput, Work, nearest
+
+
+def hours_notes(costs: Sequence[Estimate], unit: str) -> list[str]:
+    """The assumptions behind the hours, empty where there are none. `unit`: GPU-hours or job-hours."""
+    bases = [cost.basis for cost in costs if cost.basis is not None]
+    if not bases:
+        return []
+    sized = all(cost.evaluation is not None for cost in costs)
+    notes = [
+        f"{unit} are of one device and of all seeds of a line together, evaluation "
+        f"{'included' if sized else 'included where its size is known'}."
+    ]
+    rates = list(dict.fromkeys(basis.throughput for basis in bases if basis.throughput is not None))
+    if len([basis for basis in bases if basis.throughput is None]):
+        notes.append("Where a policy has finished runs of its dataset, it is as fast as they were.")
+    if rates:
+        notes.append(
+            f"Throughputs assume that every row is in every update, and prompts of {PROMPT_TOKENS} tokens where no "
+            "finished run tells their length."
+        )
+    notes += [f"Throughput: {rate.note()}" for rate in rates]
+    if any(basis.extrapolated for basis in bases):
+        notes.append("* extrapolated from the throughput of another size by FLOPs per token, 2 x parameters.")
+    sizes = [basis.size for basis in bases if basis.throughput is not None and basis.size is not None]
+    named = sorted({size.parameters for size in sizes if size.source == "name"})
+    if named:
+        notes.append(f"Parameters read from the name of a model: {', '.join(f'{size / 1e9:g}B' for size in named)}.")
+    if rates and any(cost.seconds is None and cost.tokens is not None for cost in costs):
+        notes.append("? hours: nothing tells how many parameters the policy has; give --tokens-per-second for it.")
+    return notes
+
+
+class Labels(NamedTuple):
+    """What the labels of trained predictors take: completions by `pairs` of policy and dataset, and their seconds."""
+
+    completions: int
+    pairs: int
+    seconds: float | None
+
+
+def labels_of(costs: Sequence[tuple[Cell, Estimate]], rates: Sequence[Throughput]) -> Labels:
+    """Labels are rolled out once per policy and dataset, beside the cells."""
+    found: dict[str, tuple[int, float | None]] = {}  # who rolls out and what -> completions, seconds
+    for cell, cost in costs:
+        if getattr(cell.selection, "predictor", None) != "trained" or cell.predictor is None:
+            continue
+        asked = cell.predictor.model_dump(include={"samples", "questions", "temperature", "top_p"})
+        for policy in cell.predictor.policies:
+            key = canonical([policy.model_dump(mode="json"), cell.dataset.model_dump(mode="json"), asked])
+            completions = cell.predictor.questions * cell.predictor.samples
+            size = size_of(policy)
+            parameters = None if size is None else size.parameters
+            rate = nearest(rates, parameters, cell.train.rollout.engine)
+            length = cost.mean_tokens if cost.measured else cell.predictor.max_completion_tokens / 2
+            work = Work(completions * min(length, cell.predictor.max_completion_tokens))
+            found[key] = completions, None if rate is None else rate.seconds(work, parameters)
+    known = [seconds for _, seconds in found.values() if seconds is not None]
+    total = sum(completions for completions, _ in found.values())
+    return Labels(total, len(found), sum(known) if len(known) == len(found) else None)
+
+
+def label_notes(costs: Sequence[tuple[Cell, Estimate]], rates: Sequence[Throughput], unit: str) -> list[str]:
+    """The same in a sentence; none where no arm has a trained predictor."""
+    labels = labels_of(costs, rates)
+    if not labels.pairs:
+        return []
+    hours = "" if labels.seconds is None else f", about {short_amount(labels.seconds / 3600)} {unit}"
+    return [
+        f"Labels of the difficulty predictor, rolled out once for all runs: at most {labels.completions:,} completions "
+        f"by {labels.pairs} pairs of policy and dataset{hours}; not in the numbers above."
+    ]
+
+
+def short_amount(hours: float) -> str:
+    """A number of hours with two digits, or whole from 100 on."""
+    return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"

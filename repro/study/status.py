@@ -1,0 +1,76 @@
+"""Where runs stand: read from their directories, so that it works while they train."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from repro.study.expand import expand_study
+from repro.study.load import LoadedSpec
+from repro.study.plan import STATUS_WORDS
+
+COLUMNS = ("identity", "study", "model", "dataset", "arm", "axes", "seed", "status", "step", "accuracy", "message")
+
+
+def status_rows(runs_dir: Path, loaded: LoadedSpec | None = None) -> list[dict[str, Any]]:
+    """One JSON-able row per run on disk, or per place of a study's matrix."""
+    if loaded is None:
+        markers = [*runs_dir.glob("*/cell.json"), *runs_dir.glob("*/error.txt")]
+        return [_row(folder, None) for folder in sorted({marker.parent for marker in markers})]
+    rows = []
+    for expanded in expand_study(loaded.spec):
+        for place in expanded.places:
+            labels = {**asdict(place), "experiment": loaded.spec.name, "axis": place.axis_point}
+            rows.append(_row(runs_dir / expanded.identity, labels))
+    return rows
+
+
+def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
+    from repro.tracking.journal import read_json, run_status
+
+    names = labels if labels is not None else (read_json(folder / "cell.json") or {}).get("labels", {})
+    progress = read_json(folder / "progress.json") or {}
+    status = run_status(folder)
+    message = str(progress.get("message", ""))
+    if status == "failed":
+        message = _last_line(folder / "error.txt") or message
+    elif status == "running" and "time" in progress:
+        message = f"{message or progress.get('phase', '')} ({max(0.0, time.time() - progress['time']):.0f} s ago)"
+    return {
+        "identity": folder.name,
+        "study": names.get("experiment"),
+        "model": names.get("model"),
+        "dataset": names.get("dataset"),
+        "arm": names.get("arm"),
+        "axes": names.get("axis", {}),
+        "seed": names.get("seed"),
+        "status": status,
+        "step": progress.get("step"),
+        "steps": progress.get("steps"),
+        "accuracy": progress.get("accuracy"),
+        "message": message,
+    }
+
+
+def _last_line(path: Path) -> str:
+    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
+    return lines[-1] if lines else ""
+
+
+def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:
+    """The rows for a terminal; the last line counts them by status."""
+    lines: list[tuple[str, ...]] = [COLUMNS]
+    for row in rows:
+        shown = {key: "-" if value is None else str(value) for key, value in row.items()}
+        shown["axes"] = " ".join(f"{path}={value}" for path, value in row["axes"].items()) or "-"
+        shown["status"] = STATUS_WORDS[row["status"]]
+        shown["step"] = "-" if row["step"] is None else f"{row['step']}/{row['steps']}"
+        shown["accuracy"] = "-" if row["accuracy"] is None else f"{row['accuracy']:.3f}"
+        shown["message"] = row["message"] if len(row["message"]) <= width else row["message"][: width - 1] + "…"
+        lines.append(tuple(shown[column] for column in COLUMNS))
+    widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
+    text = ["  ".join(cell.ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip() for line in lines]
+    counts = {word: sum(row["status"] == status for row in rows) for status, word in STATUS_WORDS.items()}
+    return "\n".join([*text, "", ", ".join(f"{count} {word}" for word, count in counts.items() if count)])

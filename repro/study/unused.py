@@ -1,0 +1,176 @@
+"""Settings of a valid spec that have no effect: worth a warning, because the user meant something by them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+from repro.selection.selection_spec import Difficulty
+from repro.spec.document import Document, FieldPath, Origin, Problem
+from repro.spec.schema import Spec
+from repro.study.expand import matrix
+from repro.study.identity import canonical, result_fields
+from repro.tasks.dataset_spec import DatasetSpec
+
+FILE_FIELDS = (
+    "train_split",
+    "test_split",
+    "question",
+    "answer",
+    "solution",
+    "id",
+    "validation_fraction",
+    "test_path",
+    "test_named",
+    "filters",
+    "without",
+    "decontaminate",
+    "stand_in",
+)
+HUB_FIELDS = ("config", "revision")
+
+
+def unused_settings(spec: Spec, document: Document) -> list[Problem]:
+    """One warning per setting that the user wrote and that nothing reads."""
+    sections = (_evaluation, _models, _datasets, _training, _rollouts, _replay)
+    found = [warning for section in sections for warning in section(spec, document.data)]
+    return [*found, *_predicting(spec, document), *_same(spec)]
+
+
+def _warning(path: FieldPath, because: str) -> Problem:
+    return Problem(path, f"warning: has no effect: {because}")
+
+
+def _evaluation(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    steps, every = spec.train.steps, spec.evaluate.every
+    if spec.budget is None and every > steps and "every" in data.get("evaluate", {}):
+        yield _warning(("evaluate", "every"), f"only start and end of {steps} steps are evaluated")
+    if spec.evaluate.predictor_questions and not any(a.selection.method == "difficulty" for a in spec.arms.values()):
+        yield _warning(("evaluate", "predictor_questions"), "no arm predicts difficulty")
+    sizes = [dataset.procedural.test for dataset in spec.dataset if dataset.procedural]
+    if spec.evaluate.questions and len(sizes) == len(spec.dataset) and spec.evaluate.questions > max(sizes):
+        yield _warning(("evaluate", "questions"), f"the test set has {max(sizes)} questions")
+
+
+def _models(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    for index, model in enumerate(spec.model):
+        if model.tiny is None:
+            continue
+        written = data["model"][index]
+        for field in ("system_prompt", "chat_template", "trust_remote_code"):
+            if field in written:
+                yield _warning(("model", index, field), "the embedded policy has no chat template or own code")
+        tiny = written.get("tiny") or {}
+        if model.tiny.tokenizer == "characters" and "vocabulary" in tiny:
+            yield _warning(("model", index, "tiny", "vocabulary"), "a character tokenizer finds its own size")
+        start = tiny.get("warm_start") or {}
+        for field, task in (("teacher", "arithmetic"), ("shuffle", "shuffle"), ("variables", "variables")):
+            if field in start and not any(getattr(dataset, task) for dataset in spec.dataset):
+                place: FieldPath = ("model", index, "tiny", "warm_start", field)
+                yield _warning(place, f"this teacher speaks {task} only")
+
+
+def _datasets(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    for index, dataset in enumerate(spec.dataset):
+        written = data["dataset"][index]
+        for field in HUB_FIELDS:
+            if field in written and (dataset.path is not None or not (dataset.hub or dataset.named)):
+                yield _warning(("dataset", index, field), "it belongs to a hub dataset")
+        if dataset.procedural is None:
+            continue
+        for field in FILE_FIELDS:
+            if field in written:
+                yield _warning(("dataset", index, field), f"{dataset.label} questions are made, not read")
+        for field, size in _made_sizes(dataset).items():
+            limit = getattr(dataset.limits, field)
+            if limit is not None and limit >= size:
+                yield _warning(("dataset", index, "limits", field), f"there are {size} questions")
+
+
+def _made_sizes(dataset: DatasetSpec) -> dict[str, int]:
+    made = dataset.procedural
+    return {} if made is None else {"train": made.pool, "validation": made.validation, "test": made.test}
+
+
+def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    for name, arm in spec.arms.items():
+        written = (data["arms"].get(name) or {}).get("selection") or {}
+        if arm.selection.method == "curriculum":
+            field, other = ("target", "confidence") if arm.selection.by == "pass_rate" else ("samples", "pass_rate")
+            if field in written:
+                yield _warning(("arms", name, "selection", field), f"it belongs to by: {other}")
+    replays = any(arm.replay for arm in spec.arms.values())
+    varied = any("minibatches" in arm.train for arm in spec.arms.values()) or "train.minibatches" in spec.axes
+    if "clip" in data.get("train", {}) and spec.train.minibatches == 1 and not replays and not varied:
+        yield _warning(("train", "clip"), "one update a step without replay is on-policy, so the ratio is always 1")
+
+
+def _rollouts(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    """What belongs to vLLM, or to a vLLM in this process, where there is none."""
+    rollout, written = spec.train.rollout, data.get("train", {}).get("rollout") or {}
+    if "train.rollout.engine" in spec.axes:
+        return
+    for field in written:
+        place: FieldPath = ("train", "rollout", field)
+        if rollout.engine == "hf" and field != "engine":
+            yield _warning(place, "it belongs to engine: vllm")
+        elif rollout.mode == "server" and field in ("memory", "context", "sequences", "dtype"):
+            yield _warning(place, "the server has settings of its own")
+
+
+def _predicting(spec: Spec, document: Document) -> Iterator[Problem]:
+    """A predictor that nothing asks for, and references of an oracle, where they were written and not inherited."""
+    asked = {name for name, arm in spec.arms.items() if getattr(arm.selection, "predictor", None) == "trained"}
+    if "selection.predictor" in spec.axes or (spec.sweep and "selection.predictor" in spec.sweep.space):
+        return
+    if spec.predictor is not None and not asked:
+        yield _warning(("predictor",), "no arm has a selection with predictor: trained")
+    for name, arm in spec.arms.items():
+        places: list[tuple[FieldPath, str]] = []
+        if arm.predictor is not None and name not in asked:
+            places.append((("arms", name, "predictor"), "this arm's selection has no predictor: trained"))
+        if isinstance(arm.selection, Difficulty) and arm.selection.predictor == "oracle":
+            places.append((("arms", name, "selection", "references"), "an oracle measures every question"))
+        for place, because in places:
+            if document.origins.get(place, Origin("", ())).path == place:
+                yield _warning(place, because)
+
+
+_SHORT = {
+    "top_up": "fresh questions fill up",
+    "wait": "replay waits again and again",
+    "shrink": "batches are smaller",
+}
+
+
+def _replay(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
+    """A `max_age` that no group reaches, or at which the buffer never holds enough however informative they are."""
+    told: set[str] = set()
+    for where, cell in matrix(spec.model_copy(update={"seeds": spec.seeds[:1]})):
+        replay, batch = cell.replay, cell.train.questions_per_step
+        if replay is None or replay.max_age is None or where.arm in told:
+            continue
+        varied = "replay.max_age" in where.axis_point
+        path: FieldPath = ("axes", "replay.max_age") if varied else ("arms", where.arm, "replay", "max_age")
+        fresh = round(replay.fresh * batch)
+        if cell.budget is None and replay.max_age >= cell.train.steps - 1 > 0:
+            told.add(where.arm)
+            yield _warning(path, f"no group grows older than that in {cell.train.steps} steps")
+        elif replay.max_age * fresh < batch - fresh:
+            told.add(where.arm)
+            text = (
+                f"warning: {replay.max_age} steps make {replay.max_age * fresh} groups, a step replays {batch - fresh}:"
+                f" {_SHORT[replay.short]}"
+            )
+            yield Problem(path, text)
+
+
+def _same(spec: Spec) -> Iterator[Problem]:
+    """Arms whose trainings are the same run under two names."""
+    first: dict[str, str] = {}
+    told: set[str] = set()
+    for place, cell in matrix(spec.model_copy(update={"seeds": spec.seeds[:1]})):
+        other = first.setdefault(canonical(result_fields(cell)), place.arm)
+        if other != place.arm and place.arm not in told:
+            told.add(place.arm)
+            yield Problem(("arms", place.arm), f"warning: trains the same as arm {other}; they share their runs")

@@ -1,0 +1,226 @@
+"""From a dataset's own fields to a `Problem`: the mapping, the gold answer, and errors that name item and field."""
+
+from __future__ import annotations
+
+import difflib
+import hashlib
+import math
+import re
+import warnings
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from repro.errors import UserError
+from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
+from repro.tasks.files import Row
+from repro.tasks.problem import Problem
+
+MARKER = "####"
+SHOWN = 5  # problems of a file that one message lists
+SHOWN_VALUES = 8  # values of a filtered field that one message lists
+# What other datasets call these fields: tried when nothing is spelt alike.
+USUAL = {
+    "question": ("problem", "prompt", "query", "input", "instruction"),
+    "answer": ("final_answer", "gold", "target", "label", "output", "expected_answer"),
+    "solution": ("response", "rationale", "reasoning", "answer"),
+    "id": ("idx", "index", "uid", "unique_id"),
+}
+CALCULATOR = re.compile(r"<<[^<>]*>>")  # GSM8K's `<<48/2=24>>`
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+
+
+class BadItem(Exception):
+    """One item cannot be used; the message says why, without its place."""
+
+
+class EmptyItem(BadItem):
+    """The item has the field, but nothing in it."""
+
+
+def problems_of(rows: Iterable[Row], spec: DatasetSpec, source: str, theirs: bool = False) -> list[Problem]:
+    """The problems of rows, ids not yet made unique over splits.
+
+    Items without a question or an answer are mistakes, or, where the data are `theirs` (published, not the user's to
+    mend), dropped with a warning that counts them. Raises UserError listing what is wrong with how many items, the
+    same mistake once with its first place.
+    """
+    problems: list[Problem] = []
+    mistakes: dict[str, list[str]] = {}
+    dropped: list[str] = []
+    for where, row in rows:
+        try:
+            problems.append(problem_of(row, spec))
+        except EmptyItem as error:
+            if theirs:
+                dropped.append(f"{where}: {error}")
+            else:
+                mistakes.setdefault(str(error), []).append(where)
+        except BadItem as error:
+            mistakes.setdefault(str(error), []).append(where)
+    if dropped and problems:
+        warnings.warn(
+            f"{source}: {len(dropped)} items without a question or an answer are dropped; the first is {dropped[0]}",
+            UserWarning,
+            stacklevel=2,
+        )
+    elif dropped:
+        raise UserError(f"{source}: no item has a question with an answer; the first is {dropped[0]}")
+    if mistakes:
+        lines = [
+            f"  {places[0]}{f' (and {len(places) - 1} more)' if len(places) > 1 else ''}: {message}"
+            for message, places in mistakes.items()
+        ]
+        more = [f"  ... and {len(lines) - SHOWN} further mistakes"] if len(lines) > SHOWN else []
+        raise UserError("\n".join([f"{source}: items that are no question with an answer", *lines[:SHOWN], *more]))
+    return problems
+
+
+def problem_of(row: dict[str, Any], spec: DatasetSpec) -> Problem:
+    """One item as a problem. Raises BadItem."""
+    question = text_of(row, "question", spec.question)
+    if not question.strip():
+        raise EmptyItem(f"field {spec.question!r} (dataset.question) is empty, expected a question")
+    worked, marked, answer = text_of(row, "answer", spec.answer).rpartition(MARKER)
+    answer = gold_answer(answer)
+    if not answer:
+        after = f" after {MARKER}" if marked else ""
+        raise EmptyItem(f"field {spec.answer!r} (dataset.answer) has no answer{after}, expected the gold answer")
+    if spec.solution is not None:
+        written = text_of(row, "solution", spec.solution, empty_for_null=True)
+        # A solution that closes with the marked answer would otherwise show it twice.
+        worked = written.rpartition(MARKER)[0] if MARKER in written else written
+    identity = digest(question)[:16] if spec.id is None else text_of(row, "id", spec.id).strip()
+    if not identity:
+        raise BadItem(f"field {spec.id!r} (dataset.id) is empty, expected a unique id")
+    return Problem(identity, question.strip(), answer, CALCULATOR.sub("", worked).strip())
+
+
+def gold_answer(text: str) -> str:
+    """The answer as it is compared and written: stripped, numbers without thousands commas (lists keep theirs)."""
+    text = text.strip()
+    return text if re.search(r"[\[\](){}]", text) else THOUSANDS.sub("", text)
+
+
+def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool = False) -> str:
+    """The text of a mapped field; numbers are written out, without `.0`. Raises BadItem."""
+    try:
+        value = value_at(row, field)
+    except KeyError as error:
+        found = list(error.args[0])
+        usual = [name for name in USUAL[role] if name in found]
+        near = difflib.get_close_matches(field.rpartition(".")[2], found, 1, 0.6) or usual[:1]
+        inside = field.rpartition(".")[0]
+        place = f"{inside}." if inside and near[:1] and near[0] not in row else ""
+        hint = f"; nearest: dataset.{role}: {place}{near[0]}" if near else ""
+        raise BadItem(
+            f"no field {field!r} (dataset.{role}); fields found: {', '.join(found) or 'none'}{hint}"
+        ) from None
+    if value is None and empty_for_null:
+        return ""
+    if isinstance(value, str):
+        return value
+    if role != "question" and not isinstance(value, bool):
+        if isinstance(value, int):
+            return str(value)
+        if isinstance(value, float) and math.isfinite(value):
+            return str(int(value)) if value.is_integer() else str(value)
+    kind = "nothing (null)" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
+    expected = "text" if role == "question" else "text or a number"
+    mistake = EmptyItem if value is None else BadItem
+    raise mistake(f"field {field!r} (dataset.{role}) holds {kind}, expected {expected}")
+
+
+def value_at(row: dict[str, Any], field: str) -> Any:
+    """The value of a field, or of a dotted path into it (`reward_model.ground_truth`, `prompt.0.content`).
+
+    A field whose own name has dots goes before a path. Raises KeyError with the names found where the path ends.
+    """
+    if field in row:
+        return row[field]
+    value: Any = row
+    for part in field.split("."):
+        if isinstance(value, dict) and part in value:
+            value = value[part]
+        elif isinstance(value, list | tuple) and part.isdigit() and int(part) < len(value):
+            value = value[int(part)]
+        else:
+            names = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list | tuple) else ()
+            raise KeyError([str(name) for name in names])
+    return value
+
+
+def filtered(rows: Iterable[Row], filters: dict[str, Filter], source: str) -> Iterator[Row]:
+    """The rows that every filter keeps, in their order.
+
+    Raises UserError for a field that a row does not have (with the nearest one), and where no row is kept (with the
+    values that the fields hold).
+    """
+    seen: dict[str, dict[str, int]] = {field: {} for field in filters}
+    kept = 0
+    for where, row in rows:
+        keep = True
+        for field, wanted in filters.items():
+            try:
+                value = value_at(row, field)
+            except KeyError as error:
+                found = error.args[0]
+                near = difflib.get_close_matches(field.rpartition(".")[2], found, 1, 0.5)
+                hint = f", did you mean {near[0]}?" if near else ""
+                raise UserError(
+                    f"dataset.filters.{field}: {source}, {where} has no such field; "
+                    f"fields found: {', '.join(found) or 'none'}{hint}"
+                ) from None
+            counts = seen[field]
+            text = str(value)[:40]
+            if text in counts or len(counts) < SHOWN_VALUES:
+                counts[text] = counts.get(text, 0) + 1
+            keep = keep and passes(value, wanted)
+        if keep:
+            kept += 1
+            yield where, row
+    if not kept and any(seen.values()):
+        lines = [
+            f"  dataset.filters.{field}: values found: "
+            + ", ".join(f"{value!r} ({count})" for value, count in sorted(counts.items(), key=lambda item: -item[1]))
+            for field, counts in seen.items()
+        ]
+        raise UserError("\n".join([f"{source}: dataset.filters keep none of the rows", *lines]))
+
+
+def passes(value: Any, wanted: Filter) -> bool:
+    """Whether a filter keeps a value. Numbers count by value, also where they are written as text (`"3"`)."""
+    if isinstance(wanted, Interval):
+        number = _number(value)
+        if number is None:
+            return False
+        return (wanted.min is None or number >= wanted.min) and (wanted.max is None or number <= wanted.max)
+    return any(_equal(value, one) for one in (wanted if isinstance(wanted, list) else [wanted]))
+
+
+def _equal(value: Any, wanted: Any) -> bool:
+    if isinstance(wanted, bool) or isinstance(value, bool) or wanted is None or value is None:
+        return type(value) is type(wanted) and bool(value == wanted)
+    if isinstance(wanted, str):
+        return str(value).strip() == wanted.strip()
+    number = _number(value)
+    return number is not None and number == wanted
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        number = float(value)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None
+
+
+def same_question(question: str) -> str:
+    """What two questions share when they are one question: the text with its white space normalised."""
+    return " ".join(question.split())
+
+
+def digest(question: str, purpose: str = "") -> str:
+    """SHA-256 of a question in hex, the same on every machine; `purpose` makes independent orders of questions."""
+    return hashlib.sha256(f"{purpose}\n{same_question(question)}".encode()).hexdigest()

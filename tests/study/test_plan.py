@@ -1,0 +1,236 @@
+"""Plans: status from the run directories, costs from closed forms and finished neighbours."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from repro.spec.schema import Cell, Spec
+from repro.study.estimate import estimate
+from repro.study.expand import expand, expand_study
+from repro.study.load import load_spec, parse_spec
+from repro.study.plan import finished_runs, plan
+from repro.study.status import status_rows, status_table
+from repro.tracking.journal import Journal, run_lock
+from tests.spec.conftest import Load
+
+QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
+BASE = {"name": "x", "model": "tiny", "dataset": "arithmetic", "seeds": [0]}
+
+
+def finish(runs: Path, cell: Cell, identity: str, rollout: dict[str, float] | None = None) -> None:
+    """A finished run as a job leaves it, through the journal that jobs use."""
+    journal = Journal(runs / identity)
+    journal.start(cell, identity)
+    journal.write_json("ledger.json", {"rollout": rollout or {}})
+    journal.progress("finished", cell.train.steps, cell.train.steps)
+    journal.finish({"steps": cell.train.steps})
+
+
+def only(**fields: Any) -> Cell:
+    (cell,) = expand(parse_spec({**BASE, **fields}))
+    return cell
+
+
+def arm(selection: dict[str, Any] | None = None, **fields: Any) -> dict[str, Any]:
+    return {"arms": {"a": {**({"selection": selection} if selection else {}), **fields}}}
+
+
+TRAIN = {"train": {"steps": 10, "questions_per_step": 16, "group_size": 4, "max_completion_tokens": 100}}
+
+
+@pytest.mark.parametrize(
+    ("fields", "rollouts", "probes", "selection"),
+    [
+        (arm(), 10 * 64, 0, 0),
+        (arm({"method": "random", "fraction": 0.5}), 10 * 64, 0, 0),
+        (arm({"method": "confidence"}), 10 * 64, 0, 0),
+        (arm({"method": "curriculum", "by": "pass_rate", "samples": 2}), 10 * 64, 0, 2 * 1024),
+        (arm({"method": "curriculum", "by": "confidence"}), 10 * 64, 0, 0),
+        (arm({"method": "confidence", "band": {"pass_rate": 0.5}}), 10 * 64, 0, 64 * 8),
+        (arm({"method": "hardest", "samples": 4}), 10 * 64, 0, 4 * 1024),
+        (arm(budget={"epochs": 0.5}), 32 * 64, 0, 0),
+        (arm({"method": "random", "fraction": 0.1}, budget={"epochs": 1}), 7 * 64, 0, 0),
+        (arm({"method": "confidence", "target": "greedy_response"}), 10 * 64, 0, 1024),
+        (arm({"method": "pass_rate", "samples": 3}), 10 * 64, 0, 3 * 1024),
+        (arm({"method": "difficulty", "references": 8, "every": 3}), 10 * 64, 4 * 8 * 4, 0),
+        (arm({"method": "difficulty", "references": 8, "every": 20, "samples": 2}), 10 * 64, 8 * 2, 0),
+        # 16 groups a step, 4 of them fresh once the buffer is full enough; 4 completions a group
+        (arm(replay={"fresh": 0.25}), 64 + 9 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "warm_up": 1}), 64 + 9 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "warm_up": 3}), 3 * 64 + 7 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "short": "wait"}), 64 + 9 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "short": "wait", "max_age": 2}), 4 * 64 + 6 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "max_age": 1}), 64 + 4 * (16 + 48) + 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "short": "shrink"}), 10 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "short": "shrink", "warm_up": 2}), 2 * 64 + 8 * 16, 0, 0),
+    ],
+)
+def test_completions_are_counted_in_closed_form(
+    fields: dict[str, Any], rollouts: int, probes: int, selection: int
+) -> None:
+    cost = estimate(only(**TRAIN, **fields), [])
+    assert (cost.rollouts, cost.probes, cost.selection) == (rollouts, probes, selection)
+    assert cost.tokens == (rollouts + probes + selection) * 50
+    assert not cost.measured
+    assert cost.seconds is None
+
+
+def test_evaluation_is_counted_apart() -> None:
+    fields = {**TRAIN, **arm(), "dataset": {"arithmetic": {"test": 100, "validation": 30}}}
+    evaluate = {"every": 4, "samples": 3}
+    # at steps 4, 8 and 10 three samples of each test question; greedily and on the pool-like set once, at the end
+    assert estimate(only(**fields, evaluate=evaluate), []).evaluation == 3 * 3 * 100 + 100 + 256
+    assert estimate(only(**fields, evaluate={**evaluate, "questions": 7}), []).evaluation == 3 * 3 * 7 + 7 + 7
+    assert estimate(only(**fields, evaluate={**evaluate, "sets": ["validation"]}), []).evaluation == 3 * 3 * 30 + 30
+    unknown = {**fields, "dataset": {"path": "a.jsonl"}}
+    assert estimate(only(**unknown, evaluate=evaluate), []).evaluation is None
+
+
+def test_the_published_size_of_a_named_dataset_is_planned_with() -> None:
+    fields = {**TRAIN, **arm({"method": "random", "fraction": 0.1}, budget={"epochs": 1})}
+    cost = estimate(only(**fields, dataset={"named": "gsm8k", "validation_fraction": 0}), [])
+    assert cost.steps == math.ceil(747 / 16)
+    assert cost.rollouts == 47 * 64
+    fewer = only(**fields, dataset={"named": "gsm8k", "validation_fraction": 0.5, "limits": {"train": 1600}})
+    assert estimate(fewer, []).steps == 10
+    greedy = only(**TRAIN, **arm({"method": "pass_rate"}), dataset={"named": "gsm8k", "validation_fraction": 0})
+    assert estimate(greedy, []).selection == 8 * 7473
+    other = only(**fields, dataset={"hub": "a/b", "test_named": "gsm8k"}, evaluate={"samples": 1, "sets": ["test"]})
+    assert estimate(other, []).steps is None
+
+
+def test_what_is_not_known_before_the_data_are_read_is_not_guessed() -> None:
+    cost = estimate(only(**TRAIN, **arm({"method": "pass_rate"}), dataset={"path": "a.jsonl"}), [])
+    assert cost.selection is None
+    assert cost.tokens is None
+    assert cost.rollouts == 640
+
+
+def test_a_budget_of_tokens_is_the_estimate_and_gives_the_steps() -> None:
+    train = {"train": {key: value for key, value in TRAIN["train"].items() if key != "steps"}}
+    cost = estimate(only(**train, **arm(), budget={"tokens": 64_000}), [])
+    assert (cost.tokens, cost.steps, cost.rollouts) == (64_000, 20, 20 * 64)
+    cost = estimate(only(**train, **arm(), budget={"seconds": 30}), [])
+    assert (cost.tokens, cost.steps, cost.rollouts, cost.seconds) == (None, None, None, 30)
+
+
+def test_finished_runs_of_the_dataset_give_the_length_and_those_of_the_policy_the_pace(tmp_path: Path) -> None:
+    done = only(**TRAIN, **arm())
+    finish(tmp_path, done, "v1-0", {"generated_tokens": 2000, "completions": 100, "seconds": 5.0})
+    assert [run.identity for run in finished_runs(tmp_path)] == ["v1-0"]
+    cost = estimate(only(**TRAIN, **arm({"method": "random"})), finished_runs(tmp_path))
+    assert (cost.mean_tokens, cost.measured, cost.tokens) == (20.0, True, 640 * 20)
+    assert cost.evaluation is not None
+    assert cost.seconds == pytest.approx((640 + cost.evaluation) * 0.05)
+    other_policy = estimate(only(**TRAIN, **arm(), model={"tiny": {"layers": 1}}), finished_runs(tmp_path))
+    assert (other_policy.mean_tokens, other_policy.seconds) == (20.0, None)
+    other_data = estimate(only(**TRAIN, **arm(), dataset={"arithmetic": {"seed": 1}}), finished_runs(tmp_path))
+    assert (other_data.mean_tokens, other_data.measured) == (50.0, False)
+
+
+def test_the_status_of_a_cell_is_what_its_run_directory_says(tmp_path: Path) -> None:
+    spec = load_spec(QUICKSTART).spec
+    cells = expand_study(spec)
+    assert plan(spec, tmp_path).count("todo") == 15
+    finish(tmp_path, cells[0].cell, cells[0].identity)
+    failed = Journal(tmp_path / cells[1].identity)
+    failed.start(cells[1].cell, cells[1].identity)
+    failed.fail("Traceback\nValueError: no")
+    killed = Journal(tmp_path / cells[2].identity)
+    killed.start(cells[2].cell, cells[2].identity)
+    killed.progress("training", 10, 40)
+    running = Journal(tmp_path / cells[3].identity)
+    running.start(cells[3].cell, cells[3].identity)
+    with run_lock(tmp_path / cells[3].identity):
+        made = plan(spec, tmp_path)
+        assert [row.status for row in made.rows[:5]] == ["finished", "failed", "killed", "running", "todo"]
+        assert [row.expanded.identity for row in made.missing[:2]] == [cells[1].identity, cells[2].identity]
+    assert made.rows[2].remaining == 0.75
+    assert len(made.missing) == 13
+    assert made.remaining(lambda cost: 4.0) == 4 * (1 + 0.75 + 1 + 11)
+
+
+def test_the_plan_reads_the_same_for_people_and_machines(tmp_path: Path) -> None:
+    spec = load_spec(QUICKSTART).spec
+    cells = expand_study(spec)
+    finish(tmp_path, cells[0].cell, cells[0].identity)
+    made = plan(spec, tmp_path)
+    data = json.loads(json.dumps(made.as_dict()))
+    assert [row["identity"] for row in data["cells"]] == [cell.identity for cell in cells]
+    assert data["counts"] == {"finished": 1, "todo": 14, "failed": 0, "running": 0, "killed": 0}
+    assert data["missing"]["rollouts"] == sum(row["estimate"]["rollouts"] for row in data["cells"][1:])
+    table = made.table()
+    assert "0 cached; 1,2 to do" in table
+    assert "quickstart: 15 cells (1 cached, 14 to do); missing:" in table
+    assert "half of max_completion_tokens" in table
+
+
+def test_a_finished_study_has_nothing_missing(tmp_path: Path) -> None:
+    spec = load_spec(QUICKSTART, ["seeds=[0]"]).spec
+    for cell in expand_study(spec):
+        finish(tmp_path, cell.cell, cell.identity)
+    made = plan(spec, tmp_path)
+    assert made.missing == ()
+    assert made.summary() == "quickstart: 5 cells (5 cached)"
+
+
+def test_places_that_share_a_training_are_planned_once(tmp_path: Path) -> None:
+    spec = parse_spec({**BASE, "arms": {"a": {}, "b": {"train": {"steps": 40}}}})
+    made = plan(spec, tmp_path)
+    assert len(made.rows) == 1
+    assert "1 more places of the matrix are the same training" in made.table()
+
+
+def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load: Load) -> None:
+    loaded = load("arms: {a: {}, b: {}}\nseeds: [0, 1]\n")
+    assert status_rows(tmp_path) == []
+    assert [(row["arm"], row["seed"], row["status"]) for row in status_rows(tmp_path, loaded)] == [
+        ("a", 0, "todo"),
+        ("b", 0, "todo"),
+        ("a", 1, "todo"),
+        ("b", 1, "todo"),
+    ]
+    cells = expand_study(_spec(loaded.spec))
+    journal = Journal(tmp_path / cells[0].identity)
+    journal.start(cells[0].cell, cells[0].identity)
+    journal.log(3, {"eval/accuracy": 0.625})
+    journal.progress("training", 3, 40)
+    journal.fail("Traceback\nMemoryError: too much")
+    (row,) = status_rows(tmp_path)
+    assert (row["arm"], row["step"], row["accuracy"], row["status"]) == ("a", 3, 0.625, "failed")
+    table = status_table(status_rows(tmp_path))
+    assert "3/40" in table
+    assert "0.625" in table
+    assert "MemoryError: too much" in table
+    assert table.endswith("1 failed")
+
+
+def _spec(spec: Spec) -> Spec:
+    return spec
+
+
+def test_the_plan_says_what_the_labels_of_a_predictor_take_once_per_dataset(load: Load, tmp_path: Path) -> None:
+    arms = """\
+dataset: [arithmetic, shuffle]
+name: labelled
+model: tiny
+predictor:
+  questions: 100
+  samples: 4
+  policies:
+    - {name: a, tiny: {width: 64, heads: 2}}
+    - {name: b, tiny: {warm_start: {seed: 5}}}
+arms:
+  grpo: {}
+  dots: {selection: {method: difficulty, predictor: trained}}
+  plain: {extends: dots, predictor: {towers: {calibration: none}}}
+"""
+    notes = plan(load(arms).spec, tmp_path).notes()
+    assert any("at most 1,600 completions by 4 pairs of policy and dataset" in note for note in notes)
+    without = arms.replace("predictor: trained", "predictor: untrained")
+    assert not any("predictor" in note for note in plan(load(without).spec, tmp_path).notes())
