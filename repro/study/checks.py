@@ -15,10 +15,11 @@ from repro.fields import Scalar
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.selection_spec import Difficulty
 from repro.spec.document import FieldPath, Problem, dotted
-from repro.spec.messages import schema_problems, show, unknown
+from repro.spec.messages import schema_problems
 from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
 from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, subset_size, with_field
 from repro.tasks.catalogue import TRAINING_NAMES
+from repro.words import show, unknown
 
 ARM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 ARM_NAMES: tuple[FieldPath, ...] = (("arms", "<names>"),)

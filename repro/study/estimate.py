@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from repro.canonical import canonical
 from repro.models.sizes import Size, size_of
 from repro.replay.batch import compose
 from repro.selection.selection_spec import (
@@ -20,7 +21,7 @@ from repro.selection.selection_spec import (
 )
 from repro.spec.schema import Cell
 from repro.study.expand import epoch_steps, pool_size, subset_size
-from repro.study.identity import canonical, result_fields
+from repro.study.identity import result_fields
 from repro.study.throughput import Throughput, Work, nearest
 from repro.tasks.catalogue import CATALOGUE
 from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec

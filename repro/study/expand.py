@@ -41,7 +41,8 @@ def expand(spec: Spec) -> list[Cell]:
 
     Two arms (or axis points) that resolve to the same fields give one cell, under the first one's labels.
     """
-    from repro.study.identity import canonical, result_fields
+    from repro.canonical import canonical
+    from repro.study.identity import result_fields
 
     distinct: dict[str, Cell] = {}
     for _, cell in matrix(spec):

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from pathlib import Path
 from typing import Any
 
+from repro.canonical import digest
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.files import read_json
@@ -103,22 +102,7 @@ def _local_models(predictor: PredictorSpec, dataset: DatasetSpec, digests: Diges
 
 def identity_of(fields: dict[str, Any]) -> str:
     """The identity of fields that change the result."""
-    return f"{VERSION}-{hashlib.sha256(canonical(fields).encode()).hexdigest()[:16]}"
-
-
-def canonical(value: Any) -> str:
-    """JSON with sorted keys; 1 and 1.0 are the same number."""
-    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {str(key): _plain(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(inner) for inner in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+    return f"{VERSION}-{digest(fields, 16)}"
 
 
 def result_fields(cell: Cell) -> dict[str, Any]:
@@ -141,7 +125,7 @@ def result_fields(cell: Cell) -> dict[str, Any]:
     if cell.budget is not None:
         fields["budget"] = cell.budget.model_dump(mode="json", exclude_none=True)
         del fields["train"]["steps"]  # a budget stops the run instead
-    fields["evaluate"]["benchmarks"] = [one.result_fields(cell.evaluate) for one in cell.evaluate.benchmarks]
+    fields["evaluate"]["benchmarks"] = [one.measured_fields(cell.evaluate) for one in cell.evaluate.benchmarks]
     if not cell.evaluate.benchmarks:
         del fields["evaluate"]["benchmarks"]
     if not cell.evaluate.gradient_questions:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+from repro.canonical import canonical
 from repro.models.sizes import size_of
 from repro.spec.schema import Cell
 from repro.study.estimate import PROMPT_TOKENS, Estimate
-from repro.study.identity import canonical
 from repro.study.throughput import Throughput, Work, nearest
 
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
+from repro.canonical import canonical
 from repro.selection.selection_spec import Difficulty
 from repro.spec.document import Document, FieldPath, Origin, Problem
 from repro.spec.schema import Spec
 from repro.study.expand import matrix
-from repro.study.identity import canonical, result_fields
+from repro.study.identity import result_fields
 from repro.tasks.dataset_spec import DatasetSpec
 
 FILE_FIELDS = (
