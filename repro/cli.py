@@ -7,7 +7,6 @@ import os
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
@@ -15,6 +14,7 @@ from repro.errors import UserError
 from repro.launch.devices import default_jobs
 from repro.launch.options import add_launch_options, where
 from repro.scoring.options import add_options as add_score_options
+from repro.words import did_you_mean
 
 if TYPE_CHECKING:
     from repro.study.load import LoadedSpec
@@ -185,7 +185,7 @@ def _references(text: str) -> int:
 
 def _action(text: str) -> str:
     if text not in PREDICTOR_ACTIONS:
-        near = _near(text, list(PREDICTOR_ACTIONS))
+        near = did_you_mean(text, list(PREDICTOR_ACTIONS))
         raise argparse.ArgumentTypeError(f"got {text!r}, expected one of {', '.join(PREDICTOR_ACTIONS)}{near}")
     return text
 
@@ -219,24 +219,19 @@ def _parse(words: list[str]) -> argparse.Namespace | None:
         parser.print_help()
         return None
     if not words[0].startswith("-") and words[0] not in known:
-        raise UserError(f"got command {words[0]!r}, expected one of {', '.join(known)}{_near(words[0], known)}")
+        raise UserError(f"got command {words[0]!r}, expected one of {', '.join(known)}{did_you_mean(words[0], known)}")
     options, extra = parser.parse_known_args(words)
     if options.command is None:
         raise UserError(f"got {' '.join(words)!r}, expected a command ({', '.join(known)})")
     if extra:
         names = list(known[options.command]._option_string_actions)
         what = "an option" if extra[0].startswith("-") else "nothing more"
-        hint = _near(extra[0].partition("=")[0], names) if extra[0].startswith("-") else ""
+        hint = did_you_mean(extra[0].partition("=")[0], names) if extra[0].startswith("-") else ""
         raise UserError(
             f"{parser.prog} {options.command}: got {extra[0]!r}, expected {what}{hint}\n"
             f"  {parser.prog} {options.command} --help shows what is expected"
         )
     return options
-
-
-def _near(word: str, names: Sequence[str] | dict[str, Parser]) -> str:
-    near = get_close_matches(word, list(names), n=1, cutoff=0.5)
-    return f", did you mean {near[0]}?" if near else ""
 
 
 def _say(text: str) -> None:

@@ -12,11 +12,12 @@ from typing import Any
 
 from rich.console import Console
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.scoring.options import as_options, check_options
 from repro.scoring.output import Output, read_table
 from repro.scoring.progress import duration, say
-from repro.scoring.request import Request, differences, digest, make_request
+from repro.scoring.request import Request, differences, make_request
 from repro.scoring.sources import Sources, loading, resolve
 from repro.scoring.summary import describe, machine, select, statistics
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from repro.canonical import digest
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import policy_digest
 from repro.scoring.sources import Sources
@@ -114,11 +113,6 @@ def questions_digest(problems: tuple[Problem, ...], answer_format: AnswerFormat,
         return answer_format.completion(problem) if target == "solution" else answer_format.direct(problem)
 
     return digest([answer_format.question_suffix, *([p.id, p.question, gold(p)] for p in problems)])
-
-
-def digest(value: Any) -> str:
-    """24 hex digits of SHA-256 over canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:24]
 
 
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:

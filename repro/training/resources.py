@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Any, Literal
 import numpy as np
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.difficulty.predictor import DifficultyPredictor
 from repro.models.policy import Policy
 from repro.scoring.confidence import Scored, confidence_texts, score_confidence
@@ -289,5 +289,5 @@ class PolicyResources:
             "dataset": dataset_digest(self.cell.dataset),
             **fields,
         }
-        key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+        key = digest(what)
         return self.cache.directory(kind, key, write)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,6 +14,7 @@ import pytest
 import torch
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.models.flops import FlopCounter
 from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import Policy
@@ -142,7 +141,7 @@ def test_scores_kept_before_there_were_prompts_to_choose_from_are_found_again(ma
     sampling = {"samples": 2, "temperature": 1.0, "top_p": 1.0, "max_completion_tokens": 12}
     resources.confidences("solution"), resources.pass_rates(2)
     for kind, fields in (("scores", {"target": "solution"}), ("pass_rates", sampling)):
-        key = hashlib.sha256(json.dumps({**common, **fields}, sort_keys=True).encode()).hexdigest()[:24]
+        key = digest({**common, **fields})
         assert Cache(tmp_path / "cache").get(kind, key) is not None
 
 
