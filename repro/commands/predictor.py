@@ -18,6 +18,7 @@ from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.study.load import LoadedSpec
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 
 if TYPE_CHECKING:
     from repro.training.ledger import Cost
@@ -80,7 +81,8 @@ def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     from repro.training.predictors import make_labels
 
     for dataset, folder in places.datasets():
-        made, cost = make_labels(spec, dataset, places.cache, places.say(dataset), loaded.spec.train.rollout)
+        study = loaded.spec
+        made, cost = make_labels(spec, dataset, places.cache, places.say(dataset), study.train.rollout, study.reward)
         write_labels(folder / LABELS_FILE, made)
         _print(_labels_text(dataset, folder / LABELS_FILE, made, cost))
     return 0
@@ -106,7 +108,10 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     from repro.training.predictors import build_predictor
 
     for dataset, folder in places.datasets():
-        built = build_predictor(spec, dataset, places.cache, places.say(dataset), given, loaded.spec.train.rollout)
+        study = loaded.spec
+        built = build_predictor(
+            spec, dataset, places.cache, places.say(dataset), given, study.train.rollout, study.reward
+        )
         target = folder / PREDICTOR_FOLDER
         if built.folder.resolve() != target.resolve():
             shutil.copytree(built.folder, target, dirs_exist_ok=True)
@@ -125,6 +130,11 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Judge the predictors on questions and policies that gave no labels: each policy of the study, on each dataset."""
     places = Places(loaded, options)
     spec = places.spec
+    if not rewards_accuracy(loaded.spec.reward):
+        raise UserError(
+            f"{loaded.path}: reward: got {describe_reward(loaded.spec.reward)}, expected accuracy: references are "
+            "drawn here as counts of right completions"
+        )
     from repro.commands.held_out import evaluate_pair, summary_table
     from repro.training.predictors import build_predictor
 

@@ -10,6 +10,7 @@ from repro.selection.selection_spec import EndBand
 from repro.spec.schema import Spec
 from repro.tasks.catalogue import NAMES, TestName
 from repro.tasks.dataset_spec import PROCEDURAL
+from repro.tasks.rewards import find_reward
 
 Node = dict[str, Any]
 
@@ -27,6 +28,15 @@ def _cached() -> Node:
         schema["properties"][field] = {
             "anyOf": [*one["anyOf"], {"type": "array", "minItems": 1, "items": one}],
             "description": help_text,
+        }
+    for holder in (schema, definitions["ArmSpec"]):
+        terms = holder["properties"]["reward"]
+        one = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/RewardTerm"}]}
+        many = {"type": "array", "minItems": 1, "items": one}
+        empty = [{"type": "null"}] if holder is not schema else []
+        holder["properties"]["reward"] = {
+            "anyOf": [*one["anyOf"], many, *empty],
+            "description": terms["description"],
         }
     benchmarks = definitions["EvaluateSpec"]["properties"]["benchmarks"]
     benchmarks["items"] = {"anyOf": [{"enum": list(get_args(TestName)), "type": "string"}, benchmarks["items"]]}
@@ -134,6 +144,8 @@ def _alternatives(node: Node, data: Any) -> list[Node]:
     """Follows references and unions. Of several mappings only the one nearest to `data` remains."""
     while "$ref" in node:
         node = _cached()["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    if node.get("x-own-fields") == "reward" and isinstance(data, dict):
+        node = {**node, "properties": {**node["properties"], **_own_fields(data.get("reward"))}}
     union = node.get("anyOf") or node.get("oneOf")
     if not union:
         return [node]
@@ -143,6 +155,15 @@ def _alternatives(node: Node, data: Any) -> list[Node]:
         return flat
     best = max(mappings, key=lambda option: _likeness(option, data)) if isinstance(data, dict) else None
     return [found for found in flat if found.get("type") != "object" or best is None or found is best]
+
+
+def _own_fields(name: object) -> dict[str, Node]:
+    """Schemas of the fields of a user's own reward; none where the name stands for none or for a function."""
+    try:
+        found = find_reward(str(name))
+    except ValueError:
+        return {}
+    return dict(found.model_json_schema().get("properties", {})) if isinstance(found, type) else {}
 
 
 def _likeness(node: Node, data: dict[str, Any]) -> float:
