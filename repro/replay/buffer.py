@@ -82,7 +82,8 @@ class ReplayBuffer:
 
     `prioritised` draws without replacement in proportion to the variance of a group's rewards, p(1-p) for a pass rate
     p of rewards 0 and 1: the expected squared gradient of a group under advantages that are not divided by their
-    standard deviation (DOTS, theorem 1; of any rewards, because sum (r - mean)^2 is what multiplies |grad|^2). It weighs the groups that may be drawn only; age enters through `max_age` alone.
+    standard deviation (DOTS, theorem 1, whose sum of (r - mean)^2 is G times the variance whatever the rewards are). It
+    weighs the groups that may be drawn only; age enters through `max_age` alone.
 
     What could be got wrong: a group must not be replayed in the step that made it (`draw` takes only older ones), and
     a buffer short of groups returns fewer, so that the caller can top up with fresh questions and log it.

@@ -56,7 +56,7 @@ class Reward(Strict):
         return [self(completion, problem) for completion, problem in zip(completions, problems, strict=True)]
 
 
-def find_reward(name: str) -> Any:
+def find_reward(name: str) -> type[Reward] | Score:
     """The function or the subclass of `Reward` that a name of a spec stands for; not for `accuracy`.
 
     Raises:
@@ -69,12 +69,12 @@ def find_reward(name: str) -> Any:
         raise ValueError(unknown(name, names, "a reward or module:name of your own"))
     found = load(door, "a reward")
     if isinstance(found, type):
-        _check_class(name, found)
-    elif not callable(found):
+        return _checked_class(name, found)
+    if not callable(found):
         raise ValueError(f"got {show(name)}, a value {show(found)}, expected a function of (completion, problem)")
-    else:
-        _check_signature(name, found, ("completion", "problem"))
-    return found
+    _check_signature(name, found, ("completion", "problem"))
+    function: Score = found
+    return function
 
 
 def make_reward(name: str, fields: Mapping[str, Any]) -> Score:
@@ -86,18 +86,16 @@ def make_reward(name: str, fields: Mapping[str, Any]) -> Score:
     """
     found = find_reward(name)
     if isinstance(found, type):
-        made: Score = found.model_validate(dict(fields))  # type: ignore[attr-defined]
-        return made
+        return found.model_validate(dict(fields))
     if fields:
         raise ValueError(
             f"got {', '.join(fields)} beside {show(name)}, a function without fields, expected only "
             f"{' and '.join(OWN)}: a reward with fields is a subclass of repro.tasks.rewards.Reward"
         )
-    function: Score = found
-    return function
+    return found
 
 
-def _check_class(name: str, found: type) -> None:
+def _checked_class(name: str, found: type) -> type[Reward]:
     if not issubclass(found, Reward):
         raise ValueError(
             f"got {show(name)}, a class that is no subclass of repro.tasks.rewards.Reward, expected one or a function "
@@ -109,6 +107,7 @@ def _check_class(name: str, found: type) -> None:
         raise ValueError(f"got {show(name)} with a field {clash[0]}, expected another name: {clash[0]} has a meaning")
     if found.__call__ is not Reward.__call__:
         _check_signature(name, found.__call__, ("self", "completion", "problem"))
+    return found
 
 
 def _check_signature(name: str, function: Callable[..., Any], arguments: tuple[str, ...]) -> None:
