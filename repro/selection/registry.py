@@ -8,7 +8,7 @@ from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, get_args
 
-from pydantic import GetJsonSchemaHandler, PlainValidator
+from pydantic import GetJsonSchemaHandler, PlainValidator, SerializeAsAny
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError
 
@@ -102,5 +102,5 @@ class _Methods:
         return {"oneOf": [*(handler(kind.__pydantic_core_schema__) for kind in classes), outside]}
 
 
-AnySelection = Annotated[Selection, PlainValidator(_validate), _Methods()]
+AnySelection = Annotated[Selection, PlainValidator(_validate), _Methods(), SerializeAsAny()]
 """A field that holds a selection of any method."""
