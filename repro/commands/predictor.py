@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +18,7 @@ from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.study.load import LoadedSpec
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.reward_spec import describe_reward, rewards_accuracy
+from repro.tasks.reward_spec import RewardTerm, describe_reward, rewards_accuracy
 
 if TYPE_CHECKING:
     from repro.training.ledger import Cost
@@ -84,15 +84,16 @@ def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         study = loaded.spec
         made, cost = make_labels(spec, dataset, places.cache, places.say(dataset), study.train.rollout, study.reward)
         write_labels(folder / LABELS_FILE, made)
-        _print(_labels_text(dataset, folder / LABELS_FILE, made, cost))
+        _print(_labels_text(dataset, folder / LABELS_FILE, made, cost, loaded.spec.reward))
     return 0
 
 
-def _labels_text(dataset: DatasetSpec, path: Path, made: Labels, cost: Cost) -> str:
+def _labels_text(dataset: DatasetSpec, path: Path, made: Labels, cost: Cost, rewards: Sequence[RewardTerm]) -> str:
     lines = [f"{dataset.label}: {len(made.ids):,} questions x {len(made.policies)} policies -> {path}"]
+    what = "pass rate" if rewards_accuracy(rewards) else f"reward ({describe_reward(rewards)})"
     for policy, rates in zip(made.policies, made.pass_rates, strict=True):
         mixed = float(((rates > 0) & (rates < 1)).mean())
-        lines.append(f"  {policy}: mean pass rate {rates.mean():.3f}, strictly between 0 and 1: {mixed:.1%}")
+        lines.append(f"  {policy}: mean {what} {rates.mean():.3f}, strictly between 0 and 1: {mixed:.1%}")
     lines.append(f"  {cost.completions:,} completions, {cost.generated_tokens:,} tokens, {cost.seconds:,.0f} s")
     return "\n".join(lines)
 

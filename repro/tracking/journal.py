@@ -187,9 +187,17 @@ class Journal:
         row = {"set": set, "temperature": temperature, "samples": samples, "passes": passes, "greedy": greedy}
         self._append("evaluations.jsonl", {"step": int(step), **row, "entropy": entropy, "mean_tokens": mean_tokens})
 
-    def record_predictions(self, step: int, *, ids: Sequence[str], predicted: Any, measured: Any, samples: int) -> None:
-        """Append predicted and measured mean rewards, both in 0..1 and in the order of `ids`, over `samples` each."""
+    def record_predictions(
+        self, step: int, *, ids: Sequence[str], predicted: Any, measured: Any, samples: int, variance: Any = None
+    ) -> None:
+        """Append predicted and measured mean rewards, both in 0..1 and in the order of `ids`, over `samples` each.
+
+        `variance`: population variance of the rewards behind each measured one; None where that follows from the mean
+        (rewards are 0 and 1).
+        """
         row = {"ids": ids, "predicted": predicted, "measured": measured, "samples": samples}
+        if variance is not None:
+            row["variance"] = variance
         self._append("predictions.jsonl", {"step": int(step), **row})
 
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
