@@ -39,12 +39,13 @@ def all_by_accuracy(panels: Sequence[Measures]) -> bool:
 
 
 def mean_reward(text: str) -> str:
-    """The text with `mean reward` in place of `pass rate`, of whatever number and case."""
+    """The text with `mean reward` in place of `pass rate`, of whatever number and case, and spread for equality."""
 
     def replaced(found: re.Match[str]) -> str:
         first = "Mean" if found["first"][0].isupper() else "mean"
         return f"{first}{found['joint']}reward{found['plural']}"
 
+    text = text.replace("rewards are all equal", "rewards are equal or differ by at most train.min_spread")
     return re.sub(r"\b(?P<first>(?:mean )?[Pp]ass|Mean pass)(?P<joint>[ -])rate(?P<plural>s?)\b", replaced, text)
 
 

@@ -76,7 +76,8 @@ def quality(row: dict[str, Any]) -> dict[str, float]:
     """Pearson, Spearman and mean absolute error of one evaluation, and the Pearson that measurement noise allows.
 
     Over n rollouts the variance of measured rates is that of the true ones plus mean(v / (n - 1)), v the variance of
-    the rewards behind a rate, m (1 - m) where they are 0 and 1: a perfect prediction of the true rates correlates with the measured ones by the root of the rest.
+    the rewards behind a rate, m (1 - m) where they are 0 and 1: a perfect prediction of the true rates correlates with
+    the measured ones by the root of the rest.
     Correlations are NaN where all measured rates are alike and 0 where all predictions are.
     """
     predicted, measured = np.array(row["predicted"], float), np.array(row["measured"], float)

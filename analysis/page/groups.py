@@ -35,8 +35,8 @@ OF_REWARDS = ("all 0", "differ: trains", "too alike", "all 1")
 
 GRADIENT_OF_ACCURACY = "Only mixed groups carry a gradient: all wrong means chosen too hard, all right too easy."
 GRADIENT = (
-    "Only groups whose rewards differ carry a gradient: all 0 means chosen too hard, all 1 too easy, too alike a spread "
-    "of at most train.min_spread."
+    "Only groups whose rewards differ carry a gradient: all 0 means chosen too hard, all 1 too easy, too alike a "
+    "spread of at most train.min_spread."
 )
 
 
