@@ -106,13 +106,10 @@ def _reward(panels: Sequence[Measures]) -> str:
 
 
 def _spread(study: Study) -> str:
-    found = {study.spec.train.min_spread} | {arm.train.get("min_spread", 0.0) for arm in study.spec.arms.values()}
-    most = max(float(value) for value in found if isinstance(value, int | float))
-    return (
-        f"A spread of at most train.min_spread (up to {most:g}) of the rewards"
-        if most
-        else "Exact equality of all rewards"
-    )
+    spec = study.spec
+    set_by = [arm.train.get("min_spread") for arm in spec.arms.values()] + spec.axes.get("train.min_spread", [])
+    most = max(float(value) for value in [spec.train.min_spread, *set_by] if isinstance(value, int | float))
+    return f"Rewards that differ by at most train.min_spread, {most:g}," if most else "Exact equality of all rewards"
 
 
 def _target(study: Study, measures: Measures) -> str:

@@ -63,8 +63,8 @@ def load_spec(path: Path | str, overrides: Sequence[str] = (), smoke: bool = Fal
     from repro.study.unused import unused_settings
 
     path = Path(path)
+    importable(path.parent, Path.cwd())
     document = read_document(path)
-    importable(Path.cwd(), path.parent)
     if not isinstance(document.data, dict):
         raise UserError(f"{path}:1: got {show(document.data)}, expected a mapping with name, model, dataset, arms")
     changes = [parse_override(text) for text in overrides]
