@@ -4,14 +4,14 @@
 # For NVIDIA GPUs:
 #   docker build -t repro-gpu --build-arg BASE=nvidia/cuda:12.8.1-runtime-ubuntu24.04 --build-arg TORCH_INDEX= .
 #   docker run --rm --gpus all -v "$PWD:/work" repro-gpu run exp.yaml
-# Files in /work belong to the user with the id UID; build with --build-arg UID=$(id -u) to make that yourself.
+# Files in /work belong to the user with the id USER_ID; build with --build-arg USER_ID=$(id -u) to make that yourself.
 ARG BASE=python:3.11-slim
 FROM ${BASE}
 
 # PyTorch's index of CPU wheels; empty for the CUDA wheels of PyPI.
 ARG TORCH_INDEX=--extra-index-url=https://download.pytorch.org/whl/cpu
 ARG EXTRAS=lora,ray,slurm
-ARG UID=1000
+ARG USER_ID=1000
 
 ENV DEBIAN_FRONTEND=noninteractive \
     PIP_NO_CACHE_DIR=1 \
@@ -34,10 +34,10 @@ COPY analysis ./analysis
 RUN python -m pip install ${TORCH_INDEX} -c constraints.txt ".[${EXTRAS}]"
 
 # Ubuntu's images have a user with the id 1000 already.
-RUN if ! getent passwd "$UID" >/dev/null; then useradd --create-home --uid "$UID" repro; fi \
-    && mkdir -p /work /cache && chown "$UID" /work /cache
+RUN if ! getent passwd "$USER_ID" >/dev/null; then useradd --create-home --uid "$USER_ID" repro; fi \
+    && mkdir -p /work /cache && chown "$USER_ID" /work /cache
 ENV HOME=/cache HF_HOME=/cache/huggingface
-USER ${UID}
+USER ${USER_ID}
 WORKDIR /work
 
 ENTRYPOINT ["python", "-m", "repro"]
