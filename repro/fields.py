@@ -1,8 +1,8 @@
-"""What every section of a spec is made of: strict models and the types of common fields."""
+"""What every section of a spec is made of: strict models, what of them changes a result, types of common fields."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -18,3 +18,30 @@ class Strict(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True, validate_default=True, allow_inf_nan=False, strict=True)
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset()
+    """Fields that change no result: labels, paths (their content enters an identity as a digest), memory settings."""
+
+    def result_fields(self) -> dict[str, Any]:
+        """The fields that change a run's result and differ from their default; plain data.
+
+        A field at its default stays out, so that a new field with a default leaves the identities of old runs alone.
+        """
+        found: dict[str, Any] = {}
+        for name, field in type(self).model_fields.items():
+            if name in self.NO_RESULT:
+                continue
+            value = _result(getattr(self, name))
+            if field.is_required() or value != _result(field.get_default(call_default_factory=True)):
+                found[name] = value
+        return found
+
+
+def _result(value: Any) -> Any:
+    if isinstance(value, Strict):
+        return value.result_fields()
+    if isinstance(value, dict):
+        return {key: _result(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_result(inner) for inner in value]
+    return value

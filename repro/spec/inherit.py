@@ -6,9 +6,9 @@ import copy
 from typing import Any
 
 from repro.spec.document import Document, FieldPath, Origin, Problem, walk
-from repro.spec.messages import unknown
 from repro.tasks.catalogue import NAMES
 from repro.tasks.dataset_spec import PROCEDURAL
+from repro.words import unknown
 
 SHORTHANDS: dict[str, dict[str, dict[str, Any]]] = {
     "model": {"tiny": {"tiny": {}}},

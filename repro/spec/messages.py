@@ -2,46 +2,17 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Sequence
-from difflib import get_close_matches
-from typing import Any, get_args
+from collections.abc import Sequence
+from typing import Any
 
 from pydantic import ValidationError
 
-from repro.selection.selection_spec import SELECTIONS
 from repro.spec.document import Document, FieldPath, Problem, dotted
 from repro.spec.json_schema import choices, expected, field_names, locate
+from repro.words import did_you_mean, show, unknown
 
-METHODS = [name for model in SELECTIONS for name in get_args(model.model_fields["method"].annotation)]
 SCREEN = 20
 """Most problems shown at once; the rest is counted."""
-
-
-def nearest(word: object, names: Iterable[str]) -> str | None:
-    """The valid name that `word` most resembles, or None."""
-    by_lower = {name.lower(): name for name in names}
-    near = get_close_matches(str(word).lower(), list(by_lower), n=1, cutoff=0.55)
-    return by_lower[near[0]] if near else None
-
-
-def did_you_mean(word: object, names: Iterable[str]) -> str:
-    """`, did you mean NAME?` or nothing."""
-    name = nearest(word, names)
-    return f", did you mean {name}?" if name is not None else ""
-
-
-def unknown(word: object, names: Sequence[str], what: str) -> str:
-    """`got WORD, expected WHAT (a, b, c)`, or `…, did you mean b?` in place of a long list."""
-    hint = did_you_mean(word, names)
-    listed = f" ({', '.join(names)})" if names and (len(names) <= 6 or not hint) else ""
-    return f"got {show(word)}, expected {what}{listed}{hint}"
-
-
-def show(value: Any, width: int = 48) -> str:
-    """A value as it would stand in YAML flow style, cut to `width` characters."""
-    text = json.dumps(value, ensure_ascii=False, default=str)
-    return text if len(text) <= width else text[: width - 1] + "…"
 
 
 def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -> list[Problem]:
@@ -89,10 +60,8 @@ def _explain(path: FieldPath, item: dict[str, Any], data: Any) -> Problem:
     if kind == "extra_forbidden":
         section = next((str(part) for part in reversed(path[:-1]) if isinstance(part, str)), "the spec")
         return Problem(path, unknown(path[-1], field_names(locate(path[:-1], data)), f"a field of {section}"))
-    if kind.startswith("union_tag") and context.get("discriminator") == "'method'":
-        if isinstance(value, dict) and "method" in value:
-            return Problem((*path, "method"), unknown(value["method"], METHODS, "a method"))
-        return Problem(path, f"got {show(value)}, expected a mapping with method: {', '.join(METHODS)}")
+    if kind == "told":
+        return Problem(path, context["text"])
     if kind.startswith("union_tag"):
         return Problem(path, f"got {show(value)}, expected a mapping with one of float, int, choice")
     nodes = locate(path, data)

@@ -9,7 +9,7 @@ from typing import Any
 from repro.errors import UserError
 from repro.spec.document import Document, FieldPath, Origin, Problem, parse_scalar, walk
 from repro.spec.json_schema import field_names, locate
-from repro.spec.messages import unknown
+from repro.words import unknown
 
 ARM_SECTIONS = ("selection", "replay")
 

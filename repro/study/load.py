@@ -14,10 +14,11 @@ from pydantic import ValidationError
 from repro.errors import UserError
 from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, read_document
 from repro.spec.inherit import normalise, resolve_arms
-from repro.spec.messages import render, schema_problems, show
+from repro.spec.messages import render, schema_problems
 from repro.spec.overrides import apply_arm_overrides, apply_overrides, parse_override
 from repro.spec.presets import apply_presets
 from repro.spec.schema import Spec, TrainSpec
+from repro.words import show
 
 
 @dataclass(frozen=True)

@@ -9,13 +9,14 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from repro.canonical import canonical
 from repro.errors import UserError
-from repro.spec.messages import did_you_mean, show, unknown
 from repro.spec.schema import Cell
 from repro.study.estimate import FinishedRun
-from repro.study.identity import canonical, result_fields
+from repro.study.identity import result_fields
 from repro.study.load import LoadedSpec, load_spec
 from repro.study.plan import STATUS_WORDS, finished_runs
+from repro.words import did_you_mean, show, unknown
 
 ABSENT = "(off)"
 SPEC_TARGET = re.compile(r"(?P<path>.+\.ya?ml)(?::(?P<arm>[^:]+))?(?::(?P<seed>\d+))?")

@@ -63,8 +63,8 @@ class Benchmark(Strict):
             fields["test_path"] = self.path
         return DatasetSpec.model_validate(fields)
 
-    def result_fields(self, evaluate: EvaluateSpec) -> dict[str, Any]:
-        """What of it changes a result, JSON-able; its questions enter an identity as a digest."""
+    def measured_fields(self, evaluate: EvaluateSpec) -> dict[str, Any]:
+        """The fields that change what is measured; the questions enter an identity as a digest."""
         fields = self.model_dump(mode="json", exclude_none=True, exclude={"name", "path", "stand_in"})
         return fields | {name: value for name, value in self.sampling(evaluate).items() if value is not None}
 

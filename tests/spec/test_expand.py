@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from repro.canonical import canonical
 from repro.spec.schema import Spec
 from repro.study.expand import epoch_steps, expand, expand_study, has_path, matrix, pool_size, subset_size, with_field
-from repro.study.identity import Digests, canonical, identity, result_fields
+from repro.study.identity import Digests, identity, result_fields
 from repro.study.load import load_spec, parse_spec
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
+from repro.canonical import canonical
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell
-from repro.study.identity import Digests, canonical, identity, identity_of, result_fields
+from repro.study.identity import Digests, identity, identity_of, result_fields
 from repro.tasks.dataset_spec import DatasetSpec
 
 TINY: dict[str, Any] = {
