@@ -125,7 +125,7 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Judge the predictors on questions and policies that gave no labels: each policy of the study, on each dataset."""
     places = Places(loaded, options)
     spec = places.spec
-    from repro.commands.held_out import evaluate_pair, summary_table
+    from repro.commands.predictor.held_out import evaluate_pair, summary_table
     from repro.training.predictors import build_predictor
 
     records: list[dict[str, Any]] = []
