@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, Field
-from pydantic_core import PydanticUndefined
+from pydantic_core import PydanticUndefined, to_jsonable_python
 
 from repro.fields import Strict
 from repro.selection.methods.uniform import Uniform
@@ -75,7 +75,7 @@ def defaults() -> dict[str, Any]:
         for name, field in kind.model_fields.items():
             default = field.get_default(call_default_factory=True)
             if default is not PydanticUndefined and not isinstance(default, BaseModel):
-                found[f"{kind.__name__}.{name}"] = json.loads(json.dumps(default))
+                found[f"{kind.__name__}.{name}"] = to_jsonable_python(default)
             visit_type(field.annotation)
 
     def visit_type(annotation: Any) -> None:
