@@ -1,4 +1,7 @@
-"""What selection may ask for about questions: scores, pass rates and embeddings (cached by content), and probes."""
+"""What selection may ask for about questions: scores, pass rates and embeddings (cached by content), and probes.
+
+Pass rates are means of the reward that the run trains on; of accuracy, where nothing else is rewarded.
+"""
 
 from __future__ import annotations
 
@@ -24,6 +27,7 @@ from repro.spec.schema import Cell
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, render_prompt
+from repro.tasks.reward_spec import reward_key
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
 from repro.training.predictors import build_predictor, check_apart, embed, find_embedder, share_labels
@@ -111,7 +115,7 @@ class PolicyResources:
         return np.array(values, dtype=np.float64)
 
     def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
-        """(N,) pass rates of the start policy over the training questions, or over those of `indices`."""
+        """(N,) mean rewards in [0, 1] of the start policy over the training questions, or over those of `indices`."""
         fields = self._pass_rate_key(samples)
         if indices is None:
             return self._cached("pass_rates", fields, "probe", lambda: self._measure(samples))
@@ -156,8 +160,9 @@ class PolicyResources:
         with self.ledger.paused():
             check_apart(spec, model, dataset)
             cache, rollout = Cache(self.cache.root), self.cell.train.rollout  # of what one process builds
-            share_labels(spec, dataset, cache, say, rollout, self.ranks)
-            built = self.ranks.first(lambda: build_predictor(spec, dataset, cache, say, rollout=rollout))
+            reward = self.cell.reward
+            share_labels(spec, dataset, cache, say, rollout, self.ranks, reward)
+            built = self.ranks.first(lambda: build_predictor(spec, dataset, cache, say, rollout=rollout, reward=reward))
         self._pay(f"predictor/{built.predictor.digest}", "predictor", built.cost)
         embedder = find_embedder(spec, built.predictor, dataset)
 
@@ -261,6 +266,7 @@ class PolicyResources:
             "top_p": train.top_p,
             "max_completion_tokens": train.max_completion_tokens,
             **train.rollout.cache_fields(),
+            **reward_key(self.cell.reward),
         }
 
     def fresh_sampler(self, ledger: Ledger) -> Sampler:
@@ -274,6 +280,7 @@ class PolicyResources:
             ledger,
             self.ranks,
             self.sampler.engine,
+            self.cell.reward,
         )
 
     def _cached(self, kind: str, fields: dict[str, Any], phase: str | None, build: Build) -> np.ndarray:
