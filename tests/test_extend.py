@@ -65,7 +65,7 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 def test_every_block_of_the_page_is_a_file_or_a_command() -> None:
     found = page_blocks()
     files = [block.file for block in found if block.language in ("python", "yaml")]
-    assert files == ["my_rules.py", "test_my_rules.py", "my_rewards.py", "my_tasks.py", "my_figures.py", "exp.yaml"]
+    assert files == ["my_rules.py", "my_rewards.py", "my_tasks.py", "my_figures.py", "test_mine.py", "exp.yaml"]
     assert {block.language for block in found} == {"python", "yaml", "bash", "toml"}
     assert [line.partition(" -m ")[2].split()[:2] for line in commands()] == [
         ["repro", "validate"],
