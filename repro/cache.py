@@ -62,6 +62,20 @@ class Cache:
                 raise
         return place
 
+    def forget(self, kind: str, key: str) -> None:
+        """Remove an item, so that the next call builds it again; nothing happens where there is none."""
+        place = self._place(kind, key)
+        if not place.exists():
+            return
+        gone, locks = place.parent / ".building" / key, place.parent / ".locks"
+        for parent in (gone.parent, locks):
+            parent.mkdir(parents=True, exist_ok=True)
+        with FileLock(locks / key):
+            shutil.rmtree(gone, ignore_errors=True)
+            if place.exists():
+                place.rename(gone)
+                shutil.rmtree(gone)
+
     def _place(self, kind: str, key: str) -> Path:
         for name in (kind, key):
             if not NAME.fullmatch(name):

@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
+from repro.commands.score.options import add_options as add_score_options
 from repro.errors import UserError
 from repro.launch.devices import default_jobs
 from repro.launch.options import add_launch_options, where
-from repro.scoring.options import add_options as add_score_options
 
 if TYPE_CHECKING:
     from repro.study.load import LoadedSpec
@@ -314,7 +314,7 @@ def _write_report(loaded: LoadedSpec, options: argparse.Namespace) -> None:
 
 
 def _score(options: argparse.Namespace) -> int:
-    from repro.scoring.command import score
+    from repro.commands.score.command import score
 
     return score(options)
 

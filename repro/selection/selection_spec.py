@@ -7,6 +7,7 @@ from typing import Annotated, Any, ClassVar, Literal
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from repro.fields import Fraction, Strict
+from repro.scoring.targets import Target
 
 
 class CenterBand(Strict):
@@ -121,7 +122,6 @@ class Banded(Strict):
         return self
 
 
-Target = Literal["final_answer", "solution", "greedy_response"]
 TARGET_HELP = "the tokens whose probability is the confidence"
 
 

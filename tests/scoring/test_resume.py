@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from repro.scoring.output import Output, file_sha256, read_table
+from repro.commands.score.output import Output, file_sha256, read_table
 from repro.scoring.parts import Parts
 
 from .conftest import questions, write_rows
