@@ -1,4 +1,4 @@
-"""The one scorer of `repro score` and of studies: measures what the store lacks, and resumes where a kill stopped it."""
+"""The one scorer of `repro score` and of studies: measures what the store lacks, resumes after a kill."""
 
 from __future__ import annotations
 
@@ -67,19 +67,20 @@ class Scorer:
         self.cache, self.processes = cache, processes
         self.say, self.showing, self.batch_tokens = say, showing, batch_tokens
 
-    def stored(self, asked: Asked, opened: Callable[[], Opened]) -> Stored:
+    def stored(self, asked: Asked, opened: Callable[[], Opened], *, anew: bool = False) -> Stored:
         """The columns of what is asked, (N, ...) each in the order of the questions, and their card.
 
         scores: `confidence` float64 (mean log-prob of a target token), `target_tokens` and `prompt_tokens` int64.
         prompt_scores: `perplexity` and `entropy`, float64 in [0, 1]. embeddings: `embedding` (N, width) float32.
-        `opened` loads the model and is called only where the store has nothing. UserError naming the question that
+        `opened` loads the model and is called only where the store has nothing. With `anew` all is measured again and
+        replaces what the store has. UserError naming the question that
         cannot be scored, or a file that cannot be written.
         """
 
         def build(folder: Path) -> None:
             self._measure(asked, opened(), folder)
 
-        return store.read(self.cache.directory(asked.kind, asked.key, build), asked)
+        return store.read(self.cache.directory(asked.kind, asked.key, build, anew=anew), asked)
 
     def _measure(self, asked: Asked, opened: Opened, folder: Path) -> None:
         """Measure what earlier calls left undone, and write the whole into `folder`."""

@@ -104,10 +104,10 @@ class RankedCache(Cache):
         super().__init__(root)
         self.ranks, self.apart = ranks, apart
 
-    def directory(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def directory(self, kind: str, key: str, build: Callable[[Path], None], *, anew: bool = False) -> Path:
         """As `Cache.directory`; collective."""
         if self.ranks.count == 1:
-            return super().directory(kind, key, build)
+            return super().directory(kind, key, build, anew=anew)
         if self.apart:
             key = f"{key}-{self.ranks.count}-ranks"
         if self.ranks.main:
@@ -119,7 +119,7 @@ class RankedCache(Cache):
                 self.ranks.shared(True)
                 build(folder)
 
-            super().directory(kind, key, together)
+            super().directory(kind, key, together, anew=anew)
             if not built:
                 self.ranks.shared(False)
         elif self.ranks.shared(False):

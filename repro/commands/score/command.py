@@ -80,9 +80,7 @@ def _publish(options: argparse.Namespace, sources: Sources, request: Request, ou
     """Put table and summary in place, from the store where it has the scores."""
     started = time.perf_counter()
     cache, asked = Cache(options.runs / "cache"), request.asked
-    if options.force:
-        cache.forget(asked.kind, asked.key)
-    stored = find(cache, asked)
+    stored = None if options.force else find(cache, asked)
     how = f"taken from {options.runs / 'cache'}, without a pass"
     if stored is None:
         stored, how = _measure(options, sources, request, cache, console), "scored"
@@ -110,7 +108,7 @@ def _measure(options: argparse.Namespace, sources: Sources, request: Request, ca
         opened = open_policy(request, cache, options.device, tell)
     scorer = Scorer(cache, Ranks(), say=tell, showing=showing_on(console), batch_tokens=options.batch_tokens)
     with memory(), writing(cache.root):
-        return scorer.stored(request.asked, lambda: opened)
+        return scorer.stored(request.asked, lambda: opened, anew=options.force)
 
 
 def _print(heading: str, record: Mapping[str, Any]) -> None:

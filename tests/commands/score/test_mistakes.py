@@ -14,7 +14,7 @@ from repro.models.tokenizers import character_tokenizer
 
 from .conftest import questions, save_policy, write_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,7 @@ from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT
 
 from .conftest import questions, save_policy, write_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")
