@@ -13,7 +13,7 @@ import numpy as np
 
 from repro.errors import UserError
 from repro.tasks import files
-from repro.words import did_you_mean, nearest, show, unknown
+from repro.words import nearest, show, unknown
 
 KINDS = (".parquet", ".csv", ".jsonl")
 Cell = tuple[str, Any]
@@ -44,38 +44,6 @@ def read_scores(path: Path | str, column: str, *, id_column: str = "id") -> tupl
     if not ids:
         raise UserError(f"{path}: has no rows, expected one for each question")
     return tuple(ids), np.array(values, dtype=np.float64)
-
-
-def scores_of(questions: Sequence[str], path: Path | str, column: str, *, id_column: str = "id") -> np.ndarray:
-    """(N,) float64 scores of the questions with these ids, in their order; a table may hold more.
-
-    UserError as `read_scores`, and where the table lacks a question.
-    """
-    ids, values = read_scores(path, column, id_column=id_column)
-    row = {name: i for i, name in enumerate(ids)}
-    lacking = [name for name in questions if name not in row]
-    if lacking:
-        raise UserError(
-            f"{path}: no row for {len(lacking)} of {len(questions)} questions, the first is {lacking[0]!r}"
-            f"{did_you_mean(lacking[0], ids)} (ids there begin with {ids[0]!r}); expected a row for every training "
-            f"question, as `repro score --spec SPEC` writes it"
-        )
-    return values[[row[name] for name in questions]]
-
-
-def unit_scale(values: np.ndarray) -> np.ndarray:
-    """(N,) in [0, 1], the scale of bands: values that all lie there stay, others become (v - min) / (max - min).
-
-    Order and relative distances stay, so the ends, quantiles and the nearest to mean or median are those of the values
-    themselves; only a centre or bounds given as numbers refer to the new scale. Equal values outside become 0.5.
-    """
-    low, high = float(values.min()), float(values.max())
-    if low >= 0 and high <= 1:
-        return values
-    span = high / 2 - low / 2  # half, so that the largest floats do not overflow
-    if span == 0:
-        return np.full(len(values), 0.5)
-    return np.clip((values / 2 - low / 2) / span, 0.0, 1.0)
 
 
 def file_digest(path: Path | str) -> str:

@@ -1,11 +1,15 @@
-"""What a confidence may be of: the kinds of target and the two prompts before it."""
+"""Names of what a pass over questions can score."""
 
 from __future__ import annotations
 
 from typing import Literal
 
 Target = Literal["final_answer", "solution", "greedy_response"]
-"""Whose tokens are scored after the prompt: the gold answer, the worked solution with it, or the policy's own greedy
-response."""
+"""The tokens whose probability is a confidence: the gold answer, the worked solution with it, or the policy's own
+greedy response."""
+
 PromptStyle = Literal["default", "paper"]
-"""The prompt of rollouts, or that of UFO-RL's release."""
+"""What stands before the target: the prompt of rollouts, or that of UFO-RL's release."""
+
+PromptKind = Literal["perplexity", "entropy"]
+"""What is measured of a question's own tokens."""

@@ -30,11 +30,11 @@ def column_of(problems: Sequence[Problem], name: str) -> np.ndarray:
     columns = {key: None for problem in problems for key, value in problem.metadata.items() if _is_number(value)}
     if name not in columns:
         what = "a numeric column of the dataset" + ("" if columns else ", which has none")
-        raise UserError(f"column: {unknown(name, sorted(columns), what)}")
+        raise UserError(f"selection.column: {unknown(name, sorted(columns), what)}")
     lacking = [problem for problem in problems if not _is_number(problem.metadata.get(name))]
     if lacking:
         raise UserError(
-            f"column: {name!r} is missing for {len(lacking)} of {len(problems)} questions; the first is "
+            f"selection.column: {name!r} is missing for {len(lacking)} of {len(problems)} questions; the first is "
             f"{lacking[0].id!r}, which holds {show(lacking[0].metadata.get(name))}; expected a finite number for each"
         )
     return np.array([problem.metadata[name] for problem in problems], dtype=np.float64)

@@ -18,8 +18,7 @@ from repro.scoring import keys
 from repro.scoring.keys import Asked
 from repro.scoring.progress import in_lines
 from repro.scoring.scorer import Opened, Scorer
-from repro.scoring.targets import Target
-from repro.selection.base import PromptKind
+from repro.scoring.targets import PromptKind, Target
 from repro.spec.schema import Cell
 from repro.tasks.columns import column_of
 from repro.tasks.datasets import dataset_digest

@@ -13,7 +13,7 @@ from repro.commands.score.sources import Sources
 from repro.models.model_spec import ModelSpec, Precision
 from repro.models.policy import policy_digest, precise_identity
 from repro.scoring.keys import VERSION, Asked, confidences
-from repro.selection.selection_spec import Band, CenterBand, EndBand, RangeBand
+from repro.selection.bands import Band, CenterBand, EndBand, RangeBand
 from repro.tasks.dataset_spec import DatasetSpec
 
 MAX_NEW_TOKENS = 512
