@@ -32,6 +32,7 @@ from repro.scoring.scorer import Opened
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.problem import Problem, TaskData
+from repro.tasks.reward_spec import RewardTerm, reward_key
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
 from repro.training.randomness import LABEL, derive_seed
@@ -86,18 +87,24 @@ def label_pool(spec: PredictorSpec, dataset: DatasetSpec) -> LabelPool:
 
 
 def make_labels(
-    spec: PredictorSpec, dataset: DatasetSpec, cache: Cache, say: Say, rollout: RolloutSpec | None = None
+    spec: PredictorSpec,
+    dataset: DatasetSpec,
+    cache: Cache,
+    say: Say,
+    rollout: RolloutSpec | None = None,
+    reward: Sequence[RewardTerm] | None = None,
 ) -> tuple[Labels, Cost]:
     """Pass rates of every policy of the spec over the label pool, and what they cost. UserError as `load_policy`.
 
-    `rollout`: the engine that makes the completions (default: each policy's own generate).
+    `rollout`: the engine that makes the completions (default: each policy's own generate); `reward`: what the labels
+    are means of (default: accuracy).
     """
     pool = label_pool(spec, dataset)
     total, rates = Cost(), []
     engine = (rollout or RolloutSpec()).for_other_policies()
     for model in spec.policies:
         parts = []
-        for folder in _chunks(spec, dataset, pool, model, cache, say, engine):
+        for folder in _chunks(spec, dataset, pool, model, cache, say, engine, reward):
             card = json.loads((folder / "card.json").read_text())
             total.add(Cost(**card["cost"]))
             parts.append(np.load(folder / "pass_rates.npy", allow_pickle=False))
@@ -113,7 +120,13 @@ def make_labels(
 
 
 def share_labels(
-    spec: PredictorSpec, dataset: DatasetSpec, cache: Cache, say: Say, rollout: RolloutSpec, ranks: Ranks
+    spec: PredictorSpec,
+    dataset: DatasetSpec,
+    cache: Cache,
+    say: Say,
+    rollout: RolloutSpec,
+    ranks: Ranks,
+    reward: Sequence[RewardTerm] | None = None,
 ) -> None:
     """Let each rank roll out its part of the chunks, so that `make_labels` finds all of them cached. Collective."""
     if ranks.count == 1 or spec.path is not None:
@@ -121,7 +134,7 @@ def share_labels(
     pool, engine = label_pool(spec, dataset), rollout.for_other_policies()
     for position, model in enumerate(spec.policies):
         first = (ranks.index + position) % ranks.count
-        for _ in _chunks(spec, dataset, pool, model, cache, say, engine, first, ranks.count):
+        for _ in _chunks(spec, dataset, pool, model, cache, say, engine, reward, first, ranks.count):
             pass
     ranks.wait()
 
@@ -134,6 +147,7 @@ def _chunks(
     cache: Cache,
     say: Say,
     rollout: RolloutSpec,
+    reward: Sequence[RewardTerm] | None,
     first: int = 0,
     every: int = 1,
 ) -> Iterator[Path]:
@@ -163,6 +177,7 @@ def _chunks(
                 spec.max_completion_tokens,
                 ledger,
                 engine=engine,
+                reward=reward,
             )
             seed = derive_seed(LABEL, start)
             _, rewards = sampler.completions(problems, spec.samples, spec.temperature, spec.top_p, seed, "probe")
@@ -176,6 +191,7 @@ def _chunks(
             count=len(problems),
             **spec.model_dump(mode="json", include={"samples", "temperature", "top_p", "max_completion_tokens"}),
             **rollout.cache_fields(),
+            **reward_key(reward or ()),
         )
         return cache.directory("labels", key, build)
 
@@ -208,10 +224,12 @@ def build_predictor(
     say: Say,
     labels: Labels | None = None,
     rollout: RolloutSpec | None = None,
+    reward: Sequence[RewardTerm] | None = None,
 ) -> Built:
     """The predictor of a spec: loaded from its path, from the cache, or built. `labels` replace those of its policies.
 
-    `rollout`: the engine behind the labels. UserError for a path that is no predictor, or a policy that does not load.
+    `rollout`: the engine behind the labels; `reward`: what they are means of (default: accuracy). UserError for a path
+    that is no predictor, or a policy that does not load.
     """
     if spec.path is not None:
         return Built(DifficultyPredictor.load(Path(spec.path)), Path(spec.path), Cost())
@@ -219,7 +237,7 @@ def build_predictor(
     given = None if labels is None else _labels_digest(labels)
 
     def build(folder: Path) -> None:
-        made, cost = (labels, Cost()) if labels is not None else make_labels(spec, dataset, cache, say, rollout)
+        made, cost = (labels, Cost()) if labels is not None else make_labels(spec, dataset, cache, say, rollout, reward)
         say("training the difficulty predictor")
         ledger = Ledger()
         with ledger.phase("score"):
@@ -243,6 +261,7 @@ def build_predictor(
         labels=given,
         **spec.model_dump(mode="json", exclude={"path", "policies", "embedder"}),
         **({} if given or rollout is None else rollout.for_other_policies().cache_fields()),
+        **({} if given else reward_key(reward or ())),
     )
     folder = cache.directory("predictor", key, build)
     predictor = DifficultyPredictor.load(folder / "predictor")

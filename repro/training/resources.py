@@ -1,4 +1,7 @@
-"""What selection may ask for about questions: scores and embeddings (from the store), pass rates, columns, probes."""
+"""What selection may ask for about questions: scores and embeddings (from the store), pass rates, columns, probes.
+
+Pass rates are means of the reward that the run trains on; of accuracy, where nothing else is rewarded.
+"""
 
 from __future__ import annotations
 
@@ -23,6 +26,7 @@ from repro.spec.schema import Cell
 from repro.tasks.columns import column_of
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.problem import TaskData
+from repro.tasks.reward_spec import reward_key
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
 from repro.training.predictors import build_predictor, check_apart, find_embedder, open_embedder, share_labels
@@ -85,7 +89,7 @@ class PolicyResources:
         return column_of(self.data.train, name)
 
     def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
-        """(N,) pass rates of the start policy over the training questions, or over those of `indices`."""
+        """(N,) mean rewards in [0, 1] of the start policy over the training questions, or over those of `indices`."""
         if indices is None:
             return self._pass_rates(samples, "probe")
         drawn = np.asarray(indices, dtype=np.int64)
@@ -117,8 +121,9 @@ class PolicyResources:
         with self.ledger.paused():
             check_apart(spec, model, dataset)
             cache, rollout = Cache(self.cache.root), self.cell.train.rollout  # of what one process builds
-            share_labels(spec, dataset, cache, say, rollout, self.ranks)
-            built = self.ranks.first(lambda: build_predictor(spec, dataset, cache, say, rollout=rollout))
+            reward = self.cell.reward
+            share_labels(spec, dataset, cache, say, rollout, self.ranks, reward)
+            built = self.ranks.first(lambda: build_predictor(spec, dataset, cache, say, rollout=rollout, reward=reward))
         self._pay(f"predictor/{built.predictor.digest}", "predictor", built.cost)
         embedder = find_embedder(spec, built.predictor, dataset)
 
@@ -202,6 +207,7 @@ class PolicyResources:
             "top_p": train.top_p,
             "max_completion_tokens": train.max_completion_tokens,
             **train.rollout.cache_fields(),
+            **reward_key(self.cell.reward),
             **(which or {}),
         }
 
@@ -234,4 +240,5 @@ class PolicyResources:
             ledger,
             self.ranks,
             self.sampler.engine,
+            self.cell.reward,
         )
