@@ -28,6 +28,7 @@ from repro.models.policy import Policy, load_embedder, load_policy, policy_diges
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.vllm_engine import VLLMEngine, start_engine
 from repro.scoring.embeddings import embed_questions
+from repro.scoring.scorer import Opened
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.problem import Problem, TaskData
@@ -271,14 +272,19 @@ def embed(
     model: ModelSpec, questions: Sequence[str], dataset: DatasetSpec, cache: Cache, say: Say
 ) -> tuple[np.ndarray, Cost]:
     """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text, and the cost."""
-    with _naming("predictor.embedder"):
-        embedder, tokenizer = load_embedder(model, dataset, load_dataset(dataset), cache, _percent(say))
+    embedder = open_embedder(model, dataset, cache, say)
     ledger = Ledger()
     with ledger.phase("score"):
-        vectors, cost = embed_questions(embedder, tokenizer, questions)
-    flops = FlopCounter.of(embedder).forward(cost.lengths)
+        vectors, cost = embed_questions(embedder.model, embedder.tokenizer, questions)
+    flops = FlopCounter.of(embedder.model).forward(cost.lengths)
     ledger.add("score", scored_tokens=cost.computed_tokens, flops=flops)
     return vectors, ledger.cost("score")
+
+
+def open_embedder(model: ModelSpec, dataset: DatasetSpec, cache: Cache, say: Say) -> Opened:
+    """The embedding model, loaded. UserError as `load_embedder`, naming `predictor.embedder`."""
+    with _naming("predictor.embedder"):
+        return Opened(*load_embedder(model, dataset, load_dataset(dataset), cache, _percent(say)))
 
 
 def find_embedder(spec: PredictorSpec, predictor: DifficultyPredictor, dataset: DatasetSpec) -> ModelSpec:

@@ -6,7 +6,7 @@ import argparse
 
 from repro.commands import options as shared
 from repro.commands.command import Command
-from repro.scoring.options import add_options as add_own_options
+from repro.commands.score.options import add_options as add_own_options
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Score the dataset; 0."""
-    from repro.scoring.command import score
+    from repro.commands.score.command import score
 
     return score(options)
 
