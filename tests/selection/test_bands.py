@@ -17,6 +17,7 @@ from repro.selection.bands import (
     band_indices,
     between_quantiles,
     calibrated_center,
+    in_range,
     nearest_to,
 )
 from repro.selection.methods.confidence import Confidence
@@ -228,7 +229,7 @@ def test_a_quantile_that_floats_cannot_hold_is_the_rank_it_means(total):
 @pytest.mark.parametrize("bad", [np.nan, -0.01, 1.01, np.inf])
 def test_a_score_outside_its_range_is_refused_with_its_row(bad):
     with pytest.raises(ValueError, match="the first is row 2"):
-        band_indices(np.array([0.1, 0.2, bad]), CenterBand(), 0.5)
+        in_range(np.array([0.1, 0.2, bad]))
 
 
 @pytest.mark.parametrize(
