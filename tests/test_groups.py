@@ -32,5 +32,5 @@ def test_a_group_has_spread_where_its_rewards_differ_by_more_than_the_least(
 
 
 def test_a_group_of_none_is_no_group() -> None:
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError, match="empty"):
         has_spread(())

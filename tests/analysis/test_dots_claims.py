@@ -121,7 +121,7 @@ def ratio(point: float, low: float, high: float) -> Ratio:
 def test_speedups_pool_as_a_geometric_mean_over_panels():
     point, found = pooled_ratio([ratio(x, 0.5, 4.0) for x in (1.0, 2.0, 4.0)])
     over = t_interval(np.log([1.0, 2.0, 4.0]))
-    assert point == Bounds(2.0, 2.0) or (point.low, point.high) == pytest.approx((2.0, 2.0))
+    assert (point.low, point.high) == pytest.approx((2.0, 2.0))
     assert (found.value, found.low, found.high) == pytest.approx((2.0, math.exp(over.low), math.exp(over.high)))
     _, few = pooled_ratio([ratio(2.0, 1.0, 4.0), ratio(8.0, 4.0, 16.0)])
     assert (few.value, few.low, few.high) == pytest.approx((4.0, 2.0, 8.0))

@@ -189,3 +189,5 @@ def test_the_shared_length_is_that_of_all_texts():
         assert shared_length(rows, 1_000) == (straight if straight >= SHORTEST else 0)
         assert shared_length(rows, 20) == (min(straight, 20) if straight >= SHORTEST else 0)
     assert shared_length([list(range(100))], 99) == 0
+    whole = list(range(20))
+    assert shared_length([[*whole, 7, 8], whole, [*whole, 7]], 99) == 20, "no text shares more than it has"

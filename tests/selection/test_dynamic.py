@@ -31,7 +31,7 @@ def test_a_batch_holds_only_groups_with_a_gradient_while_there_are_enough():
     selector = dynamic(world)
     for _ in range(6):
         chosen = selector.choose(6)
-        assert all(i % 3 == 0 for i in chosen)
+        assert len(chosen) == 6 and all(i % 3 == 0 for i in chosen)
         assert selector.reused() == chosen
 
 

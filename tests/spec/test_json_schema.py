@@ -77,7 +77,7 @@ def test_the_schema_refuses_what_the_loader_refuses(path: str, value: object) ->
         node = node[parent]
     node[last] = value
     assert faults(data, SCHEMA)
-    with pytest.raises(UserError):
+    with pytest.raises(UserError, match="expected"):
         parse_spec(data)
 
 

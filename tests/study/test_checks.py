@@ -202,9 +202,9 @@ def test_axes_are_checked_where_they_lead(mistakes: Mistakes, good: str, bad: st
     spec = POOL + "train: {questions_per_step: 32}\n" + ARMS.replace("0.2", "0.5")
     assert mistakes(f"{spec}axes: {{{good}}}\n") == []
     found = mistakes(f"{spec}axes: {{{bad}}}\n")
-    assert found
-    assert all(line.startswith("spec.yaml:9: ") for line in found) or "questions_per_step" in found[0]
     assert any(message in line for line in found)
+    for line in found:  # a pool that is too small is also told where the batch is asked for
+        assert line.startswith("spec.yaml:9: ") or "questions_per_step" in line
 
 
 def test_a_budget_excludes_an_axis_over_steps(mistakes: Mistakes) -> None:

@@ -290,6 +290,22 @@ def test_the_teacher_enters_only_where_it_teaches() -> None:
     )
 
 
+def test_a_trained_predictor_enters_by_its_content_and_not_by_its_place(tmp_path: Path) -> None:
+    found = {}
+    for place, digest in (("a", "one"), ("b", "one"), ("c", "other")):
+        (tmp_path / place).mkdir()
+        (tmp_path / place / "card.json").write_text(json.dumps({"digest": digest}))
+        predictor = {"path": str(tmp_path / place), "embedder": "tiny"}
+        found[place] = identity(cell(selection={**DOTS, "predictor": "trained"}, predictor=predictor), Fixed())
+    assert found["a"] == found["b"] != found["c"]
+
+
+def test_a_warning_about_overlap_is_no_other_run_and_dropped_questions_are() -> None:
+    base = {**TINY, **LOCAL}
+    found = {how: identity(changed("dataset.decontaminate", how, base), Fixed()) for how in ("warn", "off", "drop")}
+    assert found["warn"] == found["off"] == identity(cell(**LOCAL), Fixed()) != found["drop"]
+
+
 def test_the_measure_that_a_curriculum_does_not_use_stays_out() -> None:
     curriculum = {"method": "curriculum", "by": "pass_rate"}
     assert identity(cell(selection={**curriculum, "target": "solution"}), Fixed()) == identity(

@@ -66,6 +66,7 @@ TRAIN = {"train": {"steps": 10, "questions_per_step": 16, "group_size": 4, "max_
         (arm(replay={"fresh": 0.25, "short": "wait"}), 64 + 9 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "short": "wait", "max_age": 2}), 4 * 64 + 6 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "max_age": 1}), 64 + 4 * (16 + 48) + 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "capacity": 8}), 64 + 9 * 32, 0, 0),  # the buffer never holds the 12 it needs
         (arm(replay={"fresh": 0.25, "short": "shrink"}), 10 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "short": "shrink", "warm_up": 2}), 2 * 64 + 8 * 16, 0, 0),
     ],
@@ -100,6 +101,10 @@ def test_the_published_size_of_a_named_dataset_is_planned_with() -> None:
     assert estimate(fewer, []).steps == 10
     greedy = only(**TRAIN, **arm({"method": "pass_rate"}), dataset={"named": "gsm8k", "validation_fraction": 0})
     assert estimate(greedy, []).selection == 8 * 7473
+    whole = {"named": "deepscaler", "validation_fraction": 0}
+    sampled = arm({"method": "pass_rate", "samples": 1})
+    assert estimate(only(**TRAIN, **sampled, dataset={**whole, "test_named": "math500"}), []).selection == 40315
+    assert estimate(only(**TRAIN, **sampled, dataset={**whole, "test_named": None}), []).selection == 40315 - 4032
     other = only(**fields, dataset={"hub": "a/b", "test_named": "gsm8k"}, evaluate={"samples": 1, "sets": ["test"]})
     assert estimate(other, []).steps is None
 
@@ -115,6 +120,8 @@ def test_a_budget_of_tokens_is_the_estimate_and_gives_the_steps() -> None:
     train = {"train": {key: value for key, value in TRAIN["train"].items() if key != "steps"}}
     cost = estimate(only(**train, **arm(), budget={"tokens": 64_000}), [])
     assert (cost.tokens, cost.steps, cost.rollouts) == (64_000, 20, 20 * 64)
+    cost = estimate(only(**train, **arm({"method": "pass_rate", "samples": 1}), budget={"tokens": 64_000}), [])
+    assert (cost.selection, cost.steps) == (1024, 4)  # 51,200 tokens are gone before the first step
     cost = estimate(only(**train, **arm(), budget={"seconds": 30}), [])
     assert (cost.tokens, cost.steps, cost.rollouts, cost.seconds) == (None, None, None, 30)
 
@@ -127,6 +134,8 @@ def test_finished_runs_of_the_dataset_give_the_length_and_those_of_the_policy_th
     assert (cost.mean_tokens, cost.measured, cost.tokens) == (20.0, True, 640 * 20)
     assert cost.evaluation is not None
     assert cost.seconds == pytest.approx((640 + cost.evaluation) * 0.05)
+    cut = {"train": {**TRAIN["train"], "max_completion_tokens": 10}}
+    assert estimate(only(**cut, **arm()), finished_runs(tmp_path)).mean_tokens == 10.0, "no completion is longer"
     other_policy = estimate(only(**TRAIN, **arm(), model={"tiny": {"layers": 1}}), finished_runs(tmp_path))
     assert (other_policy.mean_tokens, other_policy.seconds) == (20.0, None)
     other_data = estimate(only(**TRAIN, **arm(), dataset={"arithmetic": {"seed": 1}}), finished_runs(tmp_path))

@@ -124,7 +124,7 @@ def test_over_ranks_seconds_are_those_of_the_first_and_all_else_adds_up() -> Non
 
 
 def test_an_unknown_phase_is_refused() -> None:
-    with pytest.raises(KeyError):
+    with pytest.raises(KeyError, match="lunch"):
         Ledger().add("lunch", seconds=1)
 
 
