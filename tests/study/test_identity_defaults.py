@@ -75,7 +75,9 @@ def defaults() -> dict[str, Any]:
         for name, field in kind.model_fields.items():
             default = field.get_default(call_default_factory=True)
             if default is not PydanticUndefined and not isinstance(default, BaseModel):
-                found[f"{kind.__name__}.{name}"] = json.loads(json.dumps(default, default=lambda value: value.result_fields()))
+                found[f"{kind.__name__}.{name}"] = json.loads(
+                    json.dumps(default, default=lambda value: value.result_fields())
+                )
             visit_type(field.annotation)
 
     def visit_type(annotation: Any) -> None:
