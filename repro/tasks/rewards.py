@@ -85,7 +85,7 @@ def make_reward(name: str, fields: Mapping[str, Any]) -> Score:
         pydantic.ValidationError: wrong fields, where the reward is a class.
     """
     found = find_reward(name)
-    if isinstance(found, type):
+    if isinstance(found, type) and issubclass(found, Reward):
         return found.model_validate(dict(fields))
     if fields:
         raise ValueError(

@@ -6,7 +6,6 @@ then the towers. All runs of a study that ask for the same predictor share it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.difficulty.fit import fit_predictor
 from repro.difficulty.labels import Labels
 from repro.difficulty.predictor import DifficultyPredictor
@@ -28,6 +28,7 @@ from repro.models.policy import Policy, load_embedder, load_policy, policy_diges
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.vllm_engine import VLLMEngine, start_engine
 from repro.scoring.embeddings import embed_questions
+from repro.scoring.scorer import Opened
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.problem import Problem, TaskData
@@ -80,9 +81,8 @@ def label_pool(spec: PredictorSpec, dataset: DatasetSpec) -> LabelPool:
         data = load_dataset(DatasetSpec.model_validate({name: fields}))
         own = {problem.question for problem in load_dataset(dataset).train}
         problems = tuple(problem for problem in data.train if problem.question not in own)
-    text = json.dumps([problem.id for problem in problems])
-    digest = hashlib.sha256(f"{dataset_digest(dataset)}{text}".encode()).hexdigest()
-    return LabelPool(data, problems, digest)
+    content = [dataset_digest(dataset), [problem.id for problem in problems]]
+    return LabelPool(data, problems, digest(content, 64))
 
 
 def make_labels(
@@ -271,14 +271,19 @@ def embed(
     model: ModelSpec, questions: Sequence[str], dataset: DatasetSpec, cache: Cache, say: Say
 ) -> tuple[np.ndarray, Cost]:
     """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text, and the cost."""
-    with _naming("predictor.embedder"):
-        embedder, tokenizer = load_embedder(model, dataset, load_dataset(dataset), cache, _percent(say))
+    embedder = open_embedder(model, dataset, cache, say)
     ledger = Ledger()
     with ledger.phase("score"):
-        vectors, cost = embed_questions(embedder, tokenizer, questions)
-    flops = FlopCounter.of(embedder).forward(cost.lengths)
+        vectors, cost = embed_questions(embedder.model, embedder.tokenizer, questions)
+    flops = FlopCounter.of(embedder.model).forward(cost.lengths)
     ledger.add("score", scored_tokens=cost.computed_tokens, flops=flops)
     return vectors, ledger.cost("score")
+
+
+def open_embedder(model: ModelSpec, dataset: DatasetSpec, cache: Cache, say: Say) -> Opened:
+    """The embedding model, loaded. UserError as `load_embedder`, naming `predictor.embedder`."""
+    with _naming("predictor.embedder"):
+        return Opened(*load_embedder(model, dataset, load_dataset(dataset), cache, _percent(say)))
 
 
 def find_embedder(spec: PredictorSpec, predictor: DifficultyPredictor, dataset: DatasetSpec) -> ModelSpec:
@@ -310,10 +315,8 @@ def check_apart(spec: PredictorSpec, model: ModelSpec, dataset: DatasetSpec) -> 
 
 
 def _labels_digest(labels: Labels) -> str:
-    digest = hashlib.sha256(json.dumps([labels.ids, labels.policies]).encode())
-    digest.update(np.ascontiguousarray(labels.pass_rates).tobytes())
-    return digest.hexdigest()
+    return digest([labels.ids, labels.policies, labels.pass_rates.tolist()], 64)
 
 
 def _key(**what: Any) -> str:
-    return hashlib.sha256(json.dumps({"version": VERSION, **what}, sort_keys=True).encode()).hexdigest()[:24]
+    return digest({"version": VERSION, **what})

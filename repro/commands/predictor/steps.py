@@ -136,7 +136,7 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
             f"{loaded.path}: reward: got {describe_reward(loaded.spec.reward)}, expected accuracy: references are "
             "drawn here as counts of right completions"
         )
-    from repro.commands.held_out import evaluate_pair, summary_table
+    from repro.commands.predictor.held_out import evaluate_pair, summary_table
     from repro.training.predictors import build_predictor
 
     records: list[dict[str, Any]] = []
