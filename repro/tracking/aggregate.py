@@ -123,6 +123,8 @@ def _aggregate(experiment: str, uri: str) -> None:
             client.log_batch(parent.info.run_id, [Metric(name, value, now, 0) for name, value in changed.items()])
         if parent.data.tags.get("repro.children") != str(len(seeds)):
             client.set_tag(parent.info.run_id, "repro.children", str(len(seeds)))
+        if parent.data.tags.get("repro.kind") == "trial":
+            continue  # how a trial ended is known to its sweep (`repro.tracking.trials`), not to its seeds
         states = {run.info.status for run in seeds}
         status = next((state for state in ("RUNNING", "FAILED", "KILLED") if state in states), "FINISHED")
         if parent.info.status != status:

@@ -19,7 +19,6 @@ A file ends in half a line when its writer was killed inside a write: readers sk
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from repro.files import dump_json, force_to_disk, read_json, read_jsonl, write_atomically
+from repro.files import cut_torn_line, dump_json, force_to_disk, read_json, read_jsonl, write_atomically
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
 
@@ -228,7 +227,7 @@ class Journal:
             if path.exists():
                 kept = [row for row in read_jsonl(path) if row["step"] <= step]
                 write_atomically(path, b"".join(dump_json(row, indent=None) for row in kept), sync=True)
-        self._cut_torn_line("spent.jsonl")
+        cut_torn_line(self.run_dir / "spent.jsonl")
         self._accuracy = None
 
     def sync(self) -> None:
@@ -242,18 +241,11 @@ class Journal:
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         if name not in self._whole:
             self.run_dir.mkdir(parents=True, exist_ok=True)
-            self._cut_torn_line(name)
+            cut_torn_line(self.run_dir / name)  # appending to a torn line would spoil the next row as well
             self._whole.add(name)
         line = dump_json({**row, "time": time.time()}, indent=None)
         with (self.run_dir / name).open("ab", buffering=0) as file:  # unbuffered: one write, whole or torn at the end
             file.write(line)
-
-    def _cut_torn_line(self, name: str) -> None:
-        """Cut what follows the last newline: appending to it would spoil the next row as well."""
-        with contextlib.suppress(FileNotFoundError), (self.run_dir / name).open("r+b") as file:
-            data = file.read()
-            if data and not data.endswith(b"\n"):
-                file.truncate(data.rfind(b"\n") + 1)
 
 
 class Onlooker(Journal):
