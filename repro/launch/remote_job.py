@@ -1,6 +1,6 @@
-"""A job's process where an attendant started it: `python -m repro.launch.remote_job`, with its order on standard input.
+"""A job's process where a supervisor started it: `python -m repro.launch.remote_job`, with its order on standard input.
 
-The order is one line of JSON; after it the pipe stays open and silent for as long as the attendant lives.
+The order is one line of JSON; after it the pipe stays open and silent for as long as the supervisor lives.
 """
 
 from __future__ import annotations

@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import psutil
 from filelock import Timeout
 
-from repro.launch.attendant import EXIT_STOPPED
+from repro.launch.supervisor import EXIT_STOPPED
 from repro.tracking.journal import Journal, run_lock
 
 Target = Callable[[Any, str, Path, Path], None]  # (cell, identity, run_dir, runs_dir)

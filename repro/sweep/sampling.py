@@ -27,7 +27,7 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 def open_study(journal: Path, name: str, sweep: SweepSpec) -> optuna.Study:
     """The Optuna study of this name in a journal file, made where it is missing.
 
-    A line that a crash left half written at the end of the file is cut off: what it said has not happened.
+    A line that a crash left half written at the end of the file is cut off.
     """
     cut_torn_line(journal)
     return optuna.create_study(

@@ -13,7 +13,6 @@ from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +25,8 @@ from rich.markup import escape
 
 from repro.canonical import digest
 from repro.errors import UserError
-from repro.launch.options import Where
-from repro.launch.places import PRELOAD, session
 from repro.launch.run import Options, check_cell, labels_of, run_cells
+from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
@@ -55,7 +53,6 @@ def run_sweep(
     store_uri: str | None = None,
     console: Console | None = None,
     target: Target | None = None,
-    preload: Sequence[str] = PRELOAD,
 ) -> int:
     """Make the trials that the sweep lacks, and print the best.
 
@@ -71,7 +68,7 @@ def run_sweep(
         raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
     if problems := list(sweep_problems(spec)):  # a smoke study's ranges are not those that were checked when loaded
         raise UserError("\n".join(f"{dotted(problem.path)}: {problem.text}" for problem in problems))
-    options = Options(Path(runs_dir).absolute(), where, False, store_uri, target, preload)
+    options = Options(Path(runs_dir).absolute(), where, False, store_uri, target)
     searches = [
         Search(spec, model, dataset, options, console) for model, dataset in itertools.product(spec.model, spec.dataset)
     ]
@@ -81,7 +78,7 @@ def run_sweep(
     folder.mkdir(parents=True, exist_ok=True)
     code = 0
     try:
-        with FileLock(folder / f"{spec.name}.lock", timeout=0), session(where):
+        with FileLock(folder / f"{spec.name}.lock", timeout=0), where.session():
             for search in searches:
                 ended = search.run()
                 if ended > 1:

@@ -124,7 +124,7 @@ def _aggregate(experiment: str, uri: str) -> None:
         if parent.data.tags.get("repro.children") != str(len(seeds)):
             client.set_tag(parent.info.run_id, "repro.children", str(len(seeds)))
         if parent.data.tags.get("repro.kind") == "trial":
-            continue  # how a trial ended is known to its sweep (`repro.tracking.trials`), not to its seeds
+            continue  # its sweep knows how it ended (`repro.tracking.trials`), its seeds do not
         states = {run.info.status for run in seeds}
         status = next((state for state in ("RUNNING", "FAILED", "KILLED") if state in states), "FINISHED")
         if parent.info.status != status:

@@ -104,8 +104,8 @@ def away_errors() -> tuple[type[Exception], ...]:
     from mlflow.exceptions import MlflowException
 
     # ImportError: the driver of a database is not installed. ValueError: the address is malformed.
-    known = (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
-    return (*known, Timeout, OSError, ImportError, ValueError)
+    errors = (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
+    return (*errors, Timeout, OSError, ImportError, ValueError)
 
 
 def report_away(uri: str, error: Exception) -> None:

@@ -70,7 +70,7 @@ class Journal:
 
     def __init__(self, run_dir: Path | str) -> None:
         self.run_dir = Path(run_dir)
-        self._whole: set[str] = set()  # JSONL files known to end in a whole line
+        self._whole: set[str] = set()  # JSONL files that end in a whole line
         self._accuracy: float | None = None
 
     # ------------------------------------------------------------ life of a run
@@ -87,8 +87,8 @@ class Journal:
             processes: how many train together.
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        known = read_json(self.run_dir / "cell.json") or {}
-        started = known.get("started", time.time())  # of the first attempt
+        before = read_json(self.run_dir / "cell.json") or {}
+        started = before.get("started", time.time())  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
         self.write_json("cell.json", {"identity": identity, "labels": names, "cell": cell, "started": started})
         self.write_json("environment.json", {**describe_environment(), "processes": processes})
@@ -248,8 +248,8 @@ class Journal:
             file.write(line)
 
 
-class Onlooker(Journal):
-    """The journal as the other processes of a run have it: they read, and what they are told to write is dropped."""
+class ReadOnlyJournal(Journal):
+    """The journal of a run for its processes other than the first: they read it, and their writes do nothing."""
 
     def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
         """Nothing."""

@@ -1,4 +1,4 @@
-"""Trials of a sweep in MLflow: the parent of a trial's seeds says what was tried and what came of it."""
+"""Trials of a sweep in MLflow: the parent of a trial's seeds shows its values, its state and its result."""
 
 from __future__ import annotations
 

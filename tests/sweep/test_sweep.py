@@ -19,8 +19,8 @@ from filelock import FileLock
 from rich.console import Console
 
 from repro.errors import UserError
-from repro.launch import pool as pool_module
-from repro.launch.options import Where
+from repro.launch.launchers.local import Local
+from repro.launch.launchers.local import pool as pool_module
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Choice
 from repro.study.load import LoadedSpec, load_spec
@@ -60,9 +60,8 @@ def sweep_spec(folder: Path, space: str = SPACE, **fields: Any) -> LoadedSpec:
 def sweep(loaded: LoadedSpec, runs: Path, store: str, jobs_at_once: int = 2) -> tuple[int, str]:
     out = io.StringIO()
     console = Console(file=out, width=110)
-    code = run_sweep(
-        loaded, runs, Where(jobs=jobs_at_once), store_uri=store, console=console, target=jobs.job, preload=PRELOAD
-    )  # fmt: skip
+    where = Local(jobs=jobs_at_once, preload=PRELOAD)
+    code = run_sweep(loaded, runs, where, store_uri=store, console=console, target=jobs.job)
     return code, out.getvalue()
 
 
@@ -71,7 +70,7 @@ def result(runs: Path) -> dict[str, Any]:
     return entry
 
 
-def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_told(tmp_path: Path, uri: str) -> None:
+def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_shown(tmp_path: Path, uri: str) -> None:
     runs = tmp_path / "runs"
     code, text = sweep(sweep_spec(tmp_path), runs, uri)
     assert code == 0
@@ -91,10 +90,10 @@ def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_told(tmp_
 
     experiment = open_client(uri).get_experiment_by_name("search.sweep")
     parents = open_client(uri).search_runs([experiment.experiment_id], "tags.`repro.kind` = 'trial'")
-    told = {int(run.data.tags["repro.trial"]): run for run in parents}
-    assert sorted(told) == list(range(8))
+    shown = {int(run.data.tags["repro.trial"]): run for run in parents}
+    assert sorted(shown) == list(range(8))
     for trial in finished:
-        run = told[trial["number"]]
+        run = shown[trial["number"]]
         assert run.data.metrics["sweep/value"] == pytest.approx(trial["value"])
         assert float(run.data.params["train.learning_rate"]) == trial["params"]["train.learning_rate"]
         assert run.data.tags["repro.trial_state"] == "complete"
@@ -134,14 +133,14 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
     code = """
         import sys
         from pathlib import Path
-        from repro.launch.options import Where
+        from repro.launch.launchers.local import Local
         from repro.study.load import load_spec
         from repro.sweep.study import run_sweep
         from tests.launch.jobs import PRELOAD
         from tests.sweep import jobs
         if __name__ == "__main__":
             spec, runs, store = sys.argv[1:]
-            run_sweep(load_spec(spec), Path(runs), Where(jobs=2), store_uri=store, target=jobs.job, preload=PRELOAD)
+            run_sweep(load_spec(spec), Path(runs), Local(jobs=2, preload=PRELOAD), store_uri=store, target=jobs.job)
     """
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(code))
@@ -235,7 +234,7 @@ def test_a_sampled_value_that_cannot_be_split_over_the_processes_fails_its_trial
         if first_trial(found := sweep_spec(tmp_path, space, seeds=[1000], sampler_seed=seed))
         == {"train.questions_per_step": 32}
     )
-    runs, where = tmp_path / "runs", Where(jobs=2, processes=2)
+    runs, where = tmp_path / "runs", Local(jobs=2, processes=2)
     code = run_sweep(loaded, runs, where, store_uri=AWAY, console=Console(file=io.StringIO()), target=jobs.job)
     trials = result(runs)["trials"]
     states = {trial["params"]["train.questions_per_step"]: trial["state"] for trial in trials}
@@ -308,7 +307,7 @@ def test_two_commands_do_not_run_one_sweep(tmp_path: Path) -> None:
         FileLock(tmp_path / "sweeps" / "search.lock"),
         pytest.raises(UserError, match="another command runs the sweep"),
     ):
-        run_sweep(sweep_spec(tmp_path), tmp_path, Where(jobs=1))
+        run_sweep(sweep_spec(tmp_path), tmp_path, Local(jobs=1))
 
 
 def test_the_objective_is_the_last_accuracy_or_the_area_under_the_curve(tmp_path: Path) -> None:
