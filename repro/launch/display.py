@@ -68,7 +68,7 @@ class Track:
 
 
 class _Board(Watcher):
-    """The tasks' tracks, kept up to date; what is shown of them is up to the subclasses."""
+    """Keeps the state of every task up to date; subclasses show it."""
 
     def __init__(self, tasks: Sequence[Task], jobs: int, clock: Clock = time.monotonic) -> None:
         names = task_names(tasks)

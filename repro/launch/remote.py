@@ -107,7 +107,7 @@ class RemoteLauncher(ABC):
 
     @abstractmethod
     def _submit(self, orders: Sequence[dict[str, Any]]) -> list[tuple[Any, str]]:
-        """Send orders out; a handle and the cluster's name of each."""
+        """Submit orders; returns a handle and the cluster's name of each."""
 
     @abstractmethod
     def _result(self, handle: Any, task: Task) -> Result | None:
@@ -118,7 +118,7 @@ class RemoteLauncher(ABC):
         """Ask for an end, or force it."""
 
     def _adopt(self, name: str) -> Any | None:
-        """The handle of an order that an earlier command sent out, None where it is no longer at work."""
+        """The handle of an order that an earlier command submitted, None where its job is no longer at work."""
         return None
 
     def _wait(self, handles: Sequence[Any]) -> None:
@@ -266,7 +266,7 @@ class RemoteLauncher(ABC):
         return promised is None or late or (job.task.run_dir / promised).exists()
 
     def _outcome(self, job: _Job, watcher: Watcher) -> Outcome | None:
-        """What a result means, None where the task has to go out again."""
+        """The outcome that a result means, None where the task has to be submitted again."""
         assert job.result is not None
         task, result, seconds = job.task, job.result, time.monotonic() - job.since
         if (task.run_dir / "done.json").exists():
@@ -314,7 +314,7 @@ class RemoteLauncher(ABC):
 
 
 def _environment(store_uri: str | None) -> dict[str, str]:
-    """Variables that a job on another machine needs to be the same job."""
+    """Environment variables that a job on another machine needs."""
     root = str(Path(repro.__file__).parents[1])
     path = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     variables = {"PYTHONPATH": os.pathsep.join([root, *path])}

@@ -90,7 +90,7 @@ def run_study(
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a set of cells."""
+    """How a set of cells ended."""
 
     outcomes: list[Outcome]
     interrupted: int | None  # the signal that ended it
@@ -126,7 +126,7 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
 
 
 def check_cell(cell: Cell, where: Where) -> None:
-    """UserError, before any job starts, where a cell cannot be trained in this way."""
+    """UserError where a cell cannot be trained by this launcher; called before any job starts."""
     check_ranks(cell, where.processes)
     rollout = cell.train.rollout
     at_a_time = where.jobs_at_a_time
@@ -162,7 +162,7 @@ def in_training_order(cells: Sequence[ExpandedCell]) -> list[ExpandedCell]:
 
 
 class _Delivering(Watcher):
-    """Passes everything on to the display, and has runs that have ended delivered."""
+    """Passes everything on to the display and delivers runs that have ended."""
 
     def __init__(self, display: Watcher, delivery: MetricsDelivery, labels: dict[str, list[Labels]]) -> None:
         self.display, self.delivery, self.labels = display, delivery, labels

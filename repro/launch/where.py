@@ -28,7 +28,7 @@ def ignore(text: str) -> None:
 
 @dataclass(frozen=True)
 class Option:
-    """A command line option that launchers take; an equal one of two launchers is one option that both understand.
+    """A command line option of a launcher. Launchers that have an equal one share it.
 
     Attributes:
         flag: e.g. `--retries`; its value arrives as `retries`.

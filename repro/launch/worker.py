@@ -1,4 +1,4 @@
-"""The inside of a job's process: its log, its lock, its threads, and a clean end whoever asks for it."""
+"""What a job's process does around the training: its log, its lock, its threads, and a clean end."""
 
 from __future__ import annotations
 
@@ -68,7 +68,7 @@ def main(
 
 
 def _end_left_behind() -> None:
-    """Kill what the job started and did not end: who would do it from outside may end at the same moment."""
+    """Kill what the job started and did not end: its launcher, which does the same, may itself be ending."""
     own = os.getpid()
     for pid in psutil.pids():
         with contextlib.suppress(ProcessLookupError, PermissionError):

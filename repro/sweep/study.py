@@ -93,7 +93,7 @@ def run_sweep(
 
 @dataclass
 class Attempt:
-    """A trial in the making."""
+    """A trial that is being evaluated."""
 
     trial: optuna.Trial
     cells: list[ExpandedCell] = field(default_factory=list)
@@ -131,8 +131,10 @@ class Search:
 
     @property
     def study_name(self) -> str:
-        """Changes with everything that changes what a trial means, the content of local files included; more trials,
-        other labels or another place of the same files go on with the study."""
+        """Ends in a digest of everything that changes what a trial means, the content of local files included.
+
+        More trials, other labels or another place of the same files go on with the same study.
+        """
         search = self.sweep.model_dump(mode="json", exclude={"trials", "arm"})
         name = f"{self.spec.name} {self.model.label} {self.dataset.label}"
         return f"{name} {digest({'cell': identity(self.base, self.digests), 'search': search}, 8)}"

@@ -74,7 +74,7 @@ def check_values(spec: Spec, base: Cell, values: Mapping[str, Any]) -> None:
 
 
 def merge(cells: list[ExpandedCell]) -> list[ExpandedCell]:
-    """Each training once: trials with the same values are places of one cell."""
+    """The distinct trainings; trials with the same values become places of one cell."""
     found: dict[str, ExpandedCell] = {}
     for cell in cells:
         first = found.setdefault(cell.identity, cell)

@@ -76,7 +76,7 @@ def aggregate(experiment: str, store_uri: str | None = None) -> bool:
 
 
 def figures(seeds: Sequence[dict[str, float]]) -> dict[str, float]:
-    """What a parent gets from the last metric values of its finished seeds."""
+    """The metrics of a parent, from the last metric values of its finished seeds."""
     result = {"seeds/n": float(len(seeds))}
     for name, metric in AGGREGATED.items():
         values = [seed[metric] for seed in seeds if metric in seed and math.isfinite(seed[metric])]

@@ -40,13 +40,13 @@ STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jso
 
 
 def run_lock(run_dir: Path) -> FileLock:
-    """The lock that whoever trains into `run_dir` holds; released by the system when its process ends."""
+    """The lock of the process that trains into `run_dir`; the system releases it when the process ends."""
     run_dir.mkdir(parents=True, exist_ok=True)
     return FileLock(run_dir / "run.lock")
 
 
 def run_status(run_dir: Path) -> Status:
-    """What the run directory says about its cell, without changing it."""
+    """The state of a cell by its run directory, which is not changed."""
     if (run_dir / "done.json").exists():
         return "finished"
     if not (run_dir / "cell.json").exists() and not (run_dir / "error.txt").exists():
@@ -76,7 +76,7 @@ class Journal:
     # ------------------------------------------------------------ life of a run
 
     def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
-        """Begin an attempt: write who this run is and forget the last failure. Rows of earlier attempts stay.
+        """Begin an attempt: write the identity of the run and remove the last failure. Rows of earlier attempts stay.
 
         Call `truncate` next: with the step of the checkpoint, or with -1 where the cell starts from nothing.
 
@@ -187,13 +187,13 @@ class Journal:
         self._append("predictions.jsonl", {"step": int(step), **row})
 
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
-        """Append what was just paid for in a phase (tokens, FLOPs, seconds). Never cut back: redone work counts."""
+        """Append what a phase has just spent (tokens, FLOPs, seconds). Never cut back: redone work counts."""
         self._append("spent.jsonl", {"step": int(step), "phase": phase, **amounts})
 
     # ------------------------------------------------------------ whole files
 
     def progress(self, phase: str, step: int = 0, steps: int = 0, message: str = "") -> None:
-        """Say where the job is; `steps` is the length of the phase (0: unknown)."""
+        """Write which phase and step the job has reached; `steps` is the length of the phase (0: unknown)."""
         if self._accuracy is None:
             self._accuracy = math.nan
             for row in read_jsonl(self.run_dir / "metrics.jsonl"):
@@ -252,19 +252,19 @@ class ReadOnlyJournal(Journal):
     """The journal of a run for its processes other than the first: they read it, and their writes do nothing."""
 
     def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def truncate(self, step: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def sync(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def write_json(self, name: str, value: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         pass

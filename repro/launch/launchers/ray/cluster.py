@@ -146,13 +146,13 @@ class RayLauncher(RemoteLauncher):
 
 
 def _supervised(task: Task) -> bool:
-    """Whether a supervisor has not yet ended the job of the last order."""
+    """Whether the supervisor of the last order is still at work."""
     order, about = (supervisor.read(task.run_dir / name) for name in ("order.json", "launch.json"))
     return about.get("ticket") == order.get("ticket") and about.get("state") == "started"
 
 
 def _end_here(task: Task) -> None:
-    """End what is left on this machine of a job whose supervisor Ray has ended: it kills no grandchildren."""
+    """Kill a job on this machine whose supervisor Ray has killed: Ray does not kill what a supervisor started."""
     about = supervisor.read(task.run_dir / "launch.json")
     if _supervised(task) and about.get("host") == socket.gethostname() and about.get("pid"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -160,7 +160,7 @@ def _end_here(task: Task) -> None:
 
 
 def connect(address: str | None) -> list[dict[str, float]]:
-    """Connect this process to a cluster, unless it is; with None start one here. Resources of each live node.
+    """Connect this process to a cluster, or start one here (None), unless it is connected. Resources of each live node.
 
     Raises:
         UserError: there is none at the address, or none could be started.
@@ -196,7 +196,7 @@ def connect(address: str | None) -> list[dict[str, float]]:
 
 
 def _probe(address: str | None) -> None:
-    """UserError where nobody listens at `host:port` or `ray://host:port`: Ray itself takes minutes to say so."""
+    """UserError where nothing listens at `host:port` or `ray://host:port`: Ray itself needs minutes to find out."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         return

@@ -65,7 +65,7 @@ class Slurm(Where):
 
     @classmethod
     def parsed(cls, jobs: int | None, processes: int, accelerate: Path | None, given: Mapping[str, Any]) -> Self:
-        """See `Where.parsed`. A job of several processes has a core for each where nobody says how many.
+        """See `Where.parsed`. A job of several processes has a core for each by default.
 
         Raises:
             UserError: a mistake in `--slurm`, `--detach` on this machine, or fewer GPUs than processes.

@@ -125,7 +125,7 @@ class SlurmLauncher(RemoteLauncher):
 
     @contextlib.contextmanager
     def _aside(self) -> Iterator[None]:
-        """What commands and processes started here print goes into a file instead of through the live table."""
+        """Send what commands and processes started here print to a file, so that it does not spoil the live table."""
         terminal = [os.dup(descriptor) for descriptor in (1, 2)]
         log = os.open(self.runs_dir / "slurm" / "submit.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         for descriptor in (1, 2):
@@ -148,7 +148,7 @@ class SlurmLauncher(RemoteLauncher):
             return job if self._state(job) in ALIVE else None
 
     def _state(self, handle: Any) -> str:
-        """A job's state: from SLURM's accounts where it keeps them, else from its controller, which forgets it soon."""
+        """A job's state from SLURM's accounts where it keeps them, else from its controller, which soon forgets them."""
         if self.here:
             return str(handle.state)
         state = handle.state.split(" ")[0].rstrip("+")  # "CANCELLED by 1000"
