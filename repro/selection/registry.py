@@ -18,6 +18,9 @@ from repro.selection import methods
 from repro.selection.method import Selection
 from repro.words import show, unknown
 
+OUTSIDE = "x-outside"
+"""Marks the schema of a class from outside the package, whose fields only the class knows."""
+
 GROUP = "repro.selections"
 """The entry points under which an installed package offers methods: name = module:Name."""
 
@@ -94,6 +97,7 @@ class _Methods:
         classes = list(dict.fromkeys(builtin().values()))
         outside = {
             "type": "object",
+            OUTSIDE: True,
             "description": "a class of your own, with its fields",
             "properties": {"method": {"type": "string", "pattern": f"^{plugins.DOOR.pattern}$"}},
             "required": ["method"],

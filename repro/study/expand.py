@@ -94,11 +94,18 @@ def runs_on(arm: ArmSpec, model: ModelSpec, dataset: DatasetSpec) -> bool:
 def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) -> dict[str, Any]:
     """The raw cell fields of one arm without axes."""
     chosen = spec.arms[arm]
-    study: dict[str, Any] = {"model": model, "dataset": dataset, "evaluate": spec.evaluate, "budget": spec.budget}
-    own = {name: getattr(chosen, name) for name in ARM_SECTIONS if name != "train"}
-    sections = {**own, **{name: section for name, section in study.items() if own.get(name) is None}}
-    fields = {name: section and section.model_dump(mode="json") for name, section in sections.items()}
-    return {**fields, "train": {**spec.train.model_dump(mode="json"), **chosen.train}}
+    own = {name: getattr(chosen, name) for name in ARM_SECTIONS}
+    shared = {"evaluate": spec.evaluate, "reward": spec.reward, "budget": spec.budget}
+    sections = {**own, **{name: section for name, section in shared.items() if own.get(name) is None}}
+    fields = {name: _plain(section) for name, section in {"model": model, "dataset": dataset, **sections}.items()}
+    return {**fields, "train": {**_plain(spec.train), **chosen.train}}
+
+
+def _plain(section: Any) -> Any:
+    """A section, or a list of them, in JSON types."""
+    if isinstance(section, list | tuple):
+        return [_plain(item) for item in section]
+    return section.model_dump(mode="json") if isinstance(section, Strict) else section
 
 
 def has_path(fields: dict[str, Any], path: str) -> bool:

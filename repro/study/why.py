@@ -61,6 +61,7 @@ def differences(here: Cell, there: Cell) -> dict[str, tuple[Any, Any]]:
         path
         for path in dict.fromkeys([*ours, *theirs])
         if canonical(ours.get(path, ABSENT)) != canonical(theirs.get(path, ABSENT))
+        and not any(other.startswith(f"{path}.") for other in (*ours, *theirs))  # a section that both have
     ]
     ours, theirs = {**whole[0], **ours}, {**whole[1], **theirs}
     return {path: (ours.get(path, ABSENT), theirs.get(path, ABSENT)) for path in paths}

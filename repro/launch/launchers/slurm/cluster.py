@@ -148,7 +148,7 @@ class SlurmLauncher(RemoteLauncher):
             return job if self._state(job) in ALIVE else None
 
     def _state(self, handle: Any) -> str:
-        """A job's state from SLURM's accounts where it keeps them, else from its controller, which soon forgets them."""
+        """A job's state: from SLURM's accounts, or from its controller, which forgets ended jobs soon."""
         if self.here:
             return str(handle.state)
         state = handle.state.split(" ")[0].rstrip("+")  # "CANCELLED by 1000"
