@@ -18,7 +18,7 @@ from score_ways import Work, as_released, bare_pass, in_float64, item_by_item, o
 
 from repro.scoring.confidence import score_confidence
 from repro.selection.bands import center_of, nearest_to
-from repro.selection.uniform import subset_size
+from repro.selection.pool import subset_size
 
 WAYS = ("ours", "a", "b", "c", "d")
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from repro.fields import Strict
 from repro.tasks import registry
 from repro.tasks.mistakes import mistake, under
-from repro.tasks.task import Task
 from repro.tasks.prompts import SYSTEM_PROMPTS
+from repro.tasks.task import Task
 
 Precision = Literal["float32", "bfloat16"]
 """Of arithmetic, whatever type the weights are kept in."""
@@ -19,6 +19,8 @@ Precision = Literal["float32", "bfloat16"]
 
 class WarmStart(Strict):
     """Supervised start of the embedded policy (TRL SFTTrainer); cached by content."""
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"teachers"})  # the one of the run's own task enters by itself
 
     updates: int = Field(2000, ge=1, description="optimizer updates")
     batch_size: int = Field(96, ge=1, description="examples per update")
@@ -91,6 +93,8 @@ class LoraSpec(Strict):
 
 class ModelSpec(Strict):
     """A policy: exactly one of `tiny`, `hub` or `path`. The string `tiny` is short for `{tiny: {}}`."""
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path"})
 
     tiny: TinyModel | None = Field(None, description="the embedded policy")
     hub: str | None = Field(None, description="a Hugging Face model id, e.g. Qwen/Qwen2.5-Math-1.5B")

@@ -132,7 +132,8 @@ def _alphabet(task: Task, pairs: list[tuple[str, str]]) -> str | None:
     """The characters of a task's lessons and questions; None where a tokenizer needs bytes to write them."""
     data = task.load()
     problems = [*data.train, *data.validation, *data.test, *(p for extra in data.extra.values() for p in extra)]
-    texts = [*(text for pair in pairs for text in pair), *(p.question + data.answer_format.completion(p) for p in problems)]
+    texts = [text for pair in pairs for text in pair]
+    texts += [problem.question + data.answer_format.completion(problem) for problem in problems]
     found = "".join(sorted(set().union(*texts)))
     return found if all("!" <= character <= "~" for character in found) else None
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import (
     Discriminator,
@@ -73,6 +73,8 @@ class DatasetSpec(Strict):
     `repro.tasks.catalogue`; what is written beside it goes before them, `path` for a local copy and `hub` for another
     copy with the same layout too.
     """
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path", "test_path"})
 
     procedural: Task | None = Field(None, description="made-up questions; written as a built-in name or `task`")
     named: DatasetName | None = Field(None, description="a dataset whose fields are known; offline via REPRO_DATA")
@@ -153,6 +155,14 @@ class DatasetSpec(Strict):
             return {name: own, **fields}
         return {"task": name, **own, **{key: fields[key] for key in ("name", "limits") if key in fields}}
 
+    def result_fields(self) -> dict[str, Any]:
+        """Of a task: its own under its name, and the limits."""
+        fields = super().result_fields()
+        if self.procedural is None:
+            return fields
+        name = registry.task_name(type(self.procedural))
+        return {name: fields["procedural"], **{key: fields[key] for key in ("limits",) if key in fields}}
+
     def written_out(self) -> dict[str, Any]:
         """Plain data that gives the same spec again: no empty fields but those whose absence means something else."""
         fields = self.model_dump(mode="json", exclude_none=True)
@@ -173,7 +183,7 @@ class DatasetSpec(Strict):
 
     def task_field(self, name: str) -> tuple[str, ...]:
         """Where a field of the task is written, in the dataset's section."""
-        task = registry.task_name(type(self.procedural))
+        task = None if self.procedural is None else registry.task_name(type(self.procedural))
         return (task, name) if task in registry.built_in() else (name,)
 
 
@@ -198,7 +208,7 @@ def _own_task(value: dict[str, Any]) -> dict[str, Any]:
         task = registry.find(value["task"])
     except ValueError as error:
         raise mistake("value_error", "task", value["task"], error=str(error)) from None
-    fields = {key: value[key] for key in ("name", "limits") if key in value}
+    fields: dict[str, Any] = {key: value[key] for key in ("name", "limits") if key in value}
     return {**fields, "procedural": task.model_validate(own)}
 
 

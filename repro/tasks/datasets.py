@@ -102,8 +102,8 @@ def load_test(spec: DatasetSpec) -> tuple[Problem, ...]:
 def dataset_digest(spec: DatasetSpec) -> str:
     """Digest (hex) of all that decides which problems `load_dataset` gives; labels and paths do not enter.
 
-    Local files count by content, built-in tasks by their fields, other tasks by their source too, hub datasets by id, configuration and revision:
-    nothing is downloaded. Raises UserError where a local file is missing.
+    Local files count by content, built-in tasks by their fields, other tasks by their source too, hub datasets by id,
+    configuration and revision: nothing is downloaded. Raises UserError where a local file is missing.
     """
     content: dict[str, Any] = {"limits": spec.limits.model_dump()}
     if spec.procedural is not None:

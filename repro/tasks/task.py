@@ -118,7 +118,7 @@ class Task(Strict):
             train=splits.pop("train"),
             validation=splits.pop("validation"),
             test=splits.pop("test"),
-            verifier=Grader(self),
+            verifier=TaskVerifier(self),
             answer_format=AnswerFormat(ANSWER_PREFIX),
             extra=splits,
         )
@@ -157,7 +157,9 @@ class Task(Strict):
         for problem in self.problems(split, generator):
             if not isinstance(problem, Problem) or not isinstance(problem.question, str):
                 shown = repr(problem)[:60]
-                raise UserError(f"dataset.{self._name}: `problems` gave {shown}, expected a repro.tasks.problem.Problem")
+                raise UserError(
+                    f"dataset.{self._name}: `problems` gave {shown}, expected a repro.tasks.problem.Problem"
+                )
             if not problem.question.strip() or not isinstance(problem.answer, str) or not problem.answer.strip():
                 raise UserError(
                     f"dataset.{self._name}: `problems` gave the question {problem.question[:60]!r} with the answer "
@@ -190,7 +192,7 @@ class Task(Strict):
 
 
 @dataclass(frozen=True)
-class Grader:
+class TaskVerifier:
     """The verifier of a task: its `grade`, checked to be a number in [0, 1]."""
 
     task: Task

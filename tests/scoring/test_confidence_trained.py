@@ -12,7 +12,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 from repro.models.policy import SHIPPED
 from repro.scoring.confidence import confidence_texts, score_confidence
 from repro.selection.bands import nearest_to
-from repro.selection.uniform import subset_size
+from repro.selection.pool import subset_size
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 

@@ -8,20 +8,25 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.selection.bands import at_end, band_indices, between_quantiles, calibrated_center, nearest_to
-from repro.selection.build import build_selector
-from repro.selection.selection_spec import (
+from repro.selection.bands import (
     CalibratedBand,
     CenterBand,
-    Confidence,
     EndBand,
-    PassRate,
-    PromptEntropy,
-    PromptPerplexity,
-    RandomSubset,
     RangeBand,
+    at_end,
+    band_indices,
+    between_quantiles,
+    calibrated_center,
+    nearest_to,
 )
-from repro.selection.uniform import ShuffledPass, subset_size
+from repro.selection.methods.confidence import Confidence
+from repro.selection.methods.pass_rate import PassRate
+from repro.selection.methods.prompt_entropy import PromptEntropy
+from repro.selection.methods.prompt_perplexity import PromptPerplexity
+from repro.selection.methods.random import RandomSubset
+from repro.selection.pool import subset_size
+from repro.selection.shuffled import ShuffledPass
+from tests.selection.worlds import build_selector
 
 from .worlds import World
 
