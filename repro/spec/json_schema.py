@@ -18,6 +18,7 @@ def _cached() -> Node:
     schema = Spec.model_json_schema()
     definitions = schema["$defs"]
     add_tasks(definitions)
+    definitions = schema["$defs"] = dict(sorted(definitions.items()))
     door = {"type": "string", "pattern": f"^{DOOR.pattern}$"}
     for field, sections, words, others in (
         ("model", ["ModelSpec"], ["tiny"], []),
