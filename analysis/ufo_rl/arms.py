@@ -98,19 +98,24 @@ def centre_value(series: Series) -> float:
 
 def pool_rates(measures: Measures) -> tuple[dict[str, float], int, int]:
     """({id: pass rate of the start policy}, samples per question, questions of the whole pool); ({}, 0, 0) without."""
-    for series in measures.panel.series:
-        for run in series.runs:
-            pool = run.json("base.json").get("pool") or {}
-            if pool.get("pass_rates"):
-                rates = dict(pool["pass_rates"])
-                return rates, int(pool["samples"]), int(pool.get("questions") or len(rates))
+    found = (_pool_of(series) for series in measures.panel.series)
+    return next((pool for pool in found if pool[0]), ({}, 0, 0))
+
+
+def _pool_of(series: Series) -> tuple[dict[str, float], int, int]:
+    """The same as an arm's own runs have it, whose reward may be another one than that of other arms."""
+    for run in series.runs:
+        pool = run.json("base.json").get("pool") or {}
+        if pool.get("pass_rates"):
+            rates = dict(pool["pass_rates"])
+            return rates, int(pool["samples"]), int(pool.get("questions") or len(rates))
     return {}, 0, 0
 
 
 def rates_of(measures: Measures, series: Series) -> np.ndarray:
     """Pass rates of what an arm kept, as far as known: its own measurement where it selects by one, else the pool's."""
     own = scores(series) if series.selection["method"] == "pass_rate" else {}
-    known: Mapping[str, float] = own or pool_rates(measures)[0]
+    known: Mapping[str, float] = own or _pool_of(series)[0] or pool_rates(measures)[0]
     return np.array([known[question] for question in chosen(series) if question in known], float)
 
 

@@ -62,8 +62,17 @@ class Policy:
         from repro.models.modes import compute_in
 
         compute_in(self.model, precision)
-        if precision != "float32":
-            self.identity = f"{self.identity}-{precision}"
+        self.identity = precise_identity(self.identity, precision)
+
+
+def precise_identity(identity: str, precision: Precision) -> str:
+    """The digest of a policy that computes in this arithmetic."""
+    return identity if precision == "float32" else f"{identity}-{precision}"
+
+
+def commit_of(policy: Policy) -> str | None:
+    """The commit of a hub model; None for any other. Its snapshot lies in a directory of that name."""
+    return policy.directory.name if policy.directory.parent.name == "snapshots" else None
 
 
 def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:

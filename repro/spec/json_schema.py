@@ -6,11 +6,16 @@ import json
 from functools import lru_cache
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
 from repro.plugins import DOOR
+from repro.selection.registry import OUTSIDE
+from repro.selection.registry import find as selection_class
 from repro.spec.open_sections import OWN_TASK, OWN_TEACHERS, Node, add_tasks, own_task, own_teacher
 from repro.spec.schema import Spec
 from repro.tasks import registry
 from repro.tasks.catalogue import NAMES, TestName
+from repro.tasks.rewards import find_reward
 
 
 @lru_cache(maxsize=1)
@@ -30,6 +35,15 @@ def _cached() -> Node:
         schema["properties"][field] = {
             "anyOf": [*one["anyOf"], {"type": "array", "minItems": 1, "items": one}],
             "description": help_text,
+        }
+    for holder in (schema, definitions["ArmSpec"]):
+        terms = holder["properties"]["reward"]
+        one = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/RewardTerm"}]}
+        many = {"type": "array", "minItems": 1, "items": one}
+        empty = [{"type": "null"}] if holder is not schema else []
+        holder["properties"]["reward"] = {
+            "anyOf": [*one["anyOf"], many, *empty],
+            "description": terms["description"],
         }
     benchmarks = definitions["EvaluateSpec"]["properties"]["benchmarks"]
     benchmarks["items"] = {"anyOf": [{"enum": list(get_args(TestName)), "type": "string"}, benchmarks["items"]]}
@@ -133,6 +147,8 @@ def _alternatives(node: Node, data: Any) -> list[Node]:
     """Follows references and unions. Of several mappings only the one nearest to `data` remains."""
     while "$ref" in node:
         node = _cached()["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    if node.get("x-own-fields") == "reward" and isinstance(data, dict):
+        node = {**node, "properties": {**node["properties"], **_own_fields(data.get("reward"))}}
     union = node.get("anyOf") or node.get("oneOf")
     if not union:
         return [own_task(node, data) if node.get("title") == OWN_TASK else node]
@@ -141,7 +157,37 @@ def _alternatives(node: Node, data: Any) -> list[Node]:
     if len(mappings) < 2:
         return flat
     best = max(mappings, key=lambda option: _likeness(option, data)) if isinstance(data, dict) else None
-    return [found for found in flat if found.get("type") != "object" or best is None or found is best]
+    return [
+        _from_outside(found, data) if OUTSIDE in found else found
+        for found in flat
+        if found.get("type") != "object" or best is None or found is best
+    ]
+
+
+def _from_outside(node: Node, data: Any) -> Node:
+    """The schema of the class that `data` names, in place of the one for any class from outside the package."""
+    try:
+        kind = selection_class(str(data["method"]))
+    except (KeyError, TypeError, ValueError):
+        return node
+    return class_schema(kind)
+
+
+def class_schema(kind: type[BaseModel]) -> Node:
+    """The schema of a class that the schema of specs does not hold; its definitions join the known ones."""
+    home = f"{kind.__module__}.{kind.__qualname__}"
+    node = kind.model_json_schema(ref_template=f"#/$defs/{home}.{{model}}")
+    _cached()["$defs"].update({f"{home}.{name}": inner for name, inner in node.pop("$defs", {}).items()})
+    return node
+
+
+def _own_fields(name: object) -> dict[str, Node]:
+    """Schemas of the fields of a user's own reward; none where the name stands for none or for a function."""
+    try:
+        found = find_reward(str(name))
+    except ValueError:
+        return {}
+    return dict(class_schema(found).get("properties", {})) if isinstance(found, type) else {}
 
 
 def _likeness(node: Node, data: dict[str, Any]) -> float:

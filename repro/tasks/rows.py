@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from repro.errors import UserError
+from repro.tasks.columns import numbers_of
 from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
 from repro.tasks.files import Row
 from repro.tasks.problem import Problem, digest
@@ -91,7 +92,7 @@ def problem_of(row: dict[str, Any], spec: DatasetSpec) -> Problem:
     identity = digest(question)[:16] if spec.id is None else text_of(row, "id", spec.id).strip()
     if not identity:
         raise BadItem(f"field {spec.id!r} (dataset.id) is empty, expected a unique id")
-    return Problem(identity, question.strip(), answer, CALCULATOR.sub("", worked).strip())
+    return Problem(identity, question.strip(), answer, CALCULATOR.sub("", worked).strip(), numbers_of(row))
 
 
 def gold_answer(text: str) -> str:

@@ -51,8 +51,8 @@ def describe_base(
 
     `evaluations`: one record per set and benchmark, as `Evaluation.as_dict`; `accuracy`: {set: avg@k}; `greedy`,
     `entropy` (nats), `mean_tokens` on the main set; `temperatures`: {temperature: accuracy} on the main set at lower
-    temperatures (how much of a gain is sharpening); `pool`: pass rates of the training questions with the samples
-    behind them; `gradients`: where the spec asks for them, see `_gradients`;
+    temperatures (how much of a gain is sharpening); `pool`: mean rewards of the training questions (pass rates where
+    accuracy is rewarded) with the samples behind them; `gradients`: where the spec asks for them, see `_gradients`;
     `parameters`: how many, and how many of them are trained; `warm_start`: the record of how the policy was made.
     Seeds do not enter: all runs start from one policy.
     """
@@ -97,6 +97,7 @@ def describe_base(
                 evaluate.top_p,
                 derive_seed(BASE, 100 + position),
                 "evaluate",
+                accuracy=True,
             )
             temperatures[f"{temperature:g}"] = float(np.mean(rewards))
         record = {

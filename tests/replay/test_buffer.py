@@ -276,7 +276,7 @@ def test_a_prioritised_draw_takes_all_where_all_are_asked_for_and_survives_a_var
     buffer = ReplayBuffer(4, 0, draw="prioritised")
     nearly = (1e-200, 0.0)  # informative, but the square underflows
     buffer.add([group(question=0, rewards=nearly), group(question=1), group(question=2)])
-    assert buffer.groups[0].informative and buffer.groups[0].variance == 0
+    assert buffer.informative(buffer.groups[0]) and buffer.groups[0].variance == 0
     assert [sorted(questions(buffer.draw(3, step=1))) for _ in range(5)] == [[0, 1, 2]] * 5
     assert all(sorted(questions(buffer.draw(2, step=1))) == [1, 2] for _ in range(50))
 

@@ -17,6 +17,7 @@ from repro.selection.bands import (
     band_indices,
     between_quantiles,
     calibrated_center,
+    in_range,
     nearest_to,
 )
 from repro.selection.methods.confidence import Confidence
@@ -208,7 +209,7 @@ def test_ten_quantile_bands_share_no_question_and_miss_none_even_with_ties(total
 @pytest.mark.parametrize("bad", [np.nan, -0.01, 1.01, np.inf])
 def test_a_score_outside_its_range_is_refused_with_its_row(bad):
     with pytest.raises(ValueError, match="the first is row 2"):
-        band_indices(np.array([0.1, 0.2, bad]), CenterBand(), 0.5)
+        in_range(np.array([0.1, 0.2, bad]))
 
 
 @pytest.mark.parametrize(

@@ -35,7 +35,7 @@ def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
     """
     train = FAST.model_copy(update={"loss": loss, "steps": 4})
     ids = [problem.id for problem in data.train[:6]]
-    trainer = make_trainer(train=train, replay=ReplaySpec(capacity=12, correction=correction), selector=uniform(ids, 1))
+    trainer = make_trainer(train=train, replay=ReplaySpec(capacity=12, correction=correction), selector=uniform(ids, 2))
     updates = recorded_run(trainer, monkeypatch)
     assert [(u.step, u.position) for u in updates] == [(step, position) for step in range(1, 5) for position in (0, 1)]
     clipped = 0.0
