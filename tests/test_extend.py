@@ -83,9 +83,8 @@ def test_the_selection_rule_takes_twenty_lines_and_the_reward_ten() -> None:
 
 
 def test_a_package_offers_its_methods_under_the_groups_that_are_read() -> None:
-    from repro.tasks.registry import GROUP as TASKS
-
     from repro.selection.registry import GROUP as SELECTIONS
+    from repro.tasks.registry import GROUP as TASKS
     from repro.tasks.rewards import GROUP as REWARDS
 
     (text,) = (block.text for block in page_blocks() if block.language == "toml")

@@ -161,7 +161,7 @@ def sweep_problems(spec: Spec) -> Iterator[Problem]:
         made = dataset.procedural
         held_back = made.validation if made else dataset.validation_fraction
         if not held_back:
-            field = (dataset.label, "validation") if made else ("validation_fraction",)
+            field = dataset.task_field("validation") if made else ("validation_fraction",)
             text = "got 0, expected more: a sweep looks at validation questions only"
             yield Problem(("dataset", index, *field), text, (("sweep",),))
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import re
 import warnings
@@ -13,7 +12,7 @@ from repro.errors import UserError
 from repro.tasks.columns import numbers_of
 from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
 from repro.tasks.files import Row
-from repro.tasks.problem import Problem
+from repro.tasks.problem import Problem, question_digest
 from repro.words import did_you_mean, nearest
 
 MARKER = "####"
@@ -214,13 +213,3 @@ def _number(value: Any) -> float | None:
     except ValueError:
         return None
     return number if math.isfinite(number) else None
-
-
-def same_question(question: str) -> str:
-    """What two questions share when they are one question: the text with its white space normalised."""
-    return " ".join(question.split())
-
-
-def question_digest(question: str, purpose: str = "") -> str:
-    """SHA-256 of a question in hex, the same on every machine; `purpose` makes independent orders of questions."""
-    return hashlib.sha256(f"{purpose}\n{same_question(question)}".encode()).hexdigest()

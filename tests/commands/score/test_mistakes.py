@@ -211,7 +211,7 @@ def test_a_log_prob_that_is_not_a_number_is_told(score, tmp_path) -> None:
 
 def test_the_embedded_policy_is_not_taught_other_questions_by_accident(score) -> None:
     shown = score(model="tiny")
-    assert shown.code == 2 and "--model tiny: the embedded policy is taught the questions of arithmetic" in shown.err
+    assert shown.code == 2 and "--model tiny: the embedded policy is taught the questions of a task" in shown.err
 
 
 def test_mistakes_and_help_import_nothing_heavy(tmp_path) -> None:
