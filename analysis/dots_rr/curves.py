@@ -23,6 +23,7 @@ from analysis.runs import Panel, Run, Series
 from analysis.style import NARROW, WIDE, Look, percent_axis, shared_legend, thousands
 from analysis.text import joined, number
 from analysis.ufo_rl.strategies import clock
+from repro.tracking.series import cost_of
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 """x and y of one run."""
@@ -59,7 +60,7 @@ def by_time() -> Measured:
     """Accuracy at each evaluation, by the seconds spent on selection and training (see `clock`)."""
 
     def points(run: Run, series: Series, panel: Panel) -> Points:
-        return run.evaluated_cost(f"cost/{clock(series)}", panel.main)
+        return run.evaluated_cost(cost_of(clock(series)), panel.main)
 
     def named(panel: Panel) -> str:
         return "CPU seconds" if clock(panel.series[0]) == "cpu_seconds" else "seconds"

@@ -16,6 +16,7 @@ from analysis.published import published_table
 from analysis.runs import Panel, Run, Series
 from analysis.tables import Table
 from analysis.text import number
+from repro.tracking.series import ZERO_VARIANCE
 
 Made = list[Table | Picture]
 
@@ -175,7 +176,7 @@ def _times_k(part: str, factor: float) -> str:
 
 def _effective_share(run: Run) -> pd.Series:
     """Share of fresh groups with a gradient, by step."""
-    return 1 - run.metric("train/zero_variance")
+    return 1 - run.metric(ZERO_VARIANCE)
 
 
 def _effective(run: Run, series: Series, panel: Panel) -> Points:

@@ -12,7 +12,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.dots_rr.arms import Arm, Arms
 from analysis.measures import Measures
@@ -24,6 +23,7 @@ from analysis.style import BASELINE, looks, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, score_value, spread
 from analysis.ufo_rl.pool import facets, outer
+from repro.difficulty import quality as predictions
 
 Array = NDArray[np.float64]
 
@@ -80,14 +80,9 @@ def quality(row: dict[str, Any]) -> dict[str, float]:
     Correlations are NaN where all measured rates are alike and 0 where all predictions are.
     """
     predicted, measured = np.array(row["predicted"], float), np.array(row["measured"], float)
-    out = {"mae": float(np.abs(predicted - measured).mean())} | dict.fromkeys(("pearson", "spearman", "most"), math.nan)
+    out = dict.fromkeys(("pearson", "spearman", "most"), math.nan) | predictions.quality(predicted, measured)
     variance = float(measured.var())
-    if variance < 1e-12:
-        return out
-    constant = float(predicted.var()) < 1e-12
-    out["pearson"] = 0.0 if constant else float(stats.pearsonr(predicted, measured).statistic)
-    out["spearman"] = 0.0 if constant else float(stats.spearmanr(predicted, measured).statistic)
-    if row["samples"] > 1:
+    if row["samples"] > 1 and variance > 1e-12:
         noise = float((measured * (1 - measured)).mean()) / (row["samples"] - 1)
         out["most"] = math.sqrt(max(0.0, 1 - noise / variance))
     return out

@@ -18,6 +18,7 @@ from analysis.pictures import Picture
 from analysis.runs import Series
 from analysis.style import NARROW, WIDE, canvas, percent_axis, shared_legend, thousands
 from analysis.text import number, plural
+from repro.tracking.series import ZERO_VARIANCE
 
 WINDOW = 5
 """Steps of the moving average behind bold lines over steps."""
@@ -59,7 +60,7 @@ def fresh_questions(series: Series) -> Fresh:
 
 def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None:
     """Share of groups without gradient at each step."""
-    frames = {s.label: measures.step_metric(s, "train/zero_variance") for s in measures.panel.series}
+    frames = {s.label: measures.step_metric(s, ZERO_VARIANCE) for s in measures.panel.series}
     if all(frame.empty for frame in frames.values()):
         return None
     styles = panel_looks(measures)

@@ -6,8 +6,8 @@ from typing import Literal
 
 import numpy as np
 
+from repro.numbers import share_size
 from repro.selection.selection_spec import Band, CalibratedBand, CenterBand, EndBand
-from repro.selection.uniform import subset_size
 
 LEVEL = 1e-9  # fitted rates this near the target are the target: means of rollouts carry rounding
 
@@ -112,7 +112,7 @@ def band_indices(scores: np.ndarray, band: Band, fraction: float | None, center:
     if isinstance(band, CenterBand | CalibratedBand | EndBand):
         if fraction is None:
             raise ValueError("a band around a centre or at an end needs a fraction")
-        count = subset_size(fraction, len(scores))
+        count = share_size(fraction, len(scores))
         if isinstance(band, EndBand):
             return np.sort(at_end(scores, band.end, count))
         middle = band.center if isinstance(band, CenterBand) else center

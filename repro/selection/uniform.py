@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from repro.errors import UserError
+from repro.numbers import share_size
 from repro.selection.base import Selector, check_state, new_generator, pool_digest
 
 ORDER_STREAM, SUBSET_STREAM, DIFFICULTY_STREAM, CALIBRATION_STREAM = 1, 2, 3, 4
@@ -129,14 +130,9 @@ def uniform(ids: Sequence[str], seed: int) -> SubsetSelector:
     return SubsetSelector(ids, seed, method="uniform")
 
 
-def subset_size(fraction: float, total: int) -> int:
-    """k = max(1, int(fraction * N)), as in the release of UFO-RL: 747 of GSM8K's 7,473."""
-    return max(1, int(fraction * total))
-
-
 def random_subset(ids: Sequence[str], seed: int, fraction: float) -> SubsetSelector:
     """A fixed random subset of `fraction` of the pool, drawn by the run's seed."""
-    size = subset_size(fraction, len(ids))
+    size = share_size(fraction, len(ids))
 
     def draw() -> np.ndarray:
         return new_generator(seed, SUBSET_STREAM).choice(len(ids), size=size, replace=False)

@@ -10,6 +10,7 @@ from typing import Any
 
 from repro.fields import Scalar
 from repro.models.model_spec import ModelSpec
+from repro.numbers import share_size
 from repro.selection.selection_spec import RangeBand
 from repro.spec.document import dotted
 from repro.spec.schema import ArmSpec, Cell, Spec
@@ -152,7 +153,7 @@ def subset_size(cell: Cell, pool: int) -> int | None:
         ends = [math.floor(bound * pool + 1e-9) for bound in (band.low, band.high)]
         return ends[1] - ends[0] if band.scale == "quantile" else None
     fraction = getattr(selection, "fraction", None)
-    return pool if fraction is None else max(1, int(fraction * pool))
+    return pool if fraction is None else share_size(fraction, pool)
 
 
 def epoch_steps(epochs: float, questions: int, questions_per_step: int) -> int:

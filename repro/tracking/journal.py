@@ -29,6 +29,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from repro.files import dump_json, force_to_disk, read_json, read_jsonl, write_atomically
+from repro.tracking import series
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
 
@@ -280,4 +281,4 @@ class Onlooker(Journal):
 
 def _accuracy(metrics: Mapping[str, float], before: float | None) -> float | None:
     """What the live table shows: test accuracy, or that on validation questions where a run has no other (a sweep)."""
-    return metrics.get("eval/accuracy", metrics.get("eval/validation", before))
+    return metrics.get(series.ACCURACY, metrics.get(series.VALIDATION, before))

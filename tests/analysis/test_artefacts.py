@@ -19,7 +19,7 @@ from analysis.ufo_rl.batches import strategy, table_4, table_5, table_6
 from tests.analysis.conftest import ARTEFACTS as ASKED
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store
-from tests.analysis.ufo_study import headline_arms
+from tests.analysis.ufo_rl.study import headline_arms
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
+from repro.numbers import share_size
 from repro.selection.bands import at_end, band_indices, between_quantiles, calibrated_center, nearest_to
 from repro.selection.build import build_selector
 from repro.selection.selection_spec import (
@@ -21,15 +22,15 @@ from repro.selection.selection_spec import (
     RandomSubset,
     RangeBand,
 )
-from repro.selection.uniform import ShuffledPass, subset_size
+from repro.selection.uniform import ShuffledPass
 
 from .worlds import World
 
 
 def test_a_tenth_of_gsm8k_is_747_and_never_less_than_one_question():
-    assert subset_size(0.1, 7473) == 747
-    assert subset_size(0.001, 50) == 1
-    assert subset_size(1.0, 50) == 50
+    assert share_size(0.1, 7473) == 747
+    assert share_size(0.001, 50) == 1
+    assert share_size(1.0, 50) == 50
 
 
 def test_the_centre_band_is_the_published_ranking():

@@ -171,7 +171,7 @@ def test_paths_are_found_and_set_in_copies() -> None:
     ],
 )
 def test_subset_sizes_are_those_of_the_selectors(selection: dict[str, object], size: int | None) -> None:
-    from repro.selection.uniform import subset_size as selected
+    from repro.numbers import share_size as selected
 
     (cell,) = expand(spec_of(dataset={"path": "a.jsonl"}, arms={"a": {"selection": selection}}, seeds=[0]))
     assert subset_size(cell, 7473) == size

@@ -18,7 +18,7 @@ from analysis.measures import Measures
 from analysis.tables import Table
 from analysis.times import Bounds, Ratio
 from tests.analysis.conftest import measure
-from tests.analysis.dots_study import DOTS, REPLAY, dots_panels, dots_study
+from tests.analysis.dots_rr.study import DOTS, REPLAY, dots_panels, dots_study
 from tests.analysis.synthetic import Behaviour, Store
 
 PANEL = "tiny-96x2 on arithmetic"

@@ -27,7 +27,7 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves
 from analysis.style import NARROW, WIDE, styled
-from tests.analysis.dots_study import dots_panels, dots_study
+from tests.analysis.dots_rr.study import dots_panels, dots_study
 
 MAKERS = (figure_3, figure_4, figure_5, figure_6a, figure_6b, figure_7, figure_8, figure_9, figure_10)
 SHOWN = {  # picture -> panels of ours, published panels, arms

@@ -21,7 +21,7 @@ from repro.errors import UserError
 from repro.study.load import load_spec
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
-from tests.analysis.ufo_study import SIX, changed, further_arms, headline_arms
+from tests.analysis.ufo_rl.study import SIX, changed, further_arms, headline_arms
 
 FULL = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.05, -0.05))
 DOTS = {"selection": {"method": "difficulty", "references": 4}}

@@ -19,7 +19,7 @@ from analysis.dots_rr.split import split
 from analysis.measures import Measures
 from analysis.statistics import Interval, t_interval
 from analysis.times import Bounds, Ratio
-from tests.analysis.dots_study import DOTS, JITTER, REPLAY, dots_panels
+from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels
 from tests.analysis.synthetic import Behaviour, Store
 
 Arms = dict[str, tuple[dict[str, Any], Behaviour]]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.analysis.browser import Page, browser, find_chromium
+from tests.analysis.page.browser import Page, browser, find_chromium
 
 WIDTHS = (390, 1280)
 

@@ -14,7 +14,7 @@ from analysis.statistics import t_interval
 from analysis.tables import Table
 from analysis.ufo_rl.bins import bins_of, figure_1, table_3
 from tests.analysis.conftest import measure
-from tests.analysis.ufo_store import POOL, arm, bins, ufo_measures, ufo_study
+from tests.analysis.ufo_rl.store import POOL, arm, bins, ufo_measures, ufo_study
 
 
 def curricula() -> dict[str, Any]:

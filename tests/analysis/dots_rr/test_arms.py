@@ -21,8 +21,8 @@ from analysis.dots_rr.arms import (
     part_looks,
 )
 from tests.analysis.conftest import measure
-from tests.analysis.dots_study import DOTS as ONLINE
-from tests.analysis.dots_study import REPLAY, behaviour, dots_panels, dots_study
+from tests.analysis.dots_rr.study import DOTS as ONLINE
+from tests.analysis.dots_rr.study import REPLAY, behaviour, dots_panels, dots_study
 from tests.analysis.synthetic import Store
 
 

@@ -12,7 +12,7 @@ from analysis.pictures import Picture, _render
 from analysis.statistics import paired_difference
 from analysis.tables import Table
 from analysis.ufo_rl.ablations import ablations
-from tests.analysis.ufo_store import POOL, arm, ufo_measures
+from tests.analysis.ufo_rl.store import POOL, arm, ufo_measures
 
 
 def conf(final: float, fraction: float = 0.25, **more: Any) -> Any:

@@ -13,7 +13,7 @@ from analysis.measures import Measures
 from analysis.pictures import Picture, _render
 from analysis.statistics import t_interval
 from analysis.tables import Table
-from tests.analysis.dots_study import DOTS, JITTER, REPLAY, dots_panels
+from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels
 from tests.analysis.synthetic import Behaviour, Store, learning
 
 PANEL = "tiny-96x2 on arithmetic"

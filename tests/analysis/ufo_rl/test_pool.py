@@ -16,7 +16,7 @@ from analysis.tables import Table
 from analysis.ufo_rl.pool import Levels, table_1
 from analysis.ufo_rl.scores import easier_half, table_2
 from tests.analysis.conftest import measure
-from tests.analysis.ufo_store import POOL, arm, bins, ufo_measures, ufo_study
+from tests.analysis.ufo_rl.store import POOL, arm, bins, ufo_measures, ufo_study
 
 RNG = np.random.default_rng(11)
 X = RNG.integers(0, 6, 40).astype(float)

@@ -26,7 +26,7 @@ from analysis.ufo_rl.claims import answer, claims, table
 from analysis.ufo_rl.stability import table as stability
 from analysis.ufo_rl.strategies import headline
 from tests.analysis.synthetic import Store
-from tests.analysis.ufo_study import SIX, behaviour, changed, headline_arms
+from tests.analysis.ufo_rl.study import SIX, behaviour, changed, headline_arms
 
 TWO = {"dataset": [{"arithmetic": {"pool": 64, "test": 100}}, {"shuffle": {"pool": 64, "test": 100}}]}
 EPOCH = {"budget": {"epochs": 1}}
