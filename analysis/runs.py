@@ -13,13 +13,12 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.selections import Chosen
 from repro.errors import UserError
 from repro.spec.schema import Spec
 from repro.study.expand import Place, expand_study
 from repro.tracking.read import RunRecord, read_runs
-
-SPEND = ("score", "probe", "rollout", "train")
-"""Ledger phases inside every speedup: evaluation is not part of training, the warm start is common to all arms."""
+from repro.tracking.series import SPEND
 
 
 @dataclass(frozen=True)
@@ -132,7 +131,13 @@ class Series:
 
     @property
     def selection(self) -> dict[str, Any]:
-        return dict(self.cell.get("selection") or {"method": "uniform"})
+        """The fields of the selection, `method` among them."""
+        return dict(self.cell["selection"])
+
+    @property
+    def chosen(self) -> Chosen:
+        """What the selection answers for itself."""
+        return Chosen(self.selection)
 
     @property
     def replay(self) -> dict[str, Any] | None:

@@ -10,15 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arms import CLOCKS, clock
 from analysis.dots_rr.arms import DOTS, DOTS_RR, RR, Arms, find, role
 from analysis.measures import Measures
 from analysis.pictures import Picture
-from analysis.runs import SPEND, Run, Series
+from analysis.runs import Run, Series
 from analysis.statistics import Interval, t_interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread
-from analysis.ufo_rl.strategies import CLOCKS, clock
-from repro.tracking.series import COMPLETIONS, REUSED, TOPPED_UP, WARM_UP, cost_of
+from repro.tracking.series import COMPLETIONS, REUSED, SPEND, TOPPED_UP, WARM_UP, cost_of
 
 PAPER_ROLLOUT_SHARES = (0.46, 0.54)
 """Rollouts' share of a GRPO step's time in the paper."""
@@ -33,7 +33,7 @@ TOLERANCE = 0.02
 def references_per_step(series: Series) -> float:
     """K / (mu B), K scaled where a reference has other samples than G; an oracle's K is the whole pool. 0 without."""
     train, selection = series.cell["train"], series.selection
-    if selection["method"] != "difficulty":
+    if role(series) not in (DOTS, DOTS_RR):
         return 0.0
     count = selection["references"]
     if selection.get("predictor") == "oracle":
@@ -106,7 +106,7 @@ def count(run: Run, series: Series) -> Counted | None:
     if series.replay:
         topped = run.metric(TOPPED_UP).add(run.metric(WARM_UP), fill_value=0.0)
     last = int(made.index[-1])
-    every = int(series.selection["every"]) if series.selection["method"] == "difficulty" else 1
+    every = int(series.selection["every"]) if role(series) in (DOTS, DOTS_RR) else 1
     filled = [int(step) for step, groups in topped.items() if groups == 0]
     before = min(filled) - 1 if filled else last
     warm_up = -(-before // every) * every  # a refresh pays for a whole window

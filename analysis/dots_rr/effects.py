@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from analysis.arms import clock, find
 from analysis.dots_rr.area import areas, common_end
 from analysis.dots_rr.arms import GRPO, Arms
 from analysis.dots_rr.cost import counts, described, rollout_share, rollout_volume
@@ -15,7 +16,6 @@ from analysis.measures import Measures
 from analysis.runs import Run, Series
 from analysis.statistics import SAMPLED, Interval, t_interval
 from analysis.times import Bounds, Ratio
-from analysis.ufo_rl.strategies import clock, find
 from repro.tracking.series import GENERATED_TOKENS, PREDICTOR_PEARSON, cost_of
 
 AXES = ("steps", "tokens", "seconds")

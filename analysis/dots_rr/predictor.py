@@ -13,7 +13,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
-from analysis.dots_rr.arms import Arm, Arms
+from analysis.dots_rr.arms import DOTS, DOTS_RR, Arm, Arms
+from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
@@ -22,7 +23,6 @@ from analysis.statistics import Interval, share_interval, t_interval
 from analysis.style import BASELINE, looks, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, score_value, spread
-from analysis.ufo_rl.pool import facets, outer
 from repro.difficulty import quality as predictions
 
 Array = NDArray[np.float64]
@@ -95,7 +95,7 @@ def checked(panels: Sequence[Measures], sources: Sequence[str]) -> list[tuple[Me
         for series in measures.panel.series:
             one = Checked(series, arms.of(series.label), tuple(run.rows("predictions.jsonl") for run in series.runs))
             own = all(path.startswith(PREDICTOR_FIELDS) for path in one.arm.changes)
-            if series.selection["method"] == "difficulty" and one.source in sources and own and any(one.rows):
+            if one.arm.role in (DOTS, DOTS_RR) and one.source in sources and own and any(one.rows):
                 found.append((measures, one))
     return found
 

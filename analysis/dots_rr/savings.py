@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arms import CLOCKS, clock
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find
 from analysis.dots_rr.cost import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, rollout_share, rollout_volume, time_per_step_saved
 from analysis.measures import Measures
@@ -19,7 +20,6 @@ from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, seconds, spread
 from analysis.times import Bounds, Ratio, sustained_crossing
-from analysis.ufo_rl.strategies import CLOCKS, clock
 from repro.tracking.series import GENERATED_TOKENS, cost_of
 
 

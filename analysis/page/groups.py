@@ -16,12 +16,9 @@ from analysis.measures import Measures
 from analysis.page.figures import handles, panel_looks
 from analysis.pictures import Picture
 from analysis.runs import Series
-from analysis.style import NARROW, WIDE, canvas, percent_axis, shared_legend, thousands
+from analysis.style import NARROW, WIDE, WINDOW, canvas, percent_axis, shared_legend, thousands
 from analysis.text import number, plural
 from repro.tracking.series import ZERO_VARIANCE
-
-WINDOW = 5
-"""Steps of the moving average behind bold lines over steps."""
 
 BINS = 10
 """Columns of a picture over training."""

@@ -15,7 +15,9 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves, published_table
 from analysis.tables import Table
-from analysis.ufo_rl.batches import strategy, table_4, table_5, table_6
+from analysis.selections import Chosen
+from analysis.ufo_rl.batches import table_4, table_5, table_6
+from analysis.ufo_rl.strategies import strategy
 from tests.analysis.conftest import ARTEFACTS as ASKED
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store
@@ -97,7 +99,7 @@ def test_figure_4_shows_ours_beside_all_published_curves(measures: Measures):
     ],
 )
 def test_strategies_of_table_5_are_recognised(selection: dict[str, Any], replay: Any, expected: str | None):
-    assert strategy(selection, replay) == expected
+    assert strategy(Chosen(selection), replay is not None) == expected
 
 
 def test_table_5_has_strategies_as_rows_panels_as_columns_and_the_published_numbers_beside(measures: Measures):

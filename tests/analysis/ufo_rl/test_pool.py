@@ -12,8 +12,9 @@ from scipy import stats
 
 from analysis.association import auroc, bootstrap, mean_ranks, partial_spearman, pearson, spearman
 from analysis.pictures import Picture, _render
+from analysis.pool import Levels
 from analysis.tables import Table
-from analysis.ufo_rl.pool import Levels, table_1
+from analysis.ufo_rl.pool import table_1
 from analysis.ufo_rl.scores import easier_half, table_2
 from tests.analysis.conftest import measure
 from tests.analysis.ufo_rl.store import POOL, arm, bins, ufo_measures, ufo_study
