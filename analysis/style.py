@@ -41,7 +41,7 @@ RC: dict[str, Any] = {
     "ytick.labelsize": 8,
     "legend.fontsize": 8.5,
     "figure.dpi": 100,
-    "savefig.dpi": 220,
+    "savefig.dpi": 150,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,

@@ -80,6 +80,10 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
         if name == "run":
             sub.add_argument("--fail-fast", action="store_true", help="stop at the first cell that fails")
             sub.add_argument("--report", action="store_true", help="write the report afterwards (--smoke does, too)")
+        if name == "report":
+            sub.add_argument(
+                "--all-formats", action="store_true", help="every table as LaTeX and every figure as PDF, too"
+            )
         if name in ("run", "report"):
             sub.add_argument("--out", type=Path, metavar="DIR", help="folder of the report (default: reports/NAME)")
         if name == "plan":
@@ -310,7 +314,9 @@ def _write_report(loaded: LoadedSpec, options: argparse.Namespace) -> None:
 
     # A smoke run's numbers mean nothing, so its report stays away from the real ones.
     parent = options.runs / "reports" if loaded.smoke else Path("reports")
-    _say(f"report: {write_report(loaded, options.runs, options.out or parent / loaded.spec.name)}")
+    out = options.out or parent / loaded.spec.name
+    every = getattr(options, "all_formats", False)
+    _say(f"report: {write_report(loaded, options.runs, out, all_formats=every)}")
 
 
 def _score(options: argparse.Namespace) -> int:

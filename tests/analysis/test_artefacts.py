@@ -14,8 +14,8 @@ from analysis.dots_rr.savings import table_1
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves, published_table
-from analysis.tables import Table
 from analysis.selections import Chosen
+from analysis.tables import Table
 from analysis.ufo_rl.batches import table_4, table_5, table_6
 from analysis.ufo_rl.strategies import strategy
 from tests.analysis.conftest import ARTEFACTS as ASKED
