@@ -23,7 +23,7 @@ METADATA: dict[str, dict[str, Any]] = {
 
 @dataclass(frozen=True)
 class Picture:
-    """`draw(narrow)` makes the figure, for a page or for a column; `alt` says in words what it shows, for those who cannot see it."""
+    """`draw(narrow)` makes the figure, for a page or for a column; `alt` says in words what it shows."""
 
     name: str
     title: str

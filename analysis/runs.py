@@ -132,12 +132,12 @@ class Series:
     @property
     def selection(self) -> dict[str, Any]:
         """The fields of the selection, `method` among them."""
-        return dict(self.cell["selection"])
+        return self.chosen.fields
 
     @property
     def chosen(self) -> Chosen:
         """What the selection answers for itself."""
-        return Chosen(self.selection)
+        return Chosen(self.cell.get("selection") or {})
 
     @property
     def replay(self) -> dict[str, Any] | None:

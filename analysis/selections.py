@@ -2,54 +2,67 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from functools import cache
 from typing import Any
+
+from pydantic import ValidationError
+
+from repro.selection.method import Selection
+from repro.selection.methods.curriculum import Curriculum
+from repro.selection.methods.difficulty import Difficulty
+from repro.selection.methods.dynamic import Dynamic
+from repro.selection.methods.pass_rate import PassRate
+from repro.selection.registry import selection_of
 
 CONFIDENCE, PASS_RATE = "confidence", "pass_rate"
 """Scores that the papers compare."""
 
-DIFFICULTY, DYNAMIC, FILTER, CURRICULUM = "DOTS", "dynamic sampling", "pass-rate filter", "curriculum"
+DYNAMIC = Dynamic(method="dynamic").title
+FILTER = PassRate(method="pass_rate").title
+CURRICULUM = Curriculum(method="curriculum", by="pass_rate").title
 """What the selections that claims are about are called in figures."""
 
-TITLES = {
-    "difficulty": DIFFICULTY,
-    "dynamic": DYNAMIC,
-    "pass_rate": FILTER,
-    "curriculum": CURRICULUM,
-    "random": "random subset",
-    "confidence": "confidence filter",
-}
 
-
-@dataclass(frozen=True)
 class Chosen:
-    """How an arm chooses its questions. `fields` are those of the run's cell, `method` among them."""
+    """How an arm chooses its questions. `fields` hold the defaults too, and `method`.
 
-    fields: Mapping[str, Any]
+    A method that cannot be read here, such as a class whose module is not at hand, goes by its name and has no
+    properties but those that its fields show.
+    """
+
+    def __init__(self, stored: Mapping[str, Any]) -> None:
+        self.selection = _selection(json.dumps(dict(stored), sort_keys=True))
+        self.fields: dict[str, Any] = self.selection.model_dump(mode="json") if self.selection else dict(stored)
 
     @property
     def title(self) -> str:
-        """What figures call it; a user's own method by its name."""
-        method = str(self.fields["method"])
-        return TITLES.get(method, method.rpartition(":")[2].replace("_", " "))
+        """What figures call it."""
+        if self.selection is not None:
+            return self.selection.title
+        return str(self.fields["method"]).rpartition(":")[2].replace("_", " ")
 
     @property
     def plain(self) -> bool:
         """Every question equally often: what other selections are compared with."""
-        return self.fields["method"] == "uniform"
+        return self.selection == selection_of({})
+
+    @property
+    def dots(self) -> bool:
+        """Whether it is the selection of DOTS, whatever predicts for it."""
+        return isinstance(self.selection, Difficulty)
 
     @property
     def offline(self) -> bool:
         """Whether it keeps a fixed subset of the pool."""
-        return self.fields["method"] == "random" or "band" in self.fields
+        return self.selection.offline if self.selection is not None else "fraction" in self.fields
 
     @property
     def score(self) -> str | None:
         """The score that orders or bands the questions, None where there is none."""
-        if "by" in self.fields:
-            return str(self.fields["by"])
-        return str(self.fields["method"]) if "band" in self.fields else None
+        by = self.fields.get("by", self.fields["method"] if "band" in self.fields else None)
+        return by and str(self.fields.get("column") or by)
 
     @property
     def staged(self) -> bool:
@@ -58,13 +71,22 @@ class Chosen:
 
     @property
     def of_question_alone(self) -> bool:
-        """Whether its score needs neither the answer nor rollouts."""
-        return "band" in self.fields and "target" not in self.fields and "samples" not in self.fields
+        """Whether its score is a pass of the policy over the question, without the answer and without rollouts."""
+        passes = self.selection is not None and self.selection.costs(None, 1).passes
+        return passes and "band" in self.fields and "target" not in self.fields
 
     @property
     def subset_without_score(self) -> bool:
         """A fixed subset that no score chose: the control of every other one."""
         return self.offline and self.score is None
+
+
+@cache
+def _selection(stored: str) -> Selection | None:
+    try:
+        return selection_of(json.loads(stored))
+    except ValidationError:
+        return None
 
 
 def words(score: str) -> str:

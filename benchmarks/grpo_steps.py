@@ -15,7 +15,7 @@ from transformers import PreTrainedModel, PrinterCallback, TrainerCallback
 from repro.cache import Cache
 from repro.models.policy import Policy
 from repro.replay.buffer import ReplayBuffer
-from repro.selection.build import build_selector
+from repro.selection.base import Run
 from repro.spec.schema import Cell
 from repro.study.expand import expand
 from repro.study.load import parse_spec
@@ -54,7 +54,6 @@ def grpo_steps(cell: Cell, policy: Policy, data: TaskData, after_step: AfterStep
         sampler = Sampler(model, policy.tokenizer, data, None, cell.train.max_completion_tokens, ledger)
         start = replace(policy, model=policy.model)
         resources = PolicyResources(cell, data, start, sampler, ledger, Cache(Path(folder) / "cache"))
-        ids = [problem.id for problem in data.train]
         clock = _Clock(ledger, cell.train.minibatches, model, found, after_step)
         trainer = SelectiveGRPOTrainer(
             model=model,
@@ -62,7 +61,9 @@ def grpo_steps(cell: Cell, policy: Policy, data: TaskData, after_step: AfterStep
             problems=data.train,
             prompts=sampler.prompts(data.train),
             verifier=data.verifier,
-            selector=build_selector(cell.selection, ids, cell.seed, resources, cell.train.group_size, cell.train.steps),
+            selector=cell.selection.build(
+                Run(data.train, cell.seed, resources, cell.train.group_size, cell.train.steps)
+            ),
             train=cell.train,
             args=grpo_config(cell.train, cell.train.steps, cell.seed, Path(folder), save_every=100_000),
             ledger=ledger,

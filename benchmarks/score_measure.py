@@ -16,9 +16,9 @@ import torch
 from racing import alternate, ratio
 from score_ways import Work, as_released, bare_pass, in_float64, item_by_item, ours, sampled
 
-from repro.numbers import share_size
 from repro.scoring.confidence import score_confidence
 from repro.selection.bands import center_of, nearest_to
+from repro.selection.pool import subset_size
 
 WAYS = ("ours", "a", "b", "c", "d")
 
@@ -83,7 +83,7 @@ def exactness(given: argparse.Namespace, work: Work) -> dict[str, Any]:
     """Confidence and kept tenth against the definition in float64."""
     scored = score_confidence(work.model, work.tokenizer, work.contexts, work.targets)
     oracle = np.exp(in_float64(replace(work, model=copy.deepcopy(work.model).double())))
-    count = share_size(0.1, len(oracle))
+    count = subset_size(0.1, len(oracle))
     kept, expected = (nearest_to(s, "mean", count) for s in (scored.s, oracle))
     distance = np.abs(oracle - center_of(oracle, "mean"))  # (N,)
     order = np.argsort(distance, kind="stable")

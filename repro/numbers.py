@@ -1,4 +1,4 @@
-"""Small numeric recipes that several rooms need: correlations, softmax, a mean with its interval, a share."""
+"""Small numeric recipes that several rooms need: correlations, softmax, a mean with its interval."""
 
 from __future__ import annotations
 
@@ -83,8 +83,3 @@ def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:
     """Softmax over the last axis; -inf means no weight."""
     weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
     return np.asarray(weights / weights.sum(axis=-1, keepdims=True))
-
-
-def share_size(fraction: float, total: int) -> int:
-    """k = max(1, int(fraction * N)), as in the release of UFO-RL: 747 of GSM8K's 7,473."""
-    return max(1, int(fraction * total))

@@ -1,4 +1,4 @@
-"""Correlations, intervals and shares, against scipy and by hand."""
+"""Correlations and intervals, against scipy and by hand."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from repro.numbers import Interval, pearson, share_size, softmax, spearman, t_interval
+from repro.numbers import Interval, pearson, softmax, spearman, t_interval
 
 
 def test_the_interval_of_two_values_has_its_closed_form() -> None:
@@ -53,7 +53,3 @@ def test_what_does_not_vary_correlates_with_nothing_whatever_its_size() -> None:
 def test_a_softmax_sums_to_one_and_gives_nothing_to_minus_infinity() -> None:
     weights = softmax(np.array([[0.0, math.log(3), -math.inf], [1e4, 1e4, 1e4]]))
     assert weights == pytest.approx(np.array([[0.25, 0.75, 0], [1 / 3, 1 / 3, 1 / 3]]))
-
-
-def test_a_share_keeps_at_least_one_question() -> None:
-    assert [share_size(*case) for case in ((0.1, 7473), (0.001, 50), (1.0, 50))] == [747, 1, 50]

@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.measures import Measures
 from analysis.runs import Series
-from analysis.selections import CURRICULUM, DIFFICULTY
+from analysis.selections import CURRICULUM
 from analysis.style import Look, looks
 
 GRPO, DOTS, RR, DOTS_RR = "GRPO", "DOTS", "RR", "DOTS+RR"
@@ -119,7 +119,7 @@ def role(series: Series) -> str:
     chosen, replays = series.chosen, series.replay is not None
     if chosen.plain:
         return RR if replays else GRPO
-    if chosen.title == DIFFICULTY:
+    if chosen.dots:
         return DOTS_RR if replays else DOTS
     return f"{chosen.title} + RR" if replays else chosen.title
 

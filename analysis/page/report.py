@@ -223,9 +223,8 @@ def _closing(
         text = (
             "The papers' own tables and figures from these runs. Published numbers come from other policies and data."
         )
-        sections.append(
-            Section("Beside the papers", "papers", (text,), tuple(item for items in made.values() for item in items))
-        )
+        items = tuple(item for items in made.values() for item in items)
+        sections.append(Section("Beside the papers", "papers", (text,), items))
     # Above folded panels the papers' artefacts come first: they carry the answer.
     return tuple(reversed(sections) if len(panels) > SEVERAL else sections)
 

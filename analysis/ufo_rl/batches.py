@@ -20,8 +20,6 @@ from analysis.ufo_rl.effects import time_ratio
 from analysis.ufo_rl.strategies import STRATEGIES, counterpart, headline, how, samples, strategy_of
 from repro.tracking.series import SPEND
 
-__all__ = ["STRATEGIES", "strategy", "table_4", "table_5", "table_6"]
-
 ENGINE = {"sampling": "HF generate", "pass": "HF forward"}
 """What the numbers of Table 4 were measured with."""
 

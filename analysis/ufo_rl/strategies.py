@@ -24,8 +24,10 @@ STRATEGIES = {
 
 
 def strategy(chosen: Chosen, replays: bool) -> str | None:
-    """Which strategy of Table 5 a selection is; None for what the paper has not: online selection, replay, curricula, scores
-    of the question alone, and methods of the user's own."""
+    """Which strategy of Table 5 a selection is; None for what the paper does not have.
+
+    These are online selection, replay, curricula, scores of the question alone, and methods of the user's own.
+    """
     if replays:
         return None
     if chosen.plain:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
@@ -43,6 +43,8 @@ class FitSpec(Strict):
 
 class PredictorSpec(Strict):
     """A trained predictor: a directory of `repro predictor train`, or the recipe it is built by (cached by content)."""
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"path"})
 
     path: str | None = Field(None, description="a directory written by `repro predictor train`")
     policies: list[ModelSpec] = Field(

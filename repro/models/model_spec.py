@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from difflib import get_close_matches
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 from pydantic import Field, field_validator, model_validator
 
@@ -96,6 +96,8 @@ class LoraSpec(Strict):
 
 class ModelSpec(Strict):
     """A policy: exactly one of `tiny`, `hub` or `path`. The string `tiny` is short for `{tiny: {}}`."""
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path"})
 
     tiny: TinyModel | None = Field(None, description="the embedded policy")
     hub: str | None = Field(None, description="a Hugging Face model id, e.g. Qwen/Qwen2.5-Math-1.5B")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import Field
 
@@ -29,10 +29,3 @@ class ReplaySpec(Strict):
     )
     per_question: Literal["all", "latest"] = Field("all", description="latest: only a question's newest group is drawn")
     warm_up: int = Field(0, ge=0, description="first so many steps all fresh")
-
-    def result_fields(self) -> dict[str, Any]:
-        """The fields that change a run's result; options at their default are left out."""
-        options = ("draw", "max_age", "short", "filter", "per_question", "warm_up")
-        default = type(self).model_fields
-        fields = self.model_dump(mode="json")
-        return {k: v for k, v in fields.items() if k not in options or v != default[k].default}

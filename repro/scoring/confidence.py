@@ -26,7 +26,7 @@ from repro.scoring.passes import (
     token_budget_of,
 )
 from repro.scoring.target_logits import target_logits, target_places
-from repro.selection.selection_spec import Target
+from repro.scoring.targets import Target
 from repro.tasks.problem import AnswerFormat, Problem
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, render_prompt
 

@@ -14,7 +14,8 @@ from typing import Any, Literal
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import policy_digest
 from repro.scoring.sources import Sources
-from repro.selection.selection_spec import Band, CenterBand, EndBand, RangeBand, Target
+from repro.scoring.targets import Target
+from repro.selection.bands import Band, CenterBand, EndBand, RangeBand
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import AnswerFormat, Problem
 

@@ -1,13 +1,82 @@
-"""Bands: which questions an offline score keeps: around a centre, at an end, or between two bounds."""
+"""Bands of a score: around a centre, at an end, or between two bounds. Their fields, and which questions they keep."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Annotated, Any, Literal, get_args
 
 import numpy as np
+from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler, Tag, model_validator
+from pydantic.json_schema import JsonSchemaValue
+from pydantic_core import CoreSchema
 
-from repro.numbers import share_size
-from repro.selection.selection_spec import Band, CalibratedBand, CenterBand, EndBand
+from repro.fields import Strict
+from repro.selection.pool import subset_size
+
+
+class CenterBand(Strict):
+    """The items nearest a centre; how many is the `fraction` beside it."""
+
+    center: Literal["mean", "median"] | float = Field("mean", description="of the scores, or a value on their scale")
+
+
+class CalibratedBand(Strict):
+    """The items nearest the score at which a measured pass rate is expected: the `fraction` beside it.
+
+    A few questions are rolled out under the start policy; a monotone fit of pass rate on score finds the centre.
+    """
+
+    pass_rate: float = Field(ge=0, le=1, description="the pass rate whose score is the centre, e.g. 0.5")
+    questions: int = Field(64, ge=8, description="questions rolled out to calibrate")
+    samples: int = Field(8, ge=1, description="completions of each")
+
+
+class EndBand(Strict):
+    """The items at one end of the score; the words `highest` and `lowest` are short for it."""
+
+    end: Literal["highest", "lowest"] = Field(description="which end; how many is the fraction beside it")
+
+
+class RangeBand(Strict):
+    """The items between two bounds, as values of the score or as quantiles of it."""
+
+    low: float = Field(description="lower bound")
+    high: float = Field(description="upper bound")
+    scale: Literal["value", "quantile"] = Field("value", description="what the bounds count: scores or ranks")
+
+    @model_validator(mode="after")
+    def _ordered(self) -> RangeBand:
+        if self.low >= self.high:
+            raise ValueError(f"got low {self.low:g} and high {self.high:g}, expected low < high")
+        if self.scale == "quantile" and not 0 <= self.low < self.high <= 1:
+            raise ValueError(f"got quantiles {self.low:g} to {self.high:g}, expected them between 0 and 1")
+        return self
+
+
+def _band_kind(value: Any) -> str:
+    for key, kind in (("end", EndBand), ("pass_rate", CalibratedBand), ("low", RangeBand), ("high", RangeBand)):
+        if isinstance(value, kind) or (isinstance(value, dict) and key in value):
+            return f"<{kind.__name__}>"
+    return "<CenterBand>"
+
+
+class _EndWords:
+    """In the JSON schema: the words that are short for a band at an end."""
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        ends = {"enum": list(get_args(EndBand.model_fields["end"].annotation)), "type": "string"}
+        return {"anyOf": [ends, *handler(schema)["oneOf"]]}
+
+
+Band = Annotated[
+    Annotated[CenterBand, Tag("<CenterBand>")]
+    | Annotated[CalibratedBand, Tag("<CalibratedBand>")]
+    | Annotated[EndBand, Tag("<EndBand>")]
+    | Annotated[RangeBand, Tag("<RangeBand>")],
+    Discriminator(_band_kind),
+    BeforeValidator(lambda value: {"end": value} if isinstance(value, str) else value),
+    _EndWords(),
+]
+
 
 LEVEL = 1e-9  # fitted rates this near the target are the target: means of rollouts carry rounding
 
@@ -102,17 +171,15 @@ def band_center(scores: np.ndarray, band: Band) -> float | None:
 
 
 def band_indices(scores: np.ndarray, band: Band, fraction: float | None, center: float | None = None) -> np.ndarray:
-    """Sorted indices that `band` keeps of `scores` (N,).
+    """Sorted indices that `band` keeps of finite `scores` (N,).
 
     `fraction` goes with every band but that of low and high: k = max(1, int(fraction * N)). `center` is the measured
-    one of a calibrated band (`calibrated_center`). ValueError for a score that is not finite or not in [0, 1], and
-    where one of the two is missing.
+    one of a calibrated band (`calibrated_center`). ValueError where one of the two is missing.
     """
-    scores = in_range(scores)
     if isinstance(band, CenterBand | CalibratedBand | EndBand):
         if fraction is None:
             raise ValueError("a band around a centre or at an end needs a fraction")
-        count = share_size(fraction, len(scores))
+        count = subset_size(fraction, len(scores))
         if isinstance(band, EndBand):
             return np.sort(at_end(scores, band.end, count))
         middle = band.center if isinstance(band, CenterBand) else center

@@ -1,20 +1,19 @@
-"""What every way of choosing questions promises: the five verbs of a selector and the resources it may ask for."""
+"""The contract between a run and what chooses its questions: a selector's verbs, and the resources it may ask for."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
-from repro.selection.selection_spec import Target
+from repro.scoring.targets import PromptKind, Target
+from repro.selection.pool import new_generator
+from repro.tasks.problem import Problem
 
 if TYPE_CHECKING:
     from repro.difficulty.predictor import DifficultyPredictor
-
-PromptKind = Literal["perplexity", "entropy"]
 
 
 @dataclass(frozen=True)
@@ -42,8 +41,11 @@ class Resources(Protocol):
         `prompt`: the release's, or that of rollouts (None).
         """
 
+    def target_tokens(self, target: Target, prompt: Literal["paper"] | None = None) -> np.ndarray:
+        """(N,) tokens of the targets behind `confidences`."""
+
     def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
-        """(N,) share of `samples` completions of the *start* policy that are right, in [0, 1].
+        """(N,) mean reward of `samples` completions of the *start* policy, in [0, 1].
 
         With `indices` into the train split: of these questions only, in their order.
         """
@@ -51,6 +53,9 @@ class Resources(Protocol):
     def prompt_scores(self, kind: PromptKind) -> np.ndarray:
         """(N,) in [0, 1], of the question's own tokens under the start policy: 1 / perplexity, or the mean entropy of
         their predictions as a share of log(vocabulary)."""
+
+    def column(self, name: str) -> np.ndarray:
+        """(N,) finite numbers of a column of the dataset. UserError where there is none of that name."""
 
     def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
         """Rewards of `samples` completions per index under the *current* policy; indices into the train split.
@@ -67,6 +72,37 @@ class Resources(Protocol):
 
 
 @dataclass(frozen=True)
+class Run:
+    """What a selector is built for: the questions in dataset order and the run that draws from them.
+
+    ValueError for repeated ids.
+    """
+
+    problems: Sequence[Problem]
+    seed: int
+    resources: Resources
+    group_size: int
+    """Completions of a group."""
+    steps: int | None = None
+    """Steps of the run; None where spending ends it."""
+    min_spread: float = 0.0
+    """A group whose rewards differ by at most this has no gradient (`train.min_spread`)."""
+
+    def __post_init__(self) -> None:
+        if len(set(self.ids)) != len(self.problems):
+            raise ValueError(f"{len(self.problems)} questions but {len(set(self.ids))} distinct ids")
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Question ids in dataset order: index i of a choice is `ids[i]`."""
+        return tuple(problem.id for problem in self.problems)
+
+    def generator(self, stream: str) -> np.random.Generator:
+        """A generator for one purpose of this run; name the purpose."""
+        return new_generator(self.seed, stream)
+
+
+@dataclass(frozen=True)
 class Attention:
     """Which references a prediction rests on. Indices into the train split."""
 
@@ -76,7 +112,7 @@ class Attention:
 
 
 class Selector:
-    """Chooses the questions of each step. Every verb but `choose` has a default, so a trivial selector is ten lines.
+    """Chooses the questions of each step. Every verb but `choose` has a default.
 
     What could be got wrong: the object owns its randomness (no global generator), its `state_dict` is plain JSON and
     holds the generator, and a restored selector makes exactly the draws that the original would have made next.
@@ -105,7 +141,7 @@ class Selector:
         return {}
 
     def predictions(self) -> np.ndarray | None:
-        """(N,) latest predicted pass rate of every question in [0, 1], or None where nothing is predicted."""
+        """(N,) latest predicted mean reward of every question in [0, 1], or None where nothing is predicted."""
         return None
 
     def attention(self, indices: Sequence[int]) -> Attention | None:
@@ -120,41 +156,10 @@ class Selector:
         """(N,) the scores behind an offline subset or order (confidence, pass rate, ...), or None."""
         return None
 
+    def target_tokens(self) -> np.ndarray | None:
+        """(N,) tokens of the targets behind scores that are confidences, or None."""
+        return None
+
     def center(self) -> float | None:
         """The score around which an offline subset was kept, or None where it has no centre."""
         return None
-
-
-def new_generator(seed: int, stream: int) -> np.random.Generator:
-    """A PCG64 generator for one purpose (`stream`) of one run (`seed`): streams of a seed are independent."""
-    return np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, stream])))
-
-
-def pool_digest(ids: Sequence[str]) -> str:
-    """Short digest of the pool's ids in order: a state taken on another pool must not be loaded."""
-    return hashlib.sha256("\n".join(ids).encode()).hexdigest()[:16]
-
-
-def check_state(state: dict[str, Any], method: str, pool: str) -> None:
-    """ValueError unless `state` was taken from `method` on `pool`."""
-    for name, expected in (("method", method), ("pool", pool)):
-        if state.get(name) != expected:
-            raise ValueError(f"selector state has {name} {state.get(name)!r}, expected {expected!r}")
-
-
-def align(values: np.ndarray, rows: Sequence[str], ids: Sequence[str]) -> np.ndarray:
-    """Reorder the rows of `values` (which belong to `rows`) to the order of `ids`.
-
-    ValueError if a row has no id, an id occurs twice, or an id has no row: a row in the wrong place is silent
-    otherwise.
-    """
-    values = np.asarray(values)
-    if len(values) != len(rows):
-        raise ValueError(f"{len(values)} rows of values for {len(rows)} row ids")
-    position = {name: row for row, name in enumerate(rows)}
-    if len(position) != len(rows):
-        raise ValueError(f"row ids are not unique: {len(rows)} rows, {len(position)} distinct ids")
-    missing = [name for name in ids if name not in position]
-    if missing:
-        raise ValueError(f"{len(missing)} of {len(ids)} questions have no row, the first is {missing[0]!r}")
-    return values[[position[name] for name in ids]]

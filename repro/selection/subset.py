@@ -1,74 +1,96 @@
-"""Offline selection by a score of the start policy (confidence, pass rate, prompt perplexity or entropy), by a band."""
+"""Uniform choice from a fixed set of questions: the whole pool, or a subset that is computed once."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from functools import cache
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from repro.errors import UserError
-from repro.selection.bands import band_center, band_indices, calibrated_center, in_range
-from repro.selection.base import Resources, align, new_generator
-from repro.selection.selection_spec import (
-    CalibratedBand,
-    Confidence,
-    PassRate,
-    PromptEntropy,
-    PromptPerplexity,
-    RangeBand,
-)
-from repro.selection.uniform import CALIBRATION_STREAM, SubsetSelector
-
-Scored = Confidence | PassRate | PromptPerplexity | PromptEntropy
-BATCH_HINT = "lower train.questions_per_step"
+from repro.selection.base import Run, Selector
+from repro.selection.pool import ENLARGE, check_batch, check_state, pool_digest
+from repro.selection.shuffled import ShuffledPass
 
 
-def start_scores(selection: Scored, ids: Sequence[str], resources: Resources) -> np.ndarray:
-    """(N,) float64 in [0, 1]: what the start policy's pass or rollouts say of the questions `ids`, in their order.
+class SubsetSelector(Selector):
+    """Uniform choice from a subset that is computed on first use, or restored with the state.
 
-    ValueError for a score out of range, UserError where a question lacks what the score needs.
+    `subset` returns the kept indices (any order), the whole pool where it is None. `scores`, `center` and
+    `target_tokens` return what it was cut by. `remedy` says which setting decides how many are kept, for the error
+    when they are too few.
     """
-    if isinstance(selection, Confidence):
-        values = resources.confidences(selection.target, selection.prompt)
-    elif isinstance(selection, PassRate):
-        values = resources.pass_rates(selection.samples)
-    else:
-        values = resources.prompt_scores("perplexity" if isinstance(selection, PromptPerplexity) else "entropy")
-    return in_range(align(values, resources.ids, ids))
 
+    def __init__(
+        self,
+        run: Run,
+        method: str,
+        subset: Callable[[], np.ndarray] | None = None,
+        *,
+        scores: Callable[[], np.ndarray] | None = None,
+        center: Callable[[], float | None] | None = None,
+        target_tokens: Callable[[], np.ndarray | None] | None = None,
+        remedy: str = ENLARGE,
+    ) -> None:
+        self.ids, self.method = run.ids, method
+        self._pool = pool_digest(self.ids)
+        self._subset, self._scores, self._center, self._remedy = subset, scores, center, remedy
+        self._target_tokens = target_tokens
+        self._generator = run.generator("order")
+        self._pass: ShuffledPass | None = None
 
-def scored_subset(ids: Sequence[str], seed: int, selection: Scored, resources: Resources) -> SubsetSelector:
-    """The band of a score, sampled uniformly; UFO-RL is the band of single-pass confidences around their mean.
+    def _ready(self) -> ShuffledPass:
+        if self._pass is None:
+            everything = np.arange(len(self.ids))
+            items = everything if self._subset is None else np.sort(np.asarray(self._subset(), dtype=np.int64))
+            if len(items) == 0:
+                raise UserError(
+                    f"selection.{self.method}: keeps 0 of {len(self.ids)} questions, expected at least one batch; "
+                    f"{self._remedy}"
+                )
+            self._pass = ShuffledPass(items, self._generator)
+        return self._pass
 
-    A calibrated band rolls out questions that the run's seed draws. UserError where the pool has fewer than that.
-    """
-    band = selection.band
-    if isinstance(band, CalibratedBand) and band.questions > len(ids):
-        raise UserError(
-            f"selection.band.questions: {band.questions}, expected at most the {len(ids)} questions of the pool; "
-            f"lower it"
-        )
+    def choose(self, n: int) -> list[int]:
+        """`n` distinct kept indices. UserError if fewer than `n` are kept, ValueError if n < 1."""
+        items = self._ready()
+        check_batch(n, self.method, len(items.items), len(self.ids), self._remedy)
+        return items.take(n)
 
-    @cache
-    def scores() -> np.ndarray:
-        return start_scores(selection, ids, resources)
+    def kept(self) -> np.ndarray | None:
+        """Sorted kept indices; None where the subset is the whole pool by definition."""
+        return None if self._subset is None else np.array(self._ready().items, dtype=np.int64)
 
-    @cache
-    def center() -> float | None:
-        if not isinstance(band, CalibratedBand):
-            return band_center(scores(), band)
-        drawn = np.sort(new_generator(seed, CALIBRATION_STREAM).choice(len(ids), band.questions, replace=False))
-        rates = resources.pass_rates(band.samples, drawn.tolist())
-        return calibrated_center(scores()[drawn], rates, band.pass_rate)
+    def scores(self) -> np.ndarray | None:
+        """(N,) the scores the subset was cut from."""
+        return None if self._scores is None else self._scores()
 
-    ranged = isinstance(band, RangeBand)
-    return SubsetSelector(
-        ids,
-        seed,
-        method=selection.method,
-        subset=lambda: band_indices(scores(), band, selection.fraction, center()),
-        scores=scores,
-        center=center,
-        describe=f"{'widen selection.band.low and .high' if ranged else 'raise selection.fraction'} or {BATCH_HINT}",
-    )
+    def target_tokens(self) -> np.ndarray | None:
+        """(N,) tokens behind scores that are confidences."""
+        return None if self._target_tokens is None else self._target_tokens()
+
+    def center(self) -> float | None:
+        """The score around which the subset was cut."""
+        return None if self._center is None else self._center()
+
+    def metrics(self) -> dict[str, float]:
+        """`kept`: how many questions may be chosen."""
+        return {"kept": float(len(self._ready().items))}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Kept indices, what is left of this pass, and the generator."""
+        items = self._ready()
+        return {
+            "method": self.method,
+            "pool": self._pool,
+            "kept": items.items,
+            "remaining": list(items.remaining),
+            "generator": self._generator.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore; the subset comes from the state, so no score is computed again."""
+        check_state(state, self.method, self._pool)
+        self._generator.bit_generator.state = state["generator"]
+        self._pass = ShuffledPass(state["kept"], self._generator)
+        self._pass.remaining = [int(item) for item in state["remaining"]]

@@ -6,7 +6,6 @@ import json
 from functools import lru_cache
 from typing import Any, get_args
 
-from repro.selection.selection_spec import EndBand
 from repro.spec.schema import Spec
 from repro.tasks.catalogue import NAMES, TestName
 from repro.tasks.dataset_spec import PROCEDURAL
@@ -30,14 +29,6 @@ def _cached() -> Node:
         }
     benchmarks = definitions["EvaluateSpec"]["properties"]["benchmarks"]
     benchmarks["items"] = {"anyOf": [{"enum": list(get_args(TestName)), "type": "string"}, benchmarks["items"]]}
-    for name, definition in definitions.items():
-        if "band" in definition.get("properties", {}):
-            band = definition["properties"]["band"]
-            ends = {"enum": list(get_args(EndBand.model_fields["end"].annotation)), "type": "string"}
-            definitions[name]["properties"]["band"] = {
-                "anyOf": [ends, *band["oneOf"]],
-                "description": band["description"],
-            }
     definitions["ArmSpec"]["properties"]["train"] = {
         "type": "object",
         "additionalProperties": False,

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, get_args
+from typing import Any
 
 from pydantic import ValidationError
 
-from repro.selection.selection_spec import SELECTIONS
 from repro.spec.document import Document, FieldPath, Problem, dotted
 from repro.spec.json_schema import choices, expected, field_names, locate
 from repro.words import did_you_mean, show, unknown
 
-METHODS = [name for model in SELECTIONS for name in get_args(model.model_fields["method"].annotation)]
 SCREEN = 20
 """Most problems shown at once; the rest is counted."""
 
@@ -62,10 +60,8 @@ def _explain(path: FieldPath, item: dict[str, Any], data: Any) -> Problem:
     if kind == "extra_forbidden":
         section = next((str(part) for part in reversed(path[:-1]) if isinstance(part, str)), "the spec")
         return Problem(path, unknown(path[-1], field_names(locate(path[:-1], data)), f"a field of {section}"))
-    if kind.startswith("union_tag") and context.get("discriminator") == "'method'":
-        if isinstance(value, dict) and "method" in value:
-            return Problem((*path, "method"), unknown(value["method"], METHODS, "a method"))
-        return Problem(path, f"got {show(value)}, expected a mapping with method: {', '.join(METHODS)}")
+    if kind == "told":
+        return Problem(path, context["text"])
     if kind.startswith("union_tag"):
         return Problem(path, f"got {show(value)}, expected a mapping with one of float, int, choice")
     nodes = locate(path, data)

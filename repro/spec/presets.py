@@ -5,19 +5,21 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from pydantic import ValidationError
+
+from repro.selection.method import Selection
+from repro.selection.registry import find, selection_of
 from repro.spec.document import Document, FieldPath, Origin, walk
 from repro.spec.inherit import overlay
 
 PRESETS: dict[str, dict[str, dict[str, Any]]] = {
     "paper": {
         "train": {"advantage_std": False, "loss": "grpo", "top_p": 0.95, "weight_decay": 0.0},
-        "selection": {"measure": "failure_rate", "recalibration": "none", "reuse_references": True},
         "replay": {"correction": "paper", "filter": "insertion", "per_question": "all", "short": "wait", "warm_up": 0},
         "towers": {"shared": True, "calibration": "slope_bias"},
     },
     "code": {
         "train": {"advantage_std": True, "loss": "bnpo", "top_p": 1.0, "weight_decay": 0.01},
-        "selection": {"measure": "pass_rate", "recalibration": "in_sample", "reuse_references": False},
         "replay": {
             "correction": "proximal",
             "filter": "draw",
@@ -52,26 +54,42 @@ def apply_presets(document: Document) -> None:
 def _arm(document: Document, arm: str, fields: dict[str, Any], study: Any) -> None:
     own, place = fields.get("preset"), ("arms", arm)
     source: FieldPath = ("preset",) if own is None else (*place, "preset")
-    preset = PRESETS.get(study if own is None else own)
+    name = study if own is None else own
+    preset = PRESETS.get(name)
     selection = fields.get("selection")
-    chosen_by = selection if isinstance(selection, dict) else {}
-    online = chosen_by.get("method") == "difficulty"
-    trained = online and chosen_by.get("predictor") == "trained"
+    written = selection if isinstance(selection, dict) else {}
+    kind = _kind(written)
+    trained = _wants_predictor(written)
     if preset is not None:
         if own is not None:
             _fill(document, (*place, "train"), preset["train"], source)
-        if online:
-            unfit = () if trained else ("recalibration",)
-            chosen = {key: value for key, value in preset["selection"].items() if key not in unfit}
-            _fill(document, (*place, "selection"), chosen, source)
+        if kind is not None and kind.preset_fields(name, written):
+            _fill(document, (*place, "selection"), kind.preset_fields(name, written), source)
         if isinstance(fields.get("replay"), dict):
             _fill(document, (*place, "replay"), preset["replay"], source)
         if own is not None and trained:
             _fill(document, (*place, "predictor", "towers"), preset["towers"], source)
     shared = document.data.get("predictor")
-    if isinstance(shared, dict) and (trained or "predictor" in fields or (online and _varied(document.data))):
+    if isinstance(shared, dict) and (
+        trained or "predictor" in fields or (kind is not None and kind.predicts and _varied(document.data))
+    ):
         own_part = {key: fields[key] for key in ("predictor",) if key in fields}
         fields |= overlay(document, {"predictor": shared}, own_part, (), place)
+
+
+def _kind(written: dict[str, Any]) -> type[Selection] | None:
+    """The class of a raw selection, None where it names none: the schema says so later."""
+    try:
+        return find(str(written.get("method", "uniform")))
+    except ValueError:
+        return None
+
+
+def _wants_predictor(written: dict[str, Any]) -> bool:
+    try:
+        return selection_of(written).wants_predictor
+    except ValidationError:
+        return False
 
 
 def _varied(data: dict[str, Any]) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -11,7 +11,7 @@ from repro.fields import Scalar, Seed, Strict
 from repro.models.model_spec import ModelSpec, Precision
 from repro.models.rollout_spec import RolloutSpec
 from repro.replay.replay_spec import ReplaySpec
-from repro.selection.selection_spec import Selection, Uniform
+from repro.selection.registry import AnySelection, selection_of
 from repro.tasks.benchmark_spec import Benchmark, label_problem
 from repro.tasks.dataset_spec import DatasetSpec
 
@@ -20,6 +20,8 @@ from repro.tasks.dataset_spec import DatasetSpec
 
 class TrainSpec(Strict):
     """GRPO. A *step* is one generation batch; it makes `minibatches` optimizer *updates*."""
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "micro_batch"})  # memory and time
 
     steps: int = Field(40, ge=1, description="generation batches")
     questions_per_step: int = Field(32, ge=1, description="questions (groups) in a generation batch")
@@ -123,7 +125,7 @@ class ArmSpec(Strict):
     """One way to spend rollouts; arms are what a report compares."""
 
     extends: str | None = Field(None, description="another arm whose fields are inherited")
-    selection: Selection = Field(default_factory=Uniform, description="how questions are chosen")
+    selection: AnySelection = Field(default_factory=lambda: selection_of({}), description="how questions are chosen")
     replay: ReplaySpec | None = Field(None, description="rollout replay (off when absent)")
     preset: Preset | None = Field(None, description="paper or code: what the two disagree about, in this arm")
     predictor: PredictorSpec | None = Field(None, description="fields of the study's predictor that differ in this arm")
@@ -256,7 +258,7 @@ class Cell(Strict):
     dataset: DatasetSpec
     train: TrainSpec
     evaluate: EvaluateSpec
-    selection: Selection
+    selection: AnySelection
     predictor: PredictorSpec | None = None
     replay: ReplaySpec | None
     budget: Budget | None

@@ -11,15 +11,15 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.difficulty.predictor_spec import PredictorSpec
-from repro.fields import Scalar
+from repro.fields import Scalar, Strict
 from repro.plugins import is_door, load
 from repro.replay.replay_spec import ReplaySpec
-from repro.selection.selection_spec import Difficulty
+from repro.selection.method import Setting
 from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.messages import schema_problems
 from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
-from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, subset_size, with_field
+from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_field
 from repro.tasks.catalogue import TRAINING_NAMES
 from repro.words import show, unknown
 
@@ -118,8 +118,11 @@ def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
             text = "got steps beside the arm's budget, expected only one of them: a budget stops the run instead"
             yield Problem(("arms", name, "train", "steps"), text, (("arms", name, "budget"),))
         budget = arm.budget or spec.budget
-        if arm.selection.method == "curriculum" and budget is not None and budget.epochs is None:
-            text = "got a curriculum with a budget, expected train.steps or budget.epochs: its stages share the steps"
+        if arm.selection.needs_steps and budget is not None and budget.epochs is None:
+            text = (
+                f"got {show(arm.selection.method)} with a budget, expected train.steps or budget.epochs: it shares out"
+                " the steps of the run"
+            )
             yield Problem(("arms", name, "selection", "method"), text, (("budget",), ("arms", name, "budget")))
     if spec.budget is None:
         return
@@ -219,29 +222,18 @@ class _Row:
                     if field == path or path.startswith(f"{field}.") or field.startswith(f"{path}."):
                         yield Problem(place, problem.text, (("arms", self.arm),))
 
-    def _online(self, cell: Cell) -> Iterator[Problem]:
-        selection = cell.selection
-        if not isinstance(selection, Difficulty):
-            return
-        if selection.predictor == "trained" and cell.predictor is None:
-            text = (
-                'got "trained", expected a `predictor` section in the study: policies whose pass rates are the labels'
-            )
-            yield Problem(self._place("selection", "predictor"), text, (("predictor",),))
-        if selection.recalibration != "left_out" and selection.predictor != "trained":
-            text = (
-                f"got {show(selection.recalibration)} with predictor {selection.predictor}, expected left_out: raw"
-                " embeddings need the line that references left out in turn give, an oracle needs none"
-            )
-            yield Problem(self._place("selection", "recalibration"), text, (self._place("selection", "predictor"),))
-        if selection.predictor == "trained" and cell.predictor is not None:
+    def _selection(self, cell: Cell) -> Iterator[Problem]:
+        """What the method itself says of this cell."""
+        train, pool, label = cell.train, pool_size(cell.dataset), cell.dataset.label
+        setting = Setting(pool, train.questions_per_step, train.group_size, cell.predictor is not None, label)
+        sizes: tuple[FieldPath, ...] = (self._place("train", "questions_per_step"), ("dataset",))
+        for field, text, uses in cell.selection.mistakes(setting):
+            value = getattr(cell.selection, field)
+            given = text if text.startswith("got ") else f"got {show(_written(value))}, {text}"
+            places = tuple(self._place(*path.split(".")) if "." in path else (path,) for path in uses)
+            yield Problem(self._place("selection", field), given, places or sizes)
+        if cell.selection.wants_predictor and cell.predictor is not None:
             yield from self._predictor(cell, cell.predictor)
-        if selection.reuse_references and selection.samples not in (None, cell.train.group_size):
-            text = (
-                f"got {selection.samples} with reuse_references, expected none or group_size ({cell.train.group_size}):"
-                " a reference that trains is a group"
-            )
-            yield Problem(self._place("selection", "samples"), text, (("train", "group_size"),))
 
     def _predictor(self, cell: Cell, predictor: PredictorSpec) -> Iterator[Problem]:
         place = ("arms", self.arm, "predictor")
@@ -267,34 +259,21 @@ class _Row:
         if cell.replay is not None and cell.train.kl > 0:
             text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
             yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
-        yield from self._online(cell)
+        yield from self._selection(cell)
         pool = pool_size(cell.dataset)
         if pool is not None:
             uses: tuple[FieldPath, ...] = (batch_place, ("dataset",))
-            subset = subset_size(cell, pool)
             if batch > pool:
                 text = f"got {batch}, expected at most {pool}, the questions of {cell.dataset.label}"
                 yield Problem(batch_place, text, uses)
-            elif subset is not None and subset < batch:
-                field = "fraction" if getattr(cell.selection, "fraction", None) is not None else "band"
-                value = getattr(cell.selection, field)
-                given = show(value if isinstance(value, float) else value.model_dump(mode="json"))
-                text = (
-                    f"got {given}, which keeps {subset} of {pool} questions, expected at least {batch}"
-                    f" ({batch / pool:.3g} of the pool): a step draws questions_per_step different ones"
-                )
-                yield Problem(self._place("selection", field), text, uses)
-            references = getattr(cell.selection, "references", 0)
-            if references > pool and getattr(cell.selection, "predictor", None) != "oracle":
-                text = f"got {references}, expected at most {pool}, the questions of {cell.dataset.label}"
-                yield Problem(self._place("selection", "references"), text, uses)
             gradients = cell.evaluate.gradient_questions
             if gradients > pool:
                 text = f"got {gradients}, expected at most {pool}, the questions of {cell.dataset.label}"
                 path = "evaluate.gradient_questions"
                 yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
-            free, wanted = pool - references, cell.evaluate.predictor_questions
-            if isinstance(cell.selection, Difficulty) and cell.selection.predictor != "oracle" and wanted > free >= 0:
+            free = pool - cell.selection.references_of(pool)
+            wanted = cell.evaluate.predictor_questions
+            if cell.selection.predicts and wanted > free >= 0:
                 text = f"got {wanted}, expected at most {free}, the pool's questions that are no references"
                 path = "evaluate.predictor_questions"
                 yield Problem(self.changed.get(path, ("evaluate", "predictor_questions")), text, uses)
@@ -330,6 +309,11 @@ class _Row:
                 f"got {replay.warm_up}, expected less than train.steps ({cell.train.steps}): nothing would be replayed"
             )
             yield Problem(self._place("replay", "warm_up"), text, (self._place("train", "steps"),))
+
+
+def _written(value: Any) -> Any:
+    """A value as a spec has it."""
+    return value.model_dump(mode="json") if isinstance(value, Strict) else value
 
 
 def _listed(values: Sequence[object]) -> str:

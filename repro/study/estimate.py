@@ -10,17 +10,9 @@ from typing import Any
 from repro.canonical import canonical
 from repro.models.sizes import Size, size_of
 from repro.replay.batch import compose
-from repro.selection.selection_spec import (
-    CalibratedBand,
-    Confidence,
-    Curriculum,
-    Difficulty,
-    PassRate,
-    PromptEntropy,
-    PromptPerplexity,
-)
+from repro.selection.method import Costs
 from repro.spec.schema import Cell
-from repro.study.expand import epoch_steps, pool_size, subset_size
+from repro.study.expand import epoch_steps, pool_size
 from repro.study.identity import result_fields
 from repro.study.throughput import Throughput, Work, nearest
 from repro.tasks.catalogue import CATALOGUE
@@ -85,20 +77,21 @@ def estimate(cell: Cell, finished: Sequence[FinishedRun], rates: Sequence[Throug
     `rates` tell the seconds where no finished run of the same policy and dataset does.
     """
     length, measured = mean_completion_tokens(cell, finished)
+    costs = costs_of(cell)
     selection = selection_completions(cell)
     steps: int | None = cell.train.steps
     if cell.budget is not None:
         steps = None
         if cell.budget.tokens is not None:
-            per_step = (rollouts_per_step(cell) + probes_per_step(cell)) * length
+            per_step = (rollouts_per_step(cell) + costs.probes / costs.every) * length
             steps = max(1, math.ceil((cell.budget.tokens - (selection or 0) * length) / per_step))
         elif cell.budget.epochs is not None:
             pool = likely_pool(cell.dataset)
-            questions = None if pool is None else subset_size(cell, pool)
+            questions = None if pool is None else cell.selection.kept_of(pool)
             if questions is not None:
                 steps = epoch_steps(cell.budget.epochs, questions, cell.train.questions_per_step)
     rollouts = None if steps is None else rollouts_of(cell, steps)
-    probes = None if steps is None else math.ceil(steps / refresh_every(cell)) * round(probes_per_refresh(cell))
+    probes = None if steps is None else math.ceil(steps / costs.every) * costs.probes
     evaluation = None if steps is None else evaluation_completions(cell, steps)
     tokens = None
     if rollouts is not None and probes is not None and selection is not None:
@@ -127,15 +120,12 @@ def work_of(cell: Cell, steps: int, generated: float, length: float, prompt: flo
     the sampling policy take a forward pass where a step makes several updates or replays. A method that scores the
     pool passes it once; one by a response that it has to generate passes the response too.
     """
-    train, selection = cell.train, cell.selection
+    train, costs = cell.train, costs_of(cell)
     rows = steps * train.questions_per_step * train.group_size
     trained = rows * (prompt + length)
     scored = trained if train.minibatches > 1 or cell.replay is not None else 0.0
-    by_confidence = isinstance(selection, Curriculum) and selection.by == "confidence"
-    passes = isinstance(selection, (Confidence, PromptPerplexity, PromptEntropy, Difficulty)) or by_confidence
-    if passes:
-        target = length if getattr(selection, "target", None) in ("solution", "greedy_response") else 0.0
-        scored += (likely_pool(cell.dataset) or 0) * (prompt + target)
+    if costs.passes:
+        scored += (likely_pool(cell.dataset) or 0) * (prompt + (length if costs.passes_response else 0.0))
     return Work(generated, trained, scored)
 
 
@@ -187,42 +177,17 @@ def rollouts_of(cell: Cell, steps: int) -> int:
     return sum(made) * train.group_size
 
 
-def probes_per_refresh(cell: Cell) -> int:
-    """Completions of the references whose difficulty is measured; 0 for methods without probes, and for an oracle
-    over a pool whose size is not in the spec."""
-    selection = cell.selection
-    if not isinstance(selection, Difficulty):
-        return 0
-    measured: int | None = selection.references
-    if selection.predictor == "oracle":
-        measured = likely_pool(cell.dataset)
-    return (measured or 0) * (selection.samples or cell.train.group_size)
-
-
-def refresh_every(cell: Cell) -> int:
-    """Steps between probes."""
-    return cell.selection.every if cell.selection.method == "difficulty" else 1
-
-
-def probes_per_step(cell: Cell) -> float:
-    """Probe completions averaged over steps."""
-    return probes_per_refresh(cell) / refresh_every(cell)
+def costs_of(cell: Cell) -> Costs:
+    """What choosing costs; an oracle over a pool whose size is not in the spec counts as free."""
+    return cell.selection.costs(likely_pool(cell.dataset), cell.train.group_size)
 
 
 def selection_completions(cell: Cell) -> int | None:
     """Completions that an offline selection samples; None where the size of the pool is not in the spec."""
-    selection = cell.selection
-    samples = 0
-    if isinstance(selection, PassRate) or (isinstance(selection, Curriculum) and selection.by == "pass_rate"):
-        samples = selection.samples
-    elif getattr(selection, "target", None) == "greedy_response":
-        samples = 1
-    band = getattr(selection, "band", None)
-    calibration = band.questions * band.samples if isinstance(band, CalibratedBand) else 0
-    if samples == 0:
-        return calibration
-    pool = likely_pool(cell.dataset)
-    return None if pool is None else samples * pool + calibration
+    costs, pool = costs_of(cell), likely_pool(cell.dataset)
+    if not costs.samples:
+        return costs.calibration
+    return None if pool is None else costs.samples * pool + costs.calibration
 
 
 def evaluation_completions(cell: Cell, steps: int) -> int | None:
@@ -239,7 +204,7 @@ def evaluation_completions(cell: Cell, steps: int) -> int | None:
     each = {"test": wanted.samples * times + 1, "validation": wanted.samples * times + 1, "extra": 1}  # greedily once
     total = sum(min(sizes[name], wanted.questions or math.inf) * each[name] for name in wanted.sets)
     total += times * sum(benchmark_completions(cell))
-    if isinstance(cell.selection, Difficulty):
+    if cell.selection.predicts:
         total += wanted.predictor_questions * wanted.pool_samples * times
     return int(total) if math.isfinite(total) else None
 

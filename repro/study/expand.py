@@ -10,8 +10,6 @@ from typing import Any
 
 from repro.fields import Scalar
 from repro.models.model_spec import ModelSpec
-from repro.numbers import share_size
-from repro.selection.selection_spec import RangeBand
 from repro.spec.document import dotted
 from repro.spec.schema import ArmSpec, Cell, Spec
 from repro.tasks.dataset_spec import DatasetSpec
@@ -143,17 +141,6 @@ def with_field(fields: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
         return {**fields, "selection": {"method": value}}
     head, rest = parts[0], ".".join(parts[1:])
     return {**fields, head: with_field(fields[head], rest, value) if rest else value}
-
-
-def subset_size(cell: Cell, pool: int) -> int | None:
-    """How many of `pool` questions a cell draws from, rounded as the selectors do; None where the scores decide."""
-    selection = cell.selection
-    band = getattr(selection, "band", None)
-    if isinstance(band, RangeBand):
-        ends = [math.floor(bound * pool + 1e-9) for bound in (band.low, band.high)]
-        return ends[1] - ends[0] if band.scale == "quantile" else None
-    fraction = getattr(selection, "fraction", None)
-    return pool if fraction is None else share_size(fraction, pool)
 
 
 def epoch_steps(epochs: float, questions: int, questions_per_step: int) -> int:

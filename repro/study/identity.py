@@ -10,12 +10,11 @@ from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.files import read_json
 from repro.models.model_spec import ModelSpec
-from repro.selection.selection_spec import Difficulty
-from repro.spec.schema import Cell, TrainSpec
+from repro.spec.schema import Cell
 from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import PROCEDURAL, DatasetSpec
 
-VERSION = "v1"
+VERSION = "v2"
 """Raise it when the meaning of a field or of the training changes, so that old runs are not taken for new ones."""
 
 
@@ -64,7 +63,7 @@ class Digests:
 
 
 def identity(cell: Cell, digests: Digests | None = None) -> str:
-    """`v1-` and 16 hexadecimal digits. Equal for cells that differ in labels, paths or unused fields only.
+    """`v2-` and 16 hexadecimal digits. Equal for cells that differ in labels, paths or unused fields only.
 
     Raises UserError when a local model or dataset cannot be found.
     """
@@ -106,92 +105,74 @@ def identity_of(fields: dict[str, Any]) -> str:
 
 
 def result_fields(cell: Cell) -> dict[str, Any]:
-    """Every field that changes the result, with defaults written out and what is switched off left out.
+    """Every field that changes the result and is not at its default, section by section.
 
-    Local paths are left out too: their content enters through a digest.
+    A field at its default stays out, so that a new optional field leaves the identities of old runs alone. Local
+    paths are left out too: their content enters through a digest.
     """
-    fields = cell.model_dump(mode="json", include={"train", "evaluate", "selection", "seed"}, exclude_none=True)
-    del fields["train"]["rollout"]
-    if cell.train.rollout.result_fields():
-        fields["train"]["rollout"] = cell.train.rollout.result_fields()
-    for name in ("gradient_checkpointing", "micro_batch"):
-        fields["train"].pop(name, None)  # memory and time, not the result
-    if cell.train.precision == TrainSpec.model_fields["precision"].default:
-        del fields["train"]["precision"]
-    fields["model"] = _model_fields(cell.model, cell.dataset)
-    fields["dataset"] = _dataset_fields(cell.dataset)
+    sections: dict[str, Any] = {
+        "train": cell.train.result_fields(),
+        "evaluate": _evaluate_fields(cell),
+        "selection": cell.selection.identity_fields(cell.train.group_size),
+        "model": _model_fields(cell.model, cell.dataset),
+        "dataset": _dataset_fields(cell.dataset),
+    }
     if cell.replay is not None:
-        fields["replay"] = cell.replay.result_fields()
+        sections["replay"] = cell.replay.result_fields()
     if cell.budget is not None:
-        fields["budget"] = cell.budget.model_dump(mode="json", exclude_none=True)
-        del fields["train"]["steps"]  # a budget stops the run instead
-    fields["evaluate"]["benchmarks"] = [one.measured_fields(cell.evaluate) for one in cell.evaluate.benchmarks]
-    if not cell.evaluate.benchmarks:
-        del fields["evaluate"]["benchmarks"]
-    if not cell.evaluate.gradient_questions:
-        del fields["evaluate"]["gradient_questions"]
-    if not (cell.evaluate.predictor_questions and isinstance(cell.selection, Difficulty)):
-        del fields["evaluate"]["predictor_questions"]  # nothing is predicted, or nobody looks
-    if isinstance(cell.selection, Difficulty):
-        fields["selection"] = _difficulty_fields(cell.selection, cell.train.group_size)
-        if cell.selection.predictor == "trained" and cell.predictor is not None:
-            fields["predictor"] = _predictor_fields(cell.predictor, cell.dataset)
-    if cell.selection.method == "curriculum":
-        del fields["selection"]["target" if cell.selection.by == "pass_rate" else "samples"]
-    return fields
+        sections["budget"] = cell.budget.result_fields()
+        sections["train"].pop("steps", None)  # a budget stops the run instead
+    if cell.selection.wants_predictor and cell.predictor is not None:
+        sections["predictor"] = _predictor_fields(cell.predictor, cell.dataset)
+    return {
+        **{name: fields for name, fields in sections.items() if fields or name in ("replay", "budget")},
+        "seed": cell.seed,
+    }
 
 
-def _difficulty_fields(selection: Difficulty, group_size: int) -> dict[str, Any]:
-    fields = selection.model_dump(mode="json") | {"samples": selection.samples or group_size}
-    for name in ("measure", "predictor", "recalibration", "reuse_references"):
-        if fields[name] == Difficulty.model_fields[name].default:
-            del fields[name]
-    if selection.predictor == "oracle":
-        del fields["references"]  # it measures all
+def _evaluate_fields(cell: Cell) -> dict[str, Any]:
+    fields = cell.evaluate.result_fields()
+    if not cell.selection.predicts:
+        fields.pop("predictor_questions", None)  # nothing is predicted
+    if cell.evaluate.benchmarks:
+        fields["benchmarks"] = [one.measured_fields(cell.evaluate) for one in cell.evaluate.benchmarks]
     return fields
 
 
 def _predictor_fields(predictor: PredictorSpec, dataset: DatasetSpec) -> dict[str, Any]:
     if predictor.path is not None:
         return {"path": True}  # its content enters as a digest
-    fields = predictor.model_dump(mode="json", exclude={"path", "policies", "embedder"})
+    fields = predictor.result_fields()
     fields["policies"] = [_model_fields(policy, dataset) for policy in predictor.policies]
     return {**fields, "embedder": _model_fields(predictor.embedding_model, dataset)}
 
 
 def _model_fields(model: ModelSpec, dataset: DatasetSpec) -> dict[str, Any]:
-    fields = model.model_dump(mode="json", exclude_none=True, exclude={"name", "path"})
+    fields = model.result_fields()
     if model.path is not None:
         fields["local"] = True
     if model.chat_template is not None:
         fields["chat_template"] = True  # its text enters as a digest
-    if not model.stand_in:
-        del fields["stand_in"]
     if model.tiny is not None:
+        fields["tiny"] = dict(fields["tiny"])
         if model.tiny.tokenizer == "characters":
-            del fields["tiny"]["vocabulary"]
-        if dataset.arithmetic is None:
-            del fields["tiny"]["warm_start"]["teacher"]
-        if dataset.shuffle is None:
-            del fields["tiny"]["warm_start"]["shuffle"]
-        if dataset.variables is None:
-            del fields["tiny"]["warm_start"]["variables"]
-        del fields["trust_remote_code"]
-        for name in ("system_prompt", "chat_template"):
-            fields.pop(name, None)  # its tokenizer has no chat template
+            fields["tiny"].pop("vocabulary", None)
+        start = dict(fields["tiny"].pop("warm_start", {}))
+        for task, teacher in (("arithmetic", "teacher"), ("shuffle", "shuffle"), ("variables", "variables")):
+            if getattr(dataset, task) is None:
+                start.pop(teacher, None)
+        if start:
+            fields["tiny"]["warm_start"] = start
+        for name in ("system_prompt", "chat_template", "trust_remote_code"):
+            fields.pop(name, None)  # its tokenizer has no chat template, and it has no code of its own
     return fields
 
 
 def _dataset_fields(dataset: DatasetSpec) -> dict[str, Any]:
     made = next((name for name in PROCEDURAL if getattr(dataset, name) is not None), None)
+    fields = dataset.result_fields()
     if made is not None:
-        fields: dict[str, Any] = {made: getattr(dataset, made).model_dump(mode="json")}
-    else:
-        fields = dataset.model_dump(mode="json", exclude_none=True, exclude={"name", "path", "test_path", "limits"})
-        for switched_off in ("filters", "without", "stand_in"):
-            if not fields[switched_off]:
-                del fields[switched_off]
-        if dataset.decontaminate != "drop":
-            del fields["decontaminate"]  # a warning changes nothing
-    limits = dataset.limits.model_dump(mode="json", exclude_none=True)
-    return {**fields, "limits": limits} if limits else fields
+        return {key: value for key, value in fields.items() if key in (made, "limits")}
+    if dataset.decontaminate != "drop":
+        fields.pop("decontaminate", None)  # a warning changes nothing
+    return fields

@@ -54,7 +54,7 @@ def labels_of(costs: Sequence[tuple[Cell, Estimate]], rates: Sequence[Throughput
     """Labels are rolled out once per policy and dataset, beside the cells."""
     found: dict[str, tuple[int, float | None]] = {}  # who rolls out and what -> completions, seconds
     for cell, cost in costs:
-        if getattr(cell.selection, "predictor", None) != "trained" or cell.predictor is None:
+        if not cell.selection.wants_predictor or cell.predictor is None:
             continue
         asked = cell.predictor.model_dump(include={"samples", "questions", "temperature", "top_p"})
         for policy in cell.predictor.policies:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from repro.models.model_spec import ModelSpec
+from repro.selection.method import Smoke
 from repro.spec.schema import Spec
 from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import DatasetSpec
@@ -19,7 +20,7 @@ TEST = 32
 VALIDATION = 16
 TOKENS = 32
 """Longest completion where the data are not made up."""
-LEAST_FRACTION = 2 * QUESTIONS_PER_STEP / POOL
+SIZES = Smoke(STEPS, QUESTIONS_PER_STEP, GROUP_SIZE, POOL)
 WARM_START_UPDATES = 40
 """For embedded policies that do not ship with the package; the shipped one starts trained."""
 
@@ -36,26 +37,27 @@ def shrink(spec: Spec) -> Spec:
         if "predictor" in holder:
             _predictor(holder["predictor"], spec.dataset)
     data["seeds"] = spec.seeds[:1]
-    data["axes"] = {path: values[:1] for path, values in spec.axes.items() if not path.startswith(_FIXED)}
+    data["axes"] = {path: values[:1] for path, values in spec.axes.items() if not _falls_away(path, spec)}
     if _FRACTION in data["axes"]:
-        data["axes"][_FRACTION] = [max(value, LEAST_FRACTION) for value in data["axes"][_FRACTION]]
+        data["axes"][_FRACTION] = [max(value, SIZES.least_fraction) for value in data["axes"][_FRACTION]]
     data.pop("budget", None)
     data["dataset"] = [_dataset(dataset) for dataset in spec.dataset]
     data["model"] = [_model(model, spec.dataset) for model in spec.model]
     cut_tokens = any(dataset.procedural is None for dataset in spec.dataset)
     _train(data["train"], cut_tokens)
     _evaluate(data["evaluate"])
-    for arm in data["arms"].values():
+    for name, arm in data["arms"].items():
         arm.pop("budget", None)
         arm["train"] = {key: value for key, value in arm["train"].items() if key not in _SIZES}
-        _selection(arm["selection"])
+        chosen = spec.arms[name].selection.smoke(SIZES)
+        arm["selection"] = chosen.model_dump(mode="json", exclude_none=True)
         if "replay" in arm:
             fresh = max(1, round(arm["replay"]["fresh"] * QUESTIONS_PER_STEP))
             arm["replay"]["fresh"] = min(fresh, QUESTIONS_PER_STEP - 1) / QUESTIONS_PER_STEP
             arm["replay"]["capacity"] = max(arm["replay"]["capacity"], QUESTIONS_PER_STEP)
             arm["replay"]["warm_up"] = min(arm["replay"]["warm_up"], STEPS - 1)
     if "sweep" in data:
-        _sweep(data["sweep"])
+        _sweep(data["sweep"], spec)
     return Spec.model_validate(data)
 
 
@@ -86,8 +88,14 @@ _SIZES = ("steps", "questions_per_step", "group_size", "minibatches", "max_compl
 _FIXED = (
     *(f"train.{field}" for field in _SIZES),
     "train.rollout.",
-    *("dataset.", "evaluate.", "budget.", "selection.band", "selection.references", "selection.samples", "replay."),
+    *("dataset.", "evaluate.", "budget.", "replay."),
 )
+
+
+def _falls_away(path: str, spec: Spec) -> bool:
+    """Whether an axis or range of a sweep is over a field that a smoke run sets itself."""
+    fields = {f"selection.{field}" for arm in spec.arms.values() for field in arm.selection.SMOKE_FIELDS}
+    return path.startswith((*_FIXED, *fields))
 
 
 def _dataset(dataset: DatasetSpec) -> dict[str, Any]:
@@ -145,35 +153,13 @@ def _evaluate(evaluate: dict[str, Any]) -> None:
     evaluate["predictor_questions"] = min(evaluate["predictor_questions"], TEST)
 
 
-def _selection(selection: dict[str, Any]) -> None:
-    if "fraction" in selection:
-        selection["fraction"] = max(selection["fraction"], LEAST_FRACTION)
-    if selection["method"] in ("difficulty", "pass_rate", "curriculum"):
-        selection["samples"] = min(selection.get("samples", GROUP_SIZE), GROUP_SIZE)
-    if selection.get("predictor") == "oracle":
-        selection.update(every=STEPS, samples=2)
-    if "references" in selection:
-        selection["references"] = min(selection["references"], QUESTIONS_PER_STEP)
-    if "stages" in selection:
-        selection["stages"] = STEPS
-    band = selection.get("band", {})
-    if "pass_rate" in band:
-        band.update(questions=QUESTIONS_PER_STEP, samples=GROUP_SIZE)
-    if "low" in band:
-        # Few questions fall into a narrow band of a small pool; quantiles count them exactly.
-        middle = (band["low"] + band["high"]) / 2
-        width = max(band["high"] - band["low"], LEAST_FRACTION)
-        low = min(max(middle - width / 2, 0.0), 1.0 - width)
-        band.update(low=low, high=min(low + width, 1.0), scale="quantile")
-
-
-def _sweep(sweep: dict[str, Any]) -> None:
+def _sweep(sweep: dict[str, Any], spec: Spec) -> None:
     sweep.update(trials=2, batch=2, seeds=sweep["seeds"][:1])
-    space = {path: values for path, values in sweep["space"].items() if not path.startswith(_FIXED)}
+    space = {path: values for path, values in sweep["space"].items() if not _falls_away(path, spec)}
     if "float" in space.get(_FRACTION, {}):
         low, high = space[_FRACTION]["float"]
-        low = min(max(low, LEAST_FRACTION), 0.5)
+        low = min(max(low, SIZES.least_fraction), 0.5)
         space[_FRACTION]["float"] = [low, max(high, 2 * low)]
     elif _FRACTION in space:
-        space[_FRACTION] = {"choice": [max(value, LEAST_FRACTION) for value in space[_FRACTION]["choice"]]}
+        space[_FRACTION] = {"choice": [max(value, SIZES.least_fraction) for value in space[_FRACTION]["choice"]]}
     sweep["space"] = space or {"train.learning_rate": {"float": [1e-4, 4e-4], "log": True}}

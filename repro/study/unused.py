@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from typing import Any
 
 from repro.canonical import canonical
-from repro.selection.selection_spec import Difficulty
 from repro.spec.document import Document, FieldPath, Origin, Problem
 from repro.spec.schema import Spec
 from repro.study.expand import matrix
@@ -46,7 +45,7 @@ def _evaluation(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     steps, every = spec.train.steps, spec.evaluate.every
     if spec.budget is None and every > steps and "every" in data.get("evaluate", {}):
         yield _warning(("evaluate", "every"), f"only start and end of {steps} steps are evaluated")
-    if spec.evaluate.predictor_questions and not any(a.selection.method == "difficulty" for a in spec.arms.values()):
+    if spec.evaluate.predictor_questions and not any(a.selection.predicts for a in spec.arms.values()):
         yield _warning(("evaluate", "predictor_questions"), "no arm predicts difficulty")
     sizes = [dataset.procedural.test for dataset in spec.dataset if dataset.procedural]
     if spec.evaluate.questions and len(sizes) == len(spec.dataset) and spec.evaluate.questions > max(sizes):
@@ -94,12 +93,6 @@ def _made_sizes(dataset: DatasetSpec) -> dict[str, int]:
 
 
 def _training(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
-    for name, arm in spec.arms.items():
-        written = (data["arms"].get(name) or {}).get("selection") or {}
-        if arm.selection.method == "curriculum":
-            field, other = ("target", "confidence") if arm.selection.by == "pass_rate" else ("samples", "pass_rate")
-            if field in written:
-                yield _warning(("arms", name, "selection", field), f"it belongs to by: {other}")
     replays = any(arm.replay for arm in spec.arms.values())
     varied = any("minibatches" in arm.train for arm in spec.arms.values()) or "train.minibatches" in spec.axes
     if "clip" in data.get("train", {}) and spec.train.minibatches == 1 and not replays and not varied:
@@ -120,21 +113,27 @@ def _rollouts(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _predicting(spec: Spec, document: Document) -> Iterator[Problem]:
-    """A predictor that nothing asks for, and references of an oracle, where they were written and not inherited."""
-    asked = {name for name, arm in spec.arms.items() if getattr(arm.selection, "predictor", None) == "trained"}
-    if "selection.predictor" in spec.axes or (spec.sweep and "selection.predictor" in spec.sweep.space):
-        return
-    if spec.predictor is not None and not asked:
+    """A predictor that nothing asks for, and fields of a selection without effect, where written and not inherited."""
+    varied = {*spec.axes, *(spec.sweep.space if spec.sweep else ())}
+    asked = {name for name, arm in spec.arms.items() if arm.selection.wants_predictor}
+    open_source = "selection.predictor" in varied
+    if spec.predictor is not None and not asked and not open_source:
         yield _warning(("predictor",), "no arm has a selection with predictor: trained")
     for name, arm in spec.arms.items():
-        places: list[tuple[FieldPath, str]] = []
-        if arm.predictor is not None and name not in asked:
-            places.append((("arms", name, "predictor"), "this arm's selection has no predictor: trained"))
-        if isinstance(arm.selection, Difficulty) and arm.selection.predictor == "oracle":
-            places.append((("arms", name, "selection", "references"), "an oracle measures every question"))
-        for place, because in places:
-            if document.origins.get(place, Origin("", ())).path == place:
-                yield _warning(place, because)
+        place: FieldPath = ("arms", name, "predictor")
+        if arm.predictor is not None and name not in asked and not open_source and _own(document, place):
+            yield _warning(place, "this arm's selection has no predictor: trained")
+        raw = (document.data["arms"].get(name) or {}).get("selection") or {}
+        written = {key: value for key, value in raw.items() if _own(document, ("arms", name, "selection", key))}
+        if any(path.startswith("selection.") for path in varied):
+            continue
+        for field, because in arm.selection.idle(written):
+            yield _warning(("arms", name, "selection", field), because)
+
+
+def _own(document: Document, place: FieldPath) -> bool:
+    """Whether a field was written there, and not taken over from another arm or a preset."""
+    return document.origins.get(place, Origin("", ())).path == place
 
 
 _SHORT = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import Discriminator, Field, Tag, model_validator
 
@@ -91,6 +91,8 @@ class DatasetSpec(Strict):
     and `{named: gsm8k}`. A name stands for the fields of its entry in `repro.tasks.catalogue`; what is written beside
     it goes before them, `path` for a local copy and `hub` for another copy with the same layout too.
     """
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path", "test_path"})
 
     arithmetic: Arithmetic | None = Field(None, description="the embedded procedural task")
     shuffle: Shuffle | None = Field(None, description="a second procedural task, of another kind")

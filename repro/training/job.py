@@ -15,8 +15,7 @@ from repro.errors import UserError
 from repro.models.policy import Policy, load_policy, load_policy_weights, save_policy
 from repro.models.vllm_engine import start_engine
 from repro.replay.buffer import ReplayBuffer
-from repro.selection.base import Selector
-from repro.selection.build import build_selector
+from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
 from repro.study.expand import epoch_steps
 from repro.tasks.datasets import load_dataset
@@ -179,10 +178,10 @@ class GRPOJob:
                 f"dataset has {len(ids)} training questions, fewer than train.questions_per_step "
                 f"{cell.train.questions_per_step}; lower it or raise dataset.limits.train"
             )
-        if getattr(cell.selection, "predictor", None) == "trained":
+        if cell.selection.wants_predictor:
             self.resources.predictor()  # now: building it may train policies, which no trainer of ours would survive
         steps = self._steps_over(len(ids))  # what divides them into stages draws from the whole pool
-        return build_selector(cell.selection, ids, cell.seed, self.resources, cell.train.group_size, steps)
+        return cell.selection.build(Run(self.data.train, cell.seed, self.resources, cell.train.group_size, steps))
 
     def _questions(self, selector: Selector, resumed: bool) -> int:
         """How many questions the arm may draw from; a resumed run reads what it selected."""
@@ -193,7 +192,7 @@ class GRPOJob:
 
     def _prepare_selection(self, selector: Selector) -> None:
         """Compute an offline subset now, so that its cost comes before the first step, and write it down."""
-        self.journal.write_json("selection.json", selection_record(self.cell, self.data, selector, self.resources))
+        self.journal.write_json("selection.json", selection_record(self.cell, self.data, selector))
 
     def _build_trainer(self, selector: Selector, checkpoints: Path) -> SelectiveGRPOTrainer:
         cell = self.cell

@@ -9,7 +9,6 @@ import numpy as np
 from repro.difficulty.quality import quality
 from repro.errors import UserError
 from repro.selection.base import Attention, Selector
-from repro.selection.selection_spec import Difficulty
 from repro.spec.schema import Cell
 from repro.tasks.problem import TaskData
 from repro.tracking import series
@@ -33,8 +32,8 @@ class PredictorQuality:
         """UserError where the pool has too few questions that are no references."""
         self.cell, self.data, self.sampler, self.journal, self.selector = cell, data, sampler, journal, selector
         questions, selection = cell.evaluate.predictor_questions, cell.selection
-        if questions and isinstance(selection, Difficulty):
-            free = len(data.train) - (selection.references if selection.predictor != "oracle" else 0)
+        if questions and selection.predicts:
+            free = len(data.train) - selection.references_of(len(data.train))
             if questions > free:
                 raise UserError(
                     f"evaluate.predictor_questions: {questions}, expected at most {free}, the questions of the pool "

@@ -36,7 +36,7 @@ def check_prepared(cell: Cell, runs_dir: Path) -> None:
 def missing(cell: Cell, runs_dir: Path) -> list[ModelSpec]:
     """The embedded policies of a cell, its predictor's included, whose warm start is not there."""
     models, spec = [cell.model], cell.predictor
-    if spec is not None and getattr(cell.selection, "predictor", None) == "trained":
+    if spec is not None and cell.selection.wants_predictor:
         models += [*spec.policies, *([spec.embedder] if spec.embedder is not None else [])]
     cache = Cache(runs_dir / "cache")
     return [

@@ -13,13 +13,13 @@ import numpy as np
 
 from repro.cache import Cache
 from repro.difficulty.predictor import DifficultyPredictor
+from repro.errors import UserError
 from repro.models.policy import Policy
 from repro.scoring.confidence import Scored, confidence_texts, score_confidence
 from repro.scoring.embeddings import embed_questions
 from repro.scoring.passes import PassCost
 from repro.scoring.prompt_scores import score_prompts
-from repro.selection.base import PromptKind
-from repro.selection.selection_spec import Target
+from repro.scoring.targets import PromptKind, Target
 from repro.spec.schema import Cell
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.problem import TaskData
@@ -29,6 +29,7 @@ from repro.training.ledger import Cost, Ledger
 from repro.training.predictors import build_predictor, check_apart, embed, find_embedder, share_labels
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
 from repro.training.ranks import RankedCache
+from repro.words import unknown
 
 Build = Callable[[], tuple[np.ndarray, Cost]]
 
@@ -100,6 +101,14 @@ class PolicyResources:
             return values, measured.over(self.ranks).cost("score")
 
         return self._cached("prompt_scores", {}, "score", build)[:, 0 if kind == "perplexity" else 1]
+
+    def column(self, name: str) -> np.ndarray:
+        """(N,) a numeric column of the dataset. UserError where a question has none."""
+        values = [problem.metadata.get(name) for problem in self.data.train]
+        if not all(isinstance(value, int | float) for value in values):
+            names = sorted({key for problem in self.data.train for key in problem.metadata})
+            raise UserError(f"selection.column: {unknown(name, names, 'a numeric column of the dataset')}")
+        return np.array(values, dtype=np.float64)
 
     def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
         """(N,) pass rates of the start policy over the training questions, or over those of `indices`."""

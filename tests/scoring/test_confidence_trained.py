@@ -10,9 +10,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from repro.models.policy import SHIPPED
-from repro.numbers import share_size
 from repro.scoring.confidence import confidence_texts, score_confidence
 from repro.selection.bands import nearest_to
+from repro.selection.pool import subset_size
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 
@@ -54,7 +54,7 @@ def test_confidences_and_the_kept_tenth_are_those_of_the_float64_formula(policy,
     oracle = np.exp(expected)
     assert oracle.std() > 0.05, "a policy whose confidences all but coincide would show nothing"
     np.testing.assert_allclose(np.log(scored.s), expected, atol=1e-5, rtol=0)
-    count = share_size(0.1, COUNT)
+    count = subset_size(0.1, COUNT)
     for center in ("mean", "median"):
         assert nearest_to(scored.s, center, count).tolist() == nearest_to(oracle, center, count).tolist()
 

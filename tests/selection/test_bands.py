@@ -8,29 +8,34 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.numbers import share_size
-from repro.selection.bands import at_end, band_indices, between_quantiles, calibrated_center, nearest_to
-from repro.selection.build import build_selector
-from repro.selection.selection_spec import (
+from repro.selection.bands import (
     CalibratedBand,
     CenterBand,
-    Confidence,
     EndBand,
-    PassRate,
-    PromptEntropy,
-    PromptPerplexity,
-    RandomSubset,
     RangeBand,
+    at_end,
+    band_indices,
+    between_quantiles,
+    calibrated_center,
+    in_range,
+    nearest_to,
 )
-from repro.selection.uniform import ShuffledPass
+from repro.selection.methods.confidence import Confidence
+from repro.selection.methods.pass_rate import PassRate
+from repro.selection.methods.prompt_entropy import PromptEntropy
+from repro.selection.methods.prompt_perplexity import PromptPerplexity
+from repro.selection.methods.random import RandomSubset
+from repro.selection.pool import subset_size
+from repro.selection.shuffled import ShuffledPass
+from tests.selection.worlds import build_selector
 
 from .worlds import World
 
 
 def test_a_tenth_of_gsm8k_is_747_and_never_less_than_one_question():
-    assert share_size(0.1, 7473) == 747
-    assert share_size(0.001, 50) == 1
-    assert share_size(1.0, 50) == 50
+    assert subset_size(0.1, 7473) == 747
+    assert subset_size(0.001, 50) == 1
+    assert subset_size(1.0, 50) == 50
 
 
 def test_the_centre_band_is_the_published_ranking():
@@ -204,7 +209,7 @@ def test_ten_quantile_bands_share_no_question_and_miss_none_even_with_ties(total
 @pytest.mark.parametrize("bad", [np.nan, -0.01, 1.01, np.inf])
 def test_a_score_outside_its_range_is_refused_with_its_row(bad):
     with pytest.raises(ValueError, match="the first is row 2"):
-        band_indices(np.array([0.1, 0.2, bad]), CenterBand(), 0.5)
+        in_range(np.array([0.1, 0.2, bad]))
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections import Counter
 
@@ -10,24 +9,21 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
+from repro.selection.bands import CalibratedBand, CenterBand, EndBand, RangeBand
 from repro.selection.base import Observation
-from repro.selection.build import build_selector
-from repro.selection.selection_spec import (
-    SELECTIONS,
-    CalibratedBand,
-    CenterBand,
-    Confidence,
-    Curriculum,
-    Difficulty,
-    Dynamic,
-    EndBand,
-    PassRate,
-    PromptEntropy,
-    PromptPerplexity,
-    RandomSubset,
-    RangeBand,
-    Uniform,
-)
+from repro.selection.methods.confidence import Confidence
+from repro.selection.methods.curriculum import Curriculum
+from repro.selection.methods.difficulty import Difficulty
+from repro.selection.methods.dynamic import Dynamic
+from repro.selection.methods.pass_rate import PassRate
+from repro.selection.methods.prompt_entropy import PromptEntropy
+from repro.selection.methods.prompt_perplexity import PromptPerplexity
+from repro.selection.methods.random import RandomSubset
+from repro.selection.methods.scores import Scores
+from repro.selection.methods.uniform import Uniform
+from repro.selection.registry import builtin
+from repro.testing import SELECTION_CHECKS
+from tests.selection.worlds import build_selector
 
 from .worlds import World
 
@@ -66,14 +62,15 @@ METHODS = {
     ),
     "difficulty_oracle": (Difficulty(method="difficulty", predictor="oracle", every=3), None),
     "difficulty_reuse": (Difficulty(method="difficulty", references=24, reuse_references=True), None),
+    "scores_column": (Scores(method="scores", column="steps", fraction=0.2), 24),
+    "curriculum_column": (Curriculum(method="curriculum", by="column", column="steps"), None),
     "dynamic": (Dynamic(method="dynamic", most=3), None),
 }
 SUBSETS = [name for name, (_, size) in METHODS.items() if size is not None]
 
 
 def build(name, seed=0, world=None):
-    world = world or World(N)
-    return build_selector(METHODS[name][0], world.ids, seed, world, GROUP, STEPS)
+    return METHODS[name][0].build((world or World(N)).run(seed, GROUP, STEPS))
 
 
 def draws(selector, count=4, n=BATCH):
@@ -86,62 +83,20 @@ def draws(selector, count=4, n=BATCH):
 
 
 def test_the_suite_covers_every_method_of_the_schema():
-    assert {type(selection) for selection, _ in METHODS.values()} == set(SELECTIONS)
-    aliases = {name for kind in SELECTIONS for name in getattr(kind, "ENDS", {})}
+    assert {type(selection) for selection, _ in METHODS.values()} == set(builtin().values())
+    aliases = {name for kind in builtin().values() for name in getattr(kind, "ENDS", {})}
     assert aliases and aliases <= set(METHODS)
 
 
+@pytest.mark.parametrize("check", SELECTION_CHECKS, ids=lambda check: check.__name__)
 @pytest.mark.parametrize("name", METHODS)
-def test_the_same_seed_makes_the_same_choices(name):
-    assert draws(build(name), 20) == draws(build(name), 20)
+def test_every_method_keeps_the_promises_that_are_asked_of_methods_from_outside(name, check):
+    check(METHODS[name][0])
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_another_seed_makes_other_choices(name):
     assert draws(build(name, seed=0)) != draws(build(name, seed=1))
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_global_generators_are_neither_read_nor_moved(name):
-    np.random.seed(0)  # noqa: NPY002
-    before = np.random.get_state()[1].tolist()  # noqa: NPY002
-    first = draws(build(name))
-    assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
-    np.random.seed(1)  # noqa: NPY002
-    assert draws(build(name)) == first
-
-
-@pytest.mark.parametrize("steps", [0, 1, 2, 3, 5, 18])  # before the first draw, in and between windows, past an epoch
-@pytest.mark.parametrize("name", METHODS)
-def test_a_restored_selector_makes_the_next_four_choices_of_the_original(name, steps):
-    original = build(name)
-    draws(original, steps)
-    state = json.loads(json.dumps(original.state_dict(), allow_nan=False))
-    restored = build(name, seed=99)  # nothing may come from the seed any more
-    restored.load_state_dict(state)
-    assert draws(restored) == draws(original)
-    mine, theirs = original.predictions(), restored.predictions()
-    assert (mine is None) == (theirs is None)
-    assert mine is None or np.array_equal(mine, theirs)
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_taking_a_state_changes_nothing_and_later_choices_do_not_change_it(name):
-    watched, alone = build(name), build(name)
-    draws(watched, 3), draws(alone, 3)
-    state = watched.state_dict()
-    frozen = json.dumps(state)
-    assert draws(watched) == draws(alone)
-    assert json.dumps(state) == frozen
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_every_choice_has_the_asked_size_and_distinct_valid_python_indices(name):
-    selector = build(name)
-    for n in [1, 2, 12, 5, 12, 11, 1, 12, 7, 3]:
-        chosen = selector.choose(n)
-        assert len(chosen) == len(set(chosen)) == n
-        assert all(type(i) is int and 0 <= i < N for i in chosen)
 
 
 @pytest.mark.parametrize("n", [1, 5, 7, 11, 12])
@@ -184,17 +139,6 @@ def test_the_kept_subset_has_exactly_the_size_of_the_formula(name):
         assert len(kept) == len(set(kept.tolist())) == size
         assert kept.tolist() == sorted(kept.tolist())
         assert selector.metrics() == {"kept": size}
-
-
-@pytest.mark.parametrize("name", METHODS)
-def test_metrics_are_finite_numbers_with_bare_names(name):
-    selector = build(name)
-    for _ in range(4):
-        selector.choose(BATCH)
-        for key, value in selector.metrics().items():
-            assert "/" not in key
-            assert isinstance(value, float)
-            assert math.isfinite(value), key
 
 
 @pytest.mark.parametrize("name", METHODS)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.selection.build import build_selector
-from repro.selection.selection_spec import Curriculum
+from repro.selection.methods.curriculum import Curriculum
+from tests.selection.worlds import build_selector
 
 from .worlds import World
 

@@ -7,10 +7,9 @@ import pytest
 
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
-from repro.selection.base import align
-from repro.selection.build import build_selector
-from repro.selection.difficulty import DifficultySelector
-from repro.selection.selection_spec import Difficulty
+from repro.selection.methods.difficulty import Difficulty, DifficultySelector
+from repro.selection.pool import align
+from tests.selection.worlds import build_selector
 
 from .worlds import World
 
@@ -203,7 +202,7 @@ def test_scores_are_matched_by_question_id_too():
     world, shuffled = World(100), World(100)
     order = np.random.default_rng(1).permutation(100)
     shuffled._ids, shuffled.rates = [world.ids[i] for i in order], world.rates[order]
-    from repro.selection.selection_spec import Confidence
+    from repro.selection.methods.confidence import Confidence
 
     build = [build_selector(Confidence(method="confidence"), world.ids, 0, w, 8) for w in (world, shuffled)]
     assert build[0].kept().tolist() == build[1].kept().tolist()

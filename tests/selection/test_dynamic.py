@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from repro.selection.build import build_selector
-from repro.selection.selection_spec import Difficulty, Dynamic
+from repro.selection.methods.difficulty import Difficulty
+from repro.selection.methods.dynamic import Dynamic
+from tests.selection.worlds import build_selector
 
 from .worlds import World
 

@@ -1,64 +1,37 @@
-"""A small world with known pass rates for the selection tests: resources that count what they were asked for."""
+"""Selectors over the questions of a made-up world, or over bare ids."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-import torch
+from repro.selection.base import Resources, Run, Selector
+from repro.selection.method import Selection
+from repro.selection.methods.random import RandomSubset
+from repro.selection.methods.uniform import Uniform
+from repro.tasks.problem import Problem
+from repro.testing.world import World
 
-from repro.difficulty.predictor import DifficultyPredictor
-from repro.difficulty.predictor_spec import TowersSpec
-from repro.difficulty.towers import Towers
+__all__ = ["World", "build_selector", "random_subset", "uniform"]
 
 
-class World:
-    """`count` questions whose pass rate is a smooth function of their embedding.
+def build_selector(
+    selection: Selection,
+    ids: Sequence[str],
+    seed: int,
+    resources: Resources,
+    group_size: int,
+    steps: int | None = None,
+) -> Selector:
+    """The selector of a selection over questions that are nothing but ids."""
+    problems = [Problem(name, name, "") for name in ids]
+    return selection.build(Run(problems, seed, resources, group_size, steps))
 
-    A probe returns the pass rate itself, rounded to whole rewards; `drift` is added to every pass rate after it.
-    """
 
-    def __init__(self, count: int = 120, width: int = 8, seed: int = 0, drift: float = 0.0) -> None:
-        rng = np.random.default_rng(seed)
-        self._ids = [f"q{i:04d}" for i in range(count)]
-        self._embeddings = rng.normal(size=(count, width))
-        self.rates = 1 / (1 + np.exp(-2.5 * self._embeddings[:, 0]))  # (N,)
-        self.drift = drift
-        self.asked: list[str] = []
-        self.kept: list[int] = []
-        self.probes: list[tuple[list[int], list[tuple[float, ...]]]] = []
+def uniform(ids: Sequence[str], seed: int) -> Selector:
+    """Plain GRPO over ids."""
+    return build_selector(Uniform(), ids, seed, World(8), 8)
 
-    @property
-    def ids(self) -> Sequence[str]:
-        return self._ids
 
-    def confidences(self, target: str, prompt: str | None = None) -> np.ndarray:
-        self.asked.append(f"confidences {target}" + (f" {prompt}" if prompt else ""))
-        return np.clip(self.rates, 1e-6, 1)
-
-    def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
-        self.asked.append(f"pass_rates {samples}" + (f" of {len(indices)}" if indices is not None else ""))
-        return (np.round(self.rates * samples) / samples)[slice(None) if indices is None else list(indices)]
-
-    def prompt_scores(self, kind: str) -> np.ndarray:
-        self.asked.append(f"prompt {kind}")
-        return np.clip(self.rates, 1e-6, 1) ** (2 if kind == "perplexity" else 0.5)
-
-    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
-        self.asked.append("probe")
-        self.kept += [int(i) for i in indices] if keep else []
-        rows = [tuple(float(i < round(self.rates[q] * samples)) for i in range(samples)) for q in indices]
-        self.rates = np.clip(self.rates + self.drift, 0, 1)
-        self.probes.append((list(indices), rows))
-        return rows
-
-    def predictor(self) -> tuple[DifficultyPredictor, np.ndarray]:
-        self.asked.append("predictor")
-        with torch.random.fork_rng():
-            torch.manual_seed(0)
-            towers = Towers(self._embeddings.shape[1], TowersSpec(width=16, layers=1, calibration="none"))
-        return DifficultyPredictor(towers, embedder="world", provenance={}, training={}), self._embeddings
-
-    def embeddings(self) -> np.ndarray:
-        self.asked.append("embeddings")
-        return self._embeddings
+def random_subset(ids: Sequence[str], seed: int, fraction: float) -> Selector:
+    """A fixed random subset of ids."""
+    return build_selector(RandomSubset(method="random", fraction=fraction), ids, seed, World(8), 8)

@@ -9,7 +9,7 @@ import pytest
 
 from repro.canonical import canonical
 from repro.spec.schema import Spec
-from repro.study.expand import epoch_steps, expand, expand_study, has_path, matrix, pool_size, subset_size, with_field
+from repro.study.expand import epoch_steps, expand, expand_study, has_path, matrix, pool_size, with_field
 from repro.study.identity import Digests, identity, result_fields
 from repro.study.load import load_spec, parse_spec
 
@@ -171,13 +171,13 @@ def test_paths_are_found_and_set_in_copies() -> None:
     ],
 )
 def test_subset_sizes_are_those_of_the_selectors(selection: dict[str, object], size: int | None) -> None:
-    from repro.numbers import share_size as selected
+    from repro.selection.pool import subset_size as selected
 
     (cell,) = expand(spec_of(dataset={"path": "a.jsonl"}, arms={"a": {"selection": selection}}, seeds=[0]))
-    assert subset_size(cell, 7473) == size
+    assert cell.selection.kept_of(7473) == size
     if selection["method"] == "random":
         for total in (97, 1000, 7473):
-            assert subset_size(cell, total) == selected(0.1, total)
+            assert cell.selection.kept_of(total) == selected(0.1, total)
 
 
 def test_pools_are_known_where_questions_are_made() -> None:

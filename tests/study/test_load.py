@@ -8,7 +8,10 @@ import pytest
 import yaml
 
 from repro.errors import UserError
-from repro.selection.selection_spec import Confidence, Difficulty, EndBand, PassRate, RangeBand
+from repro.selection.bands import EndBand, RangeBand
+from repro.selection.methods.confidence import Confidence
+from repro.selection.methods.difficulty import Difficulty
+from repro.selection.methods.pass_rate import PassRate
 from repro.study.load import load_spec, parse_spec, resolved_yaml
 from tests.spec.conftest import Load, Mistakes
 

@@ -17,13 +17,13 @@ from repro.models.model_spec import LoraSpec, TinyModel
 from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
 from repro.replay.buffer import ReplayBuffer
-from repro.selection.uniform import uniform
 from repro.spec.schema import ReplaySpec, TrainSpec
 from repro.tasks.arithmetic import ALPHABET, make_arithmetic
 from repro.tasks.dataset_spec import Arithmetic
 from repro.training.config import grpo_config
 from repro.training.ledger import Ledger
 from repro.training.trainer import SelectiveGRPOTrainer, StepRecord
+from tests.selection.worlds import uniform
 
 torch.set_num_threads(1)
 

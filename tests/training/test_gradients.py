@@ -18,7 +18,7 @@ from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import Policy
-from repro.selection.selection_spec import Uniform
+from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.training.base_policy import describe_base

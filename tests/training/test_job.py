@@ -17,18 +17,15 @@ import pytest
 from repro.difficulty.predictor_spec import FitSpec, PredictorSpec, TowersSpec
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
-from repro.selection.selection_spec import (
-    CalibratedBand,
-    Confidence,
-    Curriculum,
-    Difficulty,
-    Dynamic,
-    EndBand,
-    PassRate,
-    PromptEntropy,
-    RandomSubset,
-    Uniform,
-)
+from repro.selection.bands import CalibratedBand, EndBand
+from repro.selection.methods.confidence import Confidence
+from repro.selection.methods.curriculum import Curriculum
+from repro.selection.methods.difficulty import Difficulty
+from repro.selection.methods.dynamic import Dynamic
+from repro.selection.methods.pass_rate import PassRate
+from repro.selection.methods.prompt_entropy import PromptEntropy
+from repro.selection.methods.random import RandomSubset
+from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
 from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.datasets import load_dataset

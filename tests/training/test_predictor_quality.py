@@ -12,14 +12,16 @@ import pytest
 
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec, TinyModel
-from repro.selection.build import build_selector
-from repro.selection.selection_spec import Difficulty, Selection, Uniform
+from repro.selection.method import Selection
+from repro.selection.methods.difficulty import Difficulty
+from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tracking.journal import Journal
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 from repro.training.predictor_quality import PredictorQuality
+from tests.selection.worlds import build_selector
 
 from .conftest import coin
 from .test_resume import Probe

@@ -34,7 +34,8 @@ from repro.models.tokenizers import character_tokenizer
 from repro.replay.buffer import Group, ReplayBuffer
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.base import Observation, Selector
-from repro.selection.selection_spec import Difficulty, Uniform
+from repro.selection.methods.difficulty import Difficulty
+from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.study.identity import identity
 from repro.tasks.arithmetic import ALPHABET, make_arithmetic

@@ -9,8 +9,8 @@ import torch
 
 from repro.replay.buffer import Group
 from repro.replay.replay_spec import ReplaySpec
-from repro.selection.uniform import uniform
 from repro.training import merge
+from tests.selection.worlds import uniform
 
 from .brute_force import Update, gradient, recorded_run
 from .conftest import TRAIN

@@ -21,7 +21,7 @@ from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import Policy
 from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
-from repro.selection.selection_spec import Uniform
+from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
 from repro.tasks.datasets import dataset_digest

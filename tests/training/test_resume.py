@@ -11,9 +11,9 @@ import torch
 
 from repro.replay.buffer import ReplayBuffer
 from repro.replay.replay_spec import ReplaySpec
-from repro.selection.build import build_selector
-from repro.selection.selection_spec import Difficulty
+from repro.selection.methods.difficulty import Difficulty
 from repro.training.checkpoint import COMPLETE, last_checkpoint
+from tests.selection.worlds import build_selector
 
 from .conftest import TRAIN
 

@@ -2,13 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
-from repro.errors import UserError
-from repro.selection.base import Resources, Selector, check_state, new_generator, pool_digest
-from repro.selection.selection_spec import Dynamic
-from repro.selection.uniform import ORDER_STREAM, ShuffledPass
+from pydantic import Field
+
+from repro.groups import has_spread
+from repro.selection.base import Run, Selector
+from repro.selection.method import Selection
+from repro.selection.pool import check_batch, check_state, pool_digest
+from repro.selection.shuffled import ShuffledPass
+
+
+class Dynamic(Selection):
+    """Dynamic sampling (DAPO): roll out uniform questions until enough groups have a gradient."""
+
+    method: Literal["dynamic"]
+    most: int = Field(4, ge=1, description="batches of questions that a step rolls out at most")
+
+    @property
+    def title(self) -> str:
+        """As DAPO calls it."""
+        return "dynamic sampling"
+
+    def build(self, run: Run) -> Selector:
+        """What it tries is what trains."""
+        return DynamicSelector(self, run)
 
 
 class DynamicSelector(Selector):
@@ -19,33 +37,30 @@ class DynamicSelector(Selector):
     none. Questions come in shuffled passes over the pool.
     """
 
-    def __init__(self, selection: Dynamic, ids: Sequence[str], seed: int, resources: Resources, *, samples: int):
-        self.selection, self.ids, self.resources, self.samples = selection, tuple(ids), resources, samples
-        self._pool = pool_digest(self.ids)
-        self._pass = ShuffledPass(range(len(self.ids)), new_generator(seed, ORDER_STREAM))
+    def __init__(self, selection: Dynamic, run: Run):
+        self.selection, self.run = selection, run
+        self._pool = pool_digest(run.ids)
+        self._pass = ShuffledPass(range(len(run.ids)), run.generator("order"))
         self._chosen: list[int] = []
         self._metrics: dict[str, float] = {}
 
     def choose(self, n: int) -> list[int]:
         """`n` distinct indices, all of them rolled out. UserError if n > N."""
-        if n < 1:
-            raise ValueError(f"n is {n}, expected at least 1")
-        if n > len(self.ids):
-            raise UserError(
-                f"selection.dynamic: the pool has {len(self.ids)} questions, fewer than the {n} of one batch; "
-                f"lower train.questions_per_step or enlarge the dataset"
-            )
+        total = len(self.run.problems)
+        check_batch(n, self.selection.method, total, total)
         kept: list[int] = []
         idle: list[int] = []
-        most = min(self.selection.most * n, len(self.ids))
+        most = min(self.selection.most * n, total)
         while len(kept) < n and len(kept) + len(idle) < most:
             asked = min(n - len(kept), most - len(kept) - len(idle))
             seen = {*kept, *idle}
             fresh = [i for i in self._pass.take(asked) if i not in seen]  # a new pass may begin with a question seen
             if not fresh:
                 continue
-            for index, rewards in zip(fresh, self.resources.probe(fresh, self.samples, keep=True), strict=True):
-                (kept if len(set(rewards)) > 1 else idle).append(index)
+            for index, rewards in zip(
+                fresh, self.run.resources.probe(fresh, self.run.group_size, keep=True), strict=True
+            ):
+                (kept if has_spread(rewards, self.run.min_spread) else idle).append(index)
         tried, found = len(kept) + len(idle), len(kept)
         self._chosen = kept + idle[: n - len(kept)]
         self._metrics = {"tried": float(tried), "found": float(found), "found_share": found / tried}
@@ -62,7 +77,7 @@ class DynamicSelector(Selector):
     def state_dict(self) -> dict[str, Any]:
         """What is left of the pass, and its generator."""
         return {
-            "method": "dynamic",
+            "method": self.selection.method,
             "pool": self._pool,
             "remaining": list(self._pass.remaining),
             "generator": self._pass.generator.bit_generator.state,
@@ -70,7 +85,7 @@ class DynamicSelector(Selector):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore; nothing is rolled out until the next choice."""
-        check_state(state, "dynamic", self._pool)
+        check_state(state, self.selection.method, self._pool)
         self._pass.remaining = [int(i) for i in state["remaining"]]
         self._pass.generator.bit_generator.state = state["generator"]
         self._chosen, self._metrics = [], {}

@@ -2,21 +2,135 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
+from pydantic import Field
 
-from repro.difficulty.estimators import Estimator, TrainedEstimator, UntrainedEstimator
+from repro.difficulty.estimators import Estimator, Recalibration, TrainedEstimator, UntrainedEstimator
 from repro.difficulty.quality import quality
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
-from repro.selection.base import Attention, Resources, Selector, align, check_state, new_generator, pool_digest
-from repro.selection.selection_spec import Difficulty
-from repro.selection.uniform import DIFFICULTY_STREAM
+from repro.groups import has_spread
+from repro.selection.base import Attention, Run, Selector
+from repro.selection.method import Costs, Mistake, Selection, Setting, Smoke
+from repro.selection.pool import align, check_batch, check_state, pool_digest
+from repro.words import show
 
 NEAR = 0.1  # half-width of the "near the target" metric
 REUSED_WITHIN = 0.25  # distance from the target up to which a reference trains with its own rollouts
+
+PRESETS: dict[str, dict[str, Any]] = {
+    "paper": {"measure": "failure_rate", "recalibration": "none", "reuse_references": True},
+    "code": {"measure": "pass_rate", "recalibration": "in_sample", "reuse_references": False},
+}
+"""What the paper and its authors' code disagree about."""
+
+
+class Difficulty(Selection):
+    """DOTS: predict every question's difficulty from a few reference rollouts; draw those near the target."""
+
+    predicts: ClassVar[bool] = True
+    SMOKE_FIELDS: ClassVar[tuple[str, ...]] = ("references", "samples")
+
+    method: Literal["difficulty"]
+    target: float = Field(0.5, ge=0, le=1, description="alpha: the difficulty to aim at")
+    measure: Literal["failure_rate", "pass_rate"] = Field(
+        "failure_rate", description="what target counts: the paper's failure rate, or the pass rate of its code"
+    )
+    temperature: float = Field(1e-3, gt=0, description="tau of P(q) ~ exp(-|d - alpha| / tau)")
+    references: int = Field(16, ge=2, description="K: questions rolled out to measure the current difficulty")
+    every: int = Field(2, ge=1, description="mu: steps between refreshes")
+    samples: int | None = Field(None, ge=2, description="rollouts per reference (default: group_size)")
+    predictor: Literal["untrained", "trained", "oracle"] = Field(
+        "untrained",
+        description="untrained: raw embeddings of the start policy; trained: the study's `predictor`; oracle: the whole"
+        " pool is rolled out at every refresh, a bound that no predictor can pass",
+    )
+    recalibration: Recalibration = Field(
+        "left_out",
+        description="line from prediction to truth, fitted on the references: leave-one-out and clipped, in sample as"
+        " in the authors' code, or none as in the paper",
+    )
+    reuse_references: bool = Field(
+        False, description="references measured near the target train with the rollouts that measured them"
+    )
+
+    def build(self, run: Run) -> Selector:
+        """UserError where the pool has fewer questions than references."""
+        return DifficultySelector(self, run)
+
+    @property
+    def title(self) -> str:
+        """DOTS, with what predicts where it is not the paper's way."""
+        return "DOTS with an oracle" if self.predictor == "oracle" else "DOTS"
+
+    @property
+    def wants_predictor(self) -> bool:
+        """With `predictor: trained`."""
+        return self.predictor == "trained"
+
+    def references_of(self, pool: int | None) -> int:
+        """K; an oracle measures all, so none is set apart."""
+        return 0 if self.predictor == "oracle" else self.references
+
+    def identity_fields(self, group_size: int) -> dict[str, Any]:
+        """Without what says nothing: as many samples as a group has, references of an oracle."""
+        idle = {"references"} if self.predictor == "oracle" else set()
+        idle |= {"samples"} if self.samples == group_size else set()
+        return {key: value for key, value in super().identity_fields(group_size).items() if key not in idle}
+
+    def costs(self, pool: int | None, group_size: int) -> Costs:
+        """Probes at every refresh, and one pass that embeds the questions."""
+        measured = pool or 0 if self.predictor == "oracle" else self.references
+        return Costs(probes=measured * (self.samples or group_size), every=self.every, passes=True)
+
+    def mistakes(self, setting: Setting) -> Iterator[Mistake]:
+        """A predictor that is missing, a line that does not fit it, references that no group or pool can hold."""
+        yield from super().mistakes(setting)
+        if self.wants_predictor and not setting.predictor:
+            yield Mistake(
+                "predictor",
+                'got "trained", expected a `predictor` section in the study: policies whose pass rates are the labels',
+                ("predictor",),
+            )
+        if self.recalibration != "left_out" and not self.wants_predictor:
+            yield Mistake(
+                "recalibration",
+                f"got {show(self.recalibration)} with predictor {self.predictor}, expected left_out: raw embeddings"
+                " need the line that references left out in turn give, an oracle needs none",
+                ("selection.predictor",),
+            )
+        if self.reuse_references and self.samples not in (None, setting.group_size):
+            yield Mistake(
+                "samples",
+                f"got {self.samples} with reuse_references, expected none or group_size ({setting.group_size}):"
+                " a reference that trains is a group",
+                ("train.group_size",),
+            )
+        if setting.pool is not None and self.references_of(setting.pool) > setting.pool:
+            text = f"got {self.references}, expected at most {setting.pool}, the questions of {setting.dataset}"
+            yield Mistake("references", text)
+
+    def idle(self, written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """References of an oracle."""
+        if self.predictor == "oracle" and "references" in written:
+            yield "references", "an oracle measures every question"
+
+    def smoke(self, sizes: Smoke) -> Self:
+        """Few references and rollouts; an oracle measures once."""
+        samples = min(self.samples or sizes.group_size, sizes.group_size)
+        changes: dict[str, Any] = {"samples": samples, "references": min(self.references, sizes.questions_per_step)}
+        if self.predictor == "oracle":
+            changes |= {"every": sizes.steps, "samples": 2}
+        return self.model_copy(update=changes)
+
+    @classmethod
+    def preset_fields(cls, preset: Literal["paper", "code"], written: Mapping[str, Any]) -> dict[str, Any]:
+        """The line belongs to a trained predictor only."""
+        unfit = () if written.get("predictor") == "trained" else ("recalibration",)
+        return {key: value for key, value in PRESETS[preset].items() if key not in unfit}
 
 
 class DifficultySelector(Selector):
@@ -35,21 +149,17 @@ class DifficultySelector(Selector):
     without information is that mean and correlates at -1 with the truth.
     """
 
-    def __init__(
-        self, selection: Difficulty, ids: Sequence[str], seed: int, resources: Resources, *, samples: int
-    ) -> None:
-        if selection.references > len(ids) and selection.predictor != "oracle":
+    def __init__(self, selection: Difficulty, run: Run) -> None:
+        if selection.references_of(len(run.ids)) > len(run.ids):
             raise UserError(
-                f"selection.references: {selection.references}, expected at most the {len(ids)} questions of the "
+                f"selection.references: {selection.references}, expected at most the {len(run.ids)} questions of the "
                 f"pool; lower it"
             )
-        self.selection = selection
-        self.ids = tuple(ids)
-        self.resources = resources
-        self.samples = samples
+        self.selection, self.run, self.ids = selection, run, run.ids
+        self.samples = selection.samples or run.group_size
         self.target = selection.target if selection.measure == "failure_rate" else 1.0 - selection.target
         self._pool = pool_digest(self.ids)
-        self._generator = new_generator(seed, DIFFICULTY_STREAM)
+        self._generator = run.generator("difficulty")
         self._estimator: Estimator | None = None
         self._failure: np.ndarray | None = None  # (N,) predicted failure rates in force
         self._references: list[int] = []  # of the prediction in force
@@ -61,13 +171,7 @@ class DifficultySelector(Selector):
 
     def choose(self, n: int) -> list[int]:
         """`n` distinct indices; refreshes first when `every` steps have passed. UserError if n > N."""
-        if n < 1:
-            raise ValueError(f"n is {n}, expected at least 1")
-        if n > len(self.ids):
-            raise UserError(
-                f"selection.difficulty: the pool has {len(self.ids)} questions, fewer than the {n} of one batch; "
-                f"lower train.questions_per_step or enlarge the dataset"
-            )
+        check_batch(n, self.selection.method, len(self.ids), len(self.ids))
         self._metrics, self._reused = {}, []
         if self._step % self.selection.every == 0 or self._failure is None:
             rewards = self._refresh()
@@ -98,7 +202,8 @@ class DifficultySelector(Selector):
 
     def _near(self, rewards: dict[int, tuple[float, ...]]) -> list[int]:
         """References with a gradient whose measured failure rate is near the target, the nearest first."""
-        distance = {i: abs(1 - float(np.mean(row)) - self.target) for i, row in rewards.items() if len(set(row)) > 1}
+        spread = {i: row for i, row in rewards.items() if has_spread(row, self.run.min_spread)}
+        distance = {i: abs(1 - float(np.mean(row)) - self.target) for i, row in spread.items()}
         return sorted((i for i, d in distance.items() if d <= REUSED_WITHIN), key=lambda i: distance[i])
 
     def _refresh(self) -> dict[int, tuple[float, ...]]:
@@ -107,7 +212,7 @@ class DifficultySelector(Selector):
         count = len(self.ids) if oracle else self.selection.references
         references = np.arange(count) if oracle else self._generator.choice(len(self.ids), size=count, replace=False)
         keep = self.selection.reuse_references
-        rewards = self.resources.probe([int(i) for i in references], self.samples, keep=keep)
+        rewards = self.run.resources.probe([int(i) for i in references], self.samples, keep=keep)
         if len(rewards) != count or any(len(row) != self.samples for row in rewards):
             raise ValueError(f"probe returned {len(rewards)} rows, expected {count} of {self.samples} rewards each")
         truth = 1.0 - np.array([np.mean(row) for row in rewards], dtype=np.float64)  # (K,) failure rates
@@ -115,7 +220,7 @@ class DifficultySelector(Selector):
             raise ValueError(f"mean rewards of references are outside [0, 1]: {1 - truth.max()} to {1 - truth.min()}")
         self._metrics |= {
             "reference_pass_rate": float(1 - truth.mean()),
-            "reference_informative": float(np.mean([len(set(row)) > 1 for row in rewards])),
+            "reference_informative": float(np.mean([has_spread(row, self.run.min_spread) for row in rewards])),
         }
         if self._failure is not None:
             new = ~np.isin(references, [] if oracle else self._references)  # the measured ones knew their own answer
@@ -136,11 +241,11 @@ class DifficultySelector(Selector):
     def _make_estimator(self) -> Estimator:
         if self._estimator is None:
             if self.selection.predictor == "trained":
-                predictor, embeddings = self.resources.predictor()
-                rows = align(embeddings, self.resources.ids, self.ids)
+                predictor, embeddings = self.run.resources.predictor()
+                rows = align(embeddings, self.run.resources.ids, self.ids)
                 self._estimator = TrainedEstimator(predictor, rows, self.selection.recalibration)
             else:
-                rows = align(self.resources.embeddings(), self.resources.ids, self.ids)
+                rows = align(self.run.resources.embeddings(), self.run.resources.ids, self.ids)
                 self._estimator = UntrainedEstimator(rows)
         return self._estimator
 
@@ -163,7 +268,7 @@ class DifficultySelector(Selector):
     def state_dict(self) -> dict[str, Any]:
         """Step counter, window, prediction in force, generator."""
         return {
-            "method": "difficulty",
+            "method": self.selection.method,
             "pool": self._pool,
             "step": self._step,
             "window": list(self._window),
@@ -175,7 +280,7 @@ class DifficultySelector(Selector):
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Restore; nothing is probed or embedded until the next refresh."""
-        check_state(state, "difficulty", self._pool)
+        check_state(state, self.selection.method, self._pool)
         self._step = int(state["step"])
         self._window = [int(i) for i in state["window"]]
         self._references = [int(i) for i in state["references"]]

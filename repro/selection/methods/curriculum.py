@@ -1,0 +1,169 @@
+"""Curricula: the whole pool in order of a score, one quantile of it after another."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
+from typing import Any, ClassVar, Literal, Self
+
+import numpy as np
+from pydantic import Field, model_validator
+
+from repro.errors import UserError
+from repro.scoring.targets import Target
+from repro.selection.banded import start_scores
+from repro.selection.base import Run, Selector
+from repro.selection.method import Costs, Selection, Smoke
+from repro.selection.methods.confidence import TARGET_HELP
+from repro.selection.pool import check_batch, check_state, pool_digest
+from repro.selection.shuffled import ShuffledPass
+
+FIELD_OF = {"confidence": "target", "pass_rate": "samples", "column": "column"}
+"""`by` -> the field that belongs to it alone."""
+
+
+class Curriculum(Selection):
+    """The whole pool in order of a score, stage by stage over the steps of the run."""
+
+    needs_steps: ClassVar[bool] = True
+    SMOKE_FIELDS: ClassVar[tuple[str, ...]] = ("samples", "stages")
+
+    method: Literal["curriculum"]
+    by: Literal["confidence", "pass_rate", "column"] = Field(
+        description="what orders the questions, high is easy: a score of the start policy, or a column of the dataset"
+    )
+    order: Literal["easy_to_hard", "hard_to_easy"] = Field("easy_to_hard", description="which end comes first")
+    stages: int = Field(10, ge=2, description="quantiles of the score, each trained on for as many steps")
+    target: Target = Field("final_answer", description=f"{TARGET_HELP} (by: confidence)")
+    samples: int = Field(8, ge=1, description="completions per question (by: pass_rate)")
+    column: str | None = Field(
+        None, description="numeric column of the dataset, e.g. a published pass rate (by: column)"
+    )
+
+    @model_validator(mode="after")
+    def _column_given(self) -> Self:
+        if (self.by == "column") != (self.column is not None):
+            given = "by: column without column" if self.column is None else f"column with by: {self.by}"
+            raise ValueError(f"got {given}, expected both or neither")
+        return self
+
+    def build(self, run: Run) -> Selector:
+        """ValueError where the run has no fixed number of steps."""
+        return CurriculumSelector(self, run)
+
+    def identity_fields(self, group_size: int) -> dict[str, Any]:
+        """Without the fields that belong to another score."""
+        others = {field for by, field in FIELD_OF.items() if by != self.by}
+        return {key: value for key, value in super().identity_fields(group_size).items() if key not in others}
+
+    def costs(self, pool: int | None, group_size: int) -> Costs:
+        """Those of the score."""
+        if self.by == "column":
+            return Costs()
+        if self.by == "pass_rate":
+            return Costs(samples=self.samples)
+        greedy = self.target == "greedy_response"
+        return Costs(samples=int(greedy), passes=True, passes_response=greedy or self.target == "solution")
+
+    def idle(self, written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+        """Fields of another score."""
+        for by, field in FIELD_OF.items():
+            if by != self.by and field in written:
+                yield field, f"it belongs to by: {by}"
+
+    def smoke(self, sizes: Smoke) -> Self:
+        """A stage a step, few samples."""
+        return self.model_copy(update={"stages": sizes.steps, "samples": min(self.samples, sizes.group_size)})
+
+
+class CurriculumSelector(Selector):
+    """Step t of `steps` (from 0) draws from stage floor(t * stages / steps); a high score is easy.
+
+    Stages are quantiles by rank (ties in dataset order), so that their sizes differ by one at most. Each is drawn in
+    shuffled passes: all of its questions come before any comes again. A stage smaller than the batch gives all it has
+    and the next stages in order give the rest (after the last, those before it, the nearest first), each from its own
+    pass. Fewer steps than stages skip stages; steps beyond `steps` stay in the last one.
+    """
+
+    def __init__(self, selection: Curriculum, run: Run) -> None:
+        if run.steps is None:
+            raise ValueError("a curriculum needs the number of steps of the run")
+        if run.steps < 1:
+            raise ValueError(f"steps is {run.steps}, expected at least 1")
+        if selection.stages > len(run.ids):
+            raise UserError(
+                f"selection.stages: {selection.stages}, expected at most the {len(run.ids)} questions of the pool; "
+                f"lower it"
+            )
+        self.selection, self.run, self.steps = selection, run, run.steps
+        self._pool = pool_digest(run.ids)
+        self._generator = run.generator("order")
+        self._scores: np.ndarray | None = None
+        self._stages: list[ShuffledPass] = []
+        self._step = 0  # calls of choose so far
+
+    def _ready(self) -> list[ShuffledPass]:
+        if not self._stages:
+            scores = self.scores()
+            order = np.argsort(-scores if self.selection.order == "easy_to_hard" else scores, kind="stable")  # (N,)
+            bounds = [len(order) * stage // self.selection.stages for stage in range(self.selection.stages + 1)]
+            self._stages = [ShuffledPass(order[low:high], self._generator) for low, high in pairwise(bounds)]
+        return self._stages
+
+    def _stage_at(self, step: int) -> int:
+        return min(step, self.steps - 1) * self.selection.stages // self.steps
+
+    def choose(self, n: int) -> list[int]:
+        """`n` distinct indices of the stage of this step. UserError if n > N, ValueError if n < 1."""
+        check_batch(n, self.selection.method, len(self.run.ids), len(self.run.ids))
+        stages, current = self._ready(), self._stage_at(self._step)
+        chosen: list[int] = []
+        for stage in [*stages[current:], *reversed(stages[:current])]:
+            wanted = min(n - len(chosen), len(stage.items))
+            if wanted:
+                chosen += stage.take(wanted)
+        self._step += 1
+        return chosen
+
+    def scores(self) -> np.ndarray:
+        """(N,) the scores that order the pool."""
+        if self._scores is None:
+            wanted, resources = self.selection, self.run.resources
+            if wanted.column is not None:
+                values = resources.column(wanted.column)
+            elif wanted.by == "confidence":
+                values = resources.confidences(wanted.target)
+            else:
+                values = resources.pass_rates(wanted.samples)
+            self._scores = start_scores(values, self.run)
+        return self._scores
+
+    def target_tokens(self) -> np.ndarray | None:
+        """(N,) tokens behind confidences."""
+        if self.selection.by != "confidence":
+            return None
+        return start_scores(self.run.resources.target_tokens(self.selection.target), self.run)
+
+    def metrics(self) -> dict[str, float]:
+        """`stage` of the latest step, counted from 1."""
+        return {"stage": float(self._stage_at(max(0, self._step - 1)) + 1)}
+
+    def state_dict(self) -> dict[str, Any]:
+        """Step counter, the stages with what is left of their passes, and the generator."""
+        return {
+            "method": self.selection.method,
+            "pool": self._pool,
+            "step": self._step,
+            "steps": self.steps,
+            "stages": [{"items": stage.items, "remaining": list(stage.remaining)} for stage in self._ready()],
+            "generator": self._generator.bit_generator.state,
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Restore; the order comes from the state, so no score is computed again."""
+        check_state(state, self.selection.method, self._pool)
+        self._generator.bit_generator.state = state["generator"]
+        self._step, self.steps = int(state["step"]), int(state["steps"])
+        self._stages = [ShuffledPass(stage["items"], self._generator) for stage in state["stages"]]
+        for stage, saved in zip(self._stages, state["stages"], strict=True):
+            stage.remaining = [int(item) for item in saved["remaining"]]

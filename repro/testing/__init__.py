@@ -1,0 +1,6 @@
+"""Checks of what methods of your own must keep, and a small world to check them in."""
+
+from repro.testing.selections import SELECTION_CHECKS
+from repro.testing.world import World
+
+__all__ = ["SELECTION_CHECKS", "World"]

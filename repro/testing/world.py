@@ -1,0 +1,90 @@
+"""Made-up questions with known pass rates: what a selection can be tested on without a model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from repro.difficulty.predictor import DifficultyPredictor
+from repro.difficulty.predictor_spec import TowersSpec
+from repro.errors import UserError
+from repro.selection.base import Run
+from repro.tasks.problem import Problem
+from repro.words import unknown
+
+
+class World:
+    """`count` questions whose pass rate is a smooth function of their embedding.
+
+    A probe returns the pass rate itself, rounded to whole rewards; `drift` is added to every pass rate after it.
+    """
+
+    def __init__(self, count: int = 120, width: int = 8, seed: int = 0, drift: float = 0.0) -> None:
+        rng = np.random.default_rng(seed)
+        self._ids = [f"q{i:04d}" for i in range(count)]
+        self._embeddings = rng.normal(size=(count, width))
+        self.rates = 1 / (1 + np.exp(-2.5 * self._embeddings[:, 0]))  # (N,)
+        self.drift = drift
+        self.problems = [
+            Problem(name, f"question {name}", "0", metadata={"steps": i % 7}) for i, name in enumerate(self._ids)
+        ]
+        self.asked: list[str] = []
+        """Verbs that were called, in order."""
+        self.kept: list[int] = []
+        self.probes: list[tuple[list[int], list[tuple[float, ...]]]] = []
+
+    @property
+    def ids(self) -> Sequence[str]:
+        return self._ids
+
+    def confidences(self, target: str, prompt: str | None = None) -> np.ndarray:
+        self.asked.append(f"confidences {target}" + (f" {prompt}" if prompt else ""))
+        return np.clip(self.rates, 1e-6, 1)
+
+    def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
+        self.asked.append(f"pass_rates {samples}" + (f" of {len(indices)}" if indices is not None else ""))
+        return (np.round(self.rates * samples) / samples)[slice(None) if indices is None else list(indices)]
+
+    def prompt_scores(self, kind: str) -> np.ndarray:
+        self.asked.append(f"prompt {kind}")
+        return np.clip(self.rates, 1e-6, 1) ** (2 if kind == "perplexity" else 0.5)
+
+    def target_tokens(self, target: str, prompt: str | None = None) -> np.ndarray:
+        """1 to 3 tokens a target."""
+        self.asked.append(f"target_tokens {target}")
+        return 1 + np.arange(len(self._ids)) % 3
+
+    def column(self, name: str) -> np.ndarray:
+        """`steps`, 0 to 6; UserError for any other."""
+        self.asked.append(f"column {name}")
+        if name != "steps":
+            raise UserError(f"selection.column: {unknown(name, ['steps'], 'a numeric column of the dataset')}")
+        return np.array([problem.metadata["steps"] for problem in self.problems], dtype=np.float64)
+
+    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
+        self.asked.append("probe")
+        self.kept += [int(i) for i in indices] if keep else []
+        rows = [tuple(float(i < round(self.rates[q] * samples)) for i in range(samples)) for q in indices]
+        self.rates = np.clip(self.rates + self.drift, 0, 1)
+        self.probes.append((list(indices), rows))
+        return rows
+
+    def predictor(self) -> tuple[DifficultyPredictor, np.ndarray]:
+        self.asked.append("predictor")
+        import torch
+
+        from repro.difficulty.towers import Towers
+
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            towers = Towers(self._embeddings.shape[1], TowersSpec(width=16, layers=1, calibration="none"))
+        return DifficultyPredictor(towers, embedder="world", provenance={}, training={}), self._embeddings
+
+    def embeddings(self) -> np.ndarray:
+        self.asked.append("embeddings")
+        return self._embeddings
+
+    def run(self, seed: int = 0, group_size: int = 8, steps: int | None = 30, min_spread: float = 0.0) -> Run:
+        """What a selection is built for, in this world."""
+        return Run(self.problems, seed, self, group_size, steps, min_spread)
