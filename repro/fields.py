@@ -4,11 +4,18 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0)]
 Scalar = bool | int | float | str | None
+
+
+def mistake(text: str, value: Any, *place: str | int) -> ValidationError:
+    """A mistake in `value`, to be raised by a validator; `place` is the field inside the section being validated."""
+    kind = PydanticCustomError("mistake", "{text}", {"text": text})
+    return ValidationError.from_exception_data("section", [InitErrorDetails(type=kind, loc=place, input=value)])
 
 
 class Strict(BaseModel):

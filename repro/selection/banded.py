@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from repro.errors import UserError
-from repro.fields import Fraction
+from repro.fields import Fraction, mistake
 from repro.selection.bands import (
     Band,
     CalibratedBand,
@@ -70,12 +70,11 @@ class Banded(Selection):
                 " the size; fraction goes with the other bands"
             )
         if self.UNIT:
-            values = [self.band.low, self.band.high] if isinstance(self.band, RangeBand) else []
-            if isinstance(self.band, CenterBand) and isinstance(self.band.center, float | int):
-                values = [self.band.center]
-            for value in values:
-                if not 0 <= value <= 1:
-                    raise ValueError(f"got band value {value:g}, expected 0 to 1: the scores lie there")
+            for name in ("center", "low", "high"):
+                value = getattr(self.band, name, None)
+                if isinstance(value, int | float) and not 0 <= value <= 1:
+                    word = "one of mean, median or " if name == "center" else ""
+                    raise mistake(f"got {value:g}, expected {word}a number >= 0 and <= 1", value, "band", name)
         return self
 
     def score(self, run: Run) -> np.ndarray:

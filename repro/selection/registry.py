@@ -8,14 +8,18 @@ from functools import cache
 from importlib import import_module
 from typing import Annotated, Any, get_args
 
-from pydantic import GetJsonSchemaHandler, PlainValidator
+from pydantic import GetJsonSchemaHandler, PlainSerializer, PlainValidator, SerializationInfo
 from pydantic.json_schema import JsonSchemaValue
-from pydantic_core import CoreSchema, InitErrorDetails, PydanticCustomError, ValidationError
+from pydantic_core import CoreSchema
 
 from repro import plugins
+from repro.fields import mistake
 from repro.selection import methods
 from repro.selection.method import Selection
-from repro.words import unknown
+from repro.words import show, unknown
+
+OUTSIDE = "x-outside"
+"""Marks the schema of a class from outside the package, whose fields only the class knows."""
 
 GROUP = "repro.selections"
 """The entry points under which an installed package offers methods: name = module:Name."""
@@ -67,25 +71,23 @@ def selection_of(fields: Mapping[str, Any]) -> Selection:
     try:
         kind = find(method) if isinstance(method, str) else None
     except ValueError as error:
-        raise _mistake(str(error), method) from None
+        raise mistake(str(error), method, "method") from None
     if kind is None:
-        raise _mistake(f"got {method!r}, expected a method ({', '.join(names())})", method)
+        raise mistake(f"got {show(method)}, expected a method ({', '.join(names())})", method, "method")
     return kind.model_validate({**fields, "method": method})
-
-
-def _mistake(text: str, value: Any) -> ValidationError:
-    kind = PydanticCustomError("told", "{text}", {"text": text})
-    return ValidationError.from_exception_data("selection", [InitErrorDetails(type=kind, loc=("method",), input=value)])
 
 
 def _validate(value: Any) -> Selection:
     if isinstance(value, Selection):
         return value
-    if isinstance(value, Mapping):
+    if isinstance(value, Mapping) and "method" in value:
         return selection_of(value)
-    raise PydanticCustomError(
-        "told", "{text}", {"text": f"got {value!r}, expected a mapping with method: {', '.join(names())}"}
-    )
+    raise mistake(f"got {show(value)}, expected a mapping with method: {', '.join(names())}", value)
+
+
+def _dump(value: Selection, info: SerializationInfo) -> dict[str, Any]:
+    """All fields of the method, not only those that every selection has."""
+    return value.model_dump(mode=info.mode, exclude_none=info.exclude_none, exclude_defaults=info.exclude_defaults)
 
 
 class _Methods:
@@ -95,6 +97,7 @@ class _Methods:
         classes = list(dict.fromkeys(builtin().values()))
         outside = {
             "type": "object",
+            OUTSIDE: True,
             "description": "a class of your own, with its fields",
             "properties": {"method": {"type": "string", "pattern": f"^{plugins.DOOR.pattern}$"}},
             "required": ["method"],
@@ -102,5 +105,5 @@ class _Methods:
         return {"oneOf": [*(handler(kind.__pydantic_core_schema__) for kind in classes), outside]}
 
 
-AnySelection = Annotated[Selection, PlainValidator(_validate), _Methods()]
+AnySelection = Annotated[Selection, PlainValidator(_validate), PlainSerializer(_dump), _Methods()]
 """A field that holds a selection of any method."""

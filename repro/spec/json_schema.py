@@ -6,6 +6,10 @@ import json
 from functools import lru_cache
 from typing import Any, get_args
 
+from pydantic import BaseModel
+
+from repro.selection.registry import OUTSIDE
+from repro.selection.registry import find as selection_class
 from repro.spec.schema import Spec
 from repro.tasks.catalogue import NAMES, TestName
 from repro.tasks.dataset_spec import PROCEDURAL
@@ -133,7 +137,28 @@ def _alternatives(node: Node, data: Any) -> list[Node]:
     if len(mappings) < 2:
         return flat
     best = max(mappings, key=lambda option: _likeness(option, data)) if isinstance(data, dict) else None
-    return [found for found in flat if found.get("type") != "object" or best is None or found is best]
+    return [
+        _from_outside(found, data) if OUTSIDE in found else found
+        for found in flat
+        if found.get("type") != "object" or best is None or found is best
+    ]
+
+
+def _from_outside(node: Node, data: Any) -> Node:
+    """The schema of the class that `data` names, in place of the one for any class from outside the package."""
+    try:
+        kind = selection_class(str(data["method"]))
+    except (KeyError, TypeError, ValueError):
+        return node
+    return class_schema(kind)
+
+
+def class_schema(kind: type[BaseModel]) -> Node:
+    """The schema of a class that the schema of specs does not hold; its definitions join the known ones."""
+    home = f"{kind.__module__}.{kind.__qualname__}"
+    node = kind.model_json_schema(ref_template=f"#/$defs/{home}.{{model}}")
+    _cached()["$defs"].update({f"{home}.{name}": inner for name, inner in node.pop("$defs", {}).items()})
+    return node
 
 
 def _likeness(node: Node, data: dict[str, Any]) -> float:

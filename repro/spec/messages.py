@@ -60,7 +60,7 @@ def _explain(path: FieldPath, item: dict[str, Any], data: Any) -> Problem:
     if kind == "extra_forbidden":
         section = next((str(part) for part in reversed(path[:-1]) if isinstance(part, str)), "the spec")
         return Problem(path, unknown(path[-1], field_names(locate(path[:-1], data)), f"a field of {section}"))
-    if kind == "told":
+    if kind == "mistake":
         return Problem(path, context["text"])
     if kind.startswith("union_tag"):
         return Problem(path, f"got {show(value)}, expected a mapping with one of float, int, choice")

@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from repro.errors import UserError
+from repro.plugins import importable
 from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, read_document
 from repro.spec.inherit import normalise, resolve_arms
 from repro.spec.messages import render, schema_problems
@@ -62,6 +63,7 @@ def load_spec(path: Path | str, overrides: Sequence[str] = (), smoke: bool = Fal
     from repro.study.unused import unused_settings
 
     path = Path(path)
+    importable(path.parent, Path.cwd())
     document = read_document(path)
     if not isinstance(document.data, dict):
         raise UserError(f"{path}:1: got {show(document.data)}, expected a mapping with name, model, dataset, arms")

@@ -56,17 +56,27 @@ def why(target: str, runs_dir: Path, overrides: Sequence[str] = (), smoke: bool 
 def differences(here: Cell, there: Cell) -> dict[str, tuple[Any, Any]]:
     """Dotted path -> (value here, value there) of the fields that make the results differ."""
     ours, theirs = _flat(result_fields(here)), _flat(result_fields(there))
-    paths = [*ours, *(path for path in theirs if path not in ours)]
-    return {
-        path: (ours.get(path, ABSENT), theirs.get(path, ABSENT))
-        for path in paths
+    whole = _written_out(here), _written_out(there)
+    paths = [
+        path
+        for path in dict.fromkeys([*ours, *theirs])
         if canonical(ours.get(path, ABSENT)) != canonical(theirs.get(path, ABSENT))
-    }
+        and not any(other.startswith(f"{path}.") for other in (*ours, *theirs))  # a section that both have
+    ]
+    ours, theirs = {**whole[0], **ours}, {**whole[1], **theirs}
+    return {path: (ours.get(path, ABSENT), theirs.get(path, ABSENT)) for path in paths}
+
+
+def _written_out(cell: Cell) -> dict[str, Any]:
+    """Dotted path -> value of every field, defaults included."""
+    return _flat(cell.model_dump(mode="json", exclude_none=True))
 
 
 def _flat(value: Any, prefix: str = "") -> dict[str, Any]:
     if not isinstance(value, dict):
         return {prefix: value}
+    if not value:
+        return {prefix: "on"}  # a section with every field at its default
     flat: dict[str, Any] = {}
     for key, inner in value.items():
         flat |= _flat(inner, f"{prefix}.{key}" if prefix else key)

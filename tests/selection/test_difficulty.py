@@ -7,7 +7,7 @@ import pytest
 
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
-from repro.selection.methods.difficulty import Difficulty, DifficultySelector
+from repro.selection.methods.difficulty import Difficulty
 from repro.selection.pool import align
 from tests.selection.worlds import build_selector
 
@@ -193,7 +193,7 @@ def test_embedding_rows_are_matched_by_question_id_and_not_by_position():
     shuffled._embeddings = world.embeddings()[order]
     shuffled.rates = world.rates  # probes are asked by train index
     straight = selector(world)
-    crooked = DifficultySelector(straight.selection, world.ids, 0, shuffled, samples=8)
+    crooked = build_selector(straight.selection, world.ids, 0, shuffled, 8)
     assert straight.choose(9) == crooked.choose(9)
     np.testing.assert_allclose(straight.predictions(), crooked.predictions(), atol=1e-12)
 

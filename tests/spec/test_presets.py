@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from repro.errors import UserError
+from repro.selection.methods.difficulty import Difficulty
 from repro.spec.presets import PRESETS
 from repro.spec.schema import Cell, Spec
 from repro.study.expand import expand
@@ -41,7 +42,7 @@ def test_a_preset_sets_every_field_it_lists_in_every_arm_that_has_the_section(na
         assert cell.train.model_dump() | preset["train"] == cell.train.model_dump()
     for arm in ("dots", "dots_rr"):
         selection = found[arm].selection.model_dump()
-        assert selection | preset["selection"] == selection
+        assert selection | Difficulty.preset_fields(name, {"predictor": "trained"}) == selection
         assert found[arm].predictor is not None
         towers = found[arm].predictor.towers.model_dump()  # type: ignore[union-attr]
         assert towers | preset["towers"] == towers
@@ -52,7 +53,9 @@ def test_a_preset_sets_every_field_it_lists_in_every_arm_that_has_the_section(na
 
 
 def test_the_two_presets_disagree_in_every_field() -> None:
-    paper, code = PRESETS["paper"], PRESETS["code"]
+    paper, code = (
+        PRESETS[name] | {"selection": Difficulty.preset_fields(name, {"predictor": "trained"})} for name in PRESETS
+    )
     for section in paper:
         assert paper[section].keys() == code[section].keys()
         for field in paper[section]:

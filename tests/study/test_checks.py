@@ -134,7 +134,7 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
         (
             "budget: {epochs: 1}\narms: {a: {selection: {method: curriculum, by: pass_rate}}}",
             "budget: {tokens: 9}\narms: {a: {selection: {method: curriculum, by: pass_rate}}}",
-            "arms.a.selection.method: got a curriculum with a budget, expected train.steps or budget.epochs",
+            'arms.a.selection.method: got "curriculum" with a budget, expected train.steps or budget.epochs',
         ),
         # names
         (
