@@ -35,13 +35,14 @@ class Picture:
     def write(self, folder: Path, print_too: bool = False) -> None:
         """`<name>.png` for a page and `<name>.csv` (what is plotted); `<name>.pdf` for a column where asked."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.name}.png").write_bytes(_few_colours(_rendered(self.draw, False, "png")))
+        (folder / f"{self.name}.png").write_bytes(_few_colours(rendered(self.draw, False, "png")))
         self.data.to_csv(folder / f"{self.name}.csv", index=False, lineterminator="\n")
         if print_too:
-            (folder / f"{self.name}.pdf").write_bytes(_rendered(self.draw, True, "pdf"))
+            (folder / f"{self.name}.pdf").write_bytes(rendered(self.draw, True, "pdf"))
 
 
-def _rendered(draw: Callable[[bool], Figure], narrow: bool, ending: str) -> bytes:
+def rendered(draw: Callable[[bool], Figure], narrow: bool, ending: str) -> bytes:
+    """The figure as the bytes of a png or pdf file, drawn for a page or (`narrow`) for a column."""
     out = io.BytesIO()
     with styled():
         draw(narrow).savefig(out, format=ending, metadata=METADATA[ending])
@@ -49,10 +50,10 @@ def _rendered(draw: Callable[[bool], Figure], narrow: bool, ending: str) -> byte
 
 
 def _few_colours(png: bytes) -> bytes:
-    """The picture with a palette of 128 colours: lines on white need no more, and take a third of the room."""
+    """The picture with a palette of 128 colours, chosen so that none is far off: it takes a third of the room."""
     out = io.BytesIO()
     with Image.open(io.BytesIO(png)) as image:
         dpi = image.info["dpi"]
-        few = image.convert("RGB").quantize(128, method=Image.Quantize.MEDIANCUT, dither=Image.Dither.NONE)
+        few = image.convert("RGB").quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
     few.save(out, "PNG", optimize=True, dpi=dpi)
     return out.getvalue()

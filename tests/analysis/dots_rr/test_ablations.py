@@ -10,7 +10,7 @@ import pytest
 
 from analysis.dots_rr.ablations import COLUMNS, ablations
 from analysis.measures import Measures
-from analysis.pictures import Picture, _render
+from analysis.pictures import Picture, rendered
 from analysis.statistics import t_interval
 from analysis.tables import Table
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels
@@ -98,7 +98,7 @@ def test_the_figure_shows_every_seed_of_every_value(made: Callable[..., dict[str
         np.array([[0.68, 0.70, 0.72]])
     )
     for narrow in (False, True):
-        assert _render(picture.draw, narrow, ("png",))["png"].startswith(b"\x89PNG")
+        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
 
 
 def test_alternatives_stand_beside_the_headline_arm_of_their_part(made: Callable[..., dict[str, Any]]):

@@ -11,12 +11,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.artefacts import ARTEFACTS
 from analysis.dots_rr.predictor import calibration, checked, quality, table_2, table_3, table_8
 from analysis.measures import Measures
-from analysis.pictures import Picture, _render
+from analysis.pictures import Picture, rendered
 from analysis.published import published_table
 from analysis.tables import Table
+from repro.spec.artefacts import ARTEFACTS
 from repro.tracking.journal import Journal
 from tests.analysis.synthetic import Behaviour, learning, make_study
 
@@ -170,7 +170,7 @@ def test_the_calibration_figure_bins_predictions_and_follows_the_diagonal_where_
     trained = picture.data.query("predictor == 'trained' and model_data == @panels[0].panel.title")
     assert trained["runs"].max() == 4  # two arms x two seeds; variants have curves of their own nowhere
     for narrow in (False, True):
-        assert _render(picture.draw, narrow, ("png",))["png"].startswith(b"\x89PNG")
+        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
 
 
 def test_table_3_names_the_heaviest_references_of_one_question_a_panel(panels: list[Measures]) -> None:

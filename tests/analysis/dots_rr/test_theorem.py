@@ -13,7 +13,7 @@ import pytest
 from analysis.dots_rr.gradients import GRID, Groups, fit, groups_of, posterior, shape, verdict
 from analysis.dots_rr.theorem import theorem_1
 from analysis.measures import Measures
-from analysis.pictures import Picture, _render
+from analysis.pictures import Picture, rendered
 from analysis.tables import Table
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, learning, make_study
@@ -150,7 +150,7 @@ def test_the_artefact_draws_both_advantages_and_tells_them_in_tables(make: Calla
     for picture in (plain, std):
         assert {"group", "bin"} == set(picture.data["kind"])
         for narrow in (False, True):
-            assert _render(picture.draw, narrow, ("png",))["png"].startswith(b"\x89PNG")
+            assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
 
 
 def test_nothing_is_made_where_no_gradients_were_measured(make: Callable[..., Measures]) -> None:

@@ -36,7 +36,8 @@ def test_the_report_opens_whole_on_a_phone_and_on_a_desk(page: Page, report: Pat
     assert page.evaluate(overflowing) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.complaints() == []
-    assert page.requests() == [report.as_uri()]
+    folder = report.parent.as_uri()
+    assert all(address.startswith(folder) for address in page.requests())
 
 
 def test_wide_tables_scroll_inside_their_own_box_on_a_phone(page: Page, report: Path):
@@ -46,12 +47,10 @@ def test_wide_tables_scroll_inside_their_own_box_on_a_phone(page: Page, report: 
     assert page.evaluate("[...document.querySelectorAll('.scroll')].every(b => b.tabIndex === 0)")
 
 
-def test_a_phone_gets_the_narrow_pictures(page: Page, report: Path):
-    shapes = {}
-    for width in WIDTHS:
-        page.open(report.as_uri(), width)
-        shapes[width] = page.evaluate("[...document.images].map(i => i.naturalHeight / i.naturalWidth)")
-    assert all(narrow > wide for narrow, wide in zip(shapes[390], shapes[1280], strict=True))
+def test_pictures_keep_their_size_on_a_phone_and_scroll_inside_their_own_box(page: Page, report: Path):
+    page.open(report.as_uri(), 390)
+    assert min(page.evaluate("[...document.images].map(i => i.clientWidth)")) >= 600
+    assert page.evaluate("[...document.images].every(i => i.closest('.scroll').clientWidth <= 390)")
 
 
 def test_text_is_large_and_dark_enough_to_read(page: Page, report: Path):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.pictures import Picture, _render
+from analysis.pictures import Picture, rendered
 from analysis.statistics import paired_difference
 from analysis.tables import Table
 from analysis.ufo_rl.ablations import ablations
@@ -62,7 +62,7 @@ def test_fractions_have_a_random_subset_of_their_size_beside_them(tmp_path: Path
     assert isinstance(picture, Picture)
     assert sorted(picture.data["kind"]) == ["confidence", "confidence", "full data", "random"]
     for narrow in (False, True):
-        assert _render(picture.draw, narrow, ("png",))["png"].startswith(b"\x89PNG")
+        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
 
 
 def test_targets_and_label_free_scores_stand_beside_arms_of_their_size(tmp_path: Path):
@@ -116,4 +116,4 @@ def test_a_study_without_full_data_still_compares_its_arms(tmp_path: Path):
     assert np.isnan(made["centre"].data["difference"]).all()
     assert made["centre"].rows[0][8] == "–"  # type: ignore[union-attr]
     picture = made["fraction_curve"]
-    assert isinstance(picture, Picture) and _render(picture.draw, False, ("png",))["png"].startswith(b"\x89PNG")
+    assert isinstance(picture, Picture) and rendered(picture.draw, False, "png").startswith(b"\x89PNG")

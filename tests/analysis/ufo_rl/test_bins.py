@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.pictures import Picture, _render
+from analysis.pictures import Picture, rendered
 from analysis.statistics import t_interval
 from analysis.tables import Table
 from analysis.ufo_rl.bins import bins_of, figure_1, table_3
@@ -75,7 +75,7 @@ def test_figure_1_is_drawn_with_one_seed_and_without_full_data(tmp_path: Path):
     picture, table = figure_1(panels)
     assert isinstance(picture, Picture) and isinstance(table, Table)
     for narrow in (False, True):
-        assert _render(picture.draw, narrow, ("png",))["png"].startswith(b"\x89PNG")
+        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
     assert list(picture.data.dropna(subset="bin")["bin"]) == [*range(8), *range(4)]
     assert table.data["difference"].notna().sum() == 8
 

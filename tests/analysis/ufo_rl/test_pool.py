@@ -11,7 +11,7 @@ import pytest
 from scipy import stats
 
 from analysis.association import auroc, bootstrap, mean_ranks, partial_spearman, pearson, spearman
-from analysis.pictures import Picture, _render
+from analysis.pictures import Picture, rendered
 from analysis.pool import Levels
 from analysis.tables import Table
 from analysis.ufo_rl.pool import table_1
@@ -109,7 +109,7 @@ def test_table_1_counts_pass_rates(tmp_path: Path):
     assert row["mean"] == pytest.approx(rates.mean())
     assert row["mixed"] == pytest.approx(((rates > 0) & (rates < 1)).mean())
     assert "K = 8" in table.caption
-    assert _render(picture.draw, True, ("png",))["png"].startswith(b"\x89PNG")
+    assert rendered(picture.draw, True, "png").startswith(b"\x89PNG")
 
 
 def test_table_1_says_how_much_of_the_pool_was_measured_and_is_left_out_without_pass_rates(tmp_path: Path):
@@ -184,4 +184,4 @@ def test_scores_of_two_panels_are_drawn(tmp_path: Path):
     picture = table_2([ufo_measures(tmp_path, arms)] * 2)[-1]
     assert isinstance(picture, Picture)
     for narrow in (False, True):
-        assert _render(picture.draw, narrow, ("png",))["png"].startswith(b"\x89PNG")
+        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
