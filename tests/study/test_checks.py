@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from tests.spec.conftest import Load, Mistakes
@@ -301,7 +303,7 @@ def test_a_figure_of_ones_own_must_be_a_function_that_can_be_imported(
 ) -> None:
     (tmp_path / "figures_of_mine.py").write_text("def curve(panels):\n    return []\nnumber = 3\n")
     monkeypatch.syspath_prepend(tmp_path)
-    text = POOL + "arms: {{a: {{}}}}\nreport: {{artefacts: ['figures_of_mine:{}']}}\n"
-    assert load(text.format("curve")).spec.report.artefacts == ["figures_of_mine:curve"]
-    assert "has no 'curv', did you mean curve?" in mistakes(text.format("curv"))[0]
-    assert "expected a function" in mistakes(text.format("number"))[0]
+    text = POOL + "arms: {a: {}}\nreport: {artefacts: ['figures_of_mine:WHICH']}\n"
+    assert load(text.replace("WHICH", "curve")).spec.report.artefacts == ["figures_of_mine:curve"]
+    assert "has no 'curv', did you mean curve?" in mistakes(text.replace("WHICH", "curv"))[0]
+    assert "expected a function" in mistakes(text.replace("WHICH", "number"))[0]

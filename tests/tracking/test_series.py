@@ -26,7 +26,7 @@ def bare(source: str) -> list[tuple[int, str]]:
                 found.append((node.lineno, text))
         elif isinstance(node, ast.Constant) and (node.value in series.SERIES or node.value in FAMILIES):
             found.append((node.lineno, str(node.value)))
-    return found
+    return sorted(set(found))
 
 
 def test_no_series_is_spelt_out_elsewhere() -> None:
