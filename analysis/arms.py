@@ -65,12 +65,17 @@ def chosen_questions(series: Series) -> list[str]:
 
 def pool_rates(measures: Measures) -> tuple[dict[str, float], int, int]:
     """({id: pass rate of the start policy}, samples per question, questions of the whole pool); ({}, 0, 0) without."""
-    for series in measures.panel.series:
-        for run in series.runs:
-            pool = run.json("base.json").get("pool") or {}
-            if pool.get("pass_rates"):
-                rates = dict(pool["pass_rates"])
-                return rates, int(pool["samples"]), int(pool.get("questions") or len(rates))
+    found = (pool_rates_of(series) for series in measures.panel.series)
+    return next((pool for pool in found if pool[0]), ({}, 0, 0))
+
+
+def pool_rates_of(series: Series) -> tuple[dict[str, float], int, int]:
+    """The same from the arm's own runs, whose reward may differ from that of other arms."""
+    for run in series.runs:
+        pool = run.json("base.json").get("pool") or {}
+        if pool.get("pass_rates"):
+            rates = dict(pool["pass_rates"])
+            return rates, int(pool["samples"]), int(pool.get("questions") or len(rates))
     return {}, 0, 0
 
 

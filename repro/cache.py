@@ -29,15 +29,17 @@ class Cache:
         place = self._place(kind, key)
         return place if (place / MARKER).is_file() else None
 
-    def directory(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def directory(self, kind: str, key: str, build: Callable[[Path], None], *, anew: bool = False) -> Path:
         """The directory of the item, made by `build(empty_directory)` if it is not there yet.
+
+        With `anew` it is built in any case, and replaces what is there once it is whole.
 
         Treat the result as read-only: other processes read the same files. An exception of `build` passes through
         and leaves nothing behind, so the next call builds again. Building another item inside `build` is fine, the
         same item is not. Raises ValueError for a kind or key that is no plain file name.
         """
         found = self.get(kind, key)
-        if found is not None:
+        if found is not None and not anew:
             return found
         place = self._place(kind, key)
         work = place.parent / ".building" / key
@@ -46,17 +48,21 @@ class Cache:
             parent.mkdir(parents=True, exist_ok=True)
         with FileLock(locks / key):
             found = self.get(kind, key)
-            if found is not None:
+            if found is not None and not anew:
                 return found
-            # We hold the lock, so whatever lies at either place was left by a builder that was killed.
-            for remains in (place, work):
+            # We hold the lock, so whatever else lies at these places was left by a builder that was killed.
+            old = work.with_name(f".{key}.old")
+            for remains in (work, old, *([place] if found is None else [])):
                 if remains.exists():
                     shutil.rmtree(remains)
             work.mkdir()
             try:
                 build(work)
                 (work / MARKER).touch()
+                if found is not None:
+                    place.rename(old)
                 work.rename(place)
+                shutil.rmtree(old, ignore_errors=True)
             except BaseException:
                 shutil.rmtree(work, ignore_errors=True)
                 raise

@@ -4,11 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+ROUNDING = 1e-9
+"""Relative error of a difference of two rewards that is left out of account."""
+
 
 def has_spread(rewards: Sequence[float], min_spread: float = 0.0) -> bool:
     """Whether the rewards of a group differ by more than `min_spread` (0 <= min_spread < 1).
 
     GRPO's advantages are deviations from the group's mean: where all rewards are the same there are none. A group of
-    one has no spread. ValueError for a group of none.
+    one has no spread. Rewards are compared, not their float mean or deviation, which can differ from equal rewards
+    (OpenRLHF #1270); a spread that equals `min_spread` but for rounding, such as 0.4 - 0.3 for 0.1, counts as equal.
+
+    ValueError for a group of none.
     """
-    return max(rewards) - min(rewards) > min_spread
+    return bool(max(rewards) - min(rewards) > min_spread * (1 + ROUNDING))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,11 @@ from pathlib import Path
 import pytest
 
 from repro.cli import build_parser, main
+from repro.commands.registry import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "experiments" / "quickstart.yaml"
-COMMANDS = ["run", "plan", "sweep", "report", "score", "predictor", "status", "why", "validate", "schema", "warm-start"]
+NAMES = ["run", "plan", "sweep", "report", "score", "predictor", "status", "why", "validate", "schema", "warm-start"]
 
 
 def repro(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -30,16 +32,45 @@ def repro(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]
 def test_help_lists_every_command() -> None:
     shown = repro("--help")
     assert shown.returncode == 0
-    assert all(f"\n    {command}" in shown.stdout for command in COMMANDS)
-    assert list(build_parser()[1]) == COMMANDS
+    assert all(f"\n    {name}" in shown.stdout for name in NAMES)
+    assert list(build_parser()[1]) == NAMES
 
 
-@pytest.mark.parametrize("command", COMMANDS)
+@pytest.mark.parametrize("command", NAMES)
 def test_every_command_has_help(command: str, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         main([command, "--help"])
     assert ended.value.code == 0
     assert "usage: python -m repro " + command in capsys.readouterr().out
+
+
+def test_each_command_says_in_one_line_what_it_does(capsys: pytest.CaptureFixture[str]) -> None:
+    for command in COMMANDS:
+        assert 10 < len(command.help) <= 54, command.help  # what fits beside its name in 80 columns
+        assert f"{command.help}\n" in command_help(command.name, capsys)
+
+
+def command_help(name: str, capsys: pytest.CaptureFixture[str]) -> str:
+    """What `NAME --help` prints."""
+    with pytest.raises(SystemExit):
+        main([name, "--help"])
+    return capsys.readouterr().out
+
+
+def test_every_option_has_a_help_text() -> None:
+    for name, parser in build_parser()[1].items():
+        for action in parser._actions:
+            assert action.help, f"{name} {action.dest}"
+
+
+def test_every_file_with_a_command_is_in_the_registry() -> None:
+    folder = ROOT / "repro" / "commands"
+    found = [
+        path
+        for path in folder.rglob("*.py")
+        if re.search(r"^COMMAND = ", path.read_text(encoding="utf-8"), re.MULTILINE)
+    ]
+    assert len(found) == len(COMMANDS)
 
 
 def processor_seconds() -> float:

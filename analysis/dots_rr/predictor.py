@@ -75,15 +75,17 @@ class Checked:
 def quality(row: dict[str, Any]) -> dict[str, float]:
     """Pearson, Spearman and mean absolute error of one evaluation, and the Pearson that measurement noise allows.
 
-    Over n rollouts the variance of measured rates is that of the true ones plus mean(m (1 - m) / (n - 1)), the
-    binomial part: a perfect prediction of the true rates correlates with the measured ones by the root of the rest.
+    Over n rollouts the variance of measured rates is that of the true ones plus mean(v / (n - 1)), v the variance of
+    the rewards behind a rate, m (1 - m) where they are 0 and 1: a perfect prediction of the true rates correlates with
+    the measured ones by the root of the rest.
     Correlations are NaN where all measured rates are alike and 0 where all predictions are.
     """
     predicted, measured = np.array(row["predicted"], float), np.array(row["measured"], float)
     out = dict.fromkeys(("pearson", "spearman", "most"), math.nan) | predictions.quality(predicted, measured)
     variance = float(measured.var())
     if row["samples"] > 1 and variance > 1e-12:
-        noise = float((measured * (1 - measured)).mean()) / (row["samples"] - 1)
+        variances = np.array(row.get("variance") or measured * (1 - measured), float)
+        noise = float(variances.mean()) / (row["samples"] - 1)
         out["most"] = math.sqrt(max(0.0, 1 - noise / variance))
     return out
 

@@ -15,19 +15,27 @@ from matplotlib.patches import Patch
 from analysis.measures import Measures
 from analysis.page.figures import handles, panel_looks
 from analysis.pictures import Picture
+from analysis.rewards import all_by_accuracy
 from analysis.runs import Series
 from analysis.style import NARROW, WIDE, WINDOW, canvas, percent_axis, shared_legend, thousands
-from analysis.text import number, plural
+from analysis.text import joined, number, plural
 from repro.tracking.series import ZERO_VARIANCE
 
 BINS = 10
 """Columns of a picture over training."""
 
-OUTCOMES = {  # share of a group's completions that are right -> colour, hatch
-    "all wrong": ("#D55E00", "////"),
-    "mixed: trains": ("#56B4E9", ""),
-    "all right": ("#F0E442", "\\\\\\\\"),
-}
+LOOKS = (("#D55E00", "////"), ("#56B4E9", ""), ("#C9CED6", "...."), ("#F0E442", "\\\\\\\\"))
+"""Colour and hatch of each outcome of a group."""
+
+OF_ACCURACY = ("all wrong", "mixed: trains", "too alike", "all right")
+OF_REWARDS = ("all 0", "differ: trains", "too alike", "all 1")
+"""What came of a group: rewards of 0 and 1 are never too alike without being equal."""
+
+GRADIENT_OF_ACCURACY = "Only mixed groups carry a gradient: all wrong means chosen too hard, all right too easy."
+GRADIENT = (
+    "Only groups whose rewards differ carry a gradient: all 0 means chosen too hard, all 1 too easy, too alike a "
+    "spread of at most train.min_spread."
+)
 
 
 @dataclass(frozen=True)
@@ -36,9 +44,10 @@ class Fresh:
 
     step: np.ndarray
     seed: np.ndarray
-    rate: np.ndarray  # measured pass rate, 0..1
+    rate: np.ndarray  # measured mean reward, 0..1
     predicted: np.ndarray  # predicted pass rate, NaN without a predictor
     true: np.ndarray  # true difficulty, NaN where the task does not know it
+    trains: np.ndarray  # 1 where the group has a gradient, else 0
 
 
 def fresh_questions(series: Series) -> Fresh:
@@ -49,9 +58,10 @@ def fresh_questions(series: Series) -> Fresh:
             predicted = row["predicted"]
             by_id = dict(zip(row["chosen"], predicted, strict=True)) if predicted is not None else {}
             true = row["steps_true"] or [np.nan] * len(row["fresh"])
-            for question, rate, difficulty in zip(row["fresh"], row["pass_rate"], true, strict=True):
-                rows.append((row["step"], run.place.seed, rate, by_id.get(question, np.nan), difficulty))
-    table = np.array(rows, float).reshape(-1, 5)
+            trains = row.get("trains") or [0 < rate < 1 for rate in row["pass_rate"]]
+            for question, rate, difficulty, one in zip(row["fresh"], row["pass_rate"], true, trains, strict=True):
+                rows.append((row["step"], run.place.seed, rate, by_id.get(question, np.nan), difficulty, one))
+    table = np.array(rows, float).reshape(-1, 6)
     return Fresh(*table.T)
 
 
@@ -97,13 +107,18 @@ def _long(frame: pd.DataFrame, label: str) -> pd.DataFrame:
 
 
 def outcomes(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> Picture | None:
-    """Why groups had no gradient: too hard or too easy."""
+    """Why groups had no gradient: too hard or too easy, or rewards too alike."""
     rows = []
+    binary = all_by_accuracy([measures])
+    names = [name for name in (OF_ACCURACY if binary else OF_REWARDS) if not (binary and name == "too alike")]
+    looks = [look for look, name in zip(LOOKS, OF_ACCURACY, strict=True) if not (binary and name == "too alike")]
     for label, questions in fresh.items():
         for column, centre in step_columns(questions.step):
-            rates = questions.rate[column]
-            shares = ((rates == 0).mean(), ((rates > 0) & (rates < 1)).mean(), (rates == 1).mean())
-            for name, share in zip(OUTCOMES, shares, strict=True):
+            rates, trains = questions.rate[column], questions.trains[column] == 1
+            lowest, highest = ~trains & (rates == 0), ~trains & (rates == 1)
+            between = [] if binary else [~(trains | lowest | highest)]
+            for name, found in zip(names, (lowest, trains, *between, highest), strict=True):
+                share = found.mean()
                 rows.append({"arm": label, "step": centre, "outcome": name, "share": float(share)})
     if not rows:
         return None
@@ -113,25 +128,23 @@ def outcomes(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> P
         figure, axes = small_multiples(list(fresh), narrow)
         for index, (axis, label) in enumerate(axes):
             part = data[data["arm"] == label].pivot(index="step", columns="outcome", values="share")
-            layers = [part[name] for name in OUTCOMES]
-            drawn = axis.stackplot(part.index, *layers, colors=[color for color, _ in OUTCOMES.values()])
-            for area, (_, hatch) in zip(drawn, OUTCOMES.values(), strict=True):
+            layers = [part[name] for name in names]
+            drawn = axis.stackplot(part.index, *layers, colors=[color for color, _ in looks])
+            for area, (_, hatch) in zip(drawn, looks, strict=True):
                 area.set(hatch=hatch, edgecolor="#3A3F47", linewidth=0.4)
             axis.set(ylim=(0, 1), xlim=(part.index.min(), part.index.max()), title=label)
             axis.grid(visible=False)
             percent_axis(axis.yaxis)
             outer_labels(axis, index, narrow, "groups, %")
-        patches = [Patch(facecolor=c, hatch=h, edgecolor="#3A3F47", linewidth=0.4) for c, h in OUTCOMES.values()]
-        shared_legend(figure, patches, list(OUTCOMES), narrow)
+        patches = [Patch(facecolor=c, hatch=h, edgecolor="#3A3F47", linewidth=0.4) for c, h in looks]
+        shared_legend(figure, patches, names, narrow)
         return figure
 
     return Picture(
         f"{prefix}outcomes",
         "What came of the groups",
-        "Share of freshly rolled-out groups by outcome, seeds pooled. Only mixed groups carry a gradient: all wrong "
-        "means chosen too hard, all right too easy.",
-        "Stacked shares of groups that were all wrong, mixed and all right over training, for "
-        f"{plural(len(fresh), 'arm')}.",
+        f"Share of freshly rolled-out groups by outcome, seeds pooled. {GRADIENT_OF_ACCURACY if binary else GRADIENT}",
+        f"Stacked shares of groups that were {joined(names)} over training, for {plural(len(fresh), 'arm')}.",
         data,
         draw,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.measures import GAIN_SHARES, HARDLY, NEAR_ZERO, Measures
+from analysis.rewards import all_by_accuracy, rewarded_by
 from analysis.runs import Study
 from analysis.statistics import RESAMPLES
 from analysis.text import joined, names, number, plural
@@ -56,7 +57,7 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
         ),
         (
             "Zero-variance groups",
-            "Exact equality of all rewards in a freshly rolled-out group; replayed groups do not count. The share of "
+            f"{_spread(study)} in a freshly rolled-out group; replayed groups do not count. The share of "
             "each step is averaged over steps, then over seeds.",
         ),
         (
@@ -73,6 +74,8 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             "and after, the page says so above everything else.",
         ),
     ]
+    if not all_by_accuracy(panels):
+        found.insert(1, ("Reward", _reward(panels)))
     if len(panels) > 1:
         found.append(
             (
@@ -90,6 +93,23 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             )
         )
     return tuple(found)
+
+
+def _reward(panels: Sequence[Measures]) -> str:
+    parts = [f"{reward} (arms {names(labels)})" for reward, labels in rewarded_by(panels).items()]
+    text = parts[0].partition(" (arms ")[0] if len(parts) == 1 else "; ".join(parts)
+    return (
+        f"Training rewards {text}, a number from 0 to 1. Accuracy on held-out questions is the dataset's own verdict "
+        "whatever is rewarded. What is said of training questions is the mean reward of their completions under the "
+        "reward of the run it is read from; columns and bins take the nearest one."
+    )
+
+
+def _spread(study: Study) -> str:
+    spec = study.spec
+    set_by = [arm.train.get("min_spread") for arm in spec.arms.values()] + spec.axes.get("train.min_spread", [])
+    most = max(float(value) for value in [spec.train.min_spread, *set_by] if isinstance(value, int | float))
+    return f"Rewards that differ by at most train.min_spread, {most:g}," if most else "Exact equality of all rewards"
 
 
 def _target(study: Study, measures: Measures) -> str:

@@ -20,6 +20,7 @@ from analysis.page.methods import methods
 from analysis.page.provenance import Provenance, provenance
 from analysis.page.summary import summary
 from analysis.pictures import Picture
+from analysis.rewards import all_by_accuracy, reworded
 from analysis.runs import Study, load_study
 from analysis.tables import Table, as_html
 from analysis.text import plural
@@ -100,14 +101,17 @@ def write_report(
     ending = _closing(study, panels, made)
     headline = {item.name for name, items in made.items() if name in HEADLINE for item in items}
     origin = provenance(study, _commands(loaded), public_address(resolve_store(store_uri)))
+    lead, explained = answer_of(spec.report.artefacts, panels), methods(study, panels)
+    if not all_by_accuracy(panels):
+        parts, ending, lead, explained = map(reworded, (parts, ending, lead, explained))
     content = {
         "name": spec.name,
         "question": derived_question(study),
-        "lead": answer_of(spec.report.artefacts, panels),
+        "lead": lead,
         "parts": parts,
         "folded": len(parts) > SEVERAL,
         "ending": ending,
-        "methods": methods(study, panels),
+        "methods": explained,
         "origin": origin,
         "spec_yaml": resolved_yaml(spec),
         "seeds": plural(len(spec.seeds), "seed"),
@@ -149,6 +153,7 @@ def _part(measures: Measures, several: bool) -> Part:
     drawn = {p.name.removeprefix(prefix): p for p in selected.pictures(measures, prefix)}
     shown = {name: (drawn[name],) if name in drawn else () for name in ("zero_variance", "outcomes", "difficulty")}
     kept_arms = result_tables.kept_table(measures, prefix)
+    alike = "completions are all right or all wrong" if all_by_accuracy([measures]) else "rewards are too alike"
     comparable = any(panel.baseline_of(series) for series in panel.series)
     sections = [
         Section(
@@ -178,8 +183,8 @@ def _part(measures: Measures, several: bool) -> Part:
             "Groups that train",
             f"{prefix}groups",
             (
-                "A group whose completions are all right or all wrong has no advantage and no gradient: its rollouts "
-                "were paid for and taught nothing.",
+                f"A group whose {alike} has no advantage and no gradient: its rollouts were paid for and taught "
+                "nothing.",
             ),
             (result_tables.groups_table(measures, prefix), *shown["zero_variance"], *shown["outcomes"]),
         ),

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from analysis.arms import budget, chosen_questions, pool_rates
+from analysis.arms import budget, chosen_questions, pool_rates, pool_rates_of
 from analysis.measures import Measures
 from analysis.runs import Series
 from analysis.selections import CONFIDENCE, PASS_RATE
 from analysis.statistics import Interval, paired_difference
 from analysis.text import NOTHING, number
+from repro.canonical import canonical
 from repro.tracking.series import SPEND
 
 NOT_IN_PAPER = "The paper has no such comparison, so nothing published stands beside it."
@@ -35,7 +35,7 @@ TARGETS = {
 def conditions(series: Series, with_budget: bool = True) -> str:
     """What two arms must share to differ in their selection alone: budget, replay, axes other than selection's."""
     axes = {path: value for path, value in series.axis.items() if "selection" not in path}
-    return json.dumps([budget(series) if with_budget else {}, bool(series.replay), axes], sort_keys=True)
+    return canonical([budget(series) if with_budget else {}, bool(series.replay), axes])
 
 
 def comparable(measures: Measures) -> list[Series]:
@@ -90,8 +90,8 @@ def centre_value(series: Series) -> float:
 def rates_of(measures: Measures, series: Series) -> np.ndarray:
     """Pass rates of what an arm kept, as far as known: its own measurement where it selects by one, else the pool's."""
     own = scores(series) if series.chosen.score == PASS_RATE and not series.chosen.staged else {}
-    known: Mapping[str, float] = own or pool_rates(measures)[0]
-    return np.array([known[question] for question in chosen_questions(series) if question in known], float)
+    rates: Mapping[str, float] = own or pool_rates_of(series)[0] or pool_rates(measures)[0]
+    return np.array([rates[question] for question in chosen_questions(series) if question in rates], float)
 
 
 def band(series: Series) -> dict[str, Any]:
@@ -148,7 +148,7 @@ def groups(arms: Sequence[Series], same: Callable[[Series], object], varies: Cal
     """Arms that agree in `same` and take two or more values of `varies`, in the order of the spec."""
     found: dict[str, Group] = {}
     for series in arms:
-        found.setdefault(json.dumps(same(series), sort_keys=True), []).append(series)
+        found.setdefault(canonical(same(series)), []).append(series)
     return [group for group in found.values() if len({str(varies(series)) for series in group}) > 1]
 
 

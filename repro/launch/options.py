@@ -9,12 +9,12 @@ import argparse
 import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
 from repro.launch.devices import default_jobs, gpus
+from repro.words import did_you_mean
 
 LAUNCHERS = ("local", "ray", "slurm")
 RETRIES = 3
@@ -178,8 +178,7 @@ def slurm_parameters(words: Sequence[str]) -> dict[str, str | int]:
         if not equals or not value:
             raise UserError(f"--slurm: got {word!r}, expected KEY=VALUE, e.g. --slurm time=240")
         if key not in SLURM_KEYS:
-            near = get_close_matches(key, list(SLURM_KEYS), n=1, cutoff=0.5)
-            hint = f", did you mean {near[0]}?" if near else ""
+            hint = did_you_mean(key, SLURM_KEYS)
             if key == "array_parallelism":
                 hint = ", did you mean the option --jobs?"
             raise UserError(f"--slurm: got key {key!r}, expected one of {', '.join(SLURM_KEYS)}{hint}")

@@ -13,6 +13,7 @@ import numpy as np
 from safetensors.numpy import load_file, save_file
 
 from repro.draws import gumbel_top_k
+from repro.groups import has_spread
 from repro.replay.replay_spec import ReplaySpec
 
 VERSION = 2
@@ -64,13 +65,8 @@ class Group:
                 )
 
     @property
-    def informative(self) -> bool:
-        """Whether two rewards differ, compared exactly: a float mean or deviation would lie."""
-        return bool(len(self.rewards)) and bool((self.rewards != self.rewards[0]).any())
-
-    @property
     def variance(self) -> float:
-        """Population variance of the rewards, p(1-p) where they are 0 and 1."""
+        """Population variance of the rewards, p(1-p) where they are 0 and 1 and a share p of them is 1."""
         return float(np.var(self.rewards))
 
 
@@ -82,9 +78,12 @@ class ReplayBuffer:
     left out: at `insertion`, or at the `draw`, so that they take up capacity and, being the newest, bar their question
     (the authors' code). Groups past `max_age` leave at the next draw.
 
+    A group is informative where its rewards differ by more than `min_spread`.
+
     `prioritised` draws without replacement in proportion to the variance of a group's rewards, p(1-p) for a pass rate
-    p: the expected squared gradient of a group under advantages that are not divided by their standard deviation
-    (DOTS, theorem 1). It weighs the groups that may be drawn only; age enters through `max_age` alone.
+    p of rewards 0 and 1: the expected squared gradient of a group under advantages that are not divided by their
+    standard deviation (DOTS, theorem 1, whose sum of (r - mean)^2 is G times the variance whatever the rewards are). It
+    weighs the groups that may be drawn only; age enters through `max_age` alone.
 
     What could be got wrong: a group must not be replayed in the step that made it (`draw` takes only older ones), and
     a buffer short of groups returns fewer, so that the caller can top up with fresh questions and log it.
@@ -99,12 +98,13 @@ class ReplayBuffer:
         max_age: int | None = None,
         filter: Literal["insertion", "draw"] = "insertion",
         per_question: Literal["all", "latest"] = "all",
+        min_spread: float = 0.0,
     ) -> None:
         if capacity < 1:
             raise ValueError(f"capacity is {capacity}, expected at least 1")
         if max_age is not None and max_age < 1:
             raise ValueError(f"max_age is {max_age}, expected at least 1: a group is one step old when first drawn")
-        self.capacity, self.max_age = capacity, max_age
+        self.capacity, self.max_age, self.min_spread = capacity, max_age, min_spread
         self._prioritised = draw == "prioritised"
         self._keeps_all = filter == "draw"
         self._latest = per_question == "latest"
@@ -114,10 +114,10 @@ class ReplayBuffer:
         self._drawn: list[Group] = []
 
     @classmethod
-    def of(cls, replay: ReplaySpec, seed: int) -> ReplayBuffer:
-        """The empty buffer that a spec asks for."""
+    def of(cls, replay: ReplaySpec, seed: int, min_spread: float = 0.0) -> ReplayBuffer:
+        """The empty buffer that a spec asks for; `min_spread` is that of training."""
         options = replay.model_dump(include={"draw", "max_age", "filter", "per_question"})
-        return cls(replay.capacity, seed, **options)
+        return cls(replay.capacity, seed, **options, min_spread=min_spread)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -127,11 +127,15 @@ class ReplayBuffer:
         """The held groups, oldest first."""
         return tuple(self._groups)
 
+    def informative(self, group: Group) -> bool:
+        """Whether a group has a gradient: its rewards differ by more than `min_spread`."""
+        return has_spread(group.rewards.tolist(), self.min_spread)
+
     def add(self, groups: Iterable[Group]) -> int:
         """Keep the groups that the filter lets in, in order; the oldest leave. Returns how many were kept."""
         kept = 0
         for group in groups:
-            if not (group.informative or self._keeps_all):
+            if not (self._keeps_all or self.informative(group)):
                 self._counts["rejected"] += 1
                 continue
             self._counts["evicted"] += len(self._groups) == self.capacity
@@ -148,7 +152,7 @@ class ReplayBuffer:
         if self._latest:
             newest = {group.question: id(group) for group in made}
             made = [group for group in made if newest[group.question] == id(group)]
-        return [group for group in made if group.informative]
+        return [group for group in made if self.informative(group)]
 
     def draw(self, n: int, step: int) -> list[Group]:
         """Up to `n` distinct groups of `eligible(step)`, without replacement; their `uses` go up by one.
@@ -191,7 +195,7 @@ class ReplayBuffer:
         `rejected`, `evicted`, `expired`, `reused_total` groups since the start.
         """
         held = list(self._groups)
-        informative = [group for group in held if group.informative]
+        informative = [group for group in held if self.informative(group)]
         numbers = {
             "size": float(len(held)),
             "filled": len(held) / self.capacity,

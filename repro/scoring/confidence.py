@@ -11,22 +11,26 @@ layer sees the target positions only, and the tokens with which all texts begin 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from typing import TYPE_CHECKING, Literal, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
 from repro.errors import UserError
 from repro.scoring.passes import (
     PassCost,
+    Portion,
     Progress,
+    Receive,
     Stopwatch,
+    cells_of,
     frozen,
     length_batches,
+    portion_of,
     right_padded,
     token_budget_of,
 )
 from repro.scoring.target_logits import target_logits, target_places
-from repro.scoring.targets import Target
+from repro.scoring.targets import PromptStyle, Target
 from repro.tasks.problem import AnswerFormat, Problem
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, render_prompt
 
@@ -34,17 +38,15 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-PromptStyle = Literal["default", "paper"]
 PAPER_ANSWER_PREFIX = "<answer> "
 Respond = Callable[[Sequence[str]], Sequence[str]]
-Receive = Callable[[np.ndarray, np.ndarray, np.ndarray, np.ndarray], None]
-"""`receive(indices, confidence, tokens, prompt_tokens)` of the texts of one batch, (rows,) each."""
 PROBES = 8  # texts on which the shared head is checked against whole texts
 ROUNDING = {"torch.float64": 1e-4, "torch.float32": 1e-4, "torch.float16": 1e-2, "torch.bfloat16": 5e-2}
 
 
 class Scored(NamedTuple):
-    """Of every text, (N,): `s` float64 in (0, 1], `tokens` of its target and `prompt_tokens` before it, both int64."""
+    """Of every text, (N,): `s` float64 in (0, 1], NaN where a portion leaves it out; `tokens` of its target and
+    `prompt_tokens` before it, both int64."""
 
     s: np.ndarray
     tokens: np.ndarray
@@ -123,14 +125,17 @@ def score_confidence(
     names: Sequence[str] | None = None,
     progress: Progress | None = None,
     receive: Receive | None = None,
+    portion: Portion | None = None,
 ) -> Scored:
     """Score `targets[i]` after `prompts[i]` (rendered text, see `confidence_texts`) in one teacher-forced pass.
 
     `token_budget` bounds the cells of a batch, padding included (default: what suits the device); it changes speed,
     memory and the last bits only. `names` are the ids of the questions for error messages. `receive` is given the
-    results of every batch as soon as they are known, every index once: confidence float64 = mean log-prob = log(s).
-    Log-probabilities are float32, target logit minus logsumexp, and are summed in float64. No random numbers are
-    drawn and the model's mode is restored.
+    columns `confidence` (float64, mean log-prob = log(s)), `target_tokens` and `prompt_tokens` (int64) of every batch
+    as soon as they are known, every text once. With a `portion` only its batches are made; batches and what all texts
+    share are those of the whole pass, so that a text gets the same bits whoever scores it. Log-probabilities are
+    float32, target logit minus logsumexp, and are summed in float64. No random numbers are drawn and the model's mode
+    is restored.
 
     Tolerance of confidence against the formula in float64, for weights in float32: 1e-4 (found: at most 5e-6);
     float16: 2e-2 (mean 1e-3, at most 1.8e-2); bfloat16: 5e-2 (mean 9e-3, at most 4.2e-2, and up to 8 % of the kept
@@ -156,19 +161,19 @@ def score_confidence(
     _check(model, lengths, counts, targets, names)
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
     budget = token_budget_of(model) if token_budget is None else token_budget
-    confidence = np.zeros(len(ids))  # (N,) mean log-prob of a target token
+    confidence = np.full(len(ids), np.nan)  # (N,) mean log-prob of a target token
     done = 0
     with frozen(model):
         ask = _Pass(model, ids, lengths, counts, pad)
-        padded = ask.shared
-        for batch in length_batches(lengths - ask.shared, budget):
-            rows, values, cells = ask(batch)  # (M,), (M,) of the M target tokens
+        batches = list(length_batches(lengths - ask.shared, budget))
+        for batch in portion_of(batches, portion or Portion()):
+            rows, values = ask(batch)  # (M,), (M,) of the M target tokens
             sums = np.bincount(rows, weights=values.double().cpu().numpy(), minlength=len(batch))  # (rows,)
             confidence[batch] = sums / counts[batch]
-            padded += cells
             done += len(batch)
             if receive is not None:
-                receive(batch, confidence[batch], counts[batch], (lengths - counts)[batch])
+                tokens = {"target_tokens": counts[batch], "prompt_tokens": (lengths - counts)[batch]}
+                receive(batch, {"confidence": confidence[batch], **tokens})
             if progress is not None:
                 progress(done, len(ids))
     scored = int(counts.sum())
@@ -176,7 +181,7 @@ def score_confidence(
         prompt_tokens=int(lengths.sum()) - scored,
         scored_tokens=scored,
         lengths=tuple(lengths.tolist()),
-        padded_tokens=padded,
+        padded_tokens=ask.shared + cells_of(batches, lengths - ask.shared),
         seconds=watch.seconds(),
         shared_tokens=ask.shared,
     )
@@ -243,11 +248,11 @@ class _Pass:
         if not _agree(self(probe)[1], expected, model.dtype):
             self.shared, self.states = 0, None
 
-    def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, torch.Tensor, int]:
-        """(rows (M,), log-probs (M,) float32, cells) of the M target tokens of the texts `batch` (rows,)."""
+    def __call__(self, batch: np.ndarray) -> tuple[np.ndarray, torch.Tensor]:
+        """(rows (M,), log-probs (M,) float32) of the M target tokens of the texts `batch` (rows,)."""
         tokens = right_padded([self.ids[i][self.shared :] for i in batch], self.pad)  # (rows, longest)
         rows, places = target_places(self.lengths[batch] - self.shared, self.counts[batch])
-        return rows, _log_probs(self.logits(tokens, rows, places, self.states), tokens[rows, places]), tokens.size
+        return rows, _log_probs(self.logits(tokens, rows, places, self.states), tokens[rows, places])
 
 
 def _agree(ours: torch.Tensor, expected: torch.Tensor, dtype: torch.dtype) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,14 +21,28 @@ SMALLEST = 1 / 16
 """Share of the budget that a batch may fill whatever its padding."""
 Progress = Callable[[int, int], None]
 """`progress(done, total)` in texts, called after every batch."""
+Receive = Callable[[np.ndarray, Mapping[str, np.ndarray]], None]
+"""`receive(rows, columns)`: the texts (m,) of one batch and what was measured of them, name -> (m, ...)."""
+
+
+@dataclass(frozen=True)
+class Portion:
+    """The batches of a pass that this process makes now: of those with a text that is not `done`, every `count`-th.
+
+    `done` (N,) bool: texts measured before. `index` (0..count - 1) is this process among `count` that share the pass.
+    """
+
+    done: np.ndarray | None = None
+    index: int = 0
+    count: int = 1
 
 
 @dataclass(frozen=True)
 class PassCost:
-    """What one pass was given and what it computed.
+    """What one pass over all texts takes, whichever process makes which batch; `seconds` are those of this call.
 
     `prompt_tokens`, `scored_tokens` and `lengths` (per text, in the order given) count every text whole. The first
-    `shared_tokens` of each are the same and were computed once. `padded_tokens` are all cells that the model saw.
+    `shared_tokens` of each are the same and are computed once. `padded_tokens` are all cells that the model sees.
     """
 
     prompt_tokens: int
@@ -73,6 +88,22 @@ def length_batches(lengths: np.ndarray, token_budget: int) -> Iterator[np.ndarra
         rows = max(1, int(fits.sum()))
         yield order[start : start + rows]
         start += rows
+
+
+def portion_of(batches: Sequence[np.ndarray], portion: Portion) -> list[np.ndarray]:
+    """The batches of a portion, in their order.
+
+    Every process gets equally many, because processes that shard a model have to make equally many passes: the last
+    batch is made by several where they do not divide.
+    """
+    left = [batch for batch in batches if portion.done is None or not portion.done[batch].all()]
+    own = left[portion.index :: portion.count]
+    return own + left[-1:] * (math.ceil(len(left) / portion.count) - len(own))
+
+
+def cells_of(batches: Sequence[np.ndarray], lengths: np.ndarray) -> int:
+    """Cells (rows x longest) of batches of texts with these lengths (N,), padding included."""
+    return sum(len(batch) * int(lengths[batch].max()) for batch in batches)
 
 
 def right_padded(rows: Sequence[Sequence[int]], pad: int) -> np.ndarray:

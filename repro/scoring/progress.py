@@ -1,27 +1,32 @@
-"""Shows scoring at work: a bar in a terminal, plain lines in a log; both with tokens per second and the time left."""
+"""How far scoring is: questions done, tokens per second and the time left, as plain lines or for a bar."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from typing import Protocol
-
-from rich.console import Console
-from rich.markup import escape
-from rich.progress import BarColumn, Progress, TextColumn
 
 LINE_EVERY = 10.0  # seconds between two lines of a log
 
 
 class Shown(Protocol):
-    """`shown(questions, tokens, work)`: so many more are done; `work` is what the time left is told from."""
+    """`shown(questions, tokens, work)`: so many more are done; the time left is estimated from `work`."""
 
     def __call__(self, questions: int, tokens: int, work: float) -> None: ...
 
 
+class Showing(Protocol):
+    """`showing(what, total, before, work)`: a block during which progress is shown, with the function to call.
+
+    `total` and `before` (done by earlier calls) count questions; `work` is that of the questions still to be done.
+    """
+
+    def __call__(self, what: str, total: int, before: int, work: float) -> AbstractContextManager[Shown]: ...
+
+
 class Pace:
-    """Questions and tokens done of a total, and what they say of the time left.
+    """Questions and tokens done of a total, and the speed and time left that follow.
 
     `before` questions were done by an earlier call: they fill the bar and do not enter the pace. `work` is that of
     the others, in any unit that time grows with: questions come by length, so their number tells it badly. The first
@@ -35,6 +40,7 @@ class Pace:
         self.since: float | None = None
 
     def add(self, questions: int, tokens: int, work: float) -> None:
+        """So many more are done."""
         self.done += questions
         self.left -= work
         if self.since is None:
@@ -53,43 +59,30 @@ class Pace:
 
 
 @contextmanager
-def showing(console: Console, what: str, total: int, before: int, work: float) -> Iterator[Shown]:
-    """A function to call after every batch, while a bar or lines are shown.
-
-    `total` and `before` count questions; `work` is that of the questions still to be done.
-    """
-    pace = Pace(total, before, work)
-    if console.is_terminal and not console.is_dumb_terminal:
-        columns = (
-            TextColumn("{task.description}"),
-            BarColumn(),
-            TextColumn("{task.completed:,.0f} of {task.total:,.0f} questions"),
-            TextColumn("{task.fields[pace]}", style="cyan"),
-        )
-        with Progress(*columns, console=console) as bar:
-            task = bar.add_task(what, total=total, completed=before, pace="")
-
-            def redraw(questions: int, tokens: int, work: float) -> None:
-                pace.add(questions, tokens, work)
-                bar.update(task, advance=questions, pace=pace.text())
-
-            yield redraw
-        return
-    said = [pace.clock()]
-
-    def write(questions: int, tokens: int, work: float) -> None:
-        pace.add(questions, tokens, work)
-        if pace.clock() - said[0] >= LINE_EVERY:
-            said[0] = pace.clock()
-            share = f"{what}: {pace.done:,} of {pace.total:,} questions ({pace.done / pace.total:.0%})"
-            say(console, ", ".join(filter(None, [share, pace.text()])))
-
-    yield write
+def unseen(what: str, total: int, before: int, work: float) -> Iterator[Shown]:
+    """A `Showing` that shows nothing."""
+    yield lambda questions, tokens, work: None
 
 
-def say(console: Console, line: str) -> None:
-    """One line, neither wrapped nor coloured."""
-    console.print(escape(line), highlight=False, soft_wrap=True)
+def in_lines(say: Callable[[str], None]) -> Showing:
+    """A `Showing` that says a line every `LINE_EVERY` seconds."""
+
+    @contextmanager
+    def showing(what: str, total: int, before: int, work: float) -> Iterator[Shown]:
+        pace = Pace(total, before, work)
+        last = pace.clock()
+
+        def write(questions: int, tokens: int, work: float) -> None:
+            nonlocal last
+            pace.add(questions, tokens, work)
+            if pace.clock() - last >= LINE_EVERY:
+                last = pace.clock()
+                share = f"{what}: {pace.done:,} of {pace.total:,} questions ({pace.done / pace.total:.0%})"
+                say(", ".join(filter(None, [share, pace.text()])))
+
+        yield write
+
+    return showing
 
 
 def duration(seconds: float) -> str:

@@ -14,10 +14,14 @@ import numpy as np
 from repro.errors import UserError
 from repro.scoring.passes import (
     PassCost,
+    Portion,
     Progress,
+    Receive,
     Stopwatch,
+    cells_of,
     frozen,
     length_batches,
+    portion_of,
     right_padded,
     token_budget_of,
 )
@@ -32,7 +36,8 @@ MARK = "\u241e QUESTION \u241e"  # stands for the question while the prompt arou
 
 class PromptScores(NamedTuple):
     """Of every question's own tokens, (N,) float64 in [0, 1]: `perplexity` is 1 / perplexity, the geometric mean of
-    their probabilities; `entropy` the mean entropy of their predictions over log(vocabulary). And what the pass cost.
+    their probabilities; `entropy` the mean entropy of their predictions over log(vocabulary); both NaN where a portion
+    leaves the question out. And what the pass cost.
     """
 
     perplexity: np.ndarray
@@ -49,13 +54,16 @@ def score_prompts(
     names: Sequence[str] | None = None,
     token_budget: int | None = None,
     progress: Progress | None = None,
+    receive: Receive | None = None,
+    portion: Portion | None = None,
 ) -> PromptScores:
     """Score `questions` inside `render(question)`, the prompt of rollouts.
 
     What opens every prompt (start token, system prompt, head of the chat) is context and not scored, and what follows
     a question is not processed. Without anything before it, the first token has no prediction and is left out. A token
     that reaches over the border counts as the question's. Logits are float32 and exist for the scored positions only;
-    `token_budget` and `progress` are those of `score_confidence`. No random numbers are drawn and the model's mode is
+    `token_budget`, `progress`, `portion` and `receive` (columns `perplexity` and `entropy`) are those of
+    `score_confidence`. No random numbers are drawn and the model's mode is
     restored. UserError naming a question (by `names`) of which no token is predicted; ValueError where `render`
     changes the text around the question from one to the next.
     """
@@ -77,26 +85,29 @@ def score_prompts(
             f"predicts it; take the question out or choose another selection.method"
         )
     pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else tokenizer.eos_token_id
-    sums = np.zeros((len(ids), 2))  # (N, 2): log-probs and entropies over the question
-    padded, done = 0, 0
+    scores = np.full((len(ids), 2), np.nan)  # (N, 2): 1 / perplexity, and entropy over log(vocabulary)
+    ceiling = np.log(model.config.get_text_config().vocab_size)
+    budget = token_budget_of(model) if token_budget is None else token_budget
+    batches = list(length_batches(lengths, budget))
+    done = 0
     with frozen(model):
         logits_of = target_logits(model, ids[int(lengths.argmin())])
-        for batch in length_batches(lengths, token_budget_of(model) if token_budget is None else token_budget):
+        for batch in portion_of(batches, portion or Portion()):
             tokens = right_padded([ids[i] for i in batch], pad)  # (rows, longest)
             rows, places = target_places(lengths[batch], counts[batch])  # (M,)
             labels = torch.from_numpy(tokens[rows, places]).to(model.device)  # (M,)
             values = _measured(logits_of(tokens, rows, places, None), labels).double().cpu().numpy()  # (M, 2)
-            for column in (0, 1):
-                sums[batch, column] = np.bincount(rows, weights=values[:, column], minlength=len(batch))
-            padded += tokens.size
+            sums = [np.bincount(rows, weights=values[:, column], minlength=len(batch)) for column in (0, 1)]
+            log_prob, entropy = (total / counts[batch] for total in sums)  # (rows,) means over the question
+            scores[batch, 0], scores[batch, 1] = np.exp(log_prob), np.clip(entropy / ceiling, 0.0, 1.0)
             done += len(batch)
+            if receive is not None:
+                receive(batch, {"perplexity": scores[batch, 0], "entropy": scores[batch, 1]})
             if progress is not None:
                 progress(done, len(ids))
-    scored = int(counts.sum())
-    cost = PassCost(int(lengths.sum()) - scored, scored, tuple(lengths.tolist()), padded, watch.seconds())
-    vocabulary = model.config.get_text_config().vocab_size
-    means = sums / counts[:, None]  # (N, 2)
-    return PromptScores(np.exp(means[:, 0]), np.clip(means[:, 1] / np.log(vocabulary), 0.0, 1.0), cost)
+    scored, cells = int(counts.sum()), cells_of(batches, lengths)
+    cost = PassCost(int(lengths.sum()) - scored, scored, tuple(lengths.tolist()), cells, watch.seconds())
+    return PromptScores(scores[:, 0], scores[:, 1], cost)
 
 
 def _up_to_the_question(questions: Sequence[str], render: Callable[[str], str]) -> tuple[str, list[str]]:

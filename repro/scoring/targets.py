@@ -5,7 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 Target = Literal["final_answer", "solution", "greedy_response"]
-"""The tokens whose probability is a confidence."""
+"""The tokens whose probability is a confidence: the gold answer, the worked solution with it, or the policy's own
+greedy response."""
+
+PromptStyle = Literal["default", "paper"]
+"""What stands before the target: the prompt of rollouts, or that of UFO-RL's release."""
 
 PromptKind = Literal["perplexity", "entropy"]
 """What is measured of a question's own tokens."""

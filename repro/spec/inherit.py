@@ -91,11 +91,16 @@ def _without_blanks(arm: Any) -> Any:
 
 
 def overlay(document: Document, above: Any, own: Any, above_path: FieldPath, own_path: FieldPath) -> Any:
-    """Deep merge. Null replaces; another `method` replaces the whole selection, another kind of band its size too."""
+    """Deep merge. Null replaces; another `method` replaces the whole selection, another kind of band its size too.
+
+    Another `reward` replaces that of the parent with its fields.
+    """
     if not isinstance(above, dict) or not isinstance(own, dict):
         return own
     above = dict(above)
     if "method" in own and own["method"] != above.get("method"):
+        return own
+    if own_path[-1:] == ("reward",) and own.get("reward", above.get("reward")) != above.get("reward"):
         return own
     if "band" in own:
         kinds = [_band_kind(section.get("band")) for section in (above, own)]

@@ -13,6 +13,7 @@ from repro.selection.registry import find as selection_class
 from repro.spec.schema import Spec
 from repro.tasks.catalogue import NAMES, TestName
 from repro.tasks.dataset_spec import PROCEDURAL
+from repro.tasks.rewards import find_reward
 
 Node = dict[str, Any]
 
@@ -30,6 +31,15 @@ def _cached() -> Node:
         schema["properties"][field] = {
             "anyOf": [*one["anyOf"], {"type": "array", "minItems": 1, "items": one}],
             "description": help_text,
+        }
+    for holder in (schema, definitions["ArmSpec"]):
+        terms = holder["properties"]["reward"]
+        one = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/RewardTerm"}]}
+        many = {"type": "array", "minItems": 1, "items": one}
+        empty = [{"type": "null"}] if holder is not schema else []
+        holder["properties"]["reward"] = {
+            "anyOf": [*one["anyOf"], many, *empty],
+            "description": terms["description"],
         }
     benchmarks = definitions["EvaluateSpec"]["properties"]["benchmarks"]
     benchmarks["items"] = {"anyOf": [{"enum": list(get_args(TestName)), "type": "string"}, benchmarks["items"]]}
@@ -129,6 +139,8 @@ def _alternatives(node: Node, data: Any) -> list[Node]:
     """Follows references and unions. Of several mappings only the one nearest to `data` remains."""
     while "$ref" in node:
         node = _cached()["$defs"][node["$ref"].rsplit("/", 1)[-1]]
+    if node.get("x-own-fields") == "reward" and isinstance(data, dict):
+        node = {**node, "properties": {**node["properties"], **_own_fields(data.get("reward"))}}
     union = node.get("anyOf") or node.get("oneOf")
     if not union:
         return [node]
@@ -159,6 +171,15 @@ def class_schema(kind: type[BaseModel]) -> Node:
     node = kind.model_json_schema(ref_template=f"#/$defs/{home}.{{model}}")
     _cached()["$defs"].update({f"{home}.{name}": inner for name, inner in node.pop("$defs", {}).items()})
     return node
+
+
+def _own_fields(name: object) -> dict[str, Node]:
+    """Schemas of the fields of a user's own reward; none where the name stands for none or for a function."""
+    try:
+        found = find_reward(str(name))
+    except ValueError:
+        return {}
+    return dict(class_schema(found).get("properties", {})) if isinstance(found, type) else {}
 
 
 def _likeness(node: Node, data: dict[str, Any]) -> float:

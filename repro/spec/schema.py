@@ -14,6 +14,7 @@ from repro.replay.replay_spec import ReplaySpec
 from repro.selection.registry import AnySelection, selection_of
 from repro.tasks.benchmark_spec import Benchmark, label_problem
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.reward_spec import Terms, accuracy_terms
 
 # ---------------------------------------------------------------- training and evaluation
 
@@ -37,6 +38,9 @@ class TrainSpec(Strict):
     advantage_std: bool = Field(True, description="divide advantages by the group's standard deviation")
     clip: float = Field(0.2, gt=0, lt=1, description="half-width of the ratio clip")
     kl: float = Field(0.0, ge=0, description="weight of the KL term to the start policy")
+    min_spread: float = Field(
+        0.0, ge=0, lt=1, description="a group whose rewards differ by at most so much has no gradient"
+    )
     skip_zero_advantage: bool = Field(True, description="leave groups without gradient out of the update")
     rollout: RolloutSpec = Field(default_factory=RolloutSpec, description="what makes the completions")
     precision: Precision = Field(
@@ -79,7 +83,7 @@ class EvaluateSpec(Strict):
     benchmarks: list[Benchmark] = Field(
         default_factory=list, description="further sets, evaluated at every evaluation; eval/benchmarks is their mean"
     )
-    pool_samples: int = Field(8, ge=1, description="samples per training question for the start policy's pass rates")
+    pool_samples: int = Field(8, ge=1, description="samples per training question for the start policy's mean rewards")
     gradient_questions: int = Field(
         0, ge=0, description="pool questions whose gradient norm under the start policy is measured (Theorem 1)"
     )
@@ -128,6 +132,7 @@ class ArmSpec(Strict):
     selection: AnySelection = Field(default_factory=lambda: selection_of({}), description="how questions are chosen")
     replay: ReplaySpec | None = Field(None, description="rollout replay (off when absent)")
     preset: Preset | None = Field(None, description="paper or code: what the two disagree about, in this arm")
+    reward: Terms | None = Field(None, description="what this arm rewards, in place of the study's reward")
     predictor: PredictorSpec | None = Field(None, description="fields of the study's predictor that differ in this arm")
     train: dict[str, Scalar] = Field(default_factory=dict, description="train fields that differ in this arm")
     budget: Budget | None = Field(None, description="where this arm stops, in place of the study's budget or steps")
@@ -223,6 +228,10 @@ class Spec(Strict):
     model: list[ModelSpec] = Field(min_length=1, description="one policy or a list of them")
     dataset: list[DatasetSpec] = Field(min_length=1, description="one dataset or a list of them")
     train: TrainSpec = Field(default_factory=TrainSpec, description="GRPO, the same for all arms unless an arm differs")
+    reward: Terms = Field(
+        default_factory=accuracy_terms,
+        description="what training rewards: accuracy, module:name of your own, or a list with weights",
+    )
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec, description="how accuracy is measured")
     preset: Preset | None = Field(None, description="DOTS + RR as the paper has it, or as its authors' code does")
     predictor: PredictorSpec | None = Field(
@@ -258,6 +267,7 @@ class Cell(Strict):
     dataset: DatasetSpec
     train: TrainSpec
     evaluate: EvaluateSpec
+    reward: Terms = Field(default_factory=accuracy_terms)
     selection: AnySelection
     predictor: PredictorSpec | None = None
     replay: ReplaySpec | None

@@ -21,6 +21,7 @@ from repro.spec.messages import schema_problems
 from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
 from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_field
 from repro.tasks.catalogue import TRAINING_NAMES
+from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 from repro.words import show, unknown
 
 ARM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
@@ -211,7 +212,7 @@ class _Row:
         """The same fields as a spec of one arm, so that the messages read as if they were written there."""
         alone = {key: draft[key] for key in ("train", "evaluate", "budget")}
         alone |= {"name": "x", "model": [draft["model"]], "dataset": [draft["dataset"]]}
-        alone["arms"] = {self.arm: {key: draft[key] for key in ("selection", "predictor", "replay")}}
+        alone["arms"] = {self.arm: {key: draft[key] for key in ("selection", "predictor", "replay", "reward")}}
         try:
             Spec.model_validate(alone)
         except ValidationError as error:
@@ -246,6 +247,26 @@ class _Row:
                 text = f"got {show(policy.label)}, which is trained here ({cell.model.label}), expected other policies"
                 yield Problem((*place, "policies", index), text, (("model",),))
 
+    def _rewards(self, cell: Cell) -> Iterator[Problem]:
+        """Settings that mean something for one kind of reward only."""
+        uses: tuple[FieldPath, ...] = (("reward",), ("arms", self.arm, "reward"), ("axes", "reward"))
+        binary, spread = rewards_accuracy(cell.reward), cell.train.min_spread
+        arms = [arm.reward or self.spec.reward for arm in self.spec.arms.values()]
+        shared = "reward" in self.spec.axes or not all(map(rewards_accuracy, arms))  # by arms that need a min_spread
+        if binary and spread and not (shared and self._place("train", "min_spread") == ("train", "min_spread")):
+            text = (
+                f"got {show(spread)} where accuracy is rewarded, expected 0: rewards of 0 and 1 are equal or differ by "
+                "1, so that no other value has an effect"
+            )
+            yield Problem(self._place("train", "min_spread"), text, uses)
+        if not binary and cell.evaluate.gradient_questions:
+            text = (
+                f"got {cell.evaluate.gradient_questions} where {describe_reward(cell.reward)} is rewarded, expected 0: "
+                "Theorem 1 is about rewards of 0 and 1, whose variance follows from their mean"
+            )
+            path = "evaluate.gradient_questions"
+            yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
+
     def _place(self, section: str, field: str) -> FieldPath:
         if f"{section}.{field}" in self.changed:
             return self.changed[f"{section}.{field}"]
@@ -259,6 +280,7 @@ class _Row:
         if cell.replay is not None and cell.train.kl > 0:
             text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
             yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
+        yield from self._rewards(cell)
         yield from self._selection(cell)
         pool = pool_size(cell.dataset)
         if pool is not None:

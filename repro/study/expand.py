@@ -101,6 +101,7 @@ def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) ->
         "dataset": dataset.model_dump(mode="json"),
         "train": {**spec.train.model_dump(mode="json"), **chosen.train},
         "evaluate": spec.evaluate.model_dump(mode="json"),
+        "reward": [term.model_dump(mode="json") for term in chosen.reward or spec.reward],
         "selection": chosen.selection.model_dump(mode="json"),
         "predictor": chosen.predictor.model_dump(mode="json") if chosen.predictor else None,
         "replay": chosen.replay.model_dump(mode="json") if chosen.replay else None,

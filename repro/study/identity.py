@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell
 from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import PROCEDURAL, DatasetSpec
+from repro.tasks.reward_spec import RewardTerm, reward_digests, reward_fields, rewards_accuracy
 
 VERSION = "v2"
 """Raise it when the meaning of a field or of the training changes, so that old runs are not taken for new ones."""
@@ -41,6 +43,20 @@ class Digests:
             return held_out_digest(benchmark.dataset)
         except UserError as error:
             raise UserError(f"evaluate.benchmarks: {benchmark.label}: {error}") from error
+
+    def rewards(self, terms: Sequence[RewardTerm]) -> dict[str, str]:
+        """Digest of the source of each reward that is no part of this package. UserError where it has no source."""
+        found = {}
+        for term in terms:
+            key = f"reward {term.reward}"
+            if key not in self._known and not term.is_accuracy:
+                try:
+                    self._known[key] = reward_digests([term]).get(term.reward, "")
+                except ValueError as error:
+                    raise UserError(f"reward: {error}") from error
+            if self._known.get(key):
+                found[term.reward] = self._known[key]
+        return found
 
     def policy(self, model: ModelSpec, dataset: DatasetSpec) -> str:
         """Digest of the start policy; the embedded one depends on the dataset its warm start imitates."""
@@ -73,6 +89,8 @@ def identity(cell: Cell, digests: Digests | None = None) -> str:
         "policy_digest": digests.policy(cell.model, cell.dataset),
         "dataset_digest": digests.dataset(cell.dataset),
     }
+    if digests_of_rewards := digests.rewards(cell.reward):
+        fields["reward_digests"] = digests_of_rewards
     if cell.evaluate.benchmarks:
         fields["benchmark_digests"] = [digests.benchmark(one) for one in cell.evaluate.benchmarks]
     if "predictor" in fields and cell.predictor is not None and cell.predictor.path is not None:
@@ -124,6 +142,10 @@ def result_fields(cell: Cell) -> dict[str, Any]:
         sections["train"].pop("steps", None)  # a budget stops the run instead
     if cell.selection.wants_predictor and cell.predictor is not None:
         sections["predictor"] = _predictor_fields(cell.predictor, cell.dataset)
+    if rewards_accuracy(cell.reward):
+        sections["train"].pop("min_spread", None)  # 0 and 1 are equal or differ by 1
+    if rewarded := reward_fields(cell.reward):
+        sections["reward"] = rewarded
     return {
         **{name: fields for name, fields in sections.items() if fields or name in ("replay", "budget")},
         "seed": cell.seed,

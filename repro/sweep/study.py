@@ -19,6 +19,7 @@ from filelock import FileLock, Timeout
 from rich.console import Console
 from rich.markup import escape
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.launch.options import Where
 from repro.launch.places import PRELOAD, session
@@ -33,7 +34,6 @@ from repro.sweep.objective import objective
 from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, distributions, experiment_name, trial_cells
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tracking.client import digest
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.tracking.trials import TrialRecord, record_trials
@@ -128,7 +128,7 @@ class Search:
         cell = Cell.model_validate({**fields, "seed": 0, "spec": self.spec.name, "arm": self.sweep.arm})
         search = self.sweep.model_dump(mode="json", exclude={"trials", "arm"})
         name = f"{self.spec.name} {self.model.label} {self.dataset.label}"
-        return f"{name} {digest({'cell': identity(cell), 'search': search})[:8]}"
+        return f"{name} {digest({'cell': identity(cell), 'search': search}, 8)}"
 
     # ------------------------------------------------------------ the loop
 

@@ -15,7 +15,8 @@ Verifier = Callable[[str, str], bool]
 
 @dataclass(frozen=True)
 class Problem:
-    """One question. `metadata` may hold the true difficulty (`steps`: int, `operations`: str)."""
+    """One question. `metadata` may hold the true difficulty (`steps`: int, `operations`: str) and other numbers that
+    its row has (see `repro.tasks.columns`)."""
 
     id: str
     question: str

@@ -145,6 +145,7 @@ class Journal:
         predicted: Any = None,
         pass_rate: Any = (),
         steps_true: Any = None,
+        trains: Sequence[bool] | None = None,
     ) -> None:
         """Append which questions (by id) a step used.
 
@@ -152,11 +153,15 @@ class Journal:
             chosen: what the selector chose.
             fresh: rolled out anew, in the order of `pass_rate` and `steps_true`.
             replayed: taken from the replay buffer.
-            predicted: predicted pass rate of each chosen question in 0..1, or None.
-            pass_rate: measured pass rate of each fresh question in 0..1.
+            predicted: predicted mean reward of each chosen question in 0..1, or None.
+            pass_rate: measured mean reward of each fresh question in 0..1.
             steps_true: true difficulty of each fresh question, where the task knows it.
+            trains: whether the group of each fresh question has a gradient; None where its pass rate tells (rewards
+                are 0 and 1).
         """
         row = {"chosen": chosen, "fresh": fresh, "replayed": replayed, "predicted": predicted, "pass_rate": pass_rate}
+        if trains is not None:
+            row["trains"] = [bool(one) for one in trains]
         self._append("steps.jsonl", {"step": int(step), **row, "steps_true": steps_true})
 
     def record_evaluation(
@@ -183,9 +188,17 @@ class Journal:
         row = {"set": set, "temperature": temperature, "samples": samples, "passes": passes, "greedy": greedy}
         self._append("evaluations.jsonl", {"step": int(step), **row, "entropy": entropy, "mean_tokens": mean_tokens})
 
-    def record_predictions(self, step: int, *, ids: Sequence[str], predicted: Any, measured: Any, samples: int) -> None:
-        """Append predicted and measured pass rates, both in 0..1 and in the order of `ids`, over `samples` rollouts."""
+    def record_predictions(
+        self, step: int, *, ids: Sequence[str], predicted: Any, measured: Any, samples: int, variance: Any = None
+    ) -> None:
+        """Append predicted and measured mean rewards, both in 0..1 and in the order of `ids`, over `samples` each.
+
+        `variance`: population variance of the rewards behind each measured one; None where that follows from the mean
+        (rewards are 0 and 1).
+        """
         row = {"ids": ids, "predicted": predicted, "measured": measured, "samples": samples}
+        if variance is not None:
+            row["variance"] = variance
         self._append("predictions.jsonl", {"step": int(step), **row})
 
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:

@@ -39,7 +39,8 @@ def _listed(family: str, name: str, unit: str, text: str) -> str:
 # ---------------------------------------------------------------- training, once per step
 
 REWARD = _listed(TRAIN, "reward", "reward", "mean reward of the completions rolled out for the step")
-ZERO_VARIANCE = _listed(TRAIN, "zero_variance", "share", "fresh groups whose rewards are all alike: no gradient")
+TRAIN_ACCURACY = _listed(TRAIN, "accuracy", "share", "right fresh completions, where rewards are something else")
+ZERO_VARIANCE = _listed(TRAIN, "zero_variance", "share", "fresh groups whose rewards are alike: no gradient")
 EFFECTIVE = _listed(TRAIN, "effective", "share", "fresh groups with a gradient: 1 - zero_variance")
 COMPLETION_TOKENS = _listed(TRAIN, "completion_tokens", "tokens", "mean length of a fresh completion")
 UNDECIDED = _listed(TRAIN, "undecided", "completions", "judged wrong because the comparison ran out of time or memory")
@@ -48,6 +49,12 @@ GRAD_NORM = _listed(TRAIN, "grad_norm", "norm", "norm of the gradient before cli
 KEPT_ENTROPY = _listed(TRAIN, "kept_entropy", "nats", "mean token entropy of the rows that were trained on")
 KEPT_CLIP_RATIO = _listed(TRAIN, "kept_clip_ratio", "share", "tokens of trained rows whose ratio was clipped")
 KEPT_ROWS = _listed(TRAIN, "kept_rows", "rows", "completions with an advantage that were trained on, fresh or replayed")
+
+
+def reward_part(label: str) -> str:
+    """The series of one reward of several that make up `train/reward`."""
+    return f"{REWARD}_{label}"
+
 
 # ---------------------------------------------------------------- rollouts of another engine
 

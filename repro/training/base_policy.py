@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.policy import Policy
 from repro.spec.schema import Cell
@@ -51,8 +51,8 @@ def describe_base(
 
     `evaluations`: one record per set and benchmark, as `Evaluation.as_dict`; `accuracy`: {set: avg@k}; `greedy`,
     `entropy` (nats), `mean_tokens` on the main set; `temperatures`: {temperature: accuracy} on the main set at lower
-    temperatures (how much of a gain is sharpening); `pool`: pass rates of the training questions with the samples
-    behind them; `gradients`: where the spec asks for them, see `_gradients`;
+    temperatures (how much of a gain is sharpening); `pool`: mean rewards of the training questions (pass rates where
+    accuracy is rewarded) with the samples behind them; `gradients`: where the spec asks for them, see `_gradients`;
     `parameters`: how many, and how many of them are trained; `warm_start`: the record of how the policy was made.
     Seeds do not enter: all runs start from one policy.
     """
@@ -70,7 +70,7 @@ def describe_base(
             [benchmark.label, benchmark.sampling(evaluate), held_out_digest(benchmark.dataset)]
             for benchmark in evaluate.benchmarks
         ]
-    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    key = digest(what)
 
     def build(folder: Path) -> None:
         say("measuring the start policy")
@@ -97,6 +97,7 @@ def describe_base(
                 evaluate.top_p,
                 derive_seed(BASE, 100 + position),
                 "evaluate",
+                accuracy=True,
             )
             temperatures[f"{temperature:g}"] = float(np.mean(rewards))
         record = {
@@ -157,7 +158,7 @@ def _gradients(
     }
     if cell.model.lora is not None:
         what["lora"] = cell.model.lora.model_dump(mode="json")  # of what is trained
-    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    key = digest(what)
 
     def build(folder: Path) -> None:
         known = [problem for problem in data.train if problem.id in rates]

@@ -11,9 +11,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from repro.models.engines import Engine, HuggingFaceEngine
 from repro.models.flops import FlopCounter
 from repro.models.sampling import Completions, mean_entropy
+from repro.tasks.grading import Grader
 from repro.tasks.problem import Problem, TaskData
 from repro.tasks.prompts import render_prompt
-from repro.tasks.verify import judge
+from repro.tasks.reward_spec import RewardTerm
 from repro.training.ledger import Ledger
 from repro.training.randomness import derive_seed
 from repro.training.ranks import Ranks
@@ -21,7 +22,10 @@ from repro.training.ranks import Ranks
 
 @dataclass(frozen=True)
 class Evaluation:
-    """How often each problem of a set was solved. `passes[id]` of `samples` completions at `temperature`."""
+    """How often each problem of a set was solved, as the dataset's verifier judges whatever training rewards.
+
+    `passes[id]` of `samples` completions at `temperature`.
+    """
 
     set: str
     temperature: float
@@ -47,12 +51,14 @@ class Evaluation:
 
 
 class Sampler:
-    """Samples completions of problems from a policy, checks them, and enters the cost in a ledger.
+    """Samples completions of problems from a policy, grades them, and enters the cost in a ledger.
 
     Probes, pass rates and evaluations all go through here, so that they count alike. The policy's mode and torch's
     global generator are left as they were. `engine` makes the completions (default: the policy's own generate). With
     several ranks each samples a part of the problems and enters its own cost; all get the whole result, which depends
     on how the problems are split (so every call is collective).
+
+    `reward`: what probes and pass rates are measured by (default: accuracy). Evaluations are always accuracy.
     """
 
     def __init__(
@@ -65,7 +71,9 @@ class Sampler:
         ledger: Ledger,
         ranks: Ranks | None = None,
         engine: Engine | None = None,
+        reward: Sequence[RewardTerm] | None = None,
     ) -> None:
+        self.reward, self._accuracy = Grader(reward), Grader()
         self.engine = engine or HuggingFaceEngine(model, tokenizer)
         self.model, self.tokenizer, self.data = model, tokenizer, data
         self.system_prompt, self.max_completion_tokens = system_prompt, max_completion_tokens
@@ -78,9 +86,20 @@ class Sampler:
         return [render_prompt(p.question, self.tokenizer, self.system_prompt, suffix) for p in problems]
 
     def completions(
-        self, problems: Sequence[Problem], samples: int, temperature: float, top_p: float, seed: int, phase: str
+        self,
+        problems: Sequence[Problem],
+        samples: int,
+        temperature: float,
+        top_p: float,
+        seed: int,
+        phase: str,
+        *,
+        accuracy: bool = False,
     ) -> tuple[Completions, list[tuple[float, ...]]]:
-        """Completions and, per problem, the rewards (0 or 1) of its `samples` completions; greedy at temperature 0."""
+        """Completions and, per problem, the rewards in [0, 1] of its `samples` completions; greedy at temperature 0.
+
+        With `accuracy` the dataset's own verdicts, 0 or 1, in place of the rewards that training uses.
+        """
         count, problems = len(problems), self.ranks.share(problems)
         with self.ledger.phase(phase):
             out = self.engine.generate(
@@ -91,8 +110,9 @@ class Sampler:
                 max_new_tokens=self.max_completion_tokens,
                 seed=seed if self.ranks.main else derive_seed(*self.ranks.seed(seed)),
             )
-            golds = [problem.answer for problem in problems for _ in range(samples)]
-            correct = [float(verdict) for verdict in judge(self.data.verifier, out.texts, golds)]
+            asked = [problem for problem in problems for _ in range(samples)]
+            grader = self._accuracy if accuracy else self.reward
+            graded = grader.grade(self.data.verifier, out.texts, asked).rewards
         self.ledger.add(
             phase,
             prompt_tokens=out.prompt_tokens,
@@ -100,7 +120,7 @@ class Sampler:
             completions=len(out.texts),
             flops=self.flop_counter.forward(out.lengths),
         )
-        rewards = [tuple(correct[i : i + samples]) for i in range(0, len(correct), samples)]
+        rewards = [tuple(graded[i : i + samples]) for i in range(0, len(graded), samples)]
         return self._of_all_ranks(out, count * samples), self.ranks.join(rewards, count)
 
     def _of_all_ranks(self, out: Completions, rows: int) -> Completions:
@@ -122,12 +142,12 @@ class Sampler:
         greedy: bool,
     ) -> Evaluation:
         """Measure the policy on a set of problems; cost goes to the phase `evaluate`."""
-        out, rewards = self.completions(problems, samples, temperature, top_p, seed, "evaluate")
+        out, rewards = self.completions(problems, samples, temperature, top_p, seed, "evaluate", accuracy=True)
         with self.ledger.phase("evaluate"):  # one completion of each problem is enough for a mean over tokens
             entropy = mean_entropy(self.model, self.tokenizer, self.prompts(problems), out.texts[::samples])
         solved = None
         if greedy:
-            _, best = self.completions(problems, 1, 0.0, 1.0, seed, "evaluate")
+            _, best = self.completions(problems, 1, 0.0, 1.0, seed, "evaluate", accuracy=True)
             solved = {p.id: bool(r[0]) for p, r in zip(problems, best, strict=True)}
         return Evaluation(
             set=name,

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel
 
+from repro.groups import has_spread
 from repro.models.modes import arithmetic
 from repro.tasks.problem import Problem
 from repro.training.evaluation import Sampler
@@ -43,7 +44,7 @@ def group_terms(
     multiplies it, and there is one result per row. Only one gradient is held beside S weighted sums; sums over
     parameters are float64. Rewards that are all equal leave no advantage: zeros, and no gradient is asked for.
     """
-    if len(set(rewards)) == 1:
+    if not has_spread(rewards):
         return [GroupTerms(0.0, 0.0, None) for _ in scales]
     weights = (np.array(rewards) - np.mean(rewards)) * scales  # (S, G)
     totals: list[list[torch.Tensor]] = [[] for _ in scales]

@@ -20,6 +20,7 @@ from repro.spec.schema import Cell
 from repro.study.expand import epoch_steps
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
+from repro.tasks.reward_spec import rewards_accuracy
 from repro.tasks.verify import undecided
 from repro.tracking import series
 from repro.tracking.journal import Journal, Onlooker
@@ -71,6 +72,7 @@ class GRPOJob:
             cell, self.data, self.policy, self.sampler, self.ledger, self.cache, self.journal.progress
         )
         self.steps = 0  # known in `run`, once it is known how many questions the arm may draw from
+        self._rewards_accuracy = rewards_accuracy(cell.reward)
         self._logged_spend: dict[str, Any] = {}
         self._evaluated: dict[str, float] = {}
 
@@ -120,6 +122,7 @@ class GRPOJob:
             self.ledger,
             self.ranks,
             self.engine,
+            cell.reward,
         )
 
     # ------------------------------------------------------------ run
@@ -181,7 +184,9 @@ class GRPOJob:
         if cell.selection.wants_predictor:
             self.resources.predictor()  # now: building it may train policies, which no trainer of ours would survive
         steps = self._steps_over(len(ids))  # what divides them into stages draws from the whole pool
-        return cell.selection.build(Run(self.data.train, cell.seed, self.resources, cell.train.group_size, steps))
+        train = cell.train
+        run = Run(self.data.train, cell.seed, self.resources, train.group_size, steps, train.min_spread)
+        return cell.selection.build(run)
 
     def _questions(self, selector: Selector, resumed: bool) -> int:
         """How many questions the arm may draw from; a resumed run reads what it selected."""
@@ -199,7 +204,7 @@ class GRPOJob:
         buffer = None
         if cell.replay is not None:
             share = cell.replay.model_copy(update={"capacity": cell.replay.capacity // self.ranks.count})
-            buffer = ReplayBuffer.of(share, derive_seed(*self.ranks.seed(cell.seed, REPLAY)))
+            buffer = ReplayBuffer.of(share, derive_seed(*self.ranks.seed(cell.seed, REPLAY)), cell.train.min_spread)
         self.policy.trained.train()
         trainer = SelectiveGRPOTrainer(
             model=self.policy.trained,
@@ -213,6 +218,7 @@ class GRPOJob:
             ledger=self.ledger,
             seed=cell.seed,
             on_step=self._on_step,
+            reward=cell.reward,
             kept=self.resources.kept,
             kept_logps=self.resources.kept_logps,
             engine=self.engine,
@@ -276,7 +282,8 @@ class GRPOJob:
             fresh=[ids[i] for i in record.fresh],
             replayed=[ids[i] for i in record.replayed],
             predicted=record.predicted,
-            pass_rate=record.pass_rates,
+            pass_rate=record.mean_rewards,
+            trains=None if self._rewards_accuracy else record.trains,
             steps_true=known if None not in known else None,
         )
         spent = self.spent()

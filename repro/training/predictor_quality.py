@@ -61,7 +61,10 @@ class PredictorQuality:
         measured = np.array([np.mean(row) for row in rewards])  # (Q,)
         predicted = predictions[drawn]  # (Q,)
         ids = [problem.id for problem in problems]
-        self.journal.record_predictions(step, ids=ids, predicted=predicted, measured=measured, samples=samples)
+        variance = None if self.sampler.reward.is_accuracy else np.array([np.var(row) for row in rewards])  # (Q,)
+        self.journal.record_predictions(
+            step, ids=ids, predicted=predicted, measured=measured, samples=samples, variance=variance
+        )
         order = np.argsort(predicted, kind="stable")
         shown = order[[0, count // 2, -1]] if count >= 3 else order  # hard, medium and easy, as predicted
         attention = self.selector.attention([int(drawn[row]) for row in shown])

@@ -6,7 +6,6 @@ then the towers. All runs of a study that ask for the same predictor share it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.difficulty.fit import fit_predictor
 from repro.difficulty.labels import Labels
 from repro.difficulty.predictor import DifficultyPredictor
@@ -28,9 +28,11 @@ from repro.models.policy import Policy, load_embedder, load_policy, policy_diges
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.vllm_engine import VLLMEngine, start_engine
 from repro.scoring.embeddings import embed_questions
+from repro.scoring.scorer import Opened
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.problem import Problem, TaskData
+from repro.tasks.reward_spec import RewardTerm, reward_key
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
 from repro.training.randomness import LABEL, derive_seed
@@ -79,24 +81,29 @@ def label_pool(spec: PredictorSpec, dataset: DatasetSpec) -> LabelPool:
         data = load_dataset(DatasetSpec.model_validate({name: fields}))
         own = {problem.question for problem in load_dataset(dataset).train}
         problems = tuple(problem for problem in data.train if problem.question not in own)
-    text = json.dumps([problem.id for problem in problems])
-    digest = hashlib.sha256(f"{dataset_digest(dataset)}{text}".encode()).hexdigest()
-    return LabelPool(data, problems, digest)
+    content = [dataset_digest(dataset), [problem.id for problem in problems]]
+    return LabelPool(data, problems, digest(content, 64))
 
 
 def make_labels(
-    spec: PredictorSpec, dataset: DatasetSpec, cache: Cache, say: Say, rollout: RolloutSpec | None = None
+    spec: PredictorSpec,
+    dataset: DatasetSpec,
+    cache: Cache,
+    say: Say,
+    rollout: RolloutSpec | None = None,
+    reward: Sequence[RewardTerm] | None = None,
 ) -> tuple[Labels, Cost]:
     """Pass rates of every policy of the spec over the label pool, and what they cost. UserError as `load_policy`.
 
-    `rollout`: the engine that makes the completions (default: each policy's own generate).
+    `rollout`: the engine that makes the completions (default: each policy's own generate); `reward`: what the labels
+    are means of (default: accuracy).
     """
     pool = label_pool(spec, dataset)
     total, rates = Cost(), []
     engine = (rollout or RolloutSpec()).for_other_policies()
     for model in spec.policies:
         parts = []
-        for folder in _chunks(spec, dataset, pool, model, cache, say, engine):
+        for folder in _chunks(spec, dataset, pool, model, cache, say, engine, reward):
             card = json.loads((folder / "card.json").read_text())
             total.add(Cost(**card["cost"]))
             parts.append(np.load(folder / "pass_rates.npy", allow_pickle=False))
@@ -112,7 +119,13 @@ def make_labels(
 
 
 def share_labels(
-    spec: PredictorSpec, dataset: DatasetSpec, cache: Cache, say: Say, rollout: RolloutSpec, ranks: Ranks
+    spec: PredictorSpec,
+    dataset: DatasetSpec,
+    cache: Cache,
+    say: Say,
+    rollout: RolloutSpec,
+    ranks: Ranks,
+    reward: Sequence[RewardTerm] | None = None,
 ) -> None:
     """Let each rank roll out its part of the chunks, so that `make_labels` finds all of them cached. Collective."""
     if ranks.count == 1 or spec.path is not None:
@@ -120,7 +133,7 @@ def share_labels(
     pool, engine = label_pool(spec, dataset), rollout.for_other_policies()
     for position, model in enumerate(spec.policies):
         first = (ranks.index + position) % ranks.count
-        for _ in _chunks(spec, dataset, pool, model, cache, say, engine, first, ranks.count):
+        for _ in _chunks(spec, dataset, pool, model, cache, say, engine, reward, first, ranks.count):
             pass
     ranks.wait()
 
@@ -133,6 +146,7 @@ def _chunks(
     cache: Cache,
     say: Say,
     rollout: RolloutSpec,
+    reward: Sequence[RewardTerm] | None,
     first: int = 0,
     every: int = 1,
 ) -> Iterator[Path]:
@@ -162,6 +176,7 @@ def _chunks(
                 spec.max_completion_tokens,
                 ledger,
                 engine=engine,
+                reward=reward,
             )
             seed = derive_seed(LABEL, start)
             _, rewards = sampler.completions(problems, spec.samples, spec.temperature, spec.top_p, seed, "probe")
@@ -175,6 +190,7 @@ def _chunks(
             count=len(problems),
             **spec.model_dump(mode="json", include={"samples", "temperature", "top_p", "max_completion_tokens"}),
             **rollout.cache_fields(),
+            **reward_key(reward or ()),
         )
         return cache.directory("labels", key, build)
 
@@ -207,10 +223,12 @@ def build_predictor(
     say: Say,
     labels: Labels | None = None,
     rollout: RolloutSpec | None = None,
+    reward: Sequence[RewardTerm] | None = None,
 ) -> Built:
     """The predictor of a spec: loaded from its path, from the cache, or built. `labels` replace those of its policies.
 
-    `rollout`: the engine behind the labels. UserError for a path that is no predictor, or a policy that does not load.
+    `rollout`: the engine behind the labels; `reward`: what they are means of (default: accuracy). UserError for a path
+    that is no predictor, or a policy that does not load.
     """
     if spec.path is not None:
         return Built(DifficultyPredictor.load(Path(spec.path)), Path(spec.path), Cost())
@@ -218,7 +236,7 @@ def build_predictor(
     given = None if labels is None else _labels_digest(labels)
 
     def build(folder: Path) -> None:
-        made, cost = (labels, Cost()) if labels is not None else make_labels(spec, dataset, cache, say, rollout)
+        made, cost = (labels, Cost()) if labels is not None else make_labels(spec, dataset, cache, say, rollout, reward)
         say("training the difficulty predictor")
         ledger = Ledger()
         with ledger.phase("score"):
@@ -242,6 +260,7 @@ def build_predictor(
         labels=given,
         **spec.model_dump(mode="json", exclude={"path", "policies", "embedder"}),
         **({} if given or rollout is None else rollout.for_other_policies().cache_fields()),
+        **({} if given else reward_key(reward or ())),
     )
     folder = cache.directory("predictor", key, build)
     predictor = DifficultyPredictor.load(folder / "predictor")
@@ -252,14 +271,19 @@ def embed(
     model: ModelSpec, questions: Sequence[str], dataset: DatasetSpec, cache: Cache, say: Say
 ) -> tuple[np.ndarray, Cost]:
     """(N, width) frozen mean-pooled states of the embedding model over the questions' bare text, and the cost."""
-    with _naming("predictor.embedder"):
-        embedder, tokenizer = load_embedder(model, dataset, load_dataset(dataset), cache, _percent(say))
+    embedder = open_embedder(model, dataset, cache, say)
     ledger = Ledger()
     with ledger.phase("score"):
-        vectors, cost = embed_questions(embedder, tokenizer, questions)
-    flops = FlopCounter.of(embedder).forward(cost.lengths)
+        vectors, cost = embed_questions(embedder.model, embedder.tokenizer, questions)
+    flops = FlopCounter.of(embedder.model).forward(cost.lengths)
     ledger.add("score", scored_tokens=cost.computed_tokens, flops=flops)
     return vectors, ledger.cost("score")
+
+
+def open_embedder(model: ModelSpec, dataset: DatasetSpec, cache: Cache, say: Say) -> Opened:
+    """The embedding model, loaded. UserError as `load_embedder`, naming `predictor.embedder`."""
+    with _naming("predictor.embedder"):
+        return Opened(*load_embedder(model, dataset, load_dataset(dataset), cache, _percent(say)))
 
 
 def find_embedder(spec: PredictorSpec, predictor: DifficultyPredictor, dataset: DatasetSpec) -> ModelSpec:
@@ -291,10 +315,8 @@ def check_apart(spec: PredictorSpec, model: ModelSpec, dataset: DatasetSpec) -> 
 
 
 def _labels_digest(labels: Labels) -> str:
-    digest = hashlib.sha256(json.dumps([labels.ids, labels.policies]).encode())
-    digest.update(np.ascontiguousarray(labels.pass_rates).tobytes())
-    return digest.hexdigest()
+    return digest([labels.ids, labels.policies, labels.pass_rates.tolist()], 64)
 
 
 def _key(**what: Any) -> str:
-    return hashlib.sha256(json.dumps({"version": VERSION, **what}, sort_keys=True).encode()).hexdigest()[:24]
+    return digest({"version": VERSION, **what})

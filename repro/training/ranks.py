@@ -96,18 +96,20 @@ class Ranks:
 class RankedCache(Cache):
     """A cache whose items all ranks build together, because building samples on all of them; rank 0's is kept.
 
-    Samples depend on how many ranks share the work, so the items of each number of ranks lie apart.
+    Samples depend on how many ranks share the work, so the items of each number of ranks lie apart (`apart`); what
+    does not depend on it is shared with every other run.
     """
 
-    def __init__(self, root: Path | str, ranks: Ranks) -> None:
+    def __init__(self, root: Path | str, ranks: Ranks, *, apart: bool = True) -> None:
         super().__init__(root)
-        self.ranks = ranks
+        self.ranks, self.apart = ranks, apart
 
-    def directory(self, kind: str, key: str, build: Callable[[Path], None]) -> Path:
+    def directory(self, kind: str, key: str, build: Callable[[Path], None], *, anew: bool = False) -> Path:
         """As `Cache.directory`; collective."""
         if self.ranks.count == 1:
-            return super().directory(kind, key, build)
-        key = f"{key}-{self.ranks.count}-ranks"
+            return super().directory(kind, key, build, anew=anew)
+        if self.apart:
+            key = f"{key}-{self.ranks.count}-ranks"
         if self.ranks.main:
             built = False
 
@@ -117,7 +119,7 @@ class RankedCache(Cache):
                 self.ranks.shared(True)
                 build(folder)
 
-            super().directory(kind, key, together)
+            super().directory(kind, key, together, anew=anew)
             if not built:
                 self.ranks.shared(False)
         elif self.ranks.shared(False):

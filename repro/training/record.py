@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -22,18 +22,14 @@ class StepRecord:
     fresh: list[int]
     replayed: list[int]
     rewards: list[tuple[float, ...]]
+    trains: list[bool]  # whether the rewards of a fresh group have a spread, and so a gradient
     predicted: list[float] | None
     metrics: dict[str, float] = field(default_factory=dict)
 
     @property
-    def pass_rates(self) -> list[float]:
-        """Mean reward of each fresh group."""
+    def mean_rewards(self) -> list[float]:
+        """Mean reward of each fresh group; its pass rate where the reward is accuracy."""
         return [float(np.mean(group)) for group in self.rewards]
-
-
-def is_informative(rewards: Sequence[float]) -> bool:
-    """Do the rewards of a group differ? Exact comparison: a float mean or std would misjudge (OpenRLHF #1270)."""
-    return any(reward != rewards[0] for reward in rewards)
 
 
 def replay_metrics(numbers: Mapping[str, float], ranks: Ranks) -> dict[str, float]:

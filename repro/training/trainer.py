@@ -30,6 +30,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
+from repro.groups import has_spread
 from repro.models.flops import FlopCounter
 from repro.models.modes import without_dropout
 from repro.models.vllm_engine import VLLMEngine, mismatch, row_seeds
@@ -38,8 +39,10 @@ from repro.replay.buffer import Group, ReplayBuffer
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.base import Observation, Selector
 from repro.spec.schema import TrainSpec
+from repro.tasks.grading import Grader, Grades
 from repro.tasks.problem import Problem, Verifier
-from repro.tasks.verify import judge, undecided
+from repro.tasks.reward_spec import RewardTerm
+from repro.tasks.verify import undecided
 from repro.tracking import series
 from repro.training import merge
 from repro.training.checkpoint import restore_state, save_state
@@ -47,7 +50,7 @@ from repro.training.ledger import Ledger
 from repro.training.passes import split_minibatch, unsplit
 from repro.training.randomness import ROLLOUT, derive_seed
 from repro.training.ranks import Ranks
-from repro.training.record import StepRecord, is_informative, replay_metrics
+from repro.training.record import StepRecord, replay_metrics
 from repro.training.skip import keep_informative, rank_factor
 
 
@@ -56,6 +59,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
 
     Args:
         problems, prompts: the training questions and their rendered prompts, index by index.
+        verifier: judges answers; its verdict is the reward where `reward` names no other.
+        reward: terms whose weighted mean is the reward (default: accuracy).
         selector: chooses question indices and observes the rewards of fresh groups.
         buffer, replay: rollout replay, both or neither.
         kept: completions (token ids) of this step's probes by question, for the questions that `selector.reused` names.
@@ -80,6 +85,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         ledger: Ledger,
         seed: int,
         on_step: Callable[[StepRecord], None],
+        reward: Sequence[RewardTerm] | None = None,
         kept: Mapping[int, Sequence[Sequence[int]]] | None = None,
         kept_logps: Mapping[int, Sequence[Sequence[float]]] | None = None,
         engine: VLLMEngine | None = None,
@@ -96,7 +102,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         self.ranks = ranks or Ranks()
         self.flop_counter = FlopCounter.of(model)
         self._record: StepRecord | None = None
-        self._rewards: list[float] = []
+        self.grader = Grader(reward)
+        self._grades = Grades([], {}, [])
         self._undecided: int | None = None
         self._kept: list[int] = []
         self._probed: Mapping[int, Sequence[Sequence[int]]] = {} if kept is None else kept
@@ -108,7 +115,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         rows = placeholder_rows or train.questions_per_step * (args.max_steps // train.minibatches)
         super().__init__(
             model=model,
-            reward_funcs=[self._correctness],
+            reward_funcs=[self._reward],
             args=args,
             train_dataset=Dataset.from_dict({"prompt": [""] * rows}),
             processing_class=tokenizer,
@@ -129,13 +136,13 @@ class SelectiveGRPOTrainer(GRPOTrainer):
 
     # ------------------------------------------------------------ the generation batch
 
-    def _correctness(self, completions: list[Any], answer: list[str], **_: Any) -> list[float | None]:
+    def _reward(self, completions: list[Any], question: list[int], **_: Any) -> list[float | None]:
         texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
         counts = undecided(self.verifier)
         before = 0 if counts is None else counts.total()
-        self._rewards = [float(verdict) for verdict in judge(self.verifier, texts, answer)]
+        self._grades = self.grader.grade(self.verifier, texts, [self.problems[i] for i in question], verdicts=True)
         self._undecided = None if counts is None else counts.total() - before
-        return list(self._rewards)
+        return list(self._grades.rewards)
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         if not self.policy.training:
@@ -151,13 +158,12 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         # TRL and generate draw from torch's global generator: what a step samples depends on (seed, step, rank) alone.
         torch.manual_seed(derive_seed(*self.ranks.seed(self.run_seed, ROLLOUT, step)))
         rows: list[dict[str, Any]] = [
-            {"prompt": self.prompts[index], "answer": self.problems[index].answer}
-            for index in fresh
-            for _ in range(spec.group_size)
+            {"prompt": self.prompts[index], "question": index} for index in fresh for _ in range(spec.group_size)
         ]
         output = super()._generate_and_score_completions(rows)
-        own = [tuple(self._rewards[i : i + spec.group_size]) for i in range(0, len(rows), spec.group_size)]
-        informative = torch.tensor([is_informative(group) for group in own])  # (groups,)
+        graded = self._grades.rewards
+        own = [tuple(graded[i : i + spec.group_size]) for i in range(0, len(rows), spec.group_size)]
+        informative = torch.tensor([has_spread(group, spec.min_spread) for group in own])  # (groups,)
         # Rewards that are equal can leave a rounding error in reward - mean; no advantage means none.
         output["advantages"] *= informative.repeat_interleave(spec.group_size).to(output["advantages"])
         rewards = self.ranks.join(own, len(chosen))  # in the order of `chosen`
@@ -208,7 +214,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         predicted: np.ndarray | None,
         output: dict[str, Any],
     ) -> StepRecord:
-        zero = float(np.mean([not is_informative(group) for group in rewards]))
+        trains = [has_spread(group, self.train_spec.min_spread) for group in rewards]
+        zero = 1.0 - float(np.mean(trains))
         tokens = output["completion_mask"].sum(dim=1).float().mean().item()
         metrics = {
             series.REWARD: float(np.mean(rewards)),
@@ -217,6 +224,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             series.COMPLETION_TOKENS: float(np.mean(self.ranks.gather(tokens))),
             **{series.SELECT + name: value for name, value in self.selector.metrics().items()},
         }
+        if not self.grader.is_accuracy:
+            metrics |= self._graded_metrics()
         if self._undecided is not None:
             metrics[series.UNDECIDED] = float(self._undecided)
         if self.buffer is not None:
@@ -228,9 +237,17 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             fresh=list(fresh),
             replayed=[index for part in self.ranks.gather([g.question for g in replayed]) for index in part],
             rewards=rewards,
+            trains=trains,
             predicted=None if predicted is None else [float(predicted[i]) for i in fresh],
             metrics=metrics,
         )
+
+    def _graded_metrics(self) -> dict[str, float]:
+        """What the mean reward alone does not tell: the accuracy of the fresh rollouts, and each reward by itself."""
+        graded = {series.TRAIN_ACCURACY: self._grades.verdicts}
+        graded |= {series.reward_part(label): values for label, values in self._grades.parts.items()}
+        gathered = self.ranks.gather({name: float(np.mean(values)) for name, values in graded.items()})
+        return {name: float(np.mean([each[name] for each in gathered])) for name in graded}
 
     def _tokenize_prompts(self, prompts: list[str]) -> Any:
         # Prompts are rendered already; special tokens would come twice where the template has written them.

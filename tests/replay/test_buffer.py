@@ -162,8 +162,10 @@ def test_a_restored_buffer_is_bit_identical_and_makes_the_next_four_draws_of_the
     buffer.draw(2, step=9)
     buffer.save(tmp_path / "buffer")
     restored = ReplayBuffer(10, seed=77)
-    restored.add([group(question=1234, step=0)])  # what it held before is gone
+    restored.add([group(question=1234, step=0)])  # what it held before is gone, and so is what it drew
+    restored.draw(1, step=9)
     restored.load(tmp_path / "buffer")
+    assert restored.statistics(9)["reused"] == 0 and "age_mean" not in restored.statistics(9)
     assert len(buffer) == len(restored)
     assert all(identical(a, b) for a, b in zip(buffer.groups, restored.groups, strict=True))
     for step in range(9, 13):
@@ -276,7 +278,7 @@ def test_a_prioritised_draw_takes_all_where_all_are_asked_for_and_survives_a_var
     buffer = ReplayBuffer(4, 0, draw="prioritised")
     nearly = (1e-200, 0.0)  # informative, but the square underflows
     buffer.add([group(question=0, rewards=nearly), group(question=1), group(question=2)])
-    assert buffer.groups[0].informative and buffer.groups[0].variance == 0
+    assert buffer.informative(buffer.groups[0]) and buffer.groups[0].variance == 0
     assert [sorted(questions(buffer.draw(3, step=1))) for _ in range(5)] == [[0, 1, 2]] * 5
     assert all(sorted(questions(buffer.draw(2, step=1))) == [1, 2] for _ in range(50))
 

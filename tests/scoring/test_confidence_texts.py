@@ -159,7 +159,11 @@ def test_results_are_received_batch_by_batch_every_index_once(model, bpe):
         model, bpe, contexts, targets, token_budget=200, receive=lambda *columns: received.append(columns)
     )
     assert len(received) > 5
-    indices, confidence, tokens, prompt_tokens = (np.concatenate(column) for column in zip(*received, strict=True))
+    indices = np.concatenate([rows for rows, _ in received])
+    confidence, tokens, prompt_tokens = (
+        np.concatenate([columns[name] for _, columns in received])
+        for name in ("confidence", "target_tokens", "prompt_tokens")
+    )
     assert sorted(indices.tolist()) == list(range(30))
     assert confidence.dtype == np.float64
     assert np.exp(confidence).tolist() == scored.s[indices].tolist()

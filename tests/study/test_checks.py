@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.spec.conftest import Load, Mistakes
+from tests.conftest import Load, Mistakes
 
 POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
 

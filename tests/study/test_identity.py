@@ -134,8 +134,8 @@ def changed(path: str, value: Any, base: dict[str, Any] | None = None) -> Cell:
 
 
 GOLDEN = {
-    "full": (cell(), "v1-685aaf78a60144e5"),
-    "random": (cell(selection={"method": "random", "fraction": 0.1}), "v1-4452fe0eba528e46"),
+    "full": (cell(), "v2-301bc398767720b2"),
+    "random": (cell(selection={"method": "random", "fraction": 0.1}), "v2-f198124556dd0b83"),
     "ufo": (
         cell(
             selection={
@@ -145,24 +145,24 @@ GOLDEN = {
                 "fraction": 0.1,
             }
         ),
-        "v1-de64d21620d2ca6c",
+        "v2-cca899b04c8ec253",
     ),
     "pass_rate": (
         cell(selection={"method": "pass_rate", "samples": 8, "band": {"low": 0.2, "high": 0.8, "scale": "value"}}),
-        "v1-347686efcc75bd8b",
+        "v2-27cdbab37f10ff93",
     ),
-    "dots": (cell(selection=DOTS), "v1-2f11bc073d90f6f6"),
-    "dots_rr": (cell(selection=DOTS, replay=REPLAY), "v1-22245c69624d6161"),
-    "rr_code": (cell(replay={**REPLAY, **OPTIONS}), "v1-8eca949c76853e38"),
-    "budget": (cell(budget={"tokens": 1_000_000}), "v1-c8ae114d4d4d2e71"),
-    "local": (cell(**LOCAL), "v1-041b747435795112"),
-    "hardest": (cell(selection={"method": "hardest"}), "v1-1f58fef7c8555d41"),
-    "calibrated": (cell(selection={"method": "confidence", "band": {"pass_rate": 0.5}}), "v1-5706ad862eceaa77"),
-    "prompt_entropy": (cell(selection={"method": "prompt_entropy"}), "v1-1901f22762601676"),
-    "curriculum": (cell(selection={"method": "curriculum", "by": "confidence"}), "v1-27489fad1e8e313f"),
-    "epochs": (cell(budget={"epochs": 1}), "v1-298979a4dfd016c1"),
-    "shuffle": (cell(dataset={"shuffle": {}}), "v1-7719a5ffa5f63908"),
-    "variables": (cell(dataset={"variables": {}}), "v1-d7f55832bbcf86e4"),
+    "dots": (cell(selection=DOTS), "v2-c42a4d25ea15ccc3"),
+    "dots_rr": (cell(selection=DOTS, replay=REPLAY), "v2-9da6b4de6885e69a"),
+    "rr_code": (cell(replay={**REPLAY, **OPTIONS}), "v2-47279551f479d2cb"),
+    "budget": (cell(budget={"tokens": 1_000_000}), "v2-355aac5e4fa7f0cf"),
+    "local": (cell(**LOCAL), "v2-150ebc03c6ad1608"),
+    "hardest": (cell(selection={"method": "hardest"}), "v2-8280ac2a818a55b3"),
+    "calibrated": (cell(selection={"method": "confidence", "band": {"pass_rate": 0.5}}), "v2-b8014070193c1978"),
+    "prompt_entropy": (cell(selection={"method": "prompt_entropy"}), "v2-1742f73118ace111"),
+    "curriculum": (cell(selection={"method": "curriculum", "by": "confidence"}), "v2-83db2bfb80350824"),
+    "epochs": (cell(budget={"epochs": 1}), "v2-c6f9a3a0c6417fd8"),
+    "shuffle": (cell(dataset={"shuffle": {}}), "v2-53350d287cc5a747"),
+    "variables": (cell(dataset={"variables": {}}), "v2-679b71738b34cd93"),
 }
 
 
@@ -355,7 +355,7 @@ def test_canonical_json_knows_numbers_by_value_and_keys_by_name() -> None:
 
 def test_an_identity_is_a_version_and_sixteen_digits() -> None:
     name = identity_of({"a": 1})
-    assert name == "v1-015abd7f5cc57a2d"
+    assert name == "v2-015abd7f5cc57a2d"
     assert name == identity_of({"a": 1.0})
 
 

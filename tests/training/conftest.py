@@ -79,7 +79,7 @@ def make_trainer(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -
             ledger=Ledger(),
             seed=0,
             on_step=records.append,
-            buffer=ReplayBuffer.of(replay, 0) if replay else None,
+            buffer=ReplayBuffer.of(replay, 0, train.min_spread) if replay else None,
             replay=replay,
             placeholder_rows=train.questions_per_step * placeholder_steps,
             **options,

@@ -33,6 +33,7 @@ from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
 from repro.replay.buffer import Group, ReplayBuffer
 from repro.replay.replay_spec import ReplaySpec
+from repro.scoring.parts import Parts
 from repro.selection.base import Observation, Selector
 from repro.selection.methods.difficulty import Difficulty
 from repro.selection.methods.uniform import Uniform
@@ -370,20 +371,58 @@ def measured(ranks: Ranks, folder: Path) -> dict[str, Any]:
 
 
 def test_scores_of_two_ranks_are_those_of_one_process_and_samples_are_whole(tmp_path: Path) -> None:
-    alone = measured(Ranks(), tmp_path)
-    first, second = on_two(measured, tmp_path)
+    for name in ("one", "two"):
+        (tmp_path / name).mkdir()
+    alone = measured(Ranks(), tmp_path / "one")
+    first, second = on_two(measured, tmp_path / "two")
     for name, values in alone.items():
         if name == "spent":
             continue
         assert first[name].shape == values.shape and (first[name] == second[name]).all(), name
         if name not in ("pass_rates", "probe"):  # ranks sample with seeds of their own
-            np.testing.assert_allclose(first[name], values, rtol=0, atol=1e-5, err_msg=name)
+            np.testing.assert_array_equal(first[name], values, err_msg=name)
     assert 0 < first["pass_rates"].mean() < 1
     assert alone["spent"]["probe"]["completions"] == 2 * (65 + 3)
     assert first["spent"]["probe"]["completions"] == 2 * (66 + 4), "the last question of an odd number is done twice"
-    more = first["spent"]["score"]["scored_tokens"] / alone["spent"]["score"]["scored_tokens"]
-    assert 1 < more < 67 / 65
+    for amount in ("scored_tokens", "flops", "completions"):
+        assert first["spent"]["score"][amount] == alone["spent"]["score"][amount]
     assert first["spent"] == second["spent"]
+
+
+def confidences(ranks: Ranks, folder: Path) -> np.ndarray:
+    """(65,) s, scored in many batches; ends with a RuntimeError after 3 of them where `folder` says so."""
+    odd = cell(dataset=DatasetSpec(arithmetic=Arithmetic(pool=65, test=8, validation=0, hard=0.0, max_steps=3)))
+    data, cache, ledger = load_dataset(odd.dataset), Cache(folder / "cache"), Ledger()
+    policy = load_policy(odd.model, odd.dataset, data, cache)
+    sampler = Sampler(policy.model, policy.tokenizer, data, None, 32, ledger, ranks)
+    resources = PolicyResources(odd, data, policy, sampler, ledger, cache)
+    resources.scorer.batch_tokens = 40
+    if (folder / "stop").exists():
+        add, added = Parts.add, []
+
+        def add_or_stop(parts: Parts, *batch: Any) -> None:
+            if len(added) == 3:
+                raise RuntimeError("stopped")
+            added.append(batch)
+            add(parts, *batch)
+
+        Parts.add = add_or_stop  # type: ignore[method-assign]
+    return resources.confidences("final_answer")
+
+
+def test_scores_that_two_ranks_began_one_process_ends_to_the_same_bits(tmp_path: Path) -> None:
+    for name in ("whole", "begun"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "begun" / "stop").touch()
+    whole = confidences(Ranks(), tmp_path / "whole")
+    with pytest.raises(RuntimeError, match="stopped"):
+        on_two(confidences, tmp_path / "begun")
+    parts = list((tmp_path / "begun/cache/scores/.parts").glob("*/*/part-*.npz"))
+    assert {path.stem[-2:] for path in parts} == {"-0", "-1"}, "each rank has kept what it scored"
+    (tmp_path / "begun" / "stop").unlink()
+    np.testing.assert_array_equal(confidences(Ranks(), tmp_path / "begun"), whole)
+    (card,) = (tmp_path / "begun/cache/scores").glob("*/card.json")
+    assert 0 < json.loads(card.read_text())["taken_over"] < 65
 
 
 # ---------------------------------------------------------------- small parts

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
@@ -16,6 +14,7 @@ import pytest
 import torch
 
 from repro.cache import Cache
+from repro.errors import UserError
 from repro.models.flops import FlopCounter
 from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import Policy
@@ -24,7 +23,6 @@ from repro.models.tokenizers import character_tokenizer
 from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
-from repro.tasks.datasets import dataset_digest
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
@@ -136,19 +134,9 @@ def test_everything_that_changes_the_values_is_in_the_key(make: Any, tmp_path: P
     assert len(list((tmp_path / "cache/pass_rates").glob("[!.]*"))) == 5
 
 
-def test_scores_kept_before_there_were_prompts_to_choose_from_are_found_again(make: Any, tmp_path: Path) -> None:
-    resources = make()
-    common = {"version": 1, "policy": "an-identity", "dataset": dataset_digest(resources.cell.dataset)}
-    sampling = {"samples": 2, "temperature": 1.0, "top_p": 1.0, "max_completion_tokens": 12}
-    resources.confidences("solution"), resources.pass_rates(2)
-    for kind, fields in (("scores", {"target": "solution"}), ("pass_rates", sampling)):
-        key = hashlib.sha256(json.dumps({**common, **fields}, sort_keys=True).encode()).hexdigest()[:24]
-        assert Cache(tmp_path / "cache").get(kind, key) is not None
-
-
 @pytest.mark.parametrize("target", TARGETS)
 def test_the_tokens_of_targets_come_with_the_scores_and_cost_nothing_more(
-    make: Any, passes: list[int], tmp_path: Path, target: Any
+    make: Any, passes: list[int], target: Any
 ) -> None:
     first = make()
     first.confidences(target)
@@ -160,11 +148,9 @@ def test_the_tokens_of_targets_come_with_the_scores_and_cost_nothing_more(
         problems = first.data.train  # one token per character
         solutions = [p.solution + "#" if target == "solution" else "" for p in problems]
         assert tokens.tolist() == [len(s) + len(p.answer) for s, p in zip(solutions, problems, strict=True)]
-    shutil.rmtree(tmp_path / "cache/target_tokens")  # scores from before their tokens were kept
     second = make()
-    second.confidences(target)
     assert np.array_equal(second.target_tokens(target), tokens)
-    assert paid(second, "score") == spent
+    assert len(passes) == before and paid(second, "score")["flops"] == 0, "nobody selects by lengths"
 
 
 def test_one_pass_serves_both_prompt_scores_and_is_paid_once(make: Any, passes: list[int]) -> None:
@@ -191,3 +177,25 @@ def test_pass_rates_of_some_questions_are_those_of_their_completions_in_the_orde
     problems = [resources.data.train[i] for i in indices]
     _, rewards = resources.sampler.completions(problems, 4, 1.0, 1.0, derive_seed(PASS_RATE, 4), "evaluate")
     assert rates.tolist() == [sum(group) / 4 for group in rewards]
+
+
+def test_a_column_is_what_the_task_or_the_rows_know_of_each_question(make: Any) -> None:
+    resources = make()
+    steps = resources.column("steps")
+    assert steps.dtype == np.float64
+    assert steps.tolist() == [problem.metadata["steps"] for problem in resources.data.train]
+    with pytest.raises(UserError, match=r"got \"step\", expected a numeric column of the dataset.*did you mean steps"):
+        resources.column("step")
+    with pytest.raises(UserError, match="expected a numeric column"):
+        resources.column("operations")  # text
+
+
+def test_everything_asked_of_the_start_policy_is_paid_from_its_card(make: Any, tmp_path: Path) -> None:
+    resources = make()
+    resources.embeddings()
+    (card,) = (tmp_path / "cache/embeddings").glob("*/card.json")
+    cost = json.loads(card.read_text())["cost"]
+    assert paid(resources, "score") == {"trained_tokens": 0, **cost}
+    lengths = [len(problem.question) for problem in resources.data.train]  # one token per character
+    assert cost["scored_tokens"] == sum(lengths)
+    assert cost["flops"] == FlopCounter.of(resources.policy.model).forward(lengths)

@@ -80,6 +80,7 @@ class Page:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{address} did not load")
             time.sleep(0.05)
+        self.evaluate("for (const image of document.images) image.loading = 'eager'")  # also those far down the page
         self.evaluate("Promise.all([...document.images].map(i => i.decode().catch(() => 0))).then(() => 1)")
 
     def evaluate(self, expression: str) -> Any:

@@ -7,18 +7,22 @@ import os
 import sys
 import time
 from collections.abc import Mapping
-from pathlib import Path
+from functools import partial
 from typing import Any
 
+import numpy as np
 from rich.console import Console
 
+from repro.cache import Cache
+from repro.commands.score.options import as_options, check_options
+from repro.commands.score.output import Output, read_table
+from repro.commands.score.request import Request, differences, make_request
+from repro.commands.score.screen import say, showing_on
+from repro.commands.score.sources import Sources, loading, resolve
+from repro.commands.score.summary import describe, select, statistics
 from repro.errors import UserError
-from repro.scoring.options import as_options, check_options
-from repro.scoring.output import Output, read_table
-from repro.scoring.progress import duration, say
-from repro.scoring.request import Request, differences, digest, make_request
-from repro.scoring.sources import Sources, loading, resolve
-from repro.scoring.summary import describe, machine, select, statistics
+from repro.scoring.progress import duration
+from repro.scoring.store import Stored, find, writing
 
 
 def score(options: argparse.Namespace) -> int:
@@ -49,14 +53,14 @@ def _run(options: argparse.Namespace, sources: Sources, output: Output, console:
     with loading(options.dataset, "--dataset", sources.study is None and sources.dataset.hub is not None):
         request = make_request(options, sources, lambda text: say(console, f"warning: {text}"))
     if finished is not None and not options.force:
-        if finished["key"] != request.key:
+        if finished["key"] != request.asked.key:
             how = differences(finished["request"], request.fields)
             raise UserError(
                 f"--out: {output.table} holds other scores ({how}); expected another name, or --force to replace it"
             )
         _again(request, output, finished)
         return
-    _measure(options, sources, request, output, console)
+    _publish(options, sources, request, output, console)
     if foreign is not None or finished is not None:
         say(console, f"replaced {output.table}, as --force asks")
 
@@ -72,59 +76,39 @@ def _again(request: Request, output: Output, finished: dict[str, Any]) -> None:
     _print(f"selected anew, without a pass: {output.table}", finished | selection)
 
 
-def _measure(options: argparse.Namespace, sources: Sources, request: Request, output: Output, console: Console) -> None:
+def _publish(options: argparse.Namespace, sources: Sources, request: Request, output: Output, console: Console) -> None:
+    """Put table and summary in place, from the store where it has the scores."""
     started = time.perf_counter()
-    say(console, f"{len(request.problems):,} questions; loading {request.fields['model']}")
+    cache, asked = Cache(options.runs / "cache"), request.asked
+    stored = None if options.force else find(cache, asked)
+    how = f"taken from {options.runs / 'cache'}, without a pass"
+    if stored is None:
+        stored, how = _measure(options, sources, request, cache, console), "scored"
+    measured = {"id": np.array(asked.ids), **stored.columns}
+    table, selection = select(measured, request)
+    summary = describe(request, stored) | selection | statistics(measured)
+    summary["seconds"]["call"] = time.perf_counter() - started
+    output.publish(table, summary)
+    _print(f"{how}: {output.table}", summary)
+
+
+def _measure(options: argparse.Namespace, sources: Sources, request: Request, cache: Cache, console: Console) -> Stored:
+    """Score, into the store."""
+    say(console, f"{len(request.asked.ids):,} questions; loading {request.fields['model']}")
     import torch
 
-    from repro.cache import Cache
-    from repro.scoring.measure import commit_of, measure, open_policy
-    from repro.scoring.parts import Parts
+    from repro.commands.score.policy import memory, open_policy
+    from repro.scoring.scorer import Scorer
+    from repro.training.ranks import Ranks
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    tell = partial(say, console)
     with loading(options.model, "--model", sources.study is None and request.model.hub is not None):
-        policy = open_policy(request, Cache(options.runs / "cache"), options.device, lambda text: say(console, text))
-    # Scores may come from any device; the parts of one pass come from one device and one state of a hub's branch.
-    fields = {**request.fields, "device": policy.model.device.type, "commit": commit_of(policy)}
-    key = digest([request.key, fields["device"], fields["commit"]])
-    parts = Parts(output.work, key, fields, len(request.problems))
-    _tell_about(parts, output.work, fields, console)
-    try:
-        measured = measure(request, policy, parts, console, options.batch_tokens)
-    except KeyboardInterrupt:
-        replies = f" and {len(parts.replies):,} responses" if parts.replies else ""
-        say(console, f"stopped: {int(parts.scored.sum()):,} scores{replies} are kept in {output.work}")
-        raise
-    table, selection = select(measured.columns, request)
-    summary = describe(request) | selection | statistics(measured.columns)
-    summary["prompt"]["example"] = vars(measured.example)
-    summary["model"] |= {"commit": fields["commit"], "parameters": policy.model.num_parameters()}
-    tokens = {"prompt": int(table["prompt_tokens"].sum()), "target": int(table["target_tokens"].sum())}
-    summary |= {
-        "tokens": {
-            **tokens,
-            "generated": parts.reply_tokens,
-            "shared": measured.shared_tokens,
-            "padding_share": measured.padding_share,
-        },
-        "seconds": {"pass": parts.seconds, "decoding": parts.reply_seconds, "call": time.perf_counter() - started},
-        "tokens_per_second": sum(tokens.values()) / max(parts.seconds, 1e-9),
-        "taken_over": parts.taken_over,
-        "machine": machine(policy.model.device),
-    }
-    output.publish(table, summary)
-    _print(f"scored: {output.table}", summary)
-
-
-def _tell_about(parts: Any, work: Path, fields: Mapping[str, Any], console: Console) -> None:
-    """What an earlier call left, and why it is not used where it is not."""
-    if parts.taken_over or parts.replies:
-        replies = f" and {len(parts.replies):,} responses" if parts.replies else ""
-        left = len(parts.confidence) - parts.taken_over
-        say(console, f"goes on: {parts.taken_over:,} scores{replies} taken over from {work}, {left:,} left")
-    for other in parts.others:
-        say(console, f"what lies in {work} was scored otherwise ({differences(other, fields)}) and is not used")
+        opened = open_policy(request, cache, options.device, tell)
+    scorer = Scorer(cache, Ranks(), say=tell, showing=showing_on(console), batch_tokens=options.batch_tokens)
+    with memory(), writing(cache.root):
+        return scorer.stored(request.asked, lambda: opened, anew=options.force)
 
 
 def _print(heading: str, record: Mapping[str, Any]) -> None:

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
+from repro.commands.score.options import as_options
 from repro.models.tokenizers import character_tokenizer
-from repro.scoring.options import as_options
 
 from .conftest import questions, save_policy, write_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.mark.parametrize(

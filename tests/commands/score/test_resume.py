@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
@@ -16,26 +17,34 @@ import numpy as np
 import pytest
 from filelock import FileLock
 
-from repro.scoring.output import Output, file_sha256, read_table
-from repro.scoring.parts import Parts
+from repro.commands.score.output import Output, file_sha256, read_table
+from repro.errors import UserError
+from repro.scoring import store
+from repro.scoring.parts import Parts, Response
+from repro.training.ranks import Ranks
 
 from .conftest import questions, write_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
-def stop_after_a_part(words: list[str], work: Path, kind: str, with_signal: int) -> subprocess.CompletedProcess[str]:
+def parts_of(runs: Path, kind: str) -> list[Path]:
+    """The files of unfinished scores in a store."""
+    return sorted((runs / "cache/scores/.parts").glob(f"*/*/part-*.{kind}"))
+
+
+def stop_after_a_part(words: list[str], runs: Path, kind: str, with_signal: int) -> subprocess.CompletedProcess[str]:
     """Run the command as a process and end it once it has written a part of that kind."""
     heeding = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background jobs ignore it
     process = subprocess.Popen(
-        [sys.executable, "-m", "repro", "score", *words],
+        [sys.executable, "-m", "repro", "score", *words, "--runs", str(runs)],
         cwd=ROOT,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=heeding,
     )
-    while process.poll() is None and not list(work.glob(f"*/part-*.{kind}")):
+    while process.poll() is None and not parts_of(runs, kind):
         time.sleep(0.002)
     process.send_signal(with_signal)
     out, err = process.communicate(timeout=60)
@@ -47,18 +56,17 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_rows(tmp_path_factory.mktemp("many") / "many.jsonl", questions(400))
 
 
-def test_a_call_that_is_killed_and_then_stopped_goes_on_to_the_same_bits(score, policy, many, tmp_path) -> None:
+def test_a_call_that_is_killed_and_then_stopped_goes_on_to_the_same_bits(score, policy, many, tmp_path, runs) -> None:
     whole, out = tmp_path / "whole" / "scores.parquet", tmp_path / "scores.parquet"
-    work = Output(out).work
     own = ["--target", "greedy_response", "--max-new-tokens", "12", "--batch-tokens", "512", "--id", "id"]
-    assert score(*own, "--out", whole, dataset=many).code == 0
+    assert score(*own, "--out", whole, "--runs", tmp_path / "other", dataset=many).code == 0
     words = ["--model", str(policy), "--dataset", str(many), "--device", "cpu", *own, "--out", str(out)]
 
-    killed = stop_after_a_part(words, work, "json", signal.SIGKILL)  # while it decodes
+    killed = stop_after_a_part(words, runs, "json", signal.SIGKILL)  # while it decodes
     assert killed.returncode == -signal.SIGKILL, killed.stderr
     assert not out.exists() and not out.with_suffix(".json").exists()
 
-    stopped = stop_after_a_part(words, work, "npz", signal.SIGINT)  # while it scores
+    stopped = stop_after_a_part(words, runs, "npz", signal.SIGINT)  # while it scores
     assert stopped.returncode == 130, stopped.stderr
     assert "responses taken over from" in stopped.stderr
     assert "scores and 400 responses are kept in" in stopped.stderr
@@ -68,66 +76,83 @@ def test_a_call_that_is_killed_and_then_stopped_goes_on_to_the_same_bits(score, 
     shown = score(*own, "--out", out, dataset=many)
     assert shown.code == 0 and "scores and 400 responses taken over from" in shown.err
     assert out.read_bytes() == whole.read_bytes()
-    assert not work.exists()
+    assert not Output(out).work.exists() and not list((runs / "cache/scores/.parts").iterdir())
     records = [json.loads(path.with_suffix(".json").read_text()) for path in (whole, out)]
     assert 0 < records[1]["taken_over"] < 400
-    assert records[0]["tokens"]["generated"] == records[1]["tokens"]["generated"]
+    assert records[0]["tokens"] == records[1]["tokens"]
 
 
-def scored_in_parts(score, tmp_path: Path, *words: str) -> tuple[Path, Path, list[Path]]:
-    """(whole table, output with all its parts and no table, the parts), from one call kept from publishing."""
-    whole, out = tmp_path / "whole" / "scores.parquet", tmp_path / "scores.parquet"
-    own = ["--batch-tokens", "256", *words]
-    score(*own, "--out", whole)
-    # A directory in the place of the staged table: all is scored, and nothing can be published.
-    (Output(out).work / "table.parquet").mkdir(parents=True)
-    shown = score(*own, "--out", out)
-    assert shown.code == 2 and "cannot write" in shown.err
-    (Output(out).work / "table.parquet").rmdir()
-    return whole, out, sorted(Output(out).work.glob("*/part-*.npz"))
+@pytest.fixture
+def scored_in_parts(score, tmp_path, runs, monkeypatch) -> Callable[..., tuple[Path, Path, list[Path]]]:
+    """`scored_in_parts(*words)`: a whole table, an output without one, and its parts: scored and kept out of the
+    store."""
+
+    def make(*words: str) -> tuple[Path, Path, list[Path]]:
+        whole, out = tmp_path / "whole" / "scores.parquet", tmp_path / "scores.parquet"
+        own = ["--batch-tokens", "256", *words]
+        score(*own, "--out", whole, "--runs", tmp_path / "other")
+
+        def refuse(*_: object) -> None:
+            raise UserError("cannot write the item")
+
+        with monkeypatch.context() as patched:
+            patched.setattr(store, "write", refuse)
+            shown = score(*own, "--out", out)
+        assert shown.code == 2 and "cannot write the item" in shown.err
+        return whole, out, parts_of(runs, "npz")
+
+    return make
 
 
-def split_in_two(part: Path, rest: int) -> None:
-    """Rewrite a part without its last `rest` questions, as a kill earlier would have left it."""
+def without_the_last(part: Path, rest: int) -> None:
+    """Rewrite a part without its last `rest` questions."""
     with np.load(part) as stored:
-        columns = {name: stored[name][:-rest] if stored[name].ndim else stored[name] for name in stored.files}
-    np.savez(part, **columns)
+        cut = {name: stored[name] if name == "spent" else stored[name][:-rest] for name in stored.files}
+    np.savez(part, **cut)
 
 
-def test_scores_that_could_not_be_published_are_not_made_again(score, tmp_path) -> None:
-    whole, out, parts = scored_in_parts(score, tmp_path)
+def test_scores_that_could_not_be_stored_are_not_made_again(score, scored_in_parts) -> None:
+    whole, out, parts = scored_in_parts()
     assert parts and not out.exists()
-    shown = score("--out", out)
+    shown = score("--batch-tokens", "256", "--out", out)
     assert shown.code == 0 and "120 scores taken over" in shown.err and ", 0 left" in shown.err
     assert out.read_bytes() == whole.read_bytes()
-    assert json.loads(out.with_suffix(".json").read_text())["tokens"]["padding_share"] is None
 
 
-def test_a_last_text_does_not_change_what_all_texts_share(score, tmp_path) -> None:
-    whole, out, parts = scored_in_parts(score, tmp_path, "--prompt", "paper")
-    split_in_two(parts[-1], 1)  # alone, the shortest text shares its own beginning with nothing
+def test_a_last_text_does_not_change_what_all_texts_share(score, scored_in_parts) -> None:
+    whole, out, parts = scored_in_parts("--prompt", "paper")
+    without_the_last(parts[-1], 1)  # alone, the shortest text shares its own beginning with nothing
     shown = score("--prompt", "paper", "--batch-tokens", "256", "--out", out)
-    assert shown.code == 0 and "are scored again, so that all bits are the same" in shown.err
+    assert shown.code == 0 and "119 scores taken over" in shown.err and ", 1 left" in shown.err
+    assert out.read_bytes() == whole.read_bytes()
+    records = [json.loads(path.with_suffix(".json").read_text()) for path in (whole, out)]
+    assert records[0]["tokens"] == records[1]["tokens"]
+
+
+def test_a_damaged_part_is_scored_again(score, scored_in_parts) -> None:
+    whole, out, parts = scored_in_parts()
+    parts[-1].write_bytes(b"PK\x03\x04 not an archive")
+    shown = score("--batch-tokens", "256", "--out", out)
+    assert shown.code == 0 and "120 scores" not in shown.err
     assert out.read_bytes() == whole.read_bytes()
 
 
-def test_a_damaged_part_is_scored_again(score, tmp_path) -> None:
-    whole, out, parts = scored_in_parts(score, tmp_path)
-    for part, damage in zip(parts[-1:], (b"PK\x03\x04 not an archive",), strict=True):
-        part.write_bytes(damage)
-    assert score("--batch-tokens", "256", "--out", out).code == 0
+def test_parts_of_another_device_are_named_and_not_mixed_in(score, scored_in_parts) -> None:
+    whole, out, parts = scored_in_parts()
+    elsewhere = parts[0].parent.rename(parts[0].parent.with_name("0" * 8))
+    shown = score("--batch-tokens", "256", "--out", out)
+    assert shown.code == 0 and "taken over" not in shown.err
+    assert f"what lies in {elsewhere.parent} was made on another kind of device" in shown.err
     assert out.read_bytes() == whole.read_bytes()
+    assert not elsewhere.exists()
 
 
-def test_parts_of_another_request_are_named_and_not_mixed_in(score, tmp_path) -> None:
-    _, out, _ = scored_in_parts(score, tmp_path)
-    shown = score("--dtype", "bfloat16", "--out", out)
-    assert shown.code == 0
-    assert "was scored otherwise (dtype float32, now bfloat16) and is not used" in shown.err
-    clean = tmp_path / "clean.parquet"
-    score("--dtype", "bfloat16", "--out", clean)
-    np.testing.assert_array_equal(read_table(out)["s"], read_table(clean)["s"])
-    assert not Output(out).work.exists()
+def test_parts_of_another_request_wait_for_theirs(score, scored_in_parts, tmp_path) -> None:
+    whole, out, parts = scored_in_parts()
+    assert score("--dtype", "bfloat16", "--out", tmp_path / "other.parquet").code == 0
+    assert (read_table(tmp_path / "other.parquet")["s"] != read_table(whole)["s"]).any()
+    assert all(part.exists() for part in parts)
+    assert "120 scores taken over" in score("--batch-tokens", "256", "--out", out).err
 
 
 def test_a_publication_ends_whole_wherever_it_was_killed(score, tmp_path) -> None:
@@ -195,14 +220,16 @@ def test_force_scores_again_what_is_there(score, tmp_path) -> None:
     shown = score("--out", out, "--force")
     assert shown.out.startswith("scored:")
     assert out.read_bytes() == before and out.stat().st_mtime_ns > made
+    assert score("--out", out.with_name("more.parquet")).out.startswith("taken from"), "the store has them again"
 
 
 def test_responses_that_look_like_numbers_stay_text(tmp_path) -> None:
-    first = Parts(tmp_path, "key", {}, 4)
-    first.add_replies({0: "NaN", 3: "a\nb\u2028 ¼"}, 7, 0.5)
-    again = Parts(tmp_path, "key", {}, 4)
-    assert again.replies == {0: "NaN", 3: "a\nb\u2028 ¼"}
-    assert (again.reply_tokens, again.reply_seconds) == (7, 0.5)
+    first = Parts(tmp_path, 4, Ranks())
+    said = {0: Response("NaN", 3, 1), 3: Response("a\nb\u2028 ¼", 4, 2)}
+    first.add_responses(said)
+    again = Parts(tmp_path, 4, Ranks())
+    assert again.state.responses == said
+    assert again.state.decoding.cpu_seconds >= 0
 
 
 def test_a_full_disk_is_told_and_costs_nothing_that_was_there(score, tmp_path) -> None:

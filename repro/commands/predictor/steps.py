@@ -6,7 +6,7 @@ import argparse
 import json
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.study.load import LoadedSpec
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.reward_spec import RewardTerm, describe_reward, rewards_accuracy
 
 if TYPE_CHECKING:
     from repro.training.ledger import Cost
@@ -80,17 +81,19 @@ def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     from repro.training.predictors import make_labels
 
     for dataset, folder in places.datasets():
-        made, cost = make_labels(spec, dataset, places.cache, places.say(dataset), loaded.spec.train.rollout)
+        study = loaded.spec
+        made, cost = make_labels(spec, dataset, places.cache, places.say(dataset), study.train.rollout, study.reward)
         write_labels(folder / LABELS_FILE, made)
-        _print(_labels_text(dataset, folder / LABELS_FILE, made, cost))
+        _print(_labels_text(dataset, folder / LABELS_FILE, made, cost, loaded.spec.reward))
     return 0
 
 
-def _labels_text(dataset: DatasetSpec, path: Path, made: Labels, cost: Cost) -> str:
+def _labels_text(dataset: DatasetSpec, path: Path, made: Labels, cost: Cost, rewards: Sequence[RewardTerm]) -> str:
     lines = [f"{dataset.label}: {len(made.ids):,} questions x {len(made.policies)} policies -> {path}"]
+    what = "pass rate" if rewards_accuracy(rewards) else f"reward ({describe_reward(rewards)})"
     for policy, rates in zip(made.policies, made.pass_rates, strict=True):
         mixed = float(((rates > 0) & (rates < 1)).mean())
-        lines.append(f"  {policy}: mean pass rate {rates.mean():.3f}, strictly between 0 and 1: {mixed:.1%}")
+        lines.append(f"  {policy}: mean {what} {rates.mean():.3f}, strictly between 0 and 1: {mixed:.1%}")
     lines.append(f"  {cost.completions:,} completions, {cost.generated_tokens:,} tokens, {cost.seconds:,.0f} s")
     return "\n".join(lines)
 
@@ -106,7 +109,10 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     from repro.training.predictors import build_predictor
 
     for dataset, folder in places.datasets():
-        built = build_predictor(spec, dataset, places.cache, places.say(dataset), given, loaded.spec.train.rollout)
+        study = loaded.spec
+        built = build_predictor(
+            spec, dataset, places.cache, places.say(dataset), given, study.train.rollout, study.reward
+        )
         target = folder / PREDICTOR_FOLDER
         if built.folder.resolve() != target.resolve():
             shutil.copytree(built.folder, target, dirs_exist_ok=True)
@@ -125,7 +131,12 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Judge the predictors on questions and policies that gave no labels: each policy of the study, on each dataset."""
     places = Places(loaded, options)
     spec = places.spec
-    from repro.commands.held_out import evaluate_pair, summary_table
+    if not rewards_accuracy(loaded.spec.reward):
+        raise UserError(
+            f"{loaded.path}: reward: got {describe_reward(loaded.spec.reward)}, expected accuracy: references are "
+            "drawn here as counts of right completions"
+        )
+    from repro.commands.predictor.held_out import evaluate_pair, summary_table
     from repro.training.predictors import build_predictor
 
     records: list[dict[str, Any]] = []

@@ -17,13 +17,13 @@ import torch
 from scipy.stats import spearmanr
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
+from repro.commands.score.output import TYPES, read_table
 from repro.models.sampling import sample
-from repro.scoring.output import TYPES, read_table
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT
 
 from .conftest import questions, save_policy, write_rows
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 
 @pytest.fixture(scope="module")

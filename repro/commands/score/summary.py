@@ -5,19 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from repro import __version__
+from repro.commands.score.output import TYPES
+from repro.commands.score.request import Request
 from repro.numbers import pearson, spearman
-from repro.scoring.output import TYPES
-from repro.scoring.request import Request
+from repro.scoring.store import Stored
 from repro.selection.bands import band_center, band_indices, center_of
-from repro.tracking.environment import describe_environment
-
-if TYPE_CHECKING:
-    import torch
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -59,33 +56,37 @@ def _known(value: float) -> float | None:
     return None if math.isnan(value) else value
 
 
-def describe(request: Request) -> dict[str, Any]:
-    """What was asked, as the summary holds it: model, dataset, prompt and target with their digests."""
-    fields = request.fields
+def describe(request: Request, stored: Stored) -> dict[str, Any]:
+    """What was asked, as the summary holds it (model, dataset, prompt and target with their digests), and how the
+    scores were made, whoever made them."""
+    fields, card = request.fields, stored.card
+    tokens = card["tokens"]
     without = {"name", "dtype", "revision", "system_prompt", "trust_remote_code"}
     return {
-        "key": request.key,
-        "target": request.target,
-        "prompt": {"style": request.prompt, "system_prompt": fields["system_prompt"]},
+        "key": request.asked.key,
+        "target": request.asked.target,
+        "prompt": {
+            "style": request.asked.prompt,
+            "system_prompt": fields["system_prompt"],
+            "example": card["example"],
+        },
         "model": {
             **request.model.model_dump(mode="json", exclude_none=True, exclude=without),
             "revision": fields["revision"],
             "dtype": fields["dtype"],
             "digest": fields["policy"],
+            **card["model"],
         },
         "dataset": {
             **request.dataset.model_dump(mode="json", exclude_none=True, exclude={"validation_fraction", "name"}),
             "digest": fields["questions"],
         },
         "request": dict(fields),
+        "tokens": {**tokens, "shared": card["shared_tokens"], "padding_share": card["padding_share"]},
+        "seconds": dict(card["seconds"]),
+        "tokens_per_second": (tokens["prompt"] + tokens["target"]) / max(card["seconds"]["pass"], 1e-9),
+        "taken_over": card["taken_over"],
+        "machine": card["machine"],
         "repro": __version__,
         "made": datetime.now(UTC).isoformat(timespec="seconds"),
     }
-
-
-def machine(device: torch.device) -> dict[str, Any]:
-    """Device, threads, processors and versions."""
-    import torch
-
-    threads = torch.get_num_threads() if device.type == "cpu" else None
-    return {"device": str(device), "threads": threads, **describe_environment()}

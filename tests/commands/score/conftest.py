@@ -91,7 +91,13 @@ Score = Callable[..., Answer]
 
 
 @pytest.fixture
-def score(policy: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> Score:
+def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A runs directory whose store is empty."""
+    return tmp_path_factory.mktemp("runs")
+
+
+@pytest.fixture
+def score(policy: Path, data: Path, runs: Path, capsys: pytest.CaptureFixture[str]) -> Score:
     """`repro score` in this process, on the policy and the questions of these tests unless told otherwise."""
 
     def call(*words: str | Path, model: str | Path | None = policy, dataset: str | Path | None = data) -> Answer:
@@ -99,6 +105,7 @@ def score(policy: Path, data: Path, capsys: pytest.CaptureFixture[str]) -> Score
         given += ["--model", str(model)] if model is not None else []
         given += ["--dataset", str(dataset)] if dataset is not None else []
         given += ["--id", "id"] if dataset == data and "--id" not in given else []
+        given += ["--runs", str(runs)] if "--runs" not in given else []
         code = main(["score", *given, "--device", "cpu"])
         shown = capsys.readouterr()
         return Answer(code, shown.out, shown.err)

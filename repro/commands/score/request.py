@@ -3,49 +3,35 @@
 from __future__ import annotations
 
 import argparse
-import hashlib
-import json
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-from repro.models.model_spec import ModelSpec
-from repro.models.policy import policy_digest
-from repro.scoring.sources import Sources
-from repro.scoring.targets import Target
+from repro.commands.score.sources import Sources
+from repro.models.model_spec import ModelSpec, Precision
+from repro.models.policy import policy_digest, precise_identity
+from repro.scoring.keys import VERSION, Asked, confidences
 from repro.selection.bands import Band, CenterBand, EndBand, RangeBand
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.problem import AnswerFormat, Problem
 
-VERSION = 1
-"""Enters every key: raise it when the same request would give other scores."""
 MAX_NEW_TOKENS = 512
-KEYED = ("version", "policy", "questions", "target", "prompt", "max_new_tokens")
-OF_POLICY = ("model", "revision", "dtype", "system_prompt")
-SILENT = ("version", "policy", "questions", "number")  # digests and counts, told in words
+OF_POLICY = ("model", "revision", "dtype", "precision", "system_prompt")
+UNNAMED = ("version", "policy", "questions", "number")  # digests and counts: `differences` words them
 
 
 @dataclass(frozen=True)
 class Request:
-    """One scoring. `fields` describe it for people; those of KEYED decide the scores and make the key."""
+    """One scoring. `fields` describe it for people; `asked.key` names its scores in the store."""
 
     model: ModelSpec
     dataset: DatasetSpec
-    problems: tuple[Problem, ...]
-    answer_format: AnswerFormat
-    target: Target
-    prompt: Literal["default", "paper"]
-    max_new_tokens: int | None
+    asked: Asked
+    precision: Precision
     band: Band
     fraction: float | None
     fields: Mapping[str, Any]
-
-    @property
-    def key(self) -> str:
-        """Digest of everything that changes a score. Device, batches and selection do not enter."""
-        return digest({name: self.fields[name] for name in KEYED})
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -55,7 +41,7 @@ class Request:
 
 def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[str], None]) -> Request:
     """The request of checked options; reads the questions and digests the policy's files. Raises UserError."""
-    model, dataset = sources.model, sources.dataset
+    model, dataset, study = sources.model, sources.dataset, sources.study
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         problems, answer_format = sources.questions()
@@ -64,36 +50,32 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
     problems = problems[: options.limit]
     max_new_tokens = None
     if options.target == "greedy_response":
-        usual = MAX_NEW_TOKENS if sources.study is None else sources.study.train.max_completion_tokens
+        usual = MAX_NEW_TOKENS if study is None else study.train.max_completion_tokens
         max_new_tokens = options.max_new_tokens or usual
+    precision: Precision = "float32" if study is None else study.train.precision
+    policy = precise_identity(policy_digest(model, dataset), precision)
+    system_prompt = None if options.prompt == "paper" else model.system_prompt
+    asked = confidences(
+        policy, problems, answer_format, model.system_prompt, options.target, options.prompt, max_new_tokens
+    )
     fields = {
         "version": VERSION,
         "model": "tiny" if model.tiny else model.hub or str(model.path),
         "revision": model.revision,
         "dtype": model.dtype,
-        "system_prompt": None if options.prompt == "paper" else model.system_prompt,
-        "policy": policy_digest(model, dataset),
+        "precision": precision,
+        "system_prompt": system_prompt,
+        "policy": policy,
         "dataset": options.dataset or dataset.label,
         "split": dataset.train_split,
-        "questions": questions_digest(problems, answer_format, options.target),
+        "questions": asked.fields["questions"],
         "number": len(problems),
         "target": options.target,
         "prompt": options.prompt,
         "max_new_tokens": max_new_tokens,
     }
     band, fraction = band_of(options)
-    return Request(
-        model,
-        dataset,
-        problems,
-        answer_format,
-        options.target,
-        options.prompt,
-        max_new_tokens,
-        band,
-        fraction,
-        fields,
-    )
+    return Request(model, dataset, asked, precision, band, fraction, fields)
 
 
 def band_of(options: argparse.Namespace) -> tuple[Band, float | None]:
@@ -106,28 +88,12 @@ def band_of(options: argparse.Namespace) -> tuple[Band, float | None]:
     return CenterBand(center="mean" if options.center is None else options.center), fraction
 
 
-def questions_digest(problems: tuple[Problem, ...], answer_format: AnswerFormat, target: str) -> str:
-    """Digest of what is scored, question by question, in order: id, question, and the target where the data hold it."""
-
-    def gold(problem: Problem) -> str:
-        if target == "greedy_response":
-            return ""
-        return answer_format.completion(problem) if target == "solution" else answer_format.direct(problem)
-
-    return digest([answer_format.question_suffix, *([p.id, p.question, gold(p)] for p in problems)])
-
-
-def digest(value: Any) -> str:
-    """24 hex digits of SHA-256 over canonical JSON."""
-    return hashlib.sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()[:24]
-
-
 def differences(then: Mapping[str, Any], now: Mapping[str, Any]) -> str:
     """In words, how two requests' fields differ: `dtype float32, now bfloat16; other questions (100, now 7473)`."""
     parts = [
         f"{name.replace('_', ' ')} {_short(then.get(name))}, now {_short(now.get(name))}"
         for name in now
-        if name not in SILENT and then.get(name) != now.get(name)
+        if name not in UNNAMED and then.get(name) != now.get(name)
     ]
     if then.get("questions") != now.get("questions") and then.get("target") == now.get("target"):
         parts.append(f"other questions ({then.get('number')}, now {now.get('number')})")

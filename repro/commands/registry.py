@@ -1,0 +1,20 @@
+"""Every command of the command line, in the order of `--help`."""
+
+from __future__ import annotations
+
+from repro.commands import plan, predictor, report, run, schema, score, status, sweep, validate, warm_start, why
+from repro.commands.command import Command
+
+COMMANDS: tuple[Command, ...] = (
+    run.COMMAND,
+    plan.COMMAND,
+    sweep.COMMAND,
+    report.COMMAND,
+    score.COMMAND,
+    predictor.COMMAND,
+    status.COMMAND,
+    why.COMMAND,
+    validate.COMMAND,
+    schema.COMMAND,
+    warm_start.COMMAND,
+)

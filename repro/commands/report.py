@@ -1,0 +1,44 @@
+"""`repro report`: tables, figures and the page of a study."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from repro.commands import options as shared
+from repro.commands.command import Command
+
+if TYPE_CHECKING:
+    from repro.study.load import LoadedSpec
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which study, and where the report goes."""
+    shared.add_spec(parser)
+    shared.add_runs(parser)
+    shared.add_out(parser)
+    parser.add_argument(
+        "--all-formats",
+        action="store_true",
+        help="every table as LaTeX and every figure as PDF too",
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Write the report; 0."""
+    write(shared.load(options), options)
+    return 0
+
+
+def write(loaded: LoadedSpec, options: argparse.Namespace) -> None:
+    """Write the report of finished runs. A smoke run's numbers mean nothing: its report stays among the runs."""
+    from analysis.page.report import write_report
+
+    parent = options.runs / "reports" if loaded.smoke else Path("reports")
+    out = options.out or parent / loaded.spec.name
+    page = write_report(loaded, options.runs, out, all_formats=getattr(options, "all_formats", False))
+    shared.say(f"report: {page}")
+
+
+COMMAND = Command("report", "write the report of a study from its finished runs", add_options, run)

@@ -1,0 +1,50 @@
+"""`repro validate`: check specs without running them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+from repro.commands import options as shared
+from repro.commands.command import Command
+from repro.errors import UserError
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Which specs, and whether the hub is asked."""
+    parser.add_argument("specs", metavar="SPEC", type=Path, nargs="+", help="a study in YAML")
+    shared.add_changes(parser)
+    parser.add_argument(
+        "--online", action="store_true", help="look up every model and dataset on the hub: revision, splits, fields"
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """0 where all are valid, 1 where the hub lacks something. UserError with every mistake of every spec."""
+    from repro.study.expand import expand
+    from repro.study.hub_ids import report_online, unpinned, wanted_of
+
+    mistakes, specs = [], []
+    for path in options.specs:
+        try:
+            spec = shared.load(options, path).spec
+            specs.append(spec)
+            shared.say(f"{path}: valid, {len(expand(spec))} cells ({len(spec.arms)} arms, seeds {spec.seeds})")
+        except UserError as error:
+            mistakes.append(str(error))
+    try:
+        wanted = wanted_of(specs)
+    except UserError as error:
+        mistakes.append(str(error))
+    else:
+        for warning in unpinned(wanted):
+            print(warning, file=sys.stderr)  # noqa: T201
+        if options.online and not mistakes:
+            return report_online(wanted, shared.say)
+    if mistakes:
+        raise UserError("\n".join(mistakes))
+    return 0
+
+
+COMMAND = Command("validate", "check specs without running them", add_options, run)

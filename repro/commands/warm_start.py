@@ -1,0 +1,26 @@
+"""`repro warm-start`: rebuild the start policy that ships with the package."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from repro.commands import options as shared
+from repro.commands.command import Command
+
+
+def add_options(parser: argparse.ArgumentParser) -> None:
+    """Where the policy goes."""
+    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the policy")
+
+
+def run(options: argparse.Namespace) -> int:
+    """Train and save the policy; 0."""
+    from repro.models.shipped import rebuild_shipped
+
+    rebuild_shipped(options.out, lambda message, done: shared.say(f"{done:4.0%} {message}"))
+    shared.say(f"saved to {options.out}")
+    return 0
+
+
+COMMAND = Command("warm-start", "rebuild the start policy that ships with the package", add_options, run)

@@ -1,0 +1,120 @@
+"""Tables of scores written by anybody: what is read, and what is said of a table that cannot be used."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow
+import pyarrow.parquet as pq
+import pytest
+
+from repro.errors import UserError
+from repro.scoring.tables import file_digest, read_scores
+
+ROWS: list[dict[str, Any]] = [
+    {"id": "b", "s": -2.5, "note": "x"},
+    {"id": "a", "s": 7, "note": None},
+    {"id": "c, d", "s": 1e300, "note": "y"},
+]
+
+
+def write(folder: Path, suffix: str, rows: list[dict[str, Any]]) -> Path:
+    path = folder / f"scores{suffix}"
+    if suffix == ".parquet":
+        pq.write_table(pyarrow.Table.from_pylist(rows), path)
+    elif suffix == ".jsonl":
+        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    else:
+        lines = [",".join(rows[0])]
+        lines += [
+            ",".join(f'"{v}"' if isinstance(v, str) else "" if v is None else repr(v) for v in r.values()) for r in rows
+        ]
+        path.write_text("\n".join(lines) + "\n")
+    return path
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_ids_and_numbers_of_any_range_come_in_the_order_of_the_table(tmp_path: Path, suffix: str) -> None:
+    rows = [{**row, "s": float(row["s"])} for row in ROWS]
+    ids, values = read_scores(write(tmp_path, suffix, rows), "s")
+    assert ids == ("b", "a", "c, d")
+    assert values.dtype == np.float64 and values.tolist() == [-2.5, 7.0, 1e300]
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_numeric_ids_become_text_under_the_column_that_is_named(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path, suffix, [{"index": 3, "hardness": 0.5}, {"index": 10, "hardness": 0.25}])
+    assert read_scores(path, "hardness", id_column="index")[0] == ("3", "10")
+    assert read_scores(path, "index", id_column="index")[1].tolist() == [3.0, 10.0]
+
+
+PLACE = {".parquet": ", row 2", ".csv": ":3", ".jsonl": ":2"}
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"id": "b"}, "the id 'b' stands at "),
+        ({"id": " "}, "column 'id' holds \" \", expected the id of a question"),
+        ({"s": float("nan")}, "for 'a', expected a finite number"),
+        ({"s": float("-inf")}, "for 'a', expected a finite number"),
+        ({"s": None}, "for 'a', expected a finite number"),
+    ],
+)
+def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, suffix: str, change: dict[str, Any], message: str) -> None:
+    path = write(tmp_path, suffix, [ROWS[0], {**ROWS[1], **change}, ROWS[2]])
+    with pytest.raises(UserError) as caught:
+        read_scores(path, "s")
+    assert str(caught.value).startswith(f"{path}{PLACE[suffix]}: ")
+    assert message in str(caught.value)
+
+
+def test_text_and_truth_are_no_numbers(tmp_path: Path) -> None:
+    for value in ("easy", True, [1]):
+        path = write(tmp_path, ".jsonl", [{"id": "a", "s": value}])
+        with pytest.raises(UserError, match=r"scores.jsonl:1: column 's' holds .* for 'a', expected a finite number"):
+            read_scores(path, "s")
+
+
+@pytest.mark.parametrize("suffix", [".parquet", ".csv", ".jsonl"])
+def test_a_column_that_is_not_there_is_told_with_the_nearest(tmp_path: Path, suffix: str) -> None:
+    path = write(tmp_path, suffix, [{"id": "a", "confidence": 0.5}])
+    with pytest.raises(UserError, match=r'got "confidance", expected a column of the table.*did you mean confidence\?'):
+        read_scores(path, "confidance")
+    with pytest.raises(UserError, match=r'got "uid", expected a column of the table.*did you mean id\?'):
+        read_scores(path, "confidence", id_column="uid")
+
+
+def test_a_file_that_is_no_table_is_told(tmp_path: Path) -> None:
+    write(tmp_path, ".csv", ROWS)
+    with pytest.raises(UserError, match=r"score\.csv: does not exist .* did you mean .*scores\.csv\?"):
+        read_scores(tmp_path / "score.csv", "s")
+    (tmp_path / "scores.txt").touch()
+    with pytest.raises(UserError, match=r"scores\.txt: is no table of scores, expected a file ending in \.parquet"):
+        file_digest(tmp_path / "scores.txt")
+    for suffix, text, message in (
+        (".parquet", "PAR1 no", "cannot be read as parquet"),
+        (".jsonl", '{"id": "a", "s": 1}\n{"id"', r":2: is not JSON"),
+        (".jsonl", "[1]\n", r":1: holds \[1\], expected an object"),
+        (".jsonl", "", "has no rows"),
+        (".csv", "id,s\n", "has no rows"),
+        (".csv", "id,s\na,1,2\n", ":2: has another number of cells than the header"),
+        (".csv", "id,s\na\n", ":2: has another number of cells than the header"),
+    ):
+        path = tmp_path / f"broken{suffix}"
+        path.write_text(text)
+        with pytest.raises(UserError, match=message):
+            read_scores(path, "s")
+
+
+def test_a_table_is_known_by_its_content(tmp_path: Path) -> None:
+    path = write(tmp_path, ".csv", ROWS)
+    first = file_digest(path)
+    assert first == hashlib.sha256(path.read_bytes()).hexdigest()
+    path.write_text(path.read_text().replace("7", "71"))
+    assert file_digest(path) != first

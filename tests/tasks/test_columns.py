@@ -1,0 +1,48 @@
+"""Numbers that a row has beside question and answer, as columns of the dataset."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from repro.errors import UserError
+from repro.tasks.columns import column_of
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.datasets import load_questions
+from repro.tasks.problem import Problem
+
+
+def load(folder: Path, rows: list[dict[str, Any]]) -> tuple[Problem, ...]:
+    path = folder / "rows.jsonl"
+    path.write_text(
+        "".join(json.dumps({"question": f"{i}?", "answer": "1", **row}) + "\n" for i, row in enumerate(rows))
+    )
+    return load_questions(DatasetSpec(path=str(path)))[0]
+
+
+def test_numbers_of_rows_are_kept_also_inside_nested_fields(tmp_path: Path) -> None:
+    rows = [{"difficulty": d, "info": {"rate": d / 4, "deep": {"n": -d}}} for d in (3, 1, 2)]
+    problems = load(tmp_path, rows)
+    assert column_of(problems, "difficulty").tolist() == [3.0, 1.0, 2.0]
+    assert column_of(problems, "info.rate").tolist() == [0.75, 0.25, 0.5]
+    assert column_of(problems, "info.deep.n").tolist() == [-3.0, -1.0, -2.0]
+    assert column_of(problems, "info.rate").dtype == np.float64
+
+
+def test_text_truth_lists_and_nothing_are_no_numbers(tmp_path: Path) -> None:
+    (problem,) = load(tmp_path, [{"level": "3", "hard": True, "list": [1], "none": None, "n": 0}])
+    assert problem.metadata == {"n": 0}
+
+
+def test_a_column_that_is_not_there_or_not_whole_is_told(tmp_path: Path) -> None:
+    problems = load(tmp_path, [{"difficulty": 1.5}, {"difficulty": "hard"}, {}])
+    with pytest.raises(UserError, match=r"got \"dificulty\", expected a numeric column of the dataset.*difficulty"):
+        column_of(problems, "dificulty")
+    with pytest.raises(UserError, match=f"missing for 2 of 3 questions; the first is '{problems[1].id}'"):
+        column_of(problems, "difficulty")
+    with pytest.raises(UserError, match="a numeric column of the dataset, which has none"):
+        column_of(load(tmp_path, [{}]), "difficulty")
