@@ -51,9 +51,7 @@ def test_the_ends_of_an_interval_are_ratios_that_were_drawn_the_outer_ones_of_tw
         for worst in (fast, np.array([10.0, 17, np.inf, np.inf, np.inf])):  # the second did not get there in 25
             after = np.minimum(worst, 25.0)
             times = np.where(np.isinf(worst), np.nan, worst)
-            found = ratio_of_medians(
-                slow, slow, times, after, np.random.default_rng(seed), resamples=11, level=0.85
-            )
+            found = ratio_of_medians(slow, slow, times, after, np.random.default_rng(seed), resamples=11, level=0.85)
             again = np.random.default_rng(seed)
             draws = list(zip(again.integers(5, size=(11, 5)), again.integers(5, size=(11, 5)), strict=True))
             lows = sorted(float(np.median(slow[o]) / np.median(worst[u])) for o, u in draws)
