@@ -80,8 +80,8 @@ def adapter_base(directory: Path) -> Path:
     if isinstance(found, str):
         return Path(found).parent
     raise UserError(
-        f"{setting('model.path')}: {str(directory)!r} holds adapters of {name!r}, which is neither a directory here nor in "
-        f"the local Hugging Face cache; download it first, or correct base_model_name_or_path in its {ADAPTER_CONFIG}"
+        f"{setting('model.path')}: {str(directory)!r} holds adapters of {name!r}, which is neither a directory here "
+        f"nor in the local Hugging Face cache; download it first, or correct base_model_name_or_path in its {ADAPTER_CONFIG}"
     )
 
 

@@ -82,8 +82,8 @@ def confidence_texts(
         if not getattr(tokenizer, "chat_template", None):
             raise UserError(
                 f"{setting('selection.prompt')}: paper needs a tokenizer with a chat template (a system, a user and an "
-                f"assistant turn); that of {tokenizer.name_or_path or 'this model'!r} has none. Take an instruction-tuned model, "
-                "or the default prompt"
+                f"assistant turn); that of {tokenizer.name_or_path or 'this model'!r} has none. Take an "
+                "instruction-tuned model, or the default prompt"
             )
         system_prompt = UFO_RL_SYSTEM_PROMPT
     suffix = answer_format.question_suffix
