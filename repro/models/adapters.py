@@ -81,7 +81,8 @@ def adapter_base(directory: Path) -> Path:
         return Path(found).parent
     raise UserError(
         f"{setting('model.path')}: {str(directory)!r} holds adapters of {name!r}, which is neither a directory here "
-        f"nor in the local Hugging Face cache; download it first, or correct base_model_name_or_path in its {ADAPTER_CONFIG}"
+        f"nor in the local Hugging Face cache; download it first, or correct "
+        f"base_model_name_or_path in its {ADAPTER_CONFIG}"
     )
 
 
