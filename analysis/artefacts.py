@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 
 from analysis.dots_rr import artefacts as dots_rr
@@ -11,6 +10,7 @@ from analysis.pictures import Picture
 from analysis.tables import Table
 from analysis.ufo_rl import artefacts as ufo_rl
 from repro.errors import UserError
+from repro.words import nearest
 
 ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {**dots_rr.ARTEFACTS, **ufo_rl.ARTEFACTS}
 
@@ -22,8 +22,8 @@ def check_artefacts(names: Sequence[str], where: str) -> None:
     """Raise UserError for a name that is none of `ARTEFACTS`, with the nearest one that is."""
     for index, name in enumerate(names):
         if name not in ARTEFACTS:
-            near = difflib.get_close_matches(name, ARTEFACTS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(ARTEFACTS)}"
+            near = nearest(name, ARTEFACTS)
+            hint = f"did you mean {near}?" if near else f"expected one of {', '.join(ARTEFACTS)}"
             raise UserError(f"{where}: report.artefacts.{index}: got {name!r}; {hint}")
 
 

@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Spec
 from repro.study.expand import Place, expand_study
@@ -266,7 +267,7 @@ def build_study(spec: Spec, planned: Sequence[tuple[str, Place]], records: Seque
 def _panel(spec: Spec, model: str, dataset: str, runs: Sequence[Run], baseline: str) -> Panel:
     grouped: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        grouped.setdefault((run.place.arm, json.dumps(dict(run.place.axis_point), sort_keys=True)), []).append(run)
+        grouped.setdefault((run.place.arm, canonical(dict(run.place.axis_point))), []).append(run)
     series = []
     order = list(spec.arms)
     for (arm, axis_key), members in sorted(grouped.items(), key=lambda item: order.index(item[0][0])):

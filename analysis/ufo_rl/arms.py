@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
@@ -13,6 +12,7 @@ from analysis.measures import Measures
 from analysis.runs import SPEND, Series
 from analysis.statistics import Interval, paired_difference
 from analysis.text import NOTHING, number
+from repro.canonical import canonical
 
 NOT_IN_PAPER = "The paper has no such comparison, so nothing published stands beside it."
 HOW = (
@@ -39,7 +39,7 @@ def budget(series: Series) -> dict[str, float]:
 def conditions(series: Series, with_budget: bool = True) -> str:
     """What two arms must share to differ in their selection alone: budget, replay, axes other than selection's."""
     axes = {path: value for path, value in series.axis.items() if "selection" not in path}
-    return json.dumps([budget(series) if with_budget else {}, bool(series.replay), axes], sort_keys=True)
+    return canonical([budget(series) if with_budget else {}, bool(series.replay), axes])
 
 
 def comparable(measures: Measures) -> list[Series]:
@@ -182,7 +182,7 @@ def groups(arms: Sequence[Series], same: Callable[[Series], object], varies: Cal
     """Arms that agree in `same` and take two or more values of `varies`, in the order of the spec."""
     found: dict[str, Group] = {}
     for series in arms:
-        found.setdefault(json.dumps(same(series), sort_keys=True), []).append(series)
+        found.setdefault(canonical(same(series)), []).append(series)
     return [group for group in found.values() if len({str(varies(series)) for series in group}) > 1]
 
 

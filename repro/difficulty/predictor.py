@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from repro.canonical import digest
 from repro.difficulty.predictor_spec import TowersSpec
 from repro.errors import UserError
 from repro.files import dump_json, read_json, write_atomically
@@ -71,11 +71,11 @@ class DifficultyPredictor:
     def digest(self) -> str:
         """SHA-256 of what fixes its predictions: towers, embedder, weights."""
         content = {"version": VERSION, "towers": self.spec.model_dump(), "embedder": self.embedder}
-        sha = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
-        for name, array in sorted(self._weights().items()):
-            sha.update(f"{name} {array.dtype} {array.shape}".encode())
-            sha.update(array.tobytes())
-        return sha.hexdigest()
+        weights = {
+            name: [str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).hexdigest()]
+            for name, array in self._weights().items()
+        }
+        return digest({**content, "weights": weights}, 64)
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {name: tensor.numpy() for name, tensor in self._towers.state_dict().items()}

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.adapters import ADAPTER_CONFIG, adapter_base, attach_adapter, is_adapter, merged_adapter
 from repro.models.chat import apply_chat_template, chat_template_text
@@ -95,7 +96,7 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
     what = {"source": source, "prompt": prompt, "dtype": model.dtype, "remote_code": model.trust_remote_code}
     if template is not None:
         what["chat_template"] = template
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    return digest(what)
 
 
 def load_policy(
@@ -281,16 +282,16 @@ def _directory_digest(directory: Path) -> str:
     config = json.loads((directory / ADAPTER_CONFIG).read_text())
     settings = {key: value for key, value in config.items() if key not in ("base_model_name_or_path", "revision")}
     parts = [settings, _content_digest(directory, but=ADAPTER_CONFIG), _content_digest(adapter_base(directory))]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return digest(parts, 64)
 
 
 def _content_digest(directory: Path, but: str = "") -> str:
     """SHA-256 over names and contents of the files a model is loaded from."""
-    digest = hashlib.sha256()
+    sha = hashlib.sha256()
     for path in sorted(p for p in directory.iterdir() if p.is_file() and p.suffix in CONTENT and p.name != but):
         with path.open("rb") as stream:
-            digest.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
+            sha.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return sha.hexdigest()
 
 
 def _snapshot(hub: str, revision: str | None) -> Path | None:

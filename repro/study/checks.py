@@ -242,9 +242,7 @@ class _Row:
 
     def _rewards(self, cell: Cell) -> Iterator[Problem]:
         """Settings that mean something for one kind of reward only."""
-        place = self.changed.get("reward", ("reward",))
-        if place == ("reward",) and self.spec.arms[self.arm].reward is not None:
-            place = ("arms", self.arm, "reward")
+        uses: tuple[FieldPath, ...] = (("reward",), ("arms", self.arm, "reward"), ("axes", "reward"))
         binary, spread = rewards_accuracy(cell.reward), cell.train.min_spread
         arms = [arm.reward or self.spec.reward for arm in self.spec.arms.values()]
         shared = "reward" in self.spec.axes or not all(map(rewards_accuracy, arms))  # by arms that need a min_spread
@@ -253,14 +251,14 @@ class _Row:
                 f"got {show(spread)} where accuracy is rewarded, expected 0: rewards of 0 and 1 are equal or differ by "
                 "1, so that no other value has an effect"
             )
-            yield Problem(self._place("train", "min_spread"), text, (place,))
+            yield Problem(self._place("train", "min_spread"), text, uses)
         if not binary and cell.evaluate.gradient_questions:
             text = (
                 f"got {cell.evaluate.gradient_questions} where {describe_reward(cell.reward)} is rewarded, expected 0: "
                 "Theorem 1 is about rewards of 0 and 1, whose variance follows from their mean"
             )
             path = "evaluate.gradient_questions"
-            yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, (place,))
+            yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
 
     def _place(self, section: str, field: str) -> FieldPath:
         if f"{section}.{field}" in self.changed:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
 from repro.tasks.overlap import Overlap, find_overlaps
 from repro.tasks.problem import AnswerFormat, Problem, TaskData
-from repro.tasks.rows import digest, filtered, problems_of, same_question
+from repro.tasks.rows import filtered, problems_of, question_digest, same_question
 from repro.tasks.sources import (
     Source,
     evaluation_set,
@@ -134,7 +133,7 @@ def dataset_digest(spec: DatasetSpec) -> str:
             content["without"] = {name: held_out_digest(evaluation_set(name, spec.stand_in)) for name in spec.without}
         if spec.decontaminate == "drop":
             content["decontaminate"] = "drop"
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(content, 64)
 
 
 def held_out_digest(spec: DatasetSpec) -> str:
@@ -142,7 +141,7 @@ def held_out_digest(spec: DatasetSpec) -> str:
     held = held_out_spec(spec)
     content = {key: getattr(held, key) for key in ("question", "answer", "solution", "id")}
     content |= {"limit": spec.limits.test, "test": source_digest(find_test(spec), held.test_split)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(content, 64)
 
 
 def _problems(source: Source, spec: DatasetSpec, split: str) -> list[Problem]:
@@ -222,7 +221,7 @@ def _named(problem: Problem) -> str:
 
 def _cut(problems: list[Problem], n: int, purpose: str) -> tuple[list[Problem], list[Problem]]:
     """The rest and the n problems whose questions have the smallest digests, both in their order."""
-    chosen = {p.id for p in sorted(problems, key=lambda p: digest(p.question, purpose))[:n]}
+    chosen = {p.id for p in sorted(problems, key=lambda p: question_digest(p.question, purpose))[:n]}
     return [p for p in problems if p.id not in chosen], [p for p in problems if p.id in chosen]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import math
 import re
@@ -15,6 +14,7 @@ from repro.tasks.columns import numbers_of
 from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
 from repro.tasks.files import Row
 from repro.tasks.problem import Problem
+from repro.words import did_you_mean, nearest
 
 MARKER = "####"
 SHOWN = 5  # problems of a file that one message lists
@@ -90,7 +90,7 @@ def problem_of(row: dict[str, Any], spec: DatasetSpec) -> Problem:
         written = text_of(row, "solution", spec.solution, empty_for_null=True)
         # A solution that closes with the marked answer would otherwise show it twice.
         worked = written.rpartition(MARKER)[0] if MARKER in written else written
-    identity = digest(question)[:16] if spec.id is None else text_of(row, "id", spec.id).strip()
+    identity = question_digest(question)[:16] if spec.id is None else text_of(row, "id", spec.id).strip()
     if not identity:
         raise BadItem(f"field {spec.id!r} (dataset.id) is empty, expected a unique id")
     return Problem(identity, question.strip(), answer, CALCULATOR.sub("", worked).strip(), numbers_of(row))
@@ -109,10 +109,10 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
     except KeyError as error:
         found = list(error.args[0])
         usual = [name for name in USUAL[role] if name in found]
-        near = difflib.get_close_matches(field.rpartition(".")[2], found, 1, 0.6) or usual[:1]
+        near = nearest(field.rpartition(".")[2], found) or next(iter(usual), None)
         inside = field.rpartition(".")[0]
-        place = f"{inside}." if inside and near[:1] and near[0] not in row else ""
-        hint = f"; nearest: dataset.{role}: {place}{near[0]}" if near else ""
+        place = f"{inside}." if inside and near not in row else ""
+        hint = f"; nearest: dataset.{role}: {place}{near}" if near else ""
         raise BadItem(
             f"no field {field!r} (dataset.{role}); fields found: {', '.join(found) or 'none'}{hint}"
         ) from None
@@ -165,8 +165,7 @@ def filtered(rows: Iterable[Row], filters: dict[str, Filter], source: str) -> It
                 value = value_at(row, field)
             except KeyError as error:
                 found = error.args[0]
-                near = difflib.get_close_matches(field.rpartition(".")[2], found, 1, 0.5)
-                hint = f", did you mean {near[0]}?" if near else ""
+                hint = did_you_mean(field.rpartition(".")[2], found)
                 raise UserError(
                     f"dataset.filters.{field}: {source}, {where} has no such field; "
                     f"fields found: {', '.join(found) or 'none'}{hint}"
@@ -222,6 +221,6 @@ def same_question(question: str) -> str:
     return " ".join(question.split())
 
 
-def digest(question: str, purpose: str = "") -> str:
+def question_digest(question: str, purpose: str = "") -> str:
     """SHA-256 of a question in hex, the same on every machine; `purpose` makes independent orders of questions."""
     return hashlib.sha256(f"{purpose}\n{same_question(question)}".encode()).hexdigest()

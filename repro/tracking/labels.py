@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from repro.canonical import canonical
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Labels:
     @property
     def axis_key(self) -> str:
         """The axis point as canonical JSON: sorted keys, no spaces; {} where no axis applies."""
-        return json.dumps(dict(self.axis), sort_keys=True, separators=(",", ":"))
+        return canonical(dict(self.axis))
 
     @property
     def arm_name(self) -> str:

@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.canonical import canonical, digest
 from repro.tracking.client import (
     away_errors,
-    canonical,
-    digest,
     experiment_id,
     open_client,
     report_away,
@@ -49,7 +48,7 @@ class TrialRecord:
         if self.cell is not None:
             return parent_key(self.cell, self.labels)
         names = {name: value for name, value in self.labels.as_dict().items() if name != "seed"}
-        return digest({**names, "trial": self.number, "params": dict(self.params)})
+        return digest({**names, "trial": self.number, "params": dict(self.params)}, 32)
 
 
 def record_trials(trials: Sequence[TrialRecord], runs_dir: Path, store_uri: str | None = None) -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.spec.conftest import Load, Mistakes
+from tests.conftest import Load, Mistakes
 
 POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
 

@@ -91,6 +91,29 @@ def test_a_stale_token_trains_by_its_correction(make_trainer: Any, correction: A
     assert merge.ratio_statistics(rows, old, 0.51)["ratio_outside"] == 0
 
 
+def test_tokens_that_became_less_likely_lie_outside_the_clip_too() -> None:
+    """Ratios 0.5, 0.9, 1.5 and a masked one of e: two of three lie outside 1 +- 0.2."""
+    logps = torch.tensor([[-1.0, -1.0], [-1.0, -1.0]])
+    rows = {"behaviour_logps": logps, "completion_mask": torch.tensor([[1, 1], [1, 0]])}
+    old = logps + torch.tensor([[0.5, 0.9], [1.5, torch.e]]).log()
+    found = merge.ratio_statistics(rows, old, 0.2)
+    assert found == pytest.approx({"ratio_mean": 2.9 / 3, "ratio_max": 1.5, "ratio_outside": 2 / 3})
+
+
+def test_padding_of_replayed_rows_has_the_advantage_of_its_group() -> None:
+    """What stands in the padding of log-probs must not make an advantage there: it would count as a token."""
+    behaviour = torch.tensor([[-1.0, 0.0]])
+    rows = {
+        "behaviour_logps": behaviour,
+        "completion_mask": torch.tensor([[1, 0]]),
+        "advantages": torch.tensor([2.0]),
+    }
+    old = behaviour + torch.tensor([[1.5, 2.0]]).log()
+    logps, advantages = merge.corrected(rows, old, "proximal")
+    assert logps is old
+    torch.testing.assert_close(advantages, torch.tensor([[3.0, 2.0]]))
+
+
 def test_replayed_rows_join_whole_and_padded(make_trainer: Any) -> None:
     trainer = make_trainer()
     trainer.model.train()
