@@ -80,12 +80,6 @@ def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, f
     return True
 
 
-def delivered(run_dir: Path | str, labels: Labels, store_uri: str | None = None) -> bool:
-    """Whether the run's end has been delivered, as far as the run directory knows (the store is not asked)."""
-    cursor = read_json(_cursor_path(Path(run_dir), labels, resolve_store(store_uri))) or {}
-    return bool(cursor.get("final"))
-
-
 def run_key(identity: str, labels: Labels) -> str:
     """Tag `repro.key` of a child: one training under one set of labels."""
     return digest({"identity": identity, **labels.as_dict()}, 32)
@@ -171,7 +165,7 @@ class _Delivery:
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
-        """The run with this key; of several (two hosts at once) the first, and what we made in vain is deleted."""
+        """The run with this key, made where there is none. Where two hosts made one at once, the first stays."""
         found = self._search(experiment, key)
         if found:
             return found[0].info.run_id

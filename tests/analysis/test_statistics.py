@@ -13,7 +13,6 @@ from analysis.statistics import (
     Interval,
     area_under_curve,
     cluster_interval,
-    correlation,
     crossed_difference,
     deviation_ratio,
     fixed_mean,
@@ -156,11 +155,6 @@ def test_stratified_bootstrap_matches_all_resamples_of_a_small_sample():
 def test_area_under_curve_is_the_mean_height():
     assert area_under_curve([0, 10, 40], [0.2, 0.4, 0.4]) == pytest.approx((0.3 * 10 + 0.4 * 30) / 40)
     assert math.isnan(area_under_curve([0], [0.5]))
-
-
-def test_correlation_leaves_gaps_out_and_knows_when_there_is_none():
-    assert correlation([1, 2, 3, math.nan], [2, 4, 6, 0]) == pytest.approx(1.0)
-    assert math.isnan(correlation([1, 1, 1], [1, 2, 3]))
 
 
 def test_a_rank_correlation_is_that_of_the_ranks_and_covers_the_truth_as_often_as_it_says() -> None:
