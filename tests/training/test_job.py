@@ -254,7 +254,10 @@ ONLINE = {
 }
 
 
-@pytest.mark.parametrize("name", ONLINE)
+SLOW = {"trained", "dynamic"}  # one kill is in `make test`, the others take as long again
+
+
+@pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in ONLINE])
 def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(name: str, tmp_path: Path, shared: Path) -> None:
     train = cell().train.model_copy(update={"steps": 12})
     evaluate = cell().evaluate.model_copy(update={"predictor_questions": 8})

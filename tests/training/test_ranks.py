@@ -313,6 +313,7 @@ seeds: [0]
 """
 
 
+@pytest.mark.slow
 def test_a_study_runs_with_two_processes_from_the_command_line(tmp_path: Path) -> None:
     (tmp_path / "two.yaml").write_text(SPEC)
     options = ["--processes", "2", "--accelerate", str(CONFIGS / "cpu.yaml"), "--jobs", "1", "--runs", "runs"]

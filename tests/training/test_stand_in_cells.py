@@ -28,6 +28,7 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("runs")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("path", "model", "arm", "changes"), CELLS, ids=["ufo", "dots_rr"])
 def test_a_cell_of_a_study_for_gpus_runs_with_stand_ins(
     path: str, model: str, arm: str, changes: list[str], runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
