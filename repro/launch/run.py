@@ -1,4 +1,4 @@
-"""`repro run`: trains what a study lacks, delivers it to MLflow and says what came out."""
+"""`repro run`: trains what a study lacks, delivers it to MLflow and prints a summary."""
 
 from __future__ import annotations
 
@@ -15,11 +15,10 @@ from rich.table import Table
 
 from repro.errors import UserError
 from repro.files import read_jsonl, write_atomically
-from repro.launch.courier import Courier
+from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display
-from repro.launch.options import Where
-from repro.launch.places import PRELOAD, make_launcher, session
 from repro.launch.protocol import Outcome, Task, Watcher
+from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
@@ -42,7 +41,6 @@ class Options:
     fail_fast: bool = False
     store_uri: str | None = None
     target: Target | None = None  # default: repro.training.job.run_job
-    preload: Sequence[str] = PRELOAD
 
 
 def run_study(
@@ -54,7 +52,6 @@ def run_study(
     store_uri: str | None = None,
     console: Console | None = None,
     target: Target | None = None,
-    preload: Sequence[str] = PRELOAD,
 ) -> int:
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
@@ -65,7 +62,7 @@ def run_study(
         UserError: a file that the spec names is missing, or the jobs cannot run where they should.
     """
     console = console or Console()
-    options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target, preload)
+    options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
     cells = in_training_order(expand_study(spec))
     place = options.runs_dir / "specs" / f"{spec.name}.yaml"
@@ -82,7 +79,7 @@ def run_study(
         highlight=False,
         soft_wrap=True,
     )
-    with session(where):
+    with where.session():
         ended = run_cells(cells, spec.name, options, console)
     _print_arms(cells, options.runs_dir, console)
     _print_failures(ended.outcomes, console)
@@ -95,7 +92,7 @@ def run_study(
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a set of cells."""
+    """How a set of cells ended."""
 
     outcomes: list[Outcome]
     interrupted: int | None  # the signal that ended it
@@ -110,32 +107,31 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     for task in to_train:
         check_cell(task.cell, options.where)
     with _log_to(console):
-        courier = Courier(options.store_uri, lambda text: console.print(escape(text), highlight=False))
+        delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
         for task in tasks:
             if task not in to_train:
-                courier.send(task.run_dir, labels[task.identity])
+                delivery.send(task.run_dir, labels[task.identity])
         outcomes: list[Outcome] = []
         interrupted = None
         if to_train:
-            launcher = make_launcher(
-                options.where, options.runs_dir, target=options.target, fail_fast=options.fail_fast,
-                preload=options.preload, store_uri=options.store_uri,
+            launcher = options.where.launcher(
+                options.runs_dir, target=options.target, fail_fast=options.fail_fast, store_uri=options.store_uri,
                 note=lambda text: console.print(escape(text), highlight=False, soft_wrap=True),
             )  # fmt: skip
             with make_display(to_train, launcher.jobs, console) as display:
-                outcomes = launcher.run(to_train, _Delivering(display, courier, labels))
+                outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
-        lacking = courier.close(timeout=120.0 if interrupted is None else 5.0)
+        lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
         if not lacking and interrupted is None:
             aggregate(experiment, options.store_uri)
     return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}))
 
 
 def check_cell(cell: Cell, where: Where) -> None:
-    """UserError, before any job starts, where a cell cannot be trained in this way."""
+    """UserError where a cell cannot be trained by this launcher; called before any job starts."""
     check_ranks(cell, where.processes)
     rollout = cell.train.rollout
-    at_a_time = where.local_jobs if where.launcher == "local" else where.jobs
+    at_a_time = where.jobs_at_a_time
     if rollout.engine == "vllm" and rollout.mode == "server" and at_a_time != 1:
         raise UserError(
             f'train.rollout.mode: got "server" with {at_a_time or "any number of"} jobs at a time, expected --jobs 1: '
@@ -168,10 +164,10 @@ def in_training_order(cells: Sequence[ExpandedCell]) -> list[ExpandedCell]:
 
 
 class _Delivering(Watcher):
-    """Passes everything on to the display, and hands runs that have ended to the courier."""
+    """Passes everything on to the display and delivers runs that have ended."""
 
-    def __init__(self, display: Watcher, courier: Courier, labels: dict[str, list[Labels]]) -> None:
-        self.display, self.courier, self.labels = display, courier, labels
+    def __init__(self, display: Watcher, delivery: MetricsDelivery, labels: dict[str, list[Labels]]) -> None:
+        self.display, self.delivery, self.labels = display, delivery, labels
 
     def started(self, task: Task) -> None:
         self.display.started(task)
@@ -185,7 +181,7 @@ class _Delivering(Watcher):
     def ended(self, outcome: Outcome) -> None:
         self.display.ended(outcome)
         if outcome.end not in ("not run", "submitted"):
-            self.courier.send(outcome.task.run_dir, self.labels[outcome.task.identity])
+            self.delivery.send(outcome.task.run_dir, self.labels[outcome.task.identity])
 
     def stopping(self) -> None:
         self.display.stopping()
@@ -216,7 +212,7 @@ def _log_to(console: Console) -> Iterator[None]:
 
 
 def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console) -> None:
-    """Accuracy per arm over the finished seeds. The report says more; this is to see that it worked."""
+    """Accuracy per arm over the finished seeds. The report has more; this shows that it worked."""
     rows: dict[tuple[str, ...], list[tuple[float | None, float | None, float]]] = defaultdict(list)
     several = len({(p.model, p.dataset) for cell in cells for p in cell.places}) > 1
     for cell in sorted(cells, key=lambda cell: cell.cell.seed):

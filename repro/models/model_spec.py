@@ -4,64 +4,53 @@ from __future__ import annotations
 
 from typing import Any, ClassVar, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from repro.fields import Strict
+from repro.tasks import registry
+from repro.tasks.mistakes import mistake, under
 from repro.tasks.prompts import SYSTEM_PROMPTS
+from repro.tasks.task import Task
 from repro.words import nearest
 
 Precision = Literal["float32", "bfloat16"]
 """Of arithmetic, whatever type the weights are kept in."""
 
 
-class Teacher(Strict):
-    """The unreliable teacher that the embedded policy imitates in its warm start (arithmetic only)."""
-
-    habit: float = Field(0.6, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
-    noise_add: float = Field(0.05, ge=0, le=1, description="probability that the result of a + step is random")
-    noise_subtract: float = Field(0.08, ge=0, le=1, description="the same for a - step")
-    noise_multiply: float = Field(0.12, ge=0, le=1, description="the same for a * step")
-    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
-    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
-    faultless: float = Field(
-        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
-    )
-
-
-class ShuffleTeacher(Strict):
-    """The unreliable teacher of the shuffle task."""
-
-    habit: float = Field(0.6, ge=0, le=1, description="probability of a systematic wrong habit in a step that has one")
-    noise: float = Field(0.08, ge=0, le=1, description="probability that the state after a step is random")
-    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
-    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
-    faultless: float = Field(
-        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
-    )
-
-
-class VariablesTeacher(Strict):
-    """The unreliable teacher of the variables task."""
-
-    habit: float = Field(0.7, ge=0, le=1, description="probability of a systematic wrong habit in - and * steps")
-    noise: float = Field(0.08, ge=0, le=1, description="probability that the result of a step is random")
-    direct_answers: float = Field(0.10, ge=0, lt=1, description="share of examples that skip the written steps")
-    longest: int = Field(6, ge=1, le=10, description="most steps in an example; longer questions are unfamiliar")
-    faultless: float = Field(
-        0.6, ge=0, le=1, description="share of the examples, the first ones, without habits, noise and direct answers"
-    )
-
-
 class WarmStart(Strict):
     """Supervised start of the embedded policy (TRL SFTTrainer); cached by content."""
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"teachers"})  # the one of the run's own task enters by itself
 
     updates: int = Field(2000, ge=1, description="optimizer updates")
     batch_size: int = Field(96, ge=1, description="examples per update")
     learning_rate: float = Field(4e-3, gt=0, description="peak rate of the cosine schedule")
     seed: int = Field(0, ge=0, description="seed of the weights and of the example order")
-    teacher: Teacher = Field(default_factory=Teacher, description="how unreliable the imitated arithmetic is")
-    shuffle: ShuffleTeacher = Field(default_factory=ShuffleTeacher, description="the same for the shuffle task")
-    variables: VariablesTeacher = Field(default_factory=VariablesTeacher, description="the same for the variables task")
+    teachers: dict[str, SerializeAsAny[Strict]] = Field(
+        default_factory=dict, description="task -> how unreliable the solutions are that it teaches"
+    )
+
+    @field_validator("teachers", mode="before")
+    @classmethod
+    def _own_fields(cls, value: Any) -> Any:
+        """Each task's fields checked by its own teacher; built-in tasks that are left out have their defaults."""
+        if not isinstance(value, dict):
+            return value
+        found: dict[str, Strict] = {name: task.teacher() for name, task in registry.built_in().items()}
+        for name, fields in value.items():
+            try:
+                task = registry.find(name)
+            except ValueError as error:
+                raise mistake("value_error", name, fields, error=str(error)) from None
+            try:
+                found[registry.task_name(task)] = task.teacher.model_validate({} if fields is None else fields)
+            except ValidationError as error:
+                raise under(error, name) from None
+        return found
+
+    def teacher(self, task: Task) -> Strict:
+        """The teacher of a task: as the spec writes it, else its defaults."""
+        return self.teachers.get(registry.task_name(type(task))) or type(task).teacher()
 
 
 class TinyModel(Strict):
@@ -75,6 +64,14 @@ class TinyModel(Strict):
     )
     vocabulary: int = Field(1024, ge=64, description="size of the bpe vocabulary (ignored for characters)")
     warm_start: WarmStart = Field(default_factory=WarmStart, description="supervised start before GRPO")
+
+    def start_fields(self, task: Task | None) -> dict[str, Any]:
+        """What decides the start policy on a task, None for other data: of the teachers, its own alone."""
+        fields = self.model_dump(mode="json")
+        del fields["warm_start"]["teachers"]
+        if task is not None:
+            fields["warm_start"]["teacher"] = self.warm_start.teacher(task).model_dump(mode="json")
+        return fields
 
     @model_validator(mode="after")
     def _width_divides(self) -> TinyModel:

@@ -16,8 +16,8 @@ from repro.models.model_spec import TinyModel
 from repro.models.policy import CARD_FILE
 from repro.models.warm_start import build_warm_start
 from repro.spec.schema import TrainSpec
-from repro.tasks.arithmetic import make_arithmetic
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import Problem, TaskData
 
 COMMAND = "python -m repro warm-start --out DIR"
@@ -33,8 +33,8 @@ def rebuild_shipped(directory: Path, progress: Callable[[str, float], None] | No
     """
     say = progress or (lambda message, done: None)
     directory.mkdir(parents=True, exist_ok=True)
-    dataset = DatasetSpec(arithmetic=Arithmetic())
-    data = make_arithmetic(Arithmetic())
+    dataset = DatasetSpec.model_validate("arithmetic")
+    data = load_dataset(dataset)
     record = build_warm_start(directory, TinyModel(), dataset, data, lambda text, done: say(text, 0.8 * done))
     say("measuring the base policy", 0.8)
     card = write_card(directory, record, data)

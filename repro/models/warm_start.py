@@ -16,13 +16,11 @@ import numpy as np
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.model_spec import TinyModel
-from repro.models.shuffle_teacher import shuffle_lessons
-from repro.models.teacher import arithmetic_lessons
-from repro.models.variables_teacher import variables_lessons
-from repro.tasks import arithmetic, shuffle, variables
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import render_prompt
+from repro.tasks.registry import lesson_content
+from repro.tasks.task import Task
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -38,18 +36,13 @@ LONGEST_TEXT = 512  # tokens; longer worked solutions are left out, because a cu
 def warm_start_key(tiny: TinyModel, dataset: DatasetSpec) -> str:
     """Digest of everything that changes the weights, and of nothing else.
 
-    For a made-up task that is the model and its teacher: the lessons avoid every held-out role by construction, so
-    the key is the same for every pool, size and seed of the questions. For other data it is the model and the data.
+    For a built-in task that is the model and the task's teacher: the lessons avoid every held-out question by
+    construction, so the key is the same for every pool, size and seed of the questions. For another task it is the
+    model, the teacher, the task's fields and its source; for other data the model and the data.
     """
-    fields = tiny.model_dump(mode="json")
-    if dataset.arithmetic is None:
-        del fields["warm_start"]["teacher"]
-    if dataset.shuffle is None:
-        del fields["warm_start"]["shuffle"]
-    if dataset.variables is None:
-        del fields["warm_start"]["variables"]
+    fields = tiny.start_fields(dataset.procedural)
     if dataset.procedural is not None:
-        data = type(dataset.procedural).__name__.lower()
+        data = lesson_content(dataset.procedural)
     else:
         from repro.tasks.datasets import dataset_digest
 
@@ -77,9 +70,10 @@ def build_warm_start(
     say("warm start: examples", 0.0)
     rng = np.random.default_rng([tiny.warm_start.seed, 731_058])
     pairs = _pairs(tiny, dataset, data, rng)
-    tokenizer = _tokenizer(tiny, dataset, pairs)
+    tokenizer = _tokenizer(tiny, dataset.procedural, pairs)
     rows = _rows(pairs, tiny, dataset, data, tokenizer, rng)
-    model = build_tiny(tiny, tokenizer, positions=256 if dataset.procedural else 2 * LONGEST_TEXT)
+    positions = 2 * LONGEST_TEXT if dataset.procedural is None else dataset.procedural.positions
+    model = build_tiny(tiny, tokenizer, positions)
     wall, cpu = time.perf_counter(), time.process_time()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
@@ -100,7 +94,7 @@ def build_warm_start(
         tokenizer.save_pretrained(directory)
     record = {
         "key": warm_start_key(tiny, dataset),
-        "model": tiny.model_dump(mode="json"),
+        "model": tiny.start_fields(dataset.procedural),
         "dataset": dataset.label,
         "parameters": model.num_parameters(),
         "examples": len(rows),
@@ -115,29 +109,32 @@ def build_warm_start(
 
 def _pairs(tiny: TinyModel, dataset: DatasetSpec, data: TaskData, rng: np.random.Generator) -> list[tuple[str, str]]:
     """Questions with the completions to imitate. Of made-up tasks, nothing of `data` is used: no key names it."""
-    n = tiny.warm_start.updates * tiny.warm_start.batch_size
-    if dataset.arithmetic is not None:
-        return arithmetic_lessons(tiny.warm_start.teacher, n, rng)
-    if dataset.shuffle is not None:
-        return shuffle_lessons(tiny.warm_start.shuffle, n, rng)
-    if dataset.variables is not None:
-        return variables_lessons(tiny.warm_start.variables, n, rng)
+    task = dataset.procedural
+    if task is not None:
+        n = tiny.warm_start.updates * tiny.warm_start.batch_size
+        return task.lessons(tiny.warm_start.teacher(task), n, rng)
     return [(p.question, data.answer_format.completion(p)) for p in data.train]
 
 
-def _tokenizer(tiny: TinyModel, dataset: DatasetSpec, pairs: list[tuple[str, str]]) -> PreTrainedTokenizerBase:
+def _tokenizer(tiny: TinyModel, task: Task | None, pairs: list[tuple[str, str]]) -> PreTrainedTokenizerBase:
     from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
 
     if tiny.tokenizer == "characters":
-        if dataset.arithmetic is not None:
-            return character_tokenizer(arithmetic.ALPHABET)
-        if dataset.shuffle is not None:
-            return character_tokenizer(shuffle.ALPHABET)
-        return character_tokenizer(None if dataset.variables is None else variables.ALPHABET)
+        return character_tokenizer(None if task is None else task.alphabet or _alphabet(task, pairs))
     try:
         return bpe_tokenizer((text for pair in pairs for text in pair), tiny.vocabulary)
     except ValueError as error:
         raise UserError(f"model.tiny.vocabulary: {error}") from error
+
+
+def _alphabet(task: Task, pairs: list[tuple[str, str]]) -> str | None:
+    """The characters of a task's lessons and questions; None where a tokenizer needs bytes to write them."""
+    data = task.load()
+    problems = [*data.train, *data.validation, *data.test, *(p for extra in data.extra.values() for p in extra)]
+    texts = [text for pair in pairs for text in pair]
+    texts += [problem.question + data.answer_format.completion(problem) for problem in problems]
+    found = "".join(sorted(set().union(*texts)))
+    return found if all("!" <= character <= "~" for character in found) else None
 
 
 def _rows(
@@ -165,7 +162,7 @@ def _rows(
             f"dataset {dataset.label!r}: no training question has a solution within {LONGEST_TEXT} tokens, "
             f"so the embedded policy has nothing to imitate. Use a larger model.tiny.vocabulary or another model."
         )
-    if dataset.procedural is None:
+    if dataset.procedural is None or len(examples) < n:
         passes = [rng.permutation(len(examples)) for _ in range(-(-n // len(examples)))]
         examples = [examples[i] for i in np.concatenate(passes)[:n]]
     # Batches of like length waste little on padding; sorting only within 16 batches and shuffling those keeps the

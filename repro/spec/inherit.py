@@ -6,20 +6,15 @@ import copy
 from typing import Any
 
 from repro.spec.document import Document, FieldPath, Origin, Problem, walk
-from repro.tasks.catalogue import NAMES
-from repro.tasks.dataset_spec import PROCEDURAL
+from repro.tasks import registry
+from repro.tasks.dataset_spec import shorthand
 from repro.words import unknown
-
-SHORTHANDS: dict[str, dict[str, dict[str, Any]]] = {
-    "model": {"tiny": {"tiny": {}}},
-    "dataset": {**{name: {name: {}} for name in PROCEDURAL}, **{name: {"named": name} for name in NAMES}},
-}
 
 
 def normalise(document: Document) -> None:
     """`model: tiny` becomes `[{tiny: {}}]`; a section without content becomes an empty mapping. Idempotent."""
     data: dict[str, Any] = document.data
-    for key, words in SHORTHANDS.items():
+    for key in ("model", "dataset"):
         if key not in data:
             continue
         if not isinstance(data[key], list):
@@ -27,10 +22,11 @@ def normalise(document: Document) -> None:
             document.origins[(key,)] = document.origins.get((key, 0), document.origin(()))
             data[key] = [data[key]]
         for index, item in enumerate(data[key]):
-            if isinstance(item, str) and item in words:
-                data[key][index] = copy.deepcopy(words[item])
+            if isinstance(item, str):
+                whole = shorthand(item) if key == "dataset" else {"tiny": {}} if item == "tiny" else None
+                data[key][index] = item if whole is None else whole
             elif isinstance(item, dict):
-                for word in words:
+                for word in registry.built_in() if key == "dataset" else ("tiny",):
                     if word in item and item[word] is None:
                         item[word] = {}
     for key in ("train", "evaluate", "report", "axes", "arms"):

@@ -8,25 +8,29 @@ from typing import Any, get_args
 
 from pydantic import BaseModel
 
+from repro.plugins import DOOR
 from repro.selection.registry import OUTSIDE
 from repro.selection.registry import find as selection_class
+from repro.spec.open_sections import OWN_TASK, OWN_TEACHERS, Node, add_tasks, own_task, own_teacher
 from repro.spec.schema import Spec
+from repro.tasks import registry
 from repro.tasks.catalogue import NAMES, TestName
-from repro.tasks.dataset_spec import PROCEDURAL
 from repro.tasks.rewards import find_reward
-
-Node = dict[str, Any]
 
 
 @lru_cache(maxsize=1)
 def _cached() -> Node:
     schema = Spec.model_json_schema()
     definitions = schema["$defs"]
-    for field, model, words in (
-        ("model", "ModelSpec", ["tiny"]),
-        ("dataset", "DatasetSpec", [*PROCEDURAL, *NAMES]),
+    add_tasks(definitions)
+    definitions = schema["$defs"] = dict(sorted(definitions.items()))
+    door = {"type": "string", "pattern": f"^{DOOR.pattern}$"}
+    for field, sections, words, others in (
+        ("model", ["ModelSpec"], ["tiny"], []),
+        ("dataset", ["DatasetSpec", OWN_TASK], [*registry.built_in(), *NAMES], [door]),
     ):
-        one = {"anyOf": [{"enum": words, "type": "string"}, {"$ref": f"#/$defs/{model}"}]}
+        refs = [{"$ref": f"#/$defs/{section}"} for section in sections]
+        one = {"anyOf": [{"enum": words, "type": "string"}, *others, *refs]}
         help_text = schema["properties"][field]["description"]
         schema["properties"][field] = {
             "anyOf": [*one["anyOf"], {"type": "array", "minItems": 1, "items": one}],
@@ -111,6 +115,8 @@ def _describe(node: Node) -> str:
         names = list(node.get("properties", {}))
         return f"a mapping with {', '.join(names)}" if names else "a mapping"
     plain = {"boolean": "true or false", "null": "null", "string": "text"}
+    if kind == "string" and node.get("pattern") == f"^{DOOR.pattern}$":
+        return "module:Name"
     if kind == "string" and "pattern" in node:
         return "letters, digits, '_', '-' and '.', beginning with a letter or digit"
     return plain.get(str(kind), "")
@@ -130,6 +136,8 @@ def _step(node: Node, part: str | int, data: Any) -> list[Node]:
         inner = prefix[part] if part < len(prefix) else node.get("items")
     else:
         inner = node.get("properties", {}).get(part)
+        if inner is None and node.get("title") == OWN_TEACHERS:
+            return [own_teacher(part)]
         if inner is None and isinstance(node.get("additionalProperties"), dict):
             inner = node["additionalProperties"]
     return _alternatives(inner, data) if inner else []
@@ -143,7 +151,7 @@ def _alternatives(node: Node, data: Any) -> list[Node]:
         node = {**node, "properties": {**node["properties"], **_own_fields(data.get("reward"))}}
     union = node.get("anyOf") or node.get("oneOf")
     if not union:
-        return [node]
+        return [own_task(node, data) if node.get("title") == OWN_TASK else node]
     flat = [found for option in union for found in _alternatives(option, data)]
     mappings = [found for found in flat if found.get("type") == "object"]
     if len(mappings) < 2:
@@ -187,7 +195,7 @@ def _likeness(node: Node, data: dict[str, Any]) -> float:
     score = 0.0
     for key, value in data.items():
         if key in fields:
-            score += 1
+            score += 100 if key == "task" else 1
             words = choices([fields[key]])
             if words and key == "method":
                 score += 100 if value in words else -100

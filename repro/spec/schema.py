@@ -273,3 +273,9 @@ class Cell(Strict):
     replay: ReplaySpec | None
     budget: Budget | None
     seed: Seed
+
+
+ARM_SECTIONS: tuple[str, ...] = tuple(name for name in Cell.model_fields if name in ArmSpec.model_fields)
+"""Sections of a cell that an arm may have of its own; the study or the matrix gives the others."""
+ONLY_IN_ARMS: tuple[str, ...] = tuple(name for name in ARM_SECTIONS if name not in Spec.model_fields)
+"""Those that a study has in its arms only."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,8 +18,8 @@ from repro.selection.method import Setting
 from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.messages import schema_problems
-from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
-from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_field
+from repro.spec.schema import ONLY_IN_ARMS, Cell, FloatRange, IntRange, Range, Spec, SweepSpec
+from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_fields
 from repro.tasks.catalogue import TRAINING_NAMES
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 from repro.words import show, unknown
@@ -39,8 +39,19 @@ def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
         *_budget(spec, data),
         *_axes(spec),
         *_cells(spec),
-        *_sweep(spec),
+        *sweep_problems(spec),
     ]
+
+
+def cell_problems(
+    spec: Spec, arm: str, fields: dict[str, Any], changed: Mapping[str, FieldPath] | None = None
+) -> list[Problem]:
+    """What is wrong with raw cell fields of an arm.
+
+    Args:
+        changed: dotted paths whose values are not the arm's own -> where the spec gives them.
+    """
+    return list(_Row(spec, arm, dict(changed or {})).problems(fields))
 
 
 # ---------------------------------------------------------------- names
@@ -158,7 +169,8 @@ def _cells(spec: Spec) -> Iterator[Problem]:
         yield from row.problems(draft)
 
 
-def _sweep(spec: Spec) -> Iterator[Problem]:
+def sweep_problems(spec: Spec) -> Iterator[Problem]:
+    """What is wrong with a sweep: paths that its arm lacks, ends of ranges that make no valid cell, no questions."""
     sweep = spec.sweep
     if sweep is None or sweep.arm not in spec.arms:
         return
@@ -168,7 +180,7 @@ def _sweep(spec: Spec) -> Iterator[Problem]:
         made = dataset.procedural
         held_back = made.validation if made else dataset.validation_fraction
         if not held_back:
-            field = (dataset.label, "validation") if made else ("validation_fraction",)
+            field = dataset.task_field("validation") if made else ("validation_fraction",)
             text = "got 0, expected more: a sweep looks at validation questions only"
             yield Problem(("dataset", index, *field), text, (("sweep",),))
 
@@ -182,7 +194,7 @@ def _space(spec: Spec, sweep: SweepSpec, base: dict[str, Any]) -> Iterator[Probl
             continue
         row = _Row(spec, sweep.arm, {path: place})
         for value in _ends(values):
-            yield from row.problems(with_field(base, path, value))
+            yield from row.problems(with_fields(base, {path: value}))
 
 
 def _ends(values: Range) -> tuple[Scalar, ...]:
@@ -210,9 +222,9 @@ class _Row:
 
     def _invalid(self, draft: dict[str, Any]) -> Iterator[Problem]:
         """The same fields as a spec of one arm, so that the messages read as if they were written there."""
-        alone = {key: draft[key] for key in ("train", "evaluate", "budget")}
+        alone = {key: value for key, value in draft.items() if key in Spec.model_fields}
         alone |= {"name": "x", "model": [draft["model"]], "dataset": [draft["dataset"]]}
-        alone["arms"] = {self.arm: {key: draft[key] for key in ("selection", "predictor", "replay", "reward")}}
+        alone["arms"] = {self.arm: {key: draft[key] for key in ONLY_IN_ARMS}}
         try:
             Spec.model_validate(alone)
         except ValidationError as error:

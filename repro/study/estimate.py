@@ -196,7 +196,7 @@ def evaluation_completions(cell: Cell, steps: int) -> int | None:
     sizes = {
         "test": likely_test(cell.dataset),
         "validation": made.validation if made else math.inf,
-        "extra": min(256, made.pool) if made else 0,
+        "extra": sum(made.sizes().values()) - made.pool - made.validation - made.test if made else 0,
     }
     for name in ("test", "validation"):
         sizes[name] = min(sizes[name], getattr(cell.dataset.limits, name) or math.inf)

@@ -13,7 +13,7 @@ from repro.files import read_json
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell
 from repro.tasks.benchmark_spec import Benchmark
-from repro.tasks.dataset_spec import PROCEDURAL, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm, reward_digests, reward_fields, rewards_accuracy
 
 VERSION = "v2"
@@ -27,7 +27,7 @@ class Digests:
         self._known: dict[str, str] = {}
 
     def dataset(self, dataset: DatasetSpec) -> str:
-        """Digest of a dataset's content: files by content, procedural ones by their fields, hub ones by revision."""
+        """Digest of a dataset's content: files by content, tasks by fields and source, hub ones by revision."""
         key = dataset.model_dump_json()
         if key not in self._known:
             from repro.tasks.datasets import dataset_digest
@@ -180,9 +180,9 @@ def _model_fields(model: ModelSpec, dataset: DatasetSpec) -> dict[str, Any]:
         if model.tiny.tokenizer == "characters":
             fields["tiny"].pop("vocabulary", None)
         start = dict(fields["tiny"].pop("warm_start", {}))
-        for task, teacher in (("arithmetic", "teacher"), ("shuffle", "shuffle"), ("variables", "variables")):
-            if getattr(dataset, task) is None:
-                start.pop(teacher, None)
+        if dataset.procedural is not None:
+            start["teacher"] = model.tiny.warm_start.teacher(dataset.procedural).result_fields()
+        start = {name: value for name, value in start.items() if value != {}}
         if start:
             fields["tiny"]["warm_start"] = start
         for name in ("system_prompt", "chat_template", "trust_remote_code"):
@@ -191,10 +191,7 @@ def _model_fields(model: ModelSpec, dataset: DatasetSpec) -> dict[str, Any]:
 
 
 def _dataset_fields(dataset: DatasetSpec) -> dict[str, Any]:
-    made = next((name for name in PROCEDURAL if getattr(dataset, name) is not None), None)
     fields = dataset.result_fields()
-    if made is not None:
-        return {key: value for key, value in fields.items() if key in (made, "limits")}
     if dataset.decontaminate != "drop":
         fields.pop("decontaminate", None)  # a warning changes nothing
     return fields

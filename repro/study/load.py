@@ -176,6 +176,8 @@ def _prune(data: dict[str, Any], path: FieldPath) -> None:
     if len(path) == 1 and head in _PLACEHOLDERS:
         data[head] = copy.deepcopy(_PLACEHOLDERS[head])
         return
+    if len(path) == 3 and path[::2] == ("dataset", "task"):
+        path = path[:2]  # nobody knows the fields of a task that is not there
     if len(path) == 2 and head in ("model", "dataset"):
         data[head][path[1]] = copy.deepcopy(_PLACEHOLDERS[head][0])
         return

@@ -108,15 +108,14 @@ def _dataset(dataset: DatasetSpec) -> dict[str, Any]:
 
 
 def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
-    from repro.models.model_spec import TinyModel
-    from repro.tasks.dataset_spec import Arithmetic
+    from repro.models.policy import shipped_key
+    from repro.models.warm_start import warm_start_key
 
     data = model.model_dump(mode="json", exclude_none=True)
     if model.hub is not None:
         data.pop("revision", None)
         return {**data, "stand_in": True, "trust_remote_code": False}
-    shipped = model.tiny == TinyModel() and all(dataset.arithmetic == Arithmetic() for dataset in datasets)
-    if model.tiny is not None and not shipped:
+    if model.tiny is not None and any(warm_start_key(model.tiny, dataset) != shipped_key() for dataset in datasets):
         start = data["tiny"]["warm_start"]
         start["updates"] = min(start["updates"], WARM_START_UPDATES)
     return data

@@ -11,6 +11,7 @@ from repro.spec.schema import Spec
 from repro.study.expand import matrix
 from repro.study.identity import result_fields
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.registry import find
 
 FILE_FIELDS = (
     "train_split",
@@ -64,22 +65,24 @@ def _models(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         if model.tiny.tokenizer == "characters" and "vocabulary" in tiny:
             yield _warning(("model", index, "tiny", "vocabulary"), "a character tokenizer finds its own size")
         start = tiny.get("warm_start") or {}
-        for field, task in (("teacher", "arithmetic"), ("shuffle", "shuffle"), ("variables", "variables")):
-            if field in start and not any(getattr(dataset, task) for dataset in spec.dataset):
-                place: FieldPath = ("model", index, "tiny", "warm_start", field)
+        tasks = {type(dataset.procedural) for dataset in spec.dataset}
+        for task in start.get("teachers") or {}:
+            if find(task) not in tasks:
+                place: FieldPath = ("model", index, "tiny", "warm_start", "teachers", task)
                 yield _warning(place, f"this teacher speaks {task} only")
 
 
 def _datasets(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     for index, dataset in enumerate(spec.dataset):
         written = data["dataset"][index]
+        from_hub = dataset.path is None and (dataset.hub or dataset.named)
         for field in HUB_FIELDS:
-            if field in written and (dataset.path is not None or not (dataset.hub or dataset.named)):
+            if field in written and "task" not in written and not from_hub:
                 yield _warning(("dataset", index, field), "it belongs to a hub dataset")
         if dataset.procedural is None:
             continue
         for field in FILE_FIELDS:
-            if field in written:
+            if field in written and "task" not in written:
                 yield _warning(("dataset", index, field), f"{dataset.label} questions are made, not read")
         for field, size in _made_sizes(dataset).items():
             limit = getattr(dataset.limits, field)

@@ -1,49 +1,29 @@
-"""The schema of a dataset: procedural, named, on the hub or in a local file."""
+"""The schema of a dataset: a task of made-up questions, named, on the hub or in a local file."""
 
 from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import (
+    Discriminator,
+    Field,
+    SerializationInfo,
+    SerializerFunctionWrapHandler,
+    Tag,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 
+from repro import plugins
 from repro.fields import Scalar, Strict
+from repro.tasks import registry
 from repro.tasks.catalogue import CATALOGUE, NAMES, DatasetName, TestName
-
-PROCEDURAL = ("arithmetic", "shuffle", "variables")
-"""Fields of a dataset whose questions are made and not read."""
+from repro.tasks.mistakes import mistake, under
+from repro.tasks.task import Task
 
 TEST_SHARE = 0.1
 """Share of train that becomes the test split where a dataset has none."""
-
-
-class Procedural(Strict):
-    """What made-up questions share: sizes, the skew of the pool, and the longest chain of steps."""
-
-    pool: int = Field(1024, ge=8, description="training questions")
-    validation: int = Field(128, ge=0, description="questions that sweeps and tuning may look at")
-    test: int = Field(256, ge=1, description="held-out 1-6-step questions of the headline accuracy")
-    easy: float = Field(0.15, ge=0, le=1, description="share of the pool that is trivially easy")
-    hard: float = Field(0.35, ge=0, le=1, description="share of the pool with 7-10 steps, almost never solved")
-    max_steps: int = Field(6, ge=1, le=10, description="longest chain of the remaining pool and of the test set")
-    seed: int = Field(0, ge=0, description="seed of the questions")
-
-    @model_validator(mode="after")
-    def _shares(self) -> Self:
-        if self.easy + self.hard > 1:
-            raise ValueError(f"got easy + hard = {self.easy + self.hard:g}, expected at most 1")
-        return self
-
-
-class Arithmetic(Procedural):
-    """Left-to-right arithmetic modulo 100 with a written chain of steps."""
-
-
-class Shuffle(Procedural):
-    """A short word changed by a chain of operations, with every state written out."""
-
-
-class Variables(Procedural):
-    """Assignments modulo 10 whose operands are earlier variables by name, with every value written out."""
 
 
 class Limits(Strict):
@@ -85,18 +65,18 @@ Filter = Annotated[
 
 
 class DatasetSpec(Strict):
-    """Questions with known answers: exactly one of `arithmetic`, `shuffle`, `variables`, `named`, `hub` or `path`.
+    """Questions with known answers: exactly one of a task, `named`, `hub` or `path`.
 
-    The strings `arithmetic`, `shuffle`, `variables` and the names of known datasets are short for `{arithmetic: {}}`
-    and `{named: gsm8k}`. A name stands for the fields of its entry in `repro.tasks.catalogue`; what is written beside
-    it goes before them, `path` for a local copy and `hub` for another copy with the same layout too.
+    A built-in task is written `{arithmetic: {its fields}}`, any other `{task: module:Name, its fields}`, with `name`
+    and `limits` beside them; the strings `arithmetic`, `module:Name` and the names of known datasets are short for
+    `{arithmetic: {}}`, `{task: module:Name}` and `{named: gsm8k}`. A name stands for the fields of its entry in
+    `repro.tasks.catalogue`; what is written beside it goes before them, `path` for a local copy and `hub` for another
+    copy with the same layout too.
     """
 
     NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path", "test_path"})
 
-    arithmetic: Arithmetic | None = Field(None, description="the embedded procedural task")
-    shuffle: Shuffle | None = Field(None, description="a second procedural task, of another kind")
-    variables: Variables | None = Field(None, description="a third procedural task: looking up named values")
+    procedural: Task | None = Field(None, description="made-up questions; written as a built-in name or `task`")
     named: DatasetName | None = Field(None, description="a dataset whose fields are known; offline via REPRO_DATA")
     hub: str | None = Field(None, description="a Hugging Face dataset id")
     path: str | None = Field(None, description="a .jsonl, .json or .parquet file, or a directory with train/test files")
@@ -127,24 +107,61 @@ class DatasetSpec(Strict):
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
-        if isinstance(value, str) and value in PROCEDURAL:
-            return {value: {}}
-        if isinstance(value, str) and value in NAMES:
-            value = {"named": value}
-        if isinstance(value, dict) and isinstance(value.get("named"), str) and value["named"] in CATALOGUE:
-            return {**CATALOGUE[value["named"]].defaults(), **value}
-        return value
+        if isinstance(value, str):
+            value = shorthand(value) or value
+        if not isinstance(value, dict):
+            return value
+        if not isinstance(value.get("procedural"), Task | None):
+            raise mistake("extra_forbidden", "procedural", value["procedural"])
+        value = {key: inner for key, inner in value.items() if inner is not None or key not in sources()}
+        given = [key for key in sources() if key in value]
+        tasks = [key for key in given if key not in ("named", "hub", "path")]
+        if "task" in tasks:
+            return _own_task(value)
+        if len(given) > 1 and tasks:
+            raise ValueError(_one_of(given))
+        if not tasks:
+            known = CATALOGUE.get(value["named"]) if isinstance(value.get("named"), str) else None
+            return value if known is None else {**known.defaults(), **value}
+        (name,) = tasks
+        task = value.pop(name)
+        if not isinstance(task, Task):
+            try:
+                task = registry.built_in()[name].model_validate(task)
+            except ValidationError as error:
+                raise under(error, name) from None
+        return {**value, "procedural": task}
 
     @model_validator(mode="after")
     def _one_source(self) -> DatasetSpec:
-        sources = (*PROCEDURAL, "named", "hub", "path")
-        given = [k for k in sources if getattr(self, k) is not None]
-        if len(given) != 1 and given not in (["named", "path"], ["named", "hub"]):
-            found = " and ".join(given) or "none of them"
-            raise ValueError(f"got {found}, expected exactly one of {', '.join(sources)}")
+        given = [key for key in ("named", "hub", "path") if getattr(self, key) is not None]
+        made = [registry.task_name(type(self.procedural))] if self.procedural is not None else []
+        if len(given) + len(made) != 1 and (made or given not in (["named", "path"], ["named", "hub"])):
+            raise ValueError(_one_of([*made, *given]))
         if self.test_named is not None and self.test_path is not None:
             raise ValueError("got test_named and test_path, expected at most one of them")
         return self
+
+    @model_serializer(mode="wrap")
+    def _as_written(self, handler: SerializerFunctionWrapHandler, info: SerializationInfo) -> dict[str, Any]:
+        """As a spec writes it: a built-in task under its name, another one's fields beside `task`."""
+        fields: dict[str, Any] = handler(self)
+        fields.pop("procedural", None)
+        if self.procedural is None:
+            return fields
+        name = registry.task_name(type(self.procedural))
+        own = self.procedural.model_dump(mode=info.mode, exclude_none=info.exclude_none)
+        if name in registry.built_in():
+            return {name: own, **fields}
+        return {"task": name, **own, **{key: fields[key] for key in ("name", "limits") if key in fields}}
+
+    def result_fields(self) -> dict[str, Any]:
+        """Of a task: its own under its name, and the limits."""
+        fields = super().result_fields()
+        if self.procedural is None:
+            return fields
+        name = registry.task_name(type(self.procedural))
+        return {name: fields["procedural"], **{key: fields[key] for key in ("limits",) if key in fields}}
 
     def written_out(self) -> dict[str, Any]:
         """Plain data that gives the same spec again: no empty fields but those whose absence means something else."""
@@ -156,15 +173,44 @@ class DatasetSpec(Strict):
         return fields
 
     @property
-    def procedural(self) -> Procedural | None:
-        """The made-up task of this dataset, None where questions are read."""
-        return self.arithmetic or self.shuffle or self.variables
-
-    @property
     def label(self) -> str:
         """Short name for tables and figures."""
         if self.name:
             return self.name
-        if self.procedural:
+        if self.procedural is not None:
             return type(self.procedural).__name__.lower()
         return self.named or str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1].split(".")[0]
+
+    def task_field(self, name: str) -> tuple[str, ...]:
+        """Where a field of the task is written, in the dataset's section."""
+        task = None if self.procedural is None else registry.task_name(type(self.procedural))
+        return (task, name) if task in registry.built_in() else (name,)
+
+
+def sources() -> tuple[str, ...]:
+    """The fields that say where questions come from."""
+    return (*registry.built_in(), "task", "named", "hub", "path")
+
+
+def shorthand(word: str) -> dict[str, Any] | None:
+    """What a single word stands for as a dataset: a task, `module:Name` or a known dataset; None for another word."""
+    if word in registry.built_in():
+        return {word: {}}
+    if word in NAMES:
+        return {"named": word}
+    return {"task": word} if plugins.is_door(word) or word in registry.names() else None
+
+
+def _own_task(value: dict[str, Any]) -> dict[str, Any]:
+    """`{task: ..., fields beside it}` as the fields of a dataset."""
+    own = {key: inner for key, inner in value.items() if key not in registry.RESERVED}
+    try:
+        task = registry.find(value["task"])
+    except ValueError as error:
+        raise mistake("value_error", "task", value["task"], error=str(error)) from None
+    fields: dict[str, Any] = {key: value[key] for key in ("name", "limits") if key in value}
+    return {**fields, "procedural": task.model_validate(own)}
+
+
+def _one_of(given: list[str]) -> str:
+    return f"got {' and '.join(given) or 'none of them'}, expected exactly one of {', '.join(sources())}"

@@ -8,11 +8,12 @@ from dataclasses import replace
 from typing import Any
 
 from repro.canonical import digest
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
 from repro.tasks.overlap import Overlap, find_overlaps
-from repro.tasks.problem import AnswerFormat, Problem, TaskData
-from repro.tasks.rows import filtered, problems_of, question_digest, same_question
+from repro.tasks.problem import AnswerFormat, Problem, TaskData, question_digest, same_question
+from repro.tasks.registry import question_content
+from repro.tasks.rows import filtered, problems_of
 from repro.tasks.sources import (
     Source,
     evaluation_set,
@@ -25,8 +26,6 @@ from repro.tasks.sources import (
 )
 from repro.tasks.verify import MathVerifier
 
-ARITHMETIC_VERSION = SHUFFLE_VERSION = VARIABLES_VERSION = 1
-"""Raise it when the same fields give other questions: it enters the identity of runs."""
 TEXT_FORMAT = AnswerFormat(answer_prefix="\n#### ", question_suffix="\n")
 
 
@@ -38,18 +37,8 @@ def load_dataset(spec: DatasetSpec) -> TaskData:
     questions that are nearly the same, see `_apart`. Validation is the share of train whose questions have the
     smallest digests, so it does not depend on the order of the file. Raises UserError naming file, item and field.
     """
-    if spec.arithmetic is not None:
-        from repro.tasks.arithmetic import make_arithmetic
-
-        return replace(_limited(make_arithmetic(spec.arithmetic), spec), name=spec.label)
-    if spec.shuffle is not None:
-        from repro.tasks.shuffle import make_shuffle
-
-        return replace(_limited(make_shuffle(spec.shuffle), spec), name=spec.label)
-    if spec.variables is not None:
-        from repro.tasks.variables import make_variables
-
-        return replace(_limited(make_variables(spec.variables), spec), name=spec.label)
+    if spec.procedural is not None:
+        return replace(_limited(spec.procedural.load(), spec), name=spec.label)
     sources = find_sources(spec)
     train = _once(_training(sources.train, spec), f"{spec.label}: train")
     if sources.test is None:
@@ -112,16 +101,12 @@ def load_test(spec: DatasetSpec) -> tuple[Problem, ...]:
 def dataset_digest(spec: DatasetSpec) -> str:
     """Digest (hex) of all that decides which problems `load_dataset` gives; labels and paths do not enter.
 
-    Local files count by content, procedural tasks by their fields, hub datasets by id, configuration and revision:
-    nothing is downloaded. Raises UserError where a local file is missing.
+    Local files count by content, built-in tasks by their fields, other tasks by their source too, hub datasets by id,
+    configuration and revision: nothing is downloaded. Raises UserError where a local file is missing.
     """
     content: dict[str, Any] = {"limits": spec.limits.model_dump()}
-    if spec.arithmetic is not None:
-        content |= {"arithmetic": spec.arithmetic.model_dump(), "version": ARITHMETIC_VERSION}
-    elif spec.shuffle is not None:
-        content |= {"shuffle": spec.shuffle.model_dump(), "version": SHUFFLE_VERSION}
-    elif spec.variables is not None:
-        content |= {"variables": spec.variables.model_dump(), "version": VARIABLES_VERSION}
+    if spec.procedural is not None:
+        content |= question_content(spec.procedural)
     else:
         sources = find_sources(spec)
         content |= {key: getattr(spec, key) for key in ("question", "answer", "solution", "id", "validation_fraction")}
@@ -208,8 +193,9 @@ def _once(problems: Sequence[Problem], label: str) -> list[Problem]:
         other = by_id.setdefault(problem.id, problem)
         if other is not problem:
             raise UserError(
-                f"{label}: the id {problem.id!r} (dataset.id) belongs to two questions: {other.question[:40]!r} and "
-                f"{problem.question[:40]!r}; expected unique ids (leave dataset.id out to use a digest)"
+                f"{label}: the id {problem.id!r} ({setting('dataset.id')}) belongs to two questions: "
+                f"{other.question[:40]!r} and {problem.question[:40]!r}; expected unique ids (leave "
+                f"{setting('dataset.id')} out to use a digest)"
             )
     return list(kept.values())
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -9,8 +10,18 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from repro.tasks.overlap import Overlap
 
-Verifier = Callable[[str, str], bool]
-"""`verifier(completion, gold_answer)`: does the completion's final answer equal the gold answer?"""
+Verifier = Callable[[str, str], float]
+"""`verifier(completion, gold_answer)`: the grade of a completion in [0, 1]; True is 1, the answer is right."""
+
+
+def same_question(question: str) -> str:
+    """What two questions share when they are one question: the text with its white space normalised."""
+    return " ".join(question.split())
+
+
+def question_digest(question: str, purpose: str = "") -> str:
+    """SHA-256 of a question in hex, the same on every machine; `purpose` makes independent orders of questions."""
+    return hashlib.sha256(f"{purpose}\n{same_question(question)}".encode()).hexdigest()
 
 
 @dataclass(frozen=True)
@@ -23,6 +34,11 @@ class Problem:
     answer: str
     solution: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def made(cls, question: str, answer: str, solution: str = "", **metadata: Any) -> Problem:
+        """A problem whose id is a digest of its question: what a task of one's own yields."""
+        return cls(question_digest(question)[:16], question, answer, solution, metadata)
 
 
 @dataclass(frozen=True)

@@ -91,10 +91,10 @@ def renew_lock(verifier: MathVerifier | None) -> None:
         verifier._lock = threading.Lock()
 
 
-def judge(verifier: Verifier, completions: Sequence[str], answers: Sequence[str]) -> list[bool]:
-    """The verdicts of a verifier on many completions, at once where it can (`many`), else one by one."""
+def judge(verifier: Verifier, completions: Sequence[str], answers: Sequence[str]) -> list[float]:
+    """The grades in [0, 1] that a verifier gives many completions, at once where it can (`many`), else one by one."""
     if isinstance(verifier, MathVerifier):
-        return verifier.many(completions, answers)
+        return [*verifier.many(completions, answers)]
     return [verifier(completion, answer) for completion, answer in zip(completions, answers, strict=True)]
 
 

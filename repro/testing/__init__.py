@@ -2,6 +2,7 @@
 
 from repro.testing.rewards import check_reward
 from repro.testing.selections import SELECTION_CHECKS
+from repro.testing.tasks import check_task
 from repro.testing.world import World
 
-__all__ = ["SELECTION_CHECKS", "World", "check_reward"]
+__all__ = ["SELECTION_CHECKS", "World", "check_reward", "check_task"]

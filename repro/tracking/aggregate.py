@@ -48,7 +48,7 @@ def aggregate(experiment: str, store_uri: str | None = None) -> bool:
 
 
 def figures(seeds: Sequence[dict[str, float]]) -> dict[str, float]:
-    """What a parent gets from the last metric values of its finished seeds."""
+    """The metrics of a parent, from the last metric values of its finished seeds."""
     result = {series.SEEDS + "n": float(len(seeds))}
     for name, metric in AGGREGATED.items():
         values = [seed[metric] for seed in seeds if metric in seed and math.isfinite(seed[metric])]
@@ -95,6 +95,8 @@ def _aggregate(experiment: str, uri: str) -> None:
             client.log_batch(parent.info.run_id, [Metric(name, value, now, 0) for name, value in changed.items()])
         if parent.data.tags.get("repro.children") != str(len(seeds)):
             client.set_tag(parent.info.run_id, "repro.children", str(len(seeds)))
+        if parent.data.tags.get("repro.kind") == "trial":
+            continue  # its sweep knows how it ended (`repro.tracking.trials`), its seeds do not
         states = {run.info.status for run in seeds}
         status = next((state for state in ("RUNNING", "FAILED", "KILLED") if state in states), "FINISHED")
         if parent.info.status != status:

@@ -1,4 +1,4 @@
-"""Opening an MLflow store quietly: where it is, which errors mean that it is away, one writer at a time."""
+"""Opens an MLflow store: where it is, which errors mean that it cannot be reached, and one writer at a time."""
 
 from __future__ import annotations
 
@@ -96,15 +96,15 @@ def open_client(uri: str) -> MlflowClient:
 
 
 def away_errors() -> tuple[type[Exception], ...]:
-    """What a store that is away, locked or broken raises, through MLflow or past it."""
+    """The exceptions of a store that is away, locked or broken, those that pass through MLflow unchanged included."""
     import requests
     import sqlalchemy.exc
     from filelock import Timeout
     from mlflow.exceptions import MlflowException
 
     # ImportError: the driver of a database is not installed. ValueError: the address is malformed.
-    known = (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
-    return (*known, Timeout, OSError, ImportError, ValueError)
+    errors = (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
+    return (*errors, Timeout, OSError, ImportError, ValueError)
 
 
 def report_away(uri: str, error: Exception) -> None:

@@ -1,4 +1,4 @@
-"""What a run is called inside one study: names for people and figures, none of them part of the run identity."""
+"""The names of a run inside one study, for people and figures; none is part of the run identity."""
 
 from __future__ import annotations
 

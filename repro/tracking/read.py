@@ -1,4 +1,4 @@
-"""Reads runs back from an MLflow store: what the analysis knows about a study."""
+"""Reads runs back from an MLflow store, for the analysis."""
 
 from __future__ import annotations
 

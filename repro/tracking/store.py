@@ -165,7 +165,7 @@ class _Delivery:
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
-        """The run with this key; of several (two hosts at once) the first, and what we made in vain is deleted."""
+        """The run with this key, made where there is none. Where two hosts made one at once, the first stays."""
         found = self._search(experiment, key)
         if found:
             return found[0].info.run_id

@@ -23,7 +23,7 @@ from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import rewards_accuracy
 from repro.tasks.verify import undecided
 from repro.tracking import series
-from repro.tracking.journal import Journal, Onlooker
+from repro.tracking.journal import Journal, ReadOnlyJournal
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
 from repro.training.base_policy import describe_base
@@ -55,7 +55,7 @@ class GRPOJob:
     def __init__(self, cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ranks | None = None) -> None:
         self.cell, self.identity, self.run_dir, self.ranks = cell, identity, run_dir, ranks or Ranks()
         check_ranks(cell, self.ranks.count)
-        self.journal = Journal(run_dir) if self.ranks.main else Onlooker(run_dir)
+        self.journal = Journal(run_dir) if self.ranks.main else ReadOnlyJournal(run_dir)
         self.ledger, self.cache = Ledger(), Cache(runs_dir / "cache")
         self.labels = Labels.of(cell)
         self.journal.start(cell, identity, self.labels, self.ranks.count)

@@ -76,9 +76,8 @@ def label_pool(spec: PredictorSpec, dataset: DatasetSpec) -> LabelPool:
         data = load_dataset(dataset)
         problems = data.train[: spec.questions]
     else:
-        name = type(made).__name__.lower()
-        fields = {**made.model_dump(), "seed": made.seed + LABEL_POOL_SEED, "pool": spec.questions}
-        data = load_dataset(DatasetSpec.model_validate({name: fields}))
+        others = made.model_copy(update={"seed": made.seed + LABEL_POOL_SEED, "pool": spec.questions})
+        data = others.load()
         own = {problem.question for problem in load_dataset(dataset).train}
         problems = tuple(problem for problem in data.train if problem.question not in own)
     content = [dataset_digest(dataset), [problem.id for problem in problems]]

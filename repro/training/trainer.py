@@ -36,6 +36,7 @@ from repro.models.modes import without_dropout
 from repro.models.vllm_engine import VLLMEngine, mismatch, row_seeds
 from repro.replay.batch import Batch, compose
 from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.corrections import CORRECTIONS
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.base import Observation, Selector
 from repro.spec.schema import TrainSpec
@@ -320,7 +321,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             old = self._logps(rows)  # the ratio pi_old / pi_behaviour is logged under every correction
             ratios = merge.ratio_statistics(rows, old, self.train_spec.clip)
             self._record.metrics |= replay_metrics(ratios, self.ranks)
-            logps, advantages = merge.corrected(rows, old, self.replay.correction)
+            logps, advantages = CORRECTIONS[self.replay.correction].apply(rows, old)
             output = merge.join(output, {**rows, "old_per_token_logps": logps, "advantages": advantages})
             tokens = output["num_items_in_batch"]  # TRL divides by those of all ranks
             output["num_items_in_batch"] = tokens.new_tensor(sum(self.ranks.gather(tokens.item())))

@@ -9,8 +9,8 @@ import pytest
 from repro.cache import Cache
 from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
 from repro.models.policy import load_policy
-from repro.tasks.arithmetic import make_arithmetic
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic
 
 SMALL = TinyModel(width=32, layers=1, heads=2, warm_start=WarmStart(updates=120, batch_size=32, learning_rate=1e-2))
 DATASET = DatasetSpec(arithmetic=Arithmetic(pool=32, test=16, validation=8))
@@ -23,7 +23,7 @@ def cache(tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def data():
-    return make_arithmetic(DATASET.arithmetic)
+    return DATASET.procedural.load()
 
 
 @pytest.fixture(scope="session")

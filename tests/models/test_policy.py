@@ -16,8 +16,8 @@ from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import SHIPPED, load_policy, policy_digest, shipped_key
 from repro.models.sampling import sample
 from repro.models.warm_start import warm_start_key
-from repro.tasks.arithmetic import make_arithmetic
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic
 from tests.models.conftest import DATASET, SMALL
 
 ROOT = Path(__file__).parents[2]
@@ -125,7 +125,7 @@ def test_a_tokenizer_without_padding_pads_with_its_end(saved, tmp_path, cache, d
 def test_the_shipped_policy_is_that_of_the_default_spec(cache):
     dataset = DatasetSpec(arithmetic=Arithmetic())
     assert shipped_key() == warm_start_key(TinyModel(), dataset)
-    policy = load_policy(ModelSpec(tiny=TinyModel()), dataset, make_arithmetic(Arithmetic()), cache)
+    policy = load_policy(ModelSpec(tiny=TinyModel()), dataset, Arithmetic().load(), cache)
     assert policy.directory == SHIPPED
     assert policy.warm_start_cost["tokens"] == 0
     assert sum(p.stat().st_size for p in SHIPPED.iterdir()) < 2_000_000
@@ -135,7 +135,7 @@ def test_the_shipped_policy_is_that_of_the_default_spec(cache):
 
 def test_the_card_of_the_shipped_policy_tells_its_accuracy(cache):
     base = json.loads((SHIPPED / "card.json").read_text())["base"]
-    data = make_arithmetic(Arithmetic())
+    data = Arithmetic().load()
     policy = load_policy(ModelSpec(tiny=TinyModel()), DatasetSpec(arithmetic=Arithmetic()), data, cache)
     problems = data.test[:128]
     drawn = sample(

@@ -7,16 +7,16 @@ import pytest
 from transformers import AutoTokenizer, Qwen2Config
 
 from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
-from repro.tasks.arithmetic import ALPHABET
+from repro.tasks.made.arithmetic import Arithmetic
 
 TEXTS = ["Natalia sold 48/2 = <<48/2=24>>24 clips in May.\n#### 72", "Weng earns $12 an hour.\n#### 10"] * 5
 
 
 def test_every_arithmetic_text_survives_encoding_and_has_one_token_per_character():
-    tokenizer = character_tokenizer(ALPHABET)
+    tokenizer = character_tokenizer(Arithmetic.alphabet)
     rng = np.random.default_rng(0)
     for _ in range(50):
-        text = "".join(rng.choice(list(ALPHABET), int(rng.integers(1, 60))))
+        text = "".join(rng.choice(list(Arithmetic.alphabet), int(rng.integers(1, 60))))
         ids = tokenizer(text, add_special_tokens=False)["input_ids"]
         assert len(ids) == len(text)
         assert tokenizer.decode(ids, skip_special_tokens=True) == text
@@ -25,7 +25,9 @@ def test_every_arithmetic_text_survives_encoding_and_has_one_token_per_character
 def test_a_tokenizer_loaded_beside_a_qwen2_config_is_the_one_that_was_saved(tmp_path):
     # AutoTokenizer rebuilds the tokenizer of such a directory as a Qwen2Tokenizer.
     texts = ["7*5-9?", "7*5=35;35-9=26#26", "hello, it's 1234  world\n\n#### 7", "漢字"]
-    for i, tokenizer in enumerate((character_tokenizer(ALPHABET), character_tokenizer(), bpe_tokenizer(TEXTS, 300))):
+    for i, tokenizer in enumerate(
+        (character_tokenizer(Arithmetic.alphabet), character_tokenizer(), bpe_tokenizer(TEXTS, 300))
+    ):
         tokenizer.save_pretrained(tmp_path / str(i))
         Qwen2Config(vocab_size=len(tokenizer)).save_pretrained(tmp_path / str(i))
         again = AutoTokenizer.from_pretrained(tmp_path / str(i))
@@ -48,7 +50,7 @@ def test_bytes_carry_any_text_and_an_odd_alphabet_is_refused():
 
 
 def test_special_tokens_are_distinct_and_survive_saving(tmp_path):
-    for i, tokenizer in enumerate((character_tokenizer(ALPHABET), bpe_tokenizer(TEXTS, 300))):
+    for i, tokenizer in enumerate((character_tokenizer(Arithmetic.alphabet), bpe_tokenizer(TEXTS, 300))):
         tokenizer.save_pretrained(tmp_path / str(i))
         again = AutoTokenizer.from_pretrained(tmp_path / str(i))
         assert again.pad_token_id is not None and again.eos_token_id is not None

@@ -12,10 +12,10 @@ from safetensors.torch import load_file
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from repro.errors import UserError
-from repro.models.model_spec import Teacher, TinyModel, WarmStart
+from repro.models.model_spec import TinyModel, WarmStart
 from repro.models.warm_start import build_warm_start, warm_start_key
-from repro.tasks.arithmetic import make_arithmetic
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic, ArithmeticTeacher
 from repro.tasks.problem import AnswerFormat, Problem, TaskData
 from tests.models.conftest import DATASET, SMALL
 
@@ -79,11 +79,11 @@ def test_the_key_ignores_pools_and_labels():
         TinyModel(warm_start=WarmStart(learning_rate=1e-3)),
         TinyModel(warm_start=WarmStart(seed=1)),
         *(
-            TinyModel(warm_start=WarmStart(teacher=Teacher(**{name: 0.01})))
-            for name in Teacher.model_fields
+            TinyModel(warm_start=WarmStart(teachers={"arithmetic": {name: 0.01}}))
+            for name in ArithmeticTeacher.model_fields
             if name != "longest"
         ),
-        TinyModel(warm_start=WarmStart(teacher=Teacher(longest=3))),
+        TinyModel(warm_start=WarmStart(teachers={"arithmetic": {"longest": 3}})),
     ],
 )
 def test_the_key_changes_with_every_field_that_changes_the_weights(changed):
@@ -99,7 +99,7 @@ def test_arithmetic_weights_do_not_depend_on_the_pool_whose_digest_the_key_leave
             dataset = DatasetSpec(arithmetic=Arithmetic(pool=32, test=8, validation=0, seed=seed))
             place = tmp_path / f"{tokenizer}-{seed}"
             place.mkdir()
-            build_warm_start(place, tiny, dataset, make_arithmetic(dataset.arithmetic))
+            build_warm_start(place, tiny, dataset, dataset.procedural.load())
             files.append([(place / name).read_bytes() for name in ("tokenizer.json", "model.safetensors")])
         assert files[0] == files[1]
 

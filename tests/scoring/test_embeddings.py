@@ -14,8 +14,9 @@ from repro.models.policy import load_embedder
 from repro.models.tokenizers import character_tokenizer
 from repro.scoring.embeddings import embed_questions
 from repro.scoring.passes import length_batches
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
+from repro.tasks.made.arithmetic import Arithmetic
 
 QUESTIONS = ["1+1?", "2*3-4*5+6?", "9?", "7*7*7?", "2+2?", "3-4+5?"]
 

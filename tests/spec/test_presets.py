@@ -145,7 +145,7 @@ def test_the_predictor_of_the_study_is_part_of_a_runs_identity_only_where_it_is_
 def test_what_a_label_policy_would_be_taught_of_another_task_does_not_enter() -> None:
     from repro.study.identity import result_fields
 
-    other = {**POLICY, "tiny": {**POLICY["tiny"], "warm_start": {"shuffle": {"habit": 0.1}}}}
+    other = {**POLICY, "tiny": {**POLICY["tiny"], "warm_start": {"teachers": {"shuffle": {"habit": 0.1}}}}}
     before, after = cells(STUDY), cells({**STUDY, "predictor": {"policies": [other]}})
     assert result_fields(before["dots"]) == result_fields(after["dots"])
     shuffle = [cells({**STUDY, "dataset": "shuffle", "predictor": {"policies": [p]}})["dots"] for p in (POLICY, other)]

@@ -37,14 +37,16 @@ TINY: dict[str, Any] = {
                 "batch_size": 96,
                 "learning_rate": 4e-3,
                 "seed": 0,
-                "teacher": {
-                    "habit": 0.6,
-                    "noise_add": 0.08,
-                    "noise_subtract": 0.12,
-                    "noise_multiply": 0.2,
-                    "direct_answers": 0.15,
-                    "longest": 6,
-                    "faultless": 0.6,
+                "teachers": {
+                    "arithmetic": {
+                        "habit": 0.6,
+                        "noise_add": 0.08,
+                        "noise_subtract": 0.12,
+                        "noise_multiply": 0.2,
+                        "direct_answers": 0.15,
+                        "longest": 6,
+                        "faultless": 0.6,
+                    }
                 },
             },
         },
@@ -228,7 +230,7 @@ OTHER = {
     "model.tiny.width": 192,
     "model.dtype": "bfloat16",
     "train.loss": "dapo",
-    "model.tiny.warm_start.teacher.longest": 5,
+    "model.tiny.warm_start.teachers.arithmetic.longest": 5,
     "dataset.arithmetic.max_steps": 5,
     "evaluate.questions": 64,
     "evaluate.sets": ["test"],
@@ -282,12 +284,15 @@ def test_steps_do_not_enter_under_a_budget_and_the_budget_does() -> None:
 
 def test_the_teacher_enters_only_where_it_teaches() -> None:
     teacher = {"habit": 0.1}
-    with_teacher = changed("model.tiny.warm_start.teacher", teacher)
+    with_teacher = changed("model.tiny.warm_start.teachers.arithmetic", teacher)
     assert identity(with_teacher, Fixed()) != identity(cell(), Fixed())
     gsm8k = {"dataset": {"named": "gsm8k"}}
     assert identity(with_teacher.model_copy(update={"dataset": DatasetSpec(named="gsm8k")}), Fixed()) == identity(
         cell(**gsm8k), Fixed()
     )
+    of_another_task = changed("model.tiny.warm_start.teachers", {"shuffle": teacher})
+    plain = changed("model.tiny.warm_start.teachers", {})
+    assert identity(of_another_task, Fixed()) == identity(plain, Fixed())
 
 
 def test_the_measure_that_a_curriculum_does_not_use_stays_out() -> None:

@@ -15,6 +15,7 @@ from repro.selection.methods.uniform import Uniform
 from repro.selection.registry import builtin
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.study.identity import identity
+from repro.tasks.registry import built_in
 from tests.study.test_identity import GOLDEN, Fixed
 
 FROZEN = Path(__file__).with_name("defaults_v2.json")
@@ -87,7 +88,7 @@ def defaults() -> dict[str, Any]:
             visit_type(inner)
 
     visit(Cell)
-    for kind in builtin().values():
+    for kind in (*builtin().values(), *built_in().values(), *(task.teacher for task in built_in().values())):
         visit(kind)
     return found
 

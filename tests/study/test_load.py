@@ -22,7 +22,7 @@ def test_the_shortest_spec_is_filled_with_defaults(load: Load) -> None:
     spec = load("arms: {full: }\n").spec
     assert spec.train.steps == 40
     assert spec.model[0].tiny is not None
-    assert spec.dataset[0].arithmetic is not None
+    assert spec.dataset[0].label == "arithmetic"
     assert spec.arms["full"].selection.method == "uniform"
     assert spec.seeds == [0, 1, 2]
 
@@ -261,7 +261,7 @@ def test_models_have_exactly_one_source(mistakes: Mistakes, good: str, bad: str,
         (
             "{path: a.jsonl}",
             "{path: a.jsonl, hub: b}",
-            "got hub and path, expected exactly one of arithmetic, shuffle, variables, named",
+            "got hub and path, expected exactly one of arithmetic, shuffle, variables, task, named",
         ),
         ("{named: gsm8k, path: d}", "{named: gsm9k}", 'dataset.named: got "gsm9k", expected one of gsm8k, math, '),
         ("{named: math}", "{named: math50}", "did you mean math500?"),

@@ -96,15 +96,15 @@ PLAIN = {"model": "tiny", "dataset": "arithmetic", "train": "", "evaluate": "", 
         ),
         (
             "model",
-            "{tiny: {warm_start: {teacher: {habit: 0.1}}}}",
-            "{tiny: {warm_start: {shuffle: {habit: 0.1}}}}",
-            "model.tiny.warm_start.shuffle: warning: has no effect: this teacher speaks shuffle only",
+            "{tiny: {warm_start: {teachers: {arithmetic: {habit: 0.1}}}}}",
+            "{tiny: {warm_start: {teachers: {shuffle: {habit: 0.1}}}}}",
+            "model.tiny.warm_start.teachers.shuffle: warning: has no effect: this teacher speaks shuffle only",
         ),
         (
             "model",
-            "{tiny: {warm_start: {teacher: {habit: 0.1}}}}",
-            "{tiny: {warm_start: {variables: {habit: 0.1}}}}",
-            "model.tiny.warm_start.variables: warning: has no effect: this teacher speaks variables only",
+            "{tiny: {warm_start: {teachers: {arithmetic: {habit: 0.1}}}}}",
+            "{tiny: {warm_start: {teachers: {variables: {habit: 0.1}}}}}",
+            "model.tiny.warm_start.teachers.variables: warning: has no effect: this teacher speaks variables only",
         ),
     ],
 )
@@ -115,11 +115,13 @@ def test_idle_settings_are_warned_about(load: Load, section: str, useful: str, u
 
 
 def test_a_teacher_of_arithmetic_is_idle_on_other_data(load: Load) -> None:
-    text = SPEC.format(**{**PLAIN, "model": "{tiny: {warm_start: {teacher: {habit: 0.1}}}}", "dataset": "%s"})
+    text = SPEC.format(
+        **{**PLAIN, "model": "{tiny: {warm_start: {teachers: {arithmetic: {habit: 0.1}}}}}", "dataset": "%s"}
+    )
     assert load(text % "arithmetic").warnings == ()
     assert load(text % "[arithmetic, gsm8k]").warnings == ()
     (warning,) = load(text % "gsm8k").warnings
-    assert "model.tiny.warm_start.teacher: warning" in warning
+    assert "model.tiny.warm_start.teachers.arithmetic: warning" in warning
 
 
 def test_clipping_matters_to_one_update_a_step_when_rollouts_are_replayed(load: Load) -> None:

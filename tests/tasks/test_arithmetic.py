@@ -8,16 +8,9 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.tasks.arithmetic import (
-    ALPHABET,
-    draw_expression,
-    make_arithmetic,
-    parse,
-    question_of,
-    solve,
-)
-from repro.tasks.dataset_spec import Arithmetic
-from repro.tasks.procedural import ExactVerifier, role_of
+from repro.tasks.made.arithmetic import Arithmetic, question_of
+from repro.tasks.task import role_of
+from tests.tasks.chains import arithmetic_chain
 
 
 def left_to_right(question: str) -> int:
@@ -31,7 +24,7 @@ def left_to_right(question: str) -> int:
 
 
 def test_every_written_step_and_answer_is_what_python_computes():
-    data = make_arithmetic(Arithmetic())
+    data = Arithmetic().load()
     for problem in (*data.train, *data.test, *data.validation, *data.extra["pool_like"]):
         assert int(problem.answer) == left_to_right(problem.question)
         value = int(problem.question[0])
@@ -44,34 +37,19 @@ def test_every_written_step_and_answer_is_what_python_computes():
             assert value == left_to_right(f"{left}{sign}{right}")
         assert str(value) == problem.answer
         assert data.verifier(data.answer_format.completion(problem), problem.answer)
-        assert set(problem.question + data.answer_format.completion(problem)) <= set(ALPHABET)
+        assert set(problem.question + data.answer_format.completion(problem)) <= set(Arithmetic.alphabet)
 
 
 def test_the_documented_example_is_written_as_documented():
-    data = make_arithmetic(Arithmetic(pool=8, test=1, validation=0))
-    problem = solve(parse("7*5-9?"))
+    data = Arithmetic(pool=8, test=1, validation=0).load()
+    problem = Arithmetic().solve(arithmetic_chain("7*5-9?"))
     assert data.answer_format.completion(problem) == "7*5=35;35-9=26#26"
     assert data.answer_format.direct(problem) == "#26"
 
 
-def test_splits_are_disjoint_whatever_their_seeds():
-    first, second = make_arithmetic(Arithmetic(seed=0)), make_arithmetic(Arithmetic(seed=1, test=512))
-    train = {p.question for data in (first, second) for p in data.train}
-    held = {p.question for data in (first, second) for p in (*data.test, *data.validation, *data.extra["pool_like"])}
-    assert not train & held
-    for data in (first, second):
-        every = [p.id for p in (*data.train, *data.validation, *data.test, *data.extra["pool_like"])]
-        assert len(every) == len(set(every))
-
-
-def test_the_same_spec_gives_the_same_questions_and_another_seed_others():
-    assert make_arithmetic(Arithmetic(seed=3)).train == make_arithmetic(Arithmetic(seed=3)).train
-    assert make_arithmetic(Arithmetic(seed=3)).train != make_arithmetic(Arithmetic(seed=4)).train
-
-
 def test_the_pool_has_the_asked_mixture_and_the_test_set_is_flat():
     spec = Arithmetic(pool=1000, easy=0.2, hard=0.3, test=240, max_steps=6)
-    data = make_arithmetic(spec)
+    data = spec.load()
     steps = np.array([p.metadata["steps"] for p in data.train])
     assert len(steps) == 1000
     assert (steps > 6).sum() == 300 and steps.max() == 10
@@ -82,7 +60,7 @@ def test_the_pool_has_the_asked_mixture_and_the_test_set_is_flat():
 
 
 def test_a_length_that_runs_out_is_made_up_by_the_others():
-    data = make_arithmetic(Arithmetic(test=1200, max_steps=6))
+    data = Arithmetic(test=1200, max_steps=6).load()
     counts = np.bincount([p.metadata["steps"] for p in data.test], minlength=7)[1:]
     everything = {question_of((a, ((op, b),))) for a in range(2, 10) for op in "+-*" for b in range(2, 10)}
     assert counts.sum() == 1200
@@ -92,7 +70,7 @@ def test_a_length_that_runs_out_is_made_up_by_the_others():
 
 def test_a_pool_that_does_not_exist_is_a_user_error():
     with pytest.raises(UserError, match=r"1 to 1 steps .* train split, but only \d+ distinct"):
-        make_arithmetic(Arithmetic(pool=200, easy=0, hard=0, max_steps=1, test=1, validation=0))
+        Arithmetic(pool=200, easy=0, hard=0, max_steps=1, test=1, validation=0).load()
 
 
 @pytest.mark.parametrize(
@@ -110,18 +88,8 @@ def test_a_pool_that_does_not_exist_is_a_user_error():
         ("", "26", False),
     ],
 )
-def test_the_verifier_reads_the_text_after_the_last_hash(completion, answer, right):
-    assert ExactVerifier()(completion, answer) is right
-
-
-def test_parsing_inverts_writing_and_rejects_other_text():
-    rng = np.random.default_rng(0)
-    for steps in range(1, 11):
-        expression = draw_expression(rng, steps)
-        assert parse(question_of(expression)) == expression
-    for text in ("7*5-9", "7*?", "7*55?", "7**5?"):
-        with pytest.raises(ValueError):
-            parse(text)
+def test_the_grade_reads_the_text_after_the_last_hash(completion, answer, right):
+    assert Arithmetic().grade(completion, answer) is right
 
 
 def test_roles_of_questions_are_frozen():

@@ -2,30 +2,18 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-import subprocess
-import sys
 from collections import Counter
 
 import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.tasks.dataset_spec import DatasetSpec, Shuffle
+from repro.tasks.chains import HARD_STEPS
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
-from repro.tasks.procedural import HARD_STEPS, role_of
-from repro.tasks.shuffle import (
-    ALPHABET,
-    EASY,
-    LETTERS,
-    draw_chain,
-    every_chain,
-    make_shuffle,
-    parse,
-    question_of,
-    solve,
-)
+from repro.tasks.made.shuffle import LETTERS, Shuffle
+from tests.tasks.chains import shuffle_chain
 
 
 def moved(state: str, operation: str) -> str:
@@ -39,7 +27,7 @@ def moved(state: str, operation: str) -> str:
 
 
 def test_every_written_state_and_answer_follows_from_the_one_before():
-    data = make_shuffle(Shuffle())
+    data = Shuffle().load()
     for problem in (*data.train, *data.test, *data.validation, *data.extra["pool_like"]):
         state, operations = problem.question[:4], problem.question[5:-1]
         steps = problem.solution.split(";")
@@ -53,77 +41,40 @@ def test_every_written_state_and_answer_follows_from_the_one_before():
         assert problem.answer == state
         assert data.verifier(data.answer_format.completion(problem), problem.answer)
         assert not data.verifier(data.answer_format.completion(problem), state[::-1])
-        assert set(problem.question + data.answer_format.completion(problem)) <= set(ALPHABET)
+        assert set(problem.question + data.answer_format.completion(problem)) <= set(Shuffle.alphabet)
 
 
 def test_the_documented_example_is_written_as_documented():
-    data = make_shuffle(Shuffle(pool=8, test=1, validation=0))
-    assert data.answer_format.completion(solve(parse("badc:RLS?"))) == "R=cdab;L=dabc;S=adbc#adbc"
-
-
-def test_splits_are_disjoint_whatever_their_seeds():
-    first, second = make_shuffle(Shuffle(seed=0)), make_shuffle(Shuffle(seed=1, test=512))
-    parts = [
-        {p.question for data in (first, second) for p in rows(data)}
-        for rows in (
-            lambda d: d.train,
-            lambda d: d.test,
-            lambda d: d.validation,
-            lambda d: d.extra["pool_like"],
-        )
-    ]
-    assert sum(map(len, parts)) == len(set().union(*parts))
-    assert [{role_of(question) for question in part} for part in parts] == [
-        {"train"},
-        {"test"},
-        {"validation"},
-        {"pool_like"},
-    ]
+    data = Shuffle(pool=8, test=1, validation=0).load()
+    assert data.answer_format.completion(Shuffle().solve(shuffle_chain("badc:RLS?"))) == "R=cdab;L=dabc;S=adbc#adbc"
 
 
 def test_the_pool_is_mixed_as_asked_and_the_test_set_is_flat():
-    data = make_shuffle(Shuffle(pool=1000, easy=0.2, hard=0.3, test=600))
+    data = Shuffle(pool=1000, easy=0.2, hard=0.3, test=600).load()
     steps = Counter(p.metadata["steps"] for p in data.train)
     assert sum(steps[n] for n in HARD_STEPS) == 300
     assert all(steps[n] == 75 for n in HARD_STEPS)
     assert len({p.question for p in data.train}) == 1000
     assert Counter(p.metadata["steps"] for p in data.test) == dict.fromkeys(range(1, 7), 100)
-    easy = sum(p.metadata["steps"] <= 2 and set(p.metadata["operations"]) <= set(EASY) for p in data.train)
+    easy = sum(
+        p.metadata["steps"] <= 2 and set(p.metadata["operations"]) <= set(Shuffle.easy_operations) for p in data.train
+    )
     assert easy >= 200
 
 
 def test_the_list_of_chains_is_what_draws_come_from():
-    chains = every_chain(1)
+    chains = Shuffle().every(1, Shuffle.operations)
     assert len(chains) == len(set(chains)) == 8 * 7 * 6 * 5 * 4
     rng = np.random.default_rng(0)
-    assert {draw_chain(rng, 1) for _ in range(2000)} <= set(chains)
-    firsts = Counter(draw_chain(rng, 2)[0][0] for _ in range(8000))
+    assert {Shuffle().draw(rng, 1, Shuffle.operations) for _ in range(2000)} <= set(chains)
+    firsts = Counter(Shuffle().draw(rng, 2, Shuffle.operations)[0][0] for _ in range(8000))
     assert set(firsts) == set(LETTERS)
     assert all(abs(n - 1000) < 5 * np.sqrt(8000 / 8 * 7 / 8) for n in firsts.values())
 
 
-@pytest.mark.parametrize("text", ["badc:RLS", "badc:?", "badz:R?", "baac:R?", "bad:R?", "badc:RX?", "badc"])
-def test_what_is_no_question_is_refused(text):
-    with pytest.raises(ValueError, match="is not a shuffle question"):
-        parse(text)
-
-
-def test_a_question_survives_parsing():
-    assert question_of(parse("badc:RLSH?")) == "badc:RLSH?"
-
-
 def test_more_questions_than_exist_are_refused_with_the_field():
     with pytest.raises(UserError, match=r"dataset\.shuffle: \d+ questions of 1 to 1 steps"):
-        make_shuffle(Shuffle(test=5000, max_steps=1))
-
-
-def test_another_process_makes_the_same_questions():
-    code = (
-        "from repro.tasks.dataset_spec import Shuffle; from repro.tasks.shuffle import make_shuffle; import hashlib;"
-        "print(hashlib.sha256(repr(make_shuffle(Shuffle(pool=64)).train).encode()).hexdigest())"
-    )
-    there = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
-    assert there == hashlib.sha256(repr(make_shuffle(Shuffle(pool=64)).train).encode()).hexdigest()
+        Shuffle(test=5000, max_steps=1).load()
 
 
 def test_a_spec_loads_it_and_its_digest_follows_its_fields():

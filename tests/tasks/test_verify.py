@@ -13,7 +13,8 @@ import psutil
 import pytest
 
 from repro.errors import UserError
-from repro.tasks.procedural import ExactVerifier
+from repro.tasks.made.arithmetic import Arithmetic
+from repro.tasks.task import TaskVerifier
 from repro.tasks.verify import MathVerifier, judge, undecided
 
 BOMB = "9^{9^{9^9}}"
@@ -285,7 +286,7 @@ def test_limits_that_are_not_positive_are_refused():
 
 @pytest.mark.parametrize("exact", [True, False])
 def test_judging_many_is_judging_each(verifier, exact):
-    judges = ExactVerifier() if exact else verifier
+    judges = TaskVerifier(Arithmetic()) if exact else verifier
     completions, golds = ["#### 5", "#### 6", r"\boxed{1+x}", ""], ["5", "5", "x+1", "5"]
     assert judge(judges, completions, golds) == [judges(c, g) for c, g in zip(completions, golds, strict=True)]
     assert (undecided(judges) is None) is exact

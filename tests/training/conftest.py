@@ -18,8 +18,7 @@ from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
 from repro.replay.buffer import ReplayBuffer
 from repro.spec.schema import ReplaySpec, TrainSpec
-from repro.tasks.arithmetic import ALPHABET, make_arithmetic
-from repro.tasks.dataset_spec import Arithmetic
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.training.config import grpo_config
 from repro.training.ledger import Ledger
 from repro.training.trainer import SelectiveGRPOTrainer, StepRecord
@@ -37,12 +36,12 @@ def coin(completion: str, answer: str) -> bool:
 
 @pytest.fixture(scope="session")
 def tokenizer() -> Any:
-    return character_tokenizer(ALPHABET)
+    return character_tokenizer(Arithmetic.alphabet)
 
 
 @pytest.fixture(scope="session")
 def data() -> Any:
-    return make_arithmetic(Arithmetic(pool=32, test=8, validation=0))
+    return Arithmetic(pool=32, test=8, validation=0).load()
 
 
 @pytest.fixture(scope="session")

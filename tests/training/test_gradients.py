@@ -20,7 +20,8 @@ from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import Policy
 from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.training.base_policy import describe_base
 from repro.training.evaluation import Sampler
 from repro.training.gradients import completion_gradient, group_terms, measure_gradients, std_divisor

@@ -27,8 +27,9 @@ from repro.selection.methods.prompt_entropy import PromptEntropy
 from repro.selection.methods.random import RandomSubset
 from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.tracking.journal import Journal
 from repro.training.job import run_job
 

@@ -16,7 +16,8 @@ from repro.selection.method import Selection
 from repro.selection.methods.difficulty import Difficulty
 from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.tracking.journal import Journal
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger

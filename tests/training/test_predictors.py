@@ -13,8 +13,9 @@ from repro.difficulty.labels import Labels
 from repro.difficulty.predictor_spec import FitSpec, PredictorSpec, TowersSpec
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.training import predictors
 from repro.training.predictors import build_predictor, check_apart, find_embedder, label_pool, make_labels
 

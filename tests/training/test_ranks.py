@@ -39,9 +39,9 @@ from repro.selection.methods.difficulty import Difficulty
 from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.study.identity import identity
-from repro.tasks.arithmetic import ALPHABET, make_arithmetic
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.tracking.journal import Journal
 from repro.training import merge
 from repro.training.config import grpo_config
@@ -74,8 +74,8 @@ def trainer_of(
 ) -> Any:
     """The trainer of `conftest.make_trainer` as one of several ranks; records of steps are in `.records`."""
     tokenizer, problems = (
-        character_tokenizer(ALPHABET),
-        make_arithmetic(Arithmetic(pool=32, test=8, validation=0)).train,
+        character_tokenizer(Arithmetic.alphabet),
+        Arithmetic(pool=32, test=8, validation=0).load().train,
     )
     records: list[StepRecord] = []
     trainer = SelectiveGRPOTrainer(

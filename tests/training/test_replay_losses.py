@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from repro.replay.buffer import Group
+from repro.replay.corrections import CORRECTIONS
 from repro.replay.replay_spec import ReplaySpec
 from repro.training import merge
 from tests.selection.worlds import uniform
@@ -25,7 +26,7 @@ def gap(update: Update, correction: str, train: Any) -> float:
 
 
 @pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo"])
-@pytest.mark.parametrize("correction", ["paper", "proximal", "none"])
+@pytest.mark.parametrize("correction", sorted(CORRECTIONS))
 def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
     make_trainer: Any, data: Any, monkeypatch: Any, correction: Any, loss: str
 ) -> None:
@@ -52,7 +53,7 @@ def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
             clipped += facts["clipped"]
     assert clipped > 5
     assert any(set(record.fresh) & set(record.replayed) for record in trainer.records)
-    for other in {"paper", "proximal", "none"} - {correction}:
+    for other in set(CORRECTIONS) - {correction}:
         assert gap(updates[-1], other, train) > 1e-4, "the formulas differ where they are compared"
 
 
@@ -70,7 +71,7 @@ def test_a_stale_token_trains_by_its_correction(make_trainer: Any, correction: A
     )
     rows = merge.group_tensors([stale], trainer.processing_class.pad_token_id, 0, 0)
     old = trainer._logps(rows)
-    logps, advantages = merge.corrected(rows, old, correction)
+    logps, advantages = CORRECTIONS[correction].apply(rows, old)
     leaves: list[torch.Tensor] = []
     original = trainer._get_per_token_logps_and_entropies
 

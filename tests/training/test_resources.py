@@ -22,7 +22,8 @@ from repro.models.tiny import build_tiny
 from repro.models.tokenizers import character_tokenizer
 from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger

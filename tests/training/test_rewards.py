@@ -16,7 +16,8 @@ from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.policy import Policy
 from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, ReplaySpec, TrainSpec
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.tasks.reward_spec import RewardTerm, accuracy_terms
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger

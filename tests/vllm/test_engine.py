@@ -22,8 +22,8 @@ from repro.models.sampling import sample
 from repro.models.vllm_engine import VLLMEngine, row_seeds
 from repro.selection.base import Selector
 from repro.spec.schema import TrainSpec
-from repro.tasks.arithmetic import make_arithmetic
-from repro.tasks.dataset_spec import Arithmetic, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic
 from repro.tasks.problem import TaskData
 from repro.training.config import grpo_config
 from repro.training.evaluation import Sampler
@@ -37,7 +37,7 @@ TRAIN = TrainSpec(steps=2, questions_per_step=4, group_size=4, minibatches=2, ma
 
 @pytest.fixture(scope="module")
 def data() -> TaskData:
-    return make_arithmetic(Arithmetic())
+    return Arithmetic().load()
 
 
 @pytest.fixture(scope="module")

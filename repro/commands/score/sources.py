@@ -10,10 +10,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from pydantic import ValidationError
+
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
+from repro.tasks import registry
 from repro.tasks.catalogue import NAMES
-from repro.tasks.dataset_spec import PROCEDURAL, DatasetSpec
+from repro.tasks.dataset_spec import DatasetSpec, shorthand
 from repro.tasks.datasets import load_dataset, load_questions
 from repro.tasks.problem import AnswerFormat, Problem
 from repro.words import did_you_mean, nearest
@@ -47,28 +50,41 @@ def dataset_spec(options: argparse.Namespace) -> DatasetSpec:
     text = options.dataset
     fields = {name: value for name in ("question", "answer", "solution", "id") if (value := getattr(options, name))}
     on_hub = {"config": options.config, "revision": options.data_revision}
-    known = text in (*PROCEDURAL, *NAMES)
+    task = task_of(text)
+    known = task is not None or text in NAMES
     path = None if known else _local(text, "--dataset", "a .jsonl, .json or .parquet file, or a directory of them")
     hub = not known and path is None
-    whole = text in PROCEDURAL or (path is not None and path.is_file())
+    whole = task is not None or (path is not None and path.is_file())
     unused = [
-        *(["--question", "--answer", "--solution", "--id"] if text in PROCEDURAL and fields else []),
+        *(["--question", "--answer", "--solution", "--id"] if task is not None and fields else []),
         *(["--config"] if options.config and whole else []),
         *(["--data-revision"] if options.data_revision and not hub and text not in NAMES else []),
         *(["--split"] if options.split and path is not None and path.is_file() else []),
     ]
     if unused:
         raise UserError(f"--dataset {text}: got {unused[0]}, which it has no use for; leave it out")
-    if text in PROCEDURAL:
-        source: dict[str, Any] = {text: {}}
-    elif text in NAMES:
-        source = {"named": text}
+    if task is not None:
+        return task.model_copy(update={"train_split": options.split or "train"})
+    if text in NAMES:
+        source: dict[str, Any] = {"named": text}
     else:
         source = {"hub": text.removeprefix(HUB)} if hub else {"path": str(path)}
     split = {} if text in NAMES and options.split is None else {"train_split": options.split or "train"}
     whole_split: dict[str, Any] = {"test_split": None, "validation_fraction": 0.0, "filters": {}, "without": []}
     made = {**source, **on_hub, **fields, **split, **whole_split}
     return DatasetSpec.model_validate(made)
+
+
+def task_of(text: str) -> DatasetSpec | None:
+    """The made-up questions that `--dataset` names, None where it is no task. Raises UserError for a faulty class."""
+    found = shorthand(text)
+    if found is None or "named" in found or text.startswith(HUB):
+        return None
+    try:
+        return DatasetSpec.model_validate(found)
+    except ValidationError as error:
+        reasons = "; ".join(str(item["ctx"].get("error", item["msg"])) for item in error.errors())
+        raise UserError(f"--dataset: {reasons}") from None
 
 
 @dataclass(frozen=True)
@@ -93,9 +109,9 @@ def resolve(options: argparse.Namespace) -> Sources:
         model, dataset = model_spec(options), dataset_spec(options)
         if model.tiny is not None and dataset.procedural is None:
             raise UserError(
-                "--model tiny: the embedded policy is taught the questions of arithmetic, shuffle or variables, not "
-                f"those of {options.dataset}; expected --model DIR or a hub id, or --spec with a study that has its "
-                "warm start on these data"
+                f"--model tiny: the embedded policy is taught the questions of a task ({', '.join(registry.names())}), "
+                f"not those of {options.dataset}; expected --model DIR or a hub id, or --spec with a study that has "
+                "its warm start on these data"
             )
         return Sources(model, dataset)
     from repro.study.load import load_spec
@@ -157,7 +173,7 @@ def loading(text: str | None, option: str, from_hub: bool) -> Iterator[None]:
         if not from_hub or text is None or text.startswith(HUB):
             raise
         here = [p.name for p in Path().iterdir() if not p.name.startswith(".")]
-        known = ["tiny"] if option == "--model" else [*PROCEDURAL, *NAMES]
+        known = ["tiny"] if option == "--model" else [*registry.names(), *NAMES]
         near = nearest(text, [*known, *here])
         hint = f"; nearest name: {near}" if near else ""
         raise UserError(

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import pytest
 from scipy import stats
 
@@ -15,12 +14,6 @@ from analysis.claims import Claim, verdict
 from analysis.measures import Measures
 from analysis.statistics import (
     Interval,
-    deviation_ratio,
-    fixed_mean,
-    pooled_correlation,
-    pooled_deviation,
-    pooled_mean,
-    t_interval,
 )
 from analysis.ufo_rl.claims import answer, claims, table
 from analysis.ufo_rl.stability import table as stability
@@ -45,76 +38,6 @@ def by_key(panels: list[Measures]) -> dict[str, Claim]:
 def two(quick_study: Callable[..., Store]) -> Callable[..., list[Measures]]:
     """Two datasets, one model."""
     return lambda arms: panels_of(quick_study(arms, questions=100, fields=TWO))
-
-
-# ---------------------------------------------------------------- pooling
-
-
-def test_one_group_pools_to_its_own_t_interval_and_no_group_is_dropped():
-    values = [0.1, 0.3, 0.2]
-    own = t_interval(values)
-    found = pooled_mean([values])
-    assert (found.value, found.low, found.high) == pytest.approx((own.value, own.low, own.high))
-    beside = pooled_mean([values, [0.9]])
-    assert beside.value == pytest.approx(0.55) and beside.n == 4
-    assert not beside.known, "one of two conditions has no spread to give"
-    assert pooled_mean([values, []]).n == 3
-
-
-def test_pooled_mean_of_few_groups_is_welch_and_satterthwaite_by_hand():
-    a, b = np.array([1.0, 2.0, 3.0]), np.array([10.0, 14.0])
-    va, vb = a.var(ddof=1) / 3 / 4, b.var(ddof=1) / 2 / 4
-    df = (va + vb) ** 2 / (va**2 / 2 + vb**2 / 1)
-    half = stats.t.ppf(0.975, df) * math.sqrt(va + vb)
-    for pool in (pooled_mean, fixed_mean):
-        found = pool([a, b])
-        assert (found.value, found.low, found.high) == pytest.approx((7.0, 7.0 - half, 7.0 + half))
-
-
-def test_three_groups_or_more_speak_of_others_and_fixed_ones_of_themselves():
-    groups = [[1.0, 1.0], [4.0, 4.0], [7.0, 7.0]]
-    over = t_interval([1.0, 4.0, 7.0])
-    found = pooled_mean(groups)
-    assert (found.value, found.low, found.high) == pytest.approx((over.value, over.low, over.high))
-    assert found.n == 6
-    fixed = fixed_mean(groups)
-    assert (fixed.value, fixed.low, fixed.high) == (4.0, 4.0, 4.0)
-
-
-def test_both_ways_of_pooling_cover_their_own_truth_as_often_as_they_say():
-    """Six conditions, three seeds, unequal spreads: the fixed mean covers theirs, the pooled one the population's."""
-    generator, spreads = np.random.default_rng(0), np.array([1, 1, 2, 2, 4, 4.0])
-    truth = np.arange(6.0)
-    draws = truth[:, None] + spreads[:, None] * generator.normal(size=(3000, 6, 3))
-    hits = [(found.low <= truth.mean() <= found.high) for found in map(fixed_mean, draws)]
-    assert 0.94 <= np.mean(hits) <= 0.985
-    conditions = 5.0 * generator.normal(size=(3000, 6, 1))  # their population has mean 0
-    hits = [
-        found.low <= 0 <= found.high for found in map(pooled_mean, conditions + generator.normal(size=(3000, 6, 3)))
-    ]
-    assert 0.935 <= np.mean(hits) <= 0.965
-
-
-def test_pooled_deviation_and_its_ratio_follow_chi_square_and_f():
-    a, b = [[1.0, 3.0], [5.0, 5.0, 8.0]], [[1.0, 2.0], [0.0, 0.0, 1.0]]
-    sums = 2.0 + 6.0, 0.5 + 2 / 3
-    found = pooled_deviation(a)
-    assert found.value == pytest.approx(math.sqrt(sums[0] / 3)) and found.n == 3
-    assert found.high == pytest.approx(math.sqrt(sums[0] / stats.chi2.ppf(0.025, 3)))
-    ratio = deviation_ratio(a, b)
-    assert ratio.value == pytest.approx(math.sqrt(sums[0] / sums[1]))
-    assert ratio.low == pytest.approx(ratio.value / math.sqrt(stats.f.ppf(0.975, 3, 3)))
-
-
-def test_pooled_correlation_averages_fisher_z():
-    one = Interval(0.5, math.tanh(math.atanh(0.5) - 0.2), math.tanh(math.atanh(0.5) + 0.2), 50)
-    found = pooled_correlation([one, one])
-    assert found.value == pytest.approx(0.5)
-    assert math.atanh(found.high) - math.atanh(0.5) == pytest.approx(0.2 / math.sqrt(2))
-    rhos = [math.tanh(z) for z in (0.1, 0.2, 0.6)]
-    over, many = t_interval([0.1, 0.2, 0.6]), pooled_correlation([Interval(rho, rho, rho, 50) for rho in rhos])
-    assert (many.value, many.low, many.high) == pytest.approx(tuple(map(math.tanh, (over.value, over.low, over.high))))
-    assert many.n == 150
 
 
 # ---------------------------------------------------------------- verdicts

@@ -17,10 +17,9 @@ import psutil
 
 from repro.errors import UserError
 from repro.launch.devices import cores
-from repro.launch.options import Where
+from repro.launch.launchers.slurm.job import SlurmJob
 from repro.launch.protocol import Task
 from repro.launch.remote import RemoteLauncher, Result
-from repro.launch.slurm_job import SlurmJob
 from repro.launch.worker import Target
 from repro.tracking.journal import run_status
 
@@ -52,26 +51,29 @@ class SlurmLauncher(RemoteLauncher):
         self,
         target: Target | None,
         runs_dir: Path,
-        where: Where,
+        jobs: int | None,
+        parameters: Mapping[str, str | int],
         *,
+        processes: int,
+        retries: int,
+        detach: bool = False,
         fail_fast: bool = False,
         store_uri: str | None = None,
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
-        given, self.note = where.slurm, note
-        self.here = given["executor"] == "local"
-        limit = where.local_jobs if self.here else where.jobs
-        threads = int(given.get("cpus", max(1, cores() // limit) if self.here and limit else 1))
+        self.note = note
+        self.here = parameters["executor"] == "local"
+        threads = int(parameters.get("cpus", max(1, cores() // jobs) if self.here and jobs else 1))
         super().__init__(
-            target, runs_dir, limit,
-            threads=max(1, threads // where.processes), retries=where.retries,
-            fail_fast=fail_fast, detach=where.detach, store_uri=store_uri,
+            target, runs_dir, jobs,
+            threads=max(1, threads // processes), retries=retries,
+            fail_fast=fail_fast, detach=detach, store_uri=store_uri,
         )  # fmt: skip
         self._states: dict[str, tuple[float, str]] = {}  # job -> when it was asked about, what it was
         self.tick = 0.5 if self.here else 2.0
-        self.executor = self._executor(given)
+        self.executor = self._executor(parameters)
 
-    def _executor(self, given: dict[str, str | int]) -> submitit.Executor:
+    def _executor(self, given: Mapping[str, str | int]) -> submitit.Executor:
         import submitit
 
         logging.getLogger("submitit").setLevel(logging.ERROR)
@@ -123,7 +125,7 @@ class SlurmLauncher(RemoteLauncher):
 
     @contextlib.contextmanager
     def _aside(self) -> Iterator[None]:
-        """What commands and processes started here print goes into a file instead of through the live table."""
+        """Send what commands and processes started here print to a file, so that it does not spoil the live table."""
         terminal = [os.dup(descriptor) for descriptor in (1, 2)]
         log = os.open(self.runs_dir / "slurm" / "submit.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
         for descriptor in (1, 2):
@@ -146,7 +148,7 @@ class SlurmLauncher(RemoteLauncher):
             return job if self._state(job) in ALIVE else None
 
     def _state(self, handle: Any) -> str:
-        """A job's state: from SLURM's accounts where it keeps them, else from its controller, which forgets it soon."""
+        """A job's state: from SLURM's accounts, or from its controller, which forgets ended jobs soon."""
         if self.here:
             return str(handle.state)
         state = handle.state.split(" ")[0].rstrip("+")  # "CANCELLED by 1000"
@@ -177,7 +179,7 @@ class SlurmLauncher(RemoteLauncher):
         except submitit.core.utils.FailedJobError as error:
             if "too many times" in str(error):
                 return Result(broken="its time ran out too often: raise --slurm time or --slurm timeouts")
-            return Result(broken=f"{error}\nits attendant failed; see {handle.paths.stdout}")
+            return Result(broken=f"{error}\nits supervisor failed; see {handle.paths.stdout}")
         except submitit.core.utils.UncompletedJobError:
             state = self._state(handle)
             if state in LOST:

@@ -1,4 +1,4 @@
-"""Runs cells on a Ray cluster, one task per cell: Ray finds the machine, an attendant on it starts the job."""
+"""Runs cells on a Ray cluster, one task per cell: Ray finds the machine, a supervisor on it starts the job."""
 
 from __future__ import annotations
 
@@ -14,9 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
-from repro.launch import attendant
-from repro.launch.devices import cores, gpus
-from repro.launch.options import Where
+from repro.launch import devices, supervisor
 from repro.launch.protocol import Task
 from repro.launch.remote import RemoteLauncher, Result
 from repro.launch.worker import Target
@@ -30,6 +28,11 @@ class RayLauncher(RemoteLauncher):
     """See `RemoteLauncher`. Connects to the cluster; where no address is given it starts one on this machine.
 
     Args:
+        target: see `RemoteLauncher`.
+        address: of a running cluster; None: start one on this machine.
+        processes: of a job.
+        cpus: of a job.
+        gpus: of a job; None: one for each process where the cluster has any.
         note: gets a line for the user on what was found.
 
     Raises:
@@ -42,17 +45,21 @@ class RayLauncher(RemoteLauncher):
         self,
         target: Target | None,
         runs_dir: Path,
-        where: Where,
+        jobs: int | None,
         *,
+        address: str | None,
+        processes: int,
+        cpus: float,
+        gpus: float | None,
+        retries: int,
         fail_fast: bool = False,
         store_uri: str | None = None,
         note: Callable[[str], None] = lambda text: None,
     ) -> None:
-        address = where.ray_address or os.environ.get("RAY_ADDRESS")
         nodes = connect(address)
         any_gpus = any(node.get("GPU", 0) for node in nodes)
-        self.cpus = where.cpus_per_job
-        self.gpus = where.gpus_per_job if where.gpus_per_job is not None else float(any_gpus) * where.processes
+        self.cpus = cpus
+        self.gpus = gpus if gpus is not None else float(any_gpus) * processes
         room = sum(self._fit(node) for node in nodes)
         has = {name: sum(node.get(name, 0) for node in nodes) for name in ("CPU", "GPU")}
         note(
@@ -62,13 +69,13 @@ class RayLauncher(RemoteLauncher):
         if room == 0 and address is None:
             raise UserError(
                 f"--cpus-per-job, --gpus-per-job: got {self.cpus:g} and {self.gpus:g}, "
-                f"but this machine has {cores()} CPUs and {len(gpus())} GPUs"
+                f"but this machine has {devices.cores()} CPUs and {len(devices.gpus())} GPUs"
             )
         if room == 0:
             note("No node has so much now: the jobs wait for one that does (Ctrl-C ends it).")
         super().__init__(
-            target, runs_dir, where.jobs,
-            threads=max(1, math.floor(self.cpus / where.processes)), retries=where.retries,
+            target, runs_dir, jobs,
+            threads=max(1, math.floor(self.cpus / processes)), retries=retries,
             fail_fast=fail_fast, store_uri=store_uri,
         )  # fmt: skip
         self.jobs = min(self.jobs, max(1, room))
@@ -85,13 +92,13 @@ class RayLauncher(RemoteLauncher):
         import ray
 
         # By value: the node's Ray worker may not be able to import the suite, which the job finds by its PYTHONPATH.
-        ray.cloudpickle.register_pickle_by_value(attendant)
+        ray.cloudpickle.register_pickle_by_value(supervisor)
         try:
             # No retries of Ray's own: it would neither count them for us nor spare a cell that fills the memory.
-            attend = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)(attendant.attend)
-            handles = [attend.options(name=f"repro {order['identity']}").remote(order) for order in orders]
+            supervise = ray.remote(num_cpus=self.cpus, num_gpus=self.gpus, max_retries=0)(supervisor.supervise)
+            handles = [supervise.options(name=f"repro {order['identity']}").remote(order) for order in orders]
         finally:
-            ray.cloudpickle.unregister_pickle_by_value(attendant)
+            ray.cloudpickle.unregister_pickle_by_value(supervisor)
         return [(handle, handle.hex()) for handle in handles]
 
     def _wait(self, handles: Sequence[Any]) -> None:
@@ -103,12 +110,12 @@ class RayLauncher(RemoteLauncher):
             super()._wait(handles)
 
     def _result(self, handle: Any, task: Task) -> Result | None:
-        result = self._told(handle, task)
+        result = self._reported(handle, task)
         if result is not None and result.lost and self._stopping:
             _end_here(task)
         return result
 
-    def _told(self, handle: Any, task: Task) -> Result | None:
+    def _reported(self, handle: Any, task: Task) -> Result | None:
         import ray
         from ray import exceptions
 
@@ -119,14 +126,14 @@ class RayLauncher(RemoteLauncher):
         except exceptions.TaskCancelledError:
             if not self._stopping:
                 return Result(broken="somebody cancelled its Ray task")
-            # Ray ends the attendant when we leave, and would leave behind what the job has started.
-            if self._signals.count < 2 and time.monotonic() < self._kill_at and _attended(task):
+            # Ray ends the supervisor when we leave, and would leave behind what the job has started.
+            if self._signals.count < 2 and time.monotonic() < self._kill_at and _supervised(task):
                 return None
             return Result(lost="cancelled")
         except exceptions.OutOfMemoryError as error:
             return Result(broken=f"{error}\nRay ended the job because the memory of its node ran out")
         except exceptions.RayTaskError as error:
-            return Result(broken=f"{error}\nits attendant failed: {error.cause}")
+            return Result(broken=f"{error}\nits supervisor failed: {error.cause}")
         except exceptions.NodeDiedError:
             return Result(lost="lost with its node")
         except exceptions.RayError as error:  # WorkerCrashedError, LocalRayletDiedError, ObjectLostError, ...
@@ -138,22 +145,22 @@ class RayLauncher(RemoteLauncher):
         ray.cancel(handle, force=kill)
 
 
-def _attended(task: Task) -> bool:
-    """Whether an attendant has not yet ended the job of the last order."""
-    order, about = (attendant.read(task.run_dir / name) for name in ("order.json", "launch.json"))
+def _supervised(task: Task) -> bool:
+    """Whether the supervisor of the last order is still at work."""
+    order, about = (supervisor.read(task.run_dir / name) for name in ("order.json", "launch.json"))
     return about.get("ticket") == order.get("ticket") and about.get("state") == "started"
 
 
 def _end_here(task: Task) -> None:
-    """End what is left on this machine of a job whose attendant Ray has ended: it kills no grandchildren."""
-    about = attendant.read(task.run_dir / "launch.json")
-    if _attended(task) and about.get("host") == socket.gethostname() and about.get("pid"):
+    """Kill a job on this machine whose supervisor Ray has killed: Ray does not kill what a supervisor started."""
+    about = supervisor.read(task.run_dir / "launch.json")
+    if _supervised(task) and about.get("host") == socket.gethostname() and about.get("pid"):
         with contextlib.suppress(ProcessLookupError, PermissionError):
             os.killpg(about["pid"], signal.SIGKILL)
 
 
 def connect(address: str | None) -> list[dict[str, float]]:
-    """Connect this process to a cluster, unless it is; with None start one here. Resources of each live node.
+    """Connect this process to a cluster, or start one here (None), unless it is connected. Resources of each live node.
 
     Raises:
         UserError: there is none at the address, or none could be started.
@@ -166,7 +173,11 @@ def connect(address: str | None) -> list[dict[str, float]]:
         # Ray has no public switch for what its nodes print on this terminal, e.g. the last lines of a lost one's log.
         ray._private.worker._worker_logs_enabled = False
         quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
-        here: dict[str, Any] = {"num_cpus": cores(), "num_gpus": len(gpus()), "include_dashboard": False}
+        here: dict[str, Any] = {
+            "num_cpus": devices.cores(),
+            "num_gpus": len(devices.gpus()),
+            "include_dashboard": False,
+        }
         try:
             if address is None:
                 ray.init("local", object_store_memory=OBJECT_STORE, **here, **quiet)
@@ -185,7 +196,7 @@ def connect(address: str | None) -> list[dict[str, float]]:
 
 
 def _probe(address: str | None) -> None:
-    """UserError where nobody listens at `host:port` or `ray://host:port`: Ray itself takes minutes to say so."""
+    """UserError where nothing listens at `host:port` or `ray://host:port`: Ray itself needs minutes to find out."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
     if not colon or not port.isdigit():
         return

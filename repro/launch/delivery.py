@@ -1,4 +1,4 @@
-"""Delivers runs to MLflow beside the pool, so that a store that is slow or away never holds up a job."""
+"""Delivers runs to MLflow in the background, so that a store that is slow or away never holds up a job."""
 
 from __future__ import annotations
 
@@ -10,20 +10,20 @@ from pathlib import Path
 
 from repro.tracking.labels import Labels
 
-Delivery = tuple[Path, Labels]
+Pending = tuple[Path, Labels]  # a run directory, and what the study calls the run
 PAUSE = 10.0  # seconds that a store which refused is left alone: a dead one would cost a time-out per run
 
 
-class Courier:
+class MetricsDelivery:
     """One background thread with a queue; what the store does not take is kept and offered again at the end."""
 
     def __init__(self, store_uri: str | None = None, note: Callable[[str], None] = lambda text: None) -> None:
         self.store_uri, self.note = store_uri, note
-        self._refused: list[Delivery] = []
-        self._queue: queue.Queue[Delivery | None] = queue.Queue()
-        self._at_work: Delivery | None = None
+        self._refused: list[Pending] = []
+        self._queue: queue.Queue[Pending | None] = queue.Queue()
+        self._at_work: Pending | None = None
         # A daemon: a store that does not answer must not keep the program alive after its last word.
-        self._thread = threading.Thread(target=self._work, name="courier", daemon=True)
+        self._thread = threading.Thread(target=self._work, name="metrics-delivery", daemon=True)
         self._thread.start()
 
     def send(self, run_dir: Path, labels: Sequence[Labels]) -> None:
@@ -31,7 +31,7 @@ class Courier:
         for each in labels:
             self._queue.put((run_dir, each))
 
-    def close(self, timeout: float) -> list[Delivery]:
+    def close(self, timeout: float) -> list[Pending]:
         """Finish, offering once more what was refused; returns what the store still lacks after `timeout` seconds."""
         deadline = time.monotonic() + timeout
         self._queue.put(None)
@@ -54,7 +54,7 @@ class Courier:
                 paused_until = time.monotonic() + PAUSE
             self._refused.append(delivery)
 
-    def _deliver(self, delivery: Delivery) -> bool:
+    def _deliver(self, delivery: Pending) -> bool:
         from repro.tracking.store import deliver  # imports nothing heavy, but what it calls does: off the main thread
 
         try:

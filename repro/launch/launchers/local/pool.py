@@ -54,7 +54,7 @@ class Pool:
         *,
         fail_fast: bool = False,
         processes: int = 1,
-        preload: Sequence[str] = ("repro.launch.preload",),
+        preload: Sequence[str] = ("repro.launch.launchers.local.preload",),
     ) -> None:
         if jobs < 1:
             raise ValueError(f"jobs must be at least 1, not {jobs}")

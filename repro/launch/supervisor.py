@@ -1,9 +1,9 @@
-"""Stands beside a job on the machine that a cluster chose: starts its process, waits, and ends it when asked.
+"""Supervises one job on the machine that a cluster chose: starts its process, waits, and ends it when asked.
 
 Standard library only: Ray and submitit carry this module's functions to a machine on which nothing of the suite has
 been imported. The job itself is a process of its own (`repro.launch.remote_job`), which reads its order from a pipe
-and dies with the attendant. Launcher and attendant speak through the run directory, which lies on a file system that
-all machines share: the launcher writes `order.json`, the attendant `launch.json`.
+and dies with the supervisor. Launcher and supervisor communicate through the run directory, which lies on a file system
+that all machines share: the launcher writes `order.json`, the supervisor `launch.json`.
 """
 
 from __future__ import annotations
@@ -28,13 +28,13 @@ EXIT_NOT_SHARED = 74  # the runs folder of this machine is not the launcher's (E
 EXIT_NO_FOLDER = 72  # the working directory of the command does not exist here (EX_OSFILE)
 
 
-def attend(order: dict[str, Any], started: Callable[[subprocess.Popen[bytes]], None] = lambda process: None) -> int:
+def supervise(order: dict[str, Any], started: Callable[[subprocess.Popen[bytes]], None] = lambda process: None) -> int:
     """Run the job of an order (see `RemoteLauncher._order`) and return its exit code.
 
     A KeyboardInterrupt asks the job to stop, as Ctrl-C does in the pool, and returns its code as well.
 
     Args:
-        started: told the job's process.
+        started: called with the job's process.
     """
     run_dir = Path(order["run_dir"])
     if signal.getsignal(signal.SIGINT) == signal.SIG_IGN:  # as under nohup; then Ray's request would be lost
@@ -52,7 +52,7 @@ def attend(order: dict[str, Any], started: Callable[[subprocess.Popen[bytes]], N
             env={**os.environ, **order["environment"]},
         )  # fmt: skip
     try:
-        say(run_dir, order["ticket"], "started", process.pid)
+        write_state(run_dir, order["ticket"], "started", process.pid)
         started(process)
         assert process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it could not even start: its exit code and the log say why
@@ -64,7 +64,7 @@ def attend(order: dict[str, Any], started: Callable[[subprocess.Popen[bytes]], N
         stop(process)
     finally:
         end(process)
-        say(run_dir, order["ticket"], "ended")
+        write_state(run_dir, order["ticket"], "ended")
     return process.returncode
 
 
@@ -76,7 +76,7 @@ def stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def end(process: subprocess.Popen[bytes]) -> None:
-    """Leave nothing of a job behind, nor of what it started."""
+    """Kill a job and every process that it started."""
     with contextlib.suppress(ProcessLookupError, PermissionError):
         os.killpg(process.pid, signal.SIGKILL)  # its group has its number as soon as the job has begun
     if process.poll() is None:
@@ -84,8 +84,8 @@ def end(process: subprocess.Popen[bytes]) -> None:
     process.wait()
 
 
-def say(run_dir: Path, ticket: str, state: str, pid: int | None = None) -> None:
-    """Write to `launch.json` that an attempt has `started` or `ended`, or that the job was `requeued`."""
+def write_state(run_dir: Path, ticket: str, state: str, pid: int | None = None) -> None:
+    """Write the state of an attempt to `launch.json`: `started`, `ended`, or `requeued` (back in the queue)."""
     before = read(run_dir / "launch.json")
     attempts = before["attempts"] if before.get("ticket") == ticket else 0
     about = {
@@ -111,7 +111,7 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def _sees(run_dir: Path, ticket: str) -> bool:
-    """Whether the order that the launcher wrote down is to be seen from this machine."""
+    """Whether this machine sees the order that the launcher wrote, after waiting up to `VISIBLE` seconds."""
     deadline = time.monotonic() + VISIBLE
     while read(run_dir / "order.json").get("ticket") != ticket:
         if time.monotonic() > deadline:

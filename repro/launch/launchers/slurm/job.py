@@ -1,4 +1,4 @@
-"""What submitit calls inside a SLURM job: an attendant that is sent back to the queue together with its order.
+"""What submitit calls inside a SLURM job: it supervises one job and can be requeued together with its order.
 
 Imports the standard library only, until a job is requeued.
 """
@@ -10,13 +10,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from repro.launch import attendant
+from repro.launch import supervisor
 
-AFTERWARDS = 600.0  # seconds in which a job that was told to end is requeued or killed
+AFTERWARDS = 600.0  # seconds in which SLURM requeues or kills a job that it has asked to end
 
 
 class SlurmJob:
-    """Attends one job; submitit calls `checkpoint` where its time runs out or its node is wanted by others."""
+    """Supervises one job. Submitit calls `checkpoint` when its time runs out or others want its node."""
 
     def __init__(self, order: dict[str, Any]) -> None:
         self.order = order
@@ -24,8 +24,8 @@ class SlurmJob:
 
     def __call__(self) -> int:
         """The exit code of the job."""
-        code = attendant.attend(self.order, self._started)
-        if code == attendant.EXIT_STOPPED:
+        code = supervisor.supervise(self.order, self._started)
+        if code == supervisor.EXIT_STOPPED:
             # SLURM tells every process of a job that it has to go, so the job's may end before we are requeued. To
             # return now would end the order.
             time.sleep(AFTERWARDS)
@@ -39,6 +39,6 @@ class SlurmJob:
         from submitit.helpers import DelayedSubmission
 
         if self._process is not None:
-            attendant.stop(self._process)
-        attendant.say(Path(self.order["run_dir"]), self.order["ticket"], "requeued")
+            supervisor.stop(self._process)
+        supervisor.write_state(Path(self.order["run_dir"]), self.order["ticket"], "requeued")
         return DelayedSubmission(SlurmJob(self.order))
