@@ -13,14 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.selections import Chosen
 from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Spec
 from repro.study.expand import Place, expand_study
 from repro.tracking.read import RunRecord, read_runs
-
-SPEND = ("score", "probe", "rollout", "train")
-"""Ledger phases inside every speedup: evaluation is not part of training, the warm start is common to all arms."""
+from repro.tracking.series import SPEND
 
 
 @dataclass(frozen=True)
@@ -133,7 +132,13 @@ class Series:
 
     @property
     def selection(self) -> dict[str, Any]:
-        return dict(self.cell.get("selection") or {"method": "uniform"})
+        """The fields of the selection, `method` among them."""
+        return self.chosen.fields
+
+    @property
+    def chosen(self) -> Chosen:
+        """What the selection answers for itself."""
+        return Chosen(self.cell.get("selection") or {})
 
     @property
     def replay(self) -> dict[str, Any] | None:

@@ -22,6 +22,20 @@ Load = Callable[..., LoadedSpec]
 Mistakes = Callable[..., list[str]]
 
 
+REPORT = {"report", "quickstart"}
+"""Fixtures of a whole study and its report, which take longer than most files."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes, the tests of a file stay in one, and so do all that share the study of the reports."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    shared = {item.path for item in items if REPORT & set(getattr(item, "fixturenames", ()))}
+    for item in items:
+        group = "report" if item.path in shared else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+
+
 @pytest.fixture(scope="session")
 def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A sqlite store without runs; copy it, because making its tables takes seconds."""

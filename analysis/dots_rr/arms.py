@@ -8,21 +8,13 @@ from typing import Any
 
 from analysis.measures import Measures
 from analysis.runs import Series
+from analysis.selections import CURRICULUM
 from analysis.style import Look, looks
 from repro.spec.schema import ARM_SECTIONS
 
-GRPO, DOTS, RR, DOTS_RR, CURRICULUM = "GRPO", "DOTS", "RR", "DOTS+RR", "curriculum"
+GRPO, DOTS, RR, DOTS_RR = "GRPO", "DOTS", "RR", "DOTS+RR"
 HEADLINE = (GRPO, DOTS, RR, DOTS_RR)
 """The comparison that runs on every model and dataset: nothing, selection, replay, both."""
-
-OTHERS = {
-    "curriculum": CURRICULUM,
-    "dynamic": "dynamic sampling",
-    "pass_rate": "pass-rate filter",
-    "random": "random subset",
-    "confidence": "confidence filter",
-}
-"""Method of selection -> what an arm with it is called."""
 
 SYMBOLS = {
     "selection.references": "K",
@@ -123,13 +115,12 @@ class Arms:
 
 def role(series: Series) -> str:
     """The part that selection and replay give a series, e.g. `DOTS+RR`; other methods by name, with ` + RR`."""
-    method, replays = series.selection["method"], series.replay is not None
-    if method == "uniform":
+    chosen, replays = series.chosen, series.replay is not None
+    if chosen.plain:
         return RR if replays else GRPO
-    if method == "difficulty":
+    if chosen.dots:
         return DOTS_RR if replays else DOTS
-    name = OTHERS.get(method, method.replace("_", " "))
-    return f"{name} + RR" if replays else name
+    return f"{chosen.title} + RR" if replays else chosen.title
 
 
 def find(measures: Measures, arm: Arm | None) -> Series | None:

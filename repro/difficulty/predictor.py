@@ -18,6 +18,7 @@ from repro.canonical import digest
 from repro.difficulty.predictor_spec import TowersSpec
 from repro.errors import UserError
 from repro.files import dump_json, read_json, write_atomically
+from repro.numbers import softmax
 
 if TYPE_CHECKING:
     from repro.difficulty.towers import Towers
@@ -132,14 +133,14 @@ class DifficultyPredictor:
         count = len(truth)
         scores = (projections.query[references] @ self._keys(projections, references)).astype(np.float64)  # (K, K)
         np.fill_diagonal(scores, -np.inf)
-        failure = _softmax(scores) @ truth  # (K,)
+        failure = softmax(scores) @ truth  # (K,)
         others = np.broadcast_to(truth, (count, count))[~np.eye(count, dtype=bool)].reshape(count, count - 1)
         return self._calibrated(failure, others.mean(axis=1), others.std(axis=1))
 
     def attention(self, projections: Projections, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """(Q, K) float64 weights of references (K,) for queries (Q,), rows of the pool; each row sums to 1."""
         scores = projections.query[queries] @ self._keys(projections, references)  # (Q, K)
-        return _softmax(scores.astype(np.float64))
+        return softmax(scores.astype(np.float64))
 
     def _keys(self, projections: Projections, references: np.ndarray) -> np.ndarray:
         keys = projections.reference[references] / np.sqrt(np.float32(projections.reference.shape[1]))
@@ -223,9 +224,3 @@ def _checked(projections: Projections, references: np.ndarray, truth: np.ndarray
     if not ((rates >= 0) & (rates <= 1)).all():
         raise ValueError(f"failure rates of references are {rates.min():g} to {rates.max():g}, expected 0 to 1")
     return rates
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    """Over the last axis; -inf means no weight."""
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)

@@ -20,10 +20,12 @@ from repro.launch.display import duration, make_display
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.load import LoadedSpec, resolved_yaml
-from repro.tracking.aggregate import aggregate, t_interval
+from repro.tracking import series
+from repro.tracking.aggregate import aggregate
 from repro.tracking.client import public_address, resolve_store
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
@@ -218,7 +220,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
         if run_status(run_dir) != "finished":
             continue
         history = read_jsonl(run_dir / "metrics.jsonl")
-        result = (_value(history, "eval/accuracy", 0), _value(history, "eval/accuracy", -1), _seconds(history))
+        result = (_value(history, series.ACCURACY, 0), _value(history, series.ACCURACY, -1), _seconds(history))
         for labels in labels_of(cell, ""):
             rows[(labels.model, labels.dataset, labels.arm_name)].append(result)
     if not rows:
@@ -240,7 +242,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
             *(key if several else key[2:]),
             str(len(rows[key])),
             f"{sum(before) / len(before):.3f}" if before else "",
-            f"{interval.mean:.3f}" if interval else "",
+            f"{interval.value:.3f}" if interval else "",
             between,
             _length([seconds for *_, seconds in rows[key]]),
         )
@@ -253,7 +255,7 @@ def _value(history: Sequence[dict], name: str, position: int) -> float | None:
 
 
 def _seconds(history: Sequence[dict]) -> float:
-    return _value(history, "cost/seconds", -1) or 0.0
+    return _value(history, series.SECONDS, -1) or 0.0
 
 
 def _length(seconds: Sequence[float]) -> str:

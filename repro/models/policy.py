@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from repro.cache import Cache
 from repro.canonical import digest
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.models.adapters import ADAPTER_CONFIG, adapter_base, attach_adapter, is_adapter, merged_adapter
 from repro.models.chat import apply_chat_template, chat_template_text
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
@@ -223,7 +223,7 @@ def _load(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedMode
     from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
     kind = AutoModelForCausalLM if head else AutoModel
-    where = "model.hub" if spec.hub else "model.path"
+    where = setting("model.hub" if spec.hub else "model.path")
     options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
     if spec.revision is not None:
         options["revision"] = spec.revision
@@ -259,7 +259,8 @@ def _checked_directory(path: str) -> Path:
     directory = Path(path).expanduser()
     if not directory.is_dir():
         raise UserError(
-            f"model.path: {path!r} is not a directory; expected one saved by transformers, or use model.hub"
+            f"{setting('model.path')}: {path!r} is not a directory; expected one saved by transformers, or a hub id "
+            f"({setting('model.hub')})"
         )
     if is_adapter(directory):
         adapter_base(directory)
@@ -269,8 +270,8 @@ def _checked_directory(path: str) -> Path:
     if missing or not weights:
         lacks = " and ".join([*missing, *([] if weights else ["weights (*.safetensors)"])])
         raise UserError(
-            f"model.path: {path!r} lacks {lacks}; expected a directory in which both model.save_pretrained and "
-            f"tokenizer.save_pretrained were called"
+            f"{setting('model.path')}: {path!r} lacks {lacks}; expected a directory in which both "
+            f"model.save_pretrained and tokenizer.save_pretrained were called"
         )
     return directory
 

@@ -12,8 +12,10 @@ from pydantic import ValidationError
 
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.fields import Scalar, Strict
+from repro.plugins import is_door, load
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.method import Setting
+from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.messages import schema_problems
 from repro.spec.schema import ONLY_IN_ARMS, Cell, FloatRange, IntRange, Range, Spec, SweepSpec
@@ -31,6 +33,7 @@ def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
     """Every contradiction in a spec whose sections are valid by themselves; `data` is what the user wrote."""
     return [
         *_names(spec),
+        *_artefacts(spec),
         *_data(spec),
         *_repeats(spec),
         *_budget(spec, data),
@@ -72,6 +75,22 @@ def _names(spec: Spec) -> Iterator[Problem]:
                     yield Problem(("arms", arm, key, index), text, ((key.removesuffix("s"),),))
     if spec.sweep is not None and spec.sweep.arm not in arms:
         yield Problem(("sweep", "arm"), unknown(spec.sweep.arm, arms, "an arm"), ARM_NAMES)
+
+
+def _artefacts(spec: Spec) -> Iterator[Problem]:
+    for index, name in enumerate(spec.report.artefacts):
+        place: FieldPath = ("report", "artefacts", index)
+        if is_door(name):
+            try:
+                figure = load(name, "a function that makes tables and figures")
+            except ValueError as error:
+                yield Problem(place, str(error))
+            else:
+                if not callable(figure):
+                    text = f"got {show(name)}, a {type(figure).__name__}, expected a function of the report's panels"
+                    yield Problem(place, text)
+        elif name not in ARTEFACTS:
+            yield Problem(place, unknown(name, list(ARTEFACTS), "a table or figure of a paper, or module:function"))
 
 
 def _data(spec: Spec) -> Iterator[Problem]:

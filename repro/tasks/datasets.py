@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from repro.canonical import digest
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
 from repro.tasks.overlap import Overlap, find_overlaps
 from repro.tasks.problem import AnswerFormat, Problem, TaskData, question_digest, same_question
@@ -193,8 +193,9 @@ def _once(problems: Sequence[Problem], label: str) -> list[Problem]:
         other = by_id.setdefault(problem.id, problem)
         if other is not problem:
             raise UserError(
-                f"{label}: the id {problem.id!r} (dataset.id) belongs to two questions: {other.question[:40]!r} and "
-                f"{problem.question[:40]!r}; expected unique ids (leave dataset.id out to use a digest)"
+                f"{label}: the id {problem.id!r} ({setting('dataset.id')}) belongs to two questions: "
+                f"{other.question[:40]!r} and {problem.question[:40]!r}; expected unique ids (leave "
+                f"{setting('dataset.id')} out to use a digest)"
             )
     return list(kept.values())
 

@@ -37,7 +37,7 @@ def check_extension(path: Path, field: str) -> Path:
     return path
 
 
-def split_files(folder: Path, stem: str, field: str = "dataset.path") -> tuple[Path, ...]:
+def split_files(folder: Path, stem: str, field: str) -> tuple[Path, ...]:
     """The files of a split in a directory: `stem.ext`, or the shards `stem-*.ext` in order; empty if there are none.
 
     Raises UserError where two kinds of file could be meant.

@@ -28,6 +28,7 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from repro.files import cut_torn_line, dump_json, force_to_disk, read_json, read_jsonl, write_atomically
+from repro.tracking import series
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
 
@@ -285,4 +286,4 @@ class ReadOnlyJournal(Journal):
 
 def _accuracy(metrics: Mapping[str, float], before: float | None) -> float | None:
     """What the live table shows: test accuracy, or that on validation questions where a run has no other (a sweep)."""
-    return metrics.get("eval/accuracy", metrics.get("eval/validation", before))
+    return metrics.get(series.ACCURACY, metrics.get(series.VALIDATION, before))

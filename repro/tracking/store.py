@@ -80,12 +80,6 @@ def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, f
     return True
 
 
-def delivered(run_dir: Path | str, labels: Labels, store_uri: str | None = None) -> bool:
-    """Whether the run's end has been delivered, as far as the run directory knows (the store is not asked)."""
-    cursor = read_json(_cursor_path(Path(run_dir), labels, resolve_store(store_uri))) or {}
-    return bool(cursor.get("final"))
-
-
 def run_key(identity: str, labels: Labels) -> str:
     """Tag `repro.key` of a child: one training under one set of labels."""
     return digest({"identity": identity, **labels.as_dict()}, 32)

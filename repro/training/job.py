@@ -22,6 +22,7 @@ from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import rewards_accuracy
 from repro.tasks.verify import undecided
+from repro.tracking import series
 from repro.tracking.journal import Journal, ReadOnlyJournal
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
@@ -32,7 +33,7 @@ from repro.training.config import grpo_config
 from repro.training.data_record import data_record
 from repro.training.evaluation import Sampler
 from repro.training.ledger import SPEND, Ledger, subtract
-from repro.training.policy_evaluation import evaluate_policy, evaluation_sets, series_of
+from repro.training.policy_evaluation import evaluate_policy, evaluation_sets
 from repro.training.predictor_quality import PredictorQuality
 from repro.training.randomness import REPLAY, derive_seed
 from repro.training.ranks import RankedCache, Ranks
@@ -169,8 +170,8 @@ class GRPOJob:
         return self.ledger.over(self.ranks)
 
     def _last_evaluation(self) -> dict[str, float]:
-        rows = [row["metrics"] for row in self.journal.read_jsonl("metrics.jsonl") if "eval/tokens" in row["metrics"]]
-        return {name: value for name, value in rows[-1].items() if name.startswith("eval/")} if rows else {}
+        rows = [row["metrics"] for row in self.journal.read_jsonl("metrics.jsonl") if series.TOKENS in row["metrics"]]
+        return {name: value for name, value in rows[-1].items() if name.startswith(series.EVAL)} if rows else {}
 
     def _build_selector(self) -> Selector:
         cell = self.cell
@@ -245,10 +246,14 @@ class GRPOJob:
 
     def _record_base(self, base: dict[str, Any]) -> None:
         """Step 0: the start policy as it was measured once for all cells that share it."""
-        metrics = {"eval/greedy": base["greedy"], "eval/entropy": base["entropy"], "eval/tokens": base["mean_tokens"]}
+        metrics = {
+            series.GREEDY: base["greedy"],
+            series.ENTROPY: base["entropy"],
+            series.TOKENS: base["mean_tokens"],
+        }
         for evaluation in base["evaluations"]:
             self.journal.record_evaluation(0, evaluation.pop("set"), **evaluation)
-        metrics |= {f"eval/{series_of(name)}": value for name, value in base["accuracy"].items()}
+        metrics |= {series.accuracy_of(name): value for name, value in base["accuracy"].items()}
         metrics |= benchmark_metrics(base["accuracy"], self.benchmarks)
         self.journal.log(0, {**metrics, **self.spent().metrics()})
         self._log_spending(0)

@@ -94,6 +94,9 @@ def test_two_censored_sides_decide_nothing():
 def test_single_runs_give_a_ratio_without_interval():
     found = ratio_of_medians([30.0], [20.0], [20.0], [10.0], np.random.default_rng(0))
     assert found.point == Bounds(1.5, 1.5) and not found.known and found.clear_of(1.0) == 0
+    several = [30.0, 40.0, 50.0]
+    for sides in ((several, several, [20.0], [20.0]), ([20.0], [20.0], several, several)):
+        assert not ratio_of_medians(*sides, np.random.default_rng(0)).known, "one run on either side has no spread"
     with pytest.raises(ValueError, match="one time and one bound"):
         ratio_of_medians([], [], [20.0], [10.0], np.random.default_rng(0))
     with pytest.raises(ValueError, match="after its time"):
