@@ -9,6 +9,7 @@ from pydantic import Field
 
 from repro.fields import Strict
 from repro.tasks import Problem, Task
+from repro.tasks.task import Teacher
 
 
 class Sums(Task):
@@ -37,8 +38,12 @@ class Words(Task):
     def problems(self, split: str, generator: np.random.Generator) -> Iterator[Problem]:
         for first in "abcdefghijklmnop":
             for second in "qrstuvwxyz":
-                for third in "abcdefgh":
+                for third in generator.permutation(list("abcdefgh")):
                     yield Problem.made(f"{first} {second}{third}", f"{third}{second}{first}", level=1)
+
+    def lessons(self, teacher: Sloppy, n: int, generator: np.random.Generator) -> list[tuple[str, str]]:
+        sound = super().lessons(Teacher(slips=0), n, generator)
+        return [(q, text + text[-1] if generator.random() < teacher.doubled else text) for q, text in sound]
 
     def grade(self, completion: str, answer: str) -> float:
         given = completion.rpartition("#")[2]
@@ -47,6 +52,10 @@ class Words(Task):
 
 class NoVerb(Task):
     pass
+
+
+class NoLessons(Sums):
+    teacher = Words.Sloppy
 
 
 class Taken(Sums):

@@ -23,6 +23,7 @@ from repro.testing import check_task
 from tests.tasks.own import Sums, Words
 
 SUMS = "tests.tasks.own:Sums"
+TRAIN = next(question for question in map(str, range(99)) if role_of(question) == "train")
 
 
 @pytest.mark.parametrize("name", list(built_in()))
@@ -30,7 +31,9 @@ def test_a_built_in_task_keeps_its_promises(name: str) -> None:
     check_task(built_in()[name](pool=64, validation=16, test=32))
 
 
-@pytest.mark.parametrize("task", [Sums(pool=64, validation=16, test=32), Sums(longest=6, seed=3)])
+@pytest.mark.parametrize(
+    "task", [Sums(pool=64, validation=16, test=32), Sums(longest=6, seed=3), Words(pool=64, test=32)]
+)
 def test_a_task_of_ones_own_keeps_its_promises(task: Task) -> None:
     check_task(task)
 
@@ -69,7 +72,7 @@ def test_questions_of_other_splits_and_repeats_are_passed_over() -> None:
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        ([Problem.made("train 1 ?", "1"), Problem.made("train 1 ?", "2")], "comes with the answers '1' and '2'"),
+        ([Problem.made(TRAIN, "1"), Problem.made(TRAIN, "2")], "comes with the answers '1' and '2'"),
         (["2+2?"], "`problems` gave '2\\+2\\?', expected"),
         ([Problem.made("", "1")], "gave the question '' with the answer '1', expected text"),
         ([Problem.made("3+3?", 6)], "gave the question '3\\+3\\?' with the answer 6, expected text"),
@@ -133,6 +136,7 @@ def test_lessons_of_a_finite_task_go_round_and_none_at_all_are_told() -> None:
         ("tests.tasks.own:Taken", "whose field 'limits' is one of the dataset"),
         ("tests.tasks.own:NoTask", "a class, but no subclass of repro.tasks.task.Task"),
         ("tests.tasks.own:function", "a function, not a subclass of repro.tasks.task.Task"),
+        ("tests.tasks.own:NoLessons", "whose `teacher` has not the fields of the default lessons"),
         ("tests.tasks.own:Sum", "has no 'Sum', did you mean Sums?"),
         ("tests.tasks.owm:Sums", "there is no module 'tests.tasks.owm'"),
         ("arithmetik", r"got \"arithmetik\", expected a task or module:Name .*did you mean arithmetic"),
@@ -152,9 +156,9 @@ def test_an_entry_point_is_a_task_by_name(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_dataset_holds_the_task_with_its_fields_beside_it() -> None:
-    fields = {"task": SUMS, "pool": 64, "longest": 3, "limits": {"train": 40}, "name": "adding"}
+    fields = {"task": SUMS, "pool": 64, "test": 16, "longest": 3, "limits": {"train": 40}, "name": "adding"}
     spec = DatasetSpec.model_validate(fields)
-    assert spec.procedural == Sums(pool=64, longest=3)
+    assert spec.procedural == Sums(pool=64, test=16, longest=3)
     again = DatasetSpec.model_validate_json(spec.model_dump_json())
     assert again == spec and DatasetSpec.model_validate(spec.written_out()) == spec
     data = load_dataset(spec)
