@@ -47,8 +47,10 @@ def test_a_task_from_outside_is_validated_planned_and_trained_on(tmp_path: Path)
     run = repro(tmp_path, "run", "exp.yaml", "--smoke", "--jobs", "1")
     assert run.returncode == 0, run.stdout + run.stderr
     (marker,) = tmp_path.glob("runs/v*/done.json")
-    cell = json.loads((marker.parent / "cell.json").read_text())
-    assert cell["dataset"]["task"] == "words_of_mine:Reverse" and cell["dataset"]["longest"] == 5
+    about = json.loads((marker.parent / "cell.json").read_text())
+    dataset = about["cell"]["dataset"]
+    assert dataset["task"] == "words_of_mine:Reverse" and dataset["longest"] == 5
+    assert "reverse" in about["labels"].values()
     vocabulary = json.loads(next(marker.parent.glob("policy/tokenizer.json")).read_text())["model"]["vocab"]
     assert set("abcdefgh?#") <= set(vocabulary) and len(vocabulary) == len("abcdefgh?#") + 3
 
