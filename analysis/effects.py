@@ -9,12 +9,12 @@ from typing import Literal, TypeVar
 
 import numpy as np
 
+from analysis.arms import find
 from analysis.measures import Measures
 from analysis.runs import Series
 from analysis.statistics import Interval, fixed_mean, pooled_mean, t_interval
 from analysis.text import brackets, number, ratio_point, spread
 from analysis.times import Bounds
-from analysis.ufo_rl.strategies import find
 
 Unit = Literal["points", "ratio", "correlation", "percent"]
 

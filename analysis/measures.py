@@ -24,8 +24,9 @@ from analysis.statistics import (
     t_interval,
 )
 from analysis.times import Bounds, Ratio, median_time, ratio_of_medians, sustained_crossing
+from repro.tracking.series import GENERATED_TOKENS, SECONDS, ZERO_VARIANCE
 
-AXES = {"steps": "step", "generated tokens": "cost/generated_tokens", "seconds": "cost/seconds"}
+AXES = {"steps": "step", "generated tokens": GENERATED_TOKENS, "seconds": SECONDS}
 """What time to target is measured by -> metric."""
 
 GAIN_SHARES = (0.5, 0.75, 0.9)
@@ -263,7 +264,7 @@ class Measures:
     @cached_property
     def zero_variance(self) -> tuple[Share, ...]:
         """Share of fresh groups whose rewards are all equal, averaged over training steps."""
-        return self._shares(lambda run: float(run.metric("train/zero_variance").mean()))
+        return self._shares(lambda run: float(run.metric(ZERO_VARIANCE).mean()))
 
     def zero(self, label: str) -> Share:
         return next(share for share in self.zero_variance if share.series.label == label)

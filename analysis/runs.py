@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.selections import Chosen
+from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Spec
 from repro.study.expand import Place, expand_study
 from repro.tracking.read import RunRecord, read_runs
-
-SPEND = ("score", "probe", "rollout", "train")
-"""Ledger phases inside every speedup: evaluation is not part of training, the warm start is common to all arms."""
+from repro.tracking.series import SPEND
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,13 @@ class Series:
 
     @property
     def selection(self) -> dict[str, Any]:
-        return dict(self.cell.get("selection") or {"method": "uniform"})
+        """The fields of the selection, `method` among them."""
+        return self.chosen.fields
+
+    @property
+    def chosen(self) -> Chosen:
+        """What the selection answers for itself."""
+        return Chosen(self.cell.get("selection") or {})
 
     @property
     def replay(self) -> dict[str, Any] | None:
@@ -266,7 +272,7 @@ def build_study(spec: Spec, planned: Sequence[tuple[str, Place]], records: Seque
 def _panel(spec: Spec, model: str, dataset: str, runs: Sequence[Run], baseline: str) -> Panel:
     grouped: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
-        grouped.setdefault((run.place.arm, json.dumps(dict(run.place.axis_point), sort_keys=True)), []).append(run)
+        grouped.setdefault((run.place.arm, canonical(dict(run.place.axis_point))), []).append(run)
     series = []
     order = list(spec.arms)
     for (arm, axis_key), members in sorted(grouped.items(), key=lambda item: order.index(item[0][0])):

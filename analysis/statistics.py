@@ -8,58 +8,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
-LEVEL = 0.95
+from repro.numbers import LEVEL, Interval, spearman, t_interval, t_quantile
+
 SAMPLED = 3
 """From this many models and datasets on, what is pooled over them speaks of others too."""
 RESAMPLES = 5000
 
 Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Interval:
-    """An estimate with its confidence interval. `n` is the number of independent units behind the interval.
-
-    `low` and `high` are NaN where no interval is possible.
-    """
-
-    value: float
-    low: float
-    high: float
-    n: int
-
-    @property
-    def known(self) -> bool:
-        """Whether there is an interval at all."""
-        return not (math.isnan(self.low) or math.isnan(self.high))
-
-    def clear_of(self, reference: float = 0.0) -> int:
-        """1 if the whole interval lies above `reference`, -1 if below, 0 if it covers it or is not known."""
-        if not self.known:
-            return 0
-        return int(self.low > reference) - int(self.high < reference)
-
-
-def t_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
-    """Mean of independent values with Student's t-interval. NaN values are left out.
-
-    Returns bounds NaN for fewer than two values, and a value of NaN for none.
-    """
-    x = _finite(values)
-    n = len(x)
-    if n == 0:
-        return Interval(math.nan, math.nan, math.nan, 0)
-    mean = float(x.mean())
-    if n == 1:
-        return Interval(mean, math.nan, math.nan, 1)
-    half = _quantile(n - 1, level) * float(x.std(ddof=1)) / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half, n)
 
 
 def share_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
@@ -128,7 +88,7 @@ def crossed_difference(differences: ArrayLike, level: float = LEVEL) -> Interval
     if variance == 0.0:
         return Interval(mean, mean, mean, seeds)
     freedom = variance**2 / sum(part**2 / df for part, df in parts)
-    half = _quantile(freedom, level) * math.sqrt(variance)
+    half = t_quantile(freedom, level) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, seeds)
 
 
@@ -163,7 +123,7 @@ def fixed_mean(groups: Sequence[ArrayLike], level: float = LEVEL) -> Interval:
     variance = sum(part for part, _ in parts)
     if variance == 0.0:
         return Interval(mean, mean, mean, n)
-    half = _quantile(variance**2 / sum(part**2 / df for part, df in parts), level) * math.sqrt(variance)
+    half = t_quantile(variance**2 / sum(part**2 / df for part, df in parts), level) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, n)
 
 
@@ -270,16 +230,6 @@ def stratified_bootstrap(
 # ---------------------------------------------------------------- small helpers
 
 
-def correlation(x: ArrayLike, y: ArrayLike) -> float:
-    """Pearson's r, NaN for fewer than three pairs or a constant side."""
-    a, b = np.asarray(x, float), np.asarray(y, float)
-    good = ~(np.isnan(a) | np.isnan(b))
-    a, b = a[good], b[good]
-    if len(a) < 3 or a.std() == 0 or b.std() == 0:
-        return math.nan
-    return float(np.corrcoef(a, b)[0, 1])
-
-
 def rank_correlation(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> Interval:
     """Spearman's rho over pairs, ties at their mean rank, with a Fisher-z interval.
 
@@ -291,7 +241,7 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> Interv
     n = int(good.sum())
     if n < 3:
         return Interval(math.nan, math.nan, math.nan, n)
-    rho = correlation(stats.rankdata(a[good]), stats.rankdata(b[good]))
+    rho = spearman(a[good], b[good])
     if math.isnan(rho) or n < 4 or abs(rho) >= 1:
         return Interval(rho, math.nan, math.nan, n)
     half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
@@ -309,7 +259,3 @@ def area_under_curve(x: ArrayLike, y: ArrayLike) -> float:
 def _finite(values: ArrayLike) -> Array:
     x = np.asarray(values, float).ravel()
     return x[~np.isnan(x)]
-
-
-def _quantile(freedom: float, level: float) -> float:
-    return float(stats.t.ppf((1 + level) / 2, freedom))

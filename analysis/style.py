@@ -27,6 +27,9 @@ GREY = "#5F6670"
 WIDE = 7.2  # inches: the text width of a paper, and of the report's page
 NARROW = 3.6  # a column, and a phone
 
+WINDOW = 5
+"""Steps of the moving average behind bold lines over steps."""
+
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
     "font.size": 8.5,
@@ -38,7 +41,7 @@ RC: dict[str, Any] = {
     "ytick.labelsize": 8,
     "legend.fontsize": 8.5,
     "figure.dpi": 100,
-    "savefig.dpi": 220,
+    "savefig.dpi": 150,
     "axes.spines.top": False,
     "axes.spines.right": False,
     "axes.linewidth": 0.8,

@@ -81,11 +81,12 @@ class Table:
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
 
-    def write(self, folder: Path) -> None:
-        """`<name>.md`, `<name>.tex` and `<name>.csv` in the folder."""
+    def write(self, folder: Path, print_too: bool = False) -> None:
+        """`<name>.md` and `<name>.csv` in the folder; `<name>.tex` where asked."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self.name}.md").write_text(self.markdown(), encoding="utf-8")
-        (folder / f"{self.name}.tex").write_text(self.latex(), encoding="utf-8")
+        if print_too:
+            (folder / f"{self.name}.tex").write_text(self.latex(), encoding="utf-8")
         self.data.to_csv(folder / f"{self.name}.csv", index=False, lineterminator="\n")
 
     def _align(self, column: int, cell: str = "") -> str:

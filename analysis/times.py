@@ -67,7 +67,7 @@ def median_time(times: ArrayLike, after: ArrayLike) -> Bounds:
     """
     t, known = _runs(times, after)
     low, high = np.where(np.isnan(t), known, t), np.where(np.isnan(t), np.inf, t)
-    return Bounds(float(np.median(low)), _upper_median(high))
+    return Bounds(float(np.median(low)), float(np.median(high)))
 
 
 def ratio_of_medians(
@@ -100,8 +100,8 @@ def ratio_of_medians(
         return Ratio(point, math.nan, math.nan, n)
     b_draw = generator.integers(n[0], size=(resamples, n[0]))
     a_draw = generator.integers(n[1], size=(resamples, n[1]))
-    lows = _divide_all(np.median(b_after[b_draw], axis=1), _upper_medians(a_high[a_draw]))
-    highs = _divide_all(_upper_medians(b_high[b_draw]), np.median(a_after[a_draw], axis=1))
+    lows = _divide_all(np.median(b_after[b_draw], axis=1), np.median(a_high[a_draw], axis=1))
+    highs = _divide_all(np.median(b_high[b_draw], axis=1), np.median(a_after[a_draw], axis=1))
     tail = (1 - level) / 2
     # Order statistics, not interpolation: between a finite and an infinite ratio there is nothing to interpolate.
     low = float(np.quantile(lows, tail, method="lower"))
@@ -116,19 +116,6 @@ def _runs(times: ArrayLike, after: ArrayLike) -> tuple[Array, Array]:
     if (known > t).any():  # False for NaN
         raise ValueError(f"a bound lies after its time: {known} and {t}")
     return t, known
-
-
-def _upper_median(values: Array) -> float:
-    return float(_upper_medians(values[None, :])[0])
-
-
-def _upper_medians(values: Array) -> Array:
-    """Medians of rows that may hold infinities; half of a finite and an infinite middle is infinite."""
-    ordered = np.sort(values, axis=1)
-    middle = values.shape[1] // 2
-    if values.shape[1] % 2:
-        return np.asarray(ordered[:, middle], float)
-    return np.asarray((ordered[:, middle - 1] + ordered[:, middle]) / 2, float)
 
 
 def _divide(numerator: float, denominator: float) -> float:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from repro.tracking.series import SPEND
+
 Record = dict[str, Any]
-PHASES = ("score", "probe", "rollout", "train")
 ARMS = {"grpo": "GRPO", "dots_rr": "DOTS + RR"}
 
 
@@ -124,10 +125,10 @@ def _idle_rows(policy: str, part: Record) -> list[str]:
 def _steps(policy: str, part: Record) -> list[str]:
     lines = []
     for arm, runs in part["step_seconds_by_phase"].items():
-        phases = {phase: statistics.median(run[phase] for run in runs) for phase in PHASES}
+        phases = {phase: statistics.median(run[phase] for run in runs) for phase in SPEND}
         tokens = part["generated_tokens_a_step"][arm]
         ratio = _ratio(part["grpo_over_dots_rr"]) if arm == "dots_rr" else ""
-        cells = " | ".join(f"{phases[phase]:.2f}" for phase in PHASES[1:])
+        cells = " | ".join(f"{phases[phase]:.2f}" for phase in SPEND[1:])
         lines.append(
             f"| {policy} | {ARMS[arm]} | {part['rounds']} | {cells} | {sum(phases.values()):.2f} | {tokens:,.0f} | "
             f"{ratio} |"

@@ -18,6 +18,7 @@ from repro.models.policy import Policy
 from repro.models.sampling import sample
 from repro.scoring.confidence import confidence_texts, score_confidence
 from repro.tasks.problem import TaskData
+from repro.tracking.series import ZERO_VARIANCE
 from repro.training.ledger import SPEND, subtract
 
 SETTLED = 2
@@ -189,7 +190,7 @@ def idle_rows(policy: Policy, data: TaskData, scale: Scale, deadline: float) -> 
         "rounds": len(runs["all"]),
         "steps_a_run": 2,
         **_batch(scale),
-        "groups_without_advantage": float(np.mean([record.metrics["train/zero_variance"] for record in records])),
+        "groups_without_advantage": float(np.mean([record.metrics[ZERO_VARIANCE] for record in records])),
         "updates_seconds": {name: seconds(name, "train") for name in runs},
         "step_seconds": {name: seconds(name, "train", "rollout") for name in runs},
         "updates_all_over_left_out": ratio(seconds("all", "train"), seconds("left_out", "train")),

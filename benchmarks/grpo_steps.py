@@ -70,7 +70,7 @@ def grpo_steps(cell: Cell, policy: Policy, data: TaskData, after_step: AfterStep
             seed=cell.seed,
             on_step=found.records.append,
             kept=resources.kept,
-            buffer=None if cell.replay is None else ReplayBuffer.of(cell.replay, cell.seed),
+            buffer=None if cell.replay is None else ReplayBuffer.of(cell.replay, cell.seed, cell.train.min_spread),
             replay=cell.replay,
             callbacks=[clock],
         )

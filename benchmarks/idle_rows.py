@@ -25,6 +25,7 @@ from grpo_steps import Steps, arm, grpo_steps
 from repro.cache import Cache
 from repro.models.policy import load_policy
 from repro.tasks.datasets import load_dataset
+from repro.tracking.series import ZERO_VARIANCE
 
 
 def main() -> None:
@@ -52,7 +53,7 @@ def main() -> None:
         timed = {skip: run(skip) for skip in order}
         ratios["updates"].append(timed[False][0] / timed[True][0])
         ratios["step"].append(timed[False][1] / timed[True][1])
-    idle = statistics.mean(record.metrics["train/zero_variance"] for record in timed[True][2].records)
+    idle = statistics.mean(record.metrics[ZERO_VARIANCE] for record in timed[True][2].records)
     machine = f"{platform.machine()}, one thread, torch {torch.__version__}"
     print(f"{machine}; {options.rounds} pairs of {options.steps} steps")
     print(f"groups without advantage: {idle:.0%}")

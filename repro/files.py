@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import json
 import math
@@ -110,6 +111,14 @@ def parse_jsonl(data: bytes, name: str = "") -> list[dict[str, Any]]:
             except ValueError as error:
                 raise ValueError(f"{name}:{number}: not a JSON line: {line[:80]!r}") from error
     return rows
+
+
+def cut_torn_line(path: Path) -> None:
+    """Cut what follows the last newline of a file, as a kill inside a write leaves it; a missing file stays missing."""
+    with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
+        data = file.read()
+        if data and not data.endswith(b"\n"):
+            file.truncate(data.rfind(b"\n") + 1)
 
 
 def force_to_disk(path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Settings for every test: one thread, no hub, and one empty MLflow store to copy."""
+"""Settings and fixtures for every test: one thread, no hub, an empty MLflow store to copy, specs to load."""
 
 from __future__ import annotations
 
@@ -8,9 +8,32 @@ for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
     os.environ.setdefault(name, "1")  # before torch and numpy start their thread pools
 os.environ.setdefault("HF_HUB_OFFLINE", "1")
 
+from collections.abc import Callable, Sequence  # noqa: E402
 from pathlib import Path  # noqa: E402
 
 import pytest  # noqa: E402
+
+from repro.errors import UserError  # noqa: E402
+from repro.study.load import LoadedSpec, load_spec  # noqa: E402
+
+HEAD = "name: study\nmodel: tiny\ndataset: arithmetic\n"  # lines 1 to 3
+
+Load = Callable[..., LoadedSpec]
+Mistakes = Callable[..., list[str]]
+
+
+REPORT = {"report", "quickstart"}
+"""Fixtures of a whole study and its report, which take longer than most files."""
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """With several processes, the tests of a file stay in one, and so do all that share the study of the reports."""
+    if not config.pluginmanager.hasplugin("xdist"):
+        return
+    shared = {item.path for item in items if REPORT & set(getattr(item, "fixturenames", ()))}
+    for item in items:
+        group = "report" if item.path in shared else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +44,29 @@ def empty_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("store") / "mlflow.db"
     open_client(f"sqlite:///{path}").search_experiments()
     return path
+
+
+@pytest.fixture
+def load(tmp_path: Path) -> Load:
+    """`load(text, overrides)`: text after the head, or a whole spec where it names itself."""
+
+    def run(text: str, overrides: Sequence[str] = (), smoke: bool = False) -> LoadedSpec:
+        path = tmp_path / "spec.yaml"
+        path.write_text(text if "name:" in text else HEAD + text, encoding="utf-8")
+        return load_spec(path, overrides, smoke)
+
+    return run
+
+
+@pytest.fixture
+def mistakes(load: Load, tmp_path: Path) -> Mistakes:
+    """The lines of the error that loading raises, with the folder of the file left out; [] where it loads."""
+
+    def run(text: str, overrides: Sequence[str] = ()) -> list[str]:
+        try:
+            load(text, overrides)
+        except UserError as error:
+            return str(error).replace(f"{tmp_path}/", "").splitlines()
+        return []
+
+    return run

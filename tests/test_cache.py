@@ -152,3 +152,20 @@ def test_an_item_may_be_built_from_another(tmp_path):
         (directory / "value.txt").write_text((inner / "value.txt").read_text() + " and two")
 
     assert (cache.directory("scores", "outer", build) / "value.txt").read_text() == "one and two"
+
+
+def test_an_item_built_anew_replaces_the_old_one_once_it_is_whole(tmp_path):
+    cache = Cache(tmp_path)
+    old = cache.directory("scores", "k1", write_one) / "value.txt"
+
+    def fail(directory: Path) -> None:
+        (directory / "value.txt").write_text("two")
+        assert old.read_text() == "one"
+        raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk full"):
+        cache.directory("scores", "k1", fail, anew=True)
+    assert old.read_text() == "one"
+    cache.directory("scores", "k1", lambda directory: (directory / "value.txt").write_text("three") and None, anew=True)
+    assert old.read_text() == "three" and cache.get("scores", "k1") == old.parent
+    assert not list((tmp_path / "scores/.building").iterdir())

@@ -124,8 +124,8 @@ def test_the_commands_of_the_page_end_in_a_report_with_the_readers_names(tmp_pat
         assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     (named,) = re.findall(r"`(runs/reports/\S+?\.md)`", PAGE.read_text(encoding="utf-8"))
     report = (tmp_path / named).read_text(encoding="utf-8")
-    for name in ("`halfway`", "`halfway_rr`", "`dots`", "reverse", "brief", "Gain by cost"):
+    for name in ("`halfway`", "`halfway_rr`", "`dots`", "- dataset: reverse", "brief", "Gain by cost"):
         assert name in report, name
     again = shell(commands()[-1], tmp_path)
     assert again.returncode == 0
-    assert "0 to do" in again.stderr + again.stdout or "nothing" in again.stderr + again.stdout
+    assert "mine-smoke: 4 cells, 4 finished before" in again.stdout + again.stderr

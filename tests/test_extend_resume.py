@@ -1,4 +1,4 @@
-"""Methods from outside the repository: a study killed in the middle goes on and ends bit for bit as if it had not been."""
+"""Methods from outside the repository: a killed study ends bit for bit as one that was never killed."""
 
 from __future__ import annotations
 

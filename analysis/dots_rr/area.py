@@ -16,8 +16,9 @@ from analysis.runs import Series
 from analysis.statistics import Interval, area_under_curve, fixed_mean, share_interval, t_interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, points, spread
+from repro.tracking.series import GENERATED_TOKENS
 
-AXES = {"steps": "step", "tokens": "cost/generated_tokens"}
+AXES = {"steps": "step", "tokens": GENERATED_TOKENS}
 """What the area is taken over -> metric."""
 
 HOW = (

@@ -8,20 +8,13 @@ from typing import Any
 
 from analysis.measures import Measures
 from analysis.runs import Series
+from analysis.selections import CURRICULUM
 from analysis.style import Look, looks
+from repro.spec.schema import ARM_SECTIONS
 
-GRPO, DOTS, RR, DOTS_RR, CURRICULUM = "GRPO", "DOTS", "RR", "DOTS+RR", "curriculum"
+GRPO, DOTS, RR, DOTS_RR = "GRPO", "DOTS", "RR", "DOTS+RR"
 HEADLINE = (GRPO, DOTS, RR, DOTS_RR)
 """The comparison that runs on every model and dataset: nothing, selection, replay, both."""
-
-OTHERS = {
-    "curriculum": CURRICULUM,
-    "dynamic": "dynamic sampling",
-    "pass_rate": "pass-rate filter",
-    "random": "random subset",
-    "confidence": "confidence filter",
-}
-"""Method of selection -> what an arm with it is called."""
 
 SYMBOLS = {
     "selection.references": "K",
@@ -35,8 +28,6 @@ SYMBOLS = {
 """Field -> the paper's letter for it."""
 
 STEPS, REFERENCES = "train.steps", "selection.references"
-RESULT = ("train", "selection", "predictor", "replay", "budget")
-"""Sections of a cell in which the arms of one model and dataset may differ."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +44,7 @@ class Arm:
 
     label: str
     role: str
-    fields: Mapping[str, Any] = field(repr=False)  # dotted path -> value, in `RESULT`
+    fields: Mapping[str, Any] = field(repr=False)  # dotted path -> value, in `ARM_SECTIONS`
     changes: Mapping[str, Change] = field(default_factory=dict)
 
     @property
@@ -124,13 +115,12 @@ class Arms:
 
 def role(series: Series) -> str:
     """The part that selection and replay give a series, e.g. `DOTS+RR`; other methods by name, with ` + RR`."""
-    method, replays = series.selection["method"], series.replay is not None
-    if method == "uniform":
+    chosen, replays = series.chosen, series.replay is not None
+    if chosen.plain:
         return RR if replays else GRPO
-    if method == "difficulty":
+    if chosen.dots:
         return DOTS_RR if replays else DOTS
-    name = OTHERS.get(method, method.replace("_", " "))
-    return f"{name} + RR" if replays else name
+    return f"{chosen.title} + RR" if replays else chosen.title
 
 
 def find(measures: Measures, arm: Arm | None) -> Series | None:
@@ -151,7 +141,7 @@ def _flat(series: Series) -> dict[str, Any]:
     """{"selection.references": 16, ...} of the sections that may differ between arms."""
     cell = series.cell
     out: dict[str, Any] = {}
-    for section in RESULT:
+    for section in ARM_SECTIONS:
         _walk(section, cell.get(section), out)
     return out
 
@@ -171,7 +161,7 @@ def _differing(a: Mapping[str, Any], b: Mapping[str, Any], sections: Sequence[st
 
 def _changes(head: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Change]:
     """Fields that differ; the predictor's follow from which is asked for, and an oracle has no use for K."""
-    paths = _differing(head, own, RESULT)
+    paths = _differing(head, own, ARM_SECTIONS)
     if "selection.predictor" in paths:
         paths = [path for path in paths if not path.startswith("predictor.") and path != "selection.recalibration"]
     if "oracle" in (own.get("selection.predictor"), head.get("selection.predictor")):

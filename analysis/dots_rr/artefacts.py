@@ -35,3 +35,6 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
 
 ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {"dots_rr.claims": answer.answer}
 """Artefacts whose sentences answer the question of the study, and so lead its report."""
+
+HEADLINE = frozenset({"dots_rr.claims", "dots_rr.table_1", "dots_rr.figure_3"})
+"""Artefacts that are written in print formats too."""

@@ -10,14 +10,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arms import CLOCKS, clock
 from analysis.dots_rr.arms import DOTS, DOTS_RR, RR, Arms, find, role
 from analysis.measures import Measures
 from analysis.pictures import Picture
-from analysis.runs import SPEND, Run, Series
+from analysis.runs import Run, Series
 from analysis.statistics import Interval, t_interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread
-from analysis.ufo_rl.strategies import CLOCKS, clock
+from repro.tracking.series import COMPLETIONS, REUSED, SPEND, TOPPED_UP, WARM_UP, cost_of
 
 PAPER_ROLLOUT_SHARES = (0.46, 0.54)
 """Rollouts' share of a GRPO step's time in the paper."""
@@ -32,7 +33,7 @@ TOLERANCE = 0.02
 def references_per_step(series: Series) -> float:
     """K / (mu B), K scaled where a reference has other samples than G; an oracle's K is the whole pool. 0 without."""
     train, selection = series.cell["train"], series.selection
-    if selection["method"] != "difficulty":
+    if role(series) not in (DOTS, DOTS_RR):
         return 0.0
     count = selection["references"]
     if selection.get("predictor") == "oracle":
@@ -63,7 +64,7 @@ def time_per_step_saved(series: Series, reference: Series) -> Interval:
 def _time_per_step(series: Series) -> dict[int, float]:
     out = {}
     for run in series.runs:
-        spent = run.metric(f"cost/{clock(series)}")
+        spent = run.metric(cost_of(clock(series)))
         if len(spent) and spent.index[-1] > 0 and spent.iloc[-1] > 0:
             out[run.place.seed] = float(spent.iloc[-1]) / float(spent.index[-1])
     return out
@@ -96,22 +97,22 @@ class Counted:
 
 def count(run: Run, series: Series) -> Counted | None:
     """Read a run's completions off its cumulative `cost/completions`; None where it was not recorded."""
-    total = run.metric("cost/completions")
-    total = total[total.index > 0] - run.cost_at("cost/completions", 0)
+    total = run.metric(COMPLETIONS)
+    total = total[total.index > 0] - run.cost_at(COMPLETIONS, 0)
     if total.empty:
         return None
     made = total.diff().fillna(total.iloc[0])
     topped = pd.Series(0.0, index=made.index)  # fresh groups in place of replayed ones, by step
     if series.replay:
-        topped = run.metric("replay/topped_up").add(run.metric("replay/warm_up"), fill_value=0.0)
+        topped = run.metric(TOPPED_UP).add(run.metric(WARM_UP), fill_value=0.0)
     last = int(made.index[-1])
-    every = int(series.selection["every"]) if series.selection["method"] == "difficulty" else 1
+    every = int(series.selection["every"]) if role(series) in (DOTS, DOTS_RR) else 1
     filled = [int(step) for step, groups in topped.items() if groups == 0]
     before = min(filled) - 1 if filled else last
     warm_up = -(-before // every) * every  # a refresh pays for a whole window
     steps = max(0, (last - warm_up) // every * every)
     size = series.cell["train"]["group_size"]
-    reused = run.metric("select/reused") if series.selection.get("reuse_references") else pd.Series(dtype=float)
+    reused = run.metric(REUSED) if series.selection.get("reuse_references") else pd.Series(dtype=float)
 
     def inside(values: pd.Series) -> float:
         return float(values[(values.index > warm_up) & (values.index <= warm_up + steps)].sum())

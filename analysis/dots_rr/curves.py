@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from analysis.arms import clock
 from analysis.dots_rr.arms import Arm, find, part_looks
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -22,7 +23,7 @@ from analysis.published import published_curves
 from analysis.runs import Panel, Run, Series
 from analysis.style import NARROW, WIDE, Look, percent_axis, shared_legend, thousands
 from analysis.text import joined, number
-from analysis.ufo_rl.strategies import clock
+from repro.tracking.series import cost_of
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 """x and y of one run."""
@@ -59,7 +60,7 @@ def by_time() -> Measured:
     """Accuracy at each evaluation, by the seconds spent on selection and training (see `clock`)."""
 
     def points(run: Run, series: Series, panel: Panel) -> Points:
-        return run.evaluated_cost(f"cost/{clock(series)}", panel.main)
+        return run.evaluated_cost(cost_of(clock(series)), panel.main)
 
     def named(panel: Panel) -> str:
         return "CPU seconds" if clock(panel.series[0]) == "cpu_seconds" else "seconds"

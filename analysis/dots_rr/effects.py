@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from analysis.arms import clock, find
 from analysis.dots_rr.area import areas, common_end
 from analysis.dots_rr.arms import GRPO, Arms
 from analysis.dots_rr.cost import counts, described, rollout_share, rollout_volume
@@ -15,18 +16,15 @@ from analysis.measures import Measures
 from analysis.runs import Run, Series
 from analysis.statistics import SAMPLED, Interval, t_interval
 from analysis.times import Bounds, Ratio
-from analysis.ufo_rl.strategies import clock, find
+from repro.tracking.series import GENERATED_TOKENS, PREDICTOR_PEARSON, cost_of
 
 AXES = ("steps", "tokens", "seconds")
 """What training is measured by; tokens are generated ones, selection's included."""
 
-PEARSON = "eval/predictor_pearson"
-"""Correlation of predicted and measured difficulty on questions drawn uniformly, at each evaluation."""
-
 
 def metric_of(axis: str, series: Series) -> str:
     """The cumulative metric behind an axis; for seconds that of `clock`."""
-    return {"steps": "step", "tokens": "cost/generated_tokens"}.get(axis) or f"cost/{clock(series)}"
+    return {"steps": "step", "tokens": GENERATED_TOKENS}.get(axis) or cost_of(clock(series))
 
 
 # ---------------------------------------------------------------- time to the baseline's accuracy
@@ -178,7 +176,7 @@ def time_error(panels: Sequence[Measures], label: str | None) -> Effect | None:
 
 def pearsons(_: Measures, series: Series) -> dict[int, float]:
     """Mean over evaluations of the correlation on uniform questions, by seed; runs without it left out."""
-    found = {run.place.seed: run.metric(PEARSON) for run in series.runs}
+    found = {run.place.seed: run.metric(PREDICTOR_PEARSON) for run in series.runs}
     return {seed: float(metric.mean()) for seed, metric in found.items() if len(metric)}
 
 

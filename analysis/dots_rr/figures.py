@@ -7,15 +7,17 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.dots_rr.arms import CURRICULUM, DOTS, DOTS_RR, GRPO, HEADLINE, REFERENCES, RR, STEPS, Arm, Arms, find
+from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, REFERENCES, RR, STEPS, Arm, Arms, find
 from analysis.dots_rr.curves import Facets, Measured, Points, by_step, by_time, picture
 from analysis.measures import Measures
-from analysis.page.groups import WINDOW
 from analysis.pictures import Picture
 from analysis.published import published_table
 from analysis.runs import Panel, Run, Series
+from analysis.selections import CURRICULUM
+from analysis.style import WINDOW
 from analysis.tables import Table
 from analysis.text import number
+from repro.tracking.series import ZERO_VARIANCE
 
 Made = list[Table | Picture]
 
@@ -175,7 +177,7 @@ def _times_k(part: str, factor: float) -> str:
 
 def _effective_share(run: Run) -> pd.Series:
     """Share of fresh groups with a gradient, by step."""
-    return 1 - run.metric("train/zero_variance")
+    return 1 - run.metric(ZERO_VARIANCE)
 
 
 def _effective(run: Run, series: Series, panel: Panel) -> Points:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.claims import MARGIN, NOT_COMPARED, UNREAD, Claim, known
-from analysis.dots_rr.arms import CURRICULUM, DOTS, DOTS_RR, GRPO, OTHERS, RR, STEPS, Arm, Arms
+from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, RR, STEPS, Arm, Arms
 from analysis.dots_rr.effects import area, correlation, per_step, weighted_area
 from analysis.effects import Effect, difference, finals, named, ratio
 from analysis.measures import Measures
 from analysis.published import published_table
+from analysis.selections import CURRICULUM, DYNAMIC, FILTER
 from analysis.text import number
 
 PEARSON_BAR = 0.7
@@ -82,8 +83,8 @@ def _rivals(panels: Sequence[Measures], dots: str | None, arms: Arms, others: Se
     """Other ways to choose, on the two axes on which they differ: dynamic sampling pays for its choice in tokens."""
     perfect = next((arm for arm in others if arm.role == DOTS and arm.fields.get(PREDICTOR) == "oracle"), None)
     rivals = {
-        "dynamic": (OTHERS["dynamic"], arms.headline(OTHERS["dynamic"]), 0.0),
-        "filter": ("an offline pass-rate filter", arms.headline(OTHERS["pass_rate"]), 0.0),
+        "dynamic": (DYNAMIC, arms.headline(DYNAMIC), 0.0),
+        "filter": ("an offline pass-rate filter", arms.headline(FILTER), 0.0),
         "curriculum": ("a curriculum fixed before training", arms.headline(CURRICULUM), 0.0),
         "oracle": ("an oracle", perfect if perfect is None or perfect.label != dots else None, -MARGIN),
     }

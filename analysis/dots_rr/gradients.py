@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
+from analysis.arms import pool_rates
 from analysis.association import Statistic, bootstrap, spearman
 from analysis.measures import Measures
+from analysis.pool import Levels
 from analysis.statistics import Interval
 from analysis.text import plural, spread
-from analysis.ufo_rl.arms import pool_rates
-from analysis.ufo_rl.pool import Levels
 
 Array = NDArray[np.float64]
 

@@ -12,9 +12,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from numpy.typing import NDArray
-from scipy import stats
 
-from analysis.dots_rr.arms import Arm, Arms
+from analysis.dots_rr.arms import DOTS, DOTS_RR, Arm, Arms
+from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
@@ -23,7 +23,7 @@ from analysis.statistics import Interval, share_interval, t_interval
 from analysis.style import BASELINE, looks, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, score_value, spread
-from analysis.ufo_rl.pool import facets, outer
+from repro.difficulty import quality as predictions
 
 Array = NDArray[np.float64]
 
@@ -81,14 +81,9 @@ def quality(row: dict[str, Any]) -> dict[str, float]:
     Correlations are NaN where all measured rates are alike and 0 where all predictions are.
     """
     predicted, measured = np.array(row["predicted"], float), np.array(row["measured"], float)
-    out = {"mae": float(np.abs(predicted - measured).mean())} | dict.fromkeys(("pearson", "spearman", "most"), math.nan)
+    out = dict.fromkeys(("pearson", "spearman", "most"), math.nan) | predictions.quality(predicted, measured)
     variance = float(measured.var())
-    if variance < 1e-12:
-        return out
-    constant = float(predicted.var()) < 1e-12
-    out["pearson"] = 0.0 if constant else float(stats.pearsonr(predicted, measured).statistic)
-    out["spearman"] = 0.0 if constant else float(stats.spearmanr(predicted, measured).statistic)
-    if row["samples"] > 1:
+    if row["samples"] > 1 and variance > 1e-12:
         variances = np.array(row.get("variance") or measured * (1 - measured), float)
         noise = float(variances.mean()) / (row["samples"] - 1)
         out["most"] = math.sqrt(max(0.0, 1 - noise / variance))
@@ -102,7 +97,7 @@ def checked(panels: Sequence[Measures], sources: Sequence[str]) -> list[tuple[Me
         for series in measures.panel.series:
             one = Checked(series, arms.of(series.label), tuple(run.rows("predictions.jsonl") for run in series.runs))
             own = all(path.startswith(PREDICTOR_FIELDS) for path in one.arm.changes)
-            if series.selection["method"] == "difficulty" and one.source in sources and own and any(one.rows):
+            if one.arm.role in (DOTS, DOTS_RR) and one.source in sources and own and any(one.rows):
                 found.append((measures, one))
     return found
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arms import CLOCKS, clock
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find
 from analysis.dots_rr.cost import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, rollout_share, rollout_volume, time_per_step_saved
 from analysis.measures import Measures
@@ -19,7 +20,7 @@ from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, seconds, spread
 from analysis.times import Bounds, Ratio, sustained_crossing
-from analysis.ufo_rl.strategies import CLOCKS, clock
+from repro.tracking.series import GENERATED_TOKENS, cost_of
 
 
 def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
@@ -36,7 +37,7 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
             if series is None or reference is None or arms.of(reference.label).role != GRPO:
                 continue
             steps = measures.time(series.label, "steps").speedup
-            total = measures.time_by(series.label, f"cost/{clock(series)}").speedup
+            total = measures.time_by(series.label, cost_of(clock(series))).speedup
             assert steps is not None and total is not None
             per_step = time_per_step_saved(series, reference)
             predicted = rollout_share(measures, reference) * (1 - rollout_volume(series))
@@ -152,7 +153,7 @@ def crossings(measures: Measures, series: Series, metric: str, target: float) ->
 
 
 def _metrics(series: Series) -> tuple[str, str, str]:
-    return "step", "cost/generated_tokens", f"cost/{clock(series)}"
+    return "step", GENERATED_TOKENS, cost_of(clock(series))
 
 
 def _or_more(when: float, budget: float, text: Any) -> str:

@@ -9,13 +9,13 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from analysis.arms import CLOCKS, find
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, RR, Arms
 from analysis.dots_rr.effects import AXES, per_step, speedup, weighted_area
 from analysis.effects import Effect, effect_of
 from analysis.measures import Measures
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, points, spread
-from analysis.ufo_rl.strategies import CLOCKS, find
 
 Kind = Literal["accuracy", "target", "step"]
 

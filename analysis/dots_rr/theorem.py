@@ -14,12 +14,13 @@ from matplotlib.lines import Line2D
 
 from analysis.association import RESAMPLES
 from analysis.dots_rr.gradients import FEW, GRID, Array, Fit, fit, groups_of, shape, verdict
+from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
+from analysis.pool import Levels
 from analysis.style import BASELINE, PALETTE, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import MINUS, NOTHING, amount, number, plural, spread
-from analysis.ufo_rl.pool import Levels, facets, outer
 
 LOG_PROBS = {"": "sum over tokens", "_token_mean": "mean per response"}
 """Ending of the recorded names -> what the log-probability of a completion is."""

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis.measures import AXES, Measures
 from analysis.pictures import Picture
-from analysis.runs import SPEND, Series
+from analysis.runs import Series
 from analysis.statistics import Interval, share_interval
 from analysis.style import (
     GREY,
@@ -27,6 +27,7 @@ from analysis.style import (
     thousands,
 )
 from analysis.text import number
+from repro.tracking.series import SPEND
 
 
 def panel_looks(measures: Measures) -> dict[str, Look]:

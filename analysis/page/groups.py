@@ -17,11 +17,9 @@ from analysis.page.figures import handles, panel_looks
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.runs import Series
-from analysis.style import NARROW, WIDE, canvas, percent_axis, shared_legend, thousands
+from analysis.style import NARROW, WIDE, WINDOW, canvas, percent_axis, shared_legend, thousands
 from analysis.text import joined, number, plural
-
-WINDOW = 5
-"""Steps of the moving average behind bold lines over steps."""
+from repro.tracking.series import ZERO_VARIANCE
 
 BINS = 10
 """Columns of a picture over training."""
@@ -69,7 +67,7 @@ def fresh_questions(series: Series) -> Fresh:
 
 def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None:
     """Share of groups without gradient at each step."""
-    frames = {s.label: measures.step_metric(s, "train/zero_variance") for s in measures.panel.series}
+    frames = {s.label: measures.step_metric(s, ZERO_VARIANCE) for s in measures.panel.series}
     if all(frame.empty for frame in frames.values()):
         return None
     styles = panel_looks(measures)

@@ -36,7 +36,8 @@ class Provenance:
 def provenance(study: Study, commands: Sequence[str], store: str) -> Provenance:
     """What the runs themselves recorded. Values that differ between runs are all listed."""
     environments = [run.json("environment.json") for run in study.runs]
-    facts: list[tuple[str, str]] = []
+    facts = [("model", _distinct([run.place.model for run in study.runs]))]
+    facts.append(("dataset", _distinct([run.place.dataset for run in study.runs])))
     for key, title in FACTS.items():
         facts.append((title, _distinct([environment.get(key) for environment in environments])))
     facts.append(("packages", _packages(environments)))

@@ -1,10 +1,10 @@
-"""Writes the report of a study: one self-contained page, the same as Markdown, tables and figures as files."""
+"""Writes the report of a study: a page, the same as Markdown, tables and figures as files beside them."""
 
 from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
-from analysis.artefacts import answer_of, check_artefacts, make_artefacts
+from analysis.artefacts import HEADLINE, answer_of, make_artefacts
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, selected
 from analysis.page.findings import Findings, derived_question, findings
@@ -70,7 +70,13 @@ class Part:
     left_out: str = ""
 
 
-def write_report(loaded: LoadedSpec, runs_dir: Path | str, out: Path | str, store_uri: str | None = None) -> Path:
+def write_report(
+    loaded: LoadedSpec,
+    runs_dir: Path | str,
+    out: Path | str,
+    store_uri: str | None = None,
+    all_formats: bool = False,
+) -> Path:
     """Read the study from the MLflow store and write its report.
 
     Args:
@@ -79,19 +85,21 @@ def write_report(loaded: LoadedSpec, runs_dir: Path | str, out: Path | str, stor
         out: the report's own folder, by custom `reports/<name>`. Gets report.html, report.md, spec.yaml, tables/ and
             figures/; earlier generated files in the last two are removed.
         store_uri: default MLFLOW_TRACKING_URI, else ./mlflow.db.
+        all_formats: every table as LaTeX and every figure as PDF too, not only those of the headline artefacts.
 
     Returns:
         The path of report.html.
 
     Raises:
-        UserError: unknown artefact, no store, or nothing finished to report.
+        UserError: no store, nothing finished to report, or a user's figure that returns something else.
     """
     spec, out = loaded.spec, Path(out)
-    check_artefacts(spec.report.artefacts, str(loaded.path))
     study = load_study(spec, store_uri, Path(runs_dir) / "cache" / "artifacts")
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
     parts = [_shown(study, measures) for measures in panels]
-    ending = _closing(study, panels)
+    made = make_artefacts(spec.report.artefacts, panels)
+    ending = _closing(study, panels, made)
+    headline = {item.name for name, items in made.items() if name in HEADLINE for item in items}
     origin = provenance(study, _commands(loaded), public_address(resolve_store(store_uri)))
     lead, explained = answer_of(spec.report.artefacts, panels), methods(study, panels)
     if not all_by_accuracy(panels):
@@ -115,7 +123,8 @@ def write_report(loaded: LoadedSpec, runs_dir: Path | str, out: Path | str, stor
     out.mkdir(parents=True, exist_ok=True)
     _clear(out)
     for item in _items(parts, ending, content["missing"], origin):
-        item.write(out / ("figures" if isinstance(item, Picture) else "tables"))
+        folder = out / ("figures" if isinstance(item, Picture) else "tables")
+        item.write(folder, all_formats or item.name in headline)
     (out / "spec.yaml").write_text(resolved_yaml(spec), encoding="utf-8")
     environment = _environment()
     for name in ("report.html", "report.md"):
@@ -205,7 +214,9 @@ def _only(drawn: dict[str, Picture], name: str) -> tuple[Picture, ...]:
     return (drawn[name],) if name in drawn else ()
 
 
-def _closing(study: Study, panels: Sequence[Measures]) -> tuple[Section, ...]:
+def _closing(
+    study: Study, panels: Sequence[Measures], made: Mapping[str, Sequence[Table | Picture]]
+) -> tuple[Section, ...]:
     """What is said of all panels together: aggregates over several, and the papers' own tables and figures."""
     sections = []
     if len(panels) > 1:
@@ -213,12 +224,12 @@ def _closing(study: Study, panels: Sequence[Measures]) -> tuple[Section, ...]:
         shown = [Measures(measures.panel.only(study.headline_arms)) for measures in panels]
         shown = [measures for measures in shown if measures.panel.series] or list(panels)
         sections.append(Section("Overall", "overall", (text,), (result_tables.overall_table(shown),)))
-    names = study.spec.report.artefacts
-    if names:
+    if made:
         text = (
             "The papers' own tables and figures from these runs. Published numbers come from other policies and data."
         )
-        sections.append(Section("Beside the papers", "papers", (text,), tuple(make_artefacts(names, panels))))
+        items = tuple(item for items in made.values() for item in items)
+        sections.append(Section("Beside the papers", "papers", (text,), items))
     # Above folded panels the papers' artefacts come first: they carry the answer.
     return tuple(reversed(sections) if len(panels) > SEVERAL else sections)
 

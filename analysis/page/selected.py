@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -24,9 +25,11 @@ from analysis.page.groups import (
     zero_variance_curves,
 )
 from analysis.pictures import Picture
-from analysis.statistics import correlation, t_interval
+from analysis.statistics import t_interval
 from analysis.style import GREY, Look, canvas, percent_axis, shared_legend
 from analysis.text import number, plural
+from repro.numbers import pearson
+from repro.tracking.series import SELECT_PEARSON
 
 # White to dark blue: lightness falls all the way, so that it prints in grey.
 SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#C6DBEF", "#6BAED6", "#2171B5", "#08306B"])
@@ -148,7 +151,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
                 rows[-1] |= {"measured": interval.value, "low": interval.low, "high": interval.high}
     # Named columns: in a short run no bin may hold enough questions.
     data = pd.DataFrame(rows, columns=["arm", "questions", "predicted", "measured", "low", "high"])
-    references = {label: measures.step_metric(measures.panel.get(label), "select/predictor_pearson") for label in known}
+    references = {label: measures.step_metric(measures.panel.get(label), SELECT_PEARSON) for label in known}
     references = {label: frame for label, frame in references.items() if not frame.empty}
 
     def draw(narrow: bool) -> Figure:
@@ -173,7 +176,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
         shared_legend(figure, [line for line, _ in chosen], [name for _, name in chosen], narrow)
         return figure
 
-    said = ", ".join(f"{label} r = {number(correlation(q.predicted, q.rate), 2)}" for label, q in known.items())
+    said = ", ".join(f"{label} r = {number(_pearson(q), 2)}" for label, q in known.items())
     return Picture(
         f"{prefix}predictor",
         "Predicted against measured pass rate",
@@ -186,6 +189,12 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
         data,
         draw,
     )
+
+
+def _pearson(fresh: Fresh) -> float:
+    """Predicted against measured pass rate of fresh groups; NaN for fewer than three of them."""
+    both = ~(np.isnan(fresh.predicted) | np.isnan(fresh.rate))
+    return pearson(fresh.predicted[both], fresh.rate[both]) if both.sum() > 2 else math.nan
 
 
 def _calibration(axis: Axes, part: pd.DataFrame, look: Look) -> None:

@@ -8,21 +8,20 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.arms import CLOCKS, budget, chosen_questions, clock, seeds_said
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
+from analysis.selections import PASS_RATE, words
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, points, score_value, seconds, spread
 from analysis.ufo_rl.arms import (
     HOW,
-    LABEL_FREE,
     NOT_IN_PAPER,
     Group,
     amount_of,
-    budget,
     centre_name,
     centre_value,
-    chosen,
     comparable,
     conditions,
     confidences,
@@ -33,12 +32,10 @@ from analysis.ufo_rl.arms import (
     matched_on,
     percent_of,
     rates_of,
-    seeds_said,
     sized,
     target_name,
 )
 from analysis.ufo_rl.fraction import fraction_picture, fraction_table
-from analysis.ufo_rl.strategies import CLOCKS, clock
 
 
 def ablations(panels: Sequence[Measures]) -> list[Table | Picture]:
@@ -69,7 +66,7 @@ def _table(
     for measures, arms in found:
         for value, series in arms:
             final, difference = measures.final(series.label), difference_to_full(measures, series)
-            kept, rates, centre = len(chosen(series)), rates_of(measures, series), centre_value(series)
+            kept, rates, centre = len(chosen_questions(series)), rates_of(measures, series), centre_value(series)
             rate, zero = float(rates.mean()) if len(rates) else math.nan, measures.zero(series.label).mean
             rows.append([measures.panel.title, value, f"`{series.label}`", percent_of(fraction(series))])
             rows[-1] += [f"{kept:,}" if kept else NOTHING, score_value(centre), number(rate, 2)]
@@ -121,15 +118,15 @@ def _label_free(panels: Sequence[Measures]) -> Table | None:
     found = []
     for measures in panels:
         rows: list[tuple[str, Series]] = []
-        free = [s for s in comparable(measures) if s.selection["method"] in LABEL_FREE]
+        free = [s for s in comparable(measures) if s.chosen.of_question_alone]
         for size in sorted({fraction(s) for s in free if not math.isnan(fraction(s))}):
             alike = [s for s in free if math.isclose(fraction(s), size)]
-            rows += [(LABEL_FREE[s.selection["method"]], s) for s in alike]
+            rows += [(words(str(s.chosen.score)), s) for s in alike]
             centres = {centre_name(s) for s in alike}
             beside = [s for s in confidences(measures) if math.isclose(fraction(s), size) and centre_name(s) in centres]
             rows += [(f"confidence in the {target_name(s)}", s) for s in beside]
-            rows += [("middle of the pass rate", s) for s in sized(measures, "pass_rate", size)]
-            rows += [("random subset", s) for s in sized(measures, "random", size)]
+            rows += [("middle of the pass rate", s) for s in sized(measures, PASS_RATE, size)]
+            rows += [("random subset", s) for s in sized(measures, None, size)]
         found.append((measures, rows if len(rows) > 1 else []))
     return _table(
         "label_free",

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from analysis.arms import budget, chosen_questions, pool_rates, pool_rates_of
 from analysis.measures import Measures
-from analysis.runs import SPEND, Series
+from analysis.runs import Series
+from analysis.selections import CONFIDENCE, PASS_RATE
 from analysis.statistics import Interval, paired_difference
 from analysis.text import NOTHING, number
+from repro.canonical import canonical
+from repro.tracking.series import SPEND
 
 NOT_IN_PAPER = "The paper has no such comparison, so nothing published stands beside it."
 HOW = (
@@ -27,19 +30,12 @@ TARGETS = {
     "solution": "full solution",
     "greedy_response": "greedy response",
 }
-LABEL_FREE = {"prompt_perplexity": "prompt perplexity", "prompt_entropy": "prompt entropy"}
-
-
-def budget(series: Series) -> dict[str, float]:
-    """Where an arm stops in place of `train.steps`, e.g. {"epochs": 1}; {} where it runs its steps."""
-    found = series.cell.get("budget") or {}
-    return {kind: value for kind, value in found.items() if value is not None}
 
 
 def conditions(series: Series, with_budget: bool = True) -> str:
     """What two arms must share to differ in their selection alone: budget, replay, axes other than selection's."""
     axes = {path: value for path, value in series.axis.items() if "selection" not in path}
-    return json.dumps([budget(series) if with_budget else {}, bool(series.replay), axes], sort_keys=True)
+    return canonical([budget(series) if with_budget else {}, bool(series.replay), axes])
 
 
 def comparable(measures: Measures) -> list[Series]:
@@ -52,7 +48,7 @@ def comparable(measures: Measures) -> list[Series]:
 def full_of(measures: Measures, series: Series) -> Series | None:
     """Uniform training on the whole pool under the conditions of `series`; None where there is none."""
     same = [one for one in measures.panel.series if conditions(one) == conditions(series)]
-    found = [one for one in same if one.selection["method"] == "uniform"]
+    found = [one for one in same if one.chosen.plain]
     reference = measures.panel.baseline_of(series)
     return reference if reference in found else next(iter(found), None)
 
@@ -80,11 +76,6 @@ def paired(measures: Measures, a: Series, b: Series) -> Interval | None:
 # ---------------------------------------------------------------- selections
 
 
-def chosen(series: Series) -> list[str]:
-    """Ids of the questions that the arm trains on (first seed), [] where the store does not say."""
-    return list(series.runs[0].json("selection.json").get("kept") or ())
-
-
 def scores(series: Series) -> dict[str, float]:
     """{id: score} of an offline selection, {} where the store has none."""
     return dict(series.runs[0].json("selection.json").get("scores") or {})
@@ -96,27 +87,11 @@ def centre_value(series: Series) -> float:
     return float(found) if isinstance(found, int | float) else math.nan
 
 
-def pool_rates(measures: Measures) -> tuple[dict[str, float], int, int]:
-    """({id: pass rate of the start policy}, samples per question, questions of the whole pool); ({}, 0, 0) without."""
-    found = (_pool_of(series) for series in measures.panel.series)
-    return next((pool for pool in found if pool[0]), ({}, 0, 0))
-
-
-def _pool_of(series: Series) -> tuple[dict[str, float], int, int]:
-    """The same as an arm's own runs have it, whose reward may be another one than that of other arms."""
-    for run in series.runs:
-        pool = run.json("base.json").get("pool") or {}
-        if pool.get("pass_rates"):
-            rates = dict(pool["pass_rates"])
-            return rates, int(pool["samples"]), int(pool.get("questions") or len(rates))
-    return {}, 0, 0
-
-
 def rates_of(measures: Measures, series: Series) -> np.ndarray:
     """Pass rates of what an arm kept, as far as known: its own measurement where it selects by one, else the pool's."""
-    own = scores(series) if series.selection["method"] == "pass_rate" else {}
-    known: Mapping[str, float] = own or _pool_of(series)[0] or pool_rates(measures)[0]
-    return np.array([known[question] for question in chosen(series) if question in known], float)
+    own = scores(series) if series.chosen.score == PASS_RATE and not series.chosen.staged else {}
+    rates: Mapping[str, float] = own or pool_rates_of(series)[0] or pool_rates(measures)[0]
+    return np.array([rates[question] for question in chosen_questions(series) if question in rates], float)
 
 
 def band(series: Series) -> dict[str, Any]:
@@ -146,10 +121,10 @@ def target_name(series: Series) -> str:
     return f"{name}, {selection['prompt']} prompt" if selection.get("prompt") else name
 
 
-def quantile_band(series: Series, method: str, widest: float = 1.0) -> tuple[float, float] | None:
-    """(low, high) of a band by quantiles of `method`'s score, None for anything else or a wider band."""
+def quantile_band(series: Series, score: str, widest: float = 1.0) -> tuple[float, float] | None:
+    """(low, high) of a band by quantiles of `score`, None for anything else or a wider band."""
     found = band(series)
-    if series.selection["method"] != method or found.get("scale") != "quantile":
+    if series.chosen.score != score or found.get("scale") != "quantile":
         return None
     low, high = float(found["low"]), float(found["high"])
     return (low, high) if high - low <= widest + 1e-9 else None
@@ -158,15 +133,6 @@ def quantile_band(series: Series, method: str, widest: float = 1.0) -> tuple[flo
 def amount_of(measures: Measures, series: Series, quantity: str) -> float:
     """Mean of one amount per run over everything but evaluation."""
     return sum(measures.cost(series.label, phase, quantity) for phase in SPEND)
-
-
-def seeds_said(series: Iterable[Series]) -> str:
-    """`n = 3 seeds`, or `n = 2 to 3 seeds` where arms differ."""
-    counts = sorted({len(one.runs) for one in series})
-    if not counts:
-        return "n = 0 seeds"
-    said = str(counts[0]) if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    return f"n = {said} seed{'' if said == '1' else 's'}"
 
 
 def matched_on(series: Iterable[Series]) -> str:
@@ -182,24 +148,25 @@ def groups(arms: Sequence[Series], same: Callable[[Series], object], varies: Cal
     """Arms that agree in `same` and take two or more values of `varies`, in the order of the spec."""
     found: dict[str, Group] = {}
     for series in arms:
-        found.setdefault(json.dumps(same(series), sort_keys=True), []).append(series)
+        found.setdefault(canonical(same(series)), []).append(series)
     return [group for group in found.values() if len({str(varies(series)) for series in group}) > 1]
 
 
 def confidences(measures: Measures) -> Group:
     """Arms around a centre of the confidence, under the conditions of the baseline."""
-    return [s for s in comparable(measures) if s.selection["method"] == "confidence" and centre_name(s) is not None]
+    return [s for s in comparable(measures) if _banded(s, CONFIDENCE) and centre_name(s) is not None]
 
 
-def sized(measures: Measures, method: str, size: float) -> Group:
-    """Arms of one method that keep the same share of the pool; of pass rate the middle only."""
-    return [
-        s
-        for s in comparable(measures)
-        if s.selection["method"] == method
-        and math.isclose(fraction(s), size, rel_tol=1e-9)
-        and (method != "pass_rate" or centre_name(s) is not None)
-    ]
+def sized(measures: Measures, score: str | None, size: float) -> Group:
+    """Arms around a centre of one score that keep the same share of the pool; None: random subsets of that share."""
+    found = [s for s in comparable(measures) if math.isclose(fraction(s), size, rel_tol=1e-9)]
+    if score is None:
+        return [s for s in found if s.chosen.subset_without_score]
+    return [s for s in found if _banded(s, score) and centre_name(s) is not None]
+
+
+def _banded(series: Series, score: str) -> bool:
+    return series.chosen.score == score and not series.chosen.staged
 
 
 def percent_of(share: float) -> str:

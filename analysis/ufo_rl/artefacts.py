@@ -24,3 +24,6 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
 
 ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {"ufo_rl.claims": claims.answer}
 """Artefacts whose sentences answer the question of the study, and so lead its report."""
+
+HEADLINE = frozenset({"ufo_rl.claims", "ufo_rl.table_5", "ufo_rl.figure_1"})
+"""Artefacts that are written in print formats too."""

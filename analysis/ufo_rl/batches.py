@@ -7,32 +7,18 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.arms import CLOCKS, SCORING, chosen_questions, clock, find, matched_by, matching
 from analysis.effects import difference, finals
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
-from analysis.runs import SPEND, Series
+from analysis.runs import Series
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, brackets, joined, number, points, seconds, spread
 from analysis.ufo_rl.effects import time_ratio
-from analysis.ufo_rl.strategies import (
-    CLOCKS,
-    SCORING,
-    STRATEGIES,
-    clock,
-    counterpart,
-    find,
-    headline,
-    how,
-    kept,
-    matched_by,
-    matching,
-    samples,
-    strategy,
-)
-
-__all__ = ["STRATEGIES", "strategy", "table_4", "table_5", "table_6"]
+from analysis.ufo_rl.strategies import STRATEGIES, counterpart, headline, how, samples, strategy_of
+from repro.tracking.series import SPEND
 
 ENGINE = {"sampling": "HF generate", "pass": "HF forward"}
 """What the numbers of Table 4 were measured with."""
@@ -55,7 +41,7 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
     ]
     for name, label in arms.items():
         found = {measures.panel.title: find(measures, label) for measures in panels}
-        sizes = sorted({kept(series) for series in found.values() if series is not None})
+        sizes = sorted({len(chosen_questions(series)) for series in found.values() if series is not None})
         questions = NOTHING if sizes[0] == 0 else " to ".join(f"{n:,}" for n in dict.fromkeys((sizes[0], sizes[-1])))
         pooled = difference(panels, label, arms.get("full"), finals) if name != "full" else None
         cells = []
@@ -66,7 +52,12 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
                 continue
             accuracy, own = measures.final(label).accuracy, pooled and pooled.panels.get(measures.panel.title)
             cells.append(spread(accuracy, 100))
-            record = {"model_data": measures.panel.title, "strategy": name, "arm": label, "questions": kept(series)}
+            record = {
+                "model_data": measures.panel.title,
+                "strategy": name,
+                "arm": label,
+                "questions": len(chosen_questions(series)),
+            }
             data.append(record | numbers("accuracy", accuracy) | numbers("difference", own))
         row = [STRATEGIES[name], f"`{label}`", questions, points(pooled.pooled) if pooled else NOTHING]
         rows.append([*row, number(float(theirs[name].value), 2) if name in theirs else NOTHING, *cells])
@@ -104,15 +95,15 @@ def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
         ways: dict[str, list[Series]] = {}
         for series in measures.panel.series:
             if _scoring(measures, series, "seconds") or _scoring(measures, series, "flops"):
-                ways.setdefault(how(series.selection), []).append(series)
-        sampled = next((found[0] for found in ways.values() if samples(found[0].selection)), None)
+                ways.setdefault(how(series), []).append(series)
+        sampled = next((found[0] for found in ways.values() if samples(found[0])), None)
         by_samples = _scoring(measures, sampled, clock(sampled)) if sampled is not None else math.nan
         for way, found in ways.items():
             series = found[0]
             quantities = ("scored_tokens", "generated_tokens", "flops")
             spent = {q: _scoring(measures, series, q) for q in quantities}
             spent["seconds"], total = _scoring(measures, series, clock(series)), _seconds(measures, series)
-            share, k = spent["seconds"] / total if total else math.nan, samples(series.selection)
+            share, k = spent["seconds"] / total if total else math.nan, samples(series)
             ratio = math.nan if k else _ratio(by_samples, spent["seconds"])
             engine = " and ".join(
                 ENGINE[e] for e, q in (("pass", "scored_tokens"), ("sampling", "generated_tokens")) if spent[q]
@@ -154,7 +145,7 @@ def table_6(panels: Sequence[Measures]) -> list[Table | Picture]:
     chosen = set(headline(panels).values())
     for measures in panels:
         for series in measures.panel.series:
-            named = strategy(series.selection, series.replay)
+            named = strategy_of(series)
             if named is None or (series.label not in chosen and matching(series)[0] == "steps"):
                 continue
             reference = counterpart(measures, series, "full")

@@ -12,23 +12,23 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
+from analysis.arms import chosen_questions, seeds_said
 from analysis.measures import Final, Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
+from analysis.selections import CONFIDENCE, PASS_RATE, words
 from analysis.statistics import Interval
 from analysis.style import BASELINE, GREY, PALETTE, canvas, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, points, spread
 from analysis.ufo_rl.arms import (
     HOW,
-    chosen,
     comparable,
     difference_to_full,
     full_of,
     matched_on,
     quantile_band,
     rates_of,
-    seeds_said,
     target_name,
 )
 
@@ -64,12 +64,14 @@ def bins_of(measures: Measures) -> list[Bin]:
     """The bins of a panel, hardest first."""
     found = []
     for series in comparable(measures):
-        place = quantile_band(series, "pass_rate", WIDEST)
+        place = quantile_band(series, PASS_RATE, WIDEST)
         if place is not None:
             rates = rates_of(measures, series)
             span = (rates.min(), rates.max(), rates.mean()) if len(rates) else (math.nan,) * 3
             low, high, mean = map(float, span)
-            found.append(Bin(series, place, low, high, mean, len(chosen(series)), measures.final(series.label)))
+            found.append(
+                Bin(series, place, low, high, mean, len(chosen_questions(series)), measures.final(series.label))
+            )
     return sorted(found, key=lambda one: one.place)
 
 
@@ -178,7 +180,7 @@ def _bin_table(found: Sequence[tuple[Measures, list[Bin]]]) -> Table:
         full = full_of(measures, bins[0].series)
         if full is not None:
             emphasis.add(len(rows))
-            rates, count = rates_of(measures, full), len(chosen(full))
+            rates, count = rates_of(measures, full), len(chosen_questions(full))
             span = (float(rates.min()), float(rates.max()), float(rates.mean())) if len(rates) else (math.nan,) * 3
             rows.append([title, "full pool", *_cells(measures, full, span, count)])
             data.append({"model_data": title, "quantiles": "full", **_record(measures, full, span, count)})
@@ -232,16 +234,16 @@ def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
     emphasis, used, stages = set(), [], set()
     for measures in panels:
         arms = comparable(measures)
-        if not any(series.selection["method"] == "curriculum" for series in arms):
+        if not any(series.chosen.staged for series in arms):
             continue
         named = [(name, series) for series in arms if (name := _training(series)) is not None]
         for name, series in sorted(named, key=lambda pair: _rank(pair[1])):
-            if series.selection["method"] == "curriculum":
+            if series.chosen.staged:
                 stages.add(int(series.selection.get("stages", 0)))
-            if series.selection["method"] == "uniform":
+            if series.chosen.plain:
                 emphasis.add(len(rows))
             final, zero = measures.final(series.label), measures.zero(series.label).mean
-            difference, count = difference_to_full(measures, series), len(chosen(series))
+            difference, count = difference_to_full(measures, series), len(chosen_questions(series))
             rows.append([measures.panel.title, name, f"`{series.label}`", f"{count:,}" if count else NOTHING])
             rows[-1] += [spread(final.accuracy, 100), points(difference) if difference else NOTHING]
             rows[-1] += [spread(final.mean_over_training, 100), spread(zero, 100)]
@@ -262,34 +264,30 @@ def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
     return [Table("ufo_rl.table_3", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))]
 
 
-BY = {"confidence": "confidence", "pass_rate": "pass rate"}
-
-
 def _training(series: Series) -> str | None:
     """What a row of Table 3 trains on, None for an arm that does not belong in it."""
-    selection = series.selection
-    method = selection["method"]
-    if method == "uniform":
+    selection, chosen = series.selection, series.chosen
+    if chosen.plain:
         return "full pool, shuffled"
-    if method == "random":
-        return "random subset"
-    if method == "curriculum":
-        by = BY[selection["by"]]
-        if selection["by"] == "confidence" and selection.get("target", "final_answer") != "final_answer":
+    if chosen.subset_without_score:
+        return chosen.title
+    if chosen.staged and chosen.score is not None:
+        by = words(chosen.score)
+        if chosen.score == CONFIDENCE and selection.get("target", "final_answer") != "final_answer":
             by += f" ({target_name(series)})"
-        return f"{selection['order'].replace('_', ' ')} by {by}"
-    for kind, word in BY.items():
-        place = quantile_band(series, kind, WIDEST)
+        return f"{words(selection['order'])} by {by}"
+    for score in (CONFIDENCE, PASS_RATE):
+        place = quantile_band(series, score, WIDEST)
         if place is not None:
-            return f"percentiles {100 * place[0]:g} to {100 * place[1]:g} of the {word}"
+            return f"percentiles {100 * place[0]:g} to {100 * place[1]:g} of the {words(score)}"
     return None
 
 
 def _rank(series: Series) -> tuple[int, str, tuple[float, float]]:
     """Order of rows: full, random, curricula, quantiles."""
-    method = series.selection["method"]
-    if method == "curriculum":
-        return 2, series.selection["by"], (0.0, 0.0)
-    if method in ("uniform", "random"):
-        return ("uniform", "random").index(method), "", (float(series.selection.get("fraction") or 0), 0.0)
-    return 3, method, quantile_band(series, method) or (0.0, 0.0)
+    chosen = series.chosen
+    if chosen.plain or chosen.score is None:
+        return int(not chosen.plain), "", (float(series.selection.get("fraction") or 0), 0.0)
+    if chosen.staged:
+        return 2, chosen.score, (0.0, 0.0)
+    return 3, chosen.score, quantile_band(series, chosen.score) or (0.0, 0.0)

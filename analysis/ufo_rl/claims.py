@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
+from analysis.arms import find, matching
 from analysis.claims import MARGIN, UNREAD, VERDICTS, Claim, claims_table, counted, disagreeing, known, told
 from analysis.effects import Effect, Values, difference, finals, zeros
 from analysis.measures import Measures
@@ -12,7 +13,7 @@ from analysis.published import published_table
 from analysis.tables import Table
 from analysis.text import joined, number, plural
 from analysis.ufo_rl.effects import at_budget, cheaper, steadier, time_saved, tracks
-from analysis.ufo_rl.strategies import find, fraction, headline, matching, samples
+from analysis.ufo_rl.strategies import fraction, headline, samples
 
 TRACKS = 0.3
 """Least rank correlation that counts as tracking (a medium effect by Cohen's convention)."""
@@ -28,7 +29,7 @@ def claims(panels: Sequence[Measures]) -> tuple[Claim, ...]:
     high, low = arms.get("confidence high"), arms.get("confidence low")
     middle, hardest = arms.get("pass_rate middle"), arms.get("pass_rate low")
     series = next((s for m in panels if (s := find(m, ufo)) is not None), None)
-    size = fraction(series.selection) if series is not None else None
+    size = fraction(series) if series is not None else None
     stop = matching(series)[0] if series is not None else "steps"
 
     def against(ours: str | None, others: Iterable[str | None], values: Values = finals) -> tuple[Effect, ...]:
@@ -97,7 +98,7 @@ def _cheaper_published() -> tuple[str, str]:
 def _samples(panels: Sequence[Measures], label: str | None) -> str:
     """`8 samples a question`: what the arm of that label pays for."""
     series = next((s for m in panels if (s := find(m, label)) is not None), None)
-    return f"{samples(series.selection)} samples a question" if series is not None else "samples"
+    return f"{samples(series)} samples a question" if series is not None else "samples"
 
 
 def _both(effects: tuple[Effect, ...]) -> tuple[Effect, ...]:

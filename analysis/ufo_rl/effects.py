@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
+from analysis.arms import SCORING, clock, find, matching, seconds_by_seed
 from analysis.effects import Effect, apart, difference_of, exponential, finals, log_ratios, ratio_of
 from analysis.measures import Measures
 from analysis.runs import Series
@@ -18,7 +19,7 @@ from analysis.statistics import (
     rank_correlation,
     t_interval,
 )
-from analysis.ufo_rl.strategies import SCORING, clock, counterpart, find, fraction, matching, seconds_by_seed, strategy
+from analysis.ufo_rl.strategies import counterpart, fraction, strategy_of
 
 
 def at_budget(panels: Sequence[Measures], name: str, budget: str, size: float | None) -> Effect | None:
@@ -32,8 +33,8 @@ def _beside_full(
     """On each panel the first arm of strategy `name` and that size that stops at `budget`, with its full data."""
     for measures in panels:
         for series in measures.panel.series:
-            own = strategy(series.selection, series.replay) == name and matching(series)[0] == budget
-            full = counterpart(measures, series, "full") if own and fraction(series.selection) == size else None
+            own = strategy_of(series) == name and matching(series)[0] == budget
+            full = counterpart(measures, series, "full") if own and fraction(series) == size else None
             if full is not None:
                 yield measures, series, full
                 break

@@ -11,6 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
+from analysis.arms import chosen_questions, seeds_said
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
@@ -24,7 +25,6 @@ from analysis.ufo_rl.arms import (
     Group,
     band,
     centre_name,
-    chosen,
     confidences,
     difference_to_full,
     fraction,
@@ -33,7 +33,6 @@ from analysis.ufo_rl.arms import (
     matched_on,
     paired,
     percent_of,
-    seeds_said,
     sized,
     target_name,
 )
@@ -54,13 +53,13 @@ def fraction_table(panels: Sequence[Measures]) -> Table | None:
     for measures in panels:
         for group in by_fraction(measures):
             for series in group:
-                control = next(iter(sized(measures, "random", fraction(series))), None)
+                control = next(iter(sized(measures, None, fraction(series))), None)
                 values: dict[str, Interval | None] = {"accuracy": measures.final(series.label).accuracy}
                 values["random"] = measures.final(control.label).accuracy if control else None
                 values["difference"] = difference_to_full(measures, series)
                 values["random_difference"] = difference_to_full(measures, control) if control else None
                 values["to_random"] = paired(measures, series, control) if control else None
-                kept, name = len(chosen(series)), f"{target_name(series)}, {centre_name(series)}"
+                kept, name = len(chosen_questions(series)), f"{target_name(series)}, {centre_name(series)}"
                 shown = [spread(value, 100) if value else NOTHING for value in list(values.values())[:2]]
                 shown += [points(value) if value else NOTHING for value in list(values.values())[2:]]
                 size = percent_of(fraction(series))
@@ -135,7 +134,7 @@ def _lines(measures: Measures, group: Group) -> list[tuple[str, Series]]:
     """(kind, arm) of everything in one facet."""
     out = [("confidence", series) for series in group]
     for size in sorted({fraction(series) for series in group}):
-        out += [("random", control) for control in sized(measures, "random", size)[:1]]
+        out += [("random", control) for control in sized(measures, None, size)[:1]]
     full = full_of(measures, group[0])
     return [*out, *([("full data", full)] if full else [])]
 

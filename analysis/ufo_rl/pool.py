@@ -2,90 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
+from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
+from analysis.pool import Levels, Pool, pools_of
 from analysis.statistics import cluster_interval
-from analysis.style import NARROW, PALETTE, WIDE, percent_axis, shared_legend
+from analysis.style import PALETTE, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import number, spread
-from analysis.ufo_rl.arms import pool_rates
 from analysis.ufo_rl.bins import UNPUBLISHED
-
-MOST_LEVELS = 10
-"""Up to so many samples every pass rate is a column of its own; beyond, there are ten equal bins."""
-
-Array = NDArray[np.float64]
-
-
-@dataclass(frozen=True)
-class Levels:
-    """The columns that pass rates over K samples fall into."""
-
-    samples: int
-
-    @property
-    def count(self) -> int:
-        return self.samples + 1 if self.samples <= MOST_LEVELS else MOST_LEVELS
-
-    @property
-    def names(self) -> list[str]:
-        if self.samples <= MOST_LEVELS:
-            return [f"{i / self.samples:.3g}" for i in range(self.count)]
-        return [f"{i / self.count:.1f}–{(i + 1) / self.count:.1f}" for i in range(self.count)]
-
-    @property
-    def centres(self) -> Array:
-        shift = 0.0 if self.samples <= MOST_LEVELS else 0.5
-        return np.asarray((np.arange(self.count) + shift) / (self.count - 1 + 2 * shift), float)
-
-    def of(self, rates: Array) -> NDArray[np.int64]:
-        """Column of each pass rate; with bins the last one includes 1."""
-        if self.samples <= MOST_LEVELS:
-            return np.rint(rates * self.samples).astype(np.int64)
-        return np.minimum((rates * self.count + 1e-9).astype(np.int64), self.count - 1)
-
-
-@dataclass(frozen=True)
-class Pool:
-    """Pass rates of the start policy over (a part of) one panel's pool."""
-
-    title: str
-    rates: Mapping[str, float]
-    samples: int
-    whole: int  # questions of the pool
-
-    @property
-    def values(self) -> Array:
-        return np.array(list(self.rates.values()), float)
-
-    @property
-    def shares(self) -> Array:
-        """Share of questions in each of the columns."""
-        levels = Levels(self.samples)
-        return np.bincount(levels.of(self.values), minlength=levels.count) / len(self.rates)
-
-    @property
-    def mixed(self) -> float:
-        """Share of questions strictly between never and always solved."""
-        return float(np.mean((self.values > 0) & (self.values < 1)))
-
-
-def pools_of(panels: Sequence[Measures]) -> list[tuple[Measures, Pool]]:
-    found = [(measures, Pool(measures.panel.title, *pool_rates(measures))) for measures in panels]
-    return [(measures, pool) for measures, pool in found if pool.rates]
-
-
-# ---------------------------------------------------------------- Table 1
 
 
 def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
@@ -160,34 +91,3 @@ def _histograms(pools: Sequence[Pool]) -> Picture:
         pd.DataFrame(rows),
         draw,
     )
-
-
-# ---------------------------------------------------------------- layout
-
-
-def facets(titles: Sequence[str], narrow: bool, legend: int = 1) -> tuple[Figure, list[Axes]]:
-    """One panel per model and dataset on one scale: three beside each other on a page, two in a column.
-
-    `legend` is how many entries the legend above them has: in a column they stand below each other.
-    """
-    columns = min(len(titles), 2 if narrow else 3)
-    rows = -(-len(titles) // columns)
-    size = (
-        NARROW if narrow else WIDE,
-        (2.1 if columns > 1 else 2.3) * rows + 0.25 + 0.17 * (legend if narrow else -(-legend // 3)),
-    )
-    figure = Figure(figsize=size, layout="constrained")
-    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel().tolist()
-    for spare in axes[len(titles) :]:
-        spare.set_axis_off()
-    for axis, title in zip(axes, titles, strict=False):
-        model, _, dataset = title.partition(" on ")
-        axis.set_title(f"{model}\non {dataset}" if columns > 1 and narrow and dataset else title, fontsize=8)
-    return figure, axes[: len(titles)]
-
-
-def outer(axis: Axes, xlabel: str, ylabel: str) -> None:
-    axis.set_xlabel(xlabel)
-    place = axis.get_subplotspec()
-    if place is not None and place.is_first_col():
-        axis.set_ylabel(ylabel)

@@ -15,15 +15,17 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.association import RESAMPLES, Statistic, auroc, bootstrap, partial_spearman, pearson, spearman
+from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
+from analysis.pool import Array, Levels, Pool, pools_of
+from analysis.selections import CONFIDENCE, words
 from analysis.statistics import Interval, t_interval
 from analysis.style import looks, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, score_value, spread
-from analysis.ufo_rl.arms import LABEL_FREE, scores, target_name
+from analysis.ufo_rl.arms import scores, target_name
 from analysis.ufo_rl.bins import UNPUBLISHED
-from analysis.ufo_rl.pool import Array, Levels, Pool, facets, outer, pools_of
 
 FEW = 5
 """No interval of a mean over fewer questions than this."""
@@ -35,6 +37,7 @@ class Scored:
 
     pool: Pool
     name: str
+    alone: bool  # whether it is a score of the question alone
     s: Array  # (n,)
     rate: Array  # (n,) base pass rate
     length: Array  # (n,) target tokens
@@ -49,12 +52,11 @@ def scored(measures: Measures, pool: Pool) -> list[Scored]:
     """Every different score of the panel whose values are stored, over the questions with a pass rate."""
     found: dict[str, Scored] = {}
     for series in measures.panel.series:
-        selection, values = series.selection, scores(series)
-        method = selection["method"]
-        if method == "confidence" or (method == "curriculum" and selection.get("by") == "confidence"):
-            name = f"s of the {target_name(series)}"
-        elif method in LABEL_FREE:
-            name = LABEL_FREE[method]
+        chosen, values = series.chosen, scores(series)
+        if chosen.score == CONFIDENCE:
+            name, alone = f"s of the {target_name(series)}", False
+        elif chosen.score is not None and chosen.of_question_alone:
+            name, alone = words(chosen.score), True
         else:
             continue
         about = series.runs[0].json("selection.json")
@@ -63,10 +65,9 @@ def scored(measures: Measures, pool: Pool) -> list[Scored]:
         if len(ids) < 3 or (name in found and not (lengths and np.isnan(found[name].length).all())):
             continue
         columns = (values, pool.rates, lengths, true)
-        found[name] = Scored(
-            pool, name, *(np.array([column.get(q, math.nan) for q in ids], float) for column in columns)
-        )
-    return sorted(found.values(), key=lambda one: one.name in LABEL_FREE.values())
+        arrays = (np.array([column.get(q, math.nan) for q in ids], float) for column in columns)
+        found[name] = Scored(pool, name, alone, *arrays)
+    return sorted(found.values(), key=lambda one: one.alone)
 
 
 def table_2(panels: Sequence[Measures]) -> list[Table | Picture]:

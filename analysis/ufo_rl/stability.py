@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from analysis.arms import find
 from analysis.effects import difference, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -14,7 +15,7 @@ from analysis.runs import Series
 from analysis.statistics import Interval, pooled_deviation, pooled_mean
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, points, spread
-from analysis.ufo_rl.strategies import STRATEGIES, find, headline
+from analysis.ufo_rl.strategies import STRATEGIES, headline
 
 
 def table(panels: Sequence[Measures]) -> list[Table | Picture]:

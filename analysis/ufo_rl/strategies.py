@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from analysis.arms import matching
 from analysis.measures import Measures
-from analysis.runs import SPEND, Series
-from analysis.text import plural
+from analysis.runs import Series
+from analysis.selections import CONFIDENCE, PASS_RATE, Chosen, words
 
 STRATEGIES = {
     "full": "full data",
@@ -21,23 +22,27 @@ STRATEGIES = {
 }
 """Selection strategies of the paper's Table 5, and how they are called here."""
 
-SCORING = ("score", "probe")
-"""Ledger phases that find out what to train on."""
 
+def strategy(chosen: Chosen, replays: bool) -> str | None:
+    """Which strategy of Table 5 a selection is; None for what the paper does not have.
 
-def strategy(selection: Mapping[str, Any], replay: object = None) -> str | None:
-    """Which strategy of Table 5 a selection is; None for what the paper has not: online selection, replay, curricula
-    and scores of the question alone."""
-    if replay:
+    These are online selection, replay, curricula, scores of the question alone, and methods of the user's own.
+    """
+    if replays:
         return None
-    method = selection["method"]
-    if method == "uniform":
+    if chosen.plain:
         return "full"
-    if method == "random":
+    if chosen.subset_without_score:
         return "random"
-    if method not in ("confidence", "pass_rate"):
+    if chosen.staged or chosen.score is None:
         return None
-    return f"{method} {_place(selection.get('band') or {'center': 'mean'})}"
+    name = f"{chosen.score} {_place(chosen.fields['band'])}"
+    return name if name in STRATEGIES else None
+
+
+def strategy_of(series: Series) -> str | None:
+    """The same of an arm."""
+    return strategy(series.chosen, series.replay is not None)
 
 
 def _place(band: Mapping[str, Any]) -> str:
@@ -54,28 +59,15 @@ def _place(band: Mapping[str, Any]) -> str:
     return "high" if centre > 0.75 else "low" if centre < 0.25 else "middle"
 
 
-def fraction(selection: Mapping[str, Any]) -> float | None:
-    """Share of the pool that a selection is set to keep; None where only the scores decide."""
-    if selection["method"] == "uniform":
+def fraction(series: Series) -> float | None:
+    """Share of the pool that an arm is set to keep; None where only the scores decide."""
+    if series.chosen.plain:
         return 1.0
-    band = selection.get("band") or {}
+    band = series.selection.get("band") or {}
     if band.get("scale") == "quantile":
         return float(band["high"] - band["low"])
-    found = selection.get("fraction")
+    found = series.selection.get("fraction")
     return None if found is None else float(found)
-
-
-def matching(series: Series) -> tuple[str, float]:
-    """(steps, tokens, seconds or epochs; how many): where an arm stops, and so what it is matched by."""
-    budget = series.cell.get("budget") or {}
-    found = [(name, float(value)) for name, value in budget.items() if value is not None]
-    return found[0] if found else ("steps", float((series.cell.get("train") or {}).get("steps") or 0))
-
-
-def matched_by(series: Series) -> str:
-    """`30 steps`, `1 epoch`, `100,000 tokens`."""
-    name, value = matching(series)
-    return plural(int(value), name[:-1]) if value == int(value) else f"{value:g} {name}"
 
 
 def headline(panels: Sequence[Measures]) -> dict[str, str]:
@@ -92,7 +84,7 @@ def headline(panels: Sequence[Measures]) -> dict[str, str]:
     order = {label: index for index, label in enumerate(panels[0].panel.known or found)} if panels else {}
     ranked = sorted(found, key=lambda label: (-len(found[label]), order.get(label, len(order))))
     for label in ranked:
-        name = strategy(found[label][0].selection, found[label][0].replay)
+        name = strategy_of(found[label][0])
         if name is not None:
             kinds.setdefault(name, []).append(label)
     lead = next((kinds[name][0] for name in ("full", "confidence middle", "random", *kinds) if name in kinds), None)
@@ -105,7 +97,7 @@ def headline(panels: Sequence[Measures]) -> dict[str, str]:
 
     size = next(
         (
-            fraction(found[label][0].selection)
+            fraction(found[label][0])
             for name in ("confidence middle", "random", *kinds)
             for label in kinds.get(name, [])
             if stops(label) and name != "full"
@@ -115,7 +107,7 @@ def headline(panels: Sequence[Measures]) -> dict[str, str]:
     chosen = {}
     for name in STRATEGIES:
         for label in kinds.get(name, []):
-            own = fraction(found[label][0].selection)
+            own = fraction(found[label][0])
             alike = name == "full" or own == size or (own is not None and size is not None and abs(own - size) < 1e-6)
             if stops(label) and alike:
                 chosen[name] = label
@@ -123,61 +115,30 @@ def headline(panels: Sequence[Measures]) -> dict[str, str]:
     return chosen
 
 
-def find(measures: Measures, label: str | None) -> Series | None:
-    """The series of that label, None where the panel has no finished run of it."""
-    return next((series for series in measures.panel.series if series.label == label), None)
-
-
 def counterpart(measures: Measures, series: Series, name: str) -> Series | None:
     """The first arm of strategy `name` on the same panel that stops where `series` stops."""
     for other in measures.panel.series:
-        if strategy(other.selection, other.replay) == name and matching(other) == matching(series):
+        if strategy_of(other) == name and matching(other) == matching(series):
             return other
     return None
 
 
-def clock(series: Series) -> str:
-    """The ledger's clock that tells what an arm costs: wall seconds on a GPU, CPU seconds where all runs were on a CPU.
-
-    Cells that run side by side contend for a CPU, so there wall time tells how busy the machine was.
-    """
-    on_gpu = any(run.json("environment.json").get("accelerator") for run in series.runs)
-    return "seconds" if on_gpu else "cpu_seconds"
-
-
-CLOCKS = (
-    "Seconds are CPU seconds of the process where no GPU was used, because cells that run side by side contend for the "
-    "CPU, and wall seconds on a GPU."
-)
-
-
-def seconds_by_seed(series: Series, scoring: bool) -> dict[int, float]:
-    """Seconds (see `clock`) of each run by its seed, evaluation and warm start left out, with or without scoring."""
-    phases = [phase for phase in SPEND if scoring or phase not in SCORING]
-    return {run.place.seed: run.cost(clock(series), phases) for run in series.runs}
-
-
-def kept(series: Series) -> int:
-    """Questions that the arm trains on, 0 where the store does not say."""
-    return len(series.runs[0].json("selection.json").get("kept") or ())
-
-
-def how(selection: Mapping[str, Any]) -> str:
-    """In a few words, how a selection finds out what to train on."""
-    method, by = selection["method"], selection.get("by")
-    band = selection.get("band") or {}
-    if method == "confidence" or by == "confidence":
-        text = f"single pass, {selection.get('target', 'final_answer').replace('_', ' ')}"
+def how(series: Series) -> str:
+    """In a few words, how an arm's selection finds out what to train on."""
+    fields, score = series.selection, series.chosen.score
+    band = fields.get("band") or {}
+    if score == CONFIDENCE:
+        text = f"single pass, {words(fields.get('target', 'final_answer'))}"
         return f"{text}; {band['questions']} × {band['samples']} samples calibrate" if "pass_rate" in band else text
-    if method == "pass_rate" or by == "pass_rate":
-        return f"{selection.get('samples')} samples per question"
-    if method in ("prompt_perplexity", "prompt_entropy"):
-        return f"single pass, {method.removeprefix('prompt_')} of the question"
-    if method == "difficulty":
-        return f"{selection['references']} references every {selection['every']} steps"
-    return str(method)
+    if score == PASS_RATE:
+        return f"{fields.get('samples')} samples per question"
+    if score is not None and series.chosen.of_question_alone:
+        return f"single pass, {score.removeprefix('prompt_')} of the question"
+    if "references" in fields and "every" in fields:
+        return f"{fields['references']} references every {fields['every']} steps"
+    return series.chosen.title
 
 
-def samples(selection: Mapping[str, Any]) -> int | None:
+def samples(series: Series) -> int | None:
     """K of a K-sample pass rate over the whole pool, None for any other selection."""
-    return selection.get("samples") if "pass_rate" in (selection["method"], selection.get("by")) else None
+    return series.selection.get("samples") if series.chosen.score == PASS_RATE else None

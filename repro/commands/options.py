@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from repro.launch.devices import default_jobs
+from repro.launch.where import whole_number
 
 if TYPE_CHECKING:
     from repro.study.load import LoadedSpec
@@ -41,7 +42,7 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
     """--jobs."""
     parser.add_argument(
         "--jobs",
-        type=_positive,
+        type=whole_number(1),
         metavar="N",
         help="cells trained at a time (default: what a cluster has room for; here one per GPU or else per core, "
         f"divided by --processes: {default_jobs()})",
@@ -51,12 +52,6 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 def add_out(parser: argparse.ArgumentParser) -> None:
     """--out of a report."""
     parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the report (default: reports/NAME)")
-
-
-def _positive(text: str) -> int:
-    if not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= 1")
-    return int(text)
 
 
 def load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:

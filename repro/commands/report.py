@@ -18,6 +18,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shared.add_spec(parser)
     shared.add_runs(parser)
     shared.add_out(parser)
+    parser.add_argument(
+        "--all-formats",
+        action="store_true",
+        help="every table as LaTeX and every figure as PDF too",
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -31,7 +36,9 @@ def write(loaded: LoadedSpec, options: argparse.Namespace) -> None:
     from analysis.page.report import write_report
 
     parent = options.runs / "reports" if loaded.smoke else Path("reports")
-    shared.say(f"report: {write_report(loaded, options.runs, options.out or parent / loaded.spec.name)}")
+    out = options.out or parent / loaded.spec.name
+    page = write_report(loaded, options.runs, out, all_formats=getattr(options, "all_formats", False))
+    shared.say(f"report: {page}")
 
 
 COMMAND = Command("report", "write the report of a study from its finished runs", add_options, run)

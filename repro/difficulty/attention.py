@@ -6,6 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from repro.numbers import softmax
+
 COMPONENTS = 8
 """Directions of the embeddings that count. Fixed on the embedded pool with 16 references, from the start policy and a
 policy trained with another seed: correlation with the true pass rate .32 and .48, against .23 and .37 for all 96.
@@ -27,12 +29,6 @@ def whiten(embeddings: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
     z = left * (singular > 1e-9 * max(1.0, float(singular.max(initial=0.0))))  # (N, c)
     length = np.linalg.norm(z, axis=1, keepdims=True)  # (N, 1)
     return z * np.sqrt(z.shape[1]) / np.where(length > 1e-12, length, np.inf)
-
-
-def softmax(logits: np.ndarray) -> np.ndarray:
-    """Softmax over the last axis; -inf means no weight."""
-    weights = np.exp(logits - logits.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)
 
 
 def effective_references(weights: np.ndarray) -> float:
@@ -150,12 +146,3 @@ def predict(z: np.ndarray, references: np.ndarray, truth: np.ndarray) -> Predict
     mean = float(truth.mean())
     failure = np.clip(mean + calibration.slope * (weights @ truth - mean), 0.0, 1.0)
     return Prediction(failure, calibration, effective_references(weights))
-
-
-def pearson(predicted: np.ndarray, truth: np.ndarray) -> float | None:
-    """Correlation of two vectors; 0 where the prediction is constant, None where the truth is (nothing to say)."""
-    a, b = predicted - predicted.mean(), truth - truth.mean()
-    norms = float(np.linalg.norm(a)), float(np.linalg.norm(b))
-    if norms[1] < 1e-12:
-        return None
-    return 0.0 if norms[0] < 1e-12 else float(a @ b / (norms[0] * norms[1]))

@@ -7,8 +7,9 @@ from typing import Literal, Protocol
 
 import numpy as np
 
-from repro.difficulty.attention import effective_references, line_slope, predict, softmax, whiten
+from repro.difficulty.attention import effective_references, line_slope, predict, whiten
 from repro.difficulty.predictor import DifficultyPredictor
+from repro.numbers import softmax
 
 Recalibration = Literal["left_out", "in_sample", "none"]
 

@@ -32,12 +32,6 @@ class Evaluation:
     is_reference: np.ndarray  # (R, M) bool
     predicted: dict[str, np.ndarray]  # method -> (R, M); references among them, which no number counts
 
-    def by_question(self, method: str) -> np.ndarray:
-        """(M,) mean prediction over the repeats in which a question was no reference; NaN where it always was."""
-        counted = ~self.is_reference
-        total = np.where(counted, self.predicted[method], 0.0).sum(axis=0)
-        return np.where(counted.any(axis=0), total / np.maximum(counted.sum(axis=0), 1), np.nan)
-
 
 def evaluate_predictor(
     methods: Mapping[str, Method],

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,9 +14,11 @@ from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
 
+from repro.canonical import digest
 from repro.difficulty.predictor_spec import TowersSpec
 from repro.errors import UserError
 from repro.files import dump_json, read_json, write_atomically
+from repro.numbers import softmax
 
 if TYPE_CHECKING:
     from repro.difficulty.towers import Towers
@@ -71,11 +72,11 @@ class DifficultyPredictor:
     def digest(self) -> str:
         """SHA-256 of what fixes its predictions: towers, embedder, weights."""
         content = {"version": VERSION, "towers": self.spec.model_dump(), "embedder": self.embedder}
-        sha = hashlib.sha256(json.dumps(content, sort_keys=True).encode())
-        for name, array in sorted(self._weights().items()):
-            sha.update(f"{name} {array.dtype} {array.shape}".encode())
-            sha.update(array.tobytes())
-        return sha.hexdigest()
+        weights = {
+            name: [str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).hexdigest()]
+            for name, array in self._weights().items()
+        }
+        return digest({**content, "weights": weights}, 64)
 
     def _weights(self) -> dict[str, np.ndarray]:
         return {name: tensor.numpy() for name, tensor in self._towers.state_dict().items()}
@@ -132,14 +133,14 @@ class DifficultyPredictor:
         count = len(truth)
         scores = (projections.query[references] @ self._keys(projections, references)).astype(np.float64)  # (K, K)
         np.fill_diagonal(scores, -np.inf)
-        failure = _softmax(scores) @ truth  # (K,)
+        failure = softmax(scores) @ truth  # (K,)
         others = np.broadcast_to(truth, (count, count))[~np.eye(count, dtype=bool)].reshape(count, count - 1)
         return self._calibrated(failure, others.mean(axis=1), others.std(axis=1))
 
     def attention(self, projections: Projections, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """(Q, K) float64 weights of references (K,) for queries (Q,), rows of the pool; each row sums to 1."""
         scores = projections.query[queries] @ self._keys(projections, references)  # (Q, K)
-        return _softmax(scores.astype(np.float64))
+        return softmax(scores.astype(np.float64))
 
     def _keys(self, projections: Projections, references: np.ndarray) -> np.ndarray:
         keys = projections.reference[references] / np.sqrt(np.float32(projections.reference.shape[1]))
@@ -223,9 +224,3 @@ def _checked(projections: Projections, references: np.ndarray, truth: np.ndarray
     if not ((rates >= 0) & (rates <= 1)).all():
         raise ValueError(f"failure rates of references are {rates.min():g} to {rates.max():g}, expected 0 to 1")
     return rates
-
-
-def _softmax(scores: np.ndarray) -> np.ndarray:
-    """Over the last axis; -inf means no weight."""
-    weights = np.exp(scores - scores.max(axis=-1, keepdims=True))
-    return weights / weights.sum(axis=-1, keepdims=True)

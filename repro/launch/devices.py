@@ -22,7 +22,7 @@ def gpus() -> list[int]:
 
 
 def default_jobs(processes: int = 1) -> int:
-    """Jobs at a time where nobody says: as many as have a CUDA device, else a core, for each of their processes."""
+    """Jobs at a time by default: as many as there are CUDA devices (else cores) for all processes of a job."""
     return max(1, (len(gpus()) or cores()) // processes)
 
 

@@ -26,7 +26,7 @@ Clock = Callable[[], float]
 
 @dataclass
 class Track:
-    """What is known of one task."""
+    """The state of one task, as far as its launcher and its progress.json show it."""
 
     task: Task
     name: str
@@ -68,7 +68,7 @@ class Track:
 
 
 class _Board(Watcher):
-    """The tasks' tracks, kept up to date; what is shown of them is up to the subclasses."""
+    """Keeps the state of every task up to date; subclasses show it."""
 
     def __init__(self, tasks: Sequence[Task], jobs: int, clock: Clock = time.monotonic) -> None:
         names = task_names(tasks)
@@ -106,15 +106,15 @@ class _Board(Watcher):
         now = self.clock()
         running = [track for track in self.tracks.values() if track.state == "running"]
         rests = [track.left(now) for track in running if track.phase == TRAINING]
-        known = [rest for rest in rests if rest is not None]
+        estimated = [rest for rest in rests if rest is not None]
         lengths = [track.seconds for track in self.tracks.values() if track.state == "finished" and track.seconds]
         lengths += [now - t.since + rest for t in running if t.phase == TRAINING and (rest := t.left(now)) is not None]
         if not lengths:
             return None
         mean = sum(lengths) / len(lengths)
         still = self.count("to do", "waiting", "queued again")
-        work = sum(known) + mean * (len(running) - len(known)) + mean * still
-        return max([work / max(1, min(self.jobs, len(self.tracks))), *known])
+        work = sum(estimated) + mean * (len(running) - len(estimated)) + mean * still
+        return max([work / max(1, min(self.jobs, len(self.tracks))), *estimated])
 
 
 class LiveTable(_Board):

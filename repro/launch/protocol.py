@@ -1,4 +1,4 @@
-"""What every place where jobs run has in common: tasks, how they end, who is told, and how Ctrl-C is counted."""
+"""What all launchers have in common: tasks, how they end, who watches them, and how Ctrl-C is counted."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from typing import Any, Literal, Protocol
 
 from repro.files import last_lines, read_json
 from repro.launch import worker
-from repro.launch.attendant import GRACE
+from repro.launch.supervisor import GRACE
 from repro.tracking.journal import Journal
 
 __all__ = ["GRACE", "End", "Launcher", "Outcome", "Signals", "Task", "Watcher", "failed", "outcome_of", "reason_of"]
@@ -45,7 +45,7 @@ class Outcome:
 
 
 class Watcher(Protocol):
-    """Told what happens to the tasks, always from the thread that runs the launcher."""
+    """Is called when something happens to a task, always from the thread that runs the launcher."""
 
     def started(self, task: Task) -> None: ...
     def waiting(self, task: Task) -> None: ...
@@ -58,9 +58,9 @@ class Watcher(Protocol):
 
 
 class Launcher(Protocol):
-    """A place where jobs run. One object runs one set of tasks."""
+    """Runs one set of tasks somewhere; see `repro.launch.where.Where.launcher`."""
 
-    jobs: int  # at most so many at a time, as far as is known
+    jobs: int  # at most so many run at a time; very large where a cluster decides
 
     @property
     def interrupted(self) -> int | None:
@@ -117,7 +117,7 @@ def outcome_of(task: Task, code: int | None, seconds: float, asked_to_stop: bool
 
 
 def failed(task: Task, seconds: float, why: str | None = None) -> Outcome:
-    """The outcome of a task whose failure is in its error.txt, or that failed for a reason known here only."""
+    """The outcome of a task whose failure is in its error.txt, or for the reason `why`, which is then written there."""
     error = task.run_dir / "error.txt"
     if why is not None:
         Journal(task.run_dir).fail(f"{why}\n")
@@ -136,7 +136,7 @@ def reason_of(error_text: str) -> str:
 
 
 def _obituary(code: int | None, run_dir: Path, seconds: float) -> str:
-    """What error.txt says of a process that could not say it itself."""
+    """The text of error.txt for a process that ended without writing one."""
     phase = (read_json(run_dir / "progress.json") or {}).get("phase", "start")
     if code is not None and code < 0:
         try:

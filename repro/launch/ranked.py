@@ -23,7 +23,7 @@ GRACE = 5.0  # seconds that the ranks have to stop before they are killed
 
 
 def target_of(processes: int, config: Path | None) -> Target:
-    """What the job of a cell calls that `processes` train together. UserError as `checked`."""
+    """The target of jobs in which `processes` train a cell together. UserError as `checked`."""
     return partial(run_ranks, processes=processes, config=None if config is None else str(checked(config)))
 
 
@@ -86,6 +86,6 @@ def launch_command(processes: int, config: str | None, arguments: list[str]) -> 
 
 
 def environment(before: Mapping[str, str]) -> dict[str, str]:
-    """This environment, in which the ranks find this package from any folder."""
+    """These environment variables, changed so that the ranks find this package from any folder."""
     places = [str(Path(repro.__file__).parents[1]), *filter(None, [before.get("PYTHONPATH")])]
     return {**before, "PYTHONPATH": os.pathsep.join(places)}

@@ -1,4 +1,4 @@
-"""What Ray and SLURM have in common: orders go out, the run directories say how far they are, results come back.
+"""What Ray and SLURM have in common: jobs are submitted as orders and followed through their run directories.
 
 All machines see the runs folder under the same path (a shared file system). That is where a job's checkpoints lie, so
 that another machine can go on from them, and where the live table reads the progress, as with the local pool.
@@ -18,7 +18,7 @@ from typing import Any
 
 import repro
 from repro.files import dump_json, read_json, write_atomically
-from repro.launch import attendant
+from repro.launch import supervisor
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.launch.worker import EXIT_BUSY, EXIT_FAILED, Target
 from repro.tracking.client import resolve_store, sqlite_path
@@ -32,10 +32,10 @@ RUN_JOB = "repro.training.job:run_job"
 
 @dataclass(frozen=True)
 class Result:
-    """How an order ended, as far as its cluster knows.
+    """How an order ended, as far as its cluster reports it.
 
-    Either the exit `code` of the attendant; or `lost`, why it ended without one (its node died: worth another attempt);
-    or `broken`, why another attempt would end the same way.
+    One of: `code`, the exit code of the supervisor; `lost`, why it ended without one, where another attempt may succeed
+    (its node died); `broken`, why it ended without one, where another attempt would end the same way.
     """
 
     code: int | None = None
@@ -107,7 +107,7 @@ class RemoteLauncher(ABC):
 
     @abstractmethod
     def _submit(self, orders: Sequence[dict[str, Any]]) -> list[tuple[Any, str]]:
-        """Send orders out; a handle and the cluster's name of each."""
+        """Submit orders; returns a handle and the cluster's name of each."""
 
     @abstractmethod
     def _result(self, handle: Any, task: Task) -> Result | None:
@@ -118,7 +118,7 @@ class RemoteLauncher(ABC):
         """Ask for an end, or force it."""
 
     def _adopt(self, name: str) -> Any | None:
-        """The handle of an order that an earlier command sent out, None where it is no longer at work."""
+        """The handle of an order that an earlier command submitted, None where its job is no longer at work."""
         return None
 
     def _wait(self, handles: Sequence[Any]) -> None:
@@ -210,7 +210,7 @@ class RemoteLauncher(ABC):
         return jobs
 
     def _order(self, task: Task) -> dict[str, Any]:
-        """What an attendant needs to know, in plain JSON."""
+        """Everything that a supervisor needs to run a task, as plain JSON."""
         return {
             "ticket": uuid.uuid4().hex,
             "target": self.target,
@@ -240,8 +240,8 @@ class RemoteLauncher(ABC):
     # ------------------------------------------------------------ how far a job is
 
     def _look(self, job: _Job, watcher: Watcher) -> None:
-        """Tell the watcher what the attendant wrote since the last look."""
-        about = attendant.read(job.task.run_dir / "launch.json")
+        """Pass on to the watcher what the supervisor wrote since the last look."""
+        about = supervisor.read(job.task.run_dir / "launch.json")
         if about.get("ticket") != job.ticket:
             return
         if about["attempts"] > job.attempts:
@@ -256,17 +256,17 @@ class RemoteLauncher(ABC):
             watcher.retried(job.task, "sent back to the queue")
 
     def _has_ended(self, job: _Job) -> bool:
-        """Whether there is a result, and what it promises is to be seen from here."""
+        """Whether there is a result, and the file that goes with it has reached this machine."""
         if job.result is None:
             job.result, job.seen = self._result(job.handle, job.task), time.monotonic()
         if job.result is None:
             return False
         promised = {0: "done.json", EXIT_FAILED: "error.txt"}.get(-1 if job.result.code is None else job.result.code)
-        late = time.monotonic() > job.seen + attendant.VISIBLE
+        late = time.monotonic() > job.seen + supervisor.VISIBLE
         return promised is None or late or (job.task.run_dir / promised).exists()
 
     def _outcome(self, job: _Job, watcher: Watcher) -> Outcome | None:
-        """What a result means, None where the task has to go out again."""
+        """The outcome that a result means, None where the task has to be submitted again."""
         assert job.result is not None
         task, result, seconds = job.task, job.result, time.monotonic() - job.since
         if (task.run_dir / "done.json").exists():
@@ -281,10 +281,10 @@ class RemoteLauncher(ABC):
                 return failed(task, seconds, f"{result.lost}, {lost} times; --retries {self.retries} allows no more")
             watcher.retried(task, f"{result.lost}, retry {lost} of {self.retries}")
             return None
-        if result.code == attendant.EXIT_NOT_SHARED:
+        if result.code == supervisor.EXIT_NOT_SHARED:
             where = "the machine of this job does not see it: --runs must lie on a file system that all machines share"
             return failed(task, seconds, f"{self.runs_dir}: {where}")
-        if result.code == attendant.EXIT_NO_FOLDER:
+        if result.code == supervisor.EXIT_NO_FOLDER:
             return failed(task, seconds, f"{Path.cwd()}: no such directory on the machine of this job")
         outcome = outcome_of(task, result.code, seconds, self._stopping)
         if outcome is None:
@@ -307,14 +307,14 @@ class RemoteLauncher(ABC):
 
     def _ask_to_stop(self, running: list[_Job], watcher: Watcher) -> None:
         self._stopping = True
-        self._kill_at = time.monotonic() + 1.5 * GRACE  # the attendant itself waits for `GRACE`
+        self._kill_at = time.monotonic() + 1.5 * GRACE  # the supervisor itself waits for `GRACE`
         for job in running:
             self._cancel(job.handle, kill=False)
         watcher.stopping()
 
 
 def _environment(store_uri: str | None) -> dict[str, str]:
-    """Variables that a job on another machine needs to be the same job."""
+    """Environment variables that a job on another machine needs."""
     root = str(Path(repro.__file__).parents[1])
     path = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
     variables = {"PYTHONPATH": os.pathsep.join([root, *path])}

@@ -1,6 +1,6 @@
-"""A job's process where an attendant started it: `python -m repro.launch.remote_job`, with its order on standard input.
+"""The process of a job that a supervisor starts: `python -m repro.launch.remote_job`, its order on standard input.
 
-The order is one line of JSON; after it the pipe stays open and silent for as long as the attendant lives.
+The order is one line of JSON; after it the pipe stays open and silent for as long as the supervisor lives.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ def main() -> NoReturn:
 
 
 def _target(name: str, arguments: dict[str, Any]) -> worker.Target:
-    """A target that imports what it needs when it is called: the thread variables must be set before."""
+    """A target that imports the suite only when it is called, after the thread variables have been set."""
 
     def run(cell: Any, identity: str, run_dir: Path, runs_dir: Path) -> None:
         from repro.spec.schema import Cell

@@ -1,4 +1,4 @@
-"""`repro run`: trains what a study lacks, delivers it to MLflow and says what came out."""
+"""`repro run`: trains what a study lacks, delivers it to MLflow and prints a summary."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from rich.table import Table
 
 from repro.errors import UserError
 from repro.files import read_jsonl, write_atomically
-from repro.launch.courier import Courier
+from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display
-from repro.launch.options import Where
-from repro.launch.places import PRELOAD, make_launcher, session
 from repro.launch.protocol import Outcome, Task, Watcher
+from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.load import LoadedSpec, resolved_yaml
-from repro.tracking.aggregate import aggregate, t_interval
+from repro.tracking import series
+from repro.tracking.aggregate import aggregate
 from repro.tracking.client import public_address, resolve_store
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
@@ -40,7 +41,6 @@ class Options:
     fail_fast: bool = False
     store_uri: str | None = None
     target: Target | None = None  # default: repro.training.job.run_job
-    preload: Sequence[str] = PRELOAD
 
 
 def run_study(
@@ -52,7 +52,6 @@ def run_study(
     store_uri: str | None = None,
     console: Console | None = None,
     target: Target | None = None,
-    preload: Sequence[str] = PRELOAD,
 ) -> int:
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
@@ -63,7 +62,7 @@ def run_study(
         UserError: a file that the spec names is missing, or the jobs cannot run where they should.
     """
     console = console or Console()
-    options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target, preload)
+    options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
     cells = in_training_order(expand_study(spec))
     place = options.runs_dir / "specs" / f"{spec.name}.yaml"
@@ -80,7 +79,7 @@ def run_study(
         highlight=False,
         soft_wrap=True,
     )
-    with session(where):
+    with where.session():
         ended = run_cells(cells, spec.name, options, console)
     _print_arms(cells, options.runs_dir, console)
     _print_failures(ended.outcomes, console)
@@ -93,7 +92,7 @@ def run_study(
 
 @dataclass(frozen=True)
 class Ended:
-    """What came of a set of cells."""
+    """How a set of cells ended."""
 
     outcomes: list[Outcome]
     interrupted: int | None  # the signal that ended it
@@ -108,32 +107,31 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     for task in to_train:
         check_cell(task.cell, options.where)
     with _log_to(console):
-        courier = Courier(options.store_uri, lambda text: console.print(escape(text), highlight=False))
+        delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
         for task in tasks:
             if task not in to_train:
-                courier.send(task.run_dir, labels[task.identity])
+                delivery.send(task.run_dir, labels[task.identity])
         outcomes: list[Outcome] = []
         interrupted = None
         if to_train:
-            launcher = make_launcher(
-                options.where, options.runs_dir, target=options.target, fail_fast=options.fail_fast,
-                preload=options.preload, store_uri=options.store_uri,
+            launcher = options.where.launcher(
+                options.runs_dir, target=options.target, fail_fast=options.fail_fast, store_uri=options.store_uri,
                 note=lambda text: console.print(escape(text), highlight=False, soft_wrap=True),
             )  # fmt: skip
             with make_display(to_train, launcher.jobs, console) as display:
-                outcomes = launcher.run(to_train, _Delivering(display, courier, labels))
+                outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
-        lacking = courier.close(timeout=120.0 if interrupted is None else 5.0)
+        lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
         if not lacking and interrupted is None:
             aggregate(experiment, options.store_uri)
     return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}))
 
 
 def check_cell(cell: Cell, where: Where) -> None:
-    """UserError, before any job starts, where a cell cannot be trained in this way."""
+    """UserError where a cell cannot be trained by this launcher; called before any job starts."""
     check_ranks(cell, where.processes)
     rollout = cell.train.rollout
-    at_a_time = where.local_jobs if where.launcher == "local" else where.jobs
+    at_a_time = where.jobs_at_a_time
     if rollout.engine == "vllm" and rollout.mode == "server" and at_a_time != 1:
         raise UserError(
             f'train.rollout.mode: got "server" with {at_a_time or "any number of"} jobs at a time, expected --jobs 1: '
@@ -166,10 +164,10 @@ def in_training_order(cells: Sequence[ExpandedCell]) -> list[ExpandedCell]:
 
 
 class _Delivering(Watcher):
-    """Passes everything on to the display, and hands runs that have ended to the courier."""
+    """Passes everything on to the display and delivers runs that have ended."""
 
-    def __init__(self, display: Watcher, courier: Courier, labels: dict[str, list[Labels]]) -> None:
-        self.display, self.courier, self.labels = display, courier, labels
+    def __init__(self, display: Watcher, delivery: MetricsDelivery, labels: dict[str, list[Labels]]) -> None:
+        self.display, self.delivery, self.labels = display, delivery, labels
 
     def started(self, task: Task) -> None:
         self.display.started(task)
@@ -183,7 +181,7 @@ class _Delivering(Watcher):
     def ended(self, outcome: Outcome) -> None:
         self.display.ended(outcome)
         if outcome.end not in ("not run", "submitted"):
-            self.courier.send(outcome.task.run_dir, self.labels[outcome.task.identity])
+            self.delivery.send(outcome.task.run_dir, self.labels[outcome.task.identity])
 
     def stopping(self) -> None:
         self.display.stopping()
@@ -214,7 +212,7 @@ def _log_to(console: Console) -> Iterator[None]:
 
 
 def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console) -> None:
-    """Accuracy per arm over the finished seeds. The report says more; this is to see that it worked."""
+    """Accuracy per arm over the finished seeds. The report has more; this shows that it worked."""
     rows: dict[tuple[str, ...], list[tuple[float | None, float | None, float]]] = defaultdict(list)
     several = len({(p.model, p.dataset) for cell in cells for p in cell.places}) > 1
     for cell in sorted(cells, key=lambda cell: cell.cell.seed):
@@ -222,7 +220,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
         if run_status(run_dir) != "finished":
             continue
         history = read_jsonl(run_dir / "metrics.jsonl")
-        result = (_value(history, "eval/accuracy", 0), _value(history, "eval/accuracy", -1), _seconds(history))
+        result = (_value(history, series.ACCURACY, 0), _value(history, series.ACCURACY, -1), _seconds(history))
         for labels in labels_of(cell, ""):
             rows[(labels.model, labels.dataset, labels.arm_name)].append(result)
     if not rows:
@@ -244,7 +242,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
             *(key if several else key[2:]),
             str(len(rows[key])),
             f"{sum(before) / len(before):.3f}" if before else "",
-            f"{interval.mean:.3f}" if interval else "",
+            f"{interval.value:.3f}" if interval else "",
             between,
             _length([seconds for *_, seconds in rows[key]]),
         )
@@ -257,7 +255,7 @@ def _value(history: Sequence[dict], name: str, position: int) -> float | None:
 
 
 def _seconds(history: Sequence[dict]) -> float:
-    return _value(history, "cost/seconds", -1) or 0.0
+    return _value(history, series.SECONDS, -1) or 0.0
 
 
 def _length(seconds: Sequence[float]) -> str:

@@ -1,4 +1,4 @@
-"""The inside of a job's process: its log, its lock, its threads, and a clean end whoever asks for it."""
+"""What a job's process does around the training: its log, its lock, its threads, and a clean end."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from typing import Any, NoReturn
 import psutil
 from filelock import Timeout
 
-from repro.launch.attendant import EXIT_STOPPED
+from repro.launch.supervisor import EXIT_STOPPED
 from repro.tracking.journal import Journal, run_lock
 
 Target = Callable[[Any, str, Path, Path], None]  # (cell, identity, run_dir, runs_dir)
@@ -68,7 +68,7 @@ def main(
 
 
 def _end_left_behind() -> None:
-    """Kill what the job started and did not end: who would do it from outside may end at the same moment."""
+    """Kill what the job started and did not end: its launcher, which does the same, may itself be ending."""
     own = os.getpid()
     for pid in psutil.pids():
         with contextlib.suppress(ProcessLookupError, PermissionError):

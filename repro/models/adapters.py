@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.cache import Cache
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.models.model_spec import LoraSpec
 
 if TYPE_CHECKING:
@@ -80,8 +80,9 @@ def adapter_base(directory: Path) -> Path:
     if isinstance(found, str):
         return Path(found).parent
     raise UserError(
-        f"model.path: {str(directory)!r} holds adapters of {name!r}, which is neither a directory here nor in the "
-        f"local Hugging Face cache; download it first, or correct base_model_name_or_path in its {ADAPTER_CONFIG}"
+        f"{setting('model.path')}: {str(directory)!r} holds adapters of {name!r}, which is neither a directory here "
+        f"nor in the local Hugging Face cache; download it first, or correct "
+        f"base_model_name_or_path in its {ADAPTER_CONFIG}"
     )
 
 

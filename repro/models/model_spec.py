@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from difflib import get_close_matches
 from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
@@ -12,6 +11,7 @@ from repro.tasks import registry
 from repro.tasks.mistakes import mistake, under
 from repro.tasks.prompts import SYSTEM_PROMPTS
 from repro.tasks.task import Task
+from repro.words import nearest
 
 Precision = Literal["float32", "bfloat16"]
 """Of arithmetic, whatever type the weights are kept in."""
@@ -128,9 +128,9 @@ class ModelSpec(Strict):
         """A paper's name becomes its prompt, so that nothing later depends on the name."""
         if value is None or value in SYSTEM_PROMPTS:
             return SYSTEM_PROMPTS.get(value or "")
-        near = get_close_matches(value, SYSTEM_PROMPTS, cutoff=0.75)
+        near = None if " " in value else nearest(value, SYSTEM_PROMPTS)  # a prompt has more than one word
         if near:
-            raise ValueError(f"got {value!r}, expected a prompt or its name, did you mean {near[0]}?")
+            raise ValueError(f"got {value!r}, expected a prompt or its name, did you mean {near}?")
         return value
 
     @model_validator(mode="after")

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from repro.cache import Cache
-from repro.errors import UserError
+from repro.canonical import digest
+from repro.errors import UserError, setting
 from repro.models.adapters import ADAPTER_CONFIG, adapter_base, attach_adapter, is_adapter, merged_adapter
 from repro.models.chat import apply_chat_template, chat_template_text
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
@@ -95,7 +96,7 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
     what = {"source": source, "prompt": prompt, "dtype": model.dtype, "remote_code": model.trust_remote_code}
     if template is not None:
         what["chat_template"] = template
-    return hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    return digest(what)
 
 
 def load_policy(
@@ -222,7 +223,7 @@ def _load(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedMode
     from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
     kind = AutoModelForCausalLM if head else AutoModel
-    where = "model.hub" if spec.hub else "model.path"
+    where = setting("model.hub" if spec.hub else "model.path")
     options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
     if spec.revision is not None:
         options["revision"] = spec.revision
@@ -258,7 +259,8 @@ def _checked_directory(path: str) -> Path:
     directory = Path(path).expanduser()
     if not directory.is_dir():
         raise UserError(
-            f"model.path: {path!r} is not a directory; expected one saved by transformers, or use model.hub"
+            f"{setting('model.path')}: {path!r} is not a directory; expected one saved by transformers, or a hub id "
+            f"({setting('model.hub')})"
         )
     if is_adapter(directory):
         adapter_base(directory)
@@ -268,8 +270,8 @@ def _checked_directory(path: str) -> Path:
     if missing or not weights:
         lacks = " and ".join([*missing, *([] if weights else ["weights (*.safetensors)"])])
         raise UserError(
-            f"model.path: {path!r} lacks {lacks}; expected a directory in which both model.save_pretrained and "
-            f"tokenizer.save_pretrained were called"
+            f"{setting('model.path')}: {path!r} lacks {lacks}; expected a directory in which both "
+            f"model.save_pretrained and tokenizer.save_pretrained were called"
         )
     return directory
 
@@ -281,16 +283,16 @@ def _directory_digest(directory: Path) -> str:
     config = json.loads((directory / ADAPTER_CONFIG).read_text())
     settings = {key: value for key, value in config.items() if key not in ("base_model_name_or_path", "revision")}
     parts = [settings, _content_digest(directory, but=ADAPTER_CONFIG), _content_digest(adapter_base(directory))]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+    return digest(parts, 64)
 
 
 def _content_digest(directory: Path, but: str = "") -> str:
     """SHA-256 over names and contents of the files a model is loaded from."""
-    digest = hashlib.sha256()
+    sha = hashlib.sha256()
     for path in sorted(p for p in directory.iterdir() if p.is_file() and p.suffix in CONTENT and p.name != but):
         with path.open("rb") as stream:
-            digest.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-    return digest.hexdigest()
+            sha.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
+    return sha.hexdigest()
 
 
 def _snapshot(hub: str, revision: str | None) -> Path | None:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from pathlib import Path
 from typing import NamedTuple
+
+from repro.canonical import digest
 
 VERSION = 1
 """Raise it when the same id gives other weights or another tokenizer."""
@@ -71,8 +72,7 @@ def family_of(hub: str) -> Family:
 
 def stand_in_digest(hub: str) -> str:
     """Digest of the stand-in of a hub id."""
-    text = json.dumps([VERSION, hub, family_of(hub).model_type])
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return digest([VERSION, hub, family_of(hub).model_type])
 
 
 def describe_stand_in(hub: str) -> str:

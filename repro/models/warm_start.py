@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
 import random
 import tempfile
@@ -14,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.model_spec import TinyModel
 from repro.tasks.dataset_spec import DatasetSpec
@@ -49,8 +49,7 @@ def warm_start_key(tiny: TinyModel, dataset: DatasetSpec) -> str:
         data = dataset_digest(dataset)
     if tiny.tokenizer == "characters":
         del fields["vocabulary"]
-    text = json.dumps({"version": VERSION, "model": fields, "data": data}, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()[:24]
+    return digest({"version": VERSION, "model": fields, "data": data})
 
 
 def build_warm_start(

@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field
 
 from repro.fields import Strict
+from repro.replay.corrections import CORRECTIONS
+
+if TYPE_CHECKING:
+    CorrectionName = str
+else:  # the names themselves, so that messages and the JSON schema list them
+    CorrectionName = Literal[tuple(CORRECTIONS)]
 
 
 class ReplaySpec(Strict):
@@ -14,8 +20,8 @@ class ReplaySpec(Strict):
 
     fresh: float = Field(0.5, gt=0, lt=1, description="delta: share of the batch that is rolled out anew")
     capacity: int = Field(32, ge=1, description="C: groups the FIFO buffer holds")
-    correction: Literal["paper", "proximal", "none"] = Field(
-        "paper", description="paper: clip pi/pi_behaviour around 1; proximal: around pi_old/pi_behaviour; none"
+    correction: CorrectionName = Field(
+        "paper", description="; ".join(f"{each.name}: {each.help}" for each in CORRECTIONS.values())
     )
     draw: Literal["uniform", "prioritised"] = Field(
         "uniform", description="prioritised: in proportion to the variance of a group's rewards"

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.scoring.passes import (
     PassCost,
     Portion,
@@ -81,9 +81,9 @@ def confidence_texts(
     if paper:
         if not getattr(tokenizer, "chat_template", None):
             raise UserError(
-                "selection.prompt: paper needs a tokenizer with a chat template (a system, a user and an assistant "
-                f"turn); that of {tokenizer.name_or_path or 'this model'!r} has none. Take an instruction-tuned model, "
-                "or the default prompt"
+                f"{setting('selection.prompt')}: paper needs a tokenizer with a chat template (a system, a user and an "
+                f"assistant turn); that of {tokenizer.name_or_path or 'this model'!r} has none. Take an "
+                "instruction-tuned model, or the default prompt"
             )
         system_prompt = UFO_RL_SYSTEM_PROMPT
     suffix = answer_format.question_suffix
@@ -108,9 +108,9 @@ def confidence_texts(
     if lacking:
         field = "answer" if target == "final_answer" else "solution"
         raise UserError(
-            f"selection.target: {target} needs a {field} for every question; {len(lacking)} of {len(problems)} have "
-            f"none, the first is {lacking[0]!r}. Set dataset.{field} to the field that holds it, or take another "
-            f"target (final_answer, solution, greedy_response)"
+            f"{setting('selection.target')}: {target} needs a {field} for every question; {len(lacking)} of "
+            f"{len(problems)} have none, the first is {lacking[0]!r}. Set {setting(f'dataset.{field}')} to the field "
+            f"that holds it, or take another target (final_answer, solution, greedy_response)"
         )
     return contexts, targets
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from repro.cache import Cache
 from repro.canonical import digest
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.models.flops import FlopCounter
 from repro.scoring import store
 from repro.scoring.confidence import confidence_texts, score_confidence
@@ -205,5 +205,5 @@ def _check_finite(values: np.ndarray, rows: np.ndarray, names: Sequence[str], mo
     if len(wrong):
         raise UserError(
             f"question {names[wrong[0]]!r}: its log-prob is not a number; {model.dtype} may overflow with this model, "
-            "try another number format (bfloat16 or float32)"
+            f"try another number format ({setting('model.dtype')}): bfloat16 or float32"
         )

@@ -55,10 +55,11 @@ def write(folder: Path, columns: Mapping[str, np.ndarray], card: Mapping[str, An
 
 
 @contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says about a place that cannot be written into a UserError that names it."""
+def writing(path: Path, option: str = "") -> Iterator[None]:
+    """Turn what the system says about a place that cannot be written into a UserError that names it, and the option
+    that chose it (`--out: `)."""
     try:
         yield
     except OSError as error:
         reason = error.strerror or type(error).__name__
-        raise UserError(f"cannot write {path}: {reason} ({error.filename or path})") from error
+        raise UserError(f"{option}cannot write {path}: {reason} ({error.filename or path})") from error

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from repro.errors import UserError
+from repro.words import nearest
 
 FieldPath = tuple[str | int, ...]
 
@@ -131,11 +132,9 @@ def read_document(path: Path) -> Document:
 
 
 def _missing(path: Path) -> str:
-    from difflib import get_close_matches
-
     siblings = [p.name for p in path.parent.glob("*.y*ml")] if path.parent.is_dir() else []
-    near = get_close_matches(path.name, siblings, n=1, cutoff=0.5)
-    return f"{path}: no such file" + (f", did you mean {path.parent / near[0]}?" if near else "")
+    near = nearest(path.name, siblings)
+    return f"{path}: no such file" + (f", did you mean {path.parent / near}?" if near else "")
 
 
 def _reason(error: yaml.YAMLError) -> str:

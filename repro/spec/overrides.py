@@ -9,9 +9,8 @@ from typing import Any
 from repro.errors import UserError
 from repro.spec.document import Document, FieldPath, Origin, Problem, parse_scalar, walk
 from repro.spec.json_schema import field_names, locate
+from repro.spec.schema import ONLY_IN_ARMS
 from repro.words import unknown
-
-ARM_SECTIONS = ("selection", "replay")
 
 
 @dataclass(frozen=True)
@@ -45,7 +44,7 @@ def apply_overrides(document: Document, overrides: Sequence[Override]) -> None:
     """Sets fields of the spec as written, before arms inherit, so that children of a changed arm follow."""
     for override in overrides:
         parts = override.parts
-        if parts[0] in ARM_SECTIONS:
+        if parts[0] in ONLY_IN_ARMS:
             continue
         arms = document.data.get("arms")
         if parts[0] == "arms" and len(parts) > 2 and isinstance(arms, dict) and parts[1] not in arms:
@@ -60,7 +59,7 @@ def apply_arm_overrides(document: Document, overrides: Sequence[Override]) -> No
     arms = document.data.get("arms")
     for override in overrides:
         parts = override.parts
-        if parts[0] not in ARM_SECTIONS or not isinstance(arms, dict):
+        if parts[0] not in ONLY_IN_ARMS or not isinstance(arms, dict):
             continue
         reached = [name for name, arm in arms.items() if has_field(arm, parts)]
         for name in reached:
@@ -76,7 +75,7 @@ def arm_fields(arm: Any) -> list[tuple[str, str]]:
     if not isinstance(arm, dict):
         return []
     found = []
-    for section in ARM_SECTIONS:
+    for section in ONLY_IN_ARMS:
         if isinstance(arm.get(section, {} if section == "selection" else None), dict):
             found += [(section, name) for name in field_names(_nodes(arm, (section,)))]
     return found

@@ -214,7 +214,10 @@ class ReportSpec(Strict):
 
     baseline: str | None = Field(None, description="the arm that the others are compared with (default: the first)")
     target: float | None = Field(None, gt=0, lt=1, description="accuracy of time-to-target (default: baseline's final)")
-    artefacts: list[str] = Field(default_factory=list, description="paper tables and figures, e.g. dots_rr.table_1")
+    artefacts: list[str] = Field(
+        default_factory=list,
+        description="tables and figures of the papers, e.g. dots_rr.table_1, and your own as module:function",
+    )
 
 
 class Spec(Strict):
@@ -270,3 +273,9 @@ class Cell(Strict):
     replay: ReplaySpec | None
     budget: Budget | None
     seed: Seed
+
+
+ARM_SECTIONS: tuple[str, ...] = tuple(name for name in Cell.model_fields if name in ArmSpec.model_fields)
+"""Sections of a cell that an arm may have of its own; the study or the matrix gives the others."""
+ONLY_IN_ARMS: tuple[str, ...] = tuple(name for name in ARM_SECTIONS if name not in Spec.model_fields)
+"""Those that a study has in its arms only."""

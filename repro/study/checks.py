@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,12 +12,14 @@ from pydantic import ValidationError
 
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.fields import Scalar, Strict
+from repro.plugins import is_door, load
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.method import Setting
+from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.messages import schema_problems
-from repro.spec.schema import Cell, FloatRange, IntRange, Range, Spec, SweepSpec
-from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_field
+from repro.spec.schema import ONLY_IN_ARMS, Cell, FloatRange, IntRange, Range, Spec, SweepSpec
+from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_fields
 from repro.tasks.catalogue import TRAINING_NAMES
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 from repro.words import show, unknown
@@ -31,13 +33,25 @@ def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
     """Every contradiction in a spec whose sections are valid by themselves; `data` is what the user wrote."""
     return [
         *_names(spec),
+        *_artefacts(spec),
         *_data(spec),
         *_repeats(spec),
         *_budget(spec, data),
         *_axes(spec),
         *_cells(spec),
-        *_sweep(spec),
+        *sweep_problems(spec),
     ]
+
+
+def cell_problems(
+    spec: Spec, arm: str, fields: dict[str, Any], changed: Mapping[str, FieldPath] | None = None
+) -> list[Problem]:
+    """What is wrong with raw cell fields of an arm.
+
+    Args:
+        changed: dotted paths whose values are not the arm's own -> where the spec gives them.
+    """
+    return list(_Row(spec, arm, dict(changed or {})).problems(fields))
 
 
 # ---------------------------------------------------------------- names
@@ -61,6 +75,22 @@ def _names(spec: Spec) -> Iterator[Problem]:
                     yield Problem(("arms", arm, key, index), text, ((key.removesuffix("s"),),))
     if spec.sweep is not None and spec.sweep.arm not in arms:
         yield Problem(("sweep", "arm"), unknown(spec.sweep.arm, arms, "an arm"), ARM_NAMES)
+
+
+def _artefacts(spec: Spec) -> Iterator[Problem]:
+    for index, name in enumerate(spec.report.artefacts):
+        place: FieldPath = ("report", "artefacts", index)
+        if is_door(name):
+            try:
+                figure = load(name, "a function that makes tables and figures")
+            except ValueError as error:
+                yield Problem(place, str(error))
+            else:
+                if not callable(figure):
+                    text = f"got {show(name)}, a {type(figure).__name__}, expected a function of the report's panels"
+                    yield Problem(place, text)
+        elif name not in ARTEFACTS:
+            yield Problem(place, unknown(name, list(ARTEFACTS), "a table or figure of a paper, or module:function"))
 
 
 def _data(spec: Spec) -> Iterator[Problem]:
@@ -139,7 +169,8 @@ def _cells(spec: Spec) -> Iterator[Problem]:
         yield from row.problems(draft)
 
 
-def _sweep(spec: Spec) -> Iterator[Problem]:
+def sweep_problems(spec: Spec) -> Iterator[Problem]:
+    """What is wrong with a sweep: paths that its arm lacks, ends of ranges that make no valid cell, no questions."""
     sweep = spec.sweep
     if sweep is None or sweep.arm not in spec.arms:
         return
@@ -163,7 +194,7 @@ def _space(spec: Spec, sweep: SweepSpec, base: dict[str, Any]) -> Iterator[Probl
             continue
         row = _Row(spec, sweep.arm, {path: place})
         for value in _ends(values):
-            yield from row.problems(with_field(base, path, value))
+            yield from row.problems(with_fields(base, {path: value}))
 
 
 def _ends(values: Range) -> tuple[Scalar, ...]:
@@ -191,9 +222,9 @@ class _Row:
 
     def _invalid(self, draft: dict[str, Any]) -> Iterator[Problem]:
         """The same fields as a spec of one arm, so that the messages read as if they were written there."""
-        alone = {key: draft[key] for key in ("train", "evaluate", "budget")}
+        alone = {key: value for key, value in draft.items() if key in Spec.model_fields}
         alone |= {"name": "x", "model": [draft["model"]], "dataset": [draft["dataset"]]}
-        alone["arms"] = {self.arm: {key: draft[key] for key in ("selection", "predictor", "replay", "reward")}}
+        alone["arms"] = {self.arm: {key: draft[key] for key in ONLY_IN_ARMS}}
         try:
             Spec.model_validate(alone)
         except ValidationError as error:
@@ -230,9 +261,7 @@ class _Row:
 
     def _rewards(self, cell: Cell) -> Iterator[Problem]:
         """Settings that mean something for one kind of reward only."""
-        place = self.changed.get("reward", ("reward",))
-        if place == ("reward",) and self.spec.arms[self.arm].reward is not None:
-            place = ("arms", self.arm, "reward")
+        uses: tuple[FieldPath, ...] = (("reward",), ("arms", self.arm, "reward"), ("axes", "reward"))
         binary, spread = rewards_accuracy(cell.reward), cell.train.min_spread
         arms = [arm.reward or self.spec.reward for arm in self.spec.arms.values()]
         shared = "reward" in self.spec.axes or not all(map(rewards_accuracy, arms))  # by arms that need a min_spread
@@ -241,14 +270,14 @@ class _Row:
                 f"got {show(spread)} where accuracy is rewarded, expected 0: rewards of 0 and 1 are equal or differ by "
                 "1, so that no other value has an effect"
             )
-            yield Problem(self._place("train", "min_spread"), text, (place,))
+            yield Problem(self._place("train", "min_spread"), text, uses)
         if not binary and cell.evaluate.gradient_questions:
             text = (
                 f"got {cell.evaluate.gradient_questions} where {describe_reward(cell.reward)} is rewarded, expected 0: "
                 "Theorem 1 is about rewards of 0 and 1, whose variance follows from their mean"
             )
             path = "evaluate.gradient_questions"
-            yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, (place,))
+            yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
 
     def _place(self, section: str, field: str) -> FieldPath:
         if f"{section}.{field}" in self.changed:

@@ -17,9 +17,7 @@ from repro.study.identity import result_fields
 from repro.study.throughput import Throughput, Work, nearest
 from repro.tasks.catalogue import CATALOGUE
 from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
-
-SPENT_PHASES = ("score", "probe", "rollout", "train")
-"""What a run pays for selection and training; evaluation is estimated beside it."""
+from repro.tracking.series import SPEND
 
 PROMPT_TOKENS = 200
 """Assumed length of a prompt, system prompt included, where no finished run tells."""
@@ -249,7 +247,7 @@ def mean_prompt_tokens(cell: Cell, finished: Sequence[FinishedRun]) -> float:
 def seconds_per_completion(cell: Cell, finished: Sequence[FinishedRun]) -> float | None:
     """Wall seconds of a whole run over its completions, in finished runs of the same policy and dataset."""
     like = _of_policy(cell, finished)
-    phases = (*SPENT_PHASES, "evaluate")
+    phases = (*SPEND, "evaluate")
     seconds = sum(run.ledger.get(phase, {}).get("seconds", 0.0) for run in like for phase in phases)
     completions = sum(run.ledger.get(phase, {}).get("completions", 0) for run in like for phase in phases)
     return seconds / completions if completions and seconds else None

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from repro.fields import Scalar
+from repro.fields import Scalar, Strict
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
-from repro.spec.schema import ArmSpec, Cell, Spec
+from repro.spec.schema import ARM_SECTIONS, ArmSpec, Cell, Spec
 from repro.tasks.dataset_spec import DatasetSpec
+
+METHOD = "selection.method"
 
 
 @dataclass(frozen=True)
@@ -81,10 +83,7 @@ def drafts(spec: Spec) -> Iterator[tuple[str, dict[str, Scalar], dict[str, Any]]
         axes = {path: values for path, values in spec.axes.items() if has_path(base, path)}
         for values in itertools.product(*axes.values()):
             point = dict(zip(axes, values, strict=True))
-            draft = base
-            for path, value in point.items():
-                draft = with_field(draft, path, value)
-            yield arm, point, draft
+            yield arm, point, with_fields(base, point)
 
 
 def runs_on(arm: ArmSpec, model: ModelSpec, dataset: DatasetSpec) -> bool:
@@ -95,18 +94,18 @@ def runs_on(arm: ArmSpec, model: ModelSpec, dataset: DatasetSpec) -> bool:
 def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) -> dict[str, Any]:
     """The raw cell fields of one arm without axes."""
     chosen = spec.arms[arm]
-    budget = chosen.budget or spec.budget
-    return {
-        "model": model.model_dump(mode="json"),
-        "dataset": dataset.model_dump(mode="json"),
-        "train": {**spec.train.model_dump(mode="json"), **chosen.train},
-        "evaluate": spec.evaluate.model_dump(mode="json"),
-        "reward": [term.model_dump(mode="json") for term in chosen.reward or spec.reward],
-        "selection": chosen.selection.model_dump(mode="json"),
-        "predictor": chosen.predictor.model_dump(mode="json") if chosen.predictor else None,
-        "replay": chosen.replay.model_dump(mode="json") if chosen.replay else None,
-        "budget": budget.model_dump(mode="json") if budget else None,
-    }
+    own = {name: getattr(chosen, name) for name in ARM_SECTIONS}
+    shared = {"evaluate": spec.evaluate, "reward": spec.reward, "budget": spec.budget}
+    sections = {**own, **{name: section for name, section in shared.items() if own.get(name) is None}}
+    fields = {name: _plain(section) for name, section in {"model": model, "dataset": dataset, **sections}.items()}
+    return {**fields, "train": {**_plain(spec.train), **chosen.train}}
+
+
+def _plain(section: Any) -> Any:
+    """A section, or a list of them, in JSON types."""
+    if isinstance(section, list | tuple):
+        return [_plain(item) for item in section]
+    return section.model_dump(mode="json") if isinstance(section, Strict) else section
 
 
 def has_path(fields: dict[str, Any], path: str) -> bool:
@@ -135,13 +134,32 @@ def all_paths(fields: dict[str, Any]) -> list[str]:
     return found
 
 
-def with_field(fields: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
-    """A copy with one field changed. Another selection method starts from that method's defaults."""
-    parts = path.split(".")
-    if path == "selection.method" and value != fields["selection"].get("method"):
-        return {**fields, "selection": {"method": value}}
-    head, rest = parts[0], ".".join(parts[1:])
-    return {**fields, head: with_field(fields[head], rest, value) if rest else value}
+def with_fields(fields: Mapping[str, Any] | Strict, values: Mapping[str, Any]) -> dict[str, Any]:
+    """Cell fields with other values under dotted paths; another selection method starts from its own defaults.
+
+    The method comes first, wherever it stands in `values`: the other values are fields of the new method.
+    """
+    for path in sorted(values, key=lambda path: path != METHOD):
+        fields = _with_field(fields, path, values[path])
+    return dict(fields)
+
+
+def with_values(cell: Cell, values: Mapping[str, Any]) -> Cell:
+    """A cell with other values under dotted paths.
+
+    Raises:
+        pydantic.ValidationError: a value is out of range, or there is no such field.
+    """
+    return Cell.model_validate(with_fields(cell, values))
+
+
+def _with_field(fields: Mapping[str, Any] | Strict, path: str, value: Any) -> dict[str, Any]:
+    found = dict(fields)
+    if path == METHOD:
+        same = dict(found["selection"]).get("method") == value
+        return found if same else {**found, "selection": {"method": value}}
+    head, _, rest = path.partition(".")
+    return {**found, head: _with_field(found[head], rest, value) if rest else value}
 
 
 def epoch_steps(epochs: float, questions: int, questions_per_step: int) -> int:

@@ -6,8 +6,7 @@ import itertools
 from pathlib import Path
 
 from repro.files import read_jsonl
-
-SERIES = "eval/validation"
+from repro.tracking.series import VALIDATION
 
 
 def objective(run_dir: Path, metric: str) -> float:
@@ -21,10 +20,12 @@ def objective(run_dir: Path, metric: str) -> float:
         ValueError: the run evaluated no validation questions, or the metric is unknown.
     """
     points = {
-        row["step"]: row["metrics"][SERIES] for row in read_jsonl(run_dir / "metrics.jsonl") if SERIES in row["metrics"]
+        row["step"]: row["metrics"][VALIDATION]
+        for row in read_jsonl(run_dir / "metrics.jsonl")
+        if VALIDATION in row["metrics"]
     }
     if not points:
-        raise ValueError(f"{run_dir}: no {SERIES} in metrics.jsonl")
+        raise ValueError(f"{run_dir}: no {VALIDATION} in metrics.jsonl")
     steps = sorted(points)
     last = float(points[steps[-1]])
     if metric == "validation_accuracy":

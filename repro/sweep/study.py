@@ -1,47 +1,48 @@
 """`repro sweep`: an Optuna study over fields of one arm; reproducible in parallel, and resumable after any kill.
 
-Trials are asked for in fixed batches and told in the order of their numbers, and each has a sampler seeded by its
-number: what is tried next depends on finished batches only, not on which job was faster or on where a kill fell.
-A trial without an end, as a kill leaves it, keeps its sampled values and is evaluated again; its finished seeds are
-finished runs, so nothing is trained twice.
+Trials are asked for in fixed batches and their results are given to Optuna in the order of their numbers: what is tried
+next depends on finished batches only, not on which job was faster or on where a kill fell. A trial without an end, as a
+kill leaves it, keeps its sampled values and is evaluated again; its finished seeds are finished runs, so nothing is
+trained twice.
+
+How a trial ends: COMPLETE with the mean over its seeds; PRUNED where the pruner stopped it after some seeds; FAIL where
+a job failed or its values make no valid cell. The next call makes another trial for each that failed.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+import optuna
 from filelock import FileLock, Timeout
+from optuna.trial import TrialState
 from rich.console import Console
 from rich.markup import escape
 
+from repro.canonical import digest
 from repro.errors import UserError
-from repro.launch.options import Where
-from repro.launch.places import PRELOAD, session
-from repro.launch.run import Options, labels_of, run_cells
+from repro.launch.run import Options, check_cell, labels_of, run_cells
+from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.models.model_spec import ModelSpec
-from repro.spec.schema import Cell, Spec
-from repro.study.expand import ExpandedCell, Place, base_fields
-from repro.study.identity import identity
+from repro.spec.document import dotted
+from repro.spec.schema import Spec
+from repro.study.checks import sweep_problems
+from repro.study.expand import ExpandedCell
+from repro.study.identity import Digests, identity
 from repro.study.load import LoadedSpec
 from repro.sweep.objective import objective
+from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
 from repro.sweep.summary import print_summary, seeds, write_summary
-from repro.sweep.trial import arm_name, distributions, experiment_name, trial_cells
+from repro.sweep.trial import arm_name, base_cell, experiment_name, merge, trial_cells
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tracking.client import digest
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.tracking.trials import TrialRecord, record_trials
-
-if TYPE_CHECKING:
-    import optuna
-
-PRUNER_STARTUP = 5  # finished trials before a trial can be stopped for being below their median
 
 
 def run_sweep(
@@ -52,7 +53,6 @@ def run_sweep(
     store_uri: str | None = None,
     console: Console | None = None,
     target: Target | None = None,
-    preload: Sequence[str] = PRELOAD,
 ) -> int:
     """Make the trials that the sweep lacks, and print the best.
 
@@ -60,19 +60,26 @@ def run_sweep(
         0; 1 where a trial failed; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
 
     Raises:
-        UserError: the spec has no sweep, or another command runs it.
+        UserError: the spec has no sweep or a mistake in it (found before anything is written), or another command
+            runs it.
     """
     spec, console = loaded.spec, console or Console()
     if spec.sweep is None:
         raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
-    options = Options(Path(runs_dir).absolute(), where, False, store_uri, target, preload)
+    if problems := list(sweep_problems(spec)):  # a smoke study's ranges are not those that were checked when loaded
+        raise UserError("\n".join(f"{dotted(problem.path)}: {problem.text}" for problem in problems))
+    options = Options(Path(runs_dir).absolute(), where, False, store_uri, target)
+    searches = [
+        Search(spec, model, dataset, options, console) for model, dataset in itertools.product(spec.model, spec.dataset)
+    ]
+    for search in searches:
+        search.check_first_trial()
     folder = options.runs_dir / "sweeps"
     folder.mkdir(parents=True, exist_ok=True)
     code = 0
     try:
-        with FileLock(folder / f"{spec.name}.lock", timeout=0), session(where):
-            for model, dataset in itertools.product(spec.model, spec.dataset):
-                search = Search(spec, model, dataset, options, console)
+        with FileLock(folder / f"{spec.name}.lock", timeout=0), where.session():
+            for search in searches:
                 ended = search.run()
                 if ended > 1:
                     return ended
@@ -86,7 +93,7 @@ def run_sweep(
 
 @dataclass
 class Attempt:
-    """A trial in the making."""
+    """A trial that is being evaluated."""
 
     trial: optuna.Trial
     cells: list[ExpandedCell] = field(default_factory=list)
@@ -98,43 +105,47 @@ class Attempt:
 class Search:
     """The Optuna study of one model and one dataset."""
 
+    study: optuna.Study  # opened by `run`
+
     def __init__(self, spec: Spec, model: ModelSpec, dataset: DatasetSpec, options: Options, console: Console) -> None:
         assert spec.sweep is not None
         self.spec, self.sweep, self.model, self.dataset = spec, spec.sweep, model, dataset
         self.options, self.console = options, console
-        self.space = distributions(self.sweep.space)
-        self.study = self._open()
+        self.digests = Digests()
+        self.base = base_cell(spec, model, dataset)
 
-    def _open(self) -> optuna.Study:
-        import optuna
-        from optuna.storages import JournalStorage
-        from optuna.storages.journal import JournalFileBackend
+    def check_first_trial(self) -> None:
+        """UserError where trial 0 cannot run; nothing is written."""
+        values = trial_values(self.sweep, 0, [])
+        try:
+            self._cells(0, values)
+        except UserError as error:
+            raise UserError(f"{error}\n  (this is the first trial of the sweep, with {json.dumps(values)})") from error
 
-        optuna.logging.set_verbosity(optuna.logging.WARNING)
-        backend = JournalFileBackend(str(self.options.runs_dir / "sweeps" / f"{self.spec.name}.journal"))
-        return optuna.create_study(
-            storage=JournalStorage(backend),
-            study_name=self.study_name,
-            direction=self.sweep.direction,
-            pruner=optuna.pruners.MedianPruner(n_startup_trials=PRUNER_STARTUP, n_warmup_steps=0),
-            load_if_exists=True,
-        )
+    def _cells(self, number: int, values: dict[str, Any]) -> list[ExpandedCell]:
+        """The cells of a trial. UserError where its values make none, or none that can be trained here."""
+        cells = trial_cells(self.spec, self.base, number, values, self.digests)
+        for cell in cells:
+            check_cell(cell.cell, self.options.where)
+        return cells
 
     @property
     def study_name(self) -> str:
-        """Changes with everything that changes what a trial means, the content of local files included; more trials,
-        other labels or another place of the same files go on with the study."""
-        fields = base_fields(self.spec, self.model, self.dataset, self.sweep.arm)
-        cell = Cell.model_validate({**fields, "seed": 0, "spec": self.spec.name, "arm": self.sweep.arm})
+        """Ends in a digest of everything that changes what a trial means, the content of local files included.
+
+        More trials, other labels or another place of the same files go on with the same study.
+        """
         search = self.sweep.model_dump(mode="json", exclude={"trials", "arm"})
         name = f"{self.spec.name} {self.model.label} {self.dataset.label}"
-        return f"{name} {digest({'cell': identity(cell), 'search': search})[:8]}"
+        return f"{name} {digest({'cell': identity(self.base, self.digests), 'search': search}, 8)}"
 
     # ------------------------------------------------------------ the loop
 
     def run(self) -> int:
         """Make the missing trials; exit code as `run_sweep`."""
-        done, failed_before = self._useful(), self._count("FAIL")
+        journal = self.options.runs_dir / "sweeps" / f"{self.spec.name}.journal"
+        self.study = open_study(journal, self.study_name, self.sweep)
+        done, failed_before = self._count(TrialState.COMPLETE, TrialState.PRUNED), self._count(TrialState.FAIL)
         self.console.print(
             f"{self.study_name}: {done} of {self.sweep.trials} trials done, {seeds(self.spec)} each, "
             f"batches of {self.sweep.batch}",
@@ -150,51 +161,33 @@ class Search:
         record_trials(everything, self.options.runs_dir, self.options.store_uri)  # what the store missed on the way
         write_summary(self.options.runs_dir / "sweeps" / f"{self.spec.name}.json", self.study, self.spec, everything)
         print_summary(self.study, self.spec, self.console)
-        return 1 if self._count("FAIL") > failed_before else 0
+        return 1 if self._count(TrialState.FAIL) > failed_before else 0
 
-    def _count(self, *states: str) -> int:
-        return sum(trial.state.name in states for trial in self.study.get_trials(deepcopy=False))
-
-    def _useful(self) -> int:
-        return self._count("COMPLETE", "PRUNED")
+    def _count(self, *states: TrialState) -> int:
+        return sum(trial.state in states for trial in self.study.get_trials(deepcopy=False))
 
     def _next_batch(self, limit: int) -> list[Attempt]:
         """Trials that a kill left without an end, and new ones until the batch is full or there are `limit` in all."""
-        import optuna
-
         trials = self.study.get_trials(deepcopy=False)
-        batch = [optuna.Trial(self.study, t._trial_id) for t in trials if t.state == optuna.trial.TrialState.RUNNING]
+        numbers = [trial.number for trial in trials if trial.state == TrialState.RUNNING]
         size = self.sweep.batch
-        room = -len(trials) % size if batch else size - len(trials) % size
-        for number in range(len(trials), min(len(trials) + room, limit)):
-            self.study.sampler = self._sampler(number)
-            batch.append(self.study.ask(self.space))
-        return [Attempt(trial) for trial in batch]
-
-    def _sampler(self, number: int) -> optuna.samplers.BaseSampler:
-        """The sampler of one trial: its draws depend on its number, not on those made before a kill."""
-        import numpy as np
-        import optuna
-
-        seed = int(np.random.SeedSequence([self.sweep.sampler_seed, number]).generate_state(1)[0])
-        # The constant liar keeps the trials of one batch apart.
-        return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+        room = -len(trials) % size if numbers else size - len(trials) % size
+        numbers += range(len(trials), min(len(trials) + room, limit))
+        return [Attempt(ask(self.study, self.sweep, number)) for number in numbers]
 
     # ------------------------------------------------------------ one batch
 
     def _evaluate(self, batch: list[Attempt]) -> int | None:
-        """Train and tell a batch. Returns the signal that ended it, None if it came to its end."""
-        from optuna.trial import TrialState
-
+        """Train a batch and record how it ended. Returns the signal that ended it, None if it came to its end."""
         for attempt in batch:
             try:
-                attempt.cells = trial_cells(
-                    self.spec, self.model, self.dataset, attempt.trial.number, attempt.trial.params
-                )
+                attempt.cells = self._cells(attempt.trial.number, attempt.trial.params)
             except UserError as error:
-                attempt.end, attempt.reason = TrialState.PRUNED, str(error)
+                attempt.end, attempt.reason = TrialState.FAIL, str(error)
         for stage in self._stages():
             live = [attempt for attempt in batch if attempt.end is None]
+            if not live:
+                break
             cells = merge([attempt.cells[index] for attempt in live for index in stage])
             ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
             if ended.interrupted is not None:
@@ -202,7 +195,7 @@ class Search:
             for attempt in live:
                 self._take(attempt, stage)
         for attempt in batch:
-            self._tell(attempt)
+            self._record_end(attempt)
         frozen = {trial.number: trial for trial in self.study.get_trials(deepcopy=False)}
         records = [self._record(frozen[attempt.trial.number]) for attempt in batch]
         record_trials(records, self.options.runs_dir, self.options.store_uri)
@@ -211,12 +204,10 @@ class Search:
     def _stages(self) -> list[list[int]]:
         """Which seeds (by position) run together: one by one where the pruner may stop a trial in between."""
         seeds = list(range(len(self.sweep.seeds)))
-        return [[seed] for seed in seeds] if self._count("COMPLETE") >= PRUNER_STARTUP else [seeds]
+        return [[seed] for seed in seeds] if self._count(TrialState.COMPLETE) >= PRUNER_STARTUP else [seeds]
 
     def _take(self, attempt: Attempt, stage: list[int]) -> None:
         """Read the values of a stage's seeds and decide whether the trial goes on."""
-        from optuna.trial import TrialState
-
         reported = self.study.get_trials(deepcopy=False)[attempt.trial.number].intermediate_values
         for index in stage:
             run_dir = self.options.runs_dir / attempt.cells[index].identity
@@ -234,9 +225,7 @@ class Search:
             attempt.end = TrialState.PRUNED
             attempt.reason = f"mean of {len(attempt.values)} of {len(attempt.cells)} seeds {mean:.4f}, below the median"
 
-    def _tell(self, attempt: Attempt) -> None:
-        from optuna.trial import TrialState
-
+    def _record_end(self, attempt: Attempt) -> None:
         trial = attempt.trial
         # User attributes go first: a trial that has an end takes none.
         seeds = dict(zip(map(str, self.sweep.seeds), attempt.values, strict=False))
@@ -247,8 +236,8 @@ class Search:
             self.study.tell(trial, sum(attempt.values) / len(attempt.values))
         else:
             self.study.tell(trial, state=attempt.end)
-        if attempt.end == TrialState.FAIL or (attempt.end == TrialState.PRUNED and not attempt.values):
-            text = f"{arm_name(trial.number)} {attempt.end.name.lower()}: {attempt.reason}"
+        if attempt.end == TrialState.FAIL:
+            text = f"{arm_name(trial.number)} failed: {attempt.reason}"
             self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
 
     # ------------------------------------------------------------ MLflow
@@ -256,7 +245,7 @@ class Search:
     def _record(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
         params: dict[str, Any] = trial.params
         try:
-            cell = trial_cells(self.spec, self.model, self.dataset, trial.number, params)[0]
+            cell = trial_cells(self.spec, self.base, trial.number, params, self.digests)[0]
             labels = labels_of(cell, experiment_name(self.spec))[0]
             fields = json.loads(cell.cell.model_dump_json())
         except UserError:
@@ -272,11 +261,3 @@ class Search:
             reason=trial.user_attrs.get("reason", ""),
             seed_values={int(seed): value for seed, value in trial.user_attrs.get("seeds", {}).items()},
         )
-
-
-def merge(cells: Sequence[ExpandedCell]) -> list[ExpandedCell]:
-    """Each training once: trials with the same values are places of one cell."""
-    found: dict[str, tuple[ExpandedCell, list[Place]]] = {}
-    for cell in cells:
-        found.setdefault(cell.identity, (cell, []))[1].extend(cell.places)
-    return [ExpandedCell(cell.cell, identity, tuple(places)) for identity, (cell, places) in found.items()]

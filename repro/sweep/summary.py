@@ -11,7 +11,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.files import dump_json, read_json, write_atomically
-from repro.spec.schema import Spec
+from repro.spec.schema import ARM_SECTIONS, Spec
 from repro.sweep.trial import arm_name
 from repro.tracking.labels import short
 from repro.tracking.trials import TrialRecord
@@ -79,16 +79,19 @@ def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:
     states = optuna.trial.TrialState
     trials = study.get_trials(deepcopy=False)
     counts = {state.name.lower(): sum(t.state == state for t in trials) for state in states}
-    told = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
-    console.print(f"{len(trials)} trials: {told}", highlight=False)
+    listed = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
+    console.print(f"{len(trials)} trials: {listed}", highlight=False)
     if best is None:
         console.print("no trial finished, so there is no best one", highlight=False)
         return
     finished = [t for t in trials if t.state == states.COMPLETE and t.value is not None]
     ranked = sorted(finished, key=lambda t: t.value or 0.0, reverse=sweep.direction == "maximize")
     table = Table(box=None, padding=(0, 2), pad_edge=False)
-    for name in ("trial", sweep.metric, *sweep.space):
-        table.add_column(name, justify="left" if name == "trial" else "right", no_wrap=True)
+    last = [path.rsplit(".", 1)[-1] for path in sweep.space]
+    names = [name if last.count(name) == 1 else path for name, path in zip(last, sweep.space, strict=True)]
+    table.add_column("trial", no_wrap=True)
+    for name in (sweep.metric, *names):
+        table.add_column(name, justify="right", overflow="fold")
     for trial in ranked[:5]:
         values = [short(trial.params[path]) for path in sweep.space]
         table.add_row(arm_name(trial.number), f"{trial.value:.4f}", *values)
@@ -111,4 +114,4 @@ def seeds(spec: Spec) -> str:
 
 def _field(arm: str, path: str) -> str:
     """The spec field that a path of a cell stands for."""
-    return f"arms.{arm}.{path}" if path.split(".")[0] in ("selection", "replay", "train") else path
+    return f"arms.{arm}.{path}" if path.split(".")[0] in ARM_SECTIONS else path

@@ -6,10 +6,15 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+from pydantic import ValidationError
+
+from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
-from repro.spec.schema import FloatRange, IntRange, Range, Spec
-from repro.study.expand import ExpandedCell, base_fields, expand_study, with_field
-from repro.study.load import parse_spec
+from repro.spec.document import dotted
+from repro.spec.schema import Cell, Spec
+from repro.study.checks import cell_problems
+from repro.study.expand import ExpandedCell, Place, base_fields, with_fields, with_values
+from repro.study.identity import Digests, identity
 from repro.tasks.dataset_spec import DatasetSpec
 
 
@@ -23,58 +28,56 @@ def experiment_name(spec: Spec) -> str:
     return f"{spec.name}.sweep"
 
 
+def base_cell(spec: Spec, model: ModelSpec, dataset: DatasetSpec) -> Cell:
+    """The searched arm as it stands in the spec, with the first sweep seed, evaluated on validation questions only."""
+    assert spec.sweep is not None
+    fields = base_fields(spec, model, dataset, spec.sweep.arm)
+    labels = {"spec": experiment_name(spec), "arm": spec.sweep.arm, "seed": spec.sweep.seeds[0]}
+    return with_values(Cell.model_validate({**fields, **labels}), {"evaluate.sets": ("validation",)})
+
+
 def trial_cells(
-    spec: Spec, model: ModelSpec, dataset: DatasetSpec, number: int, params: Mapping[str, Any]
+    spec: Spec, base: Cell, number: int, values: Mapping[str, Any], digests: Digests | None = None
 ) -> list[ExpandedCell]:
     """The cells of a trial, one per sweep seed in their order.
 
+    Args:
+        base: see `base_cell`.
+        values: dotted path -> sampled value.
+
     Raises:
-        UserError: the sampled values make no valid cell, e.g. a subset smaller than a batch.
+        UserError: the values make no valid cell, e.g. a subset smaller than a batch; or a local file is missing.
     """
     assert spec.sweep is not None
-    draft = base_fields(spec, model, dataset, spec.sweep.arm)
-    for path, value in params.items():
-        draft = with_field(draft, path, value)
-    train = dict(draft["train"])
-    if draft["budget"] is not None:
-        del train["steps"]  # a budget replaces it, and both together are an error
-    data = {
-        "name": experiment_name(spec),
-        "model": [_plain(draft["model"])],
-        "dataset": [_plain(draft["dataset"])],
-        "train": train,
-        "evaluate": {**draft["evaluate"], "sets": ["validation"]},
-        "arms": {arm_name(number): _plain({key: draft[key] for key in ("selection", "replay")})},
-        "seeds": spec.sweep.seeds,
-        **({"budget": _plain(draft["budget"])} if draft["budget"] is not None else {}),
-    }
-    cells = expand_study(parse_spec(data, f"trial {number}"))
-    return [_labelled(cell, dict(params)) for cell in cells]
+    check_values(spec, base, values)
+    point = {"arm": arm_name(number), "axis_point": dict(values)}
+    digests = digests or Digests()
+    cells = []
+    for seed in spec.sweep.seeds:
+        cell = with_values(base, {**values, **point, "seed": seed})
+        place = Place(cell.model.label, cell.dataset.label, cell.arm, cell.axis_point, seed)
+        cells.append(ExpandedCell(cell, identity(cell, digests), (place,)))
+    return cells
 
 
-def distributions(space: Mapping[str, Range]) -> dict[str, Any]:
-    """Optuna's distributions of a sweep's space."""
-    from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
-
-    found: dict[str, Any] = {}
-    for path, values in space.items():
-        if isinstance(values, FloatRange):
-            found[path] = FloatDistribution(*values.float, log=values.log)
-        elif isinstance(values, IntRange):
-            found[path] = IntDistribution(*values.int, log=values.log)
-        else:
-            found[path] = CategoricalDistribution(values.choice)
-    return found
+def check_values(spec: Spec, base: Cell, values: Mapping[str, Any]) -> None:
+    """UserError where sampled values make no valid cell; it names the fields of the sweep's space."""
+    assert spec.sweep is not None
+    fields = with_fields(base.model_dump(mode="json"), values)
+    problems = cell_problems(spec, spec.sweep.arm, fields, {path: ("sweep", "space", path) for path in values})
+    if problems:
+        raise UserError("\n".join(f"{dotted(problem.path)}: {problem.text}" for problem in problems))
+    try:
+        with_values(base, values)
+    except ValidationError as error:
+        raise UserError(f"sweep.space: {error}") from error
 
 
-def _labelled(cell: ExpandedCell, params: dict[str, Any]) -> ExpandedCell:
-    """The same cell with the sampled values where a study has its axis values."""
-    places = tuple(dataclasses.replace(place, axis_point=params) for place in cell.places)
-    return ExpandedCell(cell.cell.model_copy(update={"axis_point": params}), cell.identity, places)
-
-
-def _plain(fields: Any) -> Any:
-    """Without empty fields: one that is written out as empty counts as given."""
-    if isinstance(fields, dict):
-        return {name: _plain(value) for name, value in fields.items() if value is not None}
-    return fields
+def merge(cells: list[ExpandedCell]) -> list[ExpandedCell]:
+    """The distinct trainings; trials with the same values become places of one cell."""
+    found: dict[str, ExpandedCell] = {}
+    for cell in cells:
+        first = found.setdefault(cell.identity, cell)
+        if first is not cell:
+            found[cell.identity] = dataclasses.replace(first, places=(*first.places, *cell.places))
+    return list(found.values())

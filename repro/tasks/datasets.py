@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from repro.errors import UserError
+from repro.canonical import digest
+from repro.errors import UserError, setting
 from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
 from repro.tasks.overlap import Overlap, find_overlaps
-from repro.tasks.problem import AnswerFormat, Problem, TaskData, digest, same_question
+from repro.tasks.problem import AnswerFormat, Problem, TaskData, question_digest, same_question
 from repro.tasks.registry import question_content
 from repro.tasks.rows import filtered, problems_of
 from repro.tasks.sources import (
@@ -119,7 +118,7 @@ def dataset_digest(spec: DatasetSpec) -> str:
             content["without"] = {name: held_out_digest(evaluation_set(name, spec.stand_in)) for name in spec.without}
         if spec.decontaminate == "drop":
             content["decontaminate"] = "drop"
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(content, 64)
 
 
 def held_out_digest(spec: DatasetSpec) -> str:
@@ -127,7 +126,7 @@ def held_out_digest(spec: DatasetSpec) -> str:
     held = held_out_spec(spec)
     content = {key: getattr(held, key) for key in ("question", "answer", "solution", "id")}
     content |= {"limit": spec.limits.test, "test": source_digest(find_test(spec), held.test_split)}
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return digest(content, 64)
 
 
 def _problems(source: Source, spec: DatasetSpec, split: str) -> list[Problem]:
@@ -194,8 +193,9 @@ def _once(problems: Sequence[Problem], label: str) -> list[Problem]:
         other = by_id.setdefault(problem.id, problem)
         if other is not problem:
             raise UserError(
-                f"{label}: the id {problem.id!r} (dataset.id) belongs to two questions: {other.question[:40]!r} and "
-                f"{problem.question[:40]!r}; expected unique ids (leave dataset.id out to use a digest)"
+                f"{label}: the id {problem.id!r} ({setting('dataset.id')}) belongs to two questions: "
+                f"{other.question[:40]!r} and {problem.question[:40]!r}; expected unique ids (leave "
+                f"{setting('dataset.id')} out to use a digest)"
             )
     return list(kept.values())
 
@@ -207,7 +207,7 @@ def _named(problem: Problem) -> str:
 
 def _cut(problems: list[Problem], n: int, purpose: str) -> tuple[list[Problem], list[Problem]]:
     """The rest and the n problems whose questions have the smallest digests, both in their order."""
-    chosen = {p.id for p in sorted(problems, key=lambda p: digest(p.question, purpose))[:n]}
+    chosen = {p.id for p in sorted(problems, key=lambda p: question_digest(p.question, purpose))[:n]}
     return [p for p in problems if p.id not in chosen], [p for p in problems if p.id in chosen]
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
+from repro.words import nearest
 
 EXTENSIONS = (".jsonl", ".json", ".parquet")
 
@@ -25,8 +25,8 @@ def find_path(text: str, field: str) -> Path:
     if path.exists():
         return path
     names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
-    near = difflib.get_close_matches(path.name, names, 1, 0.4)
-    hint = f"; nearest: {path.parent / near[0]}" if near else ""
+    near = nearest(path.name, names)
+    hint = f"; nearest: {path.parent / near}" if near else ""
     raise UserError(f"{field}: {path} does not exist (looked from {Path.cwd()}){hint}")
 
 
@@ -37,7 +37,7 @@ def check_extension(path: Path, field: str) -> Path:
     return path
 
 
-def split_files(folder: Path, stem: str, field: str = "dataset.path") -> tuple[Path, ...]:
+def split_files(folder: Path, stem: str, field: str) -> tuple[Path, ...]:
     """The files of a split in a directory: `stem.ext`, or the shards `stem-*.ext` in order; empty if there are none.
 
     Raises UserError where two kinds of file could be meant.

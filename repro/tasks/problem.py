@@ -19,7 +19,7 @@ def same_question(question: str) -> str:
     return " ".join(question.split())
 
 
-def digest(question: str, purpose: str = "") -> str:
+def question_digest(question: str, purpose: str = "") -> str:
     """SHA-256 of a question in hex, the same on every machine; `purpose` makes independent orders of questions."""
     return hashlib.sha256(f"{purpose}\n{same_question(question)}".encode()).hexdigest()
 
@@ -38,7 +38,7 @@ class Problem:
     @classmethod
     def made(cls, question: str, answer: str, solution: str = "", **metadata: Any) -> Problem:
         """A problem whose id is a digest of its question: what a task of one's own yields."""
-        return cls(digest(question)[:16], question, answer, solution, metadata)
+        return cls(question_digest(question)[:16], question, answer, solution, metadata)
 
 
 @dataclass(frozen=True)

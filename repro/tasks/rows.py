@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.tasks.columns import numbers_of
 from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
 from repro.tasks.files import Row
-from repro.tasks.problem import Problem, digest
+from repro.tasks.problem import Problem, question_digest
+from repro.words import did_you_mean, nearest
 
 MARKER = "####"
 SHOWN = 5  # problems of a file that one message lists
@@ -79,19 +79,20 @@ def problem_of(row: dict[str, Any], spec: DatasetSpec) -> Problem:
     """One item as a problem. Raises BadItem."""
     question = text_of(row, "question", spec.question)
     if not question.strip():
-        raise EmptyItem(f"field {spec.question!r} (dataset.question) is empty, expected a question")
+        raise EmptyItem(f"field {spec.question!r} ({setting('dataset.question')}) is empty, expected a question")
     worked, marked, answer = text_of(row, "answer", spec.answer).rpartition(MARKER)
     answer = gold_answer(answer)
     if not answer:
         after = f" after {MARKER}" if marked else ""
-        raise EmptyItem(f"field {spec.answer!r} (dataset.answer) has no answer{after}, expected the gold answer")
+        mapped = f"field {spec.answer!r} ({setting('dataset.answer')})"
+        raise EmptyItem(f"{mapped} has no answer{after}, expected the gold answer")
     if spec.solution is not None:
         written = text_of(row, "solution", spec.solution, empty_for_null=True)
         # A solution that closes with the marked answer would otherwise show it twice.
         worked = written.rpartition(MARKER)[0] if MARKER in written else written
-    identity = digest(question)[:16] if spec.id is None else text_of(row, "id", spec.id).strip()
+    identity = question_digest(question)[:16] if spec.id is None else text_of(row, "id", spec.id).strip()
     if not identity:
-        raise BadItem(f"field {spec.id!r} (dataset.id) is empty, expected a unique id")
+        raise BadItem(f"field {spec.id!r} ({setting('dataset.id')}) is empty, expected a unique id")
     return Problem(identity, question.strip(), answer, CALCULATOR.sub("", worked).strip(), numbers_of(row))
 
 
@@ -108,12 +109,12 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
     except KeyError as error:
         found = list(error.args[0])
         usual = [name for name in USUAL[role] if name in found]
-        near = difflib.get_close_matches(field.rpartition(".")[2], found, 1, 0.6) or usual[:1]
+        near = nearest(field.rpartition(".")[2], found) or next(iter(usual), None)
         inside = field.rpartition(".")[0]
-        place = f"{inside}." if inside and near[:1] and near[0] not in row else ""
-        hint = f"; nearest: dataset.{role}: {place}{near[0]}" if near else ""
+        place = f"{inside}." if inside and near not in row else ""
+        hint = f"; nearest: {setting(f'dataset.{role}', f'{place}{near}')}" if near else ""
         raise BadItem(
-            f"no field {field!r} (dataset.{role}); fields found: {', '.join(found) or 'none'}{hint}"
+            f"no field {field!r} ({setting(f'dataset.{role}')}); fields found: {', '.join(found) or 'none'}{hint}"
         ) from None
     if value is None and empty_for_null:
         return ""
@@ -127,7 +128,7 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
     kind = "nothing (null)" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
     expected = "text" if role == "question" else "text or a number"
     mistake = EmptyItem if value is None else BadItem
-    raise mistake(f"field {field!r} (dataset.{role}) holds {kind}, expected {expected}")
+    raise mistake(f"field {field!r} ({setting(f'dataset.{role}')}) holds {kind}, expected {expected}")
 
 
 def value_at(row: dict[str, Any], field: str) -> Any:
@@ -164,8 +165,7 @@ def filtered(rows: Iterable[Row], filters: dict[str, Filter], source: str) -> It
                 value = value_at(row, field)
             except KeyError as error:
                 found = error.args[0]
-                near = difflib.get_close_matches(field.rpartition(".")[2], found, 1, 0.5)
-                hint = f", did you mean {near[0]}?" if near else ""
+                hint = did_you_mean(field.rpartition(".")[2], found)
                 raise UserError(
                     f"dataset.filters.{field}: {source}, {where} has no such field; "
                     f"fields found: {', '.join(found) or 'none'}{hint}"

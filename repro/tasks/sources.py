@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.tasks.catalogue import CATALOGUE, Entry, TestName
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.files import Row, check_extension, file_digest, find_path, read_rows, split_files
@@ -74,14 +74,14 @@ def find_test(spec: DatasetSpec) -> Source | None:
     held = held_out_spec(spec)
     if held.test_split is None:
         return None
-    if held.path is not None and not find_path(held.path, "dataset.path").is_dir() and not _one_split(held):
+    if held.path is not None and not find_path(held.path, setting("dataset.path")).is_dir() and not _one_split(held):
         return None  # a single file holds the training questions
     return find_source(held, held.test_split, CUT)
 
 
 def find_source(spec: DatasetSpec, split: str, hint: str = "") -> Source:
     """Where one split of a dataset comes from. Raises UserError where its file is missing."""
-    field = "REPRO_DATA" if spec.path is None else "dataset.path"
+    field = "REPRO_DATA" if spec.path is None else setting("dataset.path")
     path = named_folder(spec) if spec.path is None else find_path(spec.path, field)
     if path is None:
         hub = hub_of(spec)
@@ -130,7 +130,7 @@ def data_folder(path: Path, spec: DatasetSpec) -> Path:
     entry = entry_of(spec)
     config = spec.config or (entry.config if entry else None)
     folders = [path, *(path / name for name in (spec.named, config, "data") if name)]
-    return next((folder for folder in folders if _has_split(folder, spec)), path)
+    return next((folder for folder in folders if _has_split(folder, spec, setting("dataset.path"))), path)
 
 
 def _one_split(spec: DatasetSpec) -> bool:
@@ -144,7 +144,7 @@ def _stems(spec: DatasetSpec, split: str) -> tuple[str, ...]:
     return ("test", split) if _one_split(spec) and split != "test" else (split,)
 
 
-def _has_split(folder: Path, spec: DatasetSpec, field: str = "dataset.path") -> bool:
+def _has_split(folder: Path, spec: DatasetSpec, field: str) -> bool:
     splits = [spec.train_split] if spec.test_split is None else [spec.train_split, spec.test_split]
     return any(split_files(folder, stem, field) for split in splits for stem in _stems(spec, split))
 
@@ -198,9 +198,8 @@ def _unreachable(hub: Hub, spec: DatasetSpec, error: Exception) -> str:
     first = str(error).splitlines()[0] if str(error) else ""
     message = f"dataset {hub.id}: cannot be loaded from the hub ({type(error).__name__}: {first})"
     if spec.named is None:
-        return (
-            f"{message}\n  expected: a connection and an existing id, or a local copy: dataset: {{path: FILE_OR_DIR}}"
-        )
+        copy = setting("dataset.path", "FILE_OR_DIR")
+        return f"{message}\n  expected: a connection and an existing id, or a local copy: {copy}"
     root = os.environ.get("REPRO_DATA")
     file = f"{spec.named}/{'test' if _one_split(spec) else 'train'}.jsonl"
     found = f"REPRO_DATA is {root}, which holds no {file}" if root else "REPRO_DATA is not set"
@@ -208,5 +207,5 @@ def _unreachable(hub: Hub, spec: DatasetSpec, error: Exception) -> str:
     return (
         f"{message}\n  expected: a connection, or a local copy as train and test files (.jsonl, .json or .parquet)\n"
         f"  to use a local copy: export REPRO_DATA=DIR, where DIR/{file}{whole} exists\n"
-        f"  or in the spec: dataset: {{named: {spec.named}, path: DIR}}\n  now: {found}"
+        f"  or name it beside the dataset: {setting('dataset.path', 'DIR')}\n  now: {found}"
     )

@@ -6,8 +6,10 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
+from repro.numbers import t_interval
+from repro.tracking import series
 from repro.tracking.client import away_errors, open_client, report_away, resolve_store
 
 if TYPE_CHECKING:
@@ -15,46 +17,16 @@ if TYPE_CHECKING:
 
 # name on the parent -> metric of the seeds, its last value
 AGGREGATED = {
-    "accuracy": "eval/accuracy",
-    "greedy": "eval/greedy",
-    "validation": "eval/validation",
-    "zero_variance": "train/zero_variance",
-    "generated_tokens": "cost/generated_tokens",
-    "total_tokens": "cost/total_tokens",
-    "flops": "cost/flops",
-    "seconds": "cost/seconds",
-    "cpu_seconds": "cost/cpu_seconds",
+    "accuracy": series.ACCURACY,
+    "greedy": series.GREEDY,
+    "validation": series.VALIDATION,
+    "zero_variance": series.ZERO_VARIANCE,
+    "generated_tokens": series.GENERATED_TOKENS,
+    "total_tokens": series.TOTAL_TOKENS,
+    "flops": series.FLOPS,
+    "seconds": series.SECONDS,
+    "cpu_seconds": series.CPU_SECONDS,
 }
-
-
-class Interval(NamedTuple):
-    """A mean over seeds with its t-interval; low and high are nan for fewer than two values."""
-
-    mean: float
-    low: float
-    high: float
-    n: int
-
-
-def t_interval(values: Sequence[float], level: float = 0.95) -> Interval:
-    """Mean of independent values and the Student interval of that mean (not cut to 0..1).
-
-    Raises:
-        ValueError: for no values or a level outside 0..1.
-    """
-    if not values:
-        raise ValueError("an interval needs at least one value")
-    if not 0 < level < 1:
-        raise ValueError(f"level must lie between 0 and 1, not {level}")
-    from scipy.special import stdtrit
-
-    n = len(values)
-    mean = math.fsum(values) / n
-    if n == 1:
-        return Interval(mean, math.nan, math.nan, n)
-    deviation = math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (n - 1))
-    half = float(stdtrit(n - 1, 0.5 + level / 2)) * deviation / math.sqrt(n)
-    return Interval(mean, mean - half, mean + half, n)
 
 
 def aggregate(experiment: str, store_uri: str | None = None) -> bool:
@@ -76,19 +48,19 @@ def aggregate(experiment: str, store_uri: str | None = None) -> bool:
 
 
 def figures(seeds: Sequence[dict[str, float]]) -> dict[str, float]:
-    """What a parent gets from the last metric values of its finished seeds."""
-    result = {"seeds/n": float(len(seeds))}
+    """The metrics of a parent, from the last metric values of its finished seeds."""
+    result = {series.SEEDS + "n": float(len(seeds))}
     for name, metric in AGGREGATED.items():
         values = [seed[metric] for seed in seeds if metric in seed and math.isfinite(seed[metric])]
         if not values or len(values) < len(seeds):
             continue  # a mean over some of the seeds would pass for one over all
         interval = t_interval(values)
-        result[f"seeds/{name}_mean"] = interval.mean
-        result[f"seeds/{name}_min"] = min(values)
-        result[f"seeds/{name}_max"] = max(values)
+        result[f"{series.SEEDS}{name}_mean"] = interval.value
+        result[f"{series.SEEDS}{name}_min"] = min(values)
+        result[f"{series.SEEDS}{name}_max"] = max(values)
         if interval.n > 1:
-            result[f"seeds/{name}_low"] = interval.low
-            result[f"seeds/{name}_high"] = interval.high
+            result[f"{series.SEEDS}{name}_low"] = interval.low
+            result[f"{series.SEEDS}{name}_high"] = interval.high
     return result
 
 
@@ -123,6 +95,8 @@ def _aggregate(experiment: str, uri: str) -> None:
             client.log_batch(parent.info.run_id, [Metric(name, value, now, 0) for name, value in changed.items()])
         if parent.data.tags.get("repro.children") != str(len(seeds)):
             client.set_tag(parent.info.run_id, "repro.children", str(len(seeds)))
+        if parent.data.tags.get("repro.kind") == "trial":
+            continue  # its sweep knows how it ended (`repro.tracking.trials`), its seeds do not
         states = {run.info.status for run in seeds}
         status = next((state for state in ("RUNNING", "FAILED", "KILLED") if state in states), "FINISHED")
         if parent.info.status != status:

@@ -1,13 +1,12 @@
-"""Opening an MLflow store quietly: where it is, which errors mean that it is away, one writer at a time."""
+"""Opens an MLflow store: where it is, which errors mean that it cannot be reached, and one writer at a time."""
 
 from __future__ import annotations
 
 import hashlib
-import json
 import logging
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from filelock import FileLock
@@ -97,15 +96,15 @@ def open_client(uri: str) -> MlflowClient:
 
 
 def away_errors() -> tuple[type[Exception], ...]:
-    """What a store that is away, locked or broken raises, through MLflow or past it."""
+    """The exceptions of a store that is away, locked or broken, those that pass through MLflow unchanged included."""
     import requests
     import sqlalchemy.exc
     from filelock import Timeout
     from mlflow.exceptions import MlflowException
 
     # ImportError: the driver of a database is not installed. ValueError: the address is malformed.
-    known = (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
-    return (*known, Timeout, OSError, ImportError, ValueError)
+    errors = (MlflowException, requests.RequestException, sqlalchemy.exc.SQLAlchemyError)
+    return (*errors, Timeout, OSError, ImportError, ValueError)
 
 
 def report_away(uri: str, error: Exception) -> None:
@@ -160,13 +159,3 @@ def experiment_id(client: MlflowClient, uri: str, name: str) -> str:
     if found.lifecycle_stage == "deleted":
         client.restore_experiment(found.experiment_id)
     return str(found.experiment_id)
-
-
-def canonical(value: Any) -> str:
-    """Canonical JSON: sorted keys, no spaces."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-
-
-def digest(value: Any) -> str:
-    """32 hexadecimal digits that stand for a JSON value."""
-    return hashlib.sha256(canonical(value).encode()).hexdigest()[:32]

@@ -1,4 +1,4 @@
-"""What a run ran on: versions, processors and the commit of the code, without naming the machine or its user."""
+"""What a run ran on: versions, processors and the commit of the code, but neither the machine's name nor its user."""
 
 from __future__ import annotations
 

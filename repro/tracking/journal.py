@@ -19,7 +19,6 @@ A file ends in half a line when its writer was killed inside a write: readers sk
 
 from __future__ import annotations
 
-import contextlib
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -28,7 +27,8 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from repro.files import dump_json, force_to_disk, read_json, read_jsonl, write_atomically
+from repro.files import cut_torn_line, dump_json, force_to_disk, read_json, read_jsonl, write_atomically
+from repro.tracking import series
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
 
@@ -41,13 +41,13 @@ STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jso
 
 
 def run_lock(run_dir: Path) -> FileLock:
-    """The lock that whoever trains into `run_dir` holds; released by the system when its process ends."""
+    """The lock of the process that trains into `run_dir`; the system releases it when the process ends."""
     run_dir.mkdir(parents=True, exist_ok=True)
     return FileLock(run_dir / "run.lock")
 
 
 def run_status(run_dir: Path) -> Status:
-    """What the run directory says about its cell, without changing it."""
+    """The state of a cell by its run directory, which is not changed."""
     if (run_dir / "done.json").exists():
         return "finished"
     if not (run_dir / "cell.json").exists() and not (run_dir / "error.txt").exists():
@@ -71,13 +71,13 @@ class Journal:
 
     def __init__(self, run_dir: Path | str) -> None:
         self.run_dir = Path(run_dir)
-        self._whole: set[str] = set()  # JSONL files known to end in a whole line
+        self._whole: set[str] = set()  # JSONL files that end in a whole line
         self._accuracy: float | None = None
 
     # ------------------------------------------------------------ life of a run
 
     def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
-        """Begin an attempt: write who this run is and forget the last failure. Rows of earlier attempts stay.
+        """Begin an attempt: write the identity of the run and remove the last failure. Rows of earlier attempts stay.
 
         Call `truncate` next: with the step of the checkpoint, or with -1 where the cell starts from nothing.
 
@@ -88,8 +88,8 @@ class Journal:
             processes: how many train together.
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        known = read_json(self.run_dir / "cell.json") or {}
-        started = known.get("started", time.time())  # of the first attempt
+        before = read_json(self.run_dir / "cell.json") or {}
+        started = before.get("started", time.time())  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
         self.write_json("cell.json", {"identity": identity, "labels": names, "cell": cell, "started": started})
         self.write_json("environment.json", {**describe_environment(), "processes": processes})
@@ -201,13 +201,13 @@ class Journal:
         self._append("predictions.jsonl", {"step": int(step), **row})
 
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
-        """Append what was just paid for in a phase (tokens, FLOPs, seconds). Never cut back: redone work counts."""
+        """Append what a phase has just spent (tokens, FLOPs, seconds). Never cut back: redone work counts."""
         self._append("spent.jsonl", {"step": int(step), "phase": phase, **amounts})
 
     # ------------------------------------------------------------ whole files
 
     def progress(self, phase: str, step: int = 0, steps: int = 0, message: str = "") -> None:
-        """Say where the job is; `steps` is the length of the phase (0: unknown)."""
+        """Write which phase and step the job has reached; `steps` is the length of the phase (0: unknown)."""
         if self._accuracy is None:
             self._accuracy = math.nan
             for row in read_jsonl(self.run_dir / "metrics.jsonl"):
@@ -241,7 +241,7 @@ class Journal:
             if path.exists():
                 kept = [row for row in read_jsonl(path) if row["step"] <= step]
                 write_atomically(path, b"".join(dump_json(row, indent=None) for row in kept), sync=True)
-        self._cut_torn_line("spent.jsonl")
+        cut_torn_line(self.run_dir / "spent.jsonl")
         self._accuracy = None
 
     def sync(self) -> None:
@@ -255,37 +255,30 @@ class Journal:
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         if name not in self._whole:
             self.run_dir.mkdir(parents=True, exist_ok=True)
-            self._cut_torn_line(name)
+            cut_torn_line(self.run_dir / name)  # appending to a torn line would spoil the next row as well
             self._whole.add(name)
         line = dump_json({**row, "time": time.time()}, indent=None)
         with (self.run_dir / name).open("ab", buffering=0) as file:  # unbuffered: one write, whole or torn at the end
             file.write(line)
 
-    def _cut_torn_line(self, name: str) -> None:
-        """Cut what follows the last newline: appending to it would spoil the next row as well."""
-        with contextlib.suppress(FileNotFoundError), (self.run_dir / name).open("r+b") as file:
-            data = file.read()
-            if data and not data.endswith(b"\n"):
-                file.truncate(data.rfind(b"\n") + 1)
 
-
-class Onlooker(Journal):
-    """The journal as the other processes of a run have it: they read, and what they are told to write is dropped."""
+class ReadOnlyJournal(Journal):
+    """The journal of a run for its processes other than the first: they read it, and their writes do nothing."""
 
     def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def truncate(self, step: int) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def sync(self) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def write_json(self, name: str, value: Any) -> None:
-        """Nothing."""
+        """Do nothing."""
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         pass
@@ -293,4 +286,4 @@ class Onlooker(Journal):
 
 def _accuracy(metrics: Mapping[str, float], before: float | None) -> float | None:
     """What the live table shows: test accuracy, or that on validation questions where a run has no other (a sweep)."""
-    return metrics.get("eval/accuracy", metrics.get("eval/validation", before))
+    return metrics.get(series.ACCURACY, metrics.get(series.VALIDATION, before))

@@ -1,11 +1,12 @@
-"""What a run is called inside one study: names for people and figures, none of them part of the run identity."""
+"""The names of a run inside one study, for people and figures; none is part of the run identity."""
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
+
+from repro.canonical import canonical
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Labels:
     @property
     def axis_key(self) -> str:
         """The axis point as canonical JSON: sorted keys, no spaces; {} where no axis applies."""
-        return json.dumps(dict(self.axis), sort_keys=True, separators=(",", ":"))
+        return canonical(dict(self.axis))
 
     @property
     def arm_name(self) -> str:

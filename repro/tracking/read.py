@@ -1,8 +1,7 @@
-"""Reads runs back from an MLflow store: what the analysis knows about a study."""
+"""Reads runs back from an MLflow store, for the analysis."""
 
 from __future__ import annotations
 
-import difflib
 import gzip
 import json
 import math
@@ -16,9 +15,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import decode, parse_jsonl
-from repro.tracking.client import away_errors, digest, open_client, public_address, resolve_store, sqlite_path
+from repro.tracking.client import away_errors, open_client, public_address, resolve_store, sqlite_path
+from repro.words import nearest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -114,8 +115,8 @@ def _read(client: MlflowClient, uri: str, experiment: str, wanted: set[str] | No
     found = client.get_experiment_by_name(experiment)
     if found is None:
         names = [item.name for item in client.search_experiments()]
-        near = difflib.get_close_matches(experiment, names, n=1)
-        hint = f"; did you mean {near[0]!r}?" if near else f"; it has: {', '.join(sorted(names)) or 'nothing'}"
+        near = nearest(experiment, names)
+        hint = f"; did you mean {near!r}?" if near else f"; it has: {', '.join(sorted(names)) or 'nothing'}"
         raise UserError(f"MLflow store {public_address(uri)} has no experiment {experiment!r}{hint}")
     runs = _search(client, found.experiment_id)
     if wanted is not None:

@@ -17,11 +17,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.canonical import canonical, digest
 from repro.files import dump_json, read_json, read_jsonl, write_atomically
 from repro.tracking.client import (
     away_errors,
-    canonical,
-    digest,
     experiment_id,
     is_missing,
     open_client,
@@ -81,22 +80,16 @@ def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, f
     return True
 
 
-def delivered(run_dir: Path | str, labels: Labels, store_uri: str | None = None) -> bool:
-    """Whether the run's end has been delivered, as far as the run directory knows (the store is not asked)."""
-    cursor = read_json(_cursor_path(Path(run_dir), labels, resolve_store(store_uri))) or {}
-    return bool(cursor.get("final"))
-
-
 def run_key(identity: str, labels: Labels) -> str:
     """Tag `repro.key` of a child: one training under one set of labels."""
-    return digest({"identity": identity, **labels.as_dict()})
+    return digest({"identity": identity, **labels.as_dict()}, 32)
 
 
 def parent_key(cell: Mapping[str, Any], labels: Labels) -> str:
     """Tag `repro.key` of a parent: a named arm with its whole configuration, so a changed arm gets a new parent."""
     shared = {name: value for name, value in labels.as_dict().items() if name != "seed"}
     fields = {key: value for key, value in cell.items() if key not in ("spec", "arm", "axis_point", "seed")}
-    return digest({**shared, "cell": fields})
+    return digest({**shared, "cell": fields}, 32)
 
 
 def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -172,7 +165,7 @@ class _Delivery:
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
-        """The run with this key; of several (two hosts at once) the first, and what we made in vain is deleted."""
+        """The run with this key, made where there is none. Where two hosts made one at once, the first stays."""
         found = self._search(experiment, key)
         if found:
             return found[0].info.run_id
@@ -282,7 +275,7 @@ class _Delivery:
 
 
 def _cursor_path(run_dir: Path, labels: Labels, uri: str) -> Path:
-    return run_dir / "delivery" / f"{digest({'store': uri, **labels.as_dict()})[:16]}.json"
+    return run_dir / "delivery" / f"{digest({'store': uri, **labels.as_dict()}, 16)}.json"
 
 
 def _line_digest(row: Mapping[str, Any]) -> str:

@@ -1,4 +1,4 @@
-"""Trials of a sweep in MLflow: the parent of a trial's seeds says what was tried and what came of it."""
+"""Trials of a sweep in MLflow: the parent of a trial's seeds shows its values, its state and its result."""
 
 from __future__ import annotations
 
@@ -8,10 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.canonical import canonical, digest
 from repro.tracking.client import (
     away_errors,
-    canonical,
-    digest,
     experiment_id,
     open_client,
     report_away,
@@ -26,9 +25,13 @@ if TYPE_CHECKING:
     from mlflow.entities import Run
 
 
+MLFLOW_STATUS = {"complete": "FINISHED", "pruned": "KILLED", "fail": "FAILED"}
+"""State of a trial -> status of its run; another state is RUNNING."""
+
+
 @dataclass(frozen=True)
 class TrialRecord:
-    """One trial as it is told to the store. `cell` holds the fields its seeds share, None where it made no run."""
+    """One trial as the store shows it. `cell` holds the fields its seeds share, None where it made no run."""
 
     number: int
     state: str
@@ -45,7 +48,7 @@ class TrialRecord:
         if self.cell is not None:
             return parent_key(self.cell, self.labels)
         names = {name: value for name, value in self.labels.as_dict().items() if name != "seed"}
-        return digest({**names, "trial": self.number, "params": dict(self.params)})
+        return digest({**names, "trial": self.number, "params": dict(self.params)}, 32)
 
 
 def record_trials(trials: Sequence[TrialRecord], runs_dir: Path, store_uri: str | None = None) -> bool:
@@ -61,9 +64,9 @@ def record_trials(trials: Sequence[TrialRecord], runs_dir: Path, store_uri: str 
         with write_lock(uri, runs_dir / "sweep"):
             client = open_client(uri)
             experiment = experiment_id(client, uri, trials[0].labels.experiment)
-            known = _parents(client, experiment)
+            existing = _parents(client, experiment)
             for trial in trials:
-                _record(client, experiment, known.get(trial.key), trial)
+                _record(client, experiment, existing.get(trial.key), trial)
     except away_errors() as error:
         report_away(uri, error)
         return False
@@ -103,7 +106,6 @@ def _record(client: MlflowClient, experiment: str, run: Run | None, trial: Trial
         run = client.create_run(experiment, start_time=now, tags=tags, run_name=trial.labels.arm_name)
         params = [Param(name, str(value)) for name, value in trial.params.items()]
         client.log_batch(run.info.run_id, params=params)
-        client.set_terminated(run.info.run_id, "FINISHED" if trial.state == "complete" else "FAILED")
     changed = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name, "") != value]
     metrics = {f"sweep/seed_{seed}": value for seed, value in trial.seed_values.items()}
     if trial.value is not None:
@@ -111,3 +113,6 @@ def _record(client: MlflowClient, experiment: str, run: Run | None, trial: Trial
     new = [Metric(name, value, now, 0) for name, value in metrics.items() if run.data.metrics.get(name) != value]
     if changed or new:
         client.log_batch(run.info.run_id, metrics=new, tags=changed)
+    status = MLFLOW_STATUS.get(trial.state)
+    if status is not None and run.info.status != status:
+        client.set_terminated(run.info.run_id, status, end_time=run.info.end_time)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.policy import Policy
 from repro.spec.schema import Cell
@@ -70,7 +70,7 @@ def describe_base(
             [benchmark.label, benchmark.sampling(evaluate), held_out_digest(benchmark.dataset)]
             for benchmark in evaluate.benchmarks
         ]
-    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    key = digest(what)
 
     def build(folder: Path) -> None:
         say("measuring the start policy")
@@ -158,7 +158,7 @@ def _gradients(
     }
     if cell.model.lora is not None:
         what["lora"] = cell.model.lora.model_dump(mode="json")  # of what is trained
-    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    key = digest(what)
 
     def build(folder: Path) -> None:
         known = [problem for problem in data.train if problem.id in rates]

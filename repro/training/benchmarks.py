@@ -9,6 +9,7 @@ from repro.errors import UserError
 from repro.spec.schema import EvaluateSpec
 from repro.tasks.datasets import load_test
 from repro.tasks.problem import Problem
+from repro.tracking import series
 from repro.training.evaluation import Evaluation, Sampler
 
 
@@ -85,4 +86,4 @@ def benchmark_metrics(accuracy: Mapping[str, float], benchmarks: Sequence[Benchm
     if not scores:
         return {}
     mean = sum(scores.values()) / len(scores)
-    return {**{f"eval/{name}": score for name, score in scores.items()}, "eval/benchmarks": mean}
+    return {**{series.accuracy_of(name): score for name, score in scores.items()}, series.BENCHMARKS: mean}

@@ -22,7 +22,8 @@ from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import rewards_accuracy
 from repro.tasks.verify import undecided
-from repro.tracking.journal import Journal, Onlooker
+from repro.tracking import series
+from repro.tracking.journal import Journal, ReadOnlyJournal
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
 from repro.training.base_policy import describe_base
@@ -32,7 +33,7 @@ from repro.training.config import grpo_config
 from repro.training.data_record import data_record
 from repro.training.evaluation import Sampler
 from repro.training.ledger import SPEND, Ledger, subtract
-from repro.training.policy_evaluation import evaluate_policy, evaluation_sets, series_of
+from repro.training.policy_evaluation import evaluate_policy, evaluation_sets
 from repro.training.predictor_quality import PredictorQuality
 from repro.training.randomness import REPLAY, derive_seed
 from repro.training.ranks import RankedCache, Ranks
@@ -54,7 +55,7 @@ class GRPOJob:
     def __init__(self, cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ranks | None = None) -> None:
         self.cell, self.identity, self.run_dir, self.ranks = cell, identity, run_dir, ranks or Ranks()
         check_ranks(cell, self.ranks.count)
-        self.journal = Journal(run_dir) if self.ranks.main else Onlooker(run_dir)
+        self.journal = Journal(run_dir) if self.ranks.main else ReadOnlyJournal(run_dir)
         self.ledger, self.cache = Ledger(), Cache(runs_dir / "cache")
         self.labels = Labels.of(cell)
         self.journal.start(cell, identity, self.labels, self.ranks.count)
@@ -169,8 +170,8 @@ class GRPOJob:
         return self.ledger.over(self.ranks)
 
     def _last_evaluation(self) -> dict[str, float]:
-        rows = [row["metrics"] for row in self.journal.read_jsonl("metrics.jsonl") if "eval/tokens" in row["metrics"]]
-        return {name: value for name, value in rows[-1].items() if name.startswith("eval/")} if rows else {}
+        rows = [row["metrics"] for row in self.journal.read_jsonl("metrics.jsonl") if series.TOKENS in row["metrics"]]
+        return {name: value for name, value in rows[-1].items() if name.startswith(series.EVAL)} if rows else {}
 
     def _build_selector(self) -> Selector:
         cell = self.cell
@@ -245,10 +246,14 @@ class GRPOJob:
 
     def _record_base(self, base: dict[str, Any]) -> None:
         """Step 0: the start policy as it was measured once for all cells that share it."""
-        metrics = {"eval/greedy": base["greedy"], "eval/entropy": base["entropy"], "eval/tokens": base["mean_tokens"]}
+        metrics = {
+            series.GREEDY: base["greedy"],
+            series.ENTROPY: base["entropy"],
+            series.TOKENS: base["mean_tokens"],
+        }
         for evaluation in base["evaluations"]:
             self.journal.record_evaluation(0, evaluation.pop("set"), **evaluation)
-        metrics |= {f"eval/{series_of(name)}": value for name, value in base["accuracy"].items()}
+        metrics |= {series.accuracy_of(name): value for name, value in base["accuracy"].items()}
         metrics |= benchmark_metrics(base["accuracy"], self.benchmarks)
         self.journal.log(0, {**metrics, **self.spent().metrics()})
         self._log_spending(0)

@@ -8,13 +8,11 @@ from contextlib import contextmanager
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any
 
+from repro.tracking import series
+from repro.tracking.series import PHASES, SPEND
+
 if TYPE_CHECKING:
     from repro.training.ranks import Ranks
-
-PHASES = ("warm_start", "predictor", "score", "probe", "rollout", "train", "evaluate")
-SPEND = ("score", "probe", "rollout", "train")
-"""Phases inside every speedup. The warm start is common to all arms, a difficulty predictor is built once for all
-policies and runs that use it, and evaluation is not part of training."""
 
 
 @dataclass
@@ -140,14 +138,13 @@ class Ledger:
 
     def metrics(self) -> dict[str, float]:
         """The `cost/...` series: what selection and training have spent so far (evaluation and warm start apart)."""
+        tokens = ("prompt_tokens", "generated_tokens", "scored_tokens", "trained_tokens")
+        spent = {field.name: self.total(field.name, SPEND) for field in fields(Cost)}
         return {
-            "cost/generated_tokens": self.total("generated_tokens", SPEND),
-            "cost/total_tokens": sum(
-                self.total(name, SPEND)
-                for name in ("prompt_tokens", "generated_tokens", "scored_tokens", "trained_tokens")
-            ),
-            "cost/completions": self.total("completions", SPEND),
-            "cost/flops": self.total("flops", SPEND),
-            "cost/seconds": self.total("seconds", SPEND),
-            "cost/cpu_seconds": self.total("cpu_seconds", SPEND),
+            series.GENERATED_TOKENS: spent["generated_tokens"],
+            series.TOTAL_TOKENS: sum(spent[name] for name in tokens),
+            series.COMPLETIONS: spent["completions"],
+            series.FLOPS: spent["flops"],
+            series.SECONDS: spent["seconds"],
+            series.CPU_SECONDS: spent["cpu_seconds"],
         }

@@ -1,26 +1,14 @@
-"""Joins replayed groups to the fresh rows of a generation batch, as TRL's trainer expects them.
-
-How a replayed row is corrected for the policy that generated it maps onto TRL's stock clipped loss, which is
-min(r A, clip(r, 1 - eps, 1 + eps) A) with r = pi_theta / exp(old_per_token_logps):
-
-- `paper` (DOTS + RR, replay loss): `old_per_token_logps` are the behaviour log-probs, so the clip sits around
-  pi_theta / pi_behaviour = 1.
-- `proximal` (the authors' code): `old_per_token_logps` are those of the policy at the start of the step, and each
-  token's advantage is multiplied by r_old = pi_old / pi_behaviour, so the clip sits around r_old.
-- `none`: `old_per_token_logps` are those of the start of the step, advantages as stored.
-"""
+"""Joins replayed groups to the fresh rows of a generation batch, as TRL's trainer expects them."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 import torch
 
 from repro.replay.buffer import Group
-
-Correction = Literal["paper", "proximal", "none"]
 
 
 def fresh_groups(
@@ -93,22 +81,6 @@ def widen(rows: dict[str, Any], pad_id: int, prompt_width: int, width: int) -> d
     for key in ("completion_ids", "completion_mask", "old_per_token_logps"):
         out[key] = torch.nn.functional.pad(rows[key], (0, right), value=completion_fill.get(key, 0))
     return out
-
-
-def corrected(
-    replayed: dict[str, torch.Tensor], old_logps: torch.Tensor | None, correction: Correction
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """(`old_per_token_logps` (R, T), advantages (R,) or (R, T)) of replayed rows under a correction.
-
-    `old_logps` (R, T): log-probs under the policy at the start of the step; not needed for `paper`.
-    """
-    if correction == "paper":
-        return replayed["behaviour_logps"], replayed["advantages"]
-    assert old_logps is not None
-    if correction == "none":
-        return old_logps, replayed["advantages"]
-    log_ratio = (old_logps - replayed["behaviour_logps"]) * replayed["completion_mask"]  # (R, T)
-    return old_logps, replayed["advantages"].unsqueeze(1) * log_ratio.exp()
 
 
 def ratio_statistics(replayed: dict[str, torch.Tensor], old_logps: torch.Tensor, clip: float) -> dict[str, float]:

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from repro.errors import UserError
 from repro.spec.schema import Cell
 from repro.tasks.problem import Problem, TaskData
+from repro.tracking import series
 from repro.training.base_policy import MAIN_SETS, main_set
 from repro.training.benchmarks import BenchmarkSet, benchmark_metrics, evaluate_benchmarks
 from repro.training.evaluation import Evaluation, Sampler
@@ -71,14 +72,9 @@ def evaluate_policy(
 
 def evaluation_metrics(result: Evaluation, detailed: bool) -> dict[str, float]:
     """The `eval/...` series of one evaluation; `detailed` for the main set."""
-    metrics = {f"eval/{series_of(result.set)}": result.accuracy}
+    metrics = {series.accuracy_of(result.set): result.accuracy}
     if detailed:
-        metrics |= {"eval/entropy": result.entropy, "eval/tokens": result.mean_tokens}
+        metrics |= {series.ENTROPY: result.entropy, series.TOKENS: result.mean_tokens}
         if result.greedy_accuracy is not None:
-            metrics["eval/greedy"] = result.greedy_accuracy
+            metrics[series.GREEDY] = result.greedy_accuracy
     return metrics
-
-
-def series_of(name: str) -> str:
-    """What the series of a set's accuracy is called."""
-    return "accuracy" if name == "test" else name

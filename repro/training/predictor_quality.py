@@ -5,13 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.stats import rankdata
 
-from repro.difficulty.attention import pearson
+from repro.difficulty.quality import quality
 from repro.errors import UserError
 from repro.selection.base import Attention, Selector
 from repro.spec.schema import Cell
 from repro.tasks.problem import TaskData
+from repro.tracking import series
 from repro.tracking.journal import Journal
 from repro.training.evaluation import Sampler
 from repro.training.randomness import PREDICTIONS, derive_seed
@@ -80,7 +80,7 @@ class PredictorQuality:
                 for position, row in enumerate(shown)
             ]
             self.journal.write_json("attention.json", {"step": step, "examples": examples})
-        return {f"eval/predictor_{name}": value for name, value in quality(predicted, measured).items()}
+        return {series.predictor_measure(name): value for name, value in quality(predicted, measured).items()}
 
     def _attended(self, attention: Attention, row: int) -> list[dict[str, Any]]:
         top = np.argsort(-attention.weights[row], kind="stable")[:REFERENCES_SHOWN]
@@ -92,12 +92,3 @@ class PredictorQuality:
             }
             for i in top
         ]
-
-
-def quality(predicted: np.ndarray, measured: np.ndarray) -> dict[str, float]:
-    """Mean absolute error, and Pearson's and Spearman's correlation where the measured rates (Q,) differ at all."""
-    out = {"mae": float(np.abs(predicted - measured).mean())}
-    linear, ranks = pearson(predicted, measured), pearson(rankdata(predicted), rankdata(measured))
-    if linear is not None and ranks is not None:
-        out |= {"pearson": linear, "spearman": ranks}
-    return out

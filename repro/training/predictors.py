@@ -6,7 +6,6 @@ then the towers. All runs of a study that ask for the same predictor share it.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.difficulty.fit import fit_predictor
 from repro.difficulty.labels import Labels
 from repro.difficulty.predictor import DifficultyPredictor
@@ -80,9 +80,8 @@ def label_pool(spec: PredictorSpec, dataset: DatasetSpec) -> LabelPool:
         data = others.load()
         own = {problem.question for problem in load_dataset(dataset).train}
         problems = tuple(problem for problem in data.train if problem.question not in own)
-    text = json.dumps([problem.id for problem in problems])
-    digest = hashlib.sha256(f"{dataset_digest(dataset)}{text}".encode()).hexdigest()
-    return LabelPool(data, problems, digest)
+    content = [dataset_digest(dataset), [problem.id for problem in problems]]
+    return LabelPool(data, problems, digest(content, 64))
 
 
 def make_labels(
@@ -315,10 +314,8 @@ def check_apart(spec: PredictorSpec, model: ModelSpec, dataset: DatasetSpec) -> 
 
 
 def _labels_digest(labels: Labels) -> str:
-    digest = hashlib.sha256(json.dumps([labels.ids, labels.policies]).encode())
-    digest.update(np.ascontiguousarray(labels.pass_rates).tobytes())
-    return digest.hexdigest()
+    return digest([labels.ids, labels.policies, labels.pass_rates.tolist()], 64)
 
 
 def _key(**what: Any) -> str:
-    return hashlib.sha256(json.dumps({"version": VERSION, **what}, sort_keys=True).encode()).hexdigest()[:24]
+    return digest({"version": VERSION, **what})

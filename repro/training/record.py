@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from repro.tracking import series
 from repro.training.ranks import Ranks
 
 COUNTS = {"size", "informative", "questions", "reused", "added", "rejected", "evicted", "expired", "reused_total"}
@@ -37,6 +38,6 @@ def replay_metrics(numbers: Mapping[str, float], ranks: Ranks) -> dict[str, floa
     out = {}
     for name in numbers:
         values = [each[name] for each in everywhere]
-        largest = name.endswith("_max")
-        out[f"replay/{name}"] = float(sum(values) if name in COUNTS else max(values) if largest else np.mean(values))
+        combined = sum(values) if name in COUNTS else max(values) if name.endswith("_max") else np.mean(values)
+        out[series.REPLAY + name] = float(combined)
     return out

@@ -36,6 +36,7 @@ from repro.models.modes import without_dropout
 from repro.models.vllm_engine import VLLMEngine, mismatch, row_seeds
 from repro.replay.batch import Batch, compose
 from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.corrections import CORRECTIONS
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.base import Observation, Selector
 from repro.spec.schema import TrainSpec
@@ -43,6 +44,7 @@ from repro.tasks.grading import Grader, Grades
 from repro.tasks.problem import Problem, Verifier
 from repro.tasks.reward_spec import RewardTerm
 from repro.tasks.verify import undecided
+from repro.tracking import series
 from repro.training import merge
 from repro.training.checkpoint import restore_state, save_state
 from repro.training.ledger import Ledger
@@ -173,7 +175,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         sampled = output.pop("sampling_per_token_logps", None)  # the ratio's denominator is the trainer's own
         if sampled is not None and "old_per_token_logps" in output:
             apart = mismatch(output["old_per_token_logps"], sampled, output["completion_mask"])
-            self._record.metrics |= {f"rollout/{name}": value for name, value in apart.items()}
+            self._record.metrics |= {series.ROLLOUT + name: value for name, value in apart.items()}
         if self.buffer is not None:
             output = self._with_replay(output, replayed, fresh, own, step)
         return output
@@ -217,20 +219,20 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         zero = 1.0 - float(np.mean(trains))
         tokens = output["completion_mask"].sum(dim=1).float().mean().item()
         metrics = {
-            "train/reward": float(np.mean(rewards)),
-            "train/zero_variance": zero,
-            "train/effective": 1.0 - zero,
-            "train/completion_tokens": float(np.mean(self.ranks.gather(tokens))),
-            **{f"select/{name}": value for name, value in self.selector.metrics().items()},
+            series.REWARD: float(np.mean(rewards)),
+            series.ZERO_VARIANCE: zero,
+            series.EFFECTIVE: 1.0 - zero,
+            series.COMPLETION_TOKENS: float(np.mean(self.ranks.gather(tokens))),
+            **{series.SELECT + name: value for name, value in self.selector.metrics().items()},
         }
         if not self.grader.is_accuracy:
             metrics |= self._graded_metrics()
         if self._undecided is not None:
-            metrics["train/undecided"] = float(self._undecided)
+            metrics[series.UNDECIDED] = float(self._undecided)
         if self.buffer is not None:
             counts = {"fresh": batch.fresh, "warm_up": batch.warm_up, "topped_up": batch.topped_up}
             counts["shrunk"] = batch.shrunk
-            metrics |= {f"replay/{name}": float(count * self.ranks.count) for name, count in counts.items()}
+            metrics |= {series.REPLAY + name: float(count * self.ranks.count) for name, count in counts.items()}
         return StepRecord(
             step=step,
             fresh=list(fresh),
@@ -243,10 +245,10 @@ class SelectiveGRPOTrainer(GRPOTrainer):
 
     def _graded_metrics(self) -> dict[str, float]:
         """What the mean reward alone does not tell: the accuracy of the fresh rollouts, and each reward by itself."""
-        series = {"train/accuracy": self._grades.verdicts}
-        series |= {f"train/reward_{label}": values for label, values in self._grades.parts.items()}
-        gathered = self.ranks.gather({name: float(np.mean(values)) for name, values in series.items()})
-        return {name: float(np.mean([each[name] for each in gathered])) for name in series}
+        graded = {series.TRAIN_ACCURACY: self._grades.verdicts}
+        graded |= {series.reward_part(label): values for label, values in self._grades.parts.items()}
+        gathered = self.ranks.gather({name: float(np.mean(values)) for name, values in graded.items()})
+        return {name: float(np.mean([each[name] for each in gathered])) for name in graded}
 
     def _tokenize_prompts(self, prompts: list[str]) -> Any:
         # Prompts are rendered already; special tokens would come twice where the template has written them.
@@ -319,7 +321,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             old = self._logps(rows)  # the ratio pi_old / pi_behaviour is logged under every correction
             ratios = merge.ratio_statistics(rows, old, self.train_spec.clip)
             self._record.metrics |= replay_metrics(ratios, self.ranks)
-            logps, advantages = merge.corrected(rows, old, self.replay.correction)
+            logps, advantages = CORRECTIONS[self.replay.correction].apply(rows, old)
             output = merge.join(output, {**rows, "old_per_token_logps": logps, "advantages": advantages})
             tokens = output["num_items_in_batch"]  # TRL divides by those of all ranks
             output["num_items_in_batch"] = tokens.new_tensor(sum(self.ranks.gather(tokens.item())))
@@ -390,10 +392,10 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         record, self._record = self._record, None
         if record is None or self.state.global_step % self.train_spec.minibatches:
             return
-        names = {"loss": "train/loss", "grad_norm": "train/grad_norm", "entropy": "train/kept_entropy"}
-        names["clip_ratio/region_mean"] = "train/kept_clip_ratio"
+        names = {"loss": series.LOSS, "grad_norm": series.GRAD_NORM, "entropy": series.KEPT_ENTROPY}
+        names["clip_ratio/region_mean"] = series.KEPT_CLIP_RATIO
         record.metrics |= {ours: float(logs[theirs]) for theirs, ours in names.items() if logs.get(theirs) is not None}
-        record.metrics["train/kept_rows"] = float(sum(self._kept) * self.ranks.count)
+        record.metrics[series.KEPT_ROWS] = float(sum(self._kept) * self.ranks.count)
         self._kept.clear()
         self.on_step(record)
 

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from analysis.artefacts import ARTEFACTS
+from analysis.artefacts import ANSWERS, HEADLINE, MAKERS, make_artefacts
 from analysis.dots_rr.cost import PAPER_ROLLOUT_SHARES, PAPER_VOLUME, rollout_share, rollout_volume
 from analysis.dots_rr.figures import figure_4
 from analysis.dots_rr.savings import table_1
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves, published_table
+from analysis.selections import Chosen
 from analysis.tables import Table
-from analysis.ufo_rl.batches import strategy, table_4, table_5, table_6
+from analysis.ufo_rl.batches import table_4, table_5, table_6
+from analysis.ufo_rl.strategies import strategy
+from repro.errors import UserError
+from repro.spec.artefacts import ARTEFACTS
 from tests.analysis.conftest import ARTEFACTS as ASKED
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store
-from tests.analysis.ufo_study import headline_arms
+from tests.analysis.ufo_rl.study import headline_arms
 
 
 @pytest.fixture(scope="module")
@@ -97,7 +102,7 @@ def test_figure_4_shows_ours_beside_all_published_curves(measures: Measures):
     ],
 )
 def test_strategies_of_table_5_are_recognised(selection: dict[str, Any], replay: Any, expected: str | None):
-    assert strategy(selection, replay) == expected
+    assert strategy(Chosen(selection), replay is not None) == expected
 
 
 def test_table_5_has_strategies_as_rows_panels_as_columns_and_the_published_numbers_beside(measures: Measures):
@@ -157,8 +162,28 @@ def test_table_6_compares_training_time_with_and_without_scoring(measures: Measu
     assert ours["ratio_with_scoring"] == pytest.approx(20 / 20.3)
 
 
-def test_every_artefact_is_in_the_synthetic_report():
-    assert set(ASKED) <= set(ARTEFACTS)
+def test_what_validate_knows_is_what_the_papers_folders_make():
+    assert list(MAKERS) == list(ARTEFACTS)
+    assert set(ASKED) <= set(ARTEFACTS) >= HEADLINE | set(ANSWERS)
+
+
+def test_a_figure_of_ones_own_gets_the_panels_and_one_that_returns_something_else_is_named(
+    measures: Measures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    text = """
+from pandas import DataFrame
+from analysis.tables import Table
+def count(panels):
+    return [Table("mine.arms", "Arms", ["arms"], [[str(len(one.panel.series))] for one in panels], DataFrame())]
+def careless(panels):
+    return "nothing"
+"""
+    (tmp_path / "own_figures.py").write_text(text)
+    monkeypatch.syspath_prepend(tmp_path)
+    made = make_artefacts(["own_figures:count"], [measures])
+    assert only(made["own_figures:count"]).rows == [["5"]]
+    with pytest.raises(UserError, match=r"own_figures:careless returned str, expected a list"):
+        make_artefacts(["own_figures:careless"], [measures])
 
 
 def test_unknown_published_names_are_errors():

@@ -13,10 +13,14 @@ from analysis.statistics import (
     Interval,
     area_under_curve,
     cluster_interval,
-    correlation,
     crossed_difference,
+    deviation_ratio,
+    fixed_mean,
     iqm,
     paired_difference,
+    pooled_correlation,
+    pooled_deviation,
+    pooled_mean,
     probability_of_improvement,
     rank_correlation,
     share_interval,
@@ -153,11 +157,6 @@ def test_area_under_curve_is_the_mean_height():
     assert math.isnan(area_under_curve([0], [0.5]))
 
 
-def test_correlation_leaves_gaps_out_and_knows_when_there_is_none():
-    assert correlation([1, 2, 3, math.nan], [2, 4, 6, 0]) == pytest.approx(1.0)
-    assert math.isnan(correlation([1, 1, 1], [1, 2, 3]))
-
-
 def test_a_rank_correlation_is_that_of_the_ranks_and_covers_the_truth_as_often_as_it_says() -> None:
     assert rank_correlation([1, 2, 3, 4, 5], [1, 2, 3, 5, 4]).value == pytest.approx(1 - 6 * 2 / (5 * 24))
     assert math.isnan(rank_correlation([1, 1, 1, 1], [1, 2, 3, 4]).value)
@@ -170,3 +169,84 @@ def test_a_rank_correlation_is_that_of_the_ranks_and_covers_the_truth_as_often_a
         found = rank_correlation(x, y)
         inside += found.low <= truth <= found.high
     assert 0.92 <= inside / 400 <= 0.98
+
+
+def test_the_interval_of_a_rank_correlation_is_that_of_bonett_and_wright() -> None:
+    x, y = np.arange(12), np.array([0, 1, 3, 2, 4, 5, 7, 6, 8, 11, 10, 9])
+    found = rank_correlation(x, y)
+    rho = stats.spearmanr(x, y).statistic
+    half = stats.norm.ppf(0.975) * math.sqrt((1 + rho**2 / 2) / 9)
+    assert (found.value, found.n) == (pytest.approx(rho), 12)
+    assert (math.atanh(found.low), math.atanh(found.high)) == pytest.approx(
+        (math.atanh(rho) - half, math.atanh(rho) + half)
+    )
+
+
+# ---------------------------------------------------------------- pooling
+
+
+def test_one_group_pools_to_its_own_t_interval_and_no_group_is_dropped():
+    values = [0.1, 0.3, 0.2]
+    own = t_interval(values)
+    found = pooled_mean([values])
+    assert (found.value, found.low, found.high) == pytest.approx((own.value, own.low, own.high))
+    beside = pooled_mean([values, [0.9]])
+    assert beside.value == pytest.approx(0.55) and beside.n == 4
+    assert not beside.known, "one of two conditions has no spread to give"
+    assert pooled_mean([values, []]).n == 3
+
+
+def test_pooled_mean_of_few_groups_is_welch_and_satterthwaite_by_hand():
+    a, b = np.array([1.0, 2.0, 3.0]), np.array([10.0, 14.0])
+    va, vb = a.var(ddof=1) / 3 / 4, b.var(ddof=1) / 2 / 4
+    df = (va + vb) ** 2 / (va**2 / 2 + vb**2 / 1)
+    half = stats.t.ppf(0.975, df) * math.sqrt(va + vb)
+    for pool in (pooled_mean, fixed_mean):
+        found = pool([a, b])
+        assert (found.value, found.low, found.high) == pytest.approx((7.0, 7.0 - half, 7.0 + half))
+
+
+def test_three_groups_or_more_speak_of_others_and_fixed_ones_of_themselves():
+    groups = [[1.0, 1.0], [4.0, 4.0], [7.0, 7.0]]
+    over = t_interval([1.0, 4.0, 7.0])
+    found = pooled_mean(groups)
+    assert (found.value, found.low, found.high) == pytest.approx((over.value, over.low, over.high))
+    assert found.n == 6
+    fixed = fixed_mean(groups)
+    assert (fixed.value, fixed.low, fixed.high) == (4.0, 4.0, 4.0)
+
+
+def test_both_ways_of_pooling_cover_their_own_truth_as_often_as_they_say():
+    """Six conditions, three seeds, unequal spreads: the fixed mean covers theirs, the pooled one the population's."""
+    generator, spreads = np.random.default_rng(0), np.array([1, 1, 2, 2, 4, 4.0])
+    truth = np.arange(6.0)
+    draws = truth[:, None] + spreads[:, None] * generator.normal(size=(3000, 6, 3))
+    hits = [(found.low <= truth.mean() <= found.high) for found in map(fixed_mean, draws)]
+    assert 0.94 <= np.mean(hits) <= 0.985
+    conditions = 5.0 * generator.normal(size=(3000, 6, 1))  # their population has mean 0
+    hits = [
+        found.low <= 0 <= found.high for found in map(pooled_mean, conditions + generator.normal(size=(3000, 6, 3)))
+    ]
+    assert 0.935 <= np.mean(hits) <= 0.965
+
+
+def test_pooled_deviation_and_its_ratio_follow_chi_square_and_f():
+    a, b = [[1.0, 3.0], [5.0, 5.0, 8.0]], [[1.0, 2.0], [0.0, 0.0, 1.0]]
+    sums = 2.0 + 6.0, 0.5 + 2 / 3
+    found = pooled_deviation(a)
+    assert found.value == pytest.approx(math.sqrt(sums[0] / 3)) and found.n == 3
+    assert found.high == pytest.approx(math.sqrt(sums[0] / stats.chi2.ppf(0.025, 3)))
+    ratio = deviation_ratio(a, b)
+    assert ratio.value == pytest.approx(math.sqrt(sums[0] / sums[1]))
+    assert ratio.low == pytest.approx(ratio.value / math.sqrt(stats.f.ppf(0.975, 3, 3)))
+
+
+def test_pooled_correlation_averages_fisher_z():
+    one = Interval(0.5, math.tanh(math.atanh(0.5) - 0.2), math.tanh(math.atanh(0.5) + 0.2), 50)
+    found = pooled_correlation([one, one])
+    assert found.value == pytest.approx(0.5)
+    assert math.atanh(found.high) - math.atanh(0.5) == pytest.approx(0.2 / math.sqrt(2))
+    rhos = [math.tanh(z) for z in (0.1, 0.2, 0.6)]
+    over, many = t_interval([0.1, 0.2, 0.6]), pooled_correlation([Interval(rho, rho, rho, 50) for rho in rhos])
+    assert (many.value, many.low, many.high) == pytest.approx(tuple(map(math.tanh, (over.value, over.low, over.high))))
+    assert many.n == 150

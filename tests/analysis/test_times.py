@@ -45,6 +45,23 @@ def test_speedup_of_uncensored_runs_is_the_ratio_of_medians_with_the_exhaustive_
     assert found.clear_of(1.0) == 1
 
 
+def test_the_ends_of_an_interval_are_ratios_that_were_drawn_the_outer_ones_of_two_neighbours():
+    slow, fast, apart = np.array([30.0, 41, 53, 59, 71]), np.array([10.0, 17, 25, 29, 41]), [0, 0]
+    for seed in range(8):
+        for worst in (fast, np.array([10.0, 17, np.inf, np.inf, np.inf])):  # the second did not get there in 25
+            after = np.minimum(worst, 25.0)
+            times = np.where(np.isinf(worst), np.nan, worst)
+            found = ratio_of_medians(slow, slow, times, after, np.random.default_rng(seed), resamples=11, level=0.85)
+            again = np.random.default_rng(seed)
+            draws = list(zip(again.integers(5, size=(11, 5)), again.integers(5, size=(11, 5)), strict=True))
+            lows = sorted(float(np.median(slow[o]) / np.median(worst[u])) for o, u in draws)
+            highs = sorted(float(np.median(slow[o]) / np.median(after[u])) for o, u in draws)
+            assert (found.low, found.high) == (lows[0], highs[-1])  # 0.075 * 10 = 0.75: between the first and second
+            apart[0] += lows[0] < lows[1]
+            apart[1] += highs[-2] < highs[-1]
+    assert min(apart) > 3, "where neighbours are equal the case shows nothing"
+
+
 def test_the_interval_of_a_speedup_knows_how_coarse_the_evaluations_are():
     # Every seed was seen at 40 and 20, the evaluations before were at 30 and 10: anything from 30/20 to 40/10 fits.
     found = ratio_of_medians([40.0] * 3, [30.0] * 3, [20.0] * 3, [10.0] * 3, np.random.default_rng(0))
@@ -77,6 +94,9 @@ def test_two_censored_sides_decide_nothing():
 def test_single_runs_give_a_ratio_without_interval():
     found = ratio_of_medians([30.0], [20.0], [20.0], [10.0], np.random.default_rng(0))
     assert found.point == Bounds(1.5, 1.5) and not found.known and found.clear_of(1.0) == 0
+    several = [30.0, 40.0, 50.0]
+    for sides in ((several, several, [20.0], [20.0]), ([20.0], [20.0], several, several)):
+        assert not ratio_of_medians(*sides, np.random.default_rng(0)).known, "one run on either side has no spread"
     with pytest.raises(ValueError, match="one time and one bound"):
         ratio_of_medians([], [], [20.0], [10.0], np.random.default_rng(0))
     with pytest.raises(ValueError, match="after its time"):

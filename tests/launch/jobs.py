@@ -16,7 +16,7 @@ from repro.errors import UserError
 from repro.tracking.journal import Journal, read_jsonl
 
 STEPS = 8
-PRELOAD = ["tests.launch.jobs", "tests.sweep.jobs", "repro.launch.run"]  # light, so that a fork costs milliseconds
+PRELOAD = ("tests.launch.jobs", "tests.sweep.jobs", "repro.launch.run")  # light, so that a fork costs milliseconds
 
 
 def gone(pid: int) -> bool:

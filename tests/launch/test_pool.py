@@ -14,9 +14,9 @@ import psutil
 import pytest
 
 from repro.files import read_json, read_jsonl
-from repro.launch import pool as pool_module
 from repro.launch.devices import cores
-from repro.launch.pool import Pool
+from repro.launch.launchers.local import pool as pool_module
+from repro.launch.launchers.local.pool import Pool
 from repro.launch.protocol import Outcome, Task, reason_of
 from repro.launch.worker import Target
 from repro.tracking.journal import run_lock, run_status
@@ -219,7 +219,7 @@ def test_the_fork_server_has_imported_everything_and_started_no_thread(tmp_path:
     """In a process of its own: only the first pool of a process chooses what the server imports."""
     code = f"""
         from pathlib import Path
-        from repro.launch.pool import Pool
+        from repro.launch.launchers.local.pool import Pool
         from tests.launch import jobs
         from tests.launch.test_pool import Notes, tasks_of
         if __name__ == "__main__":

@@ -13,9 +13,9 @@ from ray.cluster_utils import Cluster
 
 from repro.errors import UserError
 from repro.files import read_json, read_jsonl
-from repro.launch.options import Where
+from repro.launch.launchers.ray import Ray
+from repro.launch.launchers.ray.cluster import disconnect
 from repro.launch.protocol import Outcome, Task
-from repro.launch.ray_launcher import RayLauncher, disconnect
 from repro.launch.worker import Target
 from repro.study.expand import expand_study
 from repro.study.load import load_spec
@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[2]
 
 @pytest.fixture(scope="module")
 def cluster() -> Iterator[Cluster]:
-    """A head on which no job runs, and a node with two cores and a GPU that Ray is told of."""
+    """A head on which no job runs, and a node with two cores and a GPU that exists for Ray only."""
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     light = {"include_dashboard": False, "include_log_monitor": False, "no_monitor": True}
     cluster = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, **light})
@@ -41,25 +41,25 @@ def cluster() -> Iterator[Cluster]:
 def run(
     cluster: Cluster, tasks: list[Task], notes: Notes | None = None, target: Target | None = jobs.job, **options: float
 ) -> list[Outcome]:
-    where = Where(launcher="ray", ray_address=cluster.address, **{"gpus_per_job": 0, **options})  # type: ignore[arg-type]
-    return RayLauncher(target, tasks[0].run_dir.parent, where).run(tasks, notes or Notes())
+    where = Ray(ray_address=cluster.address, **{"gpus_per_job": 0, **options})  # type: ignore[arg-type]
+    return where.launcher(tasks[0].run_dir.parent, target=target).run(tasks, notes or Notes())
 
 
 def rows(task: Task) -> list[dict]:
     return read_jsonl(task.run_dir / "metrics.jsonl")
 
 
-def test_an_address_at_which_nobody_listens_is_a_mistake_that_is_told_at_once(tmp_path: Path) -> None:
+def test_an_address_at_which_nobody_listens_is_a_mistake_that_is_found_at_once(tmp_path: Path) -> None:
     with pytest.raises(UserError, match=r"--ray-address: got '127\.0\.0\.1:1', where no Ray answers"):
-        RayLauncher(jobs.job, tmp_path, Where(launcher="ray", ray_address="127.0.0.1:1"))
+        Ray(ray_address="127.0.0.1:1").launcher(tmp_path, target=jobs.job)
 
 
 def test_shares_of_a_gpu_limit_how_many_jobs_run_side_by_side(cluster: Cluster, tmp_path: Path) -> None:
     tasks = tasks_of(tmp_path, "slow", "slow", "slow", "slow")
-    notes, said = Notes(), list[str]()
-    where = Where(launcher="ray", ray_address=cluster.address, cpus_per_job=0.25, gpus_per_job=0.5)
-    launcher = RayLauncher(jobs.job, tmp_path, where, note=said.append)
-    assert said == ["Ray: 2 nodes with 2 CPUs and 1 GPUs, room for 2 jobs of 0.25 and 0.5"]
+    notes, lines = Notes(), list[str]()
+    where = Ray(ray_address=cluster.address, cpus_per_job=0.25, gpus_per_job=0.5)
+    launcher = where.launcher(tmp_path, target=jobs.job, note=lines.append)
+    assert lines == ["Ray: 2 nodes with 2 CPUs and 1 GPUs, room for 2 jobs of 0.25 and 0.5"]
     assert [outcome.end for outcome in launcher.run(tasks, notes)] == ["finished"] * 4
     spans = [(rows(task)[0]["metrics"]["time"], rows(task)[-1]["metrics"]["time"]) for task in tasks]
     assert max(sum(start <= moment <= end for start, end in spans) for moment, _ in spans) == 2
@@ -127,7 +127,7 @@ def test_a_cell_that_is_lost_again_and_again_fails_after_the_retries(cluster: Cl
         "started waits-0", "retried waits-0", "started waits-0", "failed waits-0",
     ]  # fmt: skip
     assert len(killed) == 2
-    wait_for(lambda: all(jobs.gone(pid) for pid in killed))  # a job dies with its attendant
+    wait_for(lambda: all(jobs.gone(pid) for pid in killed))  # a job dies with its supervisor
 
 
 @pytest.mark.slow

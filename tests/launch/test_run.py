@@ -20,8 +20,9 @@ from rich.console import Console
 
 from repro.errors import UserError
 from repro.files import read_jsonl
-from repro.launch import pool as pool_module
-from repro.launch.options import Where
+from repro.launch.launchers.local import Local
+from repro.launch.launchers.local import pool as pool_module
+from repro.launch.launchers.ray import Ray
 from repro.launch.run import check_cell, in_training_order, run_study
 from repro.launch.worker import Target
 from repro.models.rollout_spec import RolloutSpec
@@ -60,11 +61,10 @@ def run(loaded: LoadedSpec, runs: Path, store: str, target: Target = jobs.job, *
     code = run_study(
         loaded,
         runs,
-        Where(jobs=2),
+        Local(jobs=2, preload=jobs.PRELOAD),
         store_uri=store,
         console=Console(file=out, width=110),
         target=target,
-        preload=jobs.PRELOAD,
         **options,
     )
     return code, out.getvalue()
@@ -73,16 +73,16 @@ def run(loaded: LoadedSpec, runs: Path, store: str, target: Target = jobs.job, *
 def test_what_no_job_could_train_is_refused_before_any_starts(tmp_path: Path) -> None:
     cell = expand_study(study(tmp_path).spec)[0].cell
     with pytest.raises(UserError, match=r"questions_per_step: got .* with --processes 7, expected a multiple of it"):
-        check_cell(cell, Where(processes=7))
+        check_cell(cell, Local(processes=7))
     server = RolloutSpec(engine="vllm", mode="server", server="http://a:1")
     remote = cell.model_copy(update={"train": cell.train.model_copy(update={"rollout": server})})
     with pytest.raises(UserError, match=r'train.rollout.mode: got "server" with 2 jobs at a time, expected --jobs 1'):
-        check_cell(remote, Where(jobs=2))
+        check_cell(remote, Local(jobs=2))
     with pytest.raises(UserError, match='got "server" with any number of jobs at a time'):
-        check_cell(remote, Where("ray"))
+        check_cell(remote, Ray())
     with pytest.raises(UserError, match='got "server" with --processes 2, expected "colocate"'):
-        check_cell(remote, Where(jobs=1, processes=2))
-    check_cell(remote, Where(jobs=1))
+        check_cell(remote, Local(jobs=1, processes=2))
+    check_cell(remote, Local(jobs=1))
 
 
 def test_a_study_is_trained_delivered_aggregated_and_not_trained_again(tmp_path: Path, uri: str) -> None:
@@ -171,23 +171,26 @@ SCRIPT = """
     import json
     import sys
     from pathlib import Path
-    from repro.launch.options import Where
+    from repro.launch.launchers import launchers
     from repro.launch.run import run_study
     from repro.study.load import load_spec
     from tests.launch import jobs
     if __name__ == "__main__":
         spec, runs, store, where = sys.argv[1:]
-        options = {"store_uri": store, "target": jobs.job, "preload": jobs.PRELOAD}
-        sys.exit(run_study(load_spec(spec), Path(runs), Where(**json.loads(where)), **options))
+        options = {"store_uri": store, "target": jobs.job}
+        name, fields = json.loads(where)
+        if name == "local":
+            fields["preload"] = jobs.PRELOAD
+        sys.exit(run_study(load_spec(spec), Path(runs), launchers()[name](**fields), **options))
 """
 
 
-LOCAL = {"jobs": 2}
-SLURM = {"launcher": "slurm", "jobs": 2, "slurm": {"executor": "local"}}
-RAY = {"launcher": "ray", "cpus_per_job": 0.5, "gpus_per_job": 0}
+LOCAL = ("local", {"jobs": 2})
+SLURM = ("slurm", {"jobs": 2, "slurm": {"executor": "local"}})
+RAY = ("ray", {"cpus_per_job": 0.5, "gpus_per_job": 0})
 
 
-def command(tmp_path: Path, store: str, where: dict[str, Any] = LOCAL) -> list[str]:
+def command(tmp_path: Path, store: str, where: tuple[str, dict[str, Any]] = LOCAL) -> list[str]:
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(SCRIPT))
     return [sys.executable, str(script), str(tmp_path / "trial.yaml"), str(tmp_path / "runs"), store, json.dumps(where)]
@@ -208,7 +211,7 @@ def wait_for(condition, seconds: float = 120.0) -> None:  # type: ignore[no-unty
     "where", [LOCAL, SLURM, pytest.param(RAY, marks=pytest.mark.slow)], ids=["local", "slurm", "ray"]
 )
 def test_ctrl_c_in_a_terminal_stops_the_jobs_and_a_rerun_goes_on(
-    tmp_path: Path, uri: str, where: dict[str, Any]
+    tmp_path: Path, uri: str, where: tuple[str, dict[str, Any]]
 ) -> None:
     loaded = study(tmp_path, {"hangs": "{}", "full": "{selection: {method: random}}"}, seeds="[0]")
     runs = tmp_path / "runs"

@@ -11,18 +11,17 @@ import psutil
 import pytest
 
 from repro.files import read_json, read_jsonl
-from repro.launch import attendant
-from repro.launch.options import Where
+from repro.launch import supervisor
+from repro.launch.launchers.slurm import Slurm
+from repro.launch.launchers.slurm.job import SlurmJob
 from repro.launch.protocol import Outcome, Task
-from repro.launch.slurm_job import SlurmJob
-from repro.launch.slurm_launcher import SlurmLauncher
 from tests.launch import jobs
 from tests.launch.test_pool import Notes, tasks_of
 
 
 def run(tasks: list[Task], notes: Notes | None = None, **slurm: int) -> list[Outcome]:
-    where = Where(launcher="slurm", jobs=2, slurm={"executor": "local", **slurm})
-    return SlurmLauncher(jobs.job, tasks[0].run_dir.parent, where).run(tasks, notes or Notes())
+    where = Slurm(jobs=2, slurm={"executor": "local", **slurm})
+    return where.launcher(tasks[0].run_dir.parent, target=jobs.job).run(tasks, notes or Notes())
 
 
 def test_jobs_end_as_in_the_pool_two_at_a_time_and_what_is_mended_goes_on(tmp_path: Path) -> None:
@@ -86,7 +85,7 @@ def test_a_job_whose_time_runs_out_too_often_says_which_limit_to_raise(tmp_path:
 def test_a_job_that_cannot_see_the_runs_of_the_launcher_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(attendant, "VISIBLE", 0.2)
+    monkeypatch.setattr(supervisor, "VISIBLE", 0.2)
     order = {"run_dir": str(tmp_path / "elsewhere"), "ticket": "1", "cwd": str(tmp_path)}
-    assert SlurmJob(order)() == attendant.EXIT_NOT_SHARED
+    assert SlurmJob(order)() == supervisor.EXIT_NOT_SHARED
     assert not (tmp_path / "elsewhere").exists()

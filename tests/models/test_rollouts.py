@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from repro.study.expand import expand
-from tests.spec.conftest import Load, Mistakes
+from tests.conftest import Load, Mistakes
 
 ARMS = "arms: {full: {}}\n"
 

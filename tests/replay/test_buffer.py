@@ -162,8 +162,10 @@ def test_a_restored_buffer_is_bit_identical_and_makes_the_next_four_draws_of_the
     buffer.draw(2, step=9)
     buffer.save(tmp_path / "buffer")
     restored = ReplayBuffer(10, seed=77)
-    restored.add([group(question=1234, step=0)])  # what it held before is gone
+    restored.add([group(question=1234, step=0)])  # what it held before is gone, and so is what it drew
+    restored.draw(1, step=9)
     restored.load(tmp_path / "buffer")
+    assert restored.statistics(9)["reused"] == 0 and "age_mean" not in restored.statistics(9)
     assert len(buffer) == len(restored)
     assert all(identical(a, b) for a, b in zip(buffer.groups, restored.groups, strict=True))
     for step in range(9, 13):

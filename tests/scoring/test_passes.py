@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from repro.scoring.passes import PassCost, length_batches, right_padded
+from repro.scoring.passes import PassCost, Portion, length_batches, portion_of, right_padded
 
 GSM8K = np.array([23, 44, 59, 74, 95, 136, 176, 322])  # quantiles of GSM8K's questions in tokens of a small BPE
 AT = np.array([0, 5, 25, 50, 75, 95, 99, 100])
@@ -65,3 +65,17 @@ def test_rows_are_padded_on_the_right():
 
 def test_a_pass_over_nothing_wastes_nothing():
     assert PassCost(0, 0, (), 0, 0.0).waste == 0.0
+
+
+def test_processes_share_the_batches_that_are_left_and_make_equally_many():
+    batches = [np.arange(start, start + 3) for start in range(0, 21, 3)]  # 7 batches
+    done = np.zeros(21, dtype=bool)
+    done[:3] = True  # the first is whole
+    done[3:5] = True  # the second lacks a text
+    own = [portion_of(batches, Portion(done, index, 4)) for index in range(4)]
+    assert [len(part) for part in own] == [2, 2, 2, 2]
+    made = np.concatenate([batch for part in own for batch in part])
+    assert sorted(set(made.tolist())) == list(range(3, 21))
+    assert [part[0].tolist() for part in own] == [batch.tolist() for batch in batches[1:5]]
+    assert portion_of(batches, Portion(np.ones(21, dtype=bool), 1, 4)) == []
+    assert len(portion_of(batches, Portion())) == 7

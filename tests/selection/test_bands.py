@@ -109,6 +109,14 @@ def test_violators_are_pooled_as_in_the_least_squares_fit():
     assert calibrated_center(scores, rates, 0.4) == pytest.approx(0.25)  # level at the target: its middle
 
 
+def test_a_level_at_the_target_is_found_through_the_rounding_of_its_mean():
+    scores = np.array([0.1, 0.2, 0.3, 0.4])
+    assert (0.2 + 0.1) / 2 > 0.15, "the mean lies above the target by rounding alone"
+    assert calibrated_center(scores, np.array([0.0, 0.2, 0.1, 1.0]), 0.15) == pytest.approx(0.25)
+    assert calibrated_center(scores, np.array([1.0, 0.2, 0.1, 0.0][::-1]), 0.15) == pytest.approx(0.25)
+    assert calibrated_center(scores, np.array([1.0, 0.1, 0.2, 0.0]), 0.15) == pytest.approx(0.25)
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_at_the_centre_the_least_squares_fit_has_the_target_rate(seed):
     rng = np.random.default_rng(seed)
@@ -204,6 +212,18 @@ def test_ten_quantile_bands_share_no_question_and_miss_none_even_with_ties(total
     assert sorted(np.concatenate(bins).tolist()) == list(range(total))
     assert max(map(len, bins)) - min(map(len, bins)) <= 1
     assert all(rates[a].max() <= rates[b].min() for a, b in pairwise(bins))
+
+
+@pytest.mark.parametrize("total", [10, 30, 70, 90, 730])
+def test_a_quantile_that_floats_cannot_hold_is_the_rank_it_means(total):
+    scores = np.arange(total) / total
+    for tenth in range(10):
+        low, high = tenth / 10, tenth / 10 + 0.1  # 0.6 + 0.1 is less than 0.7, 0.7 + 0.1 less than 0.8
+        assert between_quantiles(scores, low, high).tolist() == list(
+            range(tenth * total // 10, (tenth + 1) * total // 10)
+        )
+    assert (0.29 * 100) < 29
+    assert between_quantiles(np.arange(100) / 100, 0.29, 0.57).tolist() == list(range(29, 57))
 
 
 @pytest.mark.parametrize("bad", [np.nan, -0.01, 1.01, np.inf])

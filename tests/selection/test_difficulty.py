@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from repro.difficulty.estimators import TrainedEstimator
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
 from repro.selection.methods.difficulty import Difficulty
@@ -181,6 +182,32 @@ def test_predicted_means_are_pass_rates_of_the_pool_and_of_the_chosen():
     assert metrics["chosen_predicted_mean"] == pytest.approx(rates[chosen].mean())
     assert metrics["chosen_near_target"] == pytest.approx((np.abs(1 - rates[chosen] - 0.8) <= 0.1).mean())
     assert metrics["chosen_predicted_mean"] < metrics["predicted_mean"]  # a failure rate of 0.8 is hard
+
+
+def test_the_share_near_the_target_counts_questions_within_a_tenth_of_it():
+    chooser = selector(World(), temperature=10.0)
+    chosen = chooser.choose(60)
+    distance = np.abs(1 - chooser.predictions()[chosen] - 0.5)
+    share = chooser.metrics()["chosen_near_target"]
+    assert share == (distance <= 0.1).mean()
+    assert len({share, (distance <= 0.05).mean(), (distance <= 0.2).mean()}) == 3, "other widths give other shares"
+
+
+@pytest.mark.parametrize("recalibration", ["left_out", "in_sample"])
+def test_quality_left_out_is_that_of_the_whole_predictor_and_of_deviations_from_the_other_references(recalibration):
+    world = World(200)
+    chooser = selector(world, predictor="trained", recalibration=recalibration)
+    chooser.choose(8)
+    references, rows = world.probes[0]
+    truth = 1 - np.array([np.mean(row) for row in rows])
+    predictor, embeddings = world.predictor()
+    made = TrainedEstimator(predictor, embeddings, recalibration).estimate(np.array(references), truth)
+    others = np.array([np.delete(truth, k).mean() for k in range(len(truth))])
+    metrics = chooser.metrics()
+    assert metrics["loo_mae"] == pytest.approx(np.abs(made.left_out - truth).mean())
+    assert metrics["loo_pearson"] == pytest.approx(np.corrcoef(made.left_out_raw - others, truth - others)[0, 1])
+    assert metrics["loo_mae"] != pytest.approx(np.abs(made.left_out_raw - truth).mean())
+    assert metrics["loo_pearson"] != pytest.approx(np.corrcoef(made.left_out_raw, truth)[0, 1])
 
 
 # ---------------------------------------------------------------- rows and questions

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from repro.selection.methods.difficulty import Difficulty
 from repro.selection.methods.dynamic import Dynamic
@@ -47,6 +48,14 @@ def test_only_the_missing_questions_are_tried_and_each_once_a_step():
     assert found == selector.metrics()["found"] == 6
 
 
+def test_what_fills_a_batch_is_what_was_tried_first():
+    world = World(60)
+    world.rates[:] = 1.0
+    chosen = dynamic(world, most=3).choose(6)
+    assert chosen == world.probes[0][0]
+    assert sum(len(indices) for indices, _ in world.probes) == 18
+
+
 def test_after_the_most_that_may_be_tried_the_batch_is_filled_with_groups_without_gradient():
     world = World(60)
     world.rates[:] = 1.0
@@ -86,6 +95,30 @@ def test_references_measured_near_the_target_come_first_and_train_with_their_rol
     assert selector.reused() == chosen[: len(selector.reused())] == near[:12]
     assert len(set(chosen)) == 12
     assert set(selector.reused()) <= set(world.kept)
+
+
+def test_the_rest_of_a_batch_is_drawn_from_what_is_not_reused():
+    world = World(30, width=2)
+    batches = 0
+    for seed in range(20):
+        selection = Difficulty(method="difficulty", references=20, every=1, temperature=1.0, reuse_references=True)
+        selector = build_selector(selection, world.ids, seed, world, GROUP)
+        for _ in range(5):
+            chosen = selector.choose(25)
+            assert len(set(chosen)) == 25, "a reused reference must not be drawn again"
+            assert chosen[: len(selector.reused())] == selector.reused()
+            batches += 0 < len(selector.reused()) < 25
+    assert batches == 100, "every batch holds both kinds"
+
+
+@pytest.mark.parametrize(("target", "reused"), [(0.0, [1, 2]), (0.5, [2, 3, 4, 5, 6]), (1.0, [6, 7])])
+def test_a_reference_is_reused_up_to_a_quarter_from_the_target(target, reused):
+    world = World(9)
+    world.rates = np.arange(9) / 8  # 0 and 1 have no gradient
+    selection = Difficulty(method="difficulty", references=9, target=target, reuse_references=True)
+    selector = build_selector(selection, world.ids, 0, world, GROUP)
+    selector.choose(9)
+    assert sorted(8 - i for i in selector.reused()) == reused  # question i fails 8 - i times of 8
 
 
 def test_between_refreshes_nothing_is_reused():

@@ -9,7 +9,7 @@ import pytest
 
 from repro.canonical import canonical
 from repro.spec.schema import Spec
-from repro.study.expand import epoch_steps, expand, expand_study, has_path, matrix, pool_size, with_field
+from repro.study.expand import epoch_steps, expand, expand_study, has_path, matrix, pool_size, with_fields
 from repro.study.identity import Digests, identity, result_fields
 from repro.study.load import load_spec, parse_spec
 
@@ -155,9 +155,9 @@ def test_paths_are_found_and_set_in_copies() -> None:
     assert not has_path(fields, "train.step")
     assert not has_path(fields, "selection.fraction")
     assert not has_path(fields, "replay.fresh")
-    assert with_field(fields, "train.steps", 2)["train"] == {"steps": 2}
+    assert with_fields(fields, {"train.steps": 2})["train"] == {"steps": 2}
     assert fields["train"] == {"steps": 1}
-    assert with_field(fields, "selection.method", "random")["selection"] == {"method": "random"}
+    assert with_fields(fields, {"selection.method": "random"})["selection"] == {"method": "random"}
 
 
 @pytest.mark.parametrize(

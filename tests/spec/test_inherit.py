@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from tests.spec.conftest import Load, Mistakes
+from tests.conftest import Load, Mistakes
 
 CHAIN = """\
 arms:

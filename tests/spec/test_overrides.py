@@ -6,7 +6,7 @@ import pytest
 
 from repro.errors import UserError
 from repro.spec.overrides import parse_override
-from tests.spec.conftest import Load, Mistakes
+from tests.conftest import Load, Mistakes
 
 ARMS = """\
 arms:

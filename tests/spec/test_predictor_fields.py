@@ -8,7 +8,7 @@ import pytest
 
 from repro.cli import main
 from repro.study.expand import expand, expand_study
-from tests.spec.conftest import HEAD, Load, Mistakes
+from tests.conftest import HEAD, Load, Mistakes
 
 ARMS = "arms:\n  dots: {selection: {method: difficulty, predictor: trained}}\n  rr: {extends: dots, replay: {}}\n"
 POLICY = "{name: narrow, tiny: {width: 64, heads: 2}}"

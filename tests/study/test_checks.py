@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from tests.spec.conftest import Load, Mistakes
+from tests.conftest import Load, Mistakes
 
 POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
 
@@ -287,3 +289,21 @@ def test_a_sweep_needs_validation_questions(mistakes: Mistakes) -> None:
 def test_sizes_of_datasets_that_must_be_read_first_are_left_to_the_job(load: Load) -> None:
     spec = "name: x\nmodel: tiny\ndataset: {path: a.jsonl}\narms: {a: {selection: {method: random, fraction: 1e-6}}}\n"
     assert load(spec).spec.dataset[0].label == "a"
+
+
+def test_a_misspelt_artefact_is_refused_with_its_line_and_the_nearest_name(mistakes: Mistakes) -> None:
+    text = POOL + "arms: {a: {}}\nreport:\n  artefacts: [dots_rr.auc, dots_rr.tabel_1]\n"
+    (line,) = mistakes(text)
+    assert 'spec.yaml:6: report.artefacts.1: got "dots_rr.tabel_1"' in line
+    assert line.endswith("did you mean dots_rr.table_1?")
+
+
+def test_a_figure_of_ones_own_must_be_a_function_that_can_be_imported(
+    load: Load, mistakes: Mistakes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "figures_of_mine.py").write_text("def curve(panels):\n    return []\nnumber = 3\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    text = POOL + "arms: {a: {}}\nreport: {artefacts: ['figures_of_mine:WHICH']}\n"
+    assert load(text.replace("WHICH", "curve")).spec.report.artefacts == ["figures_of_mine:curve"]
+    assert "has no 'curv', did you mean curve?" in mistakes(text.replace("WHICH", "curv"))[0]
+    assert "expected a function" in mistakes(text.replace("WHICH", "number"))[0]

@@ -13,7 +13,7 @@ from repro.selection.methods.confidence import Confidence
 from repro.selection.methods.difficulty import Difficulty
 from repro.selection.methods.pass_rate import PassRate
 from repro.study.load import load_spec, parse_spec, resolved_yaml
-from tests.spec.conftest import Load, Mistakes
+from tests.conftest import Load, Mistakes
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
 

@@ -16,7 +16,7 @@ from repro.study.load import load_spec, parse_spec
 from repro.study.plan import finished_runs, plan
 from repro.study.status import status_rows, status_table
 from repro.tracking.journal import Journal, run_lock
-from tests.spec.conftest import Load
+from tests.conftest import Load
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
 BASE = {"name": "x", "model": "tiny", "dataset": "arithmetic", "seeds": [0]}

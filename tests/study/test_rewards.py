@@ -134,6 +134,12 @@ def test_min_spread_is_part_of_a_run_only_where_rewards_can_lie_between() -> Non
     assert found == {"a": identity(cell(), Fixed()), "b": identity(cell("liking:score", min_spread=0.1), Fixed())}
 
 
+def test_a_wrong_reward_is_the_only_mistake_where_others_rest_on_it() -> None:
+    with pytest.raises(UserError) as error:
+        study("arms: {a: {reward: liking:scor, train: {min_spread: 0.1}}}")
+    assert str(error.value) == "spec: arms.a.reward: got 'liking:scor', but liking has no 'scor', did you mean score?"
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from repro.study.risks import BITS, TYPICAL_WEIGHT, least_rate
-from tests.spec.conftest import Load
+from tests.conftest import Load
 
 HUB = (
     "name: study\nmodel: {{hub: a/b, revision: v1, {fields}}}\n"

@@ -13,7 +13,7 @@ from repro.study.estimate import estimate
 from repro.study.expand import expand
 from repro.study.load import load_spec, parse_spec, resolved_yaml
 from repro.study.smoke import shrink
-from tests.spec.conftest import Load
+from tests.conftest import Load
 
 FOLDER = Path(__file__).parents[2] / "experiments"
 EXPERIMENTS = sorted(path for path in FOLDER.rglob("*.yaml") if path.parent.name != "accelerate")

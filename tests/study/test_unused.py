@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.spec.conftest import Load
+from tests.conftest import Load
 
 SPEC = "name: x\nmodel: {model}\ndataset: {dataset}\ntrain: {{{train}}}\nevaluate: {{{evaluate}}}\narms: {{{arms}}}\n"
 PLAIN = {"model": "tiny", "dataset": "arithmetic", "train": "", "evaluate": "", "arms": "full: {}"}

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import textwrap
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +19,13 @@ from filelock import FileLock
 from rich.console import Console
 
 from repro.errors import UserError
-from repro.launch import pool as pool_module
-from repro.launch.options import Where
+from repro.launch.launchers.local import Local
+from repro.launch.launchers.local import pool as pool_module
+from repro.models.model_spec import ModelSpec
+from repro.spec.schema import Choice
 from repro.study.load import LoadedSpec, load_spec
 from repro.sweep.objective import objective
+from repro.sweep.sampling import trial_values
 from repro.sweep.study import run_sweep
 from repro.tracking.client import open_client
 from repro.tracking.journal import Journal
@@ -56,9 +60,8 @@ def sweep_spec(folder: Path, space: str = SPACE, **fields: Any) -> LoadedSpec:
 def sweep(loaded: LoadedSpec, runs: Path, store: str, jobs_at_once: int = 2) -> tuple[int, str]:
     out = io.StringIO()
     console = Console(file=out, width=110)
-    code = run_sweep(
-        loaded, runs, Where(jobs=jobs_at_once), store_uri=store, console=console, target=jobs.job, preload=PRELOAD
-    )  # fmt: skip
+    where = Local(jobs=jobs_at_once, preload=PRELOAD)
+    code = run_sweep(loaded, runs, where, store_uri=store, console=console, target=jobs.job)
     return code, out.getvalue()
 
 
@@ -67,7 +70,7 @@ def result(runs: Path) -> dict[str, Any]:
     return entry
 
 
-def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_told(tmp_path: Path, uri: str) -> None:
+def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_shown(tmp_path: Path, uri: str) -> None:
     runs = tmp_path / "runs"
     code, text = sweep(sweep_spec(tmp_path), runs, uri)
     assert code == 0
@@ -87,10 +90,10 @@ def test_trials_are_runs_of_mlflow_and_the_best_and_the_importance_are_told(tmp_
 
     experiment = open_client(uri).get_experiment_by_name("search.sweep")
     parents = open_client(uri).search_runs([experiment.experiment_id], "tags.`repro.kind` = 'trial'")
-    told = {int(run.data.tags["repro.trial"]): run for run in parents}
-    assert sorted(told) == list(range(8))
+    shown = {int(run.data.tags["repro.trial"]): run for run in parents}
+    assert sorted(shown) == list(range(8))
     for trial in finished:
-        run = told[trial["number"]]
+        run = shown[trial["number"]]
         assert run.data.metrics["sweep/value"] == pytest.approx(trial["value"])
         assert float(run.data.params["train.learning_rate"]) == trial["params"]["train.learning_rate"]
         assert run.data.tags["repro.trial_state"] == "complete"
@@ -130,14 +133,14 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
     code = """
         import sys
         from pathlib import Path
-        from repro.launch.options import Where
+        from repro.launch.launchers.local import Local
         from repro.study.load import load_spec
         from repro.sweep.study import run_sweep
         from tests.launch.jobs import PRELOAD
         from tests.sweep import jobs
         if __name__ == "__main__":
             spec, runs, store = sys.argv[1:]
-            run_sweep(load_spec(spec), Path(runs), Where(jobs=2), store_uri=store, target=jobs.job, preload=PRELOAD)
+            run_sweep(load_spec(spec), Path(runs), Local(jobs=2, preload=PRELOAD), store_uri=store, target=jobs.job)
     """
     script = tmp_path / "script.py"
     script.write_text(textwrap.dedent(code))
@@ -161,39 +164,129 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
     assert result(runs) == result(tmp_path / "whole")
 
 
-def test_values_that_make_no_valid_cell_are_pruned_with_the_reason(tmp_path: Path, uri: str) -> None:
-    # each value is fine beside the arm's own; 512 questions a step out of a tenth of 1,024 are not
-    space = "{train.questions_per_step: {choice: [32, 512]}, selection.fraction: {choice: [0.1, 0.5]}}"
+# each value is fine beside the arm's own; 512 questions a step out of a tenth of 1,024 are not
+CLASHING = "{train.questions_per_step: {choice: [32, 512]}, selection.fraction: {choice: [0.1, 0.5]}}"
+CLASH = {"train.questions_per_step": 512, "selection.fraction": 0.1}
+
+
+def first_trial(loaded: LoadedSpec) -> dict[str, Any]:
+    assert loaded.spec.sweep is not None
+    return trial_values(loaded.spec.sweep, 0, [])
+
+
+def clashing_sweep(folder: Path, first_is_valid: bool, **fields: Any) -> LoadedSpec:
+    found = (sweep_spec(folder, CLASHING, seeds=[1000], sampler_seed=seed, **fields) for seed in range(100))
+    return next(loaded for loaded in found if (first_trial(loaded) != CLASH) == first_is_valid)
+
+
+def test_a_later_trial_whose_values_make_no_valid_cell_fails_with_the_reason(tmp_path: Path, uri: str) -> None:
     runs = tmp_path / "runs"
-    code, text = sweep(sweep_spec(tmp_path, space, trials=10, seeds=[1000]), runs, uri)
-    assert code == 0
-    wrong = [
-        t for t in result(runs)["trials"] if t["params"] == {"train.questions_per_step": 512, "selection.fraction": 0.1}
-    ]
-    assert wrong, "ten of four combinations"
-    assert all(t["state"] == "pruned" and "102 of 1024" in t["reason"] for t in wrong)
-    assert f"trial-{wrong[0]['number']:03d} pruned" in text
+    code, text = sweep(clashing_sweep(tmp_path, first_is_valid=True, trials=10), runs, uri)
+    assert code == 1, "not all trials that were asked for are done"
+    trials = result(runs)["trials"]
+    wrong = [trial for trial in trials if trial["params"] == CLASH]
+    assert 0 < len(wrong) < len(trials)
+    assert all(trial["state"] == "fail" for trial in wrong)
+    assert all("sweep.space.selection.fraction" in trial["reason"] for trial in wrong)
+    assert all("102 of 1024" in trial["reason"] for trial in wrong)
+    assert all(trial["state"] != "fail" for trial in trials if trial not in wrong)
+    assert f"trial-{wrong[0]['number']:03d} failed" in text
     experiment = open_client(uri).get_experiment_by_name("search.sweep")
-    told = open_client(uri).search_runs([experiment.experiment_id], "tags.`repro.trial_state` = 'pruned'")
-    assert len(told) == len(wrong) and all("102 of 1024" in run.data.tags["repro.trial_reason"] for run in told)
+    shown = open_client(uri).search_runs([experiment.experiment_id], "tags.`repro.trial_state` = 'fail'")
+    assert len(shown) == len(wrong) and all("102 of 1024" in run.data.tags["repro.trial_reason"] for run in shown)
+    assert all(run.info.status == "FAILED" for run in shown)
     assert len(list(runs.glob("*/trained"))) == 3, "a combination that comes again is not trained again"
 
 
-def test_a_failed_trial_is_told_and_replaced_by_the_next_call(tmp_path: Path) -> None:
+def test_a_mistake_that_the_first_trial_shows_leaves_nothing_on_disk(tmp_path: Path) -> None:
+    runs = tmp_path / "runs"
+    with pytest.raises(UserError, match=r"sweep\.space\.selection\.fraction: got 0\.1, which keeps 102") as error:
+        sweep(clashing_sweep(tmp_path, first_is_valid=False), runs, AWAY)
+    assert "first trial" in str(error.value) and "512" in str(error.value)
+    assert not runs.exists()
+
+
+def test_a_file_that_is_missing_is_found_before_anything_is_written(tmp_path: Path) -> None:
+    loaded = sweep_spec(tmp_path)
+    (model,) = loaded.spec.model
+    gone = ModelSpec(path=str(tmp_path / "gone"))
+    missing = replace(loaded, spec=loaded.spec.model_copy(update={"model": [model, gone]}))
+    with pytest.raises(UserError, match="gone"):
+        sweep(missing, tmp_path / "runs", AWAY)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_smoke_space_whose_ends_are_wrong_is_refused_before_anything_is_written(tmp_path: Path) -> None:
+    loaded = sweep_spec(tmp_path)
+    assert loaded.spec.sweep is not None
+    space = {"selection.fraction": Choice(choice=[0.5, 0.001])}
+    changed = loaded.spec.model_copy(update={"sweep": loaded.spec.sweep.model_copy(update={"space": space})})
+    with pytest.raises(UserError, match=r"sweep\.space\.selection\.fraction: got 0\.001"):
+        sweep(replace(loaded, spec=changed), tmp_path / "runs", AWAY)
+    assert not (tmp_path / "runs").exists()
+
+
+def test_a_sampled_value_that_cannot_be_split_over_the_processes_fails_its_trial_only(tmp_path: Path) -> None:
+    space = "{train.questions_per_step: {choice: [32, 33]}}"
+    loaded = next(
+        found
+        for seed in range(100)
+        if first_trial(found := sweep_spec(tmp_path, space, seeds=[1000], sampler_seed=seed))
+        == {"train.questions_per_step": 32}
+    )
+    runs, where = tmp_path / "runs", Local(jobs=2, processes=2)
+    code = run_sweep(loaded, runs, where, store_uri=AWAY, console=Console(file=io.StringIO()), target=jobs.job)
+    trials = result(runs)["trials"]
+    states = {trial["params"]["train.questions_per_step"]: trial["state"] for trial in trials}
+    assert code == 1 and states == {32: "complete", 33: "fail"}
+
+
+def test_a_trial_whose_job_failed_is_shown_as_failed_and_replaced_by_the_next_call(tmp_path: Path, uri: str) -> None:
     loaded, runs = sweep_spec(tmp_path, trials=4, seeds=[1000]), tmp_path / "runs"
     runs.mkdir()
     (runs / "fail").touch()
-    code, text = sweep(loaded, runs, AWAY)
+    code, text = sweep(loaded, runs, uri)
     failed = [trial for trial in result(runs)["trials"] if trial["state"] == "fail"]
     assert code == 1 and 0 < len(failed) < 4
     assert all(trial["params"]["train.learning_rate"] < jobs.BEST for trial in failed)
     assert "error.txt" in text and "error.txt" in failed[0]["reason"]
+    assert f"{4 - len(failed)} complete, {len(failed)} fail" in text
+    names = {f"trial-{trial['number']:03d}" for trial in failed}
+    assert statuses(uri) == {name: "FAILED" if name in names else "FINISHED" for name in statuses(uri)}
+    assert names <= set(statuses(uri))
     (runs / "fail").unlink()
-    code, _ = sweep(loaded, runs, AWAY)
+    code, text = sweep(loaded, runs, uri)
+    assert f"{4 - len(failed)} of 4 trials done" in text
     trials = result(runs)["trials"]
     assert code == 0
     assert sum(trial["state"] == "complete" for trial in trials) == 4
     assert len(trials) == 4 + len(failed)
+    assert {name for name, status in statuses(uri).items() if status == "FAILED"} == names
+
+
+def statuses(uri: str) -> dict[str, str]:
+    """Trial -> status of its run in the store."""
+    client = open_client(uri)
+    experiment = client.get_experiment_by_name("search.sweep")
+    found = client.search_runs([experiment.experiment_id], "tags.`repro.kind` = 'trial'")
+    return {run.data.tags["repro.arm"]: run.info.status for run in found}
+
+
+def test_a_journal_that_a_crash_left_torn_at_any_line_gives_the_same_trials(tmp_path: Path) -> None:
+    loaded = sweep_spec(tmp_path, trials=3, batch=3, seeds=[1000])
+    sweep(loaded, tmp_path / "whole", AWAY)
+    journal = (tmp_path / "whole" / "sweeps" / "search.journal").read_bytes()
+    lines = journal.splitlines(keepends=True)
+    for count in range(1, len(lines)):
+        torn = tmp_path / f"torn-{count}"
+        (torn / "sweeps").mkdir(parents=True)
+        (torn / "sweeps" / "search.journal").write_bytes(b"".join(lines[:count]) + lines[count][:-5])
+        for run in (tmp_path / "whole").glob("*-*"):
+            (torn / run.name).symlink_to(run)
+        code, _ = sweep(loaded, torn, AWAY)
+        assert code == 0 and result(torn) == result(tmp_path / "whole")
+        again = (torn / "sweeps" / "search.journal").read_text().splitlines()
+        assert all(json.loads(line) for line in again)
 
 
 def test_a_larger_number_of_trials_goes_on_and_a_changed_search_starts_anew(tmp_path: Path) -> None:
@@ -214,7 +307,7 @@ def test_two_commands_do_not_run_one_sweep(tmp_path: Path) -> None:
         FileLock(tmp_path / "sweeps" / "search.lock"),
         pytest.raises(UserError, match="another command runs the sweep"),
     ):
-        run_sweep(sweep_spec(tmp_path), tmp_path, Where(jobs=1))
+        run_sweep(sweep_spec(tmp_path), tmp_path, Local(jobs=1))
 
 
 def test_the_objective_is_the_last_accuracy_or_the_area_under_the_curve(tmp_path: Path) -> None:

@@ -11,7 +11,7 @@ import pytest
 from repro.spec.schema import Cell
 from repro.study.estimate import benchmark_completions, evaluation_completions
 from repro.study.identity import identity, result_fields
-from tests.spec.conftest import Load, Mistakes
+from tests.conftest import Load, Mistakes
 
 SPEC = """\
 name: x

@@ -252,7 +252,7 @@ def test_a_hub_dataset_is_read_through_the_datasets_library(tmp_path_factory):
     assert "no split 'dev'; splits found: train, test" in second
     advice = "\n".join(third)
     assert "openai/gsm8k: cannot be loaded from the hub" in advice
-    assert "export REPRO_DATA=DIR" in advice and "{named: gsm8k, path: DIR}" in advice
+    assert "export REPRO_DATA=DIR" in advice and "dataset.path: DIR" in advice
     assert "REPRO_DATA is not set" in advice
 
 

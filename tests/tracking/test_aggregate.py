@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sqlite3
 from pathlib import Path
 
@@ -10,33 +9,11 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from repro.tracking.aggregate import aggregate, figures, t_interval
+from repro.tracking.aggregate import aggregate, figures
 from repro.tracking.client import open_client
 from repro.tracking.journal import Journal
 from repro.tracking.store import deliver
 from tests.tracking.helpers import make_cell, make_run
-
-
-def test_the_interval_of_two_values_has_its_closed_form() -> None:
-    # one degree of freedom is a Cauchy law: t = tan(0.475 pi), and the standard error of (a, b) is |a - b| / 2
-    interval = t_interval([0.2, 0.6])
-    half = math.tan(0.475 * math.pi) * 0.2
-    assert interval == pytest.approx((0.4, 0.4 - half, 0.4 + half, 2))
-
-
-def test_the_interval_agrees_with_scipy() -> None:
-    values = np.random.default_rng(0).normal(size=7)
-    expected = scipy.stats.t.interval(0.9, 6, loc=values.mean(), scale=scipy.stats.sem(values))
-    assert t_interval(list(values), 0.9)[1:3] == pytest.approx(expected)
-
-
-def test_one_value_has_no_interval_and_none_is_an_error() -> None:
-    single = t_interval([0.3])
-    assert (single.mean, single.n) == (0.3, 1) and math.isnan(single.low) and math.isnan(single.high)
-    with pytest.raises(ValueError, match="at least one"):
-        t_interval([])
-    with pytest.raises(ValueError, match="level"):
-        t_interval([1.0, 2.0], 1.0)
 
 
 def test_a_figure_that_not_all_seeds_have_is_left_out() -> None:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from scipy import stats
 
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec, TinyModel
@@ -22,7 +21,7 @@ from repro.tasks.made.arithmetic import Arithmetic
 from repro.tracking.journal import Journal
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
-from repro.training.predictor_quality import PredictorQuality, quality
+from repro.training.predictor_quality import PredictorQuality
 from tests.selection.worlds import build_selector
 
 from .conftest import coin
@@ -131,14 +130,3 @@ def test_an_oracle_is_checked_on_the_whole_pool_and_attends_to_nothing(make: Any
 def test_more_questions_than_the_pool_has_beside_the_references_are_a_mistake_of_the_user(make: Any) -> None:
     with pytest.raises(UserError, match=r"evaluate\.predictor_questions: 27, expected at most 26"):
         make(questions=27)
-
-
-def test_quality_is_that_of_scipy_and_says_nothing_where_all_rates_are_alike() -> None:
-    generator = np.random.default_rng(0)
-    measured = generator.integers(0, 5, 30) / 4
-    predicted = np.round(measured + generator.normal(0, 0.4, 30), 1)
-    found = quality(predicted, measured)
-    assert found["pearson"] == pytest.approx(stats.pearsonr(predicted, measured).statistic)
-    assert found["spearman"] == pytest.approx(stats.spearmanr(predicted, measured).statistic)
-    assert found["mae"] == pytest.approx(np.mean(np.abs(predicted - measured)))
-    assert set(quality(predicted, np.full(30, 0.25))) == {"mae"}

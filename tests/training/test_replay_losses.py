@@ -8,6 +8,7 @@ import pytest
 import torch
 
 from repro.replay.buffer import Group
+from repro.replay.corrections import CORRECTIONS
 from repro.replay.replay_spec import ReplaySpec
 from repro.training import merge
 from tests.selection.worlds import uniform
@@ -25,7 +26,7 @@ def gap(update: Update, correction: str, train: Any) -> float:
 
 
 @pytest.mark.parametrize("loss", ["grpo", "bnpo", "dr_grpo", "dapo"])
-@pytest.mark.parametrize("correction", ["paper", "proximal", "none"])
+@pytest.mark.parametrize("correction", sorted(CORRECTIONS))
 def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
     make_trainer: Any, data: Any, monkeypatch: Any, correction: Any, loss: str
 ) -> None:
@@ -52,7 +53,7 @@ def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
             clipped += facts["clipped"]
     assert clipped > 5
     assert any(set(record.fresh) & set(record.replayed) for record in trainer.records)
-    for other in {"paper", "proximal", "none"} - {correction}:
+    for other in set(CORRECTIONS) - {correction}:
         assert gap(updates[-1], other, train) > 1e-4, "the formulas differ where they are compared"
 
 
@@ -70,7 +71,7 @@ def test_a_stale_token_trains_by_its_correction(make_trainer: Any, correction: A
     )
     rows = merge.group_tensors([stale], trainer.processing_class.pad_token_id, 0, 0)
     old = trainer._logps(rows)
-    logps, advantages = merge.corrected(rows, old, correction)
+    logps, advantages = CORRECTIONS[correction].apply(rows, old)
     leaves: list[torch.Tensor] = []
     original = trainer._get_per_token_logps_and_entropies
 
@@ -88,6 +89,29 @@ def test_a_stale_token_trains_by_its_correction(make_trainer: Any, correction: A
     ratios = merge.ratio_statistics(rows, old, 0.2)
     assert ratios == pytest.approx({"ratio_mean": 1.5, "ratio_max": 1.5, "ratio_outside": 1.0}, abs=1e-5)
     assert merge.ratio_statistics(rows, old, 0.51)["ratio_outside"] == 0
+
+
+def test_tokens_that_became_less_likely_lie_outside_the_clip_too() -> None:
+    """Ratios 0.5, 0.9, 1.5 and a masked one of e: two of three lie outside 1 +- 0.2."""
+    logps = torch.tensor([[-1.0, -1.0], [-1.0, -1.0]])
+    rows = {"behaviour_logps": logps, "completion_mask": torch.tensor([[1, 1], [1, 0]])}
+    old = logps + torch.tensor([[0.5, 0.9], [1.5, torch.e]]).log()
+    found = merge.ratio_statistics(rows, old, 0.2)
+    assert found == pytest.approx({"ratio_mean": 2.9 / 3, "ratio_max": 1.5, "ratio_outside": 2 / 3})
+
+
+def test_padding_of_replayed_rows_has_the_advantage_of_its_group() -> None:
+    """What stands in the padding of log-probs must not make an advantage there: it would count as a token."""
+    behaviour = torch.tensor([[-1.0, 0.0]])
+    rows = {
+        "behaviour_logps": behaviour,
+        "completion_mask": torch.tensor([[1, 0]]),
+        "advantages": torch.tensor([2.0]),
+    }
+    old = behaviour + torch.tensor([[1.5, 2.0]]).log()
+    logps, advantages = merge.corrected(rows, old, "proximal")
+    assert logps is old
+    torch.testing.assert_close(advantages, torch.tensor([[3.0, 2.0]]))
 
 
 def test_replayed_rows_join_whole_and_padded(make_trainer: Any) -> None:

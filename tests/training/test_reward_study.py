@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 import shutil
 from pathlib import Path
@@ -32,7 +31,7 @@ train: {steps: 2, questions_per_step: 4, group_size: 4, minibatches: 2, max_comp
 evaluate: {every: 2, samples: 2, pool_samples: 2, base_temperatures: []}
 arms:
   full:
-  brief: {reward: taste:brief, train: {min_spread: 0.05}, selection: {method: pass_rate, fraction: 0.5}}
+  brief: {reward: briefly:brief, train: {min_spread: 0.05}, selection: {method: pass_rate, fraction: 0.5}}
 seeds: [0]
 """
 
@@ -45,7 +44,7 @@ def test_a_study_with_a_reward_of_ones_own_reports_it_by_name_beside_accuracy(
     monkeypatch.setenv("PYTHONPATH", "")
     monkeypatch.syspath_prepend(str(tmp_path))
     monkeypatch.chdir(tmp_path)
-    (tmp_path / "taste.py").write_text(REWARD)
+    (tmp_path / "briefly.py").write_text(REWARD)
     (tmp_path / "study.yaml").write_text(STUDY)
     loaded = load_spec(tmp_path / "study.yaml")
     for planned in expand_study(loaded.spec):
@@ -58,17 +57,13 @@ def test_a_study_with_a_reward_of_ones_own_reports_it_by_name_beside_accuracy(
     steps = brief.read_jsonl("steps.jsonl")
     assert all(len(row["trains"]) == 4 for row in steps)
     assert not any("trains" in row for row in accuracy.read_jsonl("steps.jsonl"))
-    rates = [
-        set(json.loads((run.run_dir / "base.json").read_text())["pool"]["pass_rates"].values())
-        for run in (accuracy, brief)
-    ]
+    rates = [set(run.read_json("base.json")["pool"]["pass_rates"].values()) for run in (accuracy, brief)]
     assert rates[0] <= {0, 0.5, 1} and not rates[1] <= {0, 0.5, 1}
     final = brief.read_jsonl("evaluations.jsonl")[-1]
     assert all(isinstance(count, int) for count in final["passes"].values())
 
     text = write_report(loaded, tmp_path / "runs", tmp_path / "report").with_suffix(".md").read_text()
     assert "Training rewards accuracy (arms `full`); brief (arms `brief`), a number from 0 to 1." in text
-    assert (
-        "mean reward before any training" in text and "Rewards that differ by at most train.min_spread, 0.05," in text
-    )
+    assert "mean reward before any training" in text
+    assert "Rewards that differ by at most train.min_spread, 0.05, in a freshly" in text
     assert not re.search(r"pass[ -]rate", text)

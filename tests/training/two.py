@@ -25,7 +25,7 @@ def on_two(function: Callable[..., Any], *arguments: Any, folder: Path | None = 
     None for a rank that was killed. The processes are forked from a server that has imported everything.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["repro.launch.preload"])
+    context.set_forkserver_preload(["repro.launch.launchers.local.preload"])
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]

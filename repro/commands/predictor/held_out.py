@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -11,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from repro.cache import Cache
+from repro.canonical import digest
 from repro.difficulty.baselines import Method, surface_labels, surface_references, trained, untrained
 from repro.difficulty.estimators import TrainedEstimator
 from repro.difficulty.evaluate import evaluate_predictor
@@ -145,7 +144,7 @@ def _pass_rates(
             _, rewards = sampler.completions(problems, SAMPLES, train.temperature, train.top_p, seed, "evaluate")
         np.save(folder / "pass_rates.npy", np.array([np.mean(row) for row in rewards]), allow_pickle=False)
 
-    key = hashlib.sha256(json.dumps(what, sort_keys=True).encode()).hexdigest()[:24]
+    key = digest(what)
     rates: np.ndarray = np.load(cache.directory("held_out", key, build) / "pass_rates.npy", allow_pickle=False)
     return rates
 

@@ -7,6 +7,7 @@ import os
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from functools import partial
 from typing import Any
 
@@ -14,13 +15,13 @@ import numpy as np
 from rich.console import Console
 
 from repro.cache import Cache
-from repro.commands.score.options import as_options, check_options
+from repro.commands.score.options import SETTINGS, check_options
 from repro.commands.score.output import Output, read_table
 from repro.commands.score.request import Request, differences, make_request
 from repro.commands.score.screen import say, showing_on
 from repro.commands.score.sources import Sources, loading, resolve
 from repro.commands.score.summary import describe, select, statistics
-from repro.errors import UserError
+from repro.errors import UserError, options_for
 from repro.scoring.progress import duration
 from repro.scoring.store import Stored, find, writing
 
@@ -32,13 +33,11 @@ def score(options: argparse.Namespace) -> int:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the policy is not to be loaded onto a GPU first
     console = Console(stderr=True)
     output = Output(options.out)
-    try:
+    with options_for(SETTINGS) if options.spec is None else nullcontext():
         sources = resolve(options)
         with output.locked():
             output.recover()
             _run(options, sources, output, console)
-    except UserError as error:
-        raise error if options.spec is not None else UserError(as_options(str(error))) from error
     return 0
 
 

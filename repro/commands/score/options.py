@@ -178,27 +178,17 @@ def _device(text: str) -> str:
     return text
 
 
-MEANT = {
+SETTINGS = {
     "model.path": "--model",
     "model.hub": "--model",
-    "use --model": "name a hub id",
+    "model.revision": "--revision",
+    "model.dtype": "--dtype",
+    "model.system_prompt": "--system-prompt",
     "dataset.path": "--dataset",
-    "dataset: {path: FILE_OR_DIR}": "--dataset FILE_OR_DIR",
+    "dataset.config": "--config",
+    "dataset.revision": "--data-revision",
+    **{f"dataset.{name}": f"--{name}" for name in FIELDS},
     "selection.target": "--target",
     "selection.prompt": "--prompt",
 }
-
-
-def as_options(message: str) -> str:
-    """A message that speaks of a spec's fields, in the words of the command line.
-
-    The rooms below know a dataset's mapping as `dataset.answer: gold`; here it is `--answer gold`.
-    """
-    for name in ("question", "answer", "solution", "id", "config", "revision"):
-        option = "--data-revision" if name == "revision" else f"--{name}"
-        message = re.sub(rf"\bdataset\.{name}: (?=\S)", f"{option} ", message)
-        message = re.sub(rf"\bdataset\.{name}\b", option, message)
-    message = re.sub(r"or in the spec: dataset: \{named: \w+, path: DIR\}", "or --dataset DIR", message)
-    for field, option in MEANT.items():
-        message = message.replace(field, option)
-    return message
+"""Fields of a spec and the options that stand for them where there is none."""

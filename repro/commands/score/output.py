@@ -16,6 +16,7 @@ import numpy as np
 
 from repro.errors import UserError
 from repro.files import dump_json, force_to_disk, read_json, write_atomically
+from repro.scoring.store import writing
 
 Columns = Mapping[str, np.ndarray]
 """Column name -> (N,) values, in the order of the table's columns."""
@@ -59,7 +60,7 @@ class Output:
 
         if self.table.is_dir():
             raise UserError(f"--out: {self.table} is a directory, expected a file such as {self.table}/scores.parquet")
-        with writing(self.table):
+        with writing(self.table, "--out: "):
             self.work.mkdir(parents=True, exist_ok=True)
             lock = FileLock(self.work / "lock", timeout=0)
             try:
@@ -83,7 +84,7 @@ class Output:
         Both are staged whole before either is moved, the summary last: `recover` ends a publication that was killed.
         """
         staged = self._staged
-        with writing(self.table):
+        with writing(self.table, "--out: "):
             write_table(staged, columns)
             force_to_disk(staged)
             summary = {**summary, "output": {"file": self.table.name, "sha256": file_sha256(staged)}}
@@ -96,7 +97,7 @@ class Output:
         if record is None:
             return
         expected = record["output"]["sha256"]
-        with writing(self.table):
+        with writing(self.table, "--out: "):
             if self._staged.is_file() and file_sha256(self._staged) == expected:
                 self._staged.replace(self.table)
             whole = self.table.is_file() and file_sha256(self.table) == expected
@@ -127,16 +128,6 @@ class Output:
     @staticmethod
     def _in_the_way(path: Path, why: str) -> UserError:
         return UserError(f"--out: {path} exists and {why}; expected another name, or --force to replace it")
-
-
-@contextmanager
-def writing(path: Path) -> Iterator[None]:
-    """Turn what the system says about a place that cannot be written into a UserError that names it."""
-    try:
-        yield
-    except OSError as error:
-        reason = error.strerror or type(error).__name__
-        raise UserError(f"--out: cannot write {path}: {reason} ({error.filename or path})") from error
 
 
 def file_sha256(path: Path) -> str:

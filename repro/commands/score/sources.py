@@ -7,7 +7,6 @@ import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -20,6 +19,7 @@ from repro.tasks.catalogue import NAMES
 from repro.tasks.dataset_spec import DatasetSpec, shorthand
 from repro.tasks.datasets import load_dataset, load_questions
 from repro.tasks.problem import AnswerFormat, Problem
+from repro.words import did_you_mean, nearest
 
 if TYPE_CHECKING:
     from repro.spec.schema import Spec
@@ -129,7 +129,8 @@ def _labelled(items: Sequence[Item], label: str | None, option: str, spec: Path)
     if label in labels:
         return items[labels.index(label)]
     got = f"got no {option}" if label is None else f"got {option} {label}"
-    raise UserError(f"{spec}: {got}, expected the label of one of its own: {', '.join(labels)}{_near(label, labels)}")
+    hint = "" if label is None else did_you_mean(label, labels)
+    raise UserError(f"{spec}: {got}, expected the label of one of its own: {', '.join(labels)}{hint}")
 
 
 def _local(text: str, option: str, what: str) -> Path | None:
@@ -143,8 +144,8 @@ def _local(text: str, option: str, what: str) -> Path | None:
     parent_exists = path.parent.is_dir() and path.parent != Path()
     if path_like(text) or parent_exists:
         names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
-        near = get_close_matches(path.name, names, 1, 0.4)
-        hint = f"\n  nearest: {path.parent / near[0]}" if near else ""
+        near = nearest(path.name, names)
+        hint = f"\n  nearest: {path.parent / near}" if near else ""
         where = "" if path.is_absolute() else f" (looked from {Path.cwd()})"
         also = f"\n  a hub id of that name: {option} {HUB}{text}" if HUB_ID.fullmatch(text) else ""
         raise UserError(f"{option}: {text} does not exist{where}; expected {what}{hint}{also}")
@@ -173,13 +174,8 @@ def loading(text: str | None, option: str, from_hub: bool) -> Iterator[None]:
             raise
         here = [p.name for p in Path().iterdir() if not p.name.startswith(".")]
         known = ["tiny"] if option == "--model" else [*registry.names(), *NAMES]
-        near = get_close_matches(text, [*known, *here], 1, 0.6)
-        hint = f"; nearest name: {near[0]}" if near else ""
+        near = nearest(text, [*known, *here])
+        hint = f"; nearest name: {near}" if near else ""
         raise UserError(
             f"{option} {text}: no such file or directory in {Path.cwd()}, so it was taken for a hub id{hint}\n{error}"
         ) from error
-
-
-def _near(word: str | None, names: Sequence[str]) -> str:
-    near = get_close_matches(word or "", list(names), 1, 0.6)
-    return f", did you mean {near[0]}?" if near else ""

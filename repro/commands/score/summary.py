@@ -12,6 +12,7 @@ import numpy as np
 from repro import __version__
 from repro.commands.score.output import TYPES
 from repro.commands.score.request import Request
+from repro.numbers import pearson, spearman
 from repro.scoring.store import Stored
 from repro.selection.bands import band_center, band_indices, center_of
 
@@ -42,23 +43,17 @@ def statistics(columns: Mapping[str, np.ndarray]) -> dict[str, Any]:
     return {
         "questions": len(s),
         "s": {"mean": float(s.mean()), "std": float(s.std()), "quantiles": quantiles},
-        "correlation_of_s_with_target_tokens": {"pearson": _pearson(s, lengths), "spearman": _spearman(s, lengths)},
+        "correlation_of_s_with_target_tokens": {
+            "pearson": _known(pearson(s, lengths)),
+            "spearman": _known(spearman(s, lengths)),
+        },
         "target_tokens": {"mean": float(lengths.mean()), "min": int(lengths.min()), "max": int(lengths.max())},
     }
 
 
-def _pearson(x: np.ndarray, y: np.ndarray) -> float | None:
-    """None where one of them does not vary."""
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
-        return None
-    value = float(np.corrcoef(x, y)[0, 1])
-    return value if math.isfinite(value) else None
-
-
-def _spearman(x: np.ndarray, y: np.ndarray) -> float | None:
-    from scipy.stats import rankdata
-
-    return _pearson(rankdata(x), rankdata(y))
+def _known(value: float) -> float | None:
+    """JSON has no NaN: null where one side does not vary."""
+    return None if math.isnan(value) else value
 
 
 def describe(request: Request, stored: Stored) -> dict[str, Any]:

@@ -32,6 +32,11 @@ class Confidence(Banded):
         None, description="paper: the release's system prompt and <answer> tag (default: the prompt of rollouts)"
     )
 
+    @property
+    def title(self) -> str:
+        """A filter by the score."""
+        return "confidence filter"
+
     def score(self, run: Run) -> np.ndarray:
         """s of every question."""
         return start_scores(run.resources.confidences(self.target, self.prompt), run)

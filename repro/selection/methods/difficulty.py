@@ -8,8 +8,8 @@ from typing import Any, ClassVar, Literal, Self
 import numpy as np
 from pydantic import Field
 
-from repro.difficulty.attention import pearson
 from repro.difficulty.estimators import Estimator, Recalibration, TrainedEstimator, UntrainedEstimator
+from repro.difficulty.quality import quality
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
 from repro.groups import has_spread
@@ -293,6 +293,5 @@ class DifficultySelector(Selector):
 def _quality(name: str, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:
     if len(truth) < 3:
         return {}
-    correlation = pearson(predicted, truth)
-    error = {f"{name}_mae": float(np.abs(predicted - truth).mean())}
-    return error if correlation is None else error | {f"{name}_pearson": correlation}
+    found = quality(predicted, truth)
+    return {f"{name}_{measure}": found[measure] for measure in ("mae", "pearson") if measure in found}

@@ -19,6 +19,11 @@ class Dynamic(Selection):
     method: Literal["dynamic"]
     most: int = Field(4, ge=1, description="batches of questions that a step rolls out at most")
 
+    @property
+    def title(self) -> str:
+        """As DAPO calls it."""
+        return "dynamic sampling"
+
     def build(self, run: Run) -> Selector:
         """What it tries is what trains."""
         return DynamicSelector(self, run)

@@ -26,6 +26,11 @@ class PassRate(Banded):
     )
     samples: int = Field(8, ge=1, description="completions per question that measure the pass rate")
 
+    @property
+    def title(self) -> str:
+        """A filter by the score."""
+        return "pass-rate filter"
+
     def score(self, run: Run) -> np.ndarray:
         """Mean reward of every question."""
         return start_scores(run.resources.pass_rates(self.samples), run)

@@ -20,6 +20,11 @@ class RandomSubset(Selection):
     method: Literal["random"]
     fraction: Fraction = Field(0.1, description="share of the pool that is kept")
 
+    @property
+    def title(self) -> str:
+        """A subset, beside filters by a score."""
+        return "random subset"
+
     def build(self, run: Run) -> Selector:
         """The run's seed draws the subset."""
         total = len(run.problems)

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from repro.errors import UserError
+from repro.scoring.tables import file_digest, read_scores
 from repro.selection.banded import Banded, start_scores
 from repro.selection.base import Run
+from repro.selection.method import Mistake, Setting
+from repro.words import show
 
 
 class Scores(Banded):
@@ -34,8 +38,6 @@ class Scores(Banded):
         """The numbers of the run's questions, on any scale."""
         if self.path is None:
             return start_scores(run.resources.column(self.column), run)
-        from repro.scoring.tables import read_scores
-
         ids, values = read_scores(self.path, self.column, id_column=self.id)
         rows = dict(zip(ids, values.tolist(), strict=True))
         missing = [name for name in run.ids if name not in rows]
@@ -46,11 +48,18 @@ class Scores(Banded):
             )
         return np.array([rows[name] for name in run.ids], dtype=np.float64)
 
+    def mistakes(self, setting: Setting) -> Iterator[Mistake]:
+        """See `Banded`; a table that cannot be read."""
+        yield from super().mistakes(setting)
+        if self.path is not None:
+            try:
+                read_scores(self.path, self.column, id_column=self.id)
+            except UserError as error:
+                yield Mistake("path", f"got {show(self.path)}: {error}")
+
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """The content of the file in place of its path."""
         fields = super().identity_fields(group_size)
         if self.path is not None:
-            from repro.scoring.tables import file_digest
-
             fields["table"] = file_digest(self.path)
         return fields

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import pytest
 
-from repro.commands.score.options import as_options
 from repro.models.tokenizers import character_tokenizer
 
 from .conftest import questions, save_policy, write_rows
@@ -101,7 +100,7 @@ def test_no_gpu_is_told(score, policy, data, tmp_path, capsys) -> None:
         ("hub:tniy", "--model: 'tniy' did not load"),
         ("not a model", "--model: got 'not a model', expected an existing path or a hub id such as organisation/name"),
         ("{parent}/empty", "--model: '{parent}/empty' lacks config.json and tokenizer_config.json and weights"),
-        ("{parent}/data.jsonl", "is not a directory; expected one saved by transformers, or name a hub id"),
+        ("{parent}/data.jsonl", "is not a directory; expected one saved by transformers, or a hub id (--model)"),
     ],
 )
 def test_a_model_that_is_not_there_is_told_with_what_was_tried(score, tmp_path, monkeypatch, model, said) -> None:
@@ -229,11 +228,6 @@ def test_mistakes_and_help_import_nothing_heavy(tmp_path) -> None:
     shown = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert shown.stdout.splitlines()[-1] == "[2, 2, 2, 2] []"
     assert "Traceback" not in shown.stderr
-
-
-def test_fields_of_a_spec_become_options() -> None:
-    told = "no field 'x' (dataset.answer); nearest: dataset.answer: gold\n  selection.target: take dataset.solution"
-    assert as_options(told) == "no field 'x' (--answer); nearest: --answer gold\n  --target: take --solution"
 
 
 def test_a_study_is_spoken_of_in_its_own_words(score, tmp_path) -> None:

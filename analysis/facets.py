@@ -1,0 +1,38 @@
+"""Small axes beside each other, one per model and dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.style import NARROW, WIDE
+
+
+def facets(titles: Sequence[str], narrow: bool, legend: int = 1) -> tuple[Figure, list[Axes]]:
+    """One panel per model and dataset on one scale: three beside each other on a page, two in a column.
+
+    `legend` is how many entries the legend above them has: in a column they stand below each other.
+    """
+    columns = min(len(titles), 2 if narrow else 3)
+    rows = -(-len(titles) // columns)
+    size = (
+        NARROW if narrow else WIDE,
+        (2.1 if columns > 1 else 2.3) * rows + 0.25 + 0.17 * (legend if narrow else -(-legend // 3)),
+    )
+    figure = Figure(figsize=size, layout="constrained")
+    axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel().tolist()
+    for spare in axes[len(titles) :]:
+        spare.set_axis_off()
+    for axis, title in zip(axes, titles, strict=False):
+        model, _, dataset = title.partition(" on ")
+        axis.set_title(f"{model}\non {dataset}" if columns > 1 and narrow and dataset else title, fontsize=8)
+    return figure, axes[: len(titles)]
+
+
+def outer(axis: Axes, xlabel: str, ylabel: str) -> None:
+    axis.set_xlabel(xlabel)
+    place = axis.get_subplotspec()
+    if place is not None and place.is_first_col():
+        axis.set_ylabel(ylabel)

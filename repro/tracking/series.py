@@ -1,0 +1,169 @@
+"""Every series that a run records and every phase of its ledger, each named once, with its meaning and unit.
+
+Training writes them and reports read them by these names. A selection of the user's own may add `select/...` series and
+a benchmark adds `eval/<its name>`; everything else is in `SERIES`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+
+class Meaning(NamedTuple):
+    """What one value of a series says, and in which unit."""
+
+    text: str
+    unit: str
+
+
+SERIES: dict[str, Meaning] = {}
+"""Name -> meaning of every listed series."""
+
+TRAIN, EVAL, SELECT, REPLAY, ROLLOUT, COST, SEEDS = (
+    "train/",
+    "eval/",
+    "select/",
+    "replay/",
+    "rollout/",
+    "cost/",
+    "seeds/",
+)
+"""How the names of a family begin."""
+
+
+def _listed(family: str, name: str, unit: str, text: str) -> str:
+    SERIES[family + name] = Meaning(text, unit)
+    return family + name
+
+
+# ---------------------------------------------------------------- training, once per step
+
+REWARD = _listed(TRAIN, "reward", "reward", "mean reward of the completions rolled out for the step")
+TRAIN_ACCURACY = _listed(TRAIN, "accuracy", "share", "right fresh completions, where rewards are something else")
+ZERO_VARIANCE = _listed(TRAIN, "zero_variance", "share", "fresh groups whose rewards are alike: no gradient")
+EFFECTIVE = _listed(TRAIN, "effective", "share", "fresh groups with a gradient: 1 - zero_variance")
+COMPLETION_TOKENS = _listed(TRAIN, "completion_tokens", "tokens", "mean length of a fresh completion")
+UNDECIDED = _listed(TRAIN, "undecided", "completions", "judged wrong because the comparison ran out of time or memory")
+LOSS = _listed(TRAIN, "loss", "loss", "mean loss of the step's updates")
+GRAD_NORM = _listed(TRAIN, "grad_norm", "norm", "norm of the gradient before clipping, mean over updates")
+KEPT_ENTROPY = _listed(TRAIN, "kept_entropy", "nats", "mean token entropy of the rows that were trained on")
+KEPT_CLIP_RATIO = _listed(TRAIN, "kept_clip_ratio", "share", "tokens of trained rows whose ratio was clipped")
+KEPT_ROWS = _listed(TRAIN, "kept_rows", "rows", "completions with an advantage that were trained on, fresh or replayed")
+
+
+def reward_part(label: str) -> str:
+    """The series of one reward of several that make up `train/reward`."""
+    return f"{REWARD}_{label}"
+
+
+# ---------------------------------------------------------------- rollouts of another engine
+
+for _name, _unit, _text in (
+    ("logp_difference_mean", "nats", "mean absolute difference of a token's log-prob between engine and trainer"),
+    ("logp_difference_max", "nats", "largest such difference"),
+    ("ratio_mean", "ratio", "mean of trainer's ÷ engine's token probability"),
+    ("ratio_max", "ratio", "largest such ratio"),
+):
+    _listed(ROLLOUT, _name, _unit, _text)
+
+# ---------------------------------------------------------------- evaluation
+
+ACCURACY = _listed(EVAL, "accuracy", "share", "sampled completions of test questions that are right (avg@k)")
+VALIDATION = _listed(EVAL, "validation", "share", "the same on validation questions")
+GREEDY = _listed(EVAL, "greedy", "share", "greedy completions of the main set that are right")
+ENTROPY = _listed(EVAL, "entropy", "nats", "mean token entropy of sampled completions of the main set")
+TOKENS = _listed(EVAL, "tokens", "tokens", "mean length of a sampled completion of the main set")
+BENCHMARKS = _listed(EVAL, "benchmarks", "share", "unweighted mean accuracy over the benchmarks")
+PREDICTOR_MAE = _listed(EVAL, "predictor_mae", "share", "mean |predicted - measured pass rate| of uniform questions")
+PREDICTOR_PEARSON = _listed(EVAL, "predictor_pearson", "correlation", "Pearson's r of the same two")
+PREDICTOR_SPEARMAN = _listed(EVAL, "predictor_spearman", "correlation", "Spearman's rho of the same two")
+
+
+def accuracy_of(set_name: str) -> str:
+    """The series of accuracy on an evaluation set or a benchmark."""
+    return ACCURACY if set_name == "test" else EVAL + set_name
+
+
+def predictor_measure(name: str) -> str:
+    """The series of a measure of the predictor on uniform questions: mae, pearson or spearman."""
+    return f"{EVAL}predictor_{name}"
+
+
+# ---------------------------------------------------------------- selection, once per step
+
+REUSED = _listed(SELECT, "reused", "questions", "references that train with the completions that measured them")
+SELECT_PEARSON = _listed(
+    SELECT, "predictor_pearson", "correlation", "prediction in force against the new references' failure rates"
+)
+for _name, _unit, _text in (
+    ("kept", "questions", "questions that an offline subset may draw"),
+    ("stage", "stage", "stage of a curriculum, from 1"),
+    ("tried", "questions", "questions that dynamic sampling rolled out in the step"),
+    ("found", "questions", "those of them with a gradient"),
+    ("found_share", "share", "found ÷ tried"),
+    ("predicted_mean", "share", "mean predicted pass rate of the pool"),
+    ("chosen_predicted_mean", "share", "mean predicted pass rate of the chosen questions"),
+    ("chosen_near_target", "share", "chosen questions whose predicted difficulty is near the target"),
+    ("reference_pass_rate", "share", "mean pass rate of the references"),
+    ("reference_informative", "share", "references whose group has a gradient"),
+    ("predictor_mae", "share", "mean error of the prediction in force on the new references"),
+    ("loo_mae", "share", "mean error of references left out in turn"),
+    ("loo_pearson", "correlation", "the same, as a correlation of deviations from the others' mean"),
+    ("line_slope", "slope", "slope of the line from prediction to truth"),
+    ("attended_references", "references", "effective number of references behind a prediction"),
+):
+    _listed(SELECT, _name, _unit, _text)
+
+# ---------------------------------------------------------------- replay, once per step
+
+WARM_UP = _listed(REPLAY, "warm_up", "groups", "fresh groups in place of replayed ones while the buffer warms up")
+TOPPED_UP = _listed(REPLAY, "topped_up", "groups", "fresh groups in place of replayed ones that a short buffer lacks")
+for _name, _unit, _text in (
+    ("fresh", "groups", "groups that were rolled out for the step"),
+    ("shrunk", "groups", "groups that the batch lacks because the buffer was short"),
+    ("size", "groups", "groups held"),
+    ("filled", "share", "held ÷ capacity"),
+    ("informative", "groups", "held groups with a gradient"),
+    ("questions", "questions", "different questions held"),
+    ("reused", "groups", "groups replayed in the step"),
+    ("reused_total", "groups", "groups replayed so far"),
+    ("unused", "share", "informative held groups that were never replayed"),
+    ("added", "groups", "groups that entered so far"),
+    ("rejected", "groups", "groups that were not let in so far"),
+    ("evicted", "groups", "groups pushed out by newer ones so far"),
+    ("expired", "groups", "groups that grew too old so far"),
+    ("age_mean", "steps", "mean age of the groups replayed"),
+    ("age_max", "steps", "largest age of the groups replayed"),
+    ("uses_mean", "uses", "how often the groups replayed had been used, mean"),
+    ("uses_max", "uses", "how often the groups replayed had been used, at most"),
+    ("reward", "reward", "mean reward of the groups replayed"),
+    ("reward_variance", "reward²", "mean variance of rewards inside the groups replayed"),
+    ("ratio_mean", "ratio", "mean of the policy's ÷ the behaviour policy's token probability on replayed rows"),
+    ("ratio_max", "ratio", "largest such ratio"),
+    ("ratio_outside", "share", "such ratios further than the clip from 1"),
+):
+    _listed(REPLAY, _name, _unit, _text)
+
+# ---------------------------------------------------------------- cost, cumulative, evaluation and warm start left out
+
+GENERATED_TOKENS = _listed(COST, "generated_tokens", "tokens", "generated for rollouts, probes and scores")
+TOTAL_TOKENS = _listed(COST, "total_tokens", "tokens", "prompt, generated, scored and trained tokens")
+COMPLETIONS = _listed(COST, "completions", "completions", "generated for rollouts, probes and scores")
+FLOPS = _listed(COST, "flops", "FLOPs", "of all forward and backward passes")
+SECONDS = _listed(COST, "seconds", "s", "wall time")
+CPU_SECONDS = _listed(COST, "cpu_seconds", "s", "CPU time of the process")
+
+
+def cost_of(amount: str) -> str:
+    """The cumulative series of an amount of the ledger, e.g. `cpu_seconds`."""
+    return COST + amount
+
+
+# ---------------------------------------------------------------- the ledger
+
+PHASES = ("warm_start", "predictor", "score", "probe", "rollout", "train", "evaluate")
+"""Phases of the ledger, in the order of a run."""
+
+SPEND = ("score", "probe", "rollout", "train")
+"""Phases inside every speedup. The warm start is common to all arms, a difficulty predictor is built once for all
+policies and runs that use it, and evaluation is not part of training."""

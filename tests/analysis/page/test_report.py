@@ -1,0 +1,224 @@
+"""The report as files: what is in it, that it stands alone, and that the same store gives the same bytes."""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections.abc import Callable
+from dataclasses import fields, replace
+from html.parser import HTMLParser
+from pathlib import Path
+
+import pytest
+
+from analysis.measures import Measures
+from analysis.page.figures import panel_looks
+from analysis.page.groups import Fresh, fresh_questions
+from analysis.page.report import _shown, write_report
+from analysis.page.selected import pictures, predictor
+from analysis.tables import Table
+from repro.errors import UserError
+from repro.study.load import load_spec
+from tests.analysis.conftest import measure
+from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.ufo_rl.study import SIX, changed, further_arms, headline_arms
+
+FULL = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.05, -0.05))
+DOTS = {"selection": {"method": "difficulty", "references": 4}}
+
+
+class Outline(HTMLParser):
+    """Headings, images, links, ids and whether tags are balanced."""
+
+    VOID = frozenset({"meta", "link", "img", "source", "br"})
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.stack: list[str] = []
+        self.ids: list[str] = []
+        self.targets: list[str] = []
+        self.images: list[dict[str, str | None]] = []
+        self.resources: list[str] = []
+        self.headings: list[str] = []
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        known = dict(attrs)
+        if tag not in self.VOID:
+            self.stack.append(tag)
+        if known.get("id"):
+            self.ids.append(str(known["id"]))
+        if tag == "a":
+            self.targets.append(str(known["href"]))
+        if tag == "img":
+            self.images.append(known)
+        for name in ("src", "srcset") + (("href",) if tag == "link" else ()):
+            if known.get(name):
+                self.resources.append(str(known[name]))
+        assert tag != "script"
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self.stack.pop() == tag, f"</{tag}> closes nothing"
+
+    def handle_data(self, data: str) -> None:
+        if self.stack and self.stack[-1] in ("h1", "h2", "h3"):
+            self.headings.append(data)
+
+
+def test_the_page_is_whole_light_and_needs_nothing_but_the_files_beside_it(report: Path):
+    text = report.read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert not outline.stack
+    assert outline.headings[:3] == ["synthetic", "Answer", "Accuracy"]
+    assert {"Time to target", "Groups that train", "What was selected", "Predictions", "Cost"} < set(outline.headings)
+    assert {"Beside the papers", "How each number was computed", "Provenance"} < set(outline.headings)
+    assert all((report.parent / address).exists() for address in outline.resources if not address.startswith("data:"))
+    assert all(image["loading"] == "lazy" for image in outline.images)
+    assert not re.search(r"@import|url\((?!['\"]?data:)|https?://", text)
+    assert len(outline.ids) == len(set(outline.ids))
+    assert all(target.startswith("#") and target[1:] in outline.ids for target in outline.targets)
+    assert outline.images and all(len(image["alt"] or "") > 20 for image in outline.images)
+    assert len(text) < 500_000
+
+
+def test_tables_and_figures_are_files_and_the_headline_has_print_formats(report: Path):
+    tables = {path.name for path in (report.parent / "tables").iterdir()}
+    for name in ("accuracy", "start_policy", "time_to_target", "speedup_by_target", "zero_variance", "cost", "runs",
+                 "cost_phases", "dots_rr.table_1", "dots_rr.auc", "dots_rr.cost_model",
+                 "dots_rr.table_7", "ufo_rl.table_4", "ufo_rl.table_5", "ufo_rl.table_6"):  # fmt: skip
+        assert {f"{name}.md", f"{name}.csv"} <= tables
+    made = {"dots_rr.table_1.tex", "ufo_rl.table_5.tex"}
+    assert {name for name in tables if name.endswith(".tex")} == made
+    figures = {path.name for path in (report.parent / "figures").iterdir()}
+    for name in ("summary", "accuracy", "zero_variance", "outcomes", "difficulty", "predictor", "pool", "cost",
+                 "dots_rr.figure_4"):  # fmt: skip
+        assert {f"{name}.png", f"{name}.csv"} <= figures
+    assert not [name for name in figures if name.endswith(".pdf")], "no figure of the headline is asked for"
+    for path in (report.parent / "figures").glob("*.png"):
+        assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000
+    for path in report.parent.glob("*/*.csv"):
+        assert len(list(csv.reader(path.open()))) > 1, path
+
+
+def test_markdown_has_the_same_answer_and_its_pictures_exist(report: Path):
+    text = (report.parent / "report.md").read_text(encoding="utf-8")
+    page = re.sub(r"<[^>]+>", "", report.read_text(encoding="utf-8")).replace("\u00a0", " ")
+    verdict = text.split("## Answer")[1].strip().splitlines()[0]
+    assert len(verdict) > 40 and re.sub(r"[*`]", "", verdict) in page
+    pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
+    assert len(pictures) == 11 and all((report.parent / path).exists() for path in pictures)
+    assert "\n\n\n\n" not in text
+
+
+def test_the_resolved_spec_beside_the_report_loads_to_the_same_spec(report: Path, quickstart: Store):
+    assert load_spec(report.parent / "spec.yaml").spec == quickstart.loaded.spec
+
+
+def test_provenance_names_the_commands_the_versions_and_every_run(report: Path, quickstart: Store):
+    text = report.read_text(encoding="utf-8")
+    assert f"python -m repro run {quickstart.loaded.path}" in text
+    assert "trl 1." in text and "commit" in text and "15 of 15 planned runs finished" in text
+    for run in quickstart.read().runs:
+        assert run.identity in text
+    assert quickstart.uri is not None and quickstart.uri.removeprefix("sqlite:///") not in text
+
+
+def test_the_same_store_gives_the_same_bytes_and_old_files_go(quickstart: Store, report: Path, tmp_path: Path):
+    stale, own = tmp_path / "figures" / "earlier.png", tmp_path / "figures" / "notes.txt"
+    stale.parent.mkdir()
+    stale.write_bytes(b"")
+    own.write_text("kept")
+    assert write_report(quickstart.loaded, quickstart.runs_dir, tmp_path, quickstart.uri) == tmp_path / "report.html"
+    assert own.exists() and not stale.exists()
+    own.unlink()
+    first, again = (
+        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (report.parent, tmp_path)
+    )
+    assert set(first) == set(again)
+    assert [path for path in first if first[path] != again[path]] == []
+
+
+def test_several_models_an_axis_and_missing_cells_have_their_places(study: Callable[..., Store], tmp_path: Path):
+    random = {"selection": {"method": "random", "fraction": 0.25}}
+    arms = {"full": ({}, FULL), "random": (random, FULL), "dots": (DOTS, Behaviour(FULL.curve, status="failed"))}
+    fields = {"model": [{"tiny": {}}, {"tiny": {"width": 48}}], "axes": {"selection.fraction": [0.25, 0.5]}}
+    store = study(arms, seeds=1, fields=fields)
+    path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
+    text = path.read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert "tiny-96x2 on arithmetic" in outline.headings and "tiny-48x2 on arithmetic" in outline.headings
+    assert "Overall" in outline.headings and "Cells without a finished run" in outline.headings
+    assert "6 of 8 runs are finished" in text
+    rows = list(csv.DictReader((path.parent / "tables" / "missing_cells.csv").open()))
+    assert [(row["arm"], row["status"]) for row in rows] == [("dots", "failed")] * 2
+    assert (path.parent / "figures" / "tiny-96x2_arithmetic_axis_selection.fraction.png").exists()
+    assert not outline.stack and len(outline.ids) == len(set(outline.ids))
+
+
+def test_a_study_of_many_panels_stopped_half_way_leads_with_its_answer(study: Callable[..., Store], tmp_path: Path):
+    arms = {name: arm for name, arm in headline_arms().items() if name in ("full", "ufo")}
+    arms = changed(arms, "full", absent=("seed 1",))
+    fields = {"model": SIX["model"], "report": {"artefacts": ["ufo_rl.claims"]}}
+    store = study(arms, seeds=2, questions=100, fields=fields)
+    path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
+    text, markdown = path.read_text(encoding="utf-8"), (path.parent / "report.md").read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert not outline.stack and len(outline.ids) == len(set(outline.ids))
+    assert all(target.startswith("#") and target[1:] in outline.ids for target in outline.targets)
+    assert "about UFO-RL checked here" in text.split("<h2>Answer</h2>")[1].split("</section>")[0]
+    assert text.count('<details class="part"') == 3 and "<summary>tiny-96x2 on arithmetic" in text
+    assert outline.headings.index("Beside the papers") < outline.headings.index("One by one")
+    assert markdown.index("UFO-RL: what holds here") < markdown.index("## tiny-96x2 on arithmetic")
+    rows = (path.parent / "tables" / "missing_cells.md").read_text(encoding="utf-8")
+    assert "| `full` | 3 not run | 3 pairs of model and data | 3 of 6 |" in rows
+    assert len(list(csv.DictReader((path.parent / "tables" / "missing_cells.csv").open()))) == 3
+
+
+def test_a_crowded_panel_shows_the_arms_of_all_panels_in_colours_that_stay(quick_study: Callable[..., Store]):
+    arms = changed(headline_arms() | further_arms(), "random", absent=("shuffle",))
+    found = quick_study(arms, seeds=1, questions=100, fields=SIX).read()
+    panels = [Measures(panel) for panel in found.panels]
+    crowded, other = panels[0], panels[1]
+    assert len(crowded.panel.series) == 15 and len(other.panel.series) == 6
+    part = _shown(found, crowded)
+    shown = next(item for item in part.sections[0].items if isinstance(item, Table))
+    assert [row[0] for row in shown.rows[1:]] == [f"`{arm}`" for arm in headline_arms()]
+    assert "8 more arms" in part.left_out and not _shown(found, other).left_out
+    looks, others = panel_looks(crowded), panel_looks(other)
+    assert "random" not in others and all(looks[label] == look for label, look in others.items())
+    assert len({look.color for label, look in looks.items() if label in headline_arms()}) == 7
+
+
+def test_a_task_without_known_difficulty_and_arms_without_predictor_leave_those_pictures_out(
+    quick_study: Callable[..., Store], quickstart: Store
+):
+    plain = measure(quick_study({"full": ({}, replace(FULL, truth=False))}))
+    assert [picture.name for picture in pictures(plain)] == ["zero_variance", "outcomes", "pool"]
+    known = [picture.name for picture in pictures(measure(quickstart))]
+    assert known == ["zero_variance", "outcomes", "difficulty", "predictor", "pool"]
+
+
+def test_a_run_with_few_predictions_has_a_picture_without_bins(quickstart: Store):
+    measures = measure(quickstart)
+    series = next(series for series in measures.panel.series if series.label == "dots")
+    fresh = fresh_questions(series)
+    few = Fresh(*(getattr(fresh, field.name)[:6] for field in fields(Fresh)))
+    picture = predictor(measures, {"dots": few})
+    assert picture is not None and picture.data.empty
+    picture.draw(False)
+
+
+def test_all_formats_are_written_where_they_are_asked_for(study: Callable[..., Store], tmp_path: Path):
+    store = study({"full": ({}, FULL)}, seeds=1)
+    path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri, all_formats=True)
+    for folder, pair in (("tables", (".md", ".tex")), ("figures", (".png", ".pdf"))):
+        shown, printed = ({one.stem for one in (path.parent / folder).glob(f"*{ending}")} for ending in pair)
+        assert shown == printed != set()
+    assert all(one.read_bytes().startswith(b"%PDF") for one in (path.parent / "figures").glob("*.pdf"))
+
+
+def test_no_store_is_an_error_and_writes_nothing(quickstart: Store, tmp_path: Path):
+    with pytest.raises(UserError, match="no MLflow store"):
+        write_report(quickstart.loaded, quickstart.runs_dir, tmp_path / "out", f"sqlite:///{tmp_path}/none.db")
+    assert not (tmp_path / "out").exists()
