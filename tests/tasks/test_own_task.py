@@ -156,7 +156,8 @@ def test_an_entry_point_is_a_task_by_name(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_a_dataset_holds_the_task_with_its_fields_beside_it() -> None:
-    fields = {"task": SUMS, "pool": 64, "validation": 8, "test": 16, "longest": 3, "limits": {"train": 40}, "name": "adding"}
+    sizes = {"pool": 64, "validation": 8, "test": 16}
+    fields = {"task": SUMS, **sizes, "longest": 3, "limits": {"train": 40}, "name": "adding"}
     spec = DatasetSpec.model_validate(fields)
     assert spec.procedural == Sums(pool=64, validation=8, test=16, longest=3)
     again = DatasetSpec.model_validate_json(spec.model_dump_json())
