@@ -1,4 +1,4 @@
-"""How one number of a question goes with another: rank correlation, its partial form and AUROC, with a bootstrap.
+"""How two numbers of the same questions are associated: correlations and AUROC, with a bootstrap over questions.
 
 Every statistic is a function of bootstrap weights [draws, questions]: how often each question was drawn. One row of
 ones gives the estimate itself, and a whole chunk of draws costs no sorting (mean ranks follow from counts).

@@ -1,4 +1,4 @@
-"""A claim, the effects that judge it and a verdict read off their intervals; the table and the words for several.
+"""Claims: the effects that judge each one, the verdict read off their intervals, and their table and sentences.
 
 A verdict is never written down: `Claim.verdict` compares the interval of every effect with the bars of the claim.
 """
@@ -51,7 +51,7 @@ class Claim:
 
     @property
     def places(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
-        """The same as titles, in the order of the panels."""
+        """Titles of the same panels as in `in_favour`, in their order."""
         known = [[title for title, own in effect.panels.items() if own.known] for effect in self.effects]
         shared = [title for title in known[0] if all(title in one for one in known)] if known else []
         clear = [t for t in shared if all(side(e.panels[t], self.bar, self.ceiling) > 0 for e in self.effects)]
@@ -72,8 +72,8 @@ def verdict(intervals: Sequence[Interval], bar: float, ceiling: float = math.inf
     return "does not hold" if min(signs) < 0 else "holds" if min(signs) > 0 else "undecided"
 
 
-def known(effects: Iterable[Effect | None]) -> tuple[Effect, ...]:
-    """Those that could be measured."""
+def measured(effects: Iterable[Effect | None]) -> tuple[Effect, ...]:
+    """The effects that could be measured."""
     return tuple(effect for effect in effects if effect is not None)
 
 
@@ -126,8 +126,8 @@ def _verb(name: str, count: int) -> str:
     )
 
 
-def told(found: Sequence[Claim]) -> str:
-    """Claims with their effects; of more than two the one that stands most against it."""
+def listed(found: Sequence[Claim]) -> str:
+    """Claims with their effects; of more than two effects only the one furthest on the wrong side."""
     return "; ".join(f"{claim.short} ({', '.join(_short(claim))})" for claim in found)
 
 
@@ -140,7 +140,7 @@ def _short(claim: Claim) -> list[str]:
 
 
 def disagreeing(found: Sequence[Claim]) -> str:
-    """Claims on which one dataset alone would say something else than another, with each dataset's effect."""
+    """Claims whose verdict differs between datasets, with the effect on each dataset."""
     out = []
     for claim in found:
         for effect in claim.effects:

@@ -61,7 +61,7 @@ class Effect:
 
 
 def named(effect: Effect | None, more: str) -> Effect | None:
-    """The same effect with words behind its name: what was measured, where the arms alone do not tell."""
+    """The same effect with `more` added to its name, where the arms alone do not say what was measured."""
     return replace(effect, name=effect.name + more) if effect is not None else None
 
 
@@ -87,7 +87,7 @@ def effective(measures: Measures, series: Series) -> Mapping[int, float]:
 
 
 def both(panels: Sequence[Measures], ours: str | None, theirs: str | None) -> Pairs:
-    """The panels that have both arms, with the two."""
+    """(panel, our arm, their arm) of every panel that has both."""
     found = ((measures, find(measures, ours), find(measures, theirs)) for measures in panels)
     return [(measures, one, other) for measures, one, other in found if one and other]
 

@@ -58,7 +58,7 @@ class Row:
     words: tuple[str, ...]  # model and data first
 
     def values(self, series: Series) -> dict[str, Mapping[int, float]]:
-        """By the names of `COLUMNS`, seed -> number of a series over the range of this row."""
+        """{name in `COLUMNS`: {seed: number}} of a series, areas up to the end of this row."""
         measures = self.measures
         out: dict[str, Mapping[int, float]] = {"accuracy": finals(measures, series)}
         for axis in ("steps", "tokens"):
@@ -147,7 +147,7 @@ def _alternatives(panels: Sequence[Measures], arms: Arms) -> Table | None:
         for series in measures.panel.series:
             arm = arms.of(series.label)
             head = find(measures, arms.headline(_compared_with(arm)))
-            if _told_elsewhere(arm) or head is None:
+            if _shown_elsewhere(arm) or head is None:
                 continue
             plain = find(measures, arms.reference(arm.label))
             difference = _against_grpo(measures, series, plain)
@@ -171,8 +171,8 @@ def _compared_with(arm: Arm) -> str:
     return DOTS_RR if any(path.startswith("replay.") for path in arm.fields) else DOTS
 
 
-def _told_elsewhere(arm: Arm) -> bool:
-    """Headline arms, members of a sweep, and longer runs, whose end says nothing beside shorter ones."""
+def _shown_elsewhere(arm: Arm) -> bool:
+    """Whether another table shows the arm, as those of headline arms, of sweeps and of longer runs do."""
     return (arm.role in HEADLINE and not arm.changes) or STEPS in arm.changes or any(map(arm.differs_in, SWEPT))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analysis.claims import Claim, counted, disagreeing, told
+from analysis.claims import Claim, counted, disagreeing, listed
 from analysis.dots_rr.arms import DOTS, DOTS_RR, RR
 from analysis.dots_rr.claims import KEYS, claims
 from analysis.dots_rr.effects import AXES
@@ -145,7 +145,7 @@ def _carries(found: Mapping[str, Claim]) -> list[str]:
 
 
 def _others(found: Sequence[Claim]) -> list[str]:
-    """The claims that the sentences before have not told."""
+    """The claims that no sentence before names."""
     said = []
     for name, lead in (
         ("holds", "Beside that holds"),
@@ -155,7 +155,7 @@ def _others(found: Sequence[Claim]) -> list[str]:
         claimed = [claim for claim in found if claim.verdict == name and claim.key != "add_up"]
         if claimed:
             full = len(claimed) <= LONG or name == "does not hold"
-            said.append(f"{lead}: {told(claimed) if full else '; '.join(_merged([c.short for c in claimed]))}.")
+            said.append(f"{lead}: {listed(claimed) if full else '; '.join(_merged([c.short for c in claimed]))}.")
     return said
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from analysis.claims import MARGIN, NOT_COMPARED, UNREAD, Claim, claims_table, known
+from analysis.claims import MARGIN, NOT_COMPARED, UNREAD, Claim, claims_table, measured
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms
 from analysis.dots_rr.cost import PAPER_VOLUME, TOLERANCE
 from analysis.dots_rr.effects import AXES, area, per_step, speedup, time_error, volume_error
@@ -54,8 +54,8 @@ def _selection(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
             "DOTS raises the share of groups with a gradient",
             _effective_published(),
             0.0,
-            known([difference(panels, heads[DOTS], heads[GRPO], effective)]),
-            known(difference(panels, label, heads[GRPO], effective) for label in rivals),
+            measured([difference(panels, heads[DOTS], heads[GRPO], effective)]),
+            measured(difference(panels, label, heads[GRPO], effective) for label in rivals),
         )
     ]
 
@@ -67,7 +67,7 @@ def _savings(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
             f"{part} reaches GRPO's final accuracy {SPENT[axis]}",
             _saved_published(axis) if part == DOTS_RR else NOT_COMPARED if part == RR else UNREAD,
             1.0,
-            known([speedup(panels, heads[part], axis)]),
+            measured([speedup(panels, heads[part], axis)]),
         )
         for part in (DOTS, RR, DOTS_RR)
         for axis in AXES
@@ -82,16 +82,16 @@ def _replay(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
             "RR alone makes a step cheaper in time",
             NOT_COMPARED,
             1.0,
-            known([ratio(panels, rr, grpo, per_step(None))]),
-            known(ratio(panels, heads[part], grpo, per_step(None)) for part in (DOTS, DOTS_RR)),
+            measured([ratio(panels, rr, grpo, per_step(None))]),
+            measured(ratio(panels, heads[part], grpo, per_step(None)) for part in (DOTS, DOTS_RR)),
         ),
         Claim(
             "rr_accuracy",
             "RR alone costs no accuracy at equal steps",
             NOT_COMPARED,
             -MARGIN,
-            known([named(difference(panels, rr, grpo, finals), AT_END)]),
-            known([area(panels, rr, grpo, "steps")]),
+            measured([named(difference(panels, rr, grpo, finals), AT_END)]),
+            measured([area(panels, rr, grpo, "steps")]),
         ),
     ]
 
@@ -103,10 +103,15 @@ def _leads(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
         beside = [area(panels, heads[part], grpo, axis) for part in (DOTS, RR)]
         if axis == "steps":
             beside.append(named(difference(panels, heads[DOTS_RR], grpo, finals), AT_END))
-        told = known([area(panels, heads[DOTS_RR], grpo, axis)])
+        ours = measured([area(panels, heads[DOTS_RR], grpo, axis)])
         out.append(
             Claim(
-                f"lead_{axis}", f"DOTS+RR beats GRPO at equal {axis}", UNREAD, 0.0, told, known(beside) if told else ()
+                f"lead_{axis}",
+                f"DOTS+RR beats GRPO at equal {axis}",
+                UNREAD,
+                0.0,
+                ours,
+                measured(beside) if ours else (),
             )
         )
     beyond = [one.effects["beyond"] for one in split(panels) if one.kind == "accuracy"]
@@ -122,7 +127,7 @@ def _cost_model(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
             "completions per step follow the cost model δ + K / (μ B)",
             f"formula {PAPER_VOLUME}, no count",
             -math.inf,
-            known([volume_error(panels)]),
+            measured([volume_error(panels)]),
             ceiling=TOLERANCE,
             unit="percent",
         ),
@@ -131,7 +136,7 @@ def _cost_model(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
             "the time per step follows the cost model",
             f"{low} to {high} % saved, 11 to 14 % predicted",
             -TIME_TOLERANCE,
-            known(time_error(panels, heads[part]) for part in (DOTS, RR, DOTS_RR)),
+            measured(time_error(panels, heads[part]) for part in (DOTS, RR, DOTS_RR)),
             ceiling=TIME_TOLERANCE,
         ),
     ]

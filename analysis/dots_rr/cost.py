@@ -31,7 +31,10 @@ TOLERANCE = 0.02
 
 
 def references_per_step(series: Series) -> float:
-    """K / (mu B), K scaled where a reference has other samples than G; an oracle's K is the whole pool. 0 without."""
+    """K / (mu B): references per question of a step. An oracle measures the whole pool; other arms have 0.
+
+    References with other numbers of samples than G count by their completions.
+    """
     train, selection = series.cell["train"], series.selection
     if role(series) not in (DOTS, DOTS_RR):
         return 0.0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.claims import MARGIN, NOT_COMPARED, UNREAD, Claim, known
+from analysis.claims import MARGIN, NOT_COMPARED, UNREAD, Claim, measured
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, RR, STEPS, Arm, Arms
 from analysis.dots_rr.effects import area, correlation, per_step, weighted_area
 from analysis.effects import Effect, difference, finals, named, ratio
@@ -65,7 +65,7 @@ def _predictor(panels: Sequence[Measures], dots: str | None, others: Sequence[Ar
             "the trained predictor beats the untrained embedding",
             gained,
             0.0,
-            known([gain]),
+            measured([gain]),
             unit="correlation",
         ),
         Claim(
@@ -73,7 +73,7 @@ def _predictor(panels: Sequence[Measures], dots: str | None, others: Sequence[Ar
             f"the trained predictor correlates above {PEARSON_BAR:g} on uniform questions",
             _range_said(published_table("dots_rr", "table_2")["value"].to_list()),
             PEARSON_BAR,
-            known([correlation(panels, trained) if trained else None]),
+            measured([correlation(panels, trained) if trained else None]),
             unit="correlation",
         ),
     ]
@@ -92,7 +92,7 @@ def _rivals(panels: Sequence[Measures], dots: str | None, arms: Arms, others: Se
     for key, (name, arm, bar) in rivals.items():
         verb = "beats" if bar == 0 else f"comes within {number(-100 * bar, 0)} points of"
         for axis in ("steps", "tokens"):
-            effects = known([area(panels, dots, label_of(arm), axis)])
+            effects = measured([area(panels, dots, label_of(arm), axis)])
             short, published = f"DOTS {verb} {name} at equal {axis}", UNREAD if key == "curriculum" else NOT_COMPARED
             out.append(Claim(f"{key}_{axis}", short, published, bar, effects))
     return out
@@ -101,7 +101,7 @@ def _rivals(panels: Sequence[Measures], dots: str | None, arms: Arms, others: Se
 def _variants(panels: Sequence[Measures], arms: Arms, others: Sequence[Arm]) -> list[Claim]:
     def against(path: str, *values: object) -> tuple[Effect, ...]:
         found = [arm for arm in others if arm.differs_in(path) and (not values or arm.changes[path].own in values)]
-        return known(area(panels, label_of(arms.headline(arm.role)), arm.label, "steps") for arm in found)
+        return measured(area(panels, label_of(arms.headline(arm.role)), arm.label, "steps") for arm in found)
 
     def usual(path: str, *parts: str) -> str:
         found = [head.fields[path] for part in parts if (head := arms.headline(part)) and path in head.fields]
@@ -143,14 +143,14 @@ def _references(panels: Sequence[Measures], dots: str | None, others: Sequence[A
         spent = {" in completions": "completions", " in time": None}
         beside = [named(ratio(panels, ours, theirs, per_step(name)), more) for more, name in spent.items()]
     short = f"references that train change accuracy by no more than {number(100 * MARGIN, 0)} points"
-    return Claim("references", short, NOT_COMPARED, -MARGIN, known(effects), known(beside), ceiling=MARGIN)
+    return Claim("references", short, NOT_COMPARED, -MARGIN, measured(effects), measured(beside), ceiling=MARGIN)
 
 
 def _long(panels: Sequence[Measures], others: Sequence[Arm]) -> Claim:
     longer = {arm.role: arm.label for arm in others if arm.differs_in(STEPS) and arm.role in (GRPO, DOTS_RR)}
     ours, theirs = longer.get(DOTS_RR), longer.get(GRPO)
-    effects = known([named(difference(panels, ours, theirs, finals), AT_END)])
-    beside = known(named(area(panels, ours, theirs, axis), f" at equal {axis}") for axis in ("steps", "tokens"))
+    effects = measured([named(difference(panels, ours, theirs, finals), AT_END)])
+    beside = measured(named(area(panels, ours, theirs, axis), f" at equal {axis}") for axis in ("steps", "tokens"))
     return Claim("long", "DOTS+RR still ends above GRPO after a longer run", UNREAD, 0.0, effects, beside)
 
 
@@ -171,7 +171,7 @@ def _deviation(panels: Sequence[Measures], heads: Heads, others: Sequence[Arm]) 
         there = [m for m in panels if set(weights) <= {series.label for series in m.panel.series}]
         beside = [area(there, chosen, plain, "steps"), area(there, chosen_std, plain_std, "steps")]
     short = "DOTS gains more over GRPO with mean-only advantages than with std (Theorem 1's condition)"
-    return Claim("mean_only", short, NOT_COMPARED, 0.0, known(effects), known(beside))
+    return Claim("mean_only", short, NOT_COMPARED, 0.0, measured(effects), measured(beside))
 
 
 def _mean_published(item: str) -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from analysis.arms import find, matching
-from analysis.claims import MARGIN, UNREAD, VERDICTS, Claim, claims_table, counted, disagreeing, known, told
+from analysis.claims import MARGIN, UNREAD, VERDICTS, Claim, claims_table, counted, disagreeing, listed, measured
 from analysis.effects import Effect, Values, difference, finals, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -33,11 +33,11 @@ def claims(panels: Sequence[Measures]) -> tuple[Claim, ...]:
     stop = matching(series)[0] if series is not None else "steps"
 
     def against(ours: str | None, others: Iterable[str | None], values: Values = finals) -> tuple[Effect, ...]:
-        return known(difference(panels, ours, other, values) for other in others if ours and other)
+        return measured(difference(panels, ours, other, values) for other in others if ours and other)
 
     def beside_random(measure: Callable[..., Effect | None], budget: str) -> tuple[tuple[Effect, ...], ...]:
         kinds = ("confidence middle", "random")
-        own, control = (known([measure(panels, name, budget, size)]) for name in kinds)
+        own, control = (measured([measure(panels, name, budget, size)]) for name in kinds)
         return own, control if own else ()
 
     fewer = against(full, [ufo], zeros)
@@ -58,11 +58,11 @@ def claims(panels: Sequence[Measures]) -> tuple[Claim, ...]:
         for budget in dict.fromkeys((stop, "epochs", "tokens"))
     ]
     hard = "best of its subsets (arXiv 2508.14094)"
-    ends, tracking = _both(against(ufo, [high, low])), known([tracks(panels, ufo)])
+    ends, tracking = _both(against(ufo, [high, low])), measured([tracks(panels, ufo)])
     saved = {budget: beside_random(time_saved, budget) for budget in ("epochs", "steps")}
     most = number(float(published_table("ufo_rl", "abstract")["value"].iloc[0]), 0)
     ratio, largest = _cheaper_published()
-    one_pass = known([cheaper(panels, ufo, middle)])
+    one_pass = measured([cheaper(panels, ufo, middle)])
     return (
         *matched,
         Claim("beats_random", "UFO beats a random subset of its size", UNREAD, 0.0, against(ufo, [random])),
@@ -76,7 +76,7 @@ def claims(panels: Sequence[Measures]) -> tuple[Claim, ...]:
         Claim("time_steps", "UFO saves time at equal steps", "not compared", 1.0, *saved["steps"]),
         Claim("fewer_zero", "UFO has fewer groups without gradient than full data", UNREAD, 0.0, fewer),
         Claim("steadier", "UFO varies less over seeds than full data", UNREAD, 1.0,
-              known([steadier(panels, full, ufo)])),
+              measured([steadier(panels, full, ufo)])),
     )  # fmt: skip
 
 
@@ -134,11 +134,11 @@ def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
     titles = {title for claim in found for effect in claim.effects for title in effect.panels}
     said = [f"**Of {plural(len(found), 'claim')} about UFO-RL checked here, {joined(counted(found))}.**"]
     if groups["holds"]:
-        said.append(f"What holds: {told(groups['holds'])}.")
+        said.append(f"What holds: {listed(groups['holds'])}.")
     if groups["does not hold"]:
-        said.append(f"What does not hold: {told(groups['does not hold'])}.")
+        said.append(f"What does not hold: {listed(groups['does not hold'])}.")
     if groups["undecided"]:
-        said.append(f"Left open by their intervals: {told(groups['undecided'])}.")
+        said.append(f"Left open by their intervals: {listed(groups['undecided'])}.")
     apart = disagreeing(found)
     if apart:
         said.append(f"The tasks disagree: {apart}.")

@@ -73,20 +73,28 @@ class Scorer:
         scores: `confidence` float64 (mean log-prob of a target token), `target_tokens` and `prompt_tokens` int64.
         prompt_scores: `perplexity` and `entropy`, float64 in [0, 1]. embeddings: `embedding` (N, width) float32.
         `opened` loads the model and is called only where the store has nothing. With `anew` all is measured again and
-        replaces what the store has. UserError naming the question that
-        cannot be scored, or a file that cannot be written.
+        replaces what the store has. UserError naming the question that cannot be scored, or a file that cannot be
+        written.
         """
+        variants = self.cache.root / asked.kind / PARTS / asked.key
+        built = False
 
         def build(folder: Path) -> None:
-            self._measure(asked, opened(), folder)
+            nonlocal built
+            built = True
+            self._measure(asked, opened(), variants, folder)
 
-        return store.read(self.cache.directory(asked.kind, asked.key, build, anew=anew), asked)
+        place = self.cache.directory(asked.kind, asked.key, build, anew=anew)
+        if built and self.processes.index == 0:  # not before the whole is in its place
+            shutil.rmtree(variants, ignore_errors=True)
+        return store.read(place, asked)
 
-    def _measure(self, asked: Asked, opened: Opened, folder: Path) -> None:
-        """Measure what earlier calls left undone, and write the whole into `folder`."""
+    def _measure(self, asked: Asked, opened: Opened, variants: Path, folder: Path) -> None:
+        """Measure what earlier calls left undone in `variants`, and write the whole into `folder`.
+
+        One item comes from one kind of device and one state of a hub's branch: each has a folder in `variants`.
+        """
         device = opened.model.device
-        # One item comes from one kind of device and one state of a hub's branch.
-        variants = self.cache.root / asked.kind / PARTS / asked.key
         parts = Parts(variants / digest([device.type, opened.commit], 8), len(asked.ids), self.processes)
         self._tell_about(parts)
         try:
@@ -126,8 +134,6 @@ class Scorer:
             "machine": machine(device),
         }
         store.write(folder, state.columns, card)
-        if self.processes.index == 0:
-            shutil.rmtree(variants, ignore_errors=True)
 
     def _pass(self, asked: Asked, opened: Opened, parts: Parts) -> tuple[PassCost, dict[str, str]]:
         """Make the missing batches; what the whole pass costs, and the first question as the model sees it."""

@@ -127,12 +127,13 @@ def _falls(scores: np.ndarray, rates: np.ndarray) -> bool:
 
 
 def nearest_to(scores: np.ndarray, center: float | Literal["mean", "median"], count: int) -> np.ndarray:
-    """Indices of the `count` scores nearest the centre, nearest first.
+    """Indices of the `count` scores (N,) nearest the centre, nearest first, ties in dataset order.
 
-    UFO-RL's fuzziness score 1 - (s - mu)^2, descending, ties in dataset order. scores (N,) in [0, 1].
+    In [0, 1] by UFO-RL's fuzziness score 1 - (s - mu)^2, whose rounding makes ties as in its release.
     """
-    fuzziness = 1.0 - (scores - center_of(scores, center)) ** 2  # (N,)
-    return np.argsort(-fuzziness, kind="stable")[:count]
+    distance = scores - center_of(scores, center)  # (N,)
+    unit = bool(((scores >= 0) & (scores <= 1)).all())
+    return np.argsort(-(1.0 - distance**2) if unit else np.abs(distance), kind="stable")[:count]
 
 
 def at_end(scores: np.ndarray, end: Literal["highest", "lowest"], count: int) -> np.ndarray:

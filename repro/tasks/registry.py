@@ -14,7 +14,7 @@ from typing import Any
 from repro import plugins
 from repro.fields import Strict
 from repro.tasks import made
-from repro.tasks.task import Task
+from repro.tasks.task import Task, Teacher
 from repro.words import unknown
 
 GROUP = "repro.tasks"
@@ -87,4 +87,9 @@ def _checked(found: Any, door: str) -> type[Task]:
         raise ValueError(f"got {door!r}, whose field {taken[0]!r} is one of the dataset: expected another name for it")
     if not inspect.isclass(found.teacher) or not issubclass(found.teacher, Strict):
         raise ValueError(f"got {door!r}, whose `teacher` is no class of fields: expected a subclass of Strict")
+    if found.lessons is Task.lessons and not issubclass(found.teacher, Teacher):
+        raise ValueError(
+            f"got {door!r}, whose `teacher` has not the fields of the default lessons: expected a subclass of "
+            f"repro.tasks.task.Teacher, or `lessons` of its own"
+        )
     return found

@@ -135,13 +135,13 @@ class Task(Strict):
             return ()
         for problem in self._of_role(split, generator):
             key = same_question(problem.question)
+            missed = missed + 1 if key in found else 0
             first = found.setdefault(key, problem)
             if first.answer != problem.answer:
                 raise UserError(
                     f"dataset.{self._name}: the question {problem.question[:60]!r} comes with the answers "
                     f"{first.answer[:40]!r} and {problem.answer[:40]!r}, expected one"
                 )
-            missed = 0 if first is problem else missed + 1
             if len(found) == size:
                 return tuple(found.values())
             if missed > MISSES:
