@@ -15,10 +15,12 @@ import numpy as np
 from repro.models.model_spec import TinyModel
 from repro.models.policy import CARD_FILE
 from repro.models.warm_start import build_warm_start
-from repro.spec.schema import TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import Problem, TaskData
+
+LONGEST = 96
+"""Tokens of a completion when the shipped policy is measured: more than any written chain of the embedded task."""
 
 COMMAND = "python -m repro warm-start --out DIR"
 SAMPLES = 8
@@ -74,7 +76,7 @@ def measure(directory: Path, data: TaskData) -> dict[str, Any]:
             samples=samples,
             temperature=temperature,
             top_p=1.0,
-            max_new_tokens=TrainSpec().max_completion_tokens,
+            max_new_tokens=LONGEST,
             seed=0,
         )
         right = [data.verifier(text, problems[i // samples].answer) for i, text in enumerate(drawn.texts)]

@@ -6,12 +6,10 @@ import json
 from functools import lru_cache
 from typing import Any, get_args
 
-from pydantic import BaseModel
-
 from repro.plugins import DOOR
 from repro.selection.registry import OUTSIDE
 from repro.selection.registry import find as selection_class
-from repro.spec.open_sections import OWN_TASK, OWN_TEACHERS, Node, add_tasks, own_task, own_teacher
+from repro.spec.open_sections import OWN_TASK, OWN_TEACHERS, Node, add_tasks, class_schema, own_task, own_teacher
 from repro.spec.schema import Spec
 from repro.tasks import registry
 from repro.tasks.catalogue import NAMES, TestName
@@ -171,14 +169,6 @@ def _from_outside(node: Node, data: Any) -> Node:
     except (KeyError, TypeError, ValueError):
         return node
     return class_schema(kind)
-
-
-def class_schema(kind: type[BaseModel]) -> Node:
-    """The schema of a class that the schema of specs does not hold; its definitions join the known ones."""
-    home = f"{kind.__module__}.{kind.__qualname__}"
-    node = kind.model_json_schema(ref_template=f"#/$defs/{home}.{{model}}")
-    _cached()["$defs"].update({f"{home}.{name}": inner for name, inner in node.pop("$defs", {}).items()})
-    return node
 
 
 def _own_fields(name: object) -> dict[str, Node]:

@@ -57,14 +57,14 @@ def own_task(node: Node, data: Any) -> Node:
         task = registry.find(data["task"] if isinstance(data, Mapping) else None)
     except (KeyError, ValueError):
         return node
-    properties = {**_inline(task)["properties"], **node["properties"]}
+    properties = {**class_schema(task)["properties"], **node["properties"]}
     return {**node, "properties": properties, "additionalProperties": False}
 
 
 def own_teacher(name: str) -> Node:
     """The fields of the teacher of a task by its name; a mapping of anything where there is no such task."""
     try:
-        return _inline(registry.find(name).teacher)
+        return class_schema(registry.find(name).teacher)
     except ValueError:
         return {"type": "object"}
 
@@ -77,7 +77,7 @@ def _add(definitions: dict[str, Node], kind: type[Strict]) -> Node:
     return {"$ref": f"#/$defs/{kind.__name__}"}
 
 
-def _inline(kind: type[Strict]) -> Node:
+def class_schema(kind: type[Strict]) -> Node:
     """The JSON schema of a class without references into definitions of its own."""
     schema = kind.model_json_schema()
     definitions = schema.pop("$defs", {})
