@@ -1,0 +1,27 @@
+"""Selections as a package outside the suite may hold them, sound and faulty."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from repro.selection import Run, Selection, Selector, SubsetSelector
+
+
+class Evens(Selection):
+    """Every other question."""
+
+    step: int = Field(2, ge=1, le=10, description="one question in so many is kept")
+
+    def build(self, run: Run) -> Selector:
+        return SubsetSelector(run, self.method, lambda: range(0, len(run.ids), self.step))
+
+    def kept_of(self, pool: int) -> int:
+        return -(-pool // self.step)
+
+
+class NoBuild(Selection):
+    """It says nothing of how to choose."""
+
+
+class NoSelection:
+    """It has nothing to do with selections."""
