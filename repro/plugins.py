@@ -13,10 +13,12 @@ import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from repro.words import did_you_mean
+
+OWN = ("repro", "analysis")
+"""Packages of this suite: their versions and not their sources decide what a run is."""
 
 DOOR = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")
 
@@ -84,7 +86,8 @@ def importable(*folders: Path) -> None:
 def source_digest(thing: Any) -> str:
     """16 hexadecimal digits of the source of a class's or function's module and of what it imports from beside it.
 
-    Beside it: modules of its own package, and, where it is not in site-packages, all under the folder that holds it.
+    Beside it: modules of its own package, and, where it is not installed, all modules in the folder that holds it.
+    This package itself does not enter.
 
     Raises:
         ValueError: the module has no source file (it was typed into an interpreter).
@@ -92,31 +95,33 @@ def source_digest(thing: Any) -> str:
     module = inspect.getmodule(thing)
     if module is None or getattr(module, "__file__", None) is None:
         raise ValueError(f"{thing!r} has no source file, so a run's identity cannot hold it: put it into a module")
+    path = Path(str(module.__file__)).resolve()
+    depth = module.__name__.count(".") + (path.name == "__init__.py")
     found: dict[str, Path] = {}
-    _collect(module.__name__, Path(str(module.__file__)), _root(module), found)
-    parts = [f"{name}:{hashlib.sha256(path.read_bytes()).hexdigest()}" for name, path in sorted(found.items())]
+    _collect(module.__name__, path.parents[depth], found)
+    parts = [f"{name}:{hashlib.sha256(file.read_bytes()).hexdigest()}" for name, file in sorted(found.items())]
     return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
 
 
-def _root(module: ModuleType) -> Path:
-    """The folder or file under which a module's own code lies."""
-    path = Path(str(module.__file__)).resolve()
-    depth = module.__name__.count(".") + (path.name == "__init__.py")
-    holder = path.parents[depth]  # of the top-level package or module
-    if {"site-packages", "dist-packages"} & set(holder.parts):
-        return holder / module.__name__.partition(".")[0] if depth else path
-    return holder
+def _collect(first: str, folder: Path, found: dict[str, Path]) -> None:
+    """Name -> file of a module in `folder` and of the modules there that it imports, directly or not."""
+    installed_here = bool({"site-packages", "dist-packages"} & set(folder.parts))
+    waiting = [first]
+    while waiting:
+        name = waiting.pop()
+        top = name.partition(".")[0]
+        outside = top in OWN or (installed_here and top != first.partition(".")[0])
+        file = None if outside or name in found else _file_in(folder, name)
+        if file is not None:
+            found[name] = file
+            package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+            waiting += _imports(ast.parse(file.read_text(encoding="utf-8")), package)
 
 
-def _collect(name: str, path: Path, root: Path, found: dict[str, Path]) -> None:
-    if name in found or path.suffix != ".py":
-        return
-    found[name] = path
-    package = name if path.name == "__init__.py" else name.rpartition(".")[0]
-    for imported in _imports(ast.parse(path.read_text(encoding="utf-8")), package):
-        file = _file_of(imported)
-        if file is not None and (root == file.resolve() or root in file.resolve().parents):
-            _collect(imported, file, root, found)
+def _file_in(folder: Path, name: str) -> Path | None:
+    place = folder.joinpath(*name.split("."))
+    files = (place.with_name(f"{place.name}.py"), place / "__init__.py")
+    return next((file for file in files if file.is_file()), None)
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[str]:
@@ -129,11 +134,3 @@ def _imports(tree: ast.AST, package: str) -> Iterator[str]:
             base = ".".join([*above, *([node.module] if node.module else [])])
             yield base
             yield from (f"{base}.{alias.name}" for alias in node.names)
-
-
-def _file_of(name: str) -> Path | None:
-    try:
-        spec = importlib.util.find_spec(name)
-    except (ImportError, ValueError, AttributeError):
-        return None
-    return Path(spec.origin) if spec is not None and spec.origin and spec.has_location else None

@@ -15,6 +15,7 @@ from pydantic_core import CoreSchema
 from repro import plugins
 from repro.fields import mistake
 from repro.selection import methods
+from repro.selection.base import Selector
 from repro.selection.method import Selection
 from repro.words import show, unknown
 
@@ -58,6 +59,10 @@ def find(method: str) -> type[Selection]:
         raise ValueError(f"got {door!r}, which is no subclass of repro.selection.Selection")
     if found.build is Selection.build:
         raise ValueError(f"got {door!r}, which has no `build(self, run)`: it returns the selector")
+    for thing in vars(import_module(found.__module__)).values():
+        selector = isinstance(thing, type) and issubclass(thing, Selector) and thing is not Selector
+        if selector and thing.choose is Selector.choose and not thing.__subclasses__():
+            raise ValueError(f"got {door!r}, whose {thing.__name__} has no `choose(self, n)`: it returns indices")
     return found
 
 

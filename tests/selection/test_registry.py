@@ -34,6 +34,7 @@ def test_every_file_of_the_methods_folder_is_found_by_its_names() -> None:
     ("method", "message"),
     [
         ("tests.selection.own:NoBuild", r"has no `build\(self, run\)`"),
+        ("tests.selection.silent:Silent", r"SilentSelector has no `choose\(self, n\)`"),
         ("tests.selection.own:NoSelection", "no subclass of repro.selection.Selection"),
         ("tests.selection.own:Even", "has no 'Even', did you mean Evens"),
         ("tests.selection.owm:Evens", "there is no module 'tests.selection.owm'"),

@@ -174,7 +174,7 @@ def gradients(ranks: Ranks, folder: Path, recorded: dict[str, Any], groups: list
         trainer = trainer_of(folder, ranks, train, LeastSolved(), replay=HALF)
         trainer.model.train()
         trainer.current_gradient_accumulation_steps = 1
-        trainer._record = StepRecord(2, [], [], [], None)
+        trainer._record = StepRecord(2, [], [], [], [], None)
         rows = len(recorded["advantages"]) // ranks.count
         own = slice(ranks.index * rows, (ranks.index + 1) * rows)
         inputs = {k: v[own] if v.dim() else v for k, v in recorded.items()}

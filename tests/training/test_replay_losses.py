@@ -109,7 +109,7 @@ def test_padding_of_replayed_rows_has_the_advantage_of_its_group() -> None:
         "advantages": torch.tensor([2.0]),
     }
     old = behaviour + torch.tensor([[1.5, 2.0]]).log()
-    logps, advantages = merge.corrected(rows, old, "proximal")
+    logps, advantages = CORRECTIONS["proximal"].apply(rows, old)
     assert logps is old
     torch.testing.assert_close(advantages, torch.tensor([[3.0, 2.0]]))
 
