@@ -211,7 +211,7 @@ class VLLMEngine:
             answer = client.session.post(f"{client.base_url}/v1/completions", json={**body, "prompt_logprobs": 0})
             answer.raise_for_status()
             scored = [choice["prompt_logprobs"][1:] for choice in answer.json()["choices"]]
-            told = [[{int(k): v["logprob"] for k, v in at.items()} for at in row] for row in scored]
+            by_token = [[{int(k): v["logprob"] for k, v in at.items()} for at in row] for row in scored]
         else:
             from vllm import SamplingParams
 
@@ -220,10 +220,10 @@ class VLLMEngine:
                 sampling_params=SamplingParams(max_tokens=1, prompt_logprobs=0, detokenize=False),
                 use_tqdm=False,
             )
-            told = [[{k: v.logprob for k, v in at.items()} for at in one.prompt_logprobs[1:]] for one in outputs]
+            by_token = [[{k: v.logprob for k, v in at.items()} for at in one.prompt_logprobs[1:]] for one in outputs]
         return [
             np.array([at[token] for token, at in zip(ids[1:], row, strict=True)])
-            for ids, row in zip(sequences, told, strict=True)
+            for ids, row in zip(sequences, by_token, strict=True)
         ]
 
     @torch.no_grad()

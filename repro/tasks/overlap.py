@@ -77,20 +77,20 @@ def find_overlaps(train: Sequence[Problem], sets: Mapping[str, Sequence[Problem]
     sizes: dict[tuple[str, int], int] = {}
     for name, problems in sets.items():
         for index, problem in enumerate(problems):
-            said = words(problem.question)
-            whole[name].setdefault(said, index)
-            runs = set(_runs(said))
+            question_words = words(problem.question)
+            whole[name].setdefault(question_words, index)
+            runs = set(_runs(question_words))
             sizes[name, index] = len(runs)
             for run in runs:
                 holders.setdefault(run, []).append((name, index))
     exact: dict[str, list[Match]] = {name: [] for name in sets}
     near: dict[str, list[Match]] = {name: [] for name in sets}
     for problem in train:
-        said = words(problem.question)
-        shared = Counter(holder for run in set(_runs(said)) for holder in holders.get(run, ()))
+        question_words = words(problem.question)
+        shared = Counter(holder for run in set(_runs(question_words)) for holder in holders.get(run, ()))
         for name, problems in sets.items():
-            if said in whole[name]:
-                same = problems[whole[name][said]]
+            if question_words in whole[name]:
+                same = problems[whole[name][question_words]]
                 exact[name].append(Match(problem.id, problem.question, same.question, 1.0))
                 continue
             shares = [(count / sizes[key], -key[1]) for key, count in shared.items() if key[0] == name]
@@ -101,5 +101,5 @@ def find_overlaps(train: Sequence[Problem], sets: Mapping[str, Sequence[Problem]
     return [overlap for overlap in found if overlap.exact or overlap.near]
 
 
-def _runs(said: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
-    return (said[start : start + N] for start in range(len(said) - N + 1))
+def _runs(question_words: tuple[str, ...]) -> Iterator[tuple[str, ...]]:
+    return (question_words[start : start + N] for start in range(len(question_words) - N + 1))

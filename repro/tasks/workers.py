@@ -79,9 +79,9 @@ class Worker:
         kill_group(self.process)
         assert self.process.stderr is not None
         os.set_blocking(self.process.stderr.fileno(), False)
-        said = (self.process.stderr.read() or b"").decode(errors="replace").strip().splitlines()
+        lines = (self.process.stderr.read() or b"").decode(errors="replace").strip().splitlines()
         self.end()
-        return said[-1] if said else f"no word in {START_SECONDS:g} s"
+        return lines[-1] if lines else f"no word in {START_SECONDS:g} s"
 
 
 class WorkerPool:

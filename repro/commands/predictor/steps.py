@@ -28,7 +28,7 @@ LABELS_FILE, PREDICTOR_FOLDER, EVALUATION_FILE = "labels.parquet", "predictor", 
 SAY_EVERY = 5.0  # seconds between two lines
 
 
-class Places:
+class PredictorFiles:
     """Where the files of a study's predictors lie: one folder per dataset."""
 
     def __init__(self, loaded: LoadedSpec, options: argparse.Namespace) -> None:
@@ -76,13 +76,13 @@ class Places:
 
 def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Roll out the predictor's policies over the label questions; goes on where an earlier call was stopped."""
-    places = Places(loaded, options)
-    spec = places.recipe("make labels of")
+    files = PredictorFiles(loaded, options)
+    spec = files.recipe("make labels of")
     from repro.training.predictors import make_labels
 
-    for dataset, folder in places.datasets():
+    for dataset, folder in files.datasets():
         study = loaded.spec
-        made, cost = make_labels(spec, dataset, places.cache, places.say(dataset), study.train.rollout, study.reward)
+        made, cost = make_labels(spec, dataset, files.cache, files.say(dataset), study.train.rollout, study.reward)
         write_labels(folder / LABELS_FILE, made)
         _print(_labels_text(dataset, folder / LABELS_FILE, made, cost, loaded.spec.reward))
     return 0
@@ -100,18 +100,18 @@ def _labels_text(dataset: DatasetSpec, path: Path, made: Labels, cost: Cost, rew
 
 def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Train the towers on the study's labels, or on those of a file; what was trained before is found again."""
-    places = Places(loaded, options)
-    spec = places.recipe("train it on")
+    files = PredictorFiles(loaded, options)
+    spec = files.recipe("train it on")
     given = None if options.labels is None else read_labels(options.labels)
     if given is not None and len(loaded.spec.dataset) > 1:
         names = ", ".join(dataset.label for dataset in loaded.spec.dataset)
         raise UserError(f"--labels: got one file for {names}, expected a study of one dataset (-S dataset=NAME)")
     from repro.training.predictors import build_predictor
 
-    for dataset, folder in places.datasets():
+    for dataset, folder in files.datasets():
         study = loaded.spec
         built = build_predictor(
-            spec, dataset, places.cache, places.say(dataset), given, study.train.rollout, study.reward
+            spec, dataset, files.cache, files.say(dataset), given, study.train.rollout, study.reward
         )
         target = folder / PREDICTOR_FOLDER
         if built.folder.resolve() != target.resolve():
@@ -129,8 +129,8 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
 
 def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Judge the predictors on questions and policies that gave no labels: each policy of the study, on each dataset."""
-    places = Places(loaded, options)
-    spec = places.spec
+    files = PredictorFiles(loaded, options)
+    spec = files.spec
     if not rewards_accuracy(loaded.spec.reward):
         raise UserError(
             f"{loaded.path}: reward: got {describe_reward(loaded.spec.reward)}, expected accuracy: references are "
@@ -140,20 +140,20 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     from repro.training.predictors import build_predictor
 
     records: list[dict[str, Any]] = []
-    for dataset, folder in places.datasets():
-        built = build_predictor(spec, dataset, places.cache, places.say(dataset), rollout=loaded.spec.train.rollout)
+    for dataset, folder in files.datasets():
+        built = build_predictor(spec, dataset, files.cache, files.say(dataset), rollout=loaded.spec.train.rollout)
         for model in loaded.spec.model:
-            places.say(dataset)(f"measuring pass rates of {model.label}")
+            files.say(dataset)(f"measuring pass rates of {model.label}")
             records += evaluate_pair(
-                built, loaded.spec, model, dataset, places.cache, places.say(dataset), options.references
+                built, loaded.spec, model, dataset, files.cache, files.say(dataset), options.references
             )
         folder.mkdir(parents=True, exist_ok=True)
-    path = places.root / EVALUATION_FILE
+    path = files.root / EVALUATION_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(records, indent=1) + "\n")
     from analysis.dots_rr.calibration import calibration_figure
 
-    picture = calibration_figure(records, places.root / "calibration.png")
+    picture = calibration_figure(records, files.root / "calibration.png")
     _print(f"{summary_table(records)}\n{path}\n{picture}")
     return 0
 
