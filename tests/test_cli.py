@@ -125,7 +125,7 @@ def test_planning_imports_no_torch(tmp_path: Path) -> None:
         (["plan", str(QUICKSTART), "-S", "train.stepz=1"], "did you mean steps?"),
         (["plan", "experiments/quickstat.yaml"], "no such file, did you mean experiments/quickstart.yaml?"),
         (["sweep", str(QUICKSTART)], "got no sweep section"),
-        (["why", "v1-0", "--runs", "/nonexistent"], "expected one run of /nonexistent"),
+        (["why", "v2-0", "--runs", "/nonexistent"], "expected one run of /nonexistent"),
         (["--smoke"], "expected a command"),
     ],
 )

@@ -24,7 +24,7 @@ SHOWN = 6
 
 
 def why(target: str, runs_dir: Path, overrides: Sequence[str] = (), smoke: bool = False) -> str:
-    """Explains a run (`v1-...` or the beginning of it) or the cells of `exp.yaml[:arm[:seed]]`.
+    """Explains a run (an identity or the beginning of it) or the cells of `exp.yaml[:arm[:seed]]`.
 
     Raises UserError for a run, arm or seed that does not exist.
     """

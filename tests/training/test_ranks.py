@@ -318,7 +318,7 @@ def test_a_study_runs_with_two_processes_from_the_command_line(tmp_path: Path) -
     (tmp_path / "two.yaml").write_text(SPEC)
     options = ["--processes", "2", "--accelerate", str(CONFIGS / "cpu.yaml"), "--jobs", "1", "--runs", "runs"]
     assert cli.main(["run", "two.yaml", *options]) == 0
-    (run_dir,) = (tmp_path / "runs").glob("v1-*")
+    (run_dir,) = (tmp_path / "runs").glob("v*-*")
     journal = Journal(run_dir)
     assert journal.finished and journal.read_json("environment.json")["processes"] == 2
     assert journal.read_json("ledger.json")["rollout"]["completions"] == 4 * 4 * 2
