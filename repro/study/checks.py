@@ -87,7 +87,7 @@ def _artefacts(spec: Spec) -> Iterator[Problem]:
                 yield Problem(place, str(error))
             else:
                 if not callable(figure):
-                    text = f"got {show(name)}, a {type(figure).__name__}, expected a function of the report's panels"
+                    text = f"got {show(name)}, which holds {show(figure)}, expected a function of the report's panels"
                     yield Problem(place, text)
         elif name not in ARTEFACTS:
             yield Problem(place, unknown(name, list(ARTEFACTS), "a table or figure of a paper, or module:function"))

@@ -38,7 +38,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--dataset",
         metavar="D",
-        help="arithmetic, shuffle, variables, gsm8k, a .jsonl, .json or .parquet file or a directory, or hub:ID",
+        help="a task or dataset by name (arithmetic, gsm8k, module:Name), a .jsonl, .json or .parquet file,"
+        " a directory, or hub:ID",
     )
     add(
         "--spec",
