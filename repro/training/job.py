@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import warnings
 from pathlib import Path
 from typing import Any
 
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
 from repro.cache import Cache
@@ -17,22 +16,22 @@ from repro.models.vllm_engine import start_engine
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
-from repro.study.expand import epoch_steps
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import rewards_accuracy
-from repro.tasks.verify import undecided
 from repro.tracking import series
 from repro.tracking.journal import Journal, ReadOnlyJournal
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
 from repro.training.base_policy import describe_base
 from repro.training.benchmarks import benchmark_metrics, load_benchmarks
+from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
 from repro.training.checkpoint import last_checkpoint
 from repro.training.config import grpo_config
 from repro.training.data_record import data_record
 from repro.training.evaluation import Sampler
-from repro.training.ledger import SPEND, Ledger, subtract
+from repro.training.fit import check_prompts
+from repro.training.ledger import Ledger, subtract
 from repro.training.policy_evaluation import evaluate_policy, evaluation_sets
 from repro.training.predictor_quality import PredictorQuality
 from repro.training.randomness import REPLAY, derive_seed
@@ -40,10 +39,9 @@ from repro.training.ranks import RankedCache, Ranks
 from repro.training.resources import PolicyResources
 from repro.training.selection_record import selection_record
 from repro.training.split import check_ranks
+from repro.training.step_clock import StepClock
 from repro.training.trainer import SelectiveGRPOTrainer, StepRecord
-
-BUDGET_STEPS = 100_000
-"""Steps a run with a budget of tokens or seconds may make at most: the budget ends it long before."""
+from repro.training.undecided import tell_undecided
 
 
 class GRPOJob:
@@ -67,7 +65,7 @@ class GRPOJob:
         self.policy.compute_in(cell.train.precision)
         self.engine = start_engine(cell.train.rollout, cell.model, self.data, self.policy)
         self.sampler = self._sampler()
-        self._check_fit()
+        check_prompts(cell, self.data, self.benchmarks, self.policy, self.sampler)
         self.resources = PolicyResources(
             cell, self.data, self.policy, self.sampler, self.ledger, self.cache, self.journal.progress
         )
@@ -75,38 +73,6 @@ class GRPOJob:
         self._rewards_accuracy = rewards_accuracy(cell.reward)
         self._logged_spend: dict[str, Any] = {}
         self._evaluated: dict[str, float] = {}
-
-    def _steps_over(self, questions: int) -> int | None:
-        """Steps of the run where it draws from so many questions; None where spending ends it."""
-        train, budget = self.cell.train, self.cell.budget
-        if budget is None:
-            return train.steps
-        return None if budget.epochs is None else epoch_steps(budget.epochs, questions, train.questions_per_step)
-
-    def _check_fit(self) -> None:
-        """UserError where the prompts of this dataset do not suit the policy."""
-        tokenizer, config = self.policy.tokenizer, self.policy.model.config
-        if self.cell.model.system_prompt and not tokenizer.chat_template:
-            raise UserError(
-                f"model.system_prompt: the tokenizer of {self.policy.label} has no chat template, so the prompt would "
-                f"be dropped; remove it, give a model.chat_template or use an instruction-tuned model"
-            )
-        asked = [*self.data.train, *(problem for one in self.benchmarks for problem in one.problems)]
-        ids = tokenizer(self.sampler.prompts(asked), add_special_tokens=False)["input_ids"]
-        longest = max(range(len(ids)), key=lambda row: len(ids[row]))
-        rollout = self.cell.train.rollout
-        limits = [getattr(config.get_text_config(), "max_position_embeddings", None)]
-        if rollout.engine == "vllm":
-            limits.append(rollout.context)  # vLLM would cut what is longer, in silence
-        context = min((limit for limit in limits if limit is not None), default=None)
-        needed = len(ids[longest]) + self.cell.train.max_completion_tokens
-        if context is not None and needed > context:
-            raise UserError(
-                f"train.max_completion_tokens: {self.cell.train.max_completion_tokens} after the {len(ids[longest])} "
-                f"prompt tokens of question {asked[longest].id!r} make {needed}, but the context of "
-                f"{self.policy.label} is {context}{' (train.rollout.context)' if context == rollout.context else ''}; "
-                f"lower it"
-            )
 
     def _say(self, message: str, done: float) -> None:
         self.journal.progress(message, round(100 * done), 100)
@@ -141,7 +107,7 @@ class GRPOJob:
         self.journal.progress("selecting")
         selector = self._build_selector()
         self._predictions = PredictorQuality(cell, self.data, self.sampler, self.journal, selector)
-        self.steps = self._steps_over(self._questions(selector, checkpoint is not None)) or BUDGET_STEPS
+        self.steps = steps_over(cell, self._questions(selector, checkpoint is not None)) or BUDGET_STEPS
         trainer = self._build_trainer(selector, checkpoints)
         step, weights = 0, None
         if checkpoint is None:
@@ -160,7 +126,7 @@ class GRPOJob:
             trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             step, weights = trainer.step, trainer.gathered_weights()
         elif checkpoint is None:
-            raise UserError(self._nothing_left())
+            raise UserError(nothing_left(cell, self.spent()))
         else:  # killed between the last checkpoint and the marker: nothing is left to train
             load_policy_weights(self.policy, checkpoint)
         self._finish(step, weights)
@@ -183,7 +149,7 @@ class GRPOJob:
             )
         if cell.selection.wants_predictor:
             self.resources.predictor()  # now: building it may train policies, which no trainer of ours would survive
-        steps = self._steps_over(len(ids))  # what divides them into stages draws from the whole pool
+        steps = steps_over(cell, len(ids))  # what divides them into stages draws from the whole pool
         train = cell.train
         run = Run(self.data.train, cell.seed, self.resources, train.group_size, steps, train.min_spread)
         return cell.selection.build(run)
@@ -225,7 +191,7 @@ class GRPOJob:
             buffer=buffer,
             replay=cell.replay,
             placeholder_rows=cell.train.questions_per_step * min(self.steps, 64),
-            callbacks=[_StepClock(self)],
+            callbacks=[StepClock(self)],
             ranks=self.ranks,
         )
         trainer.remove_callback(PrinterCallback)
@@ -290,79 +256,19 @@ class GRPOJob:
         self.journal.log(record.step, {**record.metrics, **spent.metrics()})
         self._log_spending(record.step)
         self.journal.write_json("ledger.json", spent.as_dict())
-        self.journal.progress("training", record.step, self._planned_steps(record.step))
+        self.journal.progress("training", record.step, planned_steps(record.step, self.budget_used(), self.steps))
         if record.step % self.cell.evaluate.every == 0:
             self.journal.sync()  # a checkpoint follows: after a power cut it must not be newer than its rows
 
-    def _planned_steps(self, step: int) -> int:
-        done = self.budget_used()
-        return max(step, round(step / done)) if done else self.steps
-
     def budget_used(self) -> float:
         """Share of a budget of tokens or seconds that is spent; 0 where steps end the run."""
-        budget = self.cell.budget
-        if budget is None or budget.epochs is not None:
-            return 0.0
-        if budget.tokens is not None:
-            return self.spent().total("generated_tokens", SPEND) / budget.tokens
-        assert budget.seconds is not None
-        return self.spent().total("seconds", SPEND) / budget.seconds
-
-    def _nothing_left(self) -> str:
-        """Why a run of this budget cannot make its first step."""
-        budget = self.cell.budget
-        assert budget is not None and budget.epochs is None
-        field, quantity = ("tokens", "generated_tokens") if budget.tokens is not None else ("seconds", "seconds")
-        return (
-            f"budget.{field}: {getattr(budget, field):,} of arm '{self.cell.arm}' are spent by its selection alone, "
-            f"which took {self.spent().total(quantity, SPEND):,.0f}: raise the budget or choose a cheaper selection"
-        )
+        return budget_used(self.cell.budget, self.spent())
 
     def _log_spending(self, step: int) -> None:
         now = self.spent().as_dict()
         for phase, amounts in subtract(now, self._logged_spend).items():
             self.journal.spent(step, phase, amounts)
         self._logged_spend = now
-
-
-class _StepClock(TrainerCallback):
-    """Times the updates, evaluates after the steps that are due, and ends a run whose budget is spent."""
-
-    def __init__(self, job: GRPOJob) -> None:
-        self.job = job
-
-    def on_train_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.job.sampler.engine.policy_changed()  # a checkpoint may have been loaded
-
-    def on_step_begin(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.job.ledger.enter("train")
-
-    def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-        self.job.ledger.leave()
-        self.job.sampler.engine.policy_changed()
-        cell = self.job.cell
-        if state.global_step % cell.train.minibatches:
-            return
-        step = state.global_step // cell.train.minibatches
-        last = step == self.job.steps or self.job.budget_used() >= 1
-        if last:
-            control.should_training_stop = True
-        if last or step % cell.evaluate.every == 0:
-            self.job.evaluate(step, last)
-        control.should_save = step % cell.evaluate.every == 0
-
-
-def tell_undecided(data: TaskData) -> None:
-    """Warn, once, of completions whose rewards say nothing about them."""
-    counts = undecided(data.verifier)
-    if counts:
-        reasons = ", ".join(f"{number} ({reason})" for reason, number in sorted(counts.items()))
-        warnings.warn(
-            f"{counts.total()} completions since the start of this process were judged wrong because their comparison "
-            f"with the gold answer did not end: {reasons}; time is that of the CPU, wall and killed are the machine's",
-            UserWarning,
-            stacklevel=2,
-        )
 
 
 def _warm_start_amounts(policy: Policy) -> dict[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import subprocess
 import sys
@@ -302,17 +303,19 @@ def kill_when_busy(verifier: MathVerifier) -> None:
     """Kill the computing process of a verifier's only worker once it works."""
     end = time.monotonic() + 60
     while time.monotonic() < end:
-        computing = processes(verifier)[1:]
-        if computing and computing[0].cpu_times().user > 0.2:
-            computing[0].kill()
-            wait_until_gone(computing[0].pid)
-            return
+        with contextlib.suppress(psutil.NoSuchProcess):  # the one that was listed may have ended since
+            computing = processes(verifier)[1:]
+            if computing and computing[0].cpu_times().user > 0.2:
+                computing[0].kill()
+                wait_until_gone(computing[0].pid)
+                return
         time.sleep(0.02)
     raise AssertionError("it never worked")
 
 
 def wait_until_gone(pid: int, seconds: float = 15) -> None:
     end = time.monotonic() + seconds
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        assert time.monotonic() < end, f"worker {pid} is still there"
-        time.sleep(0.05)
+    with contextlib.suppress(psutil.NoSuchProcess):
+        while psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+            assert time.monotonic() < end, f"worker {pid} is still there"
+            time.sleep(0.05)

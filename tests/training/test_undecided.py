@@ -8,7 +8,7 @@ import pytest
 
 from repro.spec.schema import TrainSpec
 from repro.tasks.verify import MathVerifier
-from repro.training.job import tell_undecided
+from repro.training.undecided import tell_undecided
 
 BOMB = "9^{9^{9^9}}"
 TRAIN = TrainSpec(steps=1, questions_per_step=2, group_size=4, minibatches=2, max_completion_tokens=12)
