@@ -13,6 +13,10 @@ MARKER = ".complete"
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 
+def no_check() -> None:
+    """Find nothing wrong."""
+
+
 class Cache:
     """Directories addressed by (kind, key); `key` must be a digest of everything that changes the content.
 
@@ -21,8 +25,12 @@ class Cache:
     (released by the system when its holder dies), so it is built once however many processes ask.
     """
 
-    def __init__(self, root: Path | str = Path("runs") / "cache") -> None:
-        self.root = Path(root)
+    def __init__(
+        self, root: Path | str = Path("runs") / "cache", *, suffix: str = "", check: Callable[[], None] = no_check
+    ) -> None:
+        """`suffix`: sets the items of this cache apart from others under the same keys. `check`: called when an item
+        has been built and before it is kept; what it raises keeps the item out."""
+        self.root, self.suffix, self.check = Path(root), suffix, check
 
     def get(self, kind: str, key: str) -> Path | None:
         """The directory of a whole item, or None. Never waits and never builds."""
@@ -42,22 +50,23 @@ class Cache:
         if found is not None and not anew:
             return found
         place = self._place(kind, key)
-        work = place.parent / ".building" / key
+        work = place.parent / ".building" / place.name
         locks = place.parent / ".locks"
         for parent in (work.parent, locks):
             parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(locks / key):
+        with FileLock(locks / place.name):
             found = self.get(kind, key)
             if found is not None and not anew:
                 return found
             # We hold the lock, so whatever else lies at these places was left by a builder that was killed.
-            old = work.with_name(f".{key}.old")
+            old = work.with_name(f".{place.name}.old")
             for remains in (work, old, *([place] if found is None else [])):
                 if remains.exists():
                     shutil.rmtree(remains)
             work.mkdir()
             try:
                 build(work)
+                self.check()
                 (work / MARKER).touch()
                 if found is not None:
                     place.rename(old)
@@ -72,4 +81,4 @@ class Cache:
         for name in (kind, key):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot name a cached item: letters, digits, '_', '-' and '.' only")
-        return self.root / kind / key
+        return self.root / kind / f"{key}{self.suffix}"

@@ -83,23 +83,27 @@ def identity(cell: Cell, digests: Digests | None = None) -> str:
 
     Raises UserError when a local model or dataset cannot be found.
     """
+    return identity_of({**result_fields(cell), **input_digests(cell, digests)})
+
+
+def input_digests(cell: Cell, digests: Digests | None = None) -> dict[str, Any]:
+    """The digests in an identity: of policy and dataset, and of what else a cell reads. UserError as `identity`."""
     digests = digests or Digests()
-    fields = {
-        **result_fields(cell),
+    found: dict[str, Any] = {
         "policy_digest": digests.policy(cell.model, cell.dataset),
         "dataset_digest": digests.dataset(cell.dataset),
     }
     if digests_of_rewards := digests.rewards(cell.reward):
-        fields["reward_digests"] = digests_of_rewards
+        found["reward_digests"] = digests_of_rewards
     if cell.evaluate.benchmarks:
-        fields["benchmark_digests"] = [digests.benchmark(one) for one in cell.evaluate.benchmarks]
-    if "predictor" in fields and cell.predictor is not None and cell.predictor.path is not None:
-        fields["predictor_digest"] = digests.predictor(cell.predictor.path)
-    if "predictor" in fields and cell.predictor is not None:
+        found["benchmark_digests"] = [digests.benchmark(one) for one in cell.evaluate.benchmarks]
+    if cell.selection.wants_predictor and cell.predictor is not None:
+        if cell.predictor.path is not None:
+            found["predictor_digest"] = digests.predictor(cell.predictor.path)
         local = _local_models(cell.predictor, cell.dataset, digests)
         if local:
-            fields["predictor_models"] = local
-    return identity_of(fields)
+            found["predictor_models"] = local
+    return found
 
 
 def _local_models(predictor: PredictorSpec, dataset: DatasetSpec, digests: Digests) -> dict[str, str]:
