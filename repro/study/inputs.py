@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from repro import plugins
+from repro.difficulty.predictor_spec import PredictorSpec
 from repro.digests import Stamp, file_digest, stamp
 from repro.errors import UserError
-from repro.files import read_json
+from repro.files import dump_json, read_json, write_atomically
 from repro.models.content import model_files
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell
@@ -26,10 +27,6 @@ INPUTS = "inputs.json"
 """Record of a run: {"identity", "digests", "files": [{"field", "place", "sha256"}]}."""
 
 IDENTITY = re.compile(rf"{VERSION}-[0-9a-f]{{16}}")
-
-
-class InputChanged(UserError):
-    """A file is no longer what an identity or the key of a cached item says it is."""
 
 
 @dataclass(frozen=True)
@@ -60,13 +57,13 @@ class Watched:
         self.files, self._stamps = self._look()
 
     def check(self) -> None:
-        """Look again; only what has been touched is read a second time. InputChanged names the first difference."""
+        """Look again; only what has been touched is read a second time. UserError names the first difference."""
         files, stamps = self._look()
         refuse_changes(self.files, files)
         if self.reading and stamps != self._stamps:
             place = next((place for place in stamps if stamps[place] != self._stamps.get(place)), "a file")
             field = next((one.field for one in files if one.place == place), "input")
-            raise InputChanged(f"{field}: {place} was written anew while it was read; nothing was filed, so try again")
+            raise UserError(f"{field}: {place} was written anew while it was read; nothing was filed, so try again")
 
     def all_read(self) -> None:
         """Look again; from here on nothing is read any more, and only the content counts."""
@@ -74,7 +71,7 @@ class Watched:
         self.reading = False
 
     def _look(self) -> tuple[list[InputFile], dict[str, Stamp]]:
-        found = [(field, path.absolute()) for field, path in self._find()]
+        found = list(_absolute(self._find()))
         stamps = {str(path): stamp(path) for _, path in found}
         return [InputFile(field, str(path), file_digest(path)) for field, path in found], stamps
 
@@ -91,7 +88,7 @@ class CellInputs(Watched):
         self._compare(self.files)
 
     def check(self) -> None:
-        """See `Watched`; InputChanged as well where the identity is another one now."""
+        """See `Watched`; UserError as well where the identity is another one now."""
         super().check()
         self._compare(self.files)
 
@@ -104,27 +101,27 @@ class CellInputs(Watched):
             return
         refuse_changes(planned_files(self.run_dir, self.name), files)
         places = ", ".join(f"{one.field} {one.place}" for one in files) or "a task, a reward or a selection of your own"
-        raise InputChanged(f"an input is not what {self.name} was planned for, one of: {places}; {CURE}")
+        raise UserError(f"an input is not what it was when {self.name} was planned, one of: {places}; {CURE}")
 
 
 CURE = (
-    "nothing was filed under it. Put the old file back and run again; or run again as it is, which plans another run "
-    "for the new one"
+    "nothing was filed under the old content. Put it back, or keep the new one, which gets results of its own; then "
+    "run the same command again"
 )
 
 
 def refuse_changes(before: Sequence[InputFile], now: Sequence[InputFile]) -> None:
-    """InputChanged naming the first file that differs, is gone or is new."""
+    """UserError naming the first file that differs, is gone or is new."""
     old, new = ({(one.field, one.place): one.sha256 for one in files} for files in (before, now))
     for field, place in {**old, **new}:
         was, has = old.get((field, place)), new.get((field, place))
         if was == has:
             continue
         if was is None or has is None:
-            how = "was not there when this was planned" if was is None else "was read when this was planned, not now"
+            how = "was not there before" if was is None else "is not read any more"
         else:
-            how = f"changed since this was planned (sha256 {was[:12]}, now {has[:12]})"
-        raise InputChanged(f"{field}: {place} {how}; {CURE}")
+            how = f"has changed (sha256 {was[:12]}, now {has[:12]})"
+        raise UserError(f"{field}: {place} {how}; {CURE}")
 
 
 def planned_files(run_dir: Path, name: str) -> list[InputFile]:
@@ -133,6 +130,21 @@ def planned_files(run_dir: Path, name: str) -> list[InputFile]:
     if not isinstance(record, dict) or record.get("identity") != name:
         return []
     return [InputFile(one["field"], one["place"], one["sha256"]) for one in record["files"]]
+
+
+def write_plan(cells: Iterable[tuple[Cell, str, Path]]) -> None:
+    """Write `INPUTS` into the run directories of cells that are to be trained, (cell, identity, run directory) each.
+
+    A job whose identity is another one by the time it begins finds there which file has changed.
+    """
+    known: dict[str, list[InputFile]] = {}
+    for cell, name, run_dir in cells:
+        key = cell.model_dump_json(include={"dataset", "model", "reward", "evaluate", "selection", "predictor"})
+        if key not in known:
+            known[key] = [InputFile(field, str(path), file_digest(path)) for field, path in _absolute(cell_files(cell))]
+        record = {"identity": name, "digests": input_digests(cell), "files": known[key]}
+        run_dir.mkdir(parents=True, exist_ok=True)
+        write_atomically(run_dir / INPUTS, dump_json(record))
 
 
 # ---------------------------------------------------------------- what reads which files
@@ -152,14 +164,19 @@ def cell_files(cell: Cell) -> Iterator[tuple[str, Path]]:
     for field, path in cell.selection.files().items():
         yield f"selection.{field}", path
     if cell.selection.wants_predictor and cell.predictor is not None:
-        predictor = cell.predictor
-        if predictor.path is not None and Path(predictor.path).is_dir():
-            for path in sorted(path for path in Path(predictor.path).iterdir() if path.is_file()):
-                yield "predictor.path", path
-        for index, policy in enumerate(predictor.policies):
-            yield from model_paths(policy, f"predictor.policies.{index}")
-        if predictor.embedder is not None:
-            yield from model_paths(predictor.embedder, "predictor.embedder")
+        yield from _predictor(cell.predictor)
+
+
+def predictor_files(
+    predictor: PredictorSpec, datasets: Sequence[DatasetSpec], models: Sequence[ModelSpec], terms: Sequence[RewardTerm]
+) -> Iterator[tuple[str, Path]]:
+    """(field, file) of what a predictor is built from, and of the models that it is judged on."""
+    for dataset in datasets:
+        yield from dataset_files(dataset)
+    yield from _predictor(predictor)
+    for model in models:
+        yield from model_paths(model, "model")
+    yield from reward_files(terms)
 
 
 def model_paths(model: ModelSpec, section: str) -> Iterator[tuple[str, Path]]:
@@ -195,6 +212,21 @@ def reward_files(terms: Sequence[RewardTerm]) -> Iterator[tuple[str, Path]]:
         if not term.is_accuracy and term.reward not in BUILT_IN:
             for path in plugins.source_files(find_reward(term.reward)).values():
                 yield f"reward: {term.reward}", path
+
+
+def _predictor(predictor: PredictorSpec) -> Iterator[tuple[str, Path]]:
+    if predictor.path is not None and Path(predictor.path).is_dir():
+        for path in sorted(path for path in Path(predictor.path).iterdir() if path.is_file()):
+            yield "predictor.path", path
+    for index, policy in enumerate(predictor.policies):
+        yield from model_paths(policy, f"predictor.policies.{index}")
+    if predictor.embedder is not None:
+        yield from model_paths(predictor.embedder, "predictor.embedder")
+
+
+def _absolute(files: Iterable[tuple[str, Path]]) -> Iterator[tuple[str, Path]]:
+    for field, path in files:
+        yield field, path.absolute()
 
 
 def _rows(source: Source | None, dataset: DatasetSpec) -> Iterator[tuple[str, Path]]:

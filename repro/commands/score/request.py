@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from repro.models.model_spec import ModelSpec, Precision
 from repro.models.policy import policy_digest, precise_identity
 from repro.scoring.keys import VERSION, Asked, confidences
 from repro.selection.bands import Band, CenterBand, EndBand, RangeBand
+from repro.study.inputs import Watched, dataset_files, model_paths
 from repro.tasks.dataset_spec import DatasetSpec
 
 MAX_NEW_TOKENS = 512
@@ -32,6 +33,8 @@ class Request:
     band: Band
     fraction: float | None
     fields: Mapping[str, Any]
+    inputs: Watched
+    threads: int
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -42,6 +45,7 @@ class Request:
 def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[str], None]) -> Request:
     """The request of checked options; reads the questions and digests the policy's files. Raises UserError."""
     model, dataset, study = sources.model, sources.dataset, sources.study
+    inputs = Watched(lambda: _files(model, dataset))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         problems, answer_format = sources.questions()
@@ -75,7 +79,15 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
         "max_new_tokens": max_new_tokens,
     }
     band, fraction = band_of(options)
-    return Request(model, dataset, asked, precision, band, fraction, fields)
+    threads = options.threads or (1 if study is None else study.train.threads)
+    return Request(model, dataset, asked, precision, band, fraction, fields, inputs, threads)
+
+
+def _files(model: ModelSpec, dataset: DatasetSpec) -> Iterator[tuple[str, Path]]:
+    """What the digest of the policy stands for. The questions are named by their texts, however the files change."""
+    yield from model_paths(model, "model")
+    if model.tiny is not None:  # its warm start imitates the dataset
+        yield from dataset_files(dataset)
 
 
 def band_of(options: argparse.Namespace) -> tuple[Band, float | None]:
