@@ -30,6 +30,7 @@ FLOORS = (
     ("study",),
     ("training",),
     ("launch",),
+    ("verify",),
     ("sweep",),
     ("testing",),
     ("analysis",),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.commands import plan, predictor, report, run, schema, score, status, sweep, validate, warm_start, why
+from repro.commands import plan, predictor, report, run, schema, score, status, sweep, validate, verify, warm_start, why
 from repro.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -14,6 +14,7 @@ COMMANDS: tuple[Command, ...] = (
     predictor.COMMAND,
     status.COMMAND,
     why.COMMAND,
+    verify.COMMAND,
     validate.COMMAND,
     schema.COMMAND,
     warm_start.COMMAND,
