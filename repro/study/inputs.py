@@ -99,7 +99,8 @@ class CellInputs(Watched):
     def _compare(self, files: Sequence[InputFile]) -> None:
         if not IDENTITY.fullmatch(self.name) or identity(self.cell) == self.name:
             return
-        refuse_changes(planned_files(self.run_dir, self.name), files)
+        if planned := planned_files(self.run_dir, self.name):
+            refuse_changes(planned, files)
         places = ", ".join(f"{one.field} {one.place}" for one in files) or "a task, a reward or a selection of your own"
         raise UserError(f"an input is not what it was when {self.name} was planned, one of: {places}; {CURE}")
 
