@@ -54,7 +54,7 @@ def _run(options: argparse.Namespace, sources: Sources, output: Output, console:
     with loading(options.dataset, "--dataset", sources.study is None and sources.dataset.hub is not None):
         request = make_request(options, sources, lambda text: say(console, f"warning: {text}"))
     if finished is not None and not options.force:
-        if finished["key"] != request.asked.key:
+        if finished["key"] != request.key:
             how = differences(finished["request"], request.fields)
             raise UserError(
                 f"--out: {output.table} holds other scores ({how}); expected another name, or --force to replace it"

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.arithmetic import thread_suffix
 from repro.commands.score.sources import Sources
 from repro.models.model_spec import ModelSpec, Precision
 from repro.models.policy import policy_digest, precise_identity
@@ -24,7 +25,7 @@ UNNAMED = ("version", "policy", "questions", "number")  # digests and counts: `d
 
 @dataclass(frozen=True)
 class Request:
-    """One scoring. `fields` describe it for people; `asked.key` names its scores in the store."""
+    """One scoring. `fields` describe it for people; `key` names its scores in the store."""
 
     model: ModelSpec
     dataset: DatasetSpec
@@ -35,6 +36,11 @@ class Request:
     fields: Mapping[str, Any]
     inputs: Watched
     threads: int
+
+    @property
+    def key(self) -> str:
+        """Names what decides the scores, the number of threads included."""
+        return f"{self.asked.key}{thread_suffix(self.threads)}"
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -62,6 +68,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
     asked = confidences(
         policy, problems, answer_format, model.system_prompt, options.target, options.prompt, max_new_tokens
     )
+    threads = options.threads or (1 if study is None else study.train.threads)
     fields = {
         "version": VERSION,
         "model": "tiny" if model.tiny else model.hub or str(model.path),
@@ -77,9 +84,9 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
         "target": options.target,
         "prompt": options.prompt,
         "max_new_tokens": max_new_tokens,
+        "threads": threads,
     }
     band, fraction = band_of(options)
-    threads = options.threads or (1 if study is None else study.train.threads)
     return Request(model, dataset, asked, precision, band, fraction, fields, inputs, threads)
 
 
