@@ -34,7 +34,9 @@ def stored_run(target: str, runs_dir: Path, otherwise: str = "") -> tuple[Path, 
     record = read_json(folder / "cell.json") or {}
     try:
         return folder, Cell.model_validate(record.get("cell"))
-    except ValidationError:
+    except ValidationError as error:
+        first = error.errors()[0]
         raise UserError(
-            f"{folder / 'cell.json'}: was written under another schema, expected a cell of this version"
+            f"{folder / 'cell.json'}: {'.'.join(map(str, first['loc']))}: {first['msg']}; expected a cell of this "
+            f"version, with its own rewards, selections and tasks in the current folder or installed"
         ) from None

@@ -16,6 +16,7 @@ from repro.files import read_json
 from repro.launch.display import make_display
 from repro.launch.launchers.local.pool import Pool
 from repro.launch.protocol import Task
+from repro.plugins import importable
 from repro.spec.schema import Cell
 from repro.study.inputs import IDENTITY, CellInputs
 from repro.study.stored import stored_run
@@ -42,6 +43,7 @@ def verify(target: str, runs_dir: Path, steps: int, within: float, console: Cons
     Raises:
         UserError: there is no such finished run, its inputs have changed, or it cannot be made again here.
     """
+    importable(Path.cwd())  # where a reward, a selection or a task of one's own may lie
     run_dir, cell = stored_run(target, runs_dir)
     run_dir = run_dir.absolute()
     identity, environment = _about(run_dir)
