@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.fields import Scalar, Seed, Strict
@@ -42,6 +42,12 @@ class TrainSpec(Strict):
         0.0, ge=0, lt=1, description="a group whose rewards differ by at most so much has no gradient"
     )
     skip_zero_advantage: bool = Field(True, description="leave groups without gradient out of the update")
+    stop_on: tuple[Literal["nan", "collapse", "no_signal"], ...] = Field(
+        ("nan",),
+        strict=False,
+        description="what ends a run early: collapse (accuracy beyond noise below the start), no_signal (10 steps"
+        " without an informative group); nan always does, since nothing can follow it",
+    )
     rollout: RolloutSpec = Field(default_factory=RolloutSpec, description="what makes the completions")
     precision: Precision = Field(
         "float32", description="arithmetic of rollouts, evaluations and updates; weights and AdamW stay in model.dtype"
@@ -52,6 +58,12 @@ class TrainSpec(Strict):
     micro_batch: int | None = Field(
         None, ge=1, description="most completions in one pass of an update (default: all of its minibatch): memory only"
     )
+
+    @field_validator("stop_on")
+    @classmethod
+    def _nan_always(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """In one order, without repeats and with nan, so that what means the same is the same run."""
+        return tuple(kind for kind in ("nan", "collapse", "no_signal") if kind == "nan" or kind in value)
 
     @model_validator(mode="after")
     def _divides(self) -> TrainSpec:
