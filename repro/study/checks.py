@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.difficulty.predictor_spec import PredictorSpec
-from repro.fields import Scalar, Strict
+from repro.fields import LONGEST_NAME, Scalar, Strict
 from repro.plugins import is_door, load
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.method import Setting
@@ -20,6 +20,7 @@ from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.messages import schema_problems
 from repro.spec.schema import ONLY_IN_ARMS, Cell, FloatRange, IntRange, Range, Spec, SweepSpec
 from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_fields
+from repro.study.sizes import beyond_memory, too_many_cells
 from repro.tasks.catalogue import TRAINING_NAMES
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 from repro.words import show, unknown
@@ -38,7 +39,7 @@ def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
         *_repeats(spec),
         *_budget(spec, data),
         *_axes(spec),
-        *_cells(spec),
+        *_matrix(spec),
         *sweep_problems(spec),
     ]
 
@@ -62,6 +63,11 @@ def _names(spec: Spec) -> Iterator[Problem]:
     for name in arms:
         if not ARM_NAME.fullmatch(name):
             yield Problem(("arms", name), f"got the name {show(name)}, expected letters, digits, '_' and '-' only")
+        elif len(name) > LONGEST_NAME:
+            text = (
+                f"got a name of {len(name)} characters, expected at most {LONGEST_NAME}: it becomes part of file names"
+            )
+            yield Problem(("arms", name), text)
     if spec.report.baseline is not None and spec.report.baseline not in arms:
         yield Problem(("report", "baseline"), unknown(spec.report.baseline, arms, "an arm"), ARM_NAMES)
     for key, labels in (
@@ -161,6 +167,15 @@ def _axes(spec: Spec) -> Iterator[Problem]:
 
 def _bases(spec: Spec, arms: Sequence[str]) -> list[dict[str, Any]]:
     return [base_fields(spec, model, dataset, arm) for model in spec.model for dataset in spec.dataset for arm in arms]
+
+
+def _matrix(spec: Spec) -> Iterator[Problem]:
+    """What is wrong with the cells, or that there are more than anybody trains."""
+    if text := too_many_cells(spec):
+        largest = max(spec.axes, key=lambda path: len(spec.axes[path]), default=None)
+        yield Problem(("arms",) if largest is None else ("axes", largest), text)
+    else:
+        yield from _cells(spec)
 
 
 def _cells(spec: Spec) -> Iterator[Problem]:
@@ -279,10 +294,18 @@ class _Row:
             path = "evaluate.gradient_questions"
             yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
 
+    def _place_of(self, path: str, cell: Cell) -> FieldPath:
+        """Where the spec gives a field of a cell."""
+        section, *rest = path.split(".")
+        if section == "model" and path not in self.changed:
+            labels = [model.label for model in self.spec.model]
+            return ("model", labels.index(cell.model.label), *rest)
+        return self._place(section, ".".join(rest))
+
     def _place(self, section: str, field: str) -> FieldPath:
         if f"{section}.{field}" in self.changed:
             return self.changed[f"{section}.{field}"]
-        if section == "train" and field not in self.spec.arms[self.arm].train:
+        if section == "evaluate" or (section == "train" and field not in self.spec.arms[self.arm].train):
             return (section, field)
         return ("arms", self.arm, section, field)
 
@@ -293,6 +316,8 @@ class _Row:
             text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
             yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
         yield from self._rewards(cell)
+        for path, text in beyond_memory(cell):
+            yield Problem(self._place_of(path, cell), text)
         yield from self._selection(cell)
         pool = pool_size(cell.dataset)
         if pool is not None:

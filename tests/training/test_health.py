@@ -198,7 +198,7 @@ def test_a_clip_share_a_ratio_and_an_entropy_that_run_away_are_warnings() -> Non
 
 
 def test_accuracy_that_falls_under_another_reward_points_at_the_reward() -> None:
-    health = Health(cell(reward=[RewardTerm(reward="tests.tasks.test_rewards:score")]), "test")
+    health = Health(cell().model_copy(update={"reward": [RewardTerm.model_construct(reward="own:score", weight=1.0)]}), "test")
     health.evaluated(measured(0, 100))
     health.evaluated(measured(2, 10))
     assert health.warnings[0].likely.startswith("reward score (it is not accuracy)")
