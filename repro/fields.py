@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 from typing import Annotated, Any, ClassVar, Self
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -74,13 +75,14 @@ class Strict(BaseModel):
         """Refuses what nobody can mean, in fields without bounds of their own, too."""
         found = []
         for name, value in self.__dict__.items():
-            if type(value) in _PLAIN or name in type(self).ANY_NUMBER:
+            kind = type(value)
+            if kind in _PLAIN or (kind in (int, float) and (SMALLEST <= value <= LARGEST or value == 0)):
                 continue
-            for number in _numbers(value):
+            for number in () if name in self.ANY_NUMBER else _numbers(value):
                 if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
                     text = f"got {show(number)}, expected a size between {SMALLEST:g} and 2^53 ({LARGEST:.1g})"
-                    kind = PydanticCustomError("mistake", "{text}", {"text": text})
-                    found.append(InitErrorDetails(type=kind, loc=(name,), input=value))
+                    error = PydanticCustomError("mistake", "{text}", {"text": text})
+                    found.append(InitErrorDetails(type=error, loc=(name,), input=value))
                     break
         if found:
             raise ValidationError.from_exception_data(type(self).__name__, found)
@@ -92,13 +94,20 @@ class Strict(BaseModel):
         A field at its default stays out, so that a new field with a default leaves the identities of old runs alone.
         """
         found: dict[str, Any] = {}
-        for name, field in type(self).model_fields.items():
-            if name in self.NO_RESULT:
-                continue
+        for name, required, default in _defaults(type(self)):
             value = _result(getattr(self, name))
-            if field.is_required() or value != _result(field.get_default(call_default_factory=True)):
+            if required or value != default:
                 found[name] = value
         return found
+
+
+@cache
+def _defaults(section: type[Strict]) -> tuple[tuple[str, bool, Any], ...]:
+    """Of each field that changes a result: its name, whether it is required, and its default as `_result` has it."""
+    fields = ((name, field) for name, field in section.model_fields.items() if name not in section.NO_RESULT)
+    return tuple(
+        (name, field.is_required(), _result(field.get_default(call_default_factory=True))) for name, field in fields
+    )
 
 
 _PLAIN = (str, bool, type(None))

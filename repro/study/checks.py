@@ -19,7 +19,9 @@ from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.messages import schema_problems
 from repro.spec.schema import ONLY_IN_ARMS, Cell, FloatRange, IntRange, Range, Spec, SweepSpec
-from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_fields
+from repro.study.expand import pool_size
+from repro.study.points import points
+from repro.study.raw_fields import all_paths, base_fields, has_path, with_fields
 from repro.study.sizes import beyond_memory, too_many_cells
 from repro.tasks.catalogue import TRAINING_NAMES
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
@@ -179,9 +181,9 @@ def _matrix(spec: Spec) -> Iterator[Problem]:
 
 
 def _cells(spec: Spec) -> Iterator[Problem]:
-    for arm, point, draft in drafts(spec):
-        row = _Row(spec, arm, {path: ("axes", path) for path in point})
-        yield from row.problems(draft)
+    for point in points(spec):
+        row = _Row(spec, point.arm, {path: ("axes", path) for path in point.axis_point})
+        yield from row.problems(point.draft()) if point.cell is None else row.sizes(point.cell)
 
 
 def sweep_problems(spec: Spec) -> Iterator[Problem]:
@@ -233,7 +235,7 @@ class _Row:
         except ValidationError:
             yield from self._invalid(draft)
         else:
-            yield from self._sizes(cell)
+            yield from self.sizes(cell)
 
     def _invalid(self, draft: dict[str, Any]) -> Iterator[Problem]:
         """The same fields as a spec of one arm, so that the messages read as if they were written there."""
@@ -309,7 +311,8 @@ class _Row:
             return (section, field)
         return ("arms", self.arm, section, field)
 
-    def _sizes(self, cell: Cell) -> Iterator[Problem]:
+    def sizes(self, cell: Cell) -> Iterator[Problem]:
+        """Sizes of a valid cell that do not fit together."""
         batch_place = self._place("train", "questions_per_step")
         batch = cell.train.questions_per_step
         if cell.replay is not None and cell.train.kl > 0:

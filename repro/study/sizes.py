@@ -6,7 +6,8 @@ import math
 from collections.abc import Iterator
 
 from repro.spec.schema import Cell, Spec
-from repro.study.expand import base_fields, has_path, pool_size, runs_on
+from repro.study.expand import pool_size
+from repro.study.raw_fields import base_fields, has_path, runs_on
 
 MOST_CELLS = 20_000
 """Cells of a study at most."""

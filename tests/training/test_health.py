@@ -15,7 +15,8 @@ from repro.errors import UserError
 from repro.launch.health import health_texts, print_health
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
-from repro.study.expand import ExpandedCell, Place
+from repro.study.expand import ExpandedCell
+from repro.study.points import Place
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm
 from repro.tracking import series
@@ -198,7 +199,9 @@ def test_a_clip_share_a_ratio_and_an_entropy_that_run_away_are_warnings() -> Non
 
 
 def test_accuracy_that_falls_under_another_reward_points_at_the_reward() -> None:
-    health = Health(cell().model_copy(update={"reward": [RewardTerm.model_construct(reward="own:score", weight=1.0)]}), "test")
+    health = Health(
+        cell().model_copy(update={"reward": [RewardTerm.model_construct(reward="own:score", weight=1.0)]}), "test"
+    )
     health.evaluated(measured(0, 100))
     health.evaluated(measured(2, 10))
     assert health.warnings[0].likely.startswith("reward score (it is not accuracy)")
