@@ -280,9 +280,7 @@ class _Row:
         """Settings that mean something for one kind of reward only."""
         uses: tuple[FieldPath, ...] = (("reward",), ("arms", self.arm, "reward"), ("axes", "reward"))
         binary, spread = rewards_accuracy(cell.reward), cell.train.min_spread
-        arms = [arm.reward or self.spec.reward for arm in self.spec.arms.values()]
-        shared = "reward" in self.spec.axes or not all(map(rewards_accuracy, arms))  # by arms that need a min_spread
-        if binary and spread and not (shared and self._place("train", "min_spread") == ("train", "min_spread")):
+        if binary and spread and not self._shares_spread():
             text = (
                 f"got {show(spread)} where accuracy is rewarded, expected 0: rewards of 0 and 1 are equal or differ by "
                 "1, so that no other value has an effect"
@@ -295,6 +293,13 @@ class _Row:
             )
             path = "evaluate.gradient_questions"
             yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
+
+    def _shares_spread(self) -> bool:
+        """Whether min_spread is the study's, and another arm has a reward that needs it."""
+        if self._place("train", "min_spread") != ("train", "min_spread"):
+            return False
+        rewards = (arm.reward or self.spec.reward for arm in self.spec.arms.values())
+        return "reward" in self.spec.axes or not all(map(rewards_accuracy, rewards))
 
     def _place_of(self, path: str, cell: Cell) -> FieldPath:
         """Where the spec gives a field of a cell."""

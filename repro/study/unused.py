@@ -174,12 +174,14 @@ def _replay(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
 def _same(spec: Spec) -> Iterator[Problem]:
     """Arms whose trainings are the same run under two names."""
     first: dict[str, str] = {}
+    told: set[str] = set()
     alike: dict[str, list[str]] = {}
     once = Once()
     for point in points(spec):
         (text,) = canonical_fields(point.valid(), spec.seeds[:1], once)
         other = first.setdefault(text, point.arm)
-        if other != point.arm and not any(point.arm in arms for arms in alike.values()):
+        if other != point.arm and point.arm not in told:
+            told.add(point.arm)
             alike.setdefault(other, []).append(point.arm)
     for arm, others in alike.items():
         for other in others[:ALIKE]:
