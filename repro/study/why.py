@@ -10,9 +10,9 @@ from typing import Any
 from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Cell
-from repro.study.estimate import FinishedRun
 from repro.study.identity import result_fields
 from repro.study.load import LoadedSpec, load_spec
+from repro.study.neighbours import FinishedRun
 from repro.study.plan import STATUS_WORDS, finished_runs
 from repro.study.stored import stored_run
 from repro.words import show, unknown
