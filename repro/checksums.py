@@ -1,0 +1,83 @@
+"""Size and SHA-256 of files, written down when they are whole, and what has become of the files since."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+from collections.abc import Collection, Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+Checksums = Mapping[str, Mapping[str, Any]]
+"""File, relative to a folder and with slashes -> {"size": bytes, "sha256": hex}."""
+
+CHUNK = 1 << 20  # bytes read at a time
+
+
+def checksums(folder: Path, names: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
+    """What files of a folder are now: those of these names, or all below it."""
+    if names is None:
+        names = (path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
+    found = {}
+    for name in sorted(names):
+        size = (folder / name).stat().st_size
+        found[name] = {"size": size, "sha256": _sha256(folder / name, size)}
+    return found
+
+
+def damage(
+    folder: Path, recorded: Any, *, contents: bool | Collection[str] = True, growing: Collection[str] = ()
+) -> list[str]:
+    """What is wrong with files that `checksums` recorded, one sentence a file; [] where they are what they were.
+
+    Args:
+        recorded: what `checksums` returned, as it was read from a file.
+        contents: whether to read the files, or names of those to read; of the others only the sizes are compared.
+        growing: names of files that may have become longer since: only their beginning has to be the same.
+    """
+    if not _is_record(recorded):
+        return ["the record of its files is not whole"]
+    found = []
+    for name, entry in recorded.items():
+        size = _size(folder / name)
+        if size is None:
+            found.append(f"{name} is missing")
+        elif size < entry["size"] or (size > entry["size"] and name not in growing):
+            found.append(f"{name} has {size:,} bytes instead of {entry['size']:,}")
+        elif (contents is True or (contents and name in contents)) and not _is_same(folder / name, entry):
+            found.append(f"{name} has changed since it was written")
+    return found
+
+
+def _is_record(recorded: Any) -> bool:
+    return isinstance(recorded, Mapping) and all(
+        isinstance(entry, Mapping) and isinstance(entry.get("size"), int) and isinstance(entry.get("sha256"), str)
+        for entry in recorded.values()
+    )
+
+
+def _size(path: Path) -> int | None:
+    """Bytes of a file, None where there is no file."""
+    try:
+        return path.stat().st_size if path.is_file() else None
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _is_same(path: Path, entry: Mapping[str, Any]) -> bool:
+    try:
+        return _sha256(path, entry["size"]) == entry["sha256"]
+    except OSError as error:
+        if error.errno != errno.EIO:  # anything but a broken disk is no damage
+            raise
+        return False
+
+
+def _sha256(path: Path, size: int) -> str:
+    """Of the first `size` bytes."""
+    sha, left = hashlib.sha256(), size
+    with path.open("rb") as file:
+        while left and (chunk := file.read(min(left, CHUNK))):
+            sha.update(chunk)
+            left -= len(chunk)
+    return sha.hexdigest()
