@@ -11,7 +11,7 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from repro.checksums import checksums, damage
+from repro.checksums import checksums, damage, is_sealed, sealed
 from repro.files import dump_json, force_to_disk, force_tree_to_disk, read_json, write_atomically
 
 MARKER = ".complete"
@@ -81,7 +81,7 @@ class Cache:
             try:
                 build(work)
                 force_tree_to_disk(work)
-                write_atomically(work / MARKER, dump_json({"files": checksums(work)}))
+                write_atomically(work / MARKER, dump_json(sealed({"files": checksums(work)})))
                 if place.exists():
                     place.rename(old)
                 work.rename(place)
@@ -117,10 +117,10 @@ def _problems(place: Path) -> list[str] | None:
     if not size:  # of an earlier version
         return []
     record = read_json(place / MARKER)
-    if not isinstance(record, dict):
+    if not is_sealed(record):
         return [f"{MARKER} is not whole"]
     known = _checked.get(place.absolute()) == state
-    found = damage(place, record.get("files"), contents=not known)
+    found = damage(place, record["files"], contents=not known)
     if not found:
         _checked[place.absolute()] = state
     return found

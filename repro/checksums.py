@@ -8,6 +8,8 @@ from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from repro.files import dump_json
+
 Checksums = Mapping[str, Mapping[str, Any]]
 """File, relative to a folder and with slashes -> {"size": bytes, "sha256": hex}."""
 
@@ -47,6 +49,22 @@ def damage(
         elif (contents is True or (contents and name in contents)) and not _is_same(folder / name, entry):
             found.append(f"{name} has changed since it was written")
     return found
+
+
+def sealed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record with a checksum of itself, under "seal"."""
+    return {**record, "seal": _seal(record)}
+
+
+def is_sealed(record: Any) -> bool:
+    """Is what was read from a JSON file a record as `sealed` made it?"""
+    if not isinstance(record, dict) or "seal" not in record:
+        return False
+    return bool(record["seal"] == _seal({key: value for key, value in record.items() if key != "seal"}))
+
+
+def _seal(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(dump_json(record)).hexdigest()[:16]
 
 
 def _is_record(recorded: Any) -> bool:

@@ -57,7 +57,8 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed or the files of a finished one are damaged; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a cell failed or the files of a finished one are damaged; 130 or 143 where Ctrl-C or SIGTERM ended it
+        (running it again goes on).
 
     Raises:
         UserError: a file that the spec names is missing, or the jobs cannot run where they should.
@@ -102,9 +103,7 @@ class Ended:
     interrupted: int | None  # the signal that ended it
     undelivered: int  # runs that the MLflow store still lacks
     damaged: dict[str, str] = field(default_factory=dict)  # identity of a finished run -> what is wrong and the cure
-    repairs: dict[str, list[str]] = field(
-        default_factory=dict
-    )  # name of a run -> what its job found damaged and mended
+    repairs: dict[str, list[str]] = field(default_factory=dict)  # name of a run -> damage that its job mended
 
 
 def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:

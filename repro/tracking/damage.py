@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from repro.checksums import checksums, damage
+from repro.checksums import checksums, damage, is_sealed
 from repro.files import DamagedError, read_json, read_jsonl
 
 DONE = "done.json"
@@ -32,9 +32,11 @@ def run_damage(run_dir: Path, *, contents: bool | Collection[str] = False) -> li
         contents: whether to compare the contents of files as well, or the names of those to compare.
     """
     record = read_json(run_dir / DONE)
-    if not isinstance(record, dict) or not isinstance(record.get("summary"), dict):
+    if isinstance(record, dict) and set(record) == {"summary", "time"} and isinstance(record["summary"], dict):
+        return []  # of an earlier version
+    if not is_sealed(record):
         return [f"{DONE} is not whole"]
-    return damage(run_dir, record["files"], contents=contents) if "files" in record else []
+    return damage(run_dir, record["files"], contents=contents)
 
 
 def damaged_run(run_dir: Path, problems: Collection[str]) -> DamagedError:

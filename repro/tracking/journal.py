@@ -31,7 +31,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from repro.checksums import Checksums
+from repro.checksums import Checksums, sealed
 from repro.files import cut_torn_line, dump_json, force_to_disk, read_json, read_jsonl, read_object, write_atomically
 from repro.tracking import rows, series
 from repro.tracking.damage import CHANGING, DONE, run_checksums, run_damage
@@ -109,7 +109,7 @@ class Journal:
         (self.run_dir / "error.txt").unlink(missing_ok=True)
         self.sync()
         data = {"summary": summary, "time": time.time(), "files": run_checksums(self.run_dir)}
-        write_atomically(self.run_dir / DONE, dump_json(data))
+        write_atomically(self.run_dir / DONE, dump_json(sealed(data)))
 
     def fail(self, traceback_text: str) -> None:
         """Record why this attempt ended; the next attempt's `start` removes it."""

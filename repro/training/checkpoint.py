@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from repro.checksums import Checksums, checksums, damage
+from repro.checksums import Checksums, checksums, damage, is_sealed, sealed
 from repro.errors import UserError
 from repro.files import dump_json, force_tree_to_disk, read_json, write_atomically
 from repro.replay.buffer import ReplayBuffer
@@ -22,7 +22,7 @@ NAME = re.compile(r"checkpoint-\d+")
 COMPLETE = "complete.json"
 """Marker of a whole checkpoint, written last: {"step", "files": checksums of the checkpoint's other files, "rows":
 checksums of the run's files that it goes on from}, and "processes" where there were several. Those of earlier versions
-have neither "files" nor "rows"."""
+have neither "files" nor "rows" nor a seal."""
 
 
 def save_state(
@@ -51,7 +51,7 @@ def save_state(
     if ranks.main:
         several = {"processes": ranks.count} if ranks.count > 1 else {}
         marker = {"step": step, **several, "files": checksums(folder, _files(folder)), "rows": marks()}
-        write_atomically(folder / COMPLETE, dump_json(marker))
+        write_atomically(folder / COMPLETE, dump_json(sealed(marker)))
         for other in [other for other in newest_first(folder.parent) if other != folder][1:]:
             shutil.rmtree(other)
 
@@ -114,10 +114,11 @@ def newest_first(root: Path) -> list[Path]:
 
 def _problems(folder: Path, lost: Callable[[Mapping[str, Any]], list[str]]) -> list[str]:
     marker = read_json(folder / COMPLETE)
-    if not isinstance(marker, dict) or not isinstance(marker.get("step"), int):
+    if isinstance(marker, dict) and set(marker) <= {"step", "processes"} and isinstance(marker.get("step"), int):
+        return lost(marker)  # of an earlier version
+    if not is_sealed(marker):
         return [f"{COMPLETE} is not whole"]
-    files = marker.get("files")
-    return ([] if files is None else damage(folder, files)) or lost(marker)
+    return damage(folder, marker["files"]) or lost(marker)
 
 
 def _files(folder: Path) -> list[str]:
