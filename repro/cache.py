@@ -9,9 +9,9 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock, Timeout
+from filelock import FileLock
 
-from repro.checksums import checksums, damage, is_sealed, sealed
+from repro.checksums import checksums, damage, is_sealed, listed, sealed
 from repro.files import dump_json, force_to_disk, force_tree_to_disk, read_json, write_atomically
 
 MARKER = ".complete"
@@ -63,7 +63,7 @@ class Cache:
         lock = FileLock(locks / key)
         if not anew and _problems(place) == []:
             if work.exists() or old.exists():
-                with contextlib.suppress(Timeout), lock.acquire(timeout=0):  # else it is being made anew
+                with contextlib.suppress(OSError), lock.acquire(timeout=0):  # held: it is being made anew
                     _remove(work, old)
             return place
         for parent in (work.parent, locks):
@@ -74,7 +74,7 @@ class Cache:
             if problems == [] and not anew:
                 return place
             if problems:
-                log.warning("%s is damaged (%s) and is made again", place, "; ".join(problems))
+                log.warning("%s is damaged (%s) and is made again", place, listed(problems))
             if problems != [] and place.exists():
                 shutil.rmtree(place)
             work.mkdir()

@@ -14,6 +14,7 @@ Checksums = Mapping[str, Mapping[str, Any]]
 """File, relative to a folder and with slashes -> {"size": bytes, "sha256": hex}."""
 
 CHUNK = 1 << 20  # bytes read at a time
+SHOWN = 3  # problems that a message lists
 
 
 def checksums(folder: Path, names: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -49,6 +50,12 @@ def damage(
         elif (contents is True or (contents and name in contents)) and not _is_same(folder / name, entry):
             found.append(f"{name} has changed since it was written")
     return found
+
+
+def listed(problems: Collection[str]) -> str:
+    """What `damage` found, for one line of a message: the first few and how many more there are."""
+    more = len(problems) - SHOWN
+    return "; ".join([*list(problems)[:SHOWN], *([f"and {more} more"] if more > 0 else [])])
 
 
 def sealed(record: Mapping[str, Any]) -> dict[str, Any]:

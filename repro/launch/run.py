@@ -114,14 +114,15 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     tasks = [Task(cell.cell, cell.identity, options.runs_dir / cell.identity) for cell in cells]
     labels = {cell.identity: labels_of(cell, experiment) for cell in cells}
     to_train = [task for task in tasks if run_status(task.run_dir) not in ("finished", "damaged")]
-    damaged = damage_of(task for task in tasks if task not in to_train)
+    waiting = {task.identity for task in to_train}
+    damaged = damage_of(task for task in tasks if task.identity not in waiting)
     mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
     for task in to_train:
         check_cell(task.cell, options.where)
     with _log_to(console):
         delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
         for task in tasks:
-            if task not in to_train and task.identity not in damaged:
+            if task.identity not in waiting and task.identity not in damaged:
                 delivery.send(task.run_dir, labels[task.identity])
         outcomes: list[Outcome] = []
         interrupted = None

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from repro.checksums import listed
 from repro.files import read_object
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec
@@ -41,7 +42,7 @@ def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
     if status == "failed":
         message = _last_line(folder / "error.txt") or message
     elif status == "damaged":
-        message = "; ".join(run_damage(folder))
+        message = listed(run_damage(folder))
     elif status == "running" and "time" in progress:
         message = f"{message or progress.get('phase', '')} ({max(0.0, time.time() - progress['time']):.0f} s ago)"
     return {

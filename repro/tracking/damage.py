@@ -6,7 +6,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
-from repro.checksums import checksums, damage, is_sealed
+from repro.checksums import checksums, damage, is_sealed, listed
 from repro.files import DamagedError, read_json, read_jsonl
 
 DONE = "done.json"
@@ -43,7 +43,7 @@ def damaged_run(run_dir: Path, problems: Collection[str]) -> DamagedError:
     """What a user reads about a damaged run: where it lies, what is wrong and what to do."""
     first = f"remove {run_dir / DONE} and " if (run_dir / DONE).exists() else ""
     cure = f"{first}run the study again: the run then goes on from its last whole checkpoint"
-    return DamagedError(f"{run_dir}: this run is damaged: {'; '.join(problems)}\n  To mend it, {cure}")
+    return DamagedError(f"{run_dir}: this run is damaged: {listed(problems)}\n  To mend it, {cure}")
 
 
 def finished_rows(run_dir: Path, name: str) -> list[dict[str, Any]]:

@@ -110,6 +110,7 @@ class Journal:
         self.sync()
         data = {"summary": summary, "time": time.time(), "files": run_checksums(self.run_dir)}
         write_atomically(self.run_dir / DONE, dump_json(sealed(data)))
+        force_to_disk(self.run_dir.parent)
 
     def fail(self, traceback_text: str) -> None:
         """Record why this attempt ended; the next attempt's `start` removes it."""

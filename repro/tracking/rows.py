@@ -20,6 +20,9 @@ SELECTION = "selection.json"
 WRITTEN_BY_OTHERS = {"order.json", "error.txt"}
 """Files that a launcher writes without holding the run's lock."""
 
+OTHER_NAMES = {"policy", "launch", "error.txt"}
+"""What is written into a run folder by way of a temporary file, besides JSON."""
+
 ABANDONED = 60.0  # seconds after which a temporary file of another process belongs to one that was killed
 
 
@@ -89,6 +92,8 @@ def readable(path: Path) -> Iterator[dict[str, Any]]:
 def remove_leftovers(run_dir: Path) -> None:
     """Remove what was not finished writing when an attempt was killed. The caller holds the run's lock."""
     for path, name in temporary_files(run_dir).items():
+        if not name.endswith((".json", ".jsonl")) and name not in OTHER_NAMES:
+            continue
         try:
             young = time.time() - path.stat().st_mtime < ABANDONED
         except FileNotFoundError:  # it has just become the file it was meant for

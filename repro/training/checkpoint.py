@@ -9,15 +9,16 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from repro.checksums import Checksums, checksums, damage, is_sealed, sealed
+from repro.checksums import Checksums, checksums, damage, is_sealed, listed, sealed
 from repro.errors import UserError
-from repro.files import dump_json, force_tree_to_disk, read_json, write_atomically
+from repro.files import dump_json, force_to_disk, force_tree_to_disk, read_json, write_atomically
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Selector
 from repro.training.ledger import Ledger
 from repro.training.ranks import Ranks
 
 NAME = re.compile(r"checkpoint-\d+")
+ASIDE = "damaged-"
 
 COMPLETE = "complete.json"
 """Marker of a whole checkpoint, written last: {"step", "files": checksums of the checkpoint's other files, "rows":
@@ -52,6 +53,7 @@ def save_state(
         several = {"processes": ranks.count} if ranks.count > 1 else {}
         marker = {"step": step, **several, "files": checksums(folder, _files(folder)), "rows": marks()}
         write_atomically(folder / COMPLETE, dump_json(sealed(marker)))
+        force_to_disk(folder.parent)
         for other in [other for other in newest_first(folder.parent) if other != folder][1:]:
             shutil.rmtree(other)
 
@@ -84,26 +86,39 @@ def last_checkpoint(
 ) -> Path | None:
     """The newest checkpoint under a folder that is whole.
 
-    Others that are newer are removed: without a word where a kill left them half-written, and told by `say` where they
-    are damaged.
+    Newer ones that a kill left half-written are removed without a word. Those that cannot be used because they are
+    damaged, or because the run has lost the rows before them, are told by `say` and renamed to `damaged-...`, where
+    they stay until the run ends.
 
     Args:
         lost: what the run no longer has of the rows that a checkpoint with this marker goes on from.
     """
-    damaged = []
+    damaged: dict[Path, str] = {}
     found = None
     for folder in newest_first(root):
-        if (folder / COMPLETE).is_file():
-            problems = _problems(folder, lost)
-            if not problems:
-                found = folder
-                break
-            damaged.append(f"{folder.name} cannot be used ({'; '.join(problems)})")
-        shutil.rmtree(folder)
+        if not (folder / COMPLETE).is_file():
+            shutil.rmtree(folder)
+            continue
+        problems = _problems(folder, lost)
+        if not problems:
+            found = folder
+            break
+        damaged[folder] = f"{folder.name} cannot be used ({listed(problems)})"
     if damaged:
         then = "the run begins anew" if found is None else f"the run goes on from {found.name}"
-        say(f"{', '.join(damaged)}: {then}")
+        say(f"{', '.join(damaged.values())}: {then}")
+    for folder in damaged:
+        aside = folder.with_name(ASIDE + folder.name)
+        if aside.exists():
+            shutil.rmtree(aside)
+        folder.rename(aside)
     return found
+
+
+def remove_damaged(root: Path) -> None:
+    """Remove the checkpoints that `last_checkpoint` could not use, once nobody can need them any more."""
+    for folder in root.glob(f"{ASIDE}checkpoint-*"):
+        shutil.rmtree(folder)
 
 
 def newest_first(root: Path) -> list[Path]:

@@ -138,7 +138,7 @@ def test_a_checkpoint_with_any_damaged_file_is_passed_over_for_the_one_before(
     assert checkpoint == "checkpoint-2"
     assert len(told) == 1 and "checkpoint-3 cannot be used" in told[0] and "goes on from checkpoint-2" in told[0]
     assert name == "complete.json" or name in told[0]
-    assert not (killed / NEWEST).exists()
+    assert not (killed / NEWEST).exists() and (killed / "checkpoints/damaged-checkpoint-3").is_dir()
 
 
 def test_where_no_checkpoint_is_whole_there_is_none_to_go_on_from(killed: Path) -> None:
@@ -200,13 +200,15 @@ def test_a_run_that_fell_back_ends_with_the_bits_of_an_undisturbed_one(killed: P
         file.write(b"no row\n")
     (killed / ".done.json.abc123.tmp").write_bytes(b"half")
     (killed / ".policy.new.tmp").mkdir()
+    (killed / ".notes.of.mine.tmp").touch()
     run_job(STUDY, "killed", killed, runs)
     assert_same(killed, runs / "whole")
     texts = said(killed)
     assert "model.safetensors has changed since it was written" in texts[0] and "goes on from checkpoint-2" in texts[0]
     assert "spent.jsonl had 1 damaged lines" in texts[1]
     assert len(read_jsonl(killed / "spent.jsonl")) > len(read_jsonl(runs / "whole/spent.jsonl"))
-    assert not list(killed.glob(".*.tmp"))
+    assert not list((killed / "checkpoints").glob("damaged-*")), "the run has ended whole"
+    assert [path.name for path in killed.glob(".*.tmp")] == [".notes.of.mine.tmp"]
 
 
 @pytest.mark.parametrize("lost", ["rows", "folder"])
