@@ -10,6 +10,7 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -180,9 +181,18 @@ def force_to_disk(path: Path) -> None:
 
 def force_tree_to_disk(folder: Path) -> None:
     """Wait until every file under a folder, and the folders themselves, are on the disk."""
-    for path in [*folder.rglob("*"), folder]:
+    force_all_to_disk([*folder.rglob("*"), folder])
+
+
+def force_all_to_disk(paths: Iterable[Path]) -> None:
+    """As `force_to_disk`, side by side: a disk that writes many files at once takes a fraction of the time."""
+
+    def force(path: Path) -> None:
         with contextlib.suppress(FileNotFoundError):  # another process may be replacing a file of its own
             force_to_disk(path)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(force, paths))
 
 
 def last_lines(path: Path, count: int = 20) -> list[str]:

@@ -32,7 +32,16 @@ from typing import Any, Literal
 from filelock import FileLock, Timeout
 
 from repro.checksums import Checksums, sealed
-from repro.files import cut_torn_line, dump_json, force_to_disk, read_json, read_jsonl, read_object, write_atomically
+from repro.files import (
+    cut_torn_line,
+    dump_json,
+    force_all_to_disk,
+    force_to_disk,
+    read_json,
+    read_jsonl,
+    read_object,
+    write_atomically,
+)
 from repro.tracking import rows, series
 from repro.tracking.damage import CHANGING, DONE, run_checksums, run_damage
 from repro.tracking.environment import describe_environment
@@ -278,10 +287,8 @@ class Journal:
 
     def sync(self) -> None:
         """Wait until every row written so far is on the disk."""
-        for path in self.run_dir.glob("*.json*"):
-            if path.name not in CHANGING and not path.name.startswith("."):
-                force_to_disk(path)
-        force_to_disk(self.run_dir)
+        files = [path for path in self.run_dir.glob("*.json*") if path.name not in CHANGING and path.name[0] != "."]
+        force_all_to_disk([*files, self.run_dir])
 
     # ------------------------------------------------------------ internals
 
