@@ -21,9 +21,6 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
 log = logging.getLogger(__name__)
 
-_checked: dict[Path, tuple[tuple[str, int, int], ...]] = {}
-"""Items whose content this process has read and found whole, with names, sizes and times of their files."""
-
 
 class Cache:
     """Directories addressed by (kind, key); `key` must be a digest of everything that changes the content.
@@ -33,10 +30,9 @@ class Cache:
     Callers of one item wait for each other on a file lock (released by the system when its holder dies), so it is
     built once however many processes ask.
 
-    The marker holds the checksums of the other files. Before an item is handed out their sizes are compared, and their
-    content the first time that a process asks for the item and whenever a file has another time or size than then.
-    An item that is damaged is built again, and a warning says so. An item of an earlier version, whose marker is empty,
-    is taken as it is.
+    The marker holds the checksums of the other files. They are compared before an item is handed out; a process reads
+    a file once for this, and again only when its size or time is another. An item that is damaged is built again, and
+    a warning says so. An item of an earlier version, whose marker is empty, is taken as it is.
     """
 
     def __init__(self, root: Path | str = Path("runs") / "cache") -> None:
@@ -90,7 +86,6 @@ class Cache:
             except BaseException:
                 shutil.rmtree(work, ignore_errors=True)
                 raise
-            _checked[place.absolute()] = _state(place)
         return place
 
     def _place(self, kind: str, key: str) -> Path:
@@ -111,22 +106,14 @@ def _problems(place: Path) -> list[str] | None:
     """What is damaged in an item, [] where it is whole, None where there is none."""
     try:
         size = (place / MARKER).stat().st_size
-        state = _state(place)
-    except (FileNotFoundError, NotADirectoryError):  # nothing there, or just being replaced
+    except (FileNotFoundError, NotADirectoryError):
         return None
     if not size:  # of an earlier version
         return []
     record = read_json(place / MARKER)
     if not is_sealed(record):
         return [f"{MARKER} is not whole"]
-    known = _checked.get(place.absolute()) == state
-    found = damage(place, record["files"], contents=not known)
-    if not found:
-        _checked[place.absolute()] = state
-    return found
-
-
-def _state(place: Path) -> tuple[tuple[str, int, int], ...]:
-    """Name, size and time of every file of an item; any that is written to has another time."""
-    files = ((path, path.stat()) for path in sorted(place.rglob("*")) if path.is_file())
-    return tuple((str(path.relative_to(place)), about.st_size, about.st_mtime_ns) for path, about in files)
+    try:
+        return damage(place, record["files"])
+    except FileNotFoundError:  # just being replaced
+        return None

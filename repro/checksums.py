@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,10 @@ Checksums = Mapping[str, Mapping[str, Any]]
 
 CHUNK = 1 << 20  # bytes read at a time
 SHOWN = 3  # problems that a message lists
+SETTLED = 1.0  # seconds after which a change of a file shows in its time: clocks of file systems are coarse
+
+_same: dict[Path, tuple[Any, ...]] = {}
+"""Files that this process found to be what was recorded: their size, time and inode, and the record."""
 
 
 def checksums(folder: Path, names: Iterable[str] | None = None) -> dict[str, dict[str, Any]]:
@@ -32,6 +37,8 @@ def damage(
     folder: Path, recorded: Any, *, contents: bool | Collection[str] = True, growing: Collection[str] = ()
 ) -> list[str]:
     """What is wrong with files that `checksums` recorded, one sentence a file; [] where they are what they were.
+
+    A file that this process has read and that nobody has written to since is not read again.
 
     Args:
         recorded: what `checksums` returned, as it was read from a file.
@@ -90,12 +97,21 @@ def _size(path: Path) -> int | None:
 
 
 def _is_same(path: Path, entry: Mapping[str, Any]) -> bool:
+    """Reads the file, unless this process has done so and it has been left alone since."""
+    about = path.stat()
+    state = (about.st_size, about.st_mtime_ns, about.st_ino, entry["size"], entry["sha256"])
+    if _same.get(path.absolute()) == state:
+        return True
     try:
-        return _sha256(path, entry["size"]) == entry["sha256"]
+        if _sha256(path, entry["size"]) != entry["sha256"]:
+            return False
     except OSError as error:
         if error.errno != errno.EIO:  # anything but a broken disk is no damage
             raise
         return False
+    if time.time() - about.st_mtime > SETTLED:
+        _same[path.absolute()] = state
+    return True
 
 
 def _sha256(path: Path, size: int) -> str:

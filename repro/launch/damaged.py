@@ -10,22 +10,19 @@ from rich.markup import escape
 
 from repro.files import DamagedError, read_jsonl, read_object
 from repro.launch.protocol import Task
-from repro.tracking.damage import DONE, damaged_run, run_damage
+from repro.tracking.damage import DONE, METRICS, damaged_run, run_damage
 
 REPAIRS = "repairs.jsonl"
 
 
 def damage_of(tasks: Iterable[Task]) -> dict[str, str]:
-    """Identity -> what is wrong and what to do, for those of finished runs whose files are not what they were.
-
-    Sizes of all files and the content of the metrics are compared.
-    """
+    """Identity -> what is wrong and what to do, for those of finished runs whose files are not what they were."""
     found = {}
     for task in tasks:
-        problems = run_damage(task.run_dir, contents=("metrics.jsonl",))
+        problems = run_damage(task.run_dir)
         if not problems and "files" not in read_object(task.run_dir / DONE):  # of an earlier version
             try:
-                read_jsonl(task.run_dir / "metrics.jsonl")
+                read_jsonl(task.run_dir / METRICS)
             except DamagedError as error:
                 problems = [str(error)]
         if problems:

@@ -11,6 +11,8 @@ from repro.files import DamagedError, read_json, read_jsonl
 
 DONE = "done.json"
 
+METRICS = "metrics.jsonl"
+
 CHANGING = {DONE, "progress.json", "launch.json", "order.json", "ranks.json"}
 """JSON files of a run folder that `done.json` does not vouch for: a launcher may still write to them."""
 
@@ -23,7 +25,7 @@ def run_checksums(run_dir: Path) -> dict[str, dict[str, Any]]:
     return checksums(run_dir, {*names, *policy})
 
 
-def run_damage(run_dir: Path, *, contents: bool | Collection[str] = False) -> list[str]:
+def run_damage(run_dir: Path, *, contents: bool | Collection[str] = (METRICS,)) -> list[str]:
     """What is wrong with a finished run, one sentence a file; [] where all is as it was when the run ended.
 
     Sizes are always compared. A run of an earlier version of this suite has no checksums: only its marker is looked at.

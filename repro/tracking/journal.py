@@ -50,7 +50,7 @@ from repro.tracking.labels import Labels
 __all__ = ["Journal", "Status", "read_json", "read_jsonl", "run_lock", "run_status"]
 
 Status = Literal["todo", "running", "finished", "failed", "killed", "damaged"]
-"""`damaged`: it has ended, but files that its marker vouches for are missing or have another size."""
+"""`damaged`: it has ended, but files that its marker vouches for are missing, have another size or other metrics."""
 
 log = logging.getLogger(__name__)
 

@@ -30,7 +30,7 @@ from repro.tracking.client import (
     resolve_store,
     write_lock,
 )
-from repro.tracking.damage import damaged_run, run_damage
+from repro.tracking.damage import METRICS, damaged_run, run_damage
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 
@@ -163,7 +163,7 @@ class _Delivery:
 
     def _check_files(self) -> None:
         """DamagedError where the rows of a finished run, or the sizes of its files, are not what they were."""
-        problems = run_damage(self.run_dir, contents=("cell.json", "metrics.jsonl"))
+        problems = run_damage(self.run_dir, contents=("cell.json", METRICS))
         if problems:
             raise damaged_run(self.run_dir, problems)
         self.files = read_object(self.run_dir / "done.json").get("files", {})
