@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from repro.canonical import canonical
 from repro.errors import UserError
+from repro.files import read_object
 from repro.spec.schema import Cell
 from repro.study.identity import result_fields
 from repro.study.load import LoadedSpec, load_spec
@@ -102,14 +103,12 @@ def origins(loaded: LoadedSpec, cell: Cell) -> dict[str, str]:
 
 
 def _stored_cell(target: str, runs_dir: Path) -> tuple[str, Cell]:
-    from repro.tracking.journal import read_json
-
     names = [folder.parent.name for folder in runs_dir.glob("*/cell.json")]
     matches = [name for name in names if name == target] or [name for name in names if name.startswith(target)]
     if len(matches) != 1:
         what = f"{len(matches)} runs begin so" if matches else f"{len(names)} runs there" + did_you_mean(target, names)
         raise UserError(f"got {show(target)}, expected one run of {runs_dir} or SPEC.yaml:ARM:SEED ({what})")
-    record = read_json(runs_dir / matches[0] / "cell.json") or {}
+    record = read_object(runs_dir / matches[0] / "cell.json")
     try:
         return matches[0], Cell.model_validate(record.get("cell"))
     except ValidationError:
@@ -121,10 +120,13 @@ def _stored_cell(target: str, runs_dir: Path) -> tuple[str, Cell]:
 def _explain(
     identity: str, cell: Cell, finished: Sequence[FinishedRun], runs_dir: Path, written: Mapping[str, str]
 ) -> str:
+    from repro.tracking.damage import damaged_run, run_damage
     from repro.tracking.journal import run_status
 
-    status = STATUS_WORDS[run_status(runs_dir / identity)]
-    lines = [f"{identity} ({_name(cell)}): {status}"]
+    status = run_status(runs_dir / identity)
+    lines = [f"{identity} ({_name(cell)}): {STATUS_WORDS[status]}"]
+    if status == "damaged":
+        lines.append(str(damaged_run(runs_dir / identity, run_damage(runs_dir / identity))))
     others = [run for run in finished if run.identity != identity]
     if not others:
         return "\n".join([*lines, f"no other finished run in {runs_dir}"])
