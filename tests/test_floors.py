@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = (
     ("errors", "words", "arithmetic", "digests"),
-    ("canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
+    ("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
     ("tasks",),
     ("models",),
     ("tracking",),

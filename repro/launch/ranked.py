@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import repro
 from repro.errors import UserError
+from repro.files import dump_json, write_atomically
 
 if TYPE_CHECKING:
     from repro.launch.worker import Target
@@ -62,7 +62,7 @@ def run_ranks(
     error, request = run_dir / RANK_ERROR, run_dir / REQUEST
     error.unlink(missing_ok=True)
     what = {"cell": cell.model_dump(mode="json"), "identity": identity, "runs_dir": str(runs_dir)}
-    request.write_text(json.dumps(what))
+    write_atomically(request, dump_json(what), sync=False)  # each call writes it anew
     ranks = subprocess.Popen(launch_command(processes, config, [str(request)]), env=environment(os.environ))
     try:
         code = ranks.wait()

@@ -18,7 +18,7 @@ from typing import Any
 
 import repro
 from repro import arithmetic
-from repro.files import dump_json, read_json, write_atomically
+from repro.files import dump_json, read_object, write_atomically
 from repro.launch import supervisor
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.launch.worker import EXIT_BUSY, EXIT_FAILED, Target
@@ -232,7 +232,7 @@ class RemoteLauncher(ABC):
         write_atomically(task.run_dir / "order.json", dump_json(about))
 
     def _adopted(self, task: Task) -> _Job | None:
-        about = read_json(task.run_dir / "order.json") or {}
+        about = read_object(task.run_dir / "order.json")
         if about.get("launcher") != self.name or not about.get("name") or run_status(task.run_dir) == "finished":
             return None
         handle = self._adopt(about["name"])

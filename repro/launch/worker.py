@@ -78,6 +78,8 @@ def _end_left_behind() -> None:
 
 def _attempt(target: Target, cell: Any, identity: str, run_dir: Path, runs_dir: Path, settings: dict[str, Any]) -> int:
     journal = Journal(run_dir)
+    if journal.finished:  # by another command, while this one waited for the lock
+        return 0
     try:
         _set_environment(settings["cores"], settings["gpus"])
         target(cell, identity, run_dir, runs_dir)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, cast
 from repro.cache import Cache
 from repro.canonical import digest
 from repro.errors import UserError, setting
+from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
 from repro.models.chat import apply_chat_template, chat_template_text
 from repro.models.content import checked_directory, directory_digest
@@ -152,13 +153,17 @@ def save_policy(policy: Policy, directory: Path, weights: dict[str, Any] | None 
     """Save it so that `model: {path: directory}` loads it: the whole model, or its adapters beside where their base
     lies (`adapter_config.json`), which `peft.AutoPeftModelForCausalLM.from_pretrained` loads too.
 
-    `weights`: by name, where the policy's own are sharded over processes.
+    The directory is replaced in one step. `weights`: by name, where the policy's own are sharded over processes.
     """
-    if policy.adapted is not None:
-        policy.adapted.save_pretrained(str(directory), save_embedding_layers=False, state_dict=weights)
-    else:
-        policy.model.save_pretrained(directory, state_dict=weights)
-    policy.tokenizer.save_pretrained(directory)
+
+    def write(folder: Path) -> None:
+        if policy.adapted is not None:
+            policy.adapted.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
+        else:
+            policy.model.save_pretrained(folder, state_dict=weights)
+        policy.tokenizer.save_pretrained(folder)
+
+    write_folder(directory, write)
 
 
 def load_policy_weights(policy: Policy, directory: Path) -> None:

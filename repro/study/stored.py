@@ -7,7 +7,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from repro.errors import UserError
-from repro.files import read_json
+from repro.files import read_object
 from repro.spec.schema import Cell
 from repro.words import did_you_mean, show
 
@@ -31,7 +31,7 @@ def stored_run(target: str, runs_dir: Path, otherwise: str = "") -> tuple[Path, 
             )
             raise UserError(f"got {show(target)}, expected one run of {runs_dir}{otherwise} ({what})")
         folder = runs_dir / matches[0]
-    record = read_json(folder / "cell.json") or {}
+    record = read_object(folder / "cell.json")
     try:
         return folder, Cell.model_validate(record.get("cell"))
     except ValidationError as error:

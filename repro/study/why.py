@@ -103,10 +103,13 @@ def origins(loaded: LoadedSpec, cell: Cell) -> dict[str, str]:
 def _explain(
     identity: str, cell: Cell, finished: Sequence[FinishedRun], runs_dir: Path, written: Mapping[str, str]
 ) -> str:
+    from repro.tracking.damage import damaged_run, run_damage
     from repro.tracking.journal import run_status
 
-    status = STATUS_WORDS[run_status(runs_dir / identity)]
-    lines = [f"{identity} ({_name(cell)}): {status}"]
+    status = run_status(runs_dir / identity)
+    lines = [f"{identity} ({_name(cell)}): {STATUS_WORDS[status]}"]
+    if status == "damaged":
+        lines.append(str(damaged_run(runs_dir / identity, run_damage(runs_dir / identity))))
     others = [run for run in finished if run.identity != identity]
     if not others:
         return "\n".join([*lines, f"no other finished run in {runs_dir}"])

@@ -25,6 +25,7 @@ from rich.markup import escape
 
 from repro.canonical import digest
 from repro.errors import UserError
+from repro.files import DamagedError
 from repro.launch.run import Options, check_cell, labels_of, run_cells
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -214,14 +215,20 @@ class Search:
         return [[seed] for seed in seeds] if self._count(TrialState.COMPLETE) >= PRUNER_STARTUP else [seeds]
 
     def _take(self, attempt: Attempt, stage: list[int]) -> None:
-        """Read the values of a stage's seeds and decide whether the trial goes on."""
+        """Read the values of a stage's seeds and decide whether the trial goes on.
+
+        Raises DamagedError where a run that had finished is damaged: the trial keeps its place until that is mended.
+        """
         reported = self.study.get_trials(deepcopy=False)[attempt.trial.number].intermediate_values
         for index in stage:
             run_dir = self.options.runs_dir / attempt.cells[index].identity
             try:
-                if run_status(run_dir) != "finished":
+                status = run_status(run_dir)
+                if status not in ("finished", "damaged"):
                     raise ValueError(f"seed {self.sweep.seeds[index]} failed: see {run_dir / 'error.txt'}")
                 attempt.values.append(objective(run_dir, self.sweep.metric))
+            except DamagedError:
+                raise
             except ValueError as error:
                 attempt.end, attempt.reason = TrialState.FAIL, str(error)
                 return

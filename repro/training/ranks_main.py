@@ -26,6 +26,7 @@ from filelock import Timeout
 
 from repro.errors import UserError
 from repro.spec.schema import Cell
+from repro.tracking.damage import damaged_run, run_damage
 from repro.tracking.journal import Journal, run_lock, run_status
 
 RANK_ERROR = "rank_error.txt"
@@ -107,7 +108,10 @@ def _train(request: Request) -> None:
         lock = run_lock(request.run_dir).acquire(timeout=1.0)
     with lock:
         ranks.wait()
-        if run_status(request.run_dir) != "finished":
+        status = run_status(request.run_dir)
+        if status == "damaged":
+            raise damaged_run(request.run_dir, run_damage(request.run_dir))
+        if status != "finished":
             run_job(request.cell, request.identity, request.run_dir, request.runs_dir, ranks)
         ranks.wait()  # nobody leaves while another still needs it
 
@@ -116,7 +120,7 @@ def _report(request: Request, text: str) -> None:
     """Leave the traceback, unless another rank has failed before: the others then fail for want of that one."""
     whole = f"rank {os.environ.get('RANK', '0')} of {os.environ.get('WORLD_SIZE', '1')} failed\n{text}"
     try:
-        with (request.run_dir / RANK_ERROR).open("x") as file:
+        with (request.run_dir / RANK_ERROR).open("x") as file:  # needs no disk: the launcher reads it at once
             file.write(whole)
     except FileExistsError:
         return

@@ -19,6 +19,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from repro.errors import UserError
+from repro.files import DamagedError
 from repro.launch.launchers.local import Local
 from repro.launch.launchers.local import pool as pool_module
 from repro.models.model_spec import ModelSpec
@@ -317,10 +318,23 @@ def test_the_objective_is_the_last_accuracy_or_the_area_under_the_curve(tmp_path
     for step, value in ((0, 0.2), (10, 0.4), (40, 0.6)):
         journal.log(step, {"eval/validation": value})
         journal.log(step, {"eval/accuracy": 0.9})
+    journal.finish({})
     assert objective(tmp_path, "validation_accuracy") == 0.6
     assert objective(tmp_path, "validation_accuracy_auc") == pytest.approx((10 * 0.3 + 30 * 0.5) / 40)
+    (tmp_path / "none").mkdir()
+    Journal(tmp_path / "none").finish({})
     with pytest.raises(ValueError, match="no eval/validation"):
         objective(tmp_path / "none", "validation_accuracy")
+
+
+def test_the_objective_of_a_damaged_run_is_its_damage_and_no_number(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.log(0, {"eval/validation": 0.25})
+    journal.finish({})
+    rows = (tmp_path / "metrics.jsonl").read_bytes()
+    (tmp_path / "metrics.jsonl").write_bytes(rows.replace(b"0.25", b"0.75"))
+    with pytest.raises(DamagedError, match=r"metrics\.jsonl has changed"):
+        objective(tmp_path, "validation_accuracy")
 
 
 def test_a_sweep_ends_where_a_file_that_it_reads_changes_and_goes_on_when_it_is_back(

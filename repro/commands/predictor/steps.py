@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,6 +15,7 @@ from repro.cache import Cache
 from repro.difficulty.labels import Labels, read_labels, write_labels
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
+from repro.files import dump_json, write_atomically
 from repro.study.inputs import Watched, predictor_files
 from repro.study.load import LoadedSpec
 from repro.tasks.dataset_spec import DatasetSpec
@@ -122,7 +121,7 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         files.inputs.check()
         target = folder / PREDICTOR_FOLDER
         if built.folder.resolve() != target.resolve():
-            shutil.copytree(built.folder, target, dirs_exist_ok=True)
+            built.predictor.save(target)
         record = built.predictor.training
         losses = record["validation_loss"]
         _print(
@@ -158,7 +157,7 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     files.inputs.check()
     path = files.root / EVALUATION_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(records, indent=1) + "\n")
+    write_atomically(path, dump_json(records))
     from analysis.dots_rr.calibration import calibration_figure
 
     picture = calibration_figure(records, files.root / "calibration.png")
