@@ -37,9 +37,10 @@ class PredictorFiles:
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"--out: {self.root} is a file, expected a folder")
-        threads, models = loaded.spec.train.threads, loaded.spec.model if options.action == "evaluate" else []
+        spec, threads = self.spec, loaded.spec.train.threads
         use_threads(threads)
-        self.inputs = Watched(lambda: predictor_files(self.spec, loaded.spec.dataset, models, loaded.spec.reward))
+        models = loaded.spec.model if options.action == "evaluate" else []
+        self.inputs = Watched(lambda: predictor_files(spec, loaded.spec.dataset, models, loaded.spec.reward))
         self.cache = Cache(options.runs / "cache", suffix=thread_suffix(threads), check=self.inputs.check)
         self.console = Console(stderr=True, highlight=False)
         self._told = -SAY_EVERY
