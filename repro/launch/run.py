@@ -25,6 +25,7 @@ from repro.launch.worker import Target
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
+from repro.study.inputs import write_plan
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking import series
 from repro.tracking.aggregate import aggregate
@@ -121,6 +122,7 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
     for task in to_train:
         check_cell(task.cell, options.where)
+    write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
     with _log_to(console):
         delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
         for task in tasks:

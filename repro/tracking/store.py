@@ -180,6 +180,9 @@ class _Delivery:
             "repro.seed": str(self.labels.seed),
             "repro.status": "running",
         }
+        environment = read_json(self.run_dir / "environment.json") or {}
+        if "threads" in environment:
+            tags["repro.threads"] = str(environment["threads"])
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
