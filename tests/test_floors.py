@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("errors", "words", "canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
+    ("errors", "masking", "words", "canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
     ("tasks",),
     ("models",),
     ("tracking",),

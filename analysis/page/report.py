@@ -25,7 +25,7 @@ from analysis.runs import Study, load_study
 from analysis.tables import Table, as_html
 from analysis.text import plural
 from repro.study.load import LoadedSpec, resolved_yaml
-from repro.tracking.client import public_address, resolve_store
+from repro.tracking.address import public_address, resolve_store
 
 GENERATED = {"tables": (".md", ".csv", ".tex"), "figures": (".png", ".pdf", ".csv")}
 """Folder -> endings of the files that a report writes there, and clears before it does."""

@@ -7,6 +7,8 @@ that path is wrong, and in a copied one it is the original's. Below the store's 
 
 from __future__ import annotations
 
+import contextlib
+import sqlite3
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -39,3 +41,30 @@ def run_place(store: Path | None, artifact_uri: str) -> Path | None:
     folder = recorded.parts[-_DEPTH]
     # A folder that the user chose for an experiment is taken as it is: it may lie anywhere on purpose.
     return here if folder == OURS or (folder == _OF_MLFLOW and here.is_dir()) else recorded
+
+
+def bring_home(store: Path, experiment_id: str, recorded: str) -> None:
+    """Let a store that was moved or copied name the places of an experiment's files as they are now.
+
+    Only what lies where `experiment_place` says is changed. MLflow's own pages and new runs then use it; our readers
+    do not depend on it.
+
+    Args:
+        recorded: what the store says about the experiment's files.
+    """
+    address = urlsplit(recorded)
+    place = Path(unquote(address.path))
+    if address.scheme != "file" or place.parent.name != OURS:
+        return
+    here = experiment_place(store, place.name).as_uri()
+    if here == recorded:
+        return
+    with contextlib.closing(sqlite3.connect(store, timeout=3)) as connection, connection:
+        connection.execute(
+            "UPDATE experiments SET artifact_location = ? WHERE experiment_id = ?", (here, int(experiment_id))
+        )
+        connection.execute(
+            "UPDATE runs SET artifact_uri = ? || substr(artifact_uri, ?) "
+            "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
+            (here, len(recorded) + 1, int(experiment_id), len(recorded) + 1, f"{recorded}/"),
+        )

@@ -17,8 +17,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import decode, parse_jsonl
+from repro.masking import mask
+from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
-from repro.tracking.client import away_errors, open_client, public_address, resolve_store, sqlite_path
+from repro.tracking.client import ANSWER_SECONDS, await_answer, away_errors, open_client
+from repro.tracking.sqlite_store import check_sqlite
 from repro.words import nearest
 
 if TYPE_CHECKING:
@@ -104,16 +107,19 @@ def read_runs(
     """
     uri = resolve_store(store_uri)
     path = sqlite_path(uri)
-    if path and not path.exists():
-        raise UserError(
-            f"no MLflow store at {path}: run `python -m repro run <spec>` first (here), "
-            "or name the store in MLFLOW_TRACKING_URI"
-        )
-    client = open_client(uri)
     try:
+        if path and check_sqlite(path) != "whole":
+            raise UserError(
+                f"no MLflow store at {path}: run `python -m repro run <spec>` first (here), "
+                "or name the store in MLFLOW_TRACKING_URI"
+            )
+        client = open_client(uri)
+        await_answer(uri, 2 * ANSWER_SECONDS)
         return _read(client, uri, experiment, None if identities is None else set(identities), Path(cache_dir))
+    except UserError:
+        raise
     except away_errors() as error:
-        raise UserError(f"cannot read MLflow store {public_address(uri)}: {error}") from error
+        raise UserError(f"cannot read MLflow store {public_address(uri)}: {mask(str(error))[:2000]}") from error
 
 
 def _read(client: MlflowClient, uri: str, experiment: str, wanted: set[str] | None, cache_dir: Path) -> list[RunRecord]:
