@@ -21,6 +21,7 @@ from repro.launch.display import duration, make_display
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.masking import mask
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
@@ -206,7 +207,9 @@ def _log_to(console: Console) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.print(escape(f"warning: {record.getMessage()}"), style="yellow", highlight=False, soft_wrap=True)
+            console.print(
+                escape(mask(f"warning: {record.getMessage()}")), style="yellow", highlight=False, soft_wrap=True
+            )
 
     logger, handler = logging.getLogger("repro.tracking"), Handler(logging.WARNING)
     before, logger.propagate = logger.propagate, False

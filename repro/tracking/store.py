@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.canonical import canonical, digest
 from repro.files import dump_json, read_json, read_jsonl, write_atomically
+from repro.masking import mask_values
 from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
 from repro.tracking.client import (
@@ -99,7 +100,7 @@ def parent_key(cell: Mapping[str, Any], labels: Labels) -> str:
     """Tag `repro.key` of a parent: a named arm with its whole configuration, so a changed arm gets a new parent."""
     shared = {name: value for name, value in labels.as_dict().items() if name != "seed"}
     fields = {key: value for key, value in cell.items() if key not in ("spec", "arm", "axis_point", "seed")}
-    return digest({**shared, "cell": fields}, 32)
+    return digest({**shared, "cell": mask_values(fields)}, 32)  # as in cell.json
 
 
 def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
