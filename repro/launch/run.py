@@ -133,8 +133,23 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             with make_display(to_train, launcher.jobs, console) as display:
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
-        lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
-        aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
+        return _close(delivery, experiment, options, outcomes, interrupted)
+
+
+def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
+    """Deliver cells that have ended, and the figures over their seeds; none is trained."""
+    with _log_to(console):
+        delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
+        for cell in cells:
+            delivery.send(options.runs_dir / cell.identity, labels_of(cell, experiment))
+        return _close(delivery, experiment, options, [], None)
+
+
+def _close(
+    delivery: MetricsDelivery, experiment: str, options: Options, outcomes: list[Outcome], interrupted: int | None
+) -> Ended:
+    lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
+    aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
     return Ended(outcomes, interrupted, tuple(dict.fromkeys(run_dir for run_dir, _ in lacking)), aggregated)
 
 

@@ -105,7 +105,7 @@ def parse_spec(data: Mapping[str, Any], name: str = "spec") -> Spec:
 
 
 def resolved_yaml(spec: Spec) -> str:
-    """The spec with every field written out; loading it gives the same spec again. Passwords in addresses are masked."""
+    """The spec with every field written out and secrets masked; loading it gives the same spec again."""
     data = spec.model_dump(mode="json", exclude_none=True)
     data["dataset"] = [dataset.written_out() for dataset in spec.dataset]
     if spec.budget is not None:
