@@ -60,7 +60,8 @@ def run_sweep(
     """Make the trials that the sweep lacks, and print the best.
 
     Returns:
-        0; 1 where a trial failed or the MLflow store lacks something that is on disk; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a trial failed or the MLflow store lacks something that is on disk; 130 or 143 where Ctrl-C or
+        SIGTERM ended it (running it again goes on).
 
     Raises:
         UserError: the spec has no sweep or a mistake in it (found before anything is written), or another command
