@@ -25,6 +25,7 @@ _SECRET_KEY = (
     r"(?:token|password|passwd|passphrase|pass|pwd|secret|signature|credentials?|api-?key|key)"
 )
 _SECRET_QUERY = rf"(?:{_SECRET_KEY}|sig|sas|auth|code|jwt|apikey|accesskey|accesstoken|awsaccesskeyid)"
+_WORDS = "password|passwd|passphrase|secret|api_?key|access_?key|secret_?key"
 _QUOTED = r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s"'&,;)}}\]]+)"""
 _VARIABLE = re.compile(r"(?:^|_)(?:TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|ACCESS_KEY|SECRET_KEY|CREDENTIALS?)$")
 
@@ -32,7 +33,8 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         # user:password@ and token@ of an address; a password may hold any sign that should have been written as %XX
-        (r"(:[/\\]{2,})[^\s/\\@:'\"<>]{0,200}:(?!\d{1,5}(?:[/?#]|$))[^\s'\"<>]{0,400}@", rf"\1{MASK}@"),
+        (r"(:[/\\]{2,})[^\s/\\@:'\"<>]{0,200}:(?!\d{1,5}(?:[/?#:;,.\s)\]]|$))"
+         r"(?:[^\s'\"<>]{0,400}|[^'\"<>\n@]{0,200})@", rf"\1{MASK}@"),
         (r"(:[/\\]{2,})[^\s/\\?#'\"<>]{0,400}@", rf"\1{MASK}@"),
         (r"(?<![\w.+%-])[\w.+%-]{0,200}:[^\s'\"<>/\\:@,(){}\[\]]{1,400}@(?=[\w\[])", f"{MASK}@"),
         # values of a query or fragment, by their names
@@ -42,11 +44,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"['\"]?(?:(?:bearer|basic|token|digest)\s+)?[^\s'\",]+", rf"\1\2{MASK}"),
         (r"\b(bearer|basic)\s+(?=[^\s'\"]*[\d=])[\w.~+/=-]{8,}", rf"\1 {MASK}"),
         # settings and options: password=..., "api_key": "...", HF_TOKEN=..., --token ...
-        (rf"(?<![\w<])((?:\w{0,60}_)?(?:password|passwd|passphrase|pwd|secret|api_?key|access_?key|secret_?key|(?<!pad_)(?<!eos_)(?<!bos_)(?<!unk_)token)"
+        (rf"(?<![\w<])((?:\w{{0,60}}_)?(?:{_WORDS}|pwd|(?<!pad_)(?<!eos_)(?<!bos_)(?<!unk_)token)"
          rf"['\"]?=){_QUOTED}", rf"\1{MASK}"),
-        (rf"(?<![\w<])(['\"]?(?:\w{0,60}_)?(?:password|passwd|passphrase|secret|api_?key|access_?key|secret_?key|auth_token|"
-         rf"access_token|hf_token)['\"]?\s*:\s+){_QUOTED}", rf"\1{MASK}"),
-        (rf"(--?(?:\w{1,60}[-_])?(?:password|passwd|token|secret|api-?key)[ =]){_QUOTED}", rf"\1{MASK}"),
+        (rf"(?<![\w<])(['\"]?(?:\w{{0,60}}_)?(?:{_WORDS}|auth_token|access_token|hf_token)"
+         rf"['\"]?\s*:\s+){_QUOTED}", rf"\1{MASK}"),
+        (rf"(--?(?:\w{{1,60}}[-_])?(?:password|passwd|token|secret|api-?key)[ =]){_QUOTED}", rf"\1{MASK}"),
         # tokens by their form: Hugging Face, GitHub, GitLab, OpenAI, AWS, Google, Slack, Databricks, W3C web tokens
         (r"\bhf_[A-Za-z0-9]{16,}", MASK),
         (r"\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|sk-[\w-]{16,}|xox[abpr]-[\w-]{10,}|"

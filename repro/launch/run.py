@@ -330,8 +330,10 @@ def lacking_words(ended: Ended, uri: str) -> str:
     if not ended.undelivered:
         return f"the figures over seeds are not in {store}; the same command delivers them"
     count, names = len(ended.undelivered), [run_dir.name for run_dir in ended.undelivered]
+    over = "finished" if all((run_dir / "done.json").exists() for run_dir in ended.undelivered) else "over"
     shown = ", ".join(names[:3]) + (f" and {count - 3} more" if count > 3 else "")
+    subject, whose = ("runs are", "their") if count > 1 else ("run is", "its")
     return (
-        f"{count} {'runs are' if count > 1 else 'run is'} on disk but the metrics are not in {store}: {shown}; "
+        f"{count} {subject} {over} but {whose} metrics are not in the MLflow store {store}: {shown}; "
         "the same command delivers them"
     )
