@@ -19,7 +19,7 @@ from urllib.parse import quote, unquote
 
 MASK = "***"
 
-_LEAST = 4  # characters of a known secret: a shorter one is a part of ordinary words
+_LEAST, _WORD = 4, 8  # characters of a known secret, and of one of letters only: shorter ones are ordinary words
 _SECRET_KEY = (
     r"(?:[\w.-]{0,60}[-_.])?"
     r"(?:token|password|passwd|passphrase|pass|pwd|secret|signature|credentials?|api-?key|key)"
@@ -27,7 +27,7 @@ _SECRET_KEY = (
 _SECRET_QUERY = rf"(?:{_SECRET_KEY}|sig|sas|auth|code|jwt|apikey|accesskey|accesstoken|awsaccesskeyid)"
 _WORDS = "password|passwd|passphrase|secret|api_?key|access_?key|secret_?key"
 _QUOTED = r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s"'&,;)}}\]]+)"""
-_VARIABLE = re.compile(r"(?:^|_)(?:TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|ACCESS_KEY|SECRET_KEY|CREDENTIALS?)$")
+_VARIABLE = re.compile(r"(?:TOKEN|PASSWORD|PASSWD|_PWD|SECRET|API_KEY|ACCESS_KEY|SECRET_KEY|CREDENTIALS?)$")
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
@@ -98,7 +98,7 @@ def secrets_of(address: str) -> set[str]:
         found |= {pair.partition("=")[2] or pair for pair in re.split(r"[&;#]", query)}
     found |= {change(secret) for secret in found for change in (unquote, lambda text: quote(text, safe=""))}
     found |= {repr(secret)[1:-1] for secret in found}
-    return {secret for secret in found if len(secret) >= _LEAST and secret != MASK}
+    return {secret for secret in found if _is_telling(secret)}
 
 
 def _known() -> list[str]:
@@ -107,9 +107,13 @@ def _known() -> list[str]:
     for name, value in os.environ.items():
         if name == "MLFLOW_TRACKING_URI" or (name.upper().endswith(("_URI", "_URL", "_PROXY")) and "@" in value):
             found |= secrets_of(value)
-        elif _VARIABLE.search(name.upper()) and len(value) >= _LEAST and value.lower() not in ("true", "false"):
+        elif _VARIABLE.search(name.upper()) and _is_telling(value):
             found |= {value, repr(value)[1:-1], quote(value, safe="")}
     return sorted(found, key=len, reverse=True)
+
+
+def _is_telling(secret: str) -> bool:
+    return len(secret) >= (_WORD if secret.isalpha() else _LEAST) and secret != MASK
 
 
 def _names_a_secret(name: object) -> bool:

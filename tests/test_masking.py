@@ -104,8 +104,10 @@ def test_what_is_no_secret_stays_as_it_is() -> None:
 def test_tokens_are_known_by_their_form_and_by_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     assert mask("cannot use hf_AbCdEfGhIjKlMnOpQrStUv") == "cannot use ***"
     monkeypatch.setenv("HF_TOKEN", "plain-words")
-    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:correct/horse@host")
-    assert mask("host 'horse@host', password correct, said plain-words") == "host '***@host', password ***, said ***"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://me:c0rrect/h0rse@host")
+    assert mask("host 'h0rse@host', password c0rrect, said plain-words") == "host '***@host', password ***, said ***"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tiny:tiny@host")
+    assert mask("model tiny at http://tiny:tiny@host") == "model tiny at http://***@host", "it is an ordinary word"
     assert secrets_of("http://u:a%2Fbcd@h") >= {"a%2Fbcd", "a/bcd"}
 
 

@@ -17,7 +17,7 @@ from rich.table import Table
 from repro.errors import UserError
 from repro.files import read_jsonl, write_atomically
 from repro.launch.delivery import MetricsDelivery
-from repro.launch.display import duration, make_display
+from repro.launch.display import duration, make_display, print_table
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -274,7 +274,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
             between,
             _length([seconds for *_, seconds in rows[key]]),
         )
-    console.print(table)
+    print_table(table, console)
 
 
 def _value(history: Sequence[dict], name: str, position: int) -> float | None:

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -36,8 +35,6 @@ from repro.tracking.labels import Labels
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
-
-log = logging.getLogger(__name__)
 
 BATCH = 1000  # MLflow's limit on metrics per call; params and tags have a limit of 100
 ZIP_ABOVE = 1_000_000  # bytes; larger files are stored gzipped
@@ -81,9 +78,6 @@ def deliver(
                 # The run was deleted from the store since the last delivery: start over.
                 _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
                 _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
-    except _RunUnreadable as error:
-        log.warning("%s cannot be delivered to MLflow: %s", run_dir, error)
-        return False
     except away_errors() as error:
         report_away(uri, error)
         return False
@@ -118,10 +112,6 @@ def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 class _RunDeleted(Exception):
     """The run that the cursor names was deleted in the store by hand."""
-
-
-class _RunUnreadable(Exception):
-    """The run's own files are damaged; the store is not to blame."""
 
 
 class _Delivery:
@@ -221,10 +211,7 @@ class _Delivery:
         After a resume the file was cut back and grows again; lines after the first that differs are new. They repeat
         steps that the store has: readers keep the last value of a step.
         """
-        try:
-            rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
-        except ValueError as error:
-            raise _RunUnreadable(str(error)) from error
+        rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
         sent = self.cursor["lines"]
         same = 0
         while same < min(len(sent), len(rows)) and sent[same] == rows[same][0]:
