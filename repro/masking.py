@@ -7,12 +7,14 @@ masked wherever they turn up; others are recognised by the form they have.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
 import traceback
+import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
@@ -144,12 +146,20 @@ class MaskedStream:
 
 
 def mask_streams() -> None:
-    """Mask what this process prints from here to its end, tracebacks included."""
+    """Mask what this process prints and logs from here to its end, tracebacks included."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, MaskedStream):
             setattr(sys, name, MaskedStream(stream))
     sys.excepthook = _masked_traceback
+    for reference in getattr(
+        logging, "_handlerList", ()
+    ):  # libraries that were imported before print to the streams as they were
+        handler = reference() if isinstance(reference, weakref.ref) else None
+        if type(handler) is logging.StreamHandler and not isinstance(handler.stream, MaskedStream):
+            with suppress(OSError, ValueError, AttributeError):
+                if handler.stream.fileno() in (1, 2):
+                    handler.setStream(MaskedStream(handler.stream))
 
 
 @contextmanager

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import io
 import logging
+import subprocess
 import sys
+import textwrap
 import traceback
 import warnings
 from functools import partial
@@ -132,6 +134,20 @@ def test_a_stream_masks_what_is_printed_logged_warned_and_raised() -> None:
         traceback.print_exc(file=stream)
     assert SECRET not in raw.getvalue() and raw.getvalue().count("***@127.0.0.1:9") == 4
     assert not stream.isatty()
+
+
+def test_loggers_and_tracebacks_of_a_process_are_masked_from_the_moment_it_asks_for_it() -> None:
+    code = f"""
+        import logging
+        logging.getLogger("library").addHandler(logging.StreamHandler())  # as libraries do when they are imported
+        from repro.masking import mask_streams
+        mask_streams()
+        logging.getLogger("library").warning("cannot reach {AWAY[0]}")
+        raise ValueError("{AWAY[1]}")
+    """
+    done = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], capture_output=True, text=True)
+    assert done.returncode == 1 and "cannot reach http://***@127.0.0.1:9" in done.stderr
+    assert "ValueError: http://***@127.0.0.1:9" in done.stderr and SECRET not in done.stderr
 
 
 @pytest.mark.parametrize("command", ["run", "report"])

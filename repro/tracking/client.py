@@ -72,8 +72,10 @@ def check_store(store_uri: str | None = None) -> None:
         return
     try:
         check_sqlite(path)
-    except sqlite3.OperationalError:
-        return
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return
+        raise UserError(f"{path}: cannot open the MLflow store: {error}; check its permissions") from error
     place = path if path.exists() else next(folder for folder in path.parents if folder.exists())
     if not os.access(place, os.W_OK):
         raise UserError(

@@ -114,7 +114,8 @@ def read_runs(
                 "or name the store in MLFLOW_TRACKING_URI"
             )
         client = open_client(uri)
-        await_answer(uri, 2 * ANSWER_SECONDS)
+        if path is None:  # of a file `check_sqlite` has just read
+            await_answer(uri, 2 * ANSWER_SECONDS)
         return _read(client, uri, experiment, None if identities is None else set(identities), Path(cache_dir))
     except UserError:
         raise
