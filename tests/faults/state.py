@@ -1,0 +1,165 @@
+"""The final state of a folder of runs: everything a command leaves that another run of it must leave bit for bit."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import io
+import json
+import re
+import sqlite3
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+OF_CLOCKS = re.compile(r"(^|[/_ ])(cpu_)?(seconds|time|started|ended|made)($|[/_ ])|tokens_per_second|machine|taken_over")
+"""Names of values that measure time or say when and where something was made."""
+NOT_COMPARED = ("*.log", "*.lock", ".locks/*", "progress.json", "delivery/*", "spent.jsonl", "mlflow.db*", "mlartifacts/*")
+RANDOM = re.compile(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=/)tmp[a-z0-9_]{8}")
+REMAINS = re.compile(r"\.tmp$|\.building/|\.partial/|\.parts/|\.old(/|$)")
+
+
+def plain(value: Any) -> Any:
+    """A JSON value without what clocks say."""
+    if isinstance(value, dict):
+        return {name: plain(item) for name, item in value.items() if not OF_CLOCKS.search(name)}
+    return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def state_of(folder: Path) -> dict[str, Any]:
+    """Path below the folder (with a place in the file where one helps) -> content or its digest.
+
+    Runs, caches, sweeps, predictors, scores and reports are read from the files, the MLflow store as its reader and
+    as SQL give it. Locks, logs and the record of deliveries are left out; remains of a kill are part of it.
+    """
+    found: dict[str, Any] = {}
+    for path in sorted(folder.rglob("*")):
+        name = str(path.relative_to(folder))
+        if path.is_dir() or any(Path(name).match(pattern) for pattern in NOT_COMPARED) or name.startswith("mlartifacts/"):
+            continue
+        if REMAINS.search(name):
+            found[f"left over: {RANDOM.sub('*', name)}"] = True
+            continue
+        found.update({f"{name}{place}": item for place, item in _content(path)})
+    for path in sorted((folder / "runs").glob("*/spent.jsonl")):
+        found[f"{path.relative_to(folder)}: covers the ledger"] = _covers(path)
+    found.update(_store(folder))
+    return found
+
+
+def differences(expected: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
+    """What differs between two states, one line each."""
+    lines = [f"missing: {name}" for name in expected if name not in got]
+    lines += [name if name.startswith("left over") else f"not expected: {name}" for name in got if name not in expected]
+    for name in expected:
+        if name in got and not _same(expected[name], got[name]):
+            lines.append(f"different: {name}: {_short(expected[name])}, now {_short(got[name])}")
+    return lines
+
+
+def _same(one: Any, other: Any) -> bool:
+    return json.dumps(one, sort_keys=True) == json.dumps(other, sort_keys=True)  # NaN equals NaN
+
+
+def _short(value: Any) -> str:
+    text = str(value)
+    return text if len(text) < 120 else f"{text[:120]}…"
+
+
+def _content(path: Path) -> Iterable[tuple[str, Any]]:
+    data = path.read_bytes()
+    if path.suffix == ".json" and path.parent.name != "policy":
+        try:
+            value = plain(json.loads(data))
+        except ValueError:
+            return [("", f"not JSON: {data[:60]!r}")]
+        return [(f": {key}", item) for key, item in value.items()] if isinstance(value, dict) else [("", value)]
+    if path.suffix == ".jsonl":
+        return [("", [plain(json.loads(line)) for line in data.splitlines()])]
+    if path.suffix in (".npz", ".npy"):
+        loaded = np.load(path)
+        arrays = {name: loaded[name] for name in loaded.files} if path.suffix == ".npz" else {"": loaded}
+        return [(f": {name}", _digest(array.tobytes())) for name, array in arrays.items()]
+    if path.suffix == ".parquet":
+        import pyarrow.parquet
+
+        table = pyarrow.parquet.read_table(path)
+        return [(f": {name}", table.column(name).to_pylist()) for name in table.column_names]
+    if path.suffix == ".csv":
+        return [("", _rows(data.decode()))]
+    if "checkpoints" in path.parts or path.parent.name == "sweeps":
+        return [("", path.suffix)]  # a zip archive with times, an Optuna journal with times: both are compared elsewhere
+    return [("", _digest(data))]
+
+
+def _rows(text: str) -> list[list[str]]:
+    rows = list(csv.reader(io.StringIO(text)))
+    kept = [i for i, name in enumerate(rows[0]) if not OF_CLOCKS.search(name)] if rows else []
+    return [[row[i] for i in kept if i < len(row)] for row in rows]
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()[:16]
+
+
+def _covers(spent: Path) -> bool:
+    """Whether everything that the ledger counts was also written down as paid for; redone work may come on top."""
+    paid: Counter[tuple[str, str]] = Counter()
+    for line in spent.read_bytes().splitlines():
+        row = json.loads(line)
+        for name in ("completions", "scored_tokens", "trained_tokens", "generated_tokens"):
+            paid[row["phase"], name] += row[name]
+    ledger = json.loads((spent.parent / "ledger.json").read_bytes())
+    return all(paid[phase, name] >= cost[name] for phase, cost in ledger.items() for name in cost if "tokens" in name
+               and name != "prompt_tokens" or name == "completions")  # fmt: skip
+
+
+# ---------------------------------------------------------------- the MLflow store
+
+
+def _store(folder: Path) -> dict[str, Any]:
+    path = folder / "mlflow.db"
+    if not path.exists():
+        return {}
+    connection = sqlite3.connect(f"{path.as_uri()}?mode=ro", uri=True)
+    try:
+        return dict(_rows_of_store(connection, path))
+    finally:
+        connection.close()
+
+
+def _rows_of_store(connection: sqlite3.Connection, path: Path) -> Iterable[tuple[str, Any]]:
+    from repro.tracking.read import read_runs
+
+    names = dict(connection.execute("SELECT experiment_id, name FROM experiments WHERE lifecycle_stage = 'active'"))
+    yield "store: experiments", sorted(name for name in names.values() if name != "Default")
+    records = {}
+    for name in names.values():
+        if name != "Default" and not name.endswith(".sweep"):
+            records.update({one.run_id: one for one in read_runs(name, f"sqlite:///{path}")})
+    query = "SELECT run_uuid, name, status, experiment_id FROM runs WHERE lifecycle_stage = 'active'"
+    seen: Counter[str] = Counter()
+    for run, name, status, experiment in connection.execute(query).fetchall():
+        tags = dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run,)))
+        place = f"store: {names[experiment]}/{tags.get('repro.kind')}/{name}/{tags.get('repro.key', '')[:8]}"
+        seen[place] += 1
+        yield f"{place}: runs of this key", seen[place]
+        yield f"{place}: status", [status, tags.get("repro.status")]
+        kept = {k: v for k, v in tags.items() if k not in ("mlflow.parentRunId", "repro.files", "mlflow.user")}
+        yield f"{place}: tags", {k: v for k, v in kept.items() if not OF_CLOCKS.search(k)}
+        yield f"{place}: params", dict(connection.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run,)))
+        if run in records:
+            series = records[run].metrics.items()
+            yield f"{place}: metrics", {k: [v.steps, v.values] for k, v in series if not OF_CLOCKS.search(k)}
+            files = records[run].artifacts
+            listed = sorted(file.name for file in files.iterdir()) if files else []
+            yield f"{place}: files", listed
+            for one in ("metrics.jsonl", "done.json", "evaluations.jsonl"):
+                if files and one in listed:
+                    yield from ((f"{place}: {one}{at}", item) for at, item in _content(files / one))
+        else:
+            latest = connection.execute("SELECT key, value FROM latest_metrics WHERE run_uuid = ?", (run,))
+            yield f"{place}: metrics", {k: v for k, v in latest if not OF_CLOCKS.search(k)}
