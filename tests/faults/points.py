@@ -12,7 +12,6 @@ import numpy as np
 from tests.faults.shim import Call
 from tests.faults.state import RANDOM
 
-
 KILLS = ("kill-all", "kill-one", "half")
 
 
@@ -40,7 +39,6 @@ def pattern_of(path: str) -> str:
     for special in "[?":
         pattern = pattern.replace(special, "*")
     return RANDOM.sub("*", pattern)
-
 
 
 def kills(calls: Sequence[Call], number: int, generator: np.random.Generator) -> list[Point]:

@@ -6,11 +6,7 @@ import gc
 
 import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
 
-import analysis.page.report
-import repro.commands.registry
-import repro.launch.launchers.local.preload
-import repro.launch.run
-import repro.sweep.study  # noqa: F401
+import analysis.page.report  # noqa: F401
 
 gc.collect()
 gc.freeze()  # a fork does not look at what was imported: its collections take milliseconds

@@ -24,9 +24,9 @@ from queue import Empty, SimpleQueue
 from typing import Any
 
 from tests.faults import shim
+from tests.faults.cases import CASES
 from tests.faults.commands import ROOT
 from tests.faults.studies import STUDIES
-from tests.faults.worker import SPECIAL
 
 SMALL = {"dots": (4, 2, 1), "store": (2, 1, 0), "sweep": (2, 0, 0)}
 """Study -> crash points, full disks and random kills of the small soak."""
@@ -53,9 +53,16 @@ def orders(options: argparse.Namespace) -> Iterator[Order]:
             random = range_of(seed, study.random)
             yield {"study": study.name, "seed": seed, "kills": study.points, "failures": study.full, "random": random}
         if not options.studies:
-            yield from ({"special": name} for name in SPECIAL)
+            yield from ({"special": name} for name in CASES)
             for name in ("dots", "report"):  # a few as a user starts them, with a server of their own for the jobs
-                yield {"study": name, "seed": seed + 1, "kills": 3, "failures": 1, "random": range_of(seed + 1, 3), "whole": True}
+                yield {
+                    "study": name,
+                    "seed": seed + 1,
+                    "kills": 3,
+                    "failures": 1,
+                    "random": range_of(seed + 1, 3),
+                    "whole": True,
+                }
 
 
 def range_of(seed: int, number: int) -> list[int]:
@@ -104,7 +111,9 @@ class Workers:
                 self.results.put(result)
                 _print(result)
             if not line:
-                self.results.put({"kind": "harness", "case": json.dumps(order), "faults": ["the worker died"], "repeat": ""})
+                self.results.put(
+                    {"kind": "harness", "case": json.dumps(order), "faults": ["the worker died"], "repeat": ""}
+                )
                 return
             sys.stdout.write(f"{result['end']}\n")
             sys.stdout.flush()
@@ -149,7 +158,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--studies", nargs="+", choices=list(STUDIES), help="only these")
     parser.add_argument("--point", nargs=5, metavar=("STUDY", "ACTION", "OPERATION", "COUNT", "PATTERN"))
     parser.add_argument("--random", nargs=2, metavar=("STUDY", "SEED"))
-    parser.add_argument("--special", choices=list(SPECIAL))
+    parser.add_argument("--special", choices=list(CASES))
     parser.add_argument("--whole", action="store_true", help="start commands as a user does, not in forked processes")
     parser.add_argument("--failures", type=Path, help="write the cases that failed to this file as JSON lines")
     options = parser.parse_args(arguments)

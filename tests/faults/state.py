@@ -15,10 +15,18 @@ from typing import Any
 
 import numpy as np
 
-OF_CLOCKS = re.compile(r"(^|[/_ ])(cpu_)?(seconds|time|started|ended|made)($|[/_ ])|tokens_per_second|machine|taken_over")
+OF_CLOCKS = re.compile(
+    r"(^|[/_ ])(cpu_)?(seconds|time|started|ended|made)($|[/_ ])|tokens_per_second|machine|taken_over"
+)
 """Names of values that measure time or say when and where something was made."""
-NOT_COMPARED = ("*.log", "*.lock", ".locks/*", "progress.json", "delivery/*", "spent.jsonl", "mlflow.db*", "mlartifacts/*")
+NOT_COMPARED = (
+    *("*.log", "*.lock", ".locks/*", "progress.json", "delivery/*", "mlflow.db*"),
+    "spent.jsonl",  # counts redone work as well; what it must cover is compared
+    "trainer_state.json",  # of the trainer's own: lists what it logged since it was started
+)
 RANDOM = re.compile(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=/)tmp[a-z0-9_]{8}")
+PAID = ("completions", "generated_tokens", "scored_tokens", "trained_tokens")
+"""Counts of the ledger that are exact, however often work is redone."""
 REMAINS = re.compile(r"\.tmp$|\.building/|\.partial/|\.parts/|\.old(/|$)")
 
 
@@ -38,7 +46,11 @@ def state_of(folder: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
     for path in sorted(folder.rglob("*")):
         name = str(path.relative_to(folder))
-        if path.is_dir() or any(Path(name).match(pattern) for pattern in NOT_COMPARED) or name.startswith("mlartifacts/"):
+        if (
+            path.is_dir()
+            or any(Path(name).match(pattern) for pattern in NOT_COMPARED)
+            or name.startswith("mlartifacts/")
+        ):
             continue
         if REMAINS.search(name):
             found[f"left over: {RANDOM.sub('*', name)}"] = True
@@ -56,8 +68,20 @@ def differences(expected: Mapping[str, Any], got: Mapping[str, Any]) -> list[str
     lines += [name if name.startswith("left over") else f"not expected: {name}" for name in got if name not in expected]
     for name in expected:
         if name in got and not _same(expected[name], got[name]):
-            lines.append(f"different: {name}: {_short(expected[name])}, now {_short(got[name])}")
+            place, one, other = _first(expected[name], got[name])
+            lines.append(f"different: {name}{place}: {_short(one)}, now {_short(other)}")
     return lines
+
+
+def _first(one: Any, other: Any, place: str = "") -> tuple[str, Any, Any]:
+    """Where two values differ first, and what is there."""
+    if isinstance(one, dict) and isinstance(other, dict) and set(one) == set(other):
+        pairs = [(f".{key}", one[key], other[key]) for key in one]
+    elif isinstance(one, list) and isinstance(other, list) and len(one) == len(other):
+        pairs = [(f"[{i}]", a, b) for i, (a, b) in enumerate(zip(one, other, strict=True))]
+    else:
+        return place, one, other
+    return next(_first(a, b, place + at) for at, a, b in pairs if not _same(a, b))
 
 
 def _same(one: Any, other: Any) -> bool:
@@ -91,7 +115,9 @@ def _content(path: Path) -> Iterable[tuple[str, Any]]:
     if path.suffix == ".csv":
         return [("", _rows(data.decode()))]
     if "checkpoints" in path.parts or path.parent.name == "sweeps":
-        return [("", path.suffix)]  # a zip archive with times, an Optuna journal with times: both are compared elsewhere
+        return [
+            ("", path.suffix)
+        ]  # a zip archive with times, an Optuna journal with times: both are compared elsewhere
     return [("", _digest(data))]
 
 
@@ -110,11 +136,10 @@ def _covers(spent: Path) -> bool:
     paid: Counter[tuple[str, str]] = Counter()
     for line in spent.read_bytes().splitlines():
         row = json.loads(line)
-        for name in ("completions", "scored_tokens", "trained_tokens", "generated_tokens"):
+        for name in PAID:
             paid[row["phase"], name] += row[name]
     ledger = json.loads((spent.parent / "ledger.json").read_bytes())
-    return all(paid[phase, name] >= cost[name] for phase, cost in ledger.items() for name in cost if "tokens" in name
-               and name != "prompt_tokens" or name == "completions")  # fmt: skip
+    return all(paid[phase, name] >= cost[name] for phase, cost in ledger.items() for name in PAID)
 
 
 # ---------------------------------------------------------------- the MLflow store
@@ -155,7 +180,7 @@ def _rows_of_store(connection: sqlite3.Connection, path: Path) -> Iterable[tuple
             series = records[run].metrics.items()
             yield f"{place}: metrics", {k: [v.steps, v.values] for k, v in series if not OF_CLOCKS.search(k)}
             files = records[run].artifacts
-            listed = sorted(file.name for file in files.iterdir()) if files else []
+            listed = sorted(file.name for file in files.iterdir() if file.name != "error.txt") if files else []
             yield f"{place}: files", listed
             for one in ("metrics.jsonl", "done.json", "evaluations.jsonl"):
                 if files and one in listed:

@@ -13,9 +13,7 @@ seeds: [0]
 """
 HEAD = f"model: tiny\n{SIZES}"
 UFO = "{selection: {method: confidence, target: solution, band: {center: mean}, fraction: 0.5}}"
-DOTS_RR = (
-    "{selection: {method: difficulty, target: 0.5, references: 4, every: 2}, replay: {fresh: 0.5, capacity: 4}}"
-)
+DOTS_RR = "{selection: {method: difficulty, target: 0.5, references: 4, every: 2}, replay: {fresh: 0.5, capacity: 4}}"
 SWEEP = "{arm: ufo, trials: 2, batch: 2, seeds: [1000], space: {train.learning_rate: {float: [1e-4, 1e-2], log: true}}}"
 WARM = "{width: 12, layers: 1, heads: 3, warm_start: {updates: 20, batch_size: 16"
 PREDICTOR = f"""\
@@ -55,7 +53,7 @@ def spec(name: str, arms: str, rest: str = "", head: str = HEAD) -> dict[str, st
 
 def run(name: str, *options: str) -> tuple[str, ...]:
     """The command that trains a study."""
-    return ("run", f"{name}.yaml", "--jobs", "1", *options)
+    return ("run", f"{name}.yaml", "--jobs", "2", *options)
 
 
 def _studies() -> Sequence[Study]:
@@ -72,7 +70,7 @@ def _studies() -> Sequence[Study]:
     score = ("score", "--model", "tiny", "--dataset", "arithmetic", "--limit", "200", "--out", "scores.parquet")
     yield Study("score", {}, (score,), points=25, full=8, random=8)
     sweep = spec("search", f"{{ufo: {UFO}}}", f"sweep: {SWEEP}\n")
-    yield Study("sweep", sweep, (("sweep", "search.yaml", "--jobs", "1"),), points=35, full=8, random=8)
+    yield Study("sweep", sweep, (("sweep", "search.yaml", "--jobs", "2"),), points=35, full=8, random=8)
     trained = spec("small", "{dots: {selection: {method: difficulty, predictor: trained, references: 4}}}", PREDICTOR)
     actions = tuple(("predictor", action, "small.yaml") for action in ("labels", "train", "evaluate"))
     yield Study("predictor", trained, actions, points=35, full=8, random=8)

@@ -6,19 +6,17 @@ import json
 import shutil
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from tests.faults.cases import CASES
 from tests.faults.points import Point, failures, kills
 from tests.faults.shim import Control
 from tests.faults.studies import STUDIES
 from tests.faults.world import World
-
-SPECIAL: dict[str, Callable[[Any], list[str]]] = {}
-"""Cases of their own by name."""
 
 
 class Worker:
@@ -44,7 +42,10 @@ class Worker:
         since = time.monotonic()
         if "special" in order:
             name = order["special"]
-            yield result("special", name, SPECIAL[name](self), f"--special {name}")
+            place = self.folder / name
+            faults = CASES[name](lambda study: World(study, place, self.control, self.store))
+            shutil.rmtree(place)
+            yield result("special", name, faults, f"--special {name}")
             yield {"end": f"{name}: {time.monotonic() - since:.0f} s"}
             return
         study, seed, whole = STUDIES[order["study"]], order["seed"], order.get("whole", False)
@@ -57,12 +58,21 @@ class Worker:
             points = [Point(*order["point"])]
         for point in points:
             kind = "crash" if point.dies else "full"
-            yield result(kind, f"{study.name} {point}", world.at(point, whole=whole), f"--point {study.name} {point}", whole)
+            yield result(
+                kind, f"{study.name} {point}", world.at(point, whole=whole), f"--point {study.name} {point}", whole
+            )
         for number in order.get("random", []):
-            yield result("random", f"{study.name} {number}", world.killed(number, whole=whole), f"--random {study.name} {number}", whole)
+            yield result(
+                "random",
+                f"{study.name} {number}",
+                world.killed(number, whole=whole),
+                f"--random {study.name} {number}",
+                whole,
+            )
         shutil.rmtree(place)
-        cases = len(points) + len(order.get("random", []))
-        yield {"end": f"{study.name}: {cases} cases in {time.monotonic() - since:.0f} s ({len(world.calls)} calls, {world.seconds:.1f} s undisturbed)"}
+        cases, seconds = len(points) + len(order.get("random", [])), time.monotonic() - since
+        undisturbed = f"{len(world.calls)} calls and {world.seconds:.1f} s undisturbed"
+        yield {"end": f"{study.name}: {cases} cases in {seconds:.0f} s; {undisturbed}"}
 
 
 def result(kind: str, case: str, faults: list[str], words: str, whole: bool = False) -> dict[str, Any]:

@@ -7,17 +7,16 @@ import os
 import shutil
 import signal
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from tests.faults import commands
-from tests.faults.commands import Ended, Running
+from tests.faults.commands import Running
 from tests.faults.points import Point
-from tests.faults.shim import VARIABLE, Call, Control, calls
+from tests.faults.shim import Call, Control, calls
 from tests.faults.state import differences, state_of
 from tests.faults.studies import Study
 
@@ -102,7 +101,7 @@ class World:
             return [*faults, "the point was not reached"]
         faults += self._left_behind(pids)
         if ended.code == DONE and not faults:
-            faults += [f"after exit code 0: {line}" for line in self._differences()]
+            faults += [f"after exit code 0: {line}" for line in self.differences()]
         return faults + self.finish(whole=whole)
 
     def finish(self, *, whole: bool = False) -> list[str]:
@@ -111,9 +110,10 @@ class World:
         for words in self.study.commands:
             ended = self.start(words, whole=whole).wait()
             faults += [f"next {words[0]}: {fault}" for fault in ended.faults((DONE,))]
-        return faults + self._differences()
+        return faults + self.differences()
 
-    def _differences(self) -> list[str]:
+    def differences(self) -> list[str]:
+        """How the state differs from that of undisturbed commands, at most eight lines and how many more."""
         lines = differences(self.expected, self.state())
         return lines if len(lines) <= 8 else [*lines[:8], f"and {len(lines) - 8} more"]
 
