@@ -130,10 +130,10 @@ class Workers:
 
 
 def _print(result: dict[str, Any]) -> None:
-    if result["faults"]:
-        lines = "\n".join(f"    {fault}" for fault in result["faults"])
-        sys.stdout.write(f"FAILED {result['case']}\n{lines}\n    again: {result['repeat']}\n")
-        sys.stdout.flush()
+    lines = "".join(f"    {fault}\n" for fault in result["faults"])
+    again = f"    again: {result['repeat']}\n" if lines else ""
+    sys.stdout.write(f"{'FAILED' if lines else 'ok'} {result['case']}\n{lines}{again}")
+    sys.stdout.flush()
 
 
 def summary(results: Sequence[dict[str, Any]]) -> str:

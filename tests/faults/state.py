@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 OF_CLOCKS = re.compile(
-    r"(^|[/_ ])(cpu_)?(seconds|time|started|ended|made)($|[/_ ])|tokens_per_second|machine|taken_over"
+    r"(^|[/_ ])(cpu_)?(seconds|time|started|ended|made)($|[/_ ])|tokens_per_second|machine|taken_over|^commit$"
 )
 """Names of values that measure time or say when and where something was made."""
 NOT_COMPARED = (
@@ -24,7 +24,7 @@ NOT_COMPARED = (
     "spent.jsonl",  # counts redone work as well; what it must cover is compared
     "trainer_state.json",  # of the trainer's own: lists what it logged since it was started
 )
-RANDOM = re.compile(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=/)tmp[a-z0-9_]{8}")
+RANDOM = re.compile(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=/)\.?tmp[A-Za-z0-9_]{6,8}$")
 PAID = ("completions", "generated_tokens", "scored_tokens", "trained_tokens")
 """Counts of the ledger that are exact, however often work is redone."""
 REMAINS = re.compile(r"\.tmp$|\.building/|\.partial/|\.parts/|\.old(/|$)")
@@ -180,7 +180,10 @@ def _rows_of_store(connection: sqlite3.Connection, path: Path) -> Iterable[tuple
             series = records[run].metrics.items()
             yield f"{place}: metrics", {k: [v.steps, v.values] for k, v in series if not OF_CLOCKS.search(k)}
             files = records[run].artifacts
-            listed = sorted(file.name for file in files.iterdir() if file.name != "error.txt") if files else []
+            # A failed attempt's error.txt stays, and an upload that was cut short leaves a hidden file of MLflow's own.
+            listed = (
+                sorted(file.name for file in files.iterdir() if file.suffix in (".json", ".jsonl")) if files else []
+            )
             yield f"{place}: files", listed
             for one in ("metrics.jsonl", "done.json", "evaluations.jsonl"):
                 if files and one in listed:
