@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import gc
+import importlib
 import os
 
-import mlflow.store.tracking.sqlalchemy_store  # noqa: F401
+from tests.faults import broken
 
-import analysis.page.report  # noqa: F401
+MODULES = (
+    "repro.launch.launchers.local.preload",  # what the suite's own server of jobs imports
+    *("repro.commands.registry", "repro.launch.run", "repro.sweep.study", "analysis.page.report"),
+    "mlflow.store.tracking.sqlalchemy_store",
+)
+
+for name in MODULES:
+    importlib.import_module(name)
 
 gc.collect()
 gc.freeze()  # a fork does not look at what was imported: its collections take milliseconds

@@ -24,7 +24,7 @@ NOT_COMPARED = (
     "spent.jsonl",  # counts redone work as well; what it must cover is compared
     "trainer_state.json",  # of the trainer's own: lists what it logged since it was started
 )
-RANDOM = re.compile(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=/)\.?tmp[A-Za-z0-9_]{6,8}$")
+RANDOM = re.compile(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=\.uploading\.)[a-z0-9_]{8}$|(?<=/)\.?tmp[A-Za-z0-9_]{6,8}$")
 PAID = ("completions", "generated_tokens", "scored_tokens", "trained_tokens")
 """Counts of the ledger that are exact, however often work is redone."""
 REMAINS = re.compile(r"\.tmp$|\.building/|\.partial/|\.parts/|\.old(/|$)")
