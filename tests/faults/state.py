@@ -24,7 +24,9 @@ NOT_COMPARED = (
     "spent.jsonl",  # counts redone work as well; what it must cover is compared
     "trainer_state.json",  # of the trainer's own: lists what it logged since it was started
 )
-RANDOM = re.compile(r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=\.uploading\.)[a-z0-9_]{8}$|(?<=/)\.?tmp[A-Za-z0-9_]{6,8}$")
+RANDOM = re.compile(
+    r"[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=\.uploading\.)[a-z0-9_]{8}$|(?<=/)\.?tmp[A-Za-z0-9_]{6,8}$"
+)
 PAID = ("completions", "generated_tokens", "scored_tokens", "trained_tokens")
 """Counts of the ledger that are exact, however often work is redone."""
 REMAINS = re.compile(r"\.tmp$|\.building/|\.partial/|\.parts/|\.old(/|$)")
@@ -64,13 +66,20 @@ def state_of(folder: Path) -> dict[str, Any]:
 
 def differences(expected: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
     """What differs between two states, one line each."""
-    lines = [f"missing: {name}" for name in expected if name not in got]
-    lines += [name if name.startswith("left over") else f"not expected: {name}" for name in got if name not in expected]
+    lines = _files("missing: ", [name for name in expected if name not in got])
+    extra = [name for name in got if name not in expected]
+    lines += [name for name in extra if name.startswith("left over")]
+    lines += _files("not expected: ", [name for name in extra if not name.startswith("left over")])
     for name in expected:
         if name in got and not _same(expected[name], got[name]):
             place, one, other = _first(expected[name], got[name])
             lines.append(f"different: {name}{place}: {_short(one)}, now {_short(other)}")
     return lines
+
+
+def _files(what: str, names: Iterable[str]) -> list[str]:
+    """One line for each file, whatever is missing of it."""
+    return list(dict.fromkeys(f"{what}{name.split(': ')[0] if '/' in name else name}" for name in names))
 
 
 def _first(one: Any, other: Any, place: str = "") -> tuple[str, Any, Any]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import shutil
+import signal
 import sys
 import time
 from collections.abc import Iterator
@@ -17,6 +19,8 @@ from tests.faults.points import Point, failures, kills
 from tests.faults.shim import Control
 from tests.faults.studies import STUDIES
 from tests.faults.world import World
+
+PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
 
 class Worker:
@@ -82,7 +86,8 @@ def result(kind: str, case: str, faults: list[str], words: str, whole: bool = Fa
 
 
 def main() -> None:
-    """Answer orders until the input ends."""
+    """Answer orders until the input ends, and die with the process that gives them."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     worker, out = Worker(Path(sys.argv[1])), sys.stdout
     for line in sys.stdin:
         for answer in worker.work(json.loads(line)):
