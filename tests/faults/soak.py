@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import subprocess
 import sys
@@ -46,26 +47,22 @@ def orders(options: argparse.Namespace) -> Iterator[Order]:
         yield {"special": options.special}
     elif options.small:
         for name, (points, full, random) in SMALL.items():
-            yield {"study": name, "seed": seed, "kills": points, "failures": full, "random": range_of(seed, random)}
+            yield {"study": name, "seed": seed, "kills": points, "failures": full, "random": seeds(seed, random)}
     else:
-        names = options.studies or list(STUDIES)
-        for study in sorted((STUDIES[name] for name in names), key=lambda study: -study.seconds * study.points):
-            random = range_of(seed, study.random)
-            yield {"study": study.name, "seed": seed, "kills": study.points, "failures": study.full, "random": random}
+        chosen = [STUDIES[name] for name in options.studies or STUDIES]
+        for study in sorted(chosen, key=lambda study: -study.seconds * study.points):
+            points, full, random = (math.ceil(n * options.share) for n in (study.points, study.full, study.random))
+            yield {
+                "study": study.name, "seed": seed, "kills": points, "failures": full, "random": seeds(seed, random)
+            }  # fmt: skip
         if not options.studies:
             yield from ({"special": name} for name in CASES)
             for name in ("dots", "report"):  # a few as a user starts them, with a server of their own for the jobs
-                yield {
-                    "study": name,
-                    "seed": seed + 1,
-                    "kills": 3,
-                    "failures": 1,
-                    "random": range_of(seed + 1, 3),
-                    "whole": True,
-                }
+                few = {"kills": 3, "failures": 1, "random": seeds(seed + 1, 3)}
+                yield {"study": name, "seed": seed + 1, "whole": True, **few}
 
 
-def range_of(seed: int, number: int) -> list[int]:
+def seeds(seed: int, number: int) -> list[int]:
     """Seeds of random kills."""
     return [1000 * seed + i for i in range(number)]
 
@@ -155,6 +152,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--seed", type=int, default=0, help="of points, actions and times")
     parser.add_argument("--workers", type=int, default=2, help="cases at a time")
     parser.add_argument("--small", action="store_true", help="a dozen cases")
+    parser.add_argument("--share", type=float, default=1.0, help="of the cases of each study")
     parser.add_argument("--studies", nargs="+", choices=list(STUDIES), help="only these")
     parser.add_argument("--point", nargs=5, metavar=("STUDY", "ACTION", "OPERATION", "COUNT", "PATTERN"))
     parser.add_argument("--random", nargs=2, metavar=("STUDY", "SEED"))
