@@ -68,6 +68,10 @@ class Cache:
                 raise
         return place
 
+    def lock(self, kind: str, key: str) -> FileLock:
+        """Held while the item is built: its holder alone touches what an unfinished item has elsewhere."""
+        return FileLock(self._place(kind, key).parent / ".locks" / key)
+
     def _place(self, kind: str, key: str) -> Path:
         for name in (kind, key):
             if not NAME.fullmatch(name):

@@ -72,7 +72,10 @@ def _studies() -> Sequence[Study]:
     sweep = spec("search", f"{{ufo: {UFO}}}", f"sweep: {SWEEP}\n")
     yield Study("sweep", sweep, (("sweep", "search.yaml", "--jobs", "2"),), points=35, full=8, random=8)
     trained = spec("small", "{dots: {selection: {method: difficulty, predictor: trained, references: 4}}}", PREDICTOR)
-    actions = tuple(("predictor", action, "small.yaml") for action in ("labels", "train", "evaluate"))
+    actions = tuple(
+        ("predictor", action, "small.yaml", *options)
+        for action, options in (("labels", ()), ("train", ()), ("evaluate", ("--references", "8")))
+    )
     yield Study("predictor", trained, actions, points=35, full=8, random=8)
 
 
