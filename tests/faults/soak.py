@@ -4,8 +4,8 @@
     python -m tests.faults.soak --point dots kill-all write 3 'runs/*/metrics.jsonl'    # one case again
     python -m tests.faults.soak --random dots 17
 
-Prints a line per study, what is wrong with each case that failed and the command that repeats it, and a summary. Exit
-code 1 where a case failed.
+Prints a line per case with the options that repeat it, what is wrong with those that failed, and a summary. Exit code 1
+where a case failed.
 """
 
 from __future__ import annotations
@@ -108,9 +108,9 @@ class Workers:
                 self.results.put(result)
                 _print(result)
             if not line:
-                self.results.put(
-                    {"kind": "harness", "case": json.dumps(order), "faults": ["the worker died"], "repeat": ""}
-                )
+                result = {"kind": "broken", "case": json.dumps(order), "faults": ["the worker died"]}
+                self.results.put(result)
+                _print(result)
                 return
             sys.stdout.write(f"{result['end']}\n")
             sys.stdout.flush()
@@ -128,8 +128,8 @@ class Workers:
 
 def _print(result: dict[str, Any]) -> None:
     lines = "".join(f"    {fault}\n" for fault in result["faults"])
-    again = f"    again: {result['repeat']}\n" if lines else ""
-    sys.stdout.write(f"{'FAILED' if lines else 'ok'} {result['case']}\n{lines}{again}")
+    state = "FAILED" if lines else "not reached" if result["kind"] == "missed" else "ok"
+    sys.stdout.write(f"{state} {result['case']}\n{lines}")
     sys.stdout.flush()
 
 
@@ -141,8 +141,8 @@ def summary(results: Sequence[dict[str, Any]]) -> str:
     different = sum("different: " in fault and "missing: " not in fault for fault in faults)
     return (
         f"{counts['crash']} crash points, {counts['random']} random kills, {counts['full']} full disks and I/O errors, "
-        f"{counts['special']} other cases: {lost} lost, {different} different, "
-        f"{len(faults) - lost - different} otherwise wrong"
+        f"{counts['special']} other cases, {counts['missed']} not reached: "
+        f"{lost} lost, {different} different, {len(faults) - lost - different} otherwise wrong"
     )
 
 

@@ -18,7 +18,7 @@ from tests.faults.cases import CASES
 from tests.faults.points import Point, failures, kills
 from tests.faults.shim import Control
 from tests.faults.studies import STUDIES
-from tests.faults.world import World
+from tests.faults.world import Undisturbed, World
 
 PR_SET_PDEATHSIG = 1  # of Linux's prctl
 
@@ -43,46 +43,44 @@ class Worker:
 
     def work(self, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
         """The results of an order, and a last one that says how long it took."""
-        since = time.monotonic()
-        if "special" in order:
-            name = order["special"]
-            place = self.folder / name
-            faults = CASES[name](lambda study: World(study, place, self.control, self.store))
-            shutil.rmtree(place)
-            yield result("special", name, faults, f"--special {name}")
-            yield {"end": f"{name}: {time.monotonic() - since:.0f} s"}
-            return
-        study, seed, whole = STUDIES[order["study"]], order["seed"], order.get("whole", False)
-        place = self.folder / study.name
-        world = World(study, place, self.control, self.store)
-        generator = np.random.default_rng([seed, *study.name.encode()])
-        points = kills(world.calls, order.get("kills", 0), generator)
-        points += failures(world.calls, order.get("failures", 0), generator)
-        if "point" in order:
-            points = [Point(*order["point"])]
-        for point in points:
-            kind = "crash" if point.dies else "full"
-            yield result(
-                kind, f"{study.name} {point}", world.at(point, whole=whole), f"--point {study.name} {point}", whole
-            )
-        for number in order.get("random", []):
-            yield result(
-                "random",
-                f"{study.name} {number}",
-                world.killed(number, whole=whole),
-                f"--random {study.name} {number}",
-                whole,
-            )
-        shutil.rmtree(place)
-        cases, seconds = len(points) + len(order.get("random", [])), time.monotonic() - since
-        undisturbed = f"{len(world.calls)} calls and {world.seconds:.1f} s undisturbed"
-        yield {"end": f"{study.name}: {cases} cases in {seconds:.0f} s; {undisturbed}"}
+        since, place = time.monotonic(), self.folder / "world"
+        name = order.get("special") or order["study"]
+        cases, more = 0, ""
+        try:
+            if "special" in order:
+                faults = CASES[name](lambda study: World(study, place, self.control, self.store))
+                yield result("special", f"--special {name}", faults)
+            else:
+                world = World(STUDIES[name], place, self.control, self.store)
+                more = f"; {len(world.calls)} calls and {world.seconds:.1f} s undisturbed"
+                for cases, one in enumerate(_disturbed(world, order), 1):  # noqa: B007
+                    yield one
+        except Undisturbed as error:
+            yield result("broken", f"--studies {name}", [str(error)])
+        shutil.rmtree(place, ignore_errors=True)
+        yield {"end": f"{name}: {cases or 1} cases in {time.monotonic() - since:.0f} s{more}"}
 
 
-def result(kind: str, case: str, faults: list[str], words: str, whole: bool = False) -> dict[str, Any]:
-    """One line of the answer."""
-    again = f"python -m tests.faults.soak {words}{' --whole' if whole else ''}"
-    return {"kind": kind, "case": case + (" --whole" if whole else ""), "faults": faults, "repeat": again}
+def _disturbed(world: World, order: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """The results of a study's points and random kills."""
+    name, seed, whole = world.study.name, order["seed"], order.get("whole", False)
+    generator = np.random.default_rng([seed, *name.encode()])
+    points = kills(world.calls, order.get("kills", 0), generator)
+    points += failures(world.calls, order.get("failures", 0), generator)
+    if "point" in order:
+        points = [Point(*order["point"])]
+    how = " --whole" if whole else ""
+    for point in points:
+        faults = world.at(point, whole=whole)
+        kind = "missed" if faults is None else "crash" if point.dies else "full"
+        yield result(kind, f"--point {name} {point}{how}", faults or [])
+    for number in order.get("random", []):
+        yield result("random", f"--random {name} {number}{how}", world.killed(number, whole=whole))
+
+
+def result(kind: str, case: str, faults: list[str]) -> dict[str, Any]:
+    """One line of the answer; `case`: the options that repeat it."""
+    return {"kind": kind, "case": case, "faults": faults}
 
 
 def main() -> None:

@@ -25,6 +25,10 @@ DONE, FAILED, MISTAKE = 0, 1, 2
 STOPPED = (128 + signal.SIGINT, 128 + signal.SIGTERM)
 
 
+class Undisturbed(Exception):
+    """A command failed though nothing disturbed it."""
+
+
 class World:
     """Makes the folders of one study. `folder` is empty and belongs to it alone."""
 
@@ -58,7 +62,7 @@ class World:
     def _undisturbed(self, words: Sequence[str], folder: Path) -> None:
         ended = commands.forked(words, folder, self.out, self.study.environment).wait()
         if ended.code != DONE:
-            raise RuntimeError(f"{' '.join(words)}: exit code {ended.code}\n{ended.output}")
+            raise Undisturbed(f"{' '.join(words)}: exit code {ended.code}\n{ended.output}")
 
     def fresh(self) -> None:
         """The folder as it is before the commands."""
@@ -84,8 +88,11 @@ class World:
         """Start one command in the folder, in a forked process or as a user does."""
         return (commands.whole if whole else commands.forked)(words, self.work, self.out, self.study.environment)
 
-    def at(self, point: Point, *, whole: bool = False) -> list[str]:
-        """Run the commands with one call going wrong, then once more without; what is wrong with it all."""
+    def at(self, point: Point, *, whole: bool = False) -> list[str] | None:
+        """Run the commands with one call going wrong, then once more without; what is wrong with it all.
+
+        None where all is well and the call was not made this time: how often some are made depends on the time.
+        """
         self.fresh()
         faults: list[str] = []
         self.control.act(self.work, point.action, point.operation, point.pattern, point.count)
@@ -98,7 +105,7 @@ class World:
         pids = self.control.pids
         fired = self.control.off()
         if not fired:
-            return [*faults, "the point was not reached"]
+            return [*faults, *self.differences()] or None
         faults += self._left_behind(pids)
         if ended.code == DONE and not faults:
             faults += [f"after exit code 0: {line}" for line in self.differences()]
