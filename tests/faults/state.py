@@ -22,6 +22,7 @@ OF_CLOCKS = re.compile(
 NOT_COMPARED = (
     *("*.log", "*.lock", ".locks/*", "progress.json", "delivery/*", "mlflow.db*"),
     "spent.jsonl",  # counts redone work as well; what it must cover is compared
+    ".complete",  # checksums of files with times: whether they hold is what its reader checks
     "trainer_state.json",  # of the trainer's own: lists what it logged since it was started
 )
 RANDOM = re.compile(
@@ -109,6 +110,8 @@ def _content(path: Path) -> Iterable[tuple[str, Any]]:
             value = plain(json.loads(data))
         except ValueError:
             return [("", f"not JSON: {data[:60]!r}")]
+        if path.name in ("done.json", "complete.json"):
+            value = {name: value[name] for name in ("summary", "step") if name in value}
         return [(f": {key}", item) for key, item in value.items()] if isinstance(value, dict) else [("", value)]
     if path.suffix == ".jsonl":
         return [("", [plain(json.loads(line)) for line in data.splitlines()])]
