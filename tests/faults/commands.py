@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import multiprocessing.connection
 import multiprocessing.forkserver
 import os
 import signal
+import socket
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 ROOT = Path(__file__).parents[2]
 LIMIT = 120.0
@@ -80,11 +83,28 @@ class Running:
 
 
 def serve_jobs() -> None:
-    """Start the server from which the jobs of all forked commands come, in place of one server for each."""
+    """Start the server from which the jobs of all forked commands come, in place of one server for each.
+
+    It is forked from here, so that what was imported is imported once.
+    """
     import tests.faults.preload  # noqa: F401
 
-    multiprocessing.forkserver.set_forkserver_preload(["tests.faults.preload"])
-    multiprocessing.forkserver.ensure_running()
+    address = multiprocessing.connection.arbitrary_address("AF_UNIX")
+    listener = socket.socket(socket.AF_UNIX)
+    listener.bind(address)
+    listener.listen()
+    ends, alive = os.pipe()
+    pid = os.fork()
+    if not pid:
+        os.close(alive)  # the server ends when nobody holds this side any more
+        with contextlib.suppress(SystemExit):
+            multiprocessing.forkserver.main(listener.fileno(), ends, [])
+        os._exit(0)
+    listener.close()
+    os.close(ends)
+    server: Any = multiprocessing.forkserver._forkserver  # type: ignore[attr-defined]
+    server._forkserver_address, server._forkserver_alive_fd, server._forkserver_pid = address, alive, pid
+    server.ensure_running = lambda: None
 
 
 def forked(words: Sequence[str], folder: Path, out: Path, environment: dict[str, str] | None = None) -> Running:
@@ -93,7 +113,6 @@ def forked(words: Sequence[str], folder: Path, out: Path, environment: dict[str,
 
     def body() -> int:
         os.environ.update(environment or {})
-        multiprocessing.forkserver._forkserver.ensure_running = lambda: None  # type: ignore[attr-defined]
         sys.modules["__main__"] = ModuleType("__main__")  # else each job would import the harness again
         return main(list(words))
 

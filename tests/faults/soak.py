@@ -29,7 +29,7 @@ from tests.faults.cases import CASES
 from tests.faults.commands import ROOT
 from tests.faults.studies import STUDIES
 
-SMALL = {"dots": (4, 2, 1), "store": (2, 1, 0), "sweep": (2, 0, 0)}
+SMALL = {"dots": (3, 1, 0), "short": (3, 1, 1), "score": (2, 1, 0)}
 """Study -> crash points, full disks and random kills of the small soak."""
 Order = dict[str, Any]
 

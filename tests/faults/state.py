@@ -28,6 +28,7 @@ NOT_COMPARED = (
 RANDOM = re.compile(
     r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=\.uploading\.)[a-z0-9_]{8}$|(?<=/)\.?tmp[A-Za-z0-9_]{6,8}$"
 )
+CHECKPOINT = re.compile(r"checkpoint-\d+")
 PAID = ("completions", "generated_tokens", "scored_tokens", "trained_tokens")
 """Counts of the ledger that are exact, however often work is redone."""
 REMAINS = re.compile(r"\.tmp$|\.building/|\.partial/|\.parts/|\.old(/|$)")
@@ -63,6 +64,15 @@ def state_of(folder: Path) -> dict[str, Any]:
         found[f"{path.relative_to(folder)}: covers the ledger"] = _covers(path)
     found.update(_store(folder))
     return found
+
+
+def _of_an_older_checkpoint(path: Path) -> bool:
+    """Whether a newer checkpoint lies beside that of a file: a kill may leave the older one half removed."""
+    folder = next((parent for parent in path.parents if CHECKPOINT.fullmatch(parent.name)), None)
+    if folder is None:
+        return False
+    step = int(folder.name.rsplit("-", 1)[1])
+    return any(int(other.name.rsplit("-", 1)[1]) > step for other in folder.parent.glob("checkpoint-*"))
 
 
 def differences(expected: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:

@@ -64,6 +64,7 @@ def _studies() -> Sequence[Study]:
     yield Study("ufo", ufo, (run("ufo"),), points=45, full=10, random=10)
     yield Study("dots", dots, (run("dots"),), points=55, full=10, random=10)
     yield Study("store", short, (run("first"),), store=False, points=25, full=8, random=12)
+    yield Study("short", short, (run("first"),), points=8, full=3, random=3)
     yield Study("warm", warm, (run("warm"),), points=15, full=5, random=6)
     yield Study("report", both, (("report", "both.yaml"),), before=(run("both"),), points=25, full=8, random=8)
     yield Study("both", both, (run("both", "--report"),), points=25, full=6, random=8)
