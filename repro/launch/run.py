@@ -17,6 +17,7 @@ from repro.errors import UserError
 from repro.files import read_jsonl, write_atomically
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display
+from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -83,6 +84,7 @@ def run_study(
         ended = run_cells(cells, spec.name, options, console)
     _print_arms(cells, options.runs_dir, console)
     _print_failures(ended.outcomes, console)
+    print_health(cells, options.runs_dir, console)
     _print_store(ended, spec.name, options, console)
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)

@@ -12,9 +12,9 @@ from pydantic import ValidationError
 from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Cell
-from repro.study.estimate import FinishedRun
 from repro.study.identity import result_fields
 from repro.study.load import LoadedSpec, load_spec
+from repro.study.neighbours import FinishedRun
 from repro.study.plan import STATUS_WORDS, finished_runs
 from repro.words import did_you_mean, show, unknown
 

@@ -9,6 +9,7 @@
       predictions.jsonl  {"step", "ids", "predicted", "measured", "samples", "time"}
       spent.jsonl        {"step", "phase", <amounts>, "time"}: everything paid for, work redone after a kill included
       progress.json      {"phase", "step", "steps", "message", "accuracy", "time"}: what the live table reads
+      health.json        {"warnings", "stopped"}: what went wrong in training; absent where nothing did
       error.txt          traceback of the last failure
       done.json          {"summary", "time"}: the completion marker, written last
       (and what the job itself adds by `write_json`: ledger.json, data.json, selection.json, base.json, attention.json)

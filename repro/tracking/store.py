@@ -238,6 +238,8 @@ class _Delivery:
     def _send_status(self, status: str) -> None:
         run_id = self.cursor["run"]
         self.client.set_tag(run_id, "repro.status", status)
+        if warnings := (read_json(self.run_dir / "health.json") or {}).get("warnings"):
+            self.client.set_tag(run_id, "repro.warnings", "; ".join(one["text"] for one in warnings)[:5000])
         if status == "running":
             self.client.update_run(run_id, status="RUNNING")
         else:

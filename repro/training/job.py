@@ -31,6 +31,7 @@ from repro.training.config import grpo_config
 from repro.training.data_record import data_record
 from repro.training.evaluation import Sampler
 from repro.training.fit import check_prompts
+from repro.training.health_record import HealthRecord, check_can_follow
 from repro.training.ledger import Ledger, subtract
 from repro.training.policy_evaluation import evaluate_policy, evaluation_sets
 from repro.training.predictor_quality import PredictorQuality
@@ -69,6 +70,7 @@ class GRPOJob:
         self.resources = PolicyResources(
             cell, self.data, self.policy, self.sampler, self.ledger, self.cache, self.journal.progress
         )
+        self.health = HealthRecord(cell, self.journal, self.ranks)
         self.steps = 0  # known in `run`, once it is known how many questions the arm may draw from
         self._rewards_accuracy = rewards_accuracy(cell.reward)
         self._logged_spend: dict[str, Any] = {}
@@ -122,8 +124,10 @@ class GRPOJob:
             self.journal.truncate(step)
             self._logged_spend = self.spent().as_dict()
             self._evaluated = self._last_evaluation()
-        if step < self.steps and self.budget_used() < 1:
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        self.health.restore()
+        if step < self.steps and self.budget_used() < 1 and not self.health.stops():
+            with self.health.sampling(self.policy, lambda: trainer.step):
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             step, weights = trainer.step, trainer.gathered_weights()
         elif checkpoint is None:
             raise UserError(nothing_left(cell, self.spent()))
@@ -184,6 +188,7 @@ class GRPOJob:
             ledger=self.ledger,
             seed=cell.seed,
             on_step=self._on_step,
+            on_generated=lambda record: self.health.generated(record.step, record.metrics),
             reward=cell.reward,
             kept=self.resources.kept,
             kept_logps=self.resources.kept_logps,
@@ -204,9 +209,10 @@ class GRPOJob:
         if self.ranks.main:
             save_policy(self.policy, self.run_dir / "policy", weights)
         self.journal.write_json("ledger.json", spent.as_dict())
-        self.journal.progress("finished", step, step)
+        stopped = self.health.ended()
+        self.journal.progress("finished", step, step, self.health.latest)
         tell_undecided(self.data)
-        self.journal.finish({"steps": step, **self._evaluated, **spent.metrics()})
+        self.journal.finish({"steps": step, **stopped, **self._evaluated, **spent.metrics()})
 
     # ------------------------------------------------------------ what happens at each step
 
@@ -224,13 +230,19 @@ class GRPOJob:
         self.journal.log(0, {**metrics, **self.spent().metrics()})
         self._log_spending(0)
 
-    def evaluate(self, step: int, last: bool) -> None:
-        """Evaluate the policy as it is after a step: sampled accuracy each time, the rest at the end."""
-        self.journal.progress("evaluating", step, self.steps)
+    def evaluate(self, step: int, last: bool) -> bool:
+        """Evaluate the policy as it is after a step: sampled accuracy each time, the rest at the end.
+
+        Returns whether the run ends here, because it is the last step or because of what came out.
+        """
+        self.journal.progress("evaluating", step, self.steps, self.health.latest)
         with self.ledger.phase("rollout"):  # the next rollouts need it too
             self.sampler.engine.synchronize()
         sets = evaluation_sets(self.cell, self.data)
         results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, step, last)
+        if self.health.evaluated(step, results) and not last:
+            last = True  # the same completions, and what a last evaluation measures beside them
+            results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, step, last)
         for result in results:
             self.journal.record_evaluation(step, **result.as_dict())
         metrics |= self._predictions.record(step)
@@ -238,6 +250,7 @@ class GRPOJob:
         self.journal.log(step, metrics)
         if self.ranks.main:
             deliver(self.run_dir, self.labels)
+        return last
 
     def _on_step(self, record: StepRecord) -> None:
         train, ids = self.data.train, [problem.id for problem in self.data.train]
@@ -253,10 +266,12 @@ class GRPOJob:
             steps_true=known if None not in known else None,
         )
         spent = self.spent()
-        self.journal.log(record.step, {**record.metrics, **spent.metrics()})
+        self.journal.log(record.step, {**record.metrics, **self.health.metrics, **spent.metrics()})
         self._log_spending(record.step)
         self.journal.write_json("ledger.json", spent.as_dict())
-        self.journal.progress("training", record.step, planned_steps(record.step, self.budget_used(), self.steps))
+        self.health.updated(record.step, record.metrics)
+        planned = planned_steps(record.step, self.budget_used(), self.steps)
+        self.journal.progress("training", record.step, planned, self.health.latest)
         if record.step % self.cell.evaluate.every == 0:
             self.journal.sync()  # a checkpoint follows: after a power cut it must not be newer than its rows
 
@@ -283,6 +298,7 @@ def run_job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ran
     processes train it together, each calls this with its `ranks`.
     """
     transformers_logging.disable_progress_bar()
+    check_can_follow(Path(run_dir))
     job = GRPOJob(cell, identity, Path(run_dir), Path(runs_dir), ranks)
     try:
         job.run()

@@ -198,7 +198,7 @@ def connect(address: str | None) -> list[dict[str, float]]:
 def _probe(address: str | None) -> None:
     """UserError where nothing listens at `host:port` or `ray://host:port`: Ray itself needs minutes to find out."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
+    if not colon or not port.isdecimal():
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()
