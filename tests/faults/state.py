@@ -90,7 +90,8 @@ def differences(expected: Mapping[str, Any], got: Mapping[str, Any]) -> list[str
 
 def _files(what: str, names: Iterable[str]) -> list[str]:
     """One line for each file, whatever is missing of it."""
-    return list(dict.fromkeys(f"{what}{name.split(': ')[0] if '/' in name else name}" for name in names))
+    files = (name if name.startswith("store: ") or "/" not in name else name.split(": ")[0] for name in names)
+    return [what + name for name in dict.fromkeys(files)]
 
 
 def _first(one: Any, other: Any, place: str = "") -> tuple[str, Any, Any]:
