@@ -45,7 +45,7 @@ def find(cache: Cache, asked: Asked) -> Stored | None:
 
 def parts_of(cache: Cache, asked: Asked) -> Path:
     """Where parts of an item are kept until it is whole."""
-    return cache.root / asked.kind / ".parts" / asked.key
+    return cache.root / asked.kind / ".parts" / f"{asked.key}{cache.suffix}"
 
 
 def remove_parts(cache: Cache, asked: Asked) -> None:
@@ -64,7 +64,7 @@ def read(folder: Path, asked: Asked) -> Stored:
 
 
 def write(folder: Path, columns: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
-    """Write an item into an empty folder. Raises UserError where that is not possible."""
+    """Write an item into an empty folder, for the cache to mark as whole. UserError where that is not possible."""
     with writing(folder):
         np.savez(folder / VALUES, allow_pickle=False, **columns)
         (folder / CARD).write_bytes(dump_json(card))

@@ -26,8 +26,11 @@ NOT_COMPARED = (
     "trainer_state.json",  # of the trainer's own: lists what it logged since it was started
 )
 RANDOM = re.compile(
-    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=\.uploading\.)[a-z0-9_]{8}$|(?<=/)\.?tmp[A-Za-z0-9_]{6,8}$"
+    r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|[0-9a-f]{16,}"
+    r"|(?<=\.)[a-z0-9_]{8}(?=\.tmp$)|(?<=/)\.?tmp[A-Za-z0-9_]{6,8}$"
+    r"|(?<=\.uploading\.)[a-z0-9_]{8}$|(?<=report-)[a-z0-9_]{8}(?=/|$)"
 )
+"""Parts of a path that differ from run to run."""
 CHECKPOINT = re.compile(r"checkpoint-\d+")
 PAID = ("completions", "generated_tokens", "scored_tokens", "trained_tokens")
 """Counts of the ledger that are exact, however often work is redone."""
