@@ -5,8 +5,8 @@
 - `_generate_and_score_completions`: the questions of the step are chosen here, not in the loader, which reads one
   generation batch ahead; replayed groups are joined to what TRL returns.
 - `_tokenize_prompts`: prompts are rendered text already.
-- `_generate_single_turn`: completions and tokens are counted where they are made; those that a probe of this step
-  has made already are not made again.
+- `_generate_single_turn`: rows that have ended leave the batch; completions and tokens are counted where they are
+  made; those that a probe of this step has made already are not made again.
 - `_prepare_inputs`: rows without advantage are left out of a minibatch after TRL has split the batch, and the others
   are spread over the passes of the update.
 - `_get_per_token_logps_and_entropies`: without dropout where no gradient is taken.
@@ -31,8 +31,10 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
 from repro.groups import has_spread
+from repro.models.decode import complete
 from repro.models.flops import FlopCounter
 from repro.models.modes import without_dropout
+from repro.models.sampling import decoding_of
 from repro.models.vllm_engine import VLLMEngine, mismatch, row_seeds
 from repro.replay.batch import Batch, compose
 from repro.replay.buffer import Group, ReplayBuffer
@@ -156,7 +158,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         fresh = self.ranks.share(chosen)  # whole groups; the counts divide
         self._given = [row for index in fresh for row in self._completions_at_hand(index, index in reused)]
         self._given_logps = [row for index in fresh if index in reused for row in self._probed_logps.get(index, ())]
-        # TRL and generate draw from torch's global generator: what a step samples depends on (seed, step, rank) alone.
+        # TRL draws from torch's global generator: how it shuffles a step depends on (seed, step, rank) alone.
         torch.manual_seed(derive_seed(*self.ranks.seed(self.run_seed, ROLLOUT, step)))
         rows: list[dict[str, Any]] = [
             {"prompt": self.prompts[index], "question": index} for index in fresh for _ in range(spec.group_size)
@@ -267,9 +269,11 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             with self.ledger.phase("rollout"):
                 if self.engine is not None:
                     made, made_logps = self._ask_engine(self.engine, asked, missing or [0])
-                else:
+                elif self._sharded:
                     with without_dropout(self.policy), self.accelerator.autocast():
                         made, _ = super()._generate_single_turn(asked, *args, **kwargs)
+                else:
+                    made = self._decode(asked)
         self.ledger.add(
             "rollout",
             prompt_tokens=sum(map(len, asked)),
@@ -283,6 +287,14 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             return completions, None
         new_logps, old_logps = iter(made_logps), iter(self._given_logps)
         return completions, [list(next(old_logps if given is not None else new_logps)) for given in self._given]
+
+    def _decode(self, prompt_ids: list[list[int]]) -> list[list[int]]:
+        """Completions of rows of the batch. They depend on (run seed, step, prompt, sample) and the weights alone, so
+        that neither the other questions of a step nor the number of ranks changes them."""
+        spec, step = self.train_spec, self.state.global_step // self.train_spec.minibatches + 1
+        how = decoding_of(self.policy, self.tokenizer, spec.temperature, spec.top_p, spec.max_completion_tokens)
+        with without_dropout(self.policy), self.accelerator.autocast():
+            return complete(self.policy, prompt_ids, derive_seed(self.run_seed, ROLLOUT, step), how)
 
     def _ask_engine(
         self, engine: VLLMEngine, prompt_ids: list[list[int]], rows: list[int]
