@@ -36,8 +36,9 @@ class Decoding:
 @torch.no_grad()
 def complete(
     model: PreTrainedModel, prompts: Sequence[Sequence[int]], seed: int, how: Decoding, batch_size: int | None = None
-) -> list[list[int]]:
-    """One completion per row of `prompts`, its end token included. Rows of one group repeat their prompt.
+) -> tuple[list[list[int]], list[list[float]]]:
+    """One completion per row of `prompts`, its end token included, and the log-probs of its tokens at the temperature
+    and over the full vocabulary. Rows of one group repeat their prompt.
 
     A completion depends on the weights, the seed, its prompt and how many rows before it have the same prompt. It does
     not depend on the other rows, their order or `batch_size`, up to rounding: the last bits of logits vary with a
@@ -47,7 +48,7 @@ def complete(
     recurrent layers, weights sharded over processes) is decoded by its own `generate`, with the same random numbers.
     """
     if not prompts:
-        return []
+        return [], []
     uniforms = torch.from_numpy(row_uniforms(seed, prompts, how.max_new_tokens if how.temperature > 0 else 0))
     # Rows of like length share a batch: less padding.
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
@@ -57,12 +58,13 @@ def complete(
     if reason is not None:
         _tell(type(model).__name__, reason)
     made: list[list[int]] = [[]] * len(prompts)
+    logps: list[list[float]] = [[]] * len(prompts)
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
         batch = _Batch(model, [prompts[row] for row in chosen], uniforms[chosen].to(model.device), how)
-        for row, tokens in zip(chosen, batch.decoded() if reason is None else batch.generated(), strict=True):
-            made[row] = tokens
-    return made
+        for row, *found in zip(chosen, *(batch.decoded() if reason is None else batch.generated()), strict=True):
+            made[row], logps[row] = found
+    return made, logps
 
 
 def why_not_decoded_here(model: PreTrainedModel) -> str | None:
@@ -99,11 +101,12 @@ class _Batch:
         self.draw = TokenDraw(how.temperature, how.top_p)
         self.ends = torch.tensor(sorted(how.ends), device=model.device)
 
-    def _numbers(self, rows: torch.Tensor | slice, step: int) -> torch.Tensor:
+    def numbers(self, rows: torch.Tensor | slice, step: int) -> torch.Tensor:
+        """The random numbers of rows at a step: (rows,), or no columns at temperature 0."""
         return self.uniforms[rows, step] if self.how.temperature > 0 else self.uniforms[rows, :0]
 
-    def decoded(self) -> list[list[int]]:
-        """The completions, by a loop that passes each prompt once and drops rows that have ended."""
+    def decoded(self) -> tuple[list[list[int]], list[list[float]]]:
+        """Completions and log-probs, by a loop that passes each prompt once and drops rows that have ended."""
         most, model, device = self.how.max_new_tokens, self.model, self.model.device
         ids, prompt_mask = padded_left(self.prompts, self.how.pad, device)  # (prompts, P)
         positions = (prompt_mask.cumsum(1) - 1).clamp(min=0)
@@ -124,9 +127,10 @@ class _Batch:
         if mask is not None:
             mask = torch.nn.functional.pad(mask[self.prompt_of], (0, most), value=1)  # (rows, P + most)
         made = torch.zeros(len(rows), most, dtype=torch.long, device=device)
+        logps = torch.zeros(len(rows), most, device=device)
         lengths = torch.full((len(rows),), most, device=device)
         for step in range(most):
-            tokens = self.draw(logits, self._numbers(rows, step))  # (rows left,)
+            tokens, logps[rows, step] = self.draw(logits, self.numbers(rows, step))  # (rows left,) both
             made[rows, step] = tokens
             ended = torch.isin(tokens, self.ends)
             if step + 1 == most:
@@ -147,12 +151,13 @@ class _Batch:
                 past_key_values=cache,
                 use_cache=True,
             ).logits[:, -1]
-        return [row[:length] for row, length in zip(made.tolist(), lengths.tolist(), strict=True)]
+        return _cut(made, lengths.tolist()), _cut(logps, lengths.tolist())
 
-    def generated(self) -> list[list[int]]:
-        """The completions by the model's own generate, which keeps every row to the end."""
+    def generated(self) -> tuple[list[list[int]], list[list[float]]]:
+        """Completions and log-probs, by the model's own generate, which keeps every row to the end."""
         prompts = [self.prompts[index] for index in self.prompt_of.tolist()]
         ids, mask = padded_left(prompts, self.how.pad, self.model.device)  # (rows, P)
+        drawn = _Drawn(self, ids.shape[1])
         generate: Any = self.model.generate  # mypy takes the methods of a module for tensors
         out = generate(
             input_ids=ids,
@@ -165,12 +170,16 @@ class _Batch:
             temperature=None,
             top_p=None,
             top_k=None,
-            logits_processor=LogitsProcessorList([_Drawn(self, ids.shape[1])]),
+            logits_processor=LogitsProcessorList([drawn]),
         )  # (rows, P + completion)
-        ends, found = set(self.how.ends), []
-        for row in out[:, ids.shape[1] :].tolist():
-            found.append(row[: next((i + 1 for i, token in enumerate(row) if token in ends), len(row))])
-        return found
+        made = out[:, ids.shape[1] :]  # (rows, T)
+        last = torch.isin(made, self.ends).int()
+        lengths = torch.where(last.any(1), last.argmax(1) + 1, made.shape[1]).tolist()
+        return _cut(made, lengths), _cut(torch.stack(drawn.logps, dim=1), lengths)
+
+
+def _cut(rows: torch.Tensor, lengths: Sequence[int]) -> list[list[Any]]:
+    return [row[:length] for row, length in zip(rows.tolist(), lengths, strict=True)]
 
 
 class _Drawn(LogitsProcessor):
@@ -178,8 +187,10 @@ class _Drawn(LogitsProcessor):
 
     def __init__(self, batch: _Batch, width: int) -> None:
         self.batch, self.width = batch, width
+        self.logps: list[torch.Tensor] = []  # (rows,) of each step
 
     def __call__(self, input_ids: torch.LongTensor, scores: torch.FloatTensor) -> torch.FloatTensor:
-        tokens = self.batch.draw(scores, self.batch._numbers(slice(None), input_ids.shape[1] - self.width))
+        tokens, logps = self.batch.draw(scores, self.batch.numbers(slice(None), input_ids.shape[1] - self.width))
+        self.logps.append(logps)
         forced = torch.full_like(scores, -torch.inf)
         return forced.scatter_(1, tokens[:, None], 0.0)  # type: ignore[return-value]

@@ -37,23 +37,22 @@ class TokenDraw:
         self.temperature = temperature
         self._cut = TopPLogitsWarper(top_p) if top_p < 1 else None
 
-    def __call__(self, logits: torch.Tensor, uniforms: torch.Tensor) -> torch.Tensor:
-        """(rows,) tokens for `logits` (rows, vocabulary) and one number in [0, 1) per row, float64.
+    def __call__(self, logits: torch.Tensor, uniforms: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Tokens (rows,) and their log-probs, for `logits` (rows, vocabulary) and a number in [0, 1) per row, float64.
 
+        Log-probs (rows,) are those at the temperature before the cut; at temperature 0, those at temperature 1.
         Raises FloatingPointError where a row has no distribution, because a logit is NaN or infinite.
         """
-        logits = logits.float()
+        logps = (logits.float() / (self.temperature or 1.0)).log_softmax(-1)  # (rows, vocabulary)
         if self.temperature > 0:
-            scaled = logits / self.temperature
-            if self._cut is not None:
-                scaled = self._cut(None, scaled)
-            below = scaled.softmax(-1).cumsum(-1, dtype=torch.float64)  # (rows, vocabulary)
+            kept = logps.exp() if self._cut is None else self._cut(None, logps).softmax(-1)
+            below = kept.cumsum(-1, dtype=torch.float64)  # (rows, vocabulary)
             total = below[:, -1:]  # (rows, 1): 1 up to rounding
             wanted = torch.minimum(uniforms[:, None] * total, total.nextafter(torch.zeros_like(total)))
-            tokens = torch.searchsorted(below, wanted, right=True)[:, 0]  # the first token that is above the number
+            tokens = torch.searchsorted(below, wanted, right=True)  # (rows, 1): the first that is above the number
         else:
-            total = logits.sum(-1)
-            tokens = logits.argmax(-1)
-        if total.isnan().any():
+            tokens = logps.argmax(-1, keepdim=True)  # (rows, 1)
+        chosen = logps.gather(1, tokens.clamp(max=logps.shape[1] - 1))[:, 0]
+        if chosen.isnan().any():
             raise FloatingPointError("the policy's logits are NaN or infinite: there is no distribution to draw from")
-        return tokens
+        return tokens[:, 0], chosen

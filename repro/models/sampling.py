@@ -80,10 +80,11 @@ def sample(
     model.eval()
     try:
         with arithmetic(model):
-            kept = complete(model, rows, seed, how, batch_size)
+            kept, logps = complete(model, rows, seed, how, batch_size)
     finally:
         model.train(training)
-    return Completions(tokenizer.batch_decode(kept, skip_special_tokens=True), kept, [len(ids) for ids in rows])
+    texts = tokenizer.batch_decode(kept, skip_special_tokens=True)
+    return Completions(texts, kept, [len(ids) for ids in rows], logps)
 
 
 MOST_LOGITS = 2**28
