@@ -1,9 +1,9 @@
 """A step of this package against a step of plain TRL: same policy, questions, reward and sizes, alternating.
 
     python benchmarks/trl_step.py --rounds 5
-    python benchmarks/trl_step.py --rounds 5 --old DIR      # another checkout of this repository beside this one
+    python benchmarks/trl_step.py --rounds 5 --old DIR      # beside another checkout that has this script
 
-Every run is a process of its own with one thread, and does `--steps` steps of `train.questions_per_step` groups. The
+One thread; every run does `--steps` steps of `train.questions_per_step` groups, those of `--old` elsewhere. The
 policy hardly moves (learning rate 1e-9), so all steps and ways do the same work up to the draw of completions. A step
 of ours is one of a whole job: questions chosen, rollouts, rewards, ledger, journal on disk. Evaluations are left out.
 Time is processor time (user and system) of the process, from the end of step 2 to the end of the last.
@@ -26,12 +26,15 @@ import sys
 import tempfile
 import time
 import warnings
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+os.environ["OMP_NUM_THREADS"] = "1"
+
 WARM_UP = 2
 """Steps at the start of a run that are not timed."""
-HERE = Path(__file__).parents[1]
 
 
 class StepTimes:
@@ -157,36 +160,44 @@ WAYS = {
 }
 
 
-def measure(way: str, steps: int, tree: Path) -> dict[str, float]:
-    """One run in a process of its own, with the code of `tree`."""
-    env = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    command = [sys.executable, __file__, "--way", way, "--steps", str(steps)]
+def elsewhere(way: str, steps: int, tree: Path) -> dict[str, float]:
+    """One run in a process of its own, with the code of another checkout."""
+    env = {**os.environ, "PYTHONPATH": str(tree)}
+    command = [sys.executable, str(tree / "benchmarks" / Path(__file__).name), "--way", way, "--steps", str(steps)]
     done = subprocess.run(command, env=env, cwd=tree, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{way}: {done.stderr}")
+        raise SystemExit(f"{way} of {tree}: {done.stderr}")
     found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def here(way: str, steps: int) -> dict[str, float]:
+    """One run in this process."""
+    with tempfile.TemporaryDirectory() as folder:
+        return WAYS[way](steps, Path(folder))
 
 
 def main() -> None:
     """Run the rounds and print the table, or run one way."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=5, help="runs of each way")
-    parser.add_argument("--steps", type=int, default=14, help=f"steps of a run, {WARM_UP} of them not timed")
+    parser.add_argument("--steps", type=int, default=12, help=f"steps of a run, {WARM_UP} of them not timed")
     parser.add_argument("--old", type=Path, metavar="DIR", help="a checkout whose dense and skip steps are timed too")
-    parser.add_argument("--way", choices=WAYS, help="run this one here and print what it took as JSON")
+    parser.add_argument("--way", choices=WAYS, help="run this one alone and print what it took as JSON")
     given = parser.parse_args()
+    _quiet()
     if given.way is not None:
-        _run_one(given.way, given.steps)
+        print(json.dumps(here(given.way, given.steps)))
         return
-    asked = [(way, way, HERE) for way in WAYS]
+    made: dict[str, Callable[[], dict[str, float]]] = {way: partial(here, way, given.steps) for way in WAYS}
     if given.old is not None:
-        asked += [(f"{way}, old", way, given.old.resolve()) for way in ("dense", "skip")]
-    found: dict[str, list[dict[str, float]]] = {name: [] for name, _, _ in asked}
+        for way in ("dense", "skip"):
+            made[f"{way}, old"] = partial(elsewhere, way, given.steps, given.old.resolve())
+    names, found = list(made), {name: list[dict[str, float]]() for name in made}
     for number in range(given.rounds):
-        turn = number % len(asked)
-        for name, way, tree in asked[turn:] + asked[:turn]:
-            found[name].append(measure(way, given.steps, tree))
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
+            found[name].append(made[name]())
         print(f"round {number + 1} of {given.rounds}", file=sys.stderr)
     import torch
 
@@ -200,7 +211,7 @@ def main() -> None:
         print(f"| {name} | {seconds:.3f} | {middle} | {tokens:.1f} | {idle:.0%} |")
 
 
-def _run_one(way: str, steps: int) -> None:
+def _quiet() -> None:
     import torch
     from transformers.utils import logging as transformers_logging
 
@@ -208,8 +219,6 @@ def _run_one(way: str, steps: int) -> None:
     warnings.filterwarnings("ignore")
     logging.disable(logging.WARNING)
     transformers_logging.disable_progress_bar()
-    with tempfile.TemporaryDirectory() as folder:
-        print(json.dumps(WAYS[way](steps, Path(folder))))
 
 
 if __name__ == "__main__":
