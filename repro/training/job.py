@@ -230,7 +230,7 @@ class GRPOJob:
         with self.ledger.phase("rollout"):  # the next rollouts need it too
             self.sampler.engine.synchronize()
         sets = evaluation_sets(self.cell, self.data)
-        results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, step, last)
+        results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, last)
         for result in results:
             self.journal.record_evaluation(step, **result.as_dict())
         metrics |= self._predictions.record(step)
