@@ -25,6 +25,7 @@ STATUS_WORDS = {
     "damaged": "damaged",
 }
 
+SHOWN = 5  # damaged runs whose messages the table has; `status` lists all
 ENDED = ("finished", "damaged")
 """States of runs that are not trained now: they have a completion marker."""
 
@@ -98,7 +99,14 @@ class Plan:
             "seconds": self.remaining(lambda cost: cost.seconds),
             "hours": self.remaining(_hours),
         }
-        return {"name": self.name, "cells": rows, "counts": counts, "missing": totals, "hours_of": self.hours_of}
+        return {
+            "name": self.name,
+            "cells": rows,
+            "counts": counts,
+            "missing": totals,
+            "hours_of": self.hours_of,
+            "damages": list(self.damages),
+        }
 
     @property
     def hours_of(self) -> str:
@@ -142,7 +150,7 @@ class Plan:
             ).rstrip()
             for line in lines
         ]
-        return "\n".join([*text, "", self.summary(jobs), *self.damages, *self.notes()])
+        return "\n".join([*text, "", self.summary(jobs), *self.damages[:SHOWN], *self.notes()])
 
     def notes(self) -> list[str]:
         """What the estimates rest on."""

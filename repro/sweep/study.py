@@ -26,6 +26,7 @@ from rich.markup import escape
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import DamagedError
+from repro.launch.damaged import print_damage
 from repro.launch.run import Options, check_cell, labels_of, run_cells
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -191,6 +192,7 @@ class Search:
                 break
             cells = merge([attempt.cells[index] for attempt in live for index in stage])
             ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
+            print_damage({}, ended.repairs, self.console)  # damaged runs end the sweep below
             if ended.interrupted is not None:
                 return ended.interrupted
             for attempt in live:
