@@ -22,6 +22,10 @@ NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 log = logging.getLogger(__name__)
 
 
+def no_check() -> None:
+    """Find nothing wrong."""
+
+
 class Cache:
     """Directories addressed by (kind, key); `key` must be a digest of everything that changes the content.
 
@@ -35,8 +39,12 @@ class Cache:
     a warning says so. An item of an earlier version, whose marker is empty, is taken as it is.
     """
 
-    def __init__(self, root: Path | str = Path("runs") / "cache") -> None:
-        self.root = Path(root)
+    def __init__(
+        self, root: Path | str = Path("runs") / "cache", *, suffix: str = "", check: Callable[[], None] = no_check
+    ) -> None:
+        """`suffix`: sets the items of this cache apart from others under the same keys. `check`: called when an item
+        has been built and before it is kept; what it raises keeps the item out."""
+        self.root, self.suffix, self.check = Path(root), suffix, check
 
     def get(self, kind: str, key: str) -> Path | None:
         """The directory of a whole item, or None. Never waits and never builds."""
@@ -53,10 +61,10 @@ class Cache:
         same item is not. Raises ValueError for a kind or key that is no plain file name.
         """
         place = self._place(kind, key)
-        work = place.parent / ".building" / key
-        old = work.with_name(f".{key}.old")
+        work = place.parent / ".building" / place.name
+        old = work.with_name(f".{place.name}.old")
         locks = place.parent / ".locks"
-        lock = FileLock(locks / key)
+        lock = FileLock(locks / place.name)
         if not anew and _problems(place) == []:
             if work.exists() or old.exists():
                 with contextlib.suppress(OSError), lock.acquire(timeout=0):  # held: it is being made anew
@@ -76,6 +84,7 @@ class Cache:
             work.mkdir()
             try:
                 build(work)
+                self.check()
                 force_tree_to_disk(work)
                 write_atomically(work / MARKER, dump_json(sealed({"files": checksums(work)})))
                 if place.exists():
@@ -92,7 +101,7 @@ class Cache:
         for name in (kind, key):
             if not NAME.fullmatch(name):
                 raise ValueError(f"{name!r} cannot name a cached item: letters, digits, '_', '-' and '.' only")
-        return self.root / kind / key
+        return self.root / kind / f"{key}{self.suffix}"
 
 
 def _remove(*remains: Path) -> None:

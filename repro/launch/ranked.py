@@ -50,12 +50,15 @@ def run_ranks(
 
     Raises RuntimeError with the traceback of the rank that failed first, UserError where the cell cannot be split.
     """
-    from repro.training.prepare import prepare
+    from repro.arithmetic import use_threads
+    from repro.study.inputs import CellInputs
+    from repro.training.prepare import cache_of, prepare
     from repro.training.ranks_main import RANK_ERROR
     from repro.training.split import check_ranks
 
     check_ranks(cell, processes)
-    prepare(cell, runs_dir)
+    use_threads(cell.train.threads)
+    prepare(cell, cache_of(cell, runs_dir, CellInputs(cell, identity, run_dir).check))
     error, request = run_dir / RANK_ERROR, run_dir / REQUEST
     error.unlink(missing_ok=True)
     what = {"cell": cell.model_dump(mode="json"), "identity": identity, "runs_dir": str(runs_dir)}

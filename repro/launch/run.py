@@ -18,12 +18,14 @@ from repro.files import read_jsonl, write_atomically
 from repro.launch.damaged import damage_of, print_damage, repairs_of
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display
+from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
+from repro.study.inputs import write_plan
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking import series
 from repro.tracking.aggregate import aggregate
@@ -87,6 +89,7 @@ def run_study(
         ended = run_cells(cells, spec.name, options, console)
     _print_arms([cell for cell in cells if cell.identity not in ended.damaged], options.runs_dir, console)
     _print_failures(ended.outcomes, console)
+    print_health(cells, options.runs_dir, console)
     print_damage(ended.damaged, ended.repairs, console)
     _print_store(ended, spec.name, options, console)
     if ended.interrupted is not None:
@@ -119,6 +122,7 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
     for task in to_train:
         check_cell(task.cell, options.where)
+    write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
     with _log_to(console):
         delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
         for task in tasks:

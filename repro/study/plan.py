@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,12 @@ from pydantic import ValidationError
 
 from repro.files import read_object
 from repro.spec.schema import Cell, Spec
-from repro.study.estimate import Basis, Estimate, FinishedRun, estimate
-from repro.study.expand import ExpandedCell, Place, expand_study
+from repro.study.estimate import Basis, Estimate, estimate
+from repro.study.expand import ExpandedCell, expand_study
+from repro.study.neighbours import FinishedRun, Neighbours
+from repro.study.once import Once
 from repro.study.plan_notes import hours_notes, label_notes, short_amount
+from repro.study.points import Place
 from repro.study.throughput import Throughput
 
 STATUS_WORDS = {
@@ -28,6 +33,10 @@ STATUS_WORDS = {
 SHOWN = 5  # damaged runs whose messages the table has; `status` lists all
 ENDED = ("finished", "damaged")
 """States of runs that are not trained now: they have a completion marker."""
+
+
+SCREEN = 40
+"""Lines of a plan's table at most."""
 
 
 @dataclass(frozen=True)
@@ -136,9 +145,11 @@ class Plan:
         return f"{text}; missing: {', '.join(parts)}"
 
     def table(self, jobs: int = 1) -> str:
-        """The matrix for a terminal: one line per arm and axis point with its seeds, then totals and assumptions."""
+        """The matrix for a terminal: at most `SCREEN` lines of an arm and axis point with its seeds, then totals
+        and assumptions."""
         header = ("model", "dataset", "arm", "axes", "seeds", "rollouts", "probes", "selection", "evaluation", "tokens")
-        lines = [(*header, self.hours_of), *(self._line(rows) for rows in self._groups())]
+        groups = self._groups()
+        lines = [(*header, self.hours_of), *(self._line(rows) for rows in groups[:SCREEN])]
         if not self._bases():
             lines = [line[:-1] for line in lines]
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
@@ -150,6 +161,8 @@ class Plan:
             ).rstrip()
             for line in lines
         ]
+        if len(groups) > SCREEN:
+            text.append(f"… and {len(groups) - SCREEN:,} more lines; --json lists every cell")
         return "\n".join([*text, "", self.summary(jobs), *self.damages[:SHOWN], *self.notes()])
 
     def notes(self) -> list[str]:
@@ -205,15 +218,28 @@ def plan(spec: Spec, runs_dir: Path, rates: Sequence[Throughput] = ()) -> Plan:
     from repro.tracking.damage import damaged_run, run_damage
     from repro.tracking.journal import run_status
 
-    finished = finished_runs(runs_dir)
+    finished, begun, once = Neighbours(finished_runs(runs_dir)), _folders(runs_dir), Once()
     rows, damages = [], []
     for expanded in expand_study(spec):
-        folder = runs_dir / expanded.identity
-        status = run_status(folder)
-        rows.append(Row(expanded, status, recorded_step(folder), estimate(expanded.cell, finished, rates)))
-        if status == "damaged":
-            damages.append(str(damaged_run(folder, run_damage(folder))))
+        cell, status, step = expanded.cell, "todo", 0
+        if expanded.identity in begun:
+            folder = runs_dir / expanded.identity
+            status, step = run_status(folder), recorded_step(folder)
+            if status == "damaged":
+                damages.append(str(damaged_run(folder, run_damage(folder))))
+        # Seeds cost the same.
+        cost = once.of("cost", partial(estimate, cell, finished, rates), *(getattr(cell, name) for name in COSTING))
+        rows.append(Row(expanded, status, step, cost))
     return Plan(spec.name, tuple(rows), tuple(rates), tuple(damages))
+
+
+COSTING = tuple(name for name in Cell.model_fields if name not in ("spec", "arm", "axis_point", "seed"))
+"""Sections of a cell that an estimate depends on."""
+
+
+def _folders(runs_dir: Path) -> set[str]:
+    """Names of the runs that have a folder."""
+    return {entry.name for entry in os.scandir(runs_dir)} if runs_dir.is_dir() else set()
 
 
 def recorded_step(folder: Path) -> int:

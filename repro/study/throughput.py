@@ -107,7 +107,7 @@ def by_hand(text: str) -> Throughput:
     except ValueError:
         rates = []
     parameters = named_size(size)
-    wrong = not 1 <= len(rates) <= 2 or not all(math.isfinite(rate) and rate > 0 for rate in rates)
+    wrong = not 1 <= len(rates) <= 2 or not all(1e-3 <= rate <= 1e12 for rate in rates)
     if wrong or ("@" in text and parameters is None):
         raise UserError(
             f"--tokens-per-second: got {text!r}, expected generated tokens per second, perhaps trained tokens per "

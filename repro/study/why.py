@@ -7,17 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from repro.canonical import canonical
 from repro.errors import UserError
-from repro.files import read_object
 from repro.spec.schema import Cell
-from repro.study.estimate import FinishedRun
 from repro.study.identity import result_fields
 from repro.study.load import LoadedSpec, load_spec
+from repro.study.neighbours import FinishedRun
 from repro.study.plan import STATUS_WORDS, finished_runs
-from repro.words import did_you_mean, show, unknown
+from repro.study.stored import stored_run
+from repro.words import show, unknown
 
 ABSENT = "(off)"
 SPEC_TARGET = re.compile(r"(?P<path>.+\.ya?ml)(?::(?P<arm>[^:]+))?(?::(?P<seed>\d+))?")
@@ -32,8 +30,8 @@ def why(target: str, runs_dir: Path, overrides: Sequence[str] = (), smoke: bool 
     finished = finished_runs(runs_dir)
     match = SPEC_TARGET.fullmatch(target)
     if match is None:
-        identity, cell = _stored_cell(target, runs_dir)
-        return _explain(identity, cell, finished, runs_dir, {})
+        folder, cell = stored_run(target, runs_dir, " or SPEC.yaml:ARM:SEED")
+        return _explain(folder.name, cell, finished, folder.parent, {})
     from repro.study.expand import expand_study
 
     loaded = load_spec(Path(match["path"]), overrides, smoke)
@@ -100,21 +98,6 @@ def origins(loaded: LoadedSpec, cell: Cell) -> dict[str, str]:
         if written:
             found[path] = written
     return found
-
-
-def _stored_cell(target: str, runs_dir: Path) -> tuple[str, Cell]:
-    names = [folder.parent.name for folder in runs_dir.glob("*/cell.json")]
-    matches = [name for name in names if name == target] or [name for name in names if name.startswith(target)]
-    if len(matches) != 1:
-        what = f"{len(matches)} runs begin so" if matches else f"{len(names)} runs there" + did_you_mean(target, names)
-        raise UserError(f"got {show(target)}, expected one run of {runs_dir} or SPEC.yaml:ARM:SEED ({what})")
-    record = read_object(runs_dir / matches[0] / "cell.json")
-    try:
-        return matches[0], Cell.model_validate(record.get("cell"))
-    except ValidationError:
-        raise UserError(
-            f"{runs_dir / matches[0] / 'cell.json'}: was written under another schema, expected a cell of this version"
-        ) from None
 
 
 def _explain(

@@ -36,6 +36,7 @@ from repro.spec.schema import Spec
 from repro.study.checks import sweep_problems
 from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests, identity
+from repro.study.inputs import Watched, cell_files
 from repro.study.load import LoadedSpec
 from repro.sweep.objective import objective
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
@@ -115,6 +116,8 @@ class Search:
         self.options, self.console = options, console
         self.digests = Digests()
         self.base = base_cell(spec, model, dataset)
+        self.inputs = Watched(lambda: cell_files(self.base))
+        self.inputs.all_read()  # it is the jobs that read them
 
     def check_first_trial(self) -> None:
         """UserError where trial 0 cannot run; nothing is written."""
@@ -180,7 +183,11 @@ class Search:
     # ------------------------------------------------------------ one batch
 
     def _evaluate(self, batch: list[Attempt]) -> int | None:
-        """Train a batch and record how it ended. Returns the signal that ended it, None if it came to its end."""
+        """Train a batch and record how it ended. Returns the signal that ended it, None if it came to its end.
+
+        UserError where a file that the cells read is not what it was when the sweep began.
+        """
+        self.inputs.check()
         for attempt in batch:
             try:
                 attempt.cells = self._cells(attempt.trial.number, attempt.trial.params)

@@ -13,7 +13,7 @@ DONE = "done.json"
 
 METRICS = "metrics.jsonl"
 
-CHANGING = {DONE, "progress.json", "launch.json", "order.json", "ranks.json"}
+CHANGING = {DONE, "progress.json", "launch.json", "order.json", "ranks.json", "inputs.json"}
 """JSON files of a run folder that `done.json` does not vouch for: a launcher may still write to them."""
 
 

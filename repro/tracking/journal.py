@@ -2,13 +2,14 @@
 
     runs/<identity>/
       cell.json          {"identity", "labels", "cell", "started"}
-      environment.json   {"python", "platform", "cpus", "packages", "commit", "processes"}: what the job ran on
+      environment.json   {"python", "platform", "cpus", "packages", "commit", "processes", "threads", "cpu_capability"}
       metrics.jsonl      {"step", "metrics": {name: float}, "time"}
       steps.jsonl        {"step", "chosen", "fresh", "replayed", "predicted", "pass_rate", "steps_true", "time"}
       evaluations.jsonl  {"step", "set", "temperature", "samples", "passes", "greedy", "entropy", "mean_tokens", "time"}
       predictions.jsonl  {"step", "ids", "predicted", "measured", "samples", "time"}
       spent.jsonl        {"step", "phase", <amounts>, "time"}: everything paid for, work redone after a kill included
       progress.json      {"phase", "step", "steps", "message", "accuracy", "time"}: what the live table reads
+      health.json        {"warnings", "stopped"}: what went wrong in training; absent where nothing did
       repairs.jsonl      {"text", "time"}: damage that an attempt found, and what it did about it
       error.txt          traceback of the last failure
       done.json          {"summary", "time", "files"}: the completion marker, written last, with checksums of the rest
@@ -31,6 +32,7 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
+from repro import arithmetic
 from repro.checksums import Checksums, sealed
 from repro.files import (
     cut_torn_line,
@@ -110,7 +112,7 @@ class Journal:
         started = before if isinstance(before, float) else time.time()  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
         self.write_json("cell.json", {"identity": identity, "labels": names, "cell": cell, "started": started})
-        self.write_json("environment.json", {**describe_environment(), "processes": processes})
+        self.write_json("environment.json", {**describe_environment(), "processes": processes, **_arithmetic()})
         (self.run_dir / "error.txt").unlink(missing_ok=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -332,6 +334,10 @@ class ReadOnlyJournal(Journal):
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         pass
+
+
+def _arithmetic() -> dict[str, Any]:
+    return {"threads": arithmetic.threads(), "cpu_capability": arithmetic.cpu_capability()}
 
 
 def _accuracy(metrics: Mapping[str, float], before: float | None) -> float | None:

@@ -96,12 +96,12 @@ def _train(request: Request) -> None:
     PartialState(cpu=not torch.cuda.is_available())  # sets up the process group, and this rank's GPU as the current one
     from repro.tracking.client import prepare_environment
     from repro.training.job import run_job
-    from repro.training.prepare import check_prepared
+    from repro.training.prepare import cache_of, check_prepared
     from repro.training.ranks import Ranks
 
     ranks = Ranks.of_this_process()
     prepare_environment()
-    check_prepared(request.cell, request.runs_dir)
+    check_prepared(request.cell, cache_of(request.cell, request.runs_dir))
     lock: Any = nullcontext()
     if not request.locked and ranks.main:
         (request.run_dir / RANK_ERROR).unlink(missing_ok=True)

@@ -70,6 +70,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         kept_logps: the log-probs of their tokens where the engine that made them tells them.
         engine: vLLM, where it makes the rollouts in place of TRL's generate.
         on_step: called with the record of a step once its updates are done, before a checkpoint is written.
+        on_generated: called with the same record before the updates, when it holds what is known of the groups.
         placeholder_rows: rows of the dataset that drives TRL's loader; their content is never used.
         marks: puts the rows of the run on the disk and returns their checksums; called for each checkpoint.
         ranks: the processes of the run. Each rolls out, replays and trains on whole groups of its own.
@@ -89,6 +90,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         ledger: Ledger,
         seed: int,
         on_step: Callable[[StepRecord], None],
+        on_generated: Callable[[StepRecord], None] = lambda record: None,
         reward: Sequence[RewardTerm] | None = None,
         kept: Mapping[int, Sequence[Sequence[int]]] | None = None,
         kept_logps: Mapping[int, Sequence[Sequence[float]]] | None = None,
@@ -103,7 +105,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         assert (buffer is None) == (replay is None), "buffer and replay go together"
         self.problems, self.prompts, self.verifier = problems, prompts, verifier
         self.selector, self.buffer, self.replay = selector, buffer, replay
-        self.train_spec, self.ledger, self.run_seed, self.on_step = train, ledger, seed, on_step
+        self.train_spec, self.ledger, self.run_seed = train, ledger, seed
+        self.on_step, self.on_generated = on_step, on_generated
         self.ranks, self.marks = ranks or Ranks(), marks
         self.flop_counter = FlopCounter.of(model)
         self._record: StepRecord | None = None
@@ -182,6 +185,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             self._record.metrics |= {series.ROLLOUT + name: value for name, value in apart.items()}
         if self.buffer is not None:
             output = self._with_replay(output, replayed, fresh, own, step)
+        self.on_generated(self._record)
         return output
 
     def _choose(self, n: int) -> tuple[list[int], set[int]]:
