@@ -26,6 +26,7 @@ from rich.markup import escape
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import DamagedError
+from repro.launch.damaged import print_damage
 from repro.launch.run import Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -224,6 +225,7 @@ class Search:
         if ended.interrupted is None and failed:
             self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
             ended = run_cells(failed, experiment_name(self.spec), self.options, self.console)
+        print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
         return ended.interrupted
 
     def _stages(self) -> list[list[int]]:
