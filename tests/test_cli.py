@@ -29,6 +29,7 @@ NAMES = [
     "grade",
     "status",
     "why",
+    "verify",
     "validate",
     "schema",
     "warm-start",
