@@ -226,7 +226,7 @@ class Search:
             self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
             print_damage({}, ended.repairs, self.console)
             ended = run_cells(failed, experiment_name(self.spec), self.options, self.console)
-        print_damage({}, ended.repairs, self.console)  # damaged runs are told where their values are read
+        print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
         return ended.interrupted
 
     def _stages(self) -> list[list[int]]:
