@@ -198,6 +198,16 @@ def test_a_staged_table_that_is_not_whole_replaces_nothing(tmp_path) -> None:
     assert not output.work.exists()
 
 
+@pytest.mark.parametrize("record", ["[1]", '{"output": []}', '{"output": {}}', "{"])
+def test_a_damaged_note_of_a_publication_replaces_nothing(tmp_path, record) -> None:
+    output = Output(tmp_path / "scores.parquet")
+    output.table.write_bytes(b"old")
+    with output.locked():
+        (output.work / "summary.json").write_text(record)
+        output.recover()
+        assert output.table.read_bytes() == b"old"
+
+
 @pytest.mark.parametrize("state", ["table alone", "changed table", "summary alone", "another table's summary"])
 def test_what_is_not_ours_is_not_overwritten_without_force(score, tmp_path, state) -> None:
     out, summary = tmp_path / "scores.parquet", tmp_path / "scores.json"
