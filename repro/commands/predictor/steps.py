@@ -15,7 +15,7 @@ from repro.cache import Cache
 from repro.difficulty.labels import Labels, read_labels, write_labels
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
-from repro.files import dump_json, write_atomically
+from repro.files import dump_json, write_alone
 from repro.study.inputs import Watched, predictor_files
 from repro.study.load import LoadedSpec
 from repro.tasks.dataset_spec import DatasetSpec
@@ -157,7 +157,7 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     files.inputs.check()
     path = files.root / EVALUATION_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, dump_json(records))
+    write_alone(path, dump_json(records))
     from analysis.dots_rr.calibration import calibration_figure
 
     picture = calibration_figure(records, files.root / "calibration.png")
