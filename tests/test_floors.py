@@ -17,7 +17,10 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("errors", "words", "canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
+    (
+        *("errors", "words", "canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
+        *("system_errors", "arguments"),
+    ),
     ("tasks",),
     ("models",),
     ("tracking",),

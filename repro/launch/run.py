@@ -18,6 +18,7 @@ from repro.files import read_jsonl, write_atomically
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display
 from repro.launch.protocol import Outcome, Task, Watcher
+from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.numbers import t_interval
@@ -56,12 +57,13 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a cell failed or was stopped; 128 + N where signal N ended it, 130 for Ctrl-C and 143 for SIGTERM
+        (running it again goes on).
 
     Raises:
         UserError: a file that the spec names is missing, or the jobs cannot run where they should.
     """
-    console = console or Console()
+    console = console or make_console()
     options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
     cells = in_training_order(expand_study(spec))
@@ -87,7 +89,7 @@ def run_study(
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    return 1 if any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
+    return 1 if any(outcome.end in ("failed", "stopped", "not run") for outcome in ended.outcomes) else 0
 
 
 @dataclass(frozen=True)
@@ -270,18 +272,21 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
     for outcome in failed:
         name = Labels.of(outcome.task.cell)
         console.print(escape(f"  {name.arm_name} seed {name.seed}: {outcome.reason}"), highlight=False, soft_wrap=True)
-        console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
+        if outcome.error is not None:
+            console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
     submitted = sum(outcome.end == "submitted" for outcome in outcomes)
     if submitted:
         console.print(f"{submitted} submitted; the same command follows them and delivers the results", highlight=False)
+    stopped = sum(outcome.end == "stopped" and bool(outcome.reason) for outcome in outcomes)
+    if stopped:
+        text = f"{stopped} stopped by another program; the same command goes on from their last checkpoints"
+        console.print(text, style="red", highlight=False)
     left = sum(outcome.end == "not run" for outcome in outcomes)
     if left:
         console.print(f"{left} not started", highlight=False)
 
 
-def _short(path: Path | None) -> str:
-    if path is None:
-        return ""
+def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from repro.arguments import whole_number
 from repro.errors import UserError
 from repro.launch.devices import default_jobs
 
@@ -167,17 +168,6 @@ def owners(launchers: Mapping[str, type[Where]]) -> dict[Option, list[str]]:
 
 
 # ---------------------------------------------------------------- kinds of values
-
-
-def whole_number(least: int) -> Callable[[str], int]:
-    """An argparse type: a whole number from `least` on."""
-
-    def parse(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= {least}")
-        return int(text)
-
-    return parse
 
 
 def amount(text: str) -> float:

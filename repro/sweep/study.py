@@ -26,6 +26,7 @@ from rich.markup import escape
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.launch.run import Options, check_cell, labels_of, run_cells
+from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.models.model_spec import ModelSpec
@@ -63,7 +64,7 @@ def run_sweep(
         UserError: the spec has no sweep or a mistake in it (found before anything is written), or another command
             runs it.
     """
-    spec, console = loaded.spec, console or Console()
+    spec, console = loaded.spec, console or make_console()
     if spec.sweep is None:
         raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
     if problems := list(sweep_problems(spec)):  # a smoke study's ranges are not those that were checked when loaded

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from repro.arguments import folder, whole_number
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
@@ -23,11 +24,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", type=_action, metavar=names, help="; ".join(ACTIONS.values()))
     shared.add_spec(parser)
     shared.add_runs(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUNS/predictors/NAME)")
+    parser.add_argument("--out", type=folder, metavar="DIR", help="folder of the files (default: RUNS/predictors/NAME)")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="train: a parquet file of labels made elsewhere")
     parser.add_argument(
         "--references",
-        type=_references,
+        type=whole_number(2),
         nargs="+",
         default=[16, 256],
         metavar="K",
@@ -52,12 +53,6 @@ def _action(text: str) -> str:
             f"got {text!r}, expected one of {', '.join(ACTIONS)}{did_you_mean(text, ACTIONS)}"
         )
     return text
-
-
-def _references(text: str) -> int:
-    if not text.isdigit() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= 2")
-    return int(text)
 
 
 COMMAND = Command("predictor", "train and judge a difficulty predictor (DOTS)", add_options, run)

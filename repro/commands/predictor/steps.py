@@ -35,8 +35,6 @@ class PredictorFiles:
         self.loaded = loaded
         self.cache = Cache(options.runs / "cache")
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
-        if self.root.exists() and not self.root.is_dir():
-            raise UserError(f"--out: {self.root} is a file, expected a folder")
         self.console = Console(stderr=True, highlight=False)
         self._told = -SAY_EVERY
 
