@@ -6,6 +6,7 @@ import argparse
 import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from repro import __version__
@@ -66,7 +67,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         loaded = getattr(options, "loaded", None)
         return str(loaded.located(message)) if loaded else message
 
-    return guarded(body, located)
+    def places() -> list[Path]:
+        return [place for name in ("out", "runs") if (place := getattr(options, name, None)) is not None]
+
+    return guarded(body, located, places)
 
 
 def start() -> NoReturn:

@@ -6,8 +6,9 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 
 from repro.errors import UserError
 
@@ -49,6 +50,8 @@ CURES: dict[int, tuple[str, str]] = {
 }
 """errno -> (what it means, what helps)."""
 
+NEARLY_FULL = 1_000_000  # bytes
+
 # Libraries that write or reserve by themselves raise errors of their own; the system's number or words are in the text.
 NUMBER = re.compile(r"(?:\[Errno |os error |errno )(\d+)")
 WORDS = {
@@ -74,10 +77,14 @@ DATABASE = {
 """Words of a database's error -> (what they mean, what helps)."""
 
 
-def explain(error: BaseException) -> str | None:
+def explain(error: BaseException, places: Sequence[str | Path] = ()) -> str | None:
     """One line on an error of the system: the path, what happened, what helps. None where it is no such error.
 
     An error without a number that is known here is none: it may be a mistake in this program, whose traceback counts.
+
+    Args:
+        places: where the work writes. A full disk does not say which file it refused: then those that are full are
+            named, or the only one.
     """
     if isinstance(error, MemoryError):
         return _line("", *CURES[errno.ENOMEM])
@@ -85,26 +92,29 @@ def explain(error: BaseException) -> str | None:
         return _missing_module(error)
     if isinstance(error, OSError):
         number = error.errno if error.errno in CURES else _number(str(error))
-        return None if number is None else _line(_place(error, number), *CURES[number])
+        return None if number is None else _line(_place(error, number) or _full(number, places), *CURES[number])
     if _of_database(error):
         return _database(str(error))
     if isinstance(error, OF_LIBRARIES) or type(error).__name__ == "SafetensorError":
         number = _number(str(error))
         if number is not None:
             detail = " ".join(str(error).split())[:160]
-            return f"{_line('', *CURES[number])} ({detail})"
+            return f"{_line(_full(number, places), *CURES[number])} ({detail})"
     return None
 
 
 @contextmanager
-def told_to_the_user() -> Iterator[None]:
-    """Within the block an error of the system becomes a UserError, with the system's own as its cause."""
+def told_to_the_user(*places: str | Path) -> Iterator[None]:
+    """Within the block an error of the system becomes a UserError, with the system's own as its cause.
+
+    `places`: see `explain`.
+    """
     try:
         yield
     except UserError:
         raise
     except Exception as error:
-        told = explain(error)
+        told = explain(error, places)
         if told is None:
             raise
         raise UserError(told) from error
@@ -120,6 +130,21 @@ def _place(error: OSError, number: int) -> str:
     if not names and number == errno.ENOENT and not _has_working_directory():
         return "the working directory of this command"
     return " -> ".join(name.replace("\0", "\\0") for name in names)
+
+
+def _full(number: int, places: Sequence[str | Path]) -> str:
+    """Of the places those whose disk is full, else the only one; empty for errors that no disk causes."""
+    if number not in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO):
+        return ""
+    return ", ".join(str(place) for place in places if _is_full(place)) or (str(places[0]) if len(places) == 1 else "")
+
+
+def _is_full(place: str | Path) -> bool:
+    try:
+        found = os.statvfs(place)
+    except OSError:
+        return False
+    return found.f_bavail * found.f_frsize < NEARLY_FULL or (found.f_files > 0 and not found.f_favail)
 
 
 def _has_working_directory() -> bool:

@@ -10,7 +10,8 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
 from types import FrameType
 
 from repro import __version__
@@ -38,11 +39,12 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-def guarded(body: Callable[[], int], located: Callable[[str], str]) -> int:
+def guarded(body: Callable[[], int], located: Callable[[str], str], places: Callable[[], Sequence[Path]]) -> int:
     """Run a command and return its exit code, see `EXIT_CODES`; what went wrong is told on stderr.
 
     Args:
         located: adds the place in the spec to a mistake's message.
+        places: where the command writes; a message on a full disk names those that are full.
     """
     _open_streams()
     try:
@@ -58,9 +60,10 @@ def guarded(body: Callable[[], int], located: Callable[[str], str]) -> int:
         tell("interrupted; the same command goes on from here")
         return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except Exception as error:
-        if _drop_broken_stdout() and isinstance(error, BrokenPipeError):
+        broken = _drop_broken_stdout()
+        if broken and isinstance(error, BrokenPipeError):
             return 0  # the reader, such as `head`, has seen enough
-        told = explain(error)
+        told = explain(error, ["standard output"] if broken else [*places(), Path(), tempfile.gettempdir()])
         if told is not None:
             tell(told)
             return EXIT_MISTAKE

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from repro.study.load import LoadedSpec
 
 
+WARNINGS = 20  # shown of one spec
+
+
 def add_spec(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     """SPEC, -S and --smoke."""
     parser.add_argument("spec", metavar="SPEC", type=Path, nargs="?" if optional else None, help="a study in YAML")
@@ -63,8 +66,11 @@ def load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:
     from repro.study.load import load_spec
 
     loaded = options.loaded = load_spec(path or options.spec, options.set, options.smoke)
-    for line in (*loaded.warnings, *loaded.notes):
+    lines = (*loaded.warnings, *loaded.notes)
+    for line in lines[:WARNINGS]:
         print(line, file=sys.stderr)  # noqa: T201
+    if len(lines) > WARNINGS:
+        print(f"… and {len(lines) - WARNINGS} more warnings", file=sys.stderr)  # noqa: T201
     return loaded
 
 

@@ -130,7 +130,7 @@ def failed(task: Task, seconds: float, why: str | None = None) -> Outcome:
             Journal(task.run_dir).fail(f"{why}\n")
         return Outcome(task, "failed", seconds, error, reason_of(error.read_text(errors="replace")))
     except OSError as refused:  # a full disk
-        told = explain(refused) or str(refused)
+        told = explain(refused, [task.run_dir]) or str(refused)
         return Outcome(task, "failed", seconds, None, f"{reason_of(why)} ({told})" if why else told)
 
 

@@ -90,7 +90,7 @@ def _attempt(target: Target, cell: Any, identity: str, run_dir: Path, runs_dir: 
     journal = Journal(run_dir)
     try:
         _set_device(settings["threads"], settings["gpus"])
-        with told_to_the_user():
+        with told_to_the_user(run_dir):
             target(cell, identity, run_dir, runs_dir)
         if not journal.finished:
             raise RuntimeError("the job returned without having finished its run")

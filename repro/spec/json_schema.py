@@ -116,7 +116,8 @@ def _describe(node: Node) -> str:
     if kind == "string" and node.get("pattern") == f"^{DOOR.pattern}$":
         return "module:Name"
     if kind == "string" and "pattern" in node:
-        return "letters, digits, '_', '-' and '.', beginning with a letter or digit"
+        most = f"at most {node['maxLength']} " if "maxLength" in node else ""
+        return f"{most}letters, digits, '_', '-' and '.', beginning with a letter or digit"
     return plain.get(str(kind), "")
 
 

@@ -223,7 +223,11 @@ class ReportSpec(Strict):
 class Spec(Strict):
     """A study: arms compared on models and datasets over seeds."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the report folder and the experiment")
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=120,
+        description="names the report folder and the experiment",
+    )
     question: str | None = Field(None, description="what the study asks, in one sentence, for the report")
     model: list[ModelSpec] = Field(min_length=1, description="one policy or a list of them")
     dataset: list[DatasetSpec] = Field(min_length=1, description="one dataset or a list of them")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from repro.tasks.catalogue import TRAINING_NAMES
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 from repro.words import show, unknown
 
+CELLS = 20_000  # of one study
 ARM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 ARM_NAMES: tuple[FieldPath, ...] = (("arms", "<names>"),)
 """What is said about names holds where an arm has faulty fields, but not where `arms` itself is faulty."""
@@ -31,6 +33,8 @@ ARM_NAMES: tuple[FieldPath, ...] = (("arms", "<names>"),)
 
 def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
     """Every contradiction in a spec whose sections are valid by themselves; `data` is what the user wrote."""
+    if too_large := list(_size(spec)):
+        return too_large  # to look at every cell would take minutes
     return [
         *_names(spec),
         *_artefacts(spec),
@@ -52,6 +56,19 @@ def cell_problems(
         changed: dotted paths whose values are not the arm's own -> where the spec gives them.
     """
     return list(_Row(spec, arm, dict(changed or {})).problems(fields))
+
+
+def _size(spec: Spec) -> Iterator[Problem]:
+    """More cells than anybody trains."""
+    rows = len(spec.model) * len(spec.dataset) * len(spec.arms)
+    points = math.prod(len(values) for values in spec.axes.values())
+    cells = rows * points * len(spec.seeds)
+    if cells > CELLS:
+        sizes = {"axes": points, "seeds": len(spec.seeds), "arms": len(spec.arms)}
+        largest = max(sizes, key=sizes.__getitem__)
+        what = "points" if largest == "axes" else largest
+        text = f"got {sizes[largest]:,} {what}, {cells:,} cells in all, expected at most {CELLS:,} cells"
+        yield Problem((largest,), text)
 
 
 # ---------------------------------------------------------------- names
@@ -263,9 +280,7 @@ class _Row:
         """Settings that mean something for one kind of reward only."""
         uses: tuple[FieldPath, ...] = (("reward",), ("arms", self.arm, "reward"), ("axes", "reward"))
         binary, spread = rewards_accuracy(cell.reward), cell.train.min_spread
-        arms = [arm.reward or self.spec.reward for arm in self.spec.arms.values()]
-        shared = "reward" in self.spec.axes or not all(map(rewards_accuracy, arms))  # by arms that need a min_spread
-        if binary and spread and not (shared and self._place("train", "min_spread") == ("train", "min_spread")):
+        if binary and spread and not self._shares_min_spread():
             text = (
                 f"got {show(spread)} where accuracy is rewarded, expected 0: rewards of 0 and 1 are equal or differ by "
                 "1, so that no other value has an effect"
@@ -278,6 +293,12 @@ class _Row:
             )
             path = "evaluate.gradient_questions"
             yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
+
+    def _shares_min_spread(self) -> bool:
+        """Whether the value is that of the study, in which other arms need one."""
+        rewards = [arm.reward or self.spec.reward for arm in self.spec.arms.values()]
+        needed = "reward" in self.spec.axes or not all(map(rewards_accuracy, rewards))
+        return needed and self._place("train", "min_spread") == ("train", "min_spread")
 
     def _place(self, section: str, field: str) -> FieldPath:
         if f"{section}.{field}" in self.changed:

@@ -65,6 +65,9 @@ def misbehave(how: str, runs_dir: Path) -> None:
         while not (runs_dir / "deaf").exists():
             time.sleep(0.02)
         raise RuntimeError("after the deaf one")
+    if how == "kills its server":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(1000)
     if how == "waits":
         (runs_dir / f"waiting-{os.getpid()}").touch()
         while not (runs_dir / "go").exists():

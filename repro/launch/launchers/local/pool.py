@@ -163,7 +163,7 @@ class Pool:
             # What the last attempt showed must not be taken for this one's.
             (task.run_dir / "progress.json").unlink(missing_ok=True)
         except OSError as error:
-            return None, failed(task, 0.0, explain(error) or str(error))
+            return None, failed(task, 0.0, explain(error, [task.run_dir]) or str(error))
         slot = next(slot for slot in range(self.jobs) if slot not in {job.slot for job in running})
         settings = {"threads": self.threads, "gpus": gpus_of(slot, self.processes), "lock_seconds": 1.0}
         process: BaseProcess = context.Process(  # type: ignore[attr-defined]
@@ -184,7 +184,9 @@ class Pool:
         if isinstance(errors[0], ConnectionError | EOFError):  # the server ended meanwhile
             return None, self._lost(task, watcher, since)
         if isinstance(errors[0], OSError):
-            return None, failed(task, 0.0, f"the job could not be started: {explain(errors[0]) or errors[0]}")
+            return None, failed(
+                task, 0.0, f"the job could not be started: {explain(errors[0], [self.runs_dir]) or errors[0]}"
+            )
         raise errors[0]
 
     def _start_quietly(self, process: BaseProcess, errors: list[Exception]) -> None:
