@@ -124,7 +124,7 @@ def _damage_text(draw: st.DrawFn, text: bytes) -> bytes:
 
 CELLS = st.one_of(
     st.none(), st.booleans(), st.integers(), st.floats(), st.text(max_size=8),
-    st.sampled_from(["", "a\0b", "\ud800", "1e999", "NaN", "#### ", "####", "x" * 3000, 10**400, [], {}, [[1]], {"a": 1}]),
+    st.sampled_from(["", "a\0b", "\ud800", "1e999", "NaN", "#### ", "x" * 3000, 10**400, [], {}, [[1]], {"a": 1}]),
 )  # fmt: skip
 
 

@@ -72,7 +72,8 @@ def test_one_file_tells_all_its_mistakes_in_the_order_of_its_lines(mistakes: Mis
         "sweep: {arm: a, space: {train.loss: {flt: 1}}}\n"
     )
     assert found == [
-        "spec.yaml:1: name: got \"x y\", expected at most 120 letters, digits, '_', '-' and '.', beginning with a letter or digit",
+        "spec.yaml:1: name: got \"x y\", expected at most 120 letters, digits, '_', '-' and '.', "
+        "beginning with a letter or digit",
         found[1],
         "spec.yaml:3: dataset.1.arithmetic: got easy + hard = 1.8, expected at most 1",
         'spec.yaml:4: train.advantage_std: got "yes", expected true or false',
