@@ -25,7 +25,7 @@ VALUES: tuple[Any, ...] = (
     *([], [1], ["x", None], [[]], {}, {"x": 1}, {"": {}}, {"method": "random"}, {"method": 3}, {"float": [1]}),
     *({"float": [2, 1]}, {"int": [0.5, 2]}, {"choice": []}, {"extends": "dots"}, {"low": 0.9, "high": 0.1}),
     *({"path": "."}, {"path": "/dev/null"}, {"path": ""}, {"hub": ""}, {"hub": "a/b/c"}, ["tiny", "tiny"], [0, 0]),
-    *([{}] * 3, list(range(2000)), {str(i): i for i in range(300)}),
+    *([{}] * 3, list(range(100)), {str(i): i for i in range(300)}),
 )
 OPTIONS = ("train.steps", "selection.fraction", "arms", "seeds", "model", "dataset.limits.train", "axes.train.steps")
 

@@ -6,7 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -46,15 +46,6 @@ def no_store(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name, raising=False)
 
 
-@pytest.fixture(scope="module", autouse=True)
-def count(request: pytest.FixtureRequest) -> Iterator[None]:
-    """Prints how many mistakes were answered."""
-    yield
-    with request.config.pluginmanager.getplugin("capturemanager").global_and_fixture_disabled():
-        line = f"\nfuzzer: {COUNTED['mistakes']} mistakes, each answered on one screen; {COUNTED['right']} were right\n"
-        sys.stderr.write(line)
-
-
 def sound(words: Sequence[str], folder: Path, places: Sequence[str]) -> Answer:
     """The answer to a command that must harm nothing, after looking at it and at the disk."""
     before = contents(folder)
@@ -65,7 +56,7 @@ def sound(words: Sequence[str], folder: Path, places: Sequence[str]) -> Answer:
     return answer
 
 
-@sizes(15, 220)
+@sizes(15, 300)
 def test_specs(examples: int, tmp_path: Path) -> None:
     spec = tmp_path / "spec.yaml"
 
@@ -77,7 +68,7 @@ def test_specs(examples: int, tmp_path: Path) -> None:
     each(examples, mutations.specs(), check)
 
 
-@sizes(8, 120)
+@sizes(8, 150)
 def test_command_lines(examples: int, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("words")
     (tmp_path / "spec.yaml").write_text(GOOD + "no_such_field: 1\n")  # no command line trains anything
@@ -180,3 +171,12 @@ def test_a_process_of_its_own_answers_as_the_call_does(tmp_path: Path) -> None:
 
     each(15, mutations.specs(), check)
     assert seen >= 15
+
+
+@pytest.mark.soak
+def test_five_hundred_mistakes_were_answered(capsys: pytest.CaptureFixture[str]) -> None:
+    """After the others of this file."""
+    with capsys.disabled():
+        line = f"\nfuzzer: {COUNTED['mistakes']} mistakes, each answered on one screen; {COUNTED['right']} were right\n"
+        sys.stdout.write(line)
+    assert COUNTED["mistakes"] >= 500

@@ -28,8 +28,8 @@ SCRIPT = """
     from tests.launch.test_pool import Notes, tasks_of
     if __name__ == "__main__":
         pool.TICK = 0.05
-        runs, *arms = sys.argv[1:]
-        launcher = pool.Pool(jobs.job, Path(runs), 2, preload=jobs.PRELOAD)
+        runs, preload, *arms = sys.argv[1:]
+        launcher = pool.Pool(jobs.job, Path(runs), 2, preload=preload.split())
         notes = Notes()
         outcomes = launcher.run(tasks_of(Path(runs), *arms), notes)
         ends = [[outcome.end, outcome.reason] for outcome in outcomes]
@@ -40,13 +40,14 @@ SCRIPT = """
 class Launched:
     """A launcher at work in a session of its own."""
 
-    def __init__(self, folder: Path, *arms: str, before: Callable[[], object] | None = None) -> None:
+    def __init__(self, folder: Path, *arms: str, before: Callable[[], object] | None = None, preload: str = "") -> None:
         self.runs, self.arms = folder / "runs", arms
         script = folder / "script.py"
         script.write_text(textwrap.dedent(SCRIPT))
+        words = [str(script), str(self.runs), preload or " ".join(jobs.PRELOAD), *arms]
         self.process = subprocess.Popen(
-            [sys.executable, str(script), str(self.runs), *arms], stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-            text=True, start_new_session=True, preexec_fn=before, env={**os.environ, "PYTHONPATH": str(ROOT)},
+            [sys.executable, *words], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True,
+            preexec_fn=before, env={**os.environ, "PYTHONPATH": f"{ROOT}:{folder}"},
         )  # fmt: skip
 
     def wait_for_jobs(self, count: int) -> list[psutil.Process]:
@@ -119,6 +120,9 @@ def test_a_signal_to_the_whole_group_stops_the_jobs_at_their_checkpoints(
     said = launched.end(family)
     assert said["ends"] == [["stopped", ""]] * 2
     assert said["signal"] == number
+    for number_of_cell in (0, 1):
+        log = (launched.runs / f"waits-{number_of_cell}" / "job.log").read_text()
+        assert "stopped; the next run goes on from the last checkpoint" in log, "it was asked, not killed"
     launched.goes_on(tmp_path)
 
 
@@ -131,6 +135,18 @@ def test_sigterm_to_the_group_while_the_jobs_are_being_started_is_followed_too(l
     os.killpg(launched.process.pid, signal.SIGTERM)
     said = launched.end(family)
     assert {end for end, _ in said["ends"]} <= {"stopped", "not run"}
+
+
+def test_a_signal_does_not_wait_until_the_fork_server_has_imported_everything(tmp_path: Path) -> None:
+    (tmp_path / "slow_import.py").write_text("import time\ntime.sleep(600)\n")
+    launched = Launched(tmp_path, "waits", preload="slow_import")
+    deadline = time.monotonic() + 60
+    while not any("forkserver" in " ".join(one.cmdline()) for one in launched.family()):
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    family = launched.family()
+    launched.process.terminate()
+    assert launched.end(family)["ends"] == [["not run", ""]]
 
 
 def test_a_second_sigterm_kills_jobs_that_do_not_listen(tmp_path: Path) -> None:

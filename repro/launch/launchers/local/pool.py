@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import forkserver
+from multiprocessing import forkserver, resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -99,6 +99,8 @@ class Pool:
             try:
                 while running or (pending and not self._stopping):
                     for task in self._due(pending, not_before, self.jobs - len(running)):
+                        if self._signals.count:
+                            break
                         status = run_status(task.run_dir)
                         if status == "finished":
                             pending.remove(task)
@@ -179,6 +181,10 @@ class Pool:
         while starter.is_alive():
             starter.join(TICK)
             watcher.tick()
+            if self._signals.count and not running:  # do not wait until the server has imported everything
+                _kill_server(context)
+        if self._signals.count and errors:
+            return None, None
         if not errors:
             return _Running(task, process, slot, _server_pid(context)), None
         if isinstance(errors[0], ConnectionError | EOFError):  # the server ended meanwhile
@@ -195,6 +201,8 @@ class Pool:
         The server keeps them blocked: a signal to the group of the launcher is the launcher's to follow.
         """
         signal.pthread_sigmask(signal.SIG_BLOCK, worker.LATER)  # of this thread; inherited
+        resource_tracker.ensure_running()  # multiprocessing would start it now, and unblock signals with it
+        signal.pthread_sigmask(signal.SIG_BLOCK, worker.LATER)
         with self._thread_variables():
             try:
                 process.start()
@@ -285,6 +293,13 @@ def _server_pid(context: BaseContext) -> int | None:
     # No public name tells it; where it is missing, the end of the server counts as the failure of its jobs.
     pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
     return pid
+
+
+def _kill_server(context: BaseContext) -> None:
+    server = _server_pid(context)
+    if server is not None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(server, signal.SIGKILL)
 
 
 def _gone(pid: int, seconds: float) -> bool:
