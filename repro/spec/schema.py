@@ -28,7 +28,11 @@ class TrainSpec(Strict):
     questions_per_step: int = Field(32, ge=1, description="questions (groups) in a generation batch")
     group_size: int = Field(8, ge=2, description="completions per question")
     minibatches: int = Field(4, ge=1, description="optimizer updates per step")
-    learning_rate: float = Field(2e-4, gt=0, description="constant AdamW rate")
+    learning_rate: float = Field(2e-4, gt=0, description="AdamW rate, at its highest")
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="how the rate goes on after the warm-up: to 0 at the last update, or not at all"
+    )
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the updates over which the rate rises from 0")
     weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay")
     max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping")
     temperature: float = Field(1.0, gt=0, description="sampling temperature of rollouts and probes")
@@ -52,6 +56,11 @@ class TrainSpec(Strict):
     micro_batch: int | None = Field(
         None, ge=1, description="most completions in one pass of an update (default: all of its minibatch): memory only"
     )
+
+    @property
+    def shares_out_steps(self) -> bool:
+        """Whether the rate of an update depends on how many there will be."""
+        return self.schedule != "constant" or self.warmup > 0
 
     @model_validator(mode="after")
     def _divides(self) -> TrainSpec:
