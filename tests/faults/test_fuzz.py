@@ -118,6 +118,18 @@ def test_data_files(examples: int, tmp_path: Path) -> None:
 
 
 @sizes(4, 60)
+def test_tables_of_completions(examples: int, tmp_path: Path) -> None:
+    def check(file: tuple[str, bytes]) -> None:
+        suffix, content = file
+        (tmp_path / f"table{suffix}").write_bytes(content)
+        sound(["grade", f"table{suffix}"], tmp_path, [f"table{suffix}"])
+
+    columns = ("completion", "answer")
+    files = (mutations.json_files, mutations.csv_files, mutations.parquet_files)
+    each(examples, st.one_of(*(kind(columns) for kind in files)), check)
+
+
+@sizes(4, 60)
 def test_labels_of_a_predictor(examples: int, tmp_path: Path) -> None:
     from repro.difficulty.labels import read_labels
     from repro.errors import UserError
