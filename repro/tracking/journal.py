@@ -19,6 +19,7 @@ A file ends in half a line when its writer was killed inside a write: readers sk
 
 from __future__ import annotations
 
+import errno
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -58,6 +59,9 @@ def run_status(run_dir: Path) -> Status:
                 pass
         except Timeout:
             return "running"
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise  # else nobody can train in a folder that cannot be written, and looking at it is still possible
     return "failed" if (run_dir / "error.txt").exists() else "killed"
 
 
