@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -193,6 +194,8 @@ class Search:
             ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
             if ended.interrupted is not None:
                 return ended.interrupted
+            if any(outcome.end == "stopped" for outcome in ended.outcomes):
+                return signal.SIGTERM  # by another program; the trial has not failed
             for attempt in live:
                 self._take(attempt, stage)
         for attempt in batch:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import math
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -36,6 +38,8 @@ def job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
     journal.truncate(-1)
     if (runs_dir / "fail").exists() and cell.train.learning_rate < BEST:
         raise MemoryError("too much")
+    if (runs_dir / "terminate").exists():
+        os.kill(os.getpid(), signal.SIGTERM)
     (run_dir / "trained").touch()
     while (runs_dir / "hold").exists() and not may_pass(runs_dir):
         time.sleep(0.05)

@@ -10,16 +10,22 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from multiprocessing import forkserver, resource_tracker
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
-import psutil
-
 from repro.launch import worker
 from repro.launch.devices import cores, gpus, gpus_of
+from repro.launch.launchers.local.processes import (
+    end_server_with_this_process,
+    gone,
+    kill,
+    kill_group,
+    kill_server,
+    server_pid,
+)
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.system_errors import explain
 from repro.tracking.journal import run_status
@@ -137,7 +143,7 @@ class Pool:
                     watcher.tick()
             finally:
                 for job in running:  # only after an exception here: leave no job behind
-                    _kill(job.process)
+                    kill(job.process)
         for task in tasks:
             if task.identity not in outcomes:
                 end(Outcome(task, "not run"))
@@ -182,11 +188,11 @@ class Pool:
             starter.join(TICK)
             watcher.tick()
             if self._signals.count and not running:  # do not wait until the server has imported everything
-                _kill_server(context)
+                kill_server(context)
         if self._signals.count and errors:
             return None, None
         if not errors:
-            return _Running(task, process, slot, _server_pid(context)), None
+            return _Running(task, process, slot, server_pid(context)), None
         if isinstance(errors[0], ConnectionError | EOFError):  # the server ended meanwhile
             return None, self._lost(task, watcher, since)
         if isinstance(errors[0], OSError):
@@ -212,11 +218,11 @@ class Pool:
     @staticmethod
     def _server_ended(job: _Running) -> bool:
         """Whether a job counts as ended only because its fork server has ended; then it is killed for certain."""
-        if job.server is None or job.process.exitcode != SERVER_ENDED or not _gone(job.server, TICK):
+        if job.server is None or job.process.exitcode != SERVER_ENDED or not gone(job.server, TICK):
             return False
-        _kill_group(job.process.pid)  # it may still train
+        kill_group(job.process.pid)  # it may still train
         if job.process.pid is not None:
-            _gone(job.process.pid, DYING)
+            gone(job.process.pid, DYING)
         job.process.close()
         return True
 
@@ -238,7 +244,7 @@ class Pool:
         """The outcome of a process that has ended, None where another command turned out to train the cell."""
         job.process.join()
         code = job.process.exitcode
-        _kill_group(job.process.pid)  # what it left behind
+        kill_group(job.process.pid)  # what it left behind
         job.process.close()
         return outcome_of(job.task, code, time.monotonic() - job.since, self._stopping)
 
@@ -249,7 +255,7 @@ class Pool:
             self._ask_to_stop(running, watcher)
         if self._signals.count > 1 or time.monotonic() > self._kill_at:
             for job in running:
-                _kill(job.process)
+                kill(job.process)
 
     def _ask_to_stop(self, running: list[_Running], watcher: Watcher) -> None:
         self._stopping = True
@@ -265,6 +271,7 @@ class Pool:
             return multiprocessing.get_context("spawn")
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(self.preload)
+        end_server_with_this_process()
         return context
 
     @contextlib.contextmanager
@@ -285,44 +292,3 @@ class Pool:
                     del os.environ[name]
                 else:
                     os.environ[name] = value
-
-
-def _server_pid(context: BaseContext) -> int | None:
-    if context.get_start_method() != "forkserver":
-        return None
-    # No public name tells it; where it is missing, the end of the server counts as the failure of its jobs.
-    pid: int | None = getattr(forkserver._forkserver, "_forkserver_pid", None)
-    return pid
-
-
-def _kill_server(context: BaseContext) -> None:
-    server = _server_pid(context)
-    if server is not None:
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(server, signal.SIGKILL)
-
-
-def _gone(pid: int, seconds: float) -> bool:
-    """Whether a process has ended, or does so within `seconds`; only its parent may take note of that."""
-    deadline = time.monotonic() + seconds
-    while True:
-        try:
-            if psutil.Process(pid).status() == psutil.STATUS_ZOMBIE:
-                return True
-        except psutil.NoSuchProcess:
-            return True
-        if time.monotonic() > deadline:
-            return False
-        time.sleep(0.02)
-
-
-def _kill(process: BaseProcess) -> None:
-    _kill_group(process.pid)
-    with contextlib.suppress(ProcessLookupError, ValueError):
-        process.kill()  # its group may not exist yet
-
-
-def _kill_group(pid: int | None) -> None:
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)
