@@ -10,13 +10,13 @@ from pathlib import Path
 DIGITS = 18  # more can be meant for no count
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """An argparse type: a whole number from `least` on."""
+def whole_number(least: int, most: int = 10_000) -> Callable[[str], int]:
+    """An argparse type: a whole number from `least` to `most`."""
 
     def parse(text: str) -> int:
         plain = text.isascii() and text.isdecimal() and len(text) <= DIGITS
-        if not plain or int(text) < least:
-            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= {least}")
+        if not plain or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"got {text[:40]!r}, expected a whole number >= {least} and <= {most:,}")
         return int(text)
 
     return parse

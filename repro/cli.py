@@ -13,6 +13,7 @@ from repro import __version__
 from repro.commands.boundary import EXIT_CODES, EXIT_MISTAKE, SIGNALS, guarded
 from repro.commands.registry import COMMANDS
 from repro.errors import UserError
+from repro.masking import masked_output
 from repro.words import did_you_mean
 
 EXAMPLES = """
@@ -53,6 +54,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     return parser, known
 
 
+@masked_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: see `repro.commands.boundary.EXIT_CODES`."""
     words = list(sys.argv[1:] if arguments is None else arguments)

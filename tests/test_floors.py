@@ -17,8 +17,9 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
+    ("errors", "masking", "words", "arithmetic", "digests"),
     (
-        *("errors", "words", "canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
+        *("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
         *("system_errors", "arguments"),
     ),
     ("tasks",),
@@ -32,6 +33,7 @@ FLOORS = (
     ("study",),
     ("training",),
     ("launch",),
+    ("verify",),
     ("sweep",),
     ("testing",),
     ("analysis",),

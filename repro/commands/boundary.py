@@ -16,6 +16,7 @@ from types import FrameType
 
 from repro import __version__
 from repro.errors import UserError
+from repro.masking import mask
 from repro.system_errors import explain
 
 EXIT_CODES = """
@@ -102,7 +103,7 @@ def _cut(line: str) -> str:
 
 
 def _our_error(error: Exception) -> str:
-    text = "".join(traceback.format_exception(error))
+    text = mask("".join(traceback.format_exception(error)))
     head = f"an error of this program, repro {__version__}: {type(error).__name__}: {_cut(str(error))}"
     try:
         descriptor, name = tempfile.mkstemp(prefix="repro-error-", suffix=".txt")

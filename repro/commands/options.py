@@ -15,8 +15,8 @@ from repro.launch.devices import default_jobs
 if TYPE_CHECKING:
     from repro.study.load import LoadedSpec
 
-
-WARNINGS = 20  # shown of one spec
+SCREEN = 20
+"""Warnings of a spec that are shown; the others are counted."""
 
 
 def add_spec(parser: argparse.ArgumentParser, optional: bool = False) -> None:
@@ -66,11 +66,10 @@ def load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:
     from repro.study.load import load_spec
 
     loaded = options.loaded = load_spec(path or options.spec, options.set, options.smoke)
-    lines = (*loaded.warnings, *loaded.notes)
-    for line in lines[:WARNINGS]:
+    for line in (*loaded.warnings[:SCREEN], *loaded.notes):
         print(line, file=sys.stderr)  # noqa: T201
-    if len(lines) > WARNINGS:
-        print(f"… and {len(lines) - WARNINGS} more warnings", file=sys.stderr)  # noqa: T201
+    if len(loaded.warnings) > SCREEN:
+        print(f"… and {len(loaded.warnings) - SCREEN:,} more warnings", file=sys.stderr)  # noqa: T201
     return loaded
 
 

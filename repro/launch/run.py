@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -15,19 +16,24 @@ from rich.table import Table
 
 from repro.errors import UserError
 from repro.files import read_jsonl, write_atomically
+from repro.launch.damaged import damage_of, print_damage, repairs_of
 from repro.launch.delivery import MetricsDelivery
-from repro.launch.display import duration, make_display
+from repro.launch.display import duration, make_display, print_table
+from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.masking import mask
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
+from repro.study.inputs import write_plan
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking import series
+from repro.tracking.address import public_address, resolve_store
 from repro.tracking.aggregate import aggregate
-from repro.tracking.client import public_address, resolve_store
+from repro.tracking.client import check_store
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.training.split import check_ranks
@@ -57,13 +63,15 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed or was stopped; 128 + N where signal N ended it, 130 for Ctrl-C and 143 for SIGTERM
-        (running it again goes on).
+        0; 1 where a cell failed or was stopped, or a finished one has damaged files or is not in the MLflow store;
+        128 + N where signal N ended it, 130 for Ctrl-C and 143 for SIGTERM (running it again goes on).
 
     Raises:
-        UserError: a file that the spec names is missing, or the jobs cannot run where they should.
+        UserError: a file that the spec names is missing, the store's address can never work, or the jobs cannot run
+            where they should.
     """
     console = console or make_console()
+    check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
     cells = in_training_order(expand_study(spec))
@@ -73,23 +81,28 @@ def run_study(
 
     statuses = {cell.identity: run_status(options.runs_dir / cell.identity) for cell in cells}
     finished = sum(status == "finished" for status in statuses.values())
+    damaged = sum(status == "damaged" for status in statuses.values())
     resumed = sum(status in ("failed", "killed") for status in statuses.values())
     console.print(
         f"{spec.name}: {len(cells)} cells, {finished} finished before"
+        + (f", {damaged} damaged" if damaged else "")
         + (f", {resumed} to go on with after a failure or a stop" if resumed else "")
-        + (f"; {len(cells) - finished} to train, {where.words()}" if finished < len(cells) else ""),
+        + (f"; {len(cells) - finished - damaged} to train, {where.words()}" if finished + damaged < len(cells) else ""),
         highlight=False,
         soft_wrap=True,
     )
     with where.session():
         ended = run_cells(cells, spec.name, options, console)
-    _print_arms(cells, options.runs_dir, console)
+    _print_arms([cell for cell in cells if cell.identity not in ended.damaged], options.runs_dir, console)
     _print_failures(ended.outcomes, console)
+    print_health(cells, options.runs_dir, console)
+    print_damage(ended.damaged, ended.repairs, console)
     _print_store(ended, spec.name, options, console)
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    return 1 if any(outcome.end in ("failed", "stopped", "not run") for outcome in ended.outcomes) else 0
+    failed = any(outcome.end in ("failed", "stopped", "not run") for outcome in ended.outcomes)
+    return 1 if failed or ended.damaged or ended.incomplete else 0
 
 
 @dataclass(frozen=True)
@@ -98,20 +111,35 @@ class Ended:
 
     outcomes: list[Outcome]
     interrupted: int | None  # the signal that ended it
-    undelivered: int  # runs that the MLflow store still lacks
+    undelivered: tuple[Path, ...]  # runs that the MLflow store still lacks
+    aggregated: bool  # the store has the figures over seeds
+    damaged: dict[str, str] = field(default_factory=dict)  # identity of a finished run -> what is wrong and the cure
+    repairs: dict[str, list[str]] = field(default_factory=dict)  # name of a run -> damage that its job mended
+
+    @property
+    def incomplete(self) -> bool:
+        """The store lacks something that is on disk."""
+        return bool(self.undelivered) or not self.aggregated
 
 
 def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
-    """Train cells and deliver each under every place it has in the study; aggregates follow."""
+    """Train cells and deliver each under every place it has in the study; aggregates follow.
+
+    Finished runs whose files are damaged are neither trained nor delivered.
+    """
     tasks = [Task(cell.cell, cell.identity, options.runs_dir / cell.identity) for cell in cells]
     labels = {cell.identity: labels_of(cell, experiment) for cell in cells}
-    to_train = [task for task in tasks if run_status(task.run_dir) != "finished"]
+    to_train = [task for task in tasks if run_status(task.run_dir) not in ("finished", "damaged")]
+    waiting = {task.identity for task in to_train}
+    damaged = damage_of(task for task in tasks if task.identity not in waiting)
+    mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
     for task in to_train:
         check_cell(task.cell, options.where)
+    write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
     with _log_to(console):
         delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
         for task in tasks:
-            if task not in to_train:
+            if task.identity not in waiting and task.identity not in damaged:
                 delivery.send(task.run_dir, labels[task.identity])
         outcomes: list[Outcome] = []
         interrupted = None
@@ -123,10 +151,28 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             with make_display(to_train, launcher.jobs, console) as display:
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
-        lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
-        if not lacking and interrupted is None:
-            aggregate(experiment, options.store_uri)
-    return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}))
+        ended = _close(delivery, experiment, options, outcomes, interrupted)
+    repairs = {_name(task): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
+    return replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
+
+
+def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
+    """Deliver cells that have ended, and the figures over their seeds; none is trained."""
+    with _log_to(console):
+        delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
+        for cell in cells:
+            delivery.send(options.runs_dir / cell.identity, labels_of(cell, experiment))
+        return _close(delivery, experiment, options, [], None)
+
+
+def _close(
+    delivery: MetricsDelivery, experiment: str, options: Options, outcomes: list[Outcome], interrupted: int | None
+) -> Ended:
+    lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
+    aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
+    undelivered = tuple(dict.fromkeys(run_dir for run_dir, _ in lacking))
+    damaged = {run_dir.name: text for run_dir, text in delivery.damaged.items()}
+    return Ended(outcomes, interrupted, undelivered, aggregated, damaged)
 
 
 def check_cell(cell: Cell, where: Where) -> None:
@@ -198,7 +244,9 @@ def _log_to(console: Console) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.print(escape(f"warning: {record.getMessage()}"), style="yellow", highlight=False, soft_wrap=True)
+            console.print(
+                escape(mask(f"warning: {record.getMessage()}")), style="yellow", highlight=False, soft_wrap=True
+            )
 
     logger, handler = logging.getLogger("repro.tracking"), Handler(logging.WARNING)
     before, logger.propagate = logger.propagate, False
@@ -248,7 +296,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
             between,
             _length([seconds for *_, seconds in rows[key]]),
         )
-    console.print(table)
+    print_table(table, console)
 
 
 def _value(history: Sequence[dict], name: str, position: int) -> float | None:
@@ -270,8 +318,7 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
     if failed:
         console.print(f"{len(failed)} failed; the same command tries them again:", style="red", highlight=False)
     for outcome in failed:
-        name = Labels.of(outcome.task.cell)
-        console.print(escape(f"  {name.arm_name} seed {name.seed}: {outcome.reason}"), highlight=False, soft_wrap=True)
+        console.print(escape(f"  {_name(outcome.task)}: {outcome.reason}"), highlight=False, soft_wrap=True)
         if outcome.error is not None:
             console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
     submitted = sum(outcome.end == "submitted" for outcome in outcomes)
@@ -286,20 +333,36 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
         console.print(f"{left} not started", highlight=False)
 
 
+def _name(task: Task) -> str:
+    name = Labels.of(task.cell)
+    return f"{name.arm_name} seed {name.seed}"
+
+
 def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _print_store(ended: Ended, experiment: str, options: Options, console: Console) -> None:
     uri = resolve_store(options.store_uri)
-    if ended.undelivered:
-        text = (
-            f"{ended.undelivered} runs are not in the MLflow store {public_address(uri)} yet; they are whole on disk, "
-            "and the same command delivers them"
-        )
-        console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+    if ended.incomplete:
+        console.print(escape(lacking_words(ended, uri)), style="yellow", highlight=False, soft_wrap=True)
     elif uri.startswith("sqlite:"):
-        text = f"MLflow experiment {experiment!r}: mlflow ui --backend-store-uri {uri}"
+        text = f"MLflow experiment {experiment!r}: {shlex.join(['mlflow', 'ui', '--backend-store-uri', uri])}"
         console.print(escape(text), highlight=False, soft_wrap=True)
     else:
         console.print(escape(f"MLflow experiment {experiment!r} on {public_address(uri)}"), highlight=False)
+
+
+def lacking_words(ended: Ended, uri: str) -> str:
+    """What the store lacks and how it gets it."""
+    store = public_address(uri)
+    if not ended.undelivered:
+        return f"the figures over seeds are not in {store}; the same command delivers them"
+    count, names = len(ended.undelivered), [run_dir.name for run_dir in ended.undelivered]
+    over = "finished" if all((run_dir / "done.json").exists() for run_dir in ended.undelivered) else "over"
+    shown = ", ".join(names[:3]) + (f" and {count - 3} more" if count > 3 else "")
+    subject, whose = ("runs are", "their") if count > 1 else ("run is", "its")
+    return (
+        f"{count} {subject} {over} but {whose} metrics are not in the MLflow store {store}: {shown}; "
+        "the same command delivers them"
+    )

@@ -176,7 +176,7 @@ def amount(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < 1e6 or (value > 1 and value != int(value)):
+    if not 1e-3 <= value < 1e6 or (value > 1 and value != int(value)):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number or a share between 0 and 1")
     return value
 

@@ -11,25 +11,25 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.canonical import canonical, digest
-from repro.files import dump_json, read_json, read_jsonl, write_atomically
+from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, temporary_files, write_atomically
+from repro.masking import mask_values
+from repro.tracking.address import public_address, resolve_store, sqlite_path
+from repro.tracking.artifacts import run_place
 from repro.tracking.client import (
     away_errors,
     experiment_id,
     is_missing,
-    open_client,
-    public_address,
     report_away,
     report_back,
-    resolve_store,
-    write_lock,
+    writing,
 )
+from repro.tracking.damage import METRICS, damaged_run, run_damage
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 
@@ -45,17 +45,24 @@ DELIVERED_BY_LAUNCHER = "REPRO_DELIVERED_BY_LAUNCHER"
 MLFLOW_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 
-def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, final: bool = False) -> bool:
+def deliver(
+    run_dir: Path | str, labels: Labels, store_uri: str | None = None, final: bool = False, wait: float | None = None
+) -> bool:
     """Bring the store up to date with a run directory.
 
     Args:
         labels: what the study calls the run; `labels.experiment` names the MLflow experiment.
         store_uri: see `repro.tracking.client.resolve_store`.
         final: the job has ended, however it ended: also store its status and its files.
+        wait: seconds to wait for other writers; see `repro.tracking.client.writing`.
 
     Returns:
         Whether the store now has everything. False where it is away: one warning is logged, and the next call
         delivers what is missing. Never raises for a store's sake.
+
+    Raises:
+        DamagedError: files of the run are damaged; the message names the run, the files and the cure.
+        UserError: the address can never work.
     """
     uri = resolve_store(store_uri)
     run_dir = Path(run_dir)
@@ -64,15 +71,17 @@ def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, f
     if not (run_dir / "cell.json").exists():
         return True  # the job has not begun: there is nothing to deliver
     try:
-        with write_lock(uri, run_dir):
+        with writing(uri, run_dir.parent, wait) as client:
             try:
-                _Delivery(run_dir, labels, uri).bring_up_to_date(final)
+                _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
             except Exception as error:
                 if not (isinstance(error, _RunDeleted) or is_missing(error)):
                     raise
                 # The run was deleted from the store since the last delivery: start over.
                 _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
-                _Delivery(run_dir, labels, uri).bring_up_to_date(final)
+                _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
+    except DamagedError:
+        raise
     except away_errors() as error:
         report_away(uri, error)
         return False
@@ -89,7 +98,7 @@ def parent_key(cell: Mapping[str, Any], labels: Labels) -> str:
     """Tag `repro.key` of a parent: a named arm with its whole configuration, so a changed arm gets a new parent."""
     shared = {name: value for name, value in labels.as_dict().items() if name != "seed"}
     fields = {key: value for key, value in cell.items() if key not in ("spec", "arm", "axis_point", "seed")}
-    return digest({**shared, "cell": fields}, 32)
+    return digest({**shared, "cell": mask_values(fields)}, 32)  # as in cell.json
 
 
 def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -112,13 +121,15 @@ class _RunDeleted(Exception):
 class _Delivery:
     """One delivery of one run directory, under the store's write lock."""
 
-    def __init__(self, run_dir: Path, labels: Labels, uri: str) -> None:
-        self.run_dir, self.labels, self.uri = run_dir, labels, uri
-        self.client: MlflowClient = open_client(uri)
-        about = read_json(run_dir / "cell.json")
+    def __init__(self, client: MlflowClient, run_dir: Path, labels: Labels, uri: str) -> None:
+        self.client, self.run_dir, self.labels, self.uri = client, run_dir, labels, uri
+        about = read_object(run_dir / "cell.json")
+        if not {"identity", "cell", "started"} <= set(about):
+            raise damaged_run(run_dir, ["cell.json is not whole"])
         self.identity: str = about["identity"]
         self.cell: dict[str, Any] = about["cell"]
         self.started_ms = int(about["started"] * 1000)
+        self.files: dict[str, Any] = {}  # checksums of a finished run's files
         self.cursor: dict[str, Any] = read_json(_cursor_path(run_dir, labels, uri)) or {
             "store": public_address(uri),
             "experiment": labels.experiment,
@@ -131,6 +142,8 @@ class _Delivery:
 
     def bring_up_to_date(self, final: bool) -> None:
         status: str = run_status(self.run_dir)
+        if status in ("finished", "damaged"):
+            self._check_files()
         if status != "finished" and not final:
             status = "running"
         elif status == "running":
@@ -150,6 +163,13 @@ class _Delivery:
         self.cursor["final"] = status == "finished"
         self._save_cursor()
 
+    def _check_files(self) -> None:
+        """DamagedError where the rows of a finished run, or the sizes of its files, are not what they were."""
+        problems = run_damage(self.run_dir, contents=("cell.json", METRICS))
+        if problems:
+            raise damaged_run(self.run_dir, problems)
+        self.files = read_object(self.run_dir / "done.json").get("files", {})
+
     # ------------------------------------------------------------ the run and its parent
 
     def _find_or_create(self) -> str:
@@ -162,6 +182,9 @@ class _Delivery:
             "repro.seed": str(self.labels.seed),
             "repro.status": "running",
         }
+        environment = read_json(self.run_dir / "environment.json") or {}
+        if "threads" in environment:
+            tags["repro.threads"] = str(environment["threads"])
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
@@ -207,7 +230,10 @@ class _Delivery:
         After a resume the file was cut back and grows again; lines after the first that differs are new. They repeat
         steps that the store has: readers keep the last value of a step.
         """
-        rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
+        try:
+            rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
+        except DamagedError as error:
+            raise damaged_run(self.run_dir, [str(error)]) from error
         sent = self.cursor["lines"]
         same = 0
         while same < min(len(sent), len(rows)) and sent[same] == rows[same][0]:
@@ -238,6 +264,8 @@ class _Delivery:
     def _send_status(self, status: str) -> None:
         run_id = self.cursor["run"]
         self.client.set_tag(run_id, "repro.status", status)
+        if warnings := (read_json(self.run_dir / "health.json") or {}).get("warnings"):
+            self.client.set_tag(run_id, "repro.warnings", "; ".join(one["text"] for one in warnings)[:5000])
         if status == "running":
             self.client.update_run(run_id, status="RUNNING")
         else:
@@ -248,30 +276,43 @@ class _Delivery:
 
     def _send_files(self) -> None:
         before = dict(self.cursor["files"])
+        place = run_place(sqlite_path(self.uri), self.client.get_run(self.cursor["run"]).info.artifact_uri)
         paths = sorted(p for pattern in ("*.json", "*.jsonl", "error.txt") for p in self.run_dir.glob(pattern))
-        with tempfile.TemporaryDirectory() as folder:
-            for path in paths:
-                if path.name.startswith(".") or path.name == "progress.json":
-                    continue
-                data = path.read_bytes()
-                content = hashlib.sha256(data).hexdigest()[:16]
-                if self.cursor["files"].get(path.name) == content:
-                    continue
-                copy = Path(folder) / path.name
-                if len(data) > ZIP_ABOVE:
-                    copy = copy.with_name(f"{path.name}.gz")
-                    copy.write_bytes(gzip.compress(data, mtime=0))
-                else:
-                    shutil.copyfile(path, copy)
-                self.client.log_artifact(self.cursor["run"], str(copy))
-                self.cursor["files"][path.name] = content
+        for path in paths:
+            if path.name.startswith(".") or path.name == "progress.json":
+                continue
+            data = path.read_bytes()
+            sha256 = hashlib.sha256(data).hexdigest()
+            if self.files.get(path.name, {}).get("sha256", sha256) != sha256:
+                raise damaged_run(self.run_dir, [f"{path.name} has changed since it was written"])
+            content = sha256[:16]
+            zipped = len(data) > ZIP_ABOVE
+            name = f"{path.name}.gz" if zipped else path.name
+            missing = place is not None and not (place / name).exists()  # e.g. a store moved without its files
+            if self.cursor["files"].get(path.name) == content and not missing:
+                continue
+            self._send_file(place, name, gzip.compress(data, mtime=0) if zipped else data)
+            self.cursor["files"][path.name] = content
         if self.cursor["files"] != before:  # lets a reader's copy know that it is out of date
             self.client.set_tag(self.cursor["run"], "repro.files", digest(self.cursor["files"]))
+
+    def _send_file(self, place: Path | None, name: str, data: bytes) -> None:
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+            write_atomically(place / name, data)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / name).write_bytes(data)
+            self.client.log_artifact(self.cursor["run"], str(Path(folder) / name))
 
     def _save_cursor(self) -> None:
         path = _cursor_path(self.run_dir, self.labels, self.uri)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, dump_json(self.cursor))
+        for left, name in temporary_files(path.parent).items():
+            if name == path.name:  # of a delivery that was killed: we hold the store's lock
+                left.unlink(missing_ok=True)
+        # Not on the disk at once: a delivery that is forgotten is made again and changes nothing.
+        write_atomically(path, dump_json(self.cursor), sync=False)
 
 
 def _cursor_path(run_dir: Path, labels: Labels, uri: str) -> Path:

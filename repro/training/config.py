@@ -49,6 +49,7 @@ def grpo_config(
         save_strategy="steps",
         save_steps=save_every * train.minibatches,
         logging_steps=train.minibatches,
+        logging_nan_inf_filter=False,  # a loss that is NaN is to be seen
         ignore_data_skip=True,
         use_cpu=not cuda,
         bf16=train.precision == "bfloat16",

@@ -25,7 +25,9 @@ from typing import Any
 from filelock import Timeout
 
 from repro.errors import UserError
+from repro.masking import mask, mask_streams
 from repro.spec.schema import Cell
+from repro.tracking.damage import damaged_run, run_damage
 from repro.tracking.journal import Journal, run_lock, run_status
 
 RANK_ERROR = "rank_error.txt"
@@ -47,13 +49,14 @@ class Request:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train one cell as the rank that the environment says; the exit code is 0 only where the run is finished."""
     threading.Thread(target=_end_with_launcher, args=(os.getppid(),), name="launcher-watch", daemon=True).start()
+    mask_streams()
     request: Request | None = None
     try:
         request = read_request(arguments)
         _train(request)
         return 0
     except BaseException:
-        text = traceback.format_exc()
+        text = mask(traceback.format_exc())
         sys.stderr.write(text)
         if request is not None:
             _report(request, text)
@@ -95,19 +98,22 @@ def _train(request: Request) -> None:
     PartialState(cpu=not torch.cuda.is_available())  # sets up the process group, and this rank's GPU as the current one
     from repro.tracking.client import prepare_environment
     from repro.training.job import run_job
-    from repro.training.prepare import check_prepared
+    from repro.training.prepare import cache_of, check_prepared
     from repro.training.ranks import Ranks
 
     ranks = Ranks.of_this_process()
     prepare_environment()
-    check_prepared(request.cell, request.runs_dir)
+    check_prepared(request.cell, cache_of(request.cell, request.runs_dir))
     lock: Any = nullcontext()
     if not request.locked and ranks.main:
         (request.run_dir / RANK_ERROR).unlink(missing_ok=True)
         lock = run_lock(request.run_dir).acquire(timeout=1.0)
     with lock:
         ranks.wait()
-        if run_status(request.run_dir) != "finished":
+        status = run_status(request.run_dir)
+        if status == "damaged":
+            raise damaged_run(request.run_dir, run_damage(request.run_dir))
+        if status != "finished":
             run_job(request.cell, request.identity, request.run_dir, request.runs_dir, ranks)
         ranks.wait()  # nobody leaves while another still needs it
 
@@ -116,7 +122,7 @@ def _report(request: Request, text: str) -> None:
     """Leave the traceback, unless another rank has failed before: the others then fail for want of that one."""
     whole = f"rank {os.environ.get('RANK', '0')} of {os.environ.get('WORLD_SIZE', '1')} failed\n{text}"
     try:
-        with (request.run_dir / RANK_ERROR).open("x") as file:
+        with (request.run_dir / RANK_ERROR).open("x") as file:  # needs no disk: the launcher reads it at once
             file.write(whole)
     except FileExistsError:
         return

@@ -28,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="train: a parquet file of labels made elsewhere")
     parser.add_argument(
         "--references",
-        type=whole_number(2),
+        type=whole_number(2, 10**7),
         nargs="+",
         default=[16, 256],
         metavar="K",
@@ -38,6 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one step for every dataset of the study. UserError for labels that the step does not read."""
+    from repro.arithmetic import settle
+
+    settle()
     loaded = shared.load(options)
     if options.labels is not None and options.action != "train":
         raise UserError(f"--labels: got {str(options.labels)!r} with {options.action}, expected it with train only")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
@@ -16,6 +14,7 @@ from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from repro import arithmetic
 from repro.launch import worker
 from repro.launch.devices import cores, gpus, gpus_of
 from repro.launch.launchers.local.processes import (
@@ -75,7 +74,7 @@ class Pool:
             raise ValueError(f"jobs must be at least 1, not {jobs}")
         self.target, self.runs_dir, self.jobs, self.fail_fast = target, runs_dir, jobs, fail_fast
         self.processes = processes
-        self.threads = max(1, cores() // (jobs * processes))
+        self.cores = max(1, cores() // (jobs * processes))
         self.preload = list(preload)
         self._signals = Signals()
         self._stopping = False
@@ -173,7 +172,7 @@ class Pool:
         except OSError as error:
             return None, failed(task, 0.0, explain(error, [task.run_dir]) or str(error))
         slot = next(slot for slot in range(self.jobs) if slot not in {job.slot for job in running})
-        settings = {"threads": self.threads, "gpus": gpus_of(slot, self.processes), "lock_seconds": 1.0}
+        settings = {"cores": self.cores, "gpus": gpus_of(slot, self.processes), "lock_seconds": 1.0}
         process: BaseProcess = context.Process(  # type: ignore[attr-defined]
             target=worker.main,
             args=(self.target, task.cell, task.identity, task.run_dir, self.runs_dir, settings),
@@ -209,7 +208,7 @@ class Pool:
         signal.pthread_sigmask(signal.SIG_BLOCK, worker.LATER)  # of this thread; inherited
         resource_tracker.ensure_running()  # multiprocessing would start it now, and unblock signals with it
         signal.pthread_sigmask(signal.SIG_BLOCK, worker.LATER)
-        with self._thread_variables():
+        with arithmetic.settled():  # some libraries make their thread pool, or choose their kernels, when imported
             try:
                 process.start()
             except Exception as error:
@@ -273,22 +272,3 @@ class Pool:
         context.set_forkserver_preload(self.preload)
         end_server_with_this_process()
         return context
-
-    @contextlib.contextmanager
-    def _thread_variables(self) -> Iterator[None]:
-        """Set the thread variables for the process that is started, and put this process's back.
-
-        One for the fork server: some libraries make their thread pool when they are imported. Its jobs set their own
-        number after the fork. A spawned job imports afterwards and reads the variables.
-        """
-        threads = self.threads if gpus() else 1
-        before = {name: os.environ.get(name) for name in worker.THREAD_VARIABLES}
-        os.environ.update({name: str(threads) for name in worker.THREAD_VARIABLES})
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
