@@ -21,6 +21,7 @@ from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display, print_table
 from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
+from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.masking import mask
@@ -62,14 +63,14 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed, or a finished one has damaged files or is not in the MLflow store; 130 or 143 where
-        Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a cell failed or was stopped, or a finished one has damaged files or is not in the MLflow store;
+        128 + N where signal N ended it, 130 for Ctrl-C and 143 for SIGTERM (running it again goes on).
 
     Raises:
         UserError: a file that the spec names is missing, the store's address can never work, or the jobs cannot run
             where they should.
     """
-    console = console or Console()
+    console = console or make_console()
     check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
@@ -100,7 +101,7 @@ def run_study(
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    failed = any(outcome.end in ("failed", "not run") for outcome in ended.outcomes)
+    failed = any(outcome.end in ("failed", "stopped", "not run") for outcome in ended.outcomes)
     return 1 if failed or ended.damaged or ended.incomplete else 0
 
 
@@ -318,10 +319,15 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
         console.print(f"{len(failed)} failed; the same command tries them again:", style="red", highlight=False)
     for outcome in failed:
         console.print(escape(f"  {_name(outcome.task)}: {outcome.reason}"), highlight=False, soft_wrap=True)
-        console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
+        if outcome.error is not None:
+            console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
     submitted = sum(outcome.end == "submitted" for outcome in outcomes)
     if submitted:
         console.print(f"{submitted} submitted; the same command follows them and delivers the results", highlight=False)
+    stopped = sum(outcome.end == "stopped" and bool(outcome.reason) for outcome in outcomes)
+    if stopped:
+        text = f"{stopped} stopped by another program; the same command goes on from their last checkpoints"
+        console.print(text, style="red", highlight=False)
     left = sum(outcome.end == "not run" for outcome in outcomes)
     if left:
         console.print(f"{left} not started", highlight=False)
@@ -332,9 +338,7 @@ def _name(task: Task) -> str:
     return f"{name.arm_name} seed {name.seed}"
 
 
-def _short(path: Path | None) -> str:
-    if path is None:
-        return ""
+def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

@@ -35,8 +35,6 @@ class PredictorFiles:
     def __init__(self, loaded: LoadedSpec, options: argparse.Namespace) -> None:
         self.loaded = loaded
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
-        if self.root.exists() and not self.root.is_dir():
-            raise UserError(f"--out: {self.root} is a file, expected a folder")
         threads, models = loaded.spec.train.threads, loaded.spec.model if options.action == "evaluate" else []
         use_threads(threads)
         self.inputs = Watched(lambda: predictor_files(self.spec, loaded.spec.dataset, models, loaded.spec.reward))
