@@ -35,9 +35,10 @@ class PredictorFiles:
     def __init__(self, loaded: LoadedSpec, options: argparse.Namespace) -> None:
         self.loaded = loaded
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
-        threads, models = loaded.spec.train.threads, loaded.spec.model if options.action == "evaluate" else []
+        spec, threads = self.spec, loaded.spec.train.threads
         use_threads(threads)
-        self.inputs = Watched(lambda: predictor_files(self.spec, loaded.spec.dataset, models, loaded.spec.reward))
+        models = loaded.spec.model if options.action == "evaluate" else []
+        self.inputs = Watched(lambda: predictor_files(spec, loaded.spec.dataset, models, loaded.spec.reward))
         self.cache = Cache(options.runs / "cache", suffix=thread_suffix(threads), check=self.inputs.check)
         self.console = Console(stderr=True, highlight=False)
         self._told = -SAY_EVERY
