@@ -62,8 +62,8 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed, the files of a finished one are damaged, or the MLflow store lacks a run; 130 or 143
-        where Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a cell failed, or a finished one has damaged files or is not in the MLflow store; 130 or 143 where
+        Ctrl-C or SIGTERM ended it (running it again goes on).
 
     Raises:
         UserError: a file that the spec names is missing, the store's address can never work, or the jobs cannot run
@@ -169,8 +169,9 @@ def _close(
 ) -> Ended:
     lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
     aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
+    undelivered = tuple(dict.fromkeys(run_dir for run_dir, _ in lacking))
     damaged = {run_dir.name: text for run_dir, text in delivery.damaged.items()}
-    return Ended(outcomes, interrupted, tuple(dict.fromkeys(run_dir for run_dir, _ in lacking)), aggregated, damaged)
+    return Ended(outcomes, interrupted, undelivered, aggregated, damaged)
 
 
 def check_cell(cell: Cell, where: Where) -> None:

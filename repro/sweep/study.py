@@ -6,7 +6,7 @@ kill leaves it, keeps its sampled values and is evaluated again; its finished se
 trained twice.
 
 How a trial ends: COMPLETE with the mean over its seeds; PRUNED where the pruner stopped it after some seeds; FAIL where
-a job failed or its values make no valid cell. The next call makes another trial for each that failed.
+a job failed twice or its values make no valid cell. The next call makes another trial for each that failed.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from rich.markup import escape
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import DamagedError
+from repro.launch.damaged import print_damage
 from repro.launch.run import Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -202,9 +203,9 @@ class Search:
             if not live:
                 break
             cells = merge([attempt.cells[index] for attempt in live for index in stage])
-            ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
-            if ended.interrupted is not None:
-                return ended.interrupted
+            interrupted = self._train(cells)
+            if interrupted is not None:
+                return interrupted
             for attempt in live:
                 self._take(attempt, stage)
         for attempt in batch:
@@ -213,6 +214,19 @@ class Search:
         records = [self._record(frozen[attempt.trial.number]) for attempt in batch]
         record_trials(records, self.options.runs_dir, self.options.store_uri)
         return None
+
+    def _train(self, cells: list[ExpandedCell]) -> int | None:
+        """Train cells, a second time at once where the job failed; returns the signal that ended it.
+
+        A job that was killed, or failed for the machine's sake, must not change which values are tried next.
+        """
+        ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
+        failed = [cell for cell in cells if run_status(self.options.runs_dir / cell.identity) == "failed"]
+        if ended.interrupted is None and failed:
+            self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
+            ended = run_cells(failed, experiment_name(self.spec), self.options, self.console)
+        print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
+        return ended.interrupted
 
     def _stages(self) -> list[list[int]]:
         """Which seeds (by position) run together: one by one where the pruner may stop a trial in between."""

@@ -113,8 +113,9 @@ class Journal:
         before = read_object(self.run_dir / "cell.json").get("started")
         started = before if isinstance(before, float) else time.time()  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
-        fields = mask_values(encode(cell))
-        self.write_json("cell.json", {"identity": identity, "labels": names, "cell": fields, "started": started})
+        self.write_json(
+            "cell.json", {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
+        )
         self.write_json("environment.json", {**describe_environment(), "processes": processes, **_arithmetic()})
         (self.run_dir / "error.txt").unlink(missing_ok=True)
 

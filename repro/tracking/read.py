@@ -6,9 +6,11 @@ import gzip
 import json
 import math
 import sqlite3
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -16,7 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from repro.cache import Cache
 from repro.canonical import digest
 from repro.errors import UserError
-from repro.files import decode, parse_jsonl
+from repro.files import DamagedError, decode, parse_jsonl
 from repro.masking import mask
 from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
@@ -63,14 +65,27 @@ class RunRecord:
     ended: float | None
 
     def jsonl(self, name: str) -> list[dict[str, Any]]:
-        """Rows of a JSONL artifact, [] where the run has none."""
-        data = self._bytes(name)
-        return parse_jsonl(data, name) if data is not None else []
+        """Rows of a JSONL artifact, [] where the run has none. DamagedError where the store's copy is damaged."""
+        with self._naming(name):
+            data = self._bytes(name)
+            return parse_jsonl(data, name) if data is not None else []
 
     def json(self, name: str) -> Any:
-        """Content of a JSON artifact, None where the run has none."""
-        data = self._bytes(name)
-        return decode(json.loads(data)) if data is not None else None
+        """Content of a JSON artifact, None where the run has none. DamagedError where the store's copy is damaged."""
+        with self._naming(name):
+            data = self._bytes(name)
+            return decode(json.loads(data)) if data is not None else None
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """What cannot be read of an artifact is told with its place and what to do."""
+        try:
+            yield
+        except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DamagedError(
+                f"{self.artifacts}/{name}: the store's copy of this file of run {self.identity} is damaged ({error})\n"
+                f"  To mend it, remove the folder `delivery` of that run and run the study again: it is delivered anew"
+            ) from error
 
     def path(self, name: str) -> Path | None:
         """Where an artifact is: the file `name`, or `name.gz` of a large one; None where the run has none."""

@@ -61,8 +61,8 @@ def deliver(
         delivers what is missing. Never raises for a store's sake.
 
     Raises:
-        UserError: the address can never work.
         DamagedError: files of the run are damaged; the message names the run, the files and the cure.
+        UserError: the address can never work.
     """
     uri = resolve_store(store_uri)
     run_dir = Path(run_dir)
@@ -285,7 +285,8 @@ class _Delivery:
             sha256 = hashlib.sha256(data).hexdigest()
             if self.files.get(path.name, {}).get("sha256", sha256) != sha256:
                 raise damaged_run(self.run_dir, [f"{path.name} has changed since it was written"])
-            content, zipped = sha256[:16], len(data) > ZIP_ABOVE
+            content = sha256[:16]
+            zipped = len(data) > ZIP_ABOVE
             name = f"{path.name}.gz" if zipped else path.name
             missing = place is not None and not (place / name).exists()  # e.g. a store moved without its files
             if self.cursor["files"].get(path.name) == content and not missing:

@@ -260,10 +260,10 @@ class GRPOJob:
         with self.ledger.phase("rollout"):  # the next rollouts need it too
             self.sampler.engine.synchronize()
         sets = evaluation_sets(self.cell, self.data)
-        results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, step, last)
+        results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, last)
         if self.health.evaluated(step, results) and not last:
             last = True  # the same completions, and what a last evaluation measures beside them
-            results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, step, last)
+            results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, last)
         for result in results:
             self.journal.record_evaluation(step, **result.as_dict())
         metrics |= self._predictions.record(step)

@@ -277,6 +277,26 @@ def test_a_trial_whose_job_failed_is_shown_as_failed_and_replaced_by_the_next_ca
     assert {name for name, status in statuses(uri).items() if status == "FAILED"} == names
 
 
+def test_a_job_that_is_killed_changes_no_trial(tmp_path: Path) -> None:
+    loaded = sweep_spec(tmp_path, trials=4, seeds=[1000])
+    assert sweep(loaded, tmp_path / "whole", AWAY)[0] == 0
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / "kill-one").touch()
+    code, text = sweep(loaded, tmp_path / "killed", AWAY)
+    assert code == 0 and "1 failed; each is tried once more" in text and "SIGKILL" in text
+    assert result(tmp_path / "killed") == result(tmp_path / "whole")
+
+
+def test_a_kill_inside_a_write_of_the_journal_holds_nobody_up(tmp_path: Path) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs"
+    (runs / "sweeps").mkdir(parents=True)
+    (runs / "sweeps" / "search.journal.lock").symlink_to("search.journal")  # what Optuna's own lock would leave
+    since = time.monotonic()
+    assert sweep(loaded, runs, AWAY)[0] == 0
+    assert time.monotonic() - since < 25
+    assert [trial["state"] for trial in result(runs)["trials"]] == ["complete"] * 2
+
+
 def statuses(uri: str) -> dict[str, str]:
     """Trial -> status of its run in the store."""
     client = open_client(uri)
