@@ -26,6 +26,7 @@ NAMES = [
     "grade",
     "status",
     "why",
+    "verify",
     "validate",
     "schema",
     "warm-start",

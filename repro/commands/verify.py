@@ -44,4 +44,4 @@ def _tolerance(text: str) -> float:
     return value
 
 
-COMMAND = Command("verify", "make the first steps of a finished run again and compare", add_options, run)
+COMMAND = Command("verify", "make a run's first steps again and compare them", add_options, run)

@@ -148,6 +148,7 @@ def _set_environment(cores: int, gpus: Sequence[int]) -> None:
     from repro.tasks.workers import CORES  # not before: it imports numpy
 
     os.environ[CORES] = str(cores)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if gpus:
         visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         names = [visible[gpu % len(visible)] if visible else str(gpu) for gpu in gpus]

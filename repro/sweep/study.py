@@ -226,6 +226,7 @@ class Search:
         failed = [cell for cell in cells if run_status(self.options.runs_dir / cell.identity) == "failed"]
         if ended.interrupted is None and failed:
             self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
+            print_damage({}, ended.repairs, self.console)
             ended = run_cells(failed, experiment_name(self.spec), self.options, self.console)
         if ended.interrupted is None and any(outcome.end == "stopped" for outcome in ended.outcomes):
             return signal.SIGTERM  # by another program; the trial has not failed

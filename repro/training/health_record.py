@@ -67,11 +67,12 @@ class HealthRecord:
 
     @contextmanager
     def sampling(self, policy: Policy, step: Callable[[], int]) -> Iterator[None]:
-        """Tells the error of torch for probabilities that are no numbers as what it is; `step`: the steps done."""
+        """Tells the error of sampling from probabilities that are no numbers as what it is; `step`: the steps done."""
         try:
             yield
-        except RuntimeError as error:
-            if "probability tensor contains" not in str(error) and _finite(policy):
+        except (FloatingPointError, RuntimeError) as error:
+            told = isinstance(error, FloatingPointError) or "probability tensor contains" in str(error)
+            if not told and _finite(policy):
                 raise
             warning = self.health.sampling_failed(step())
             self._tell()
