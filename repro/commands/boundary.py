@@ -29,7 +29,7 @@ exit codes:
 """
 EXIT_MISTAKE, EXIT_OUR_ERROR = 2, 70
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-LINES, LENGTH, SIZE = 36, 600, 7000  # of one screen: lines, characters of a line, characters in all
+LINES, LENGTH, SIZE = 36, 1000, 7000  # of one screen: lines, characters of a line, characters in all
 
 
 class Stopped(KeyboardInterrupt):

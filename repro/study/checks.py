@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,7 +27,6 @@ from repro.tasks.catalogue import TRAINING_NAMES
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 from repro.words import show, unknown
 
-CELLS = 20_000  # of one study
 ARM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 ARM_NAMES: tuple[FieldPath, ...] = (("arms", "<names>"),)
 """What is said about names holds where an arm has faulty fields, but not where `arms` itself is faulty."""
@@ -36,8 +34,6 @@ ARM_NAMES: tuple[FieldPath, ...] = (("arms", "<names>"),)
 
 def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
     """Every contradiction in a spec whose sections are valid by themselves; `data` is what the user wrote."""
-    if too_large := list(_size(spec)):
-        return too_large  # to look at every cell would take minutes
     return [
         *_names(spec),
         *_artefacts(spec),
@@ -59,19 +55,6 @@ def cell_problems(
         changed: dotted paths whose values are not the arm's own -> where the spec gives them.
     """
     return list(_Row(spec, arm, dict(changed or {})).problems(fields))
-
-
-def _size(spec: Spec) -> Iterator[Problem]:
-    """More cells than anybody trains."""
-    rows = len(spec.model) * len(spec.dataset) * len(spec.arms)
-    points = math.prod(len(values) for values in spec.axes.values())
-    cells = rows * points * len(spec.seeds)
-    if cells > CELLS:
-        sizes = {"axes": points, "seeds": len(spec.seeds), "arms": len(spec.arms)}
-        largest = max(sizes, key=sizes.__getitem__)
-        what = "points" if largest == "axes" else largest
-        text = f"got {sizes[largest]:,} {what}, {cells:,} cells in all, expected at most {CELLS:,} cells"
-        yield Problem((largest,), text)
 
 
 # ---------------------------------------------------------------- names
