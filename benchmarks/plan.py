@@ -102,7 +102,9 @@ def measure(trees: dict[str, Path], cells: int, runs: int, pairs: int, folder: P
         for case, command in commands.items():
             for version, tree in trees.items():
                 times[case][version].append(cpu_seconds([python, *command], tree, folder / version))
-    return {case: {version: statistics.median(each) for version, each in found.items()} for case, found in times.items()}
+    return {
+        case: {version: statistics.median(each) for version, each in found.items()} for case, found in times.items()
+    }
 
 
 def table(found: dict[str, dict[str, float]]) -> str:
@@ -132,7 +134,9 @@ def main() -> None:
         folder, trees = Path(name), {"now": ROOT}
         if options.against is not None:
             tree = folder / "tree"
-            subprocess.run(["git", "worktree", "add", "-q", "--detach", str(tree), options.against], cwd=ROOT, check=True)
+            subprocess.run(
+                ["git", "worktree", "add", "-q", "--detach", str(tree), options.against], cwd=ROOT, check=True
+            )
             trees = {options.against: tree, **trees}
         try:
             found = measure(trees, options.cells, options.runs, options.pairs, folder / "studies")

@@ -42,9 +42,13 @@ class TrainSpec(Strict):
         2e-4,
         ge=LEAST_RATE,
         le=1,
-        description="constant AdamW rate",
+        description="AdamW rate, at its highest",
         json_schema_extra={"x-usual": "1e-6 for large policies to 1e-3 for small ones"},
     )
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="how the rate goes on after the warm-up: to 0 at the last update, or not at all"
+    )
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the updates over which the rate rises from 0")
     weight_decay: float = Field(0.0, ge=0, le=10, description="AdamW weight decay")
     max_grad_norm: float = Field(1.0, ge=1e-6, le=1e6, description="gradient clipping")
     temperature: Temperature = Field(1.0, description="sampling temperature of rollouts and probes")
@@ -83,6 +87,11 @@ class TrainSpec(Strict):
     def _nan_always(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """In one order, without repeats and with nan, so that what means the same is the same run."""
         return tuple(kind for kind in ("nan", "collapse", "no_signal") if kind == "nan" or kind in value)
+
+    @property
+    def shares_out_steps(self) -> bool:
+        """Whether the rate of an update depends on how many there will be."""
+        return self.schedule != "constant" or self.warmup > 0
 
     @model_validator(mode="after")
     def _divides(self) -> TrainSpec:

@@ -137,13 +137,6 @@ def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         if arm.budget is not None and "steps" in arm.train:
             text = "got steps beside the arm's budget, expected only one of them: a budget stops the run instead"
             yield Problem(("arms", name, "train", "steps"), text, (("arms", name, "budget"),))
-        budget = arm.budget or spec.budget
-        if arm.selection.needs_steps and budget is not None and budget.epochs is None:
-            text = (
-                f"got {show(arm.selection.method)} with a budget, expected train.steps or budget.epochs: it shares out"
-                " the steps of the run"
-            )
-            yield Problem(("arms", name, "selection", "method"), text, (("budget",), ("arms", name, "budget")))
     if spec.budget is None:
         return
     written: list[FieldPath] = [("train", "steps")] if "steps" in data.get("train", {}) else []
@@ -248,9 +241,16 @@ class _Row:
             for problem in schema_problems(error, alone):
                 parts = problem.path[2:] if problem.path[0] == "arms" else problem.path
                 field = dotted(tuple(part for part in parts if isinstance(part, str)))
+                section = field.partition(".")[0]
                 for path, place in self.changed.items():
                     if field == path or path.startswith(f"{field}.") or field.startswith(f"{path}."):
                         yield Problem(place, problem.text, (("arms", self.arm),))
+                    elif path.startswith(f"{section}."):  # another field of the same section needs or forbids it
+                        value: Any = draft
+                        for part in path.split("."):
+                            value = value[part]
+                        text = f"got {show(value)} with {field}: {problem.text}"
+                        yield Problem(place, text, (("arms", self.arm),))
 
     def _selection(self, cell: Cell) -> Iterator[Problem]:
         """What the method itself says of this cell."""
@@ -326,6 +326,7 @@ class _Row:
         yield from self._rewards(cell)
         for path, text in beyond_memory(cell):
             yield Problem(self._place_of(path, cell), text)
+        yield from self._steps(cell)
         yield from self._selection(cell)
         pool = pool_size(cell.dataset)
         if pool is not None:
@@ -346,6 +347,18 @@ class _Row:
                 yield Problem(self.changed.get(path, ("evaluate", "predictor_questions")), text, uses)
         if cell.replay is not None:
             yield from self._replay(cell, cell.replay)
+
+    def _steps(self, cell: Cell) -> Iterator[Problem]:
+        """What shares out the steps of the run, where a budget leaves open how many there are."""
+        if cell.budget is None or cell.budget.epochs is not None:
+            return
+        uses: tuple[FieldPath, ...] = (("budget",), ("arms", self.arm, "budget"))
+        text = "with a budget, expected train.steps or budget.epochs: it shares out the steps of the run"
+        if cell.selection.needs_steps:
+            yield Problem(self._place("selection", "method"), f"got {show(cell.selection.method)} {text}", uses)
+        if cell.train.shares_out_steps:
+            field = "warmup" if cell.train.schedule == "constant" else "schedule"
+            yield Problem(self._place("train", field), f"got {show(getattr(cell.train, field))} {text}", uses)
 
     def _replay(self, cell: Cell, replay: ReplaySpec) -> Iterator[Problem]:
         batch, batch_place = cell.train.questions_per_step, self._place("train", "questions_per_step")

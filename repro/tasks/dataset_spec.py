@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from repro import plugins
-from repro.fields import LONGEST_NAME, MOST_QUESTIONS, HubId, PathText, Scalar, Strict
+from repro.fields import LONGEST_NAME, MOST_QUESTIONS, HubId, PathText, Scalar, Seed, Strict
 from repro.tasks import registry
 from repro.tasks.catalogue import CATALOGUE, NAMES, DatasetName, TestName
 from repro.tasks.mistakes import mistake, under
@@ -27,11 +27,20 @@ TEST_SHARE = 0.1
 
 
 class Limits(Strict):
-    """Use only the first questions of a split (fixed order, so every arm sees the same ones)."""
+    """Use only some questions of a split, the same ones in every arm: the first, or a sample of train."""
 
     train: int | None = Field(None, ge=1, le=MOST_QUESTIONS, description="training questions (the pool)")
     validation: int | None = Field(None, ge=1, le=MOST_QUESTIONS, description="validation questions")
     test: int | None = Field(None, ge=1, le=MOST_QUESTIONS, description="test questions")
+    sample: Seed | None = Field(
+        None, description="seed with which the training questions are drawn; not the first ones"
+    )
+
+    @model_validator(mode="after")
+    def _sample_of_some(self) -> Self:
+        if self.sample is not None and self.train is None:
+            raise ValueError(f"got sample {self.sample} without train, expected how many training questions to draw")
+        return self
 
 
 class Interval(Strict):
