@@ -2,9 +2,9 @@
 
     python benchmarks/plan.py --against 737ba45 --out plan.json
 
-Both versions get studies of their own, made by their own code: a spec of many cells, and run folders with an MLflow store
-as a finished study leaves them. The versions take turns; a number is the median of their times, in CPU seconds of the
-whole command with the start of Python.
+Both versions get studies of their own, made by their own code: specs of many cells, and run folders with an MLflow
+store as a finished study leaves them. The versions take turns. A number is the median of their times, in CPU seconds
+of the whole command with the start of Python.
 """
 
 from __future__ import annotations

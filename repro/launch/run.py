@@ -14,11 +14,12 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.errors import UserError
-from repro.files import read_jsonl, write_atomically
+from repro.files import parse_jsonl, write_atomically
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display
 from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
+from repro.launch.settled import Settled
 from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.numbers import t_interval
@@ -106,6 +107,9 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     tasks = [Task(cell.cell, cell.identity, options.runs_dir / cell.identity) for cell in cells]
     labels = {cell.identity: labels_of(cell, experiment) for cell in cells}
     to_train = [task for task in tasks if run_status(task.run_dir) != "finished"]
+    settled = Settled(experiment, options.runs_dir, options.store_uri)
+    if not to_train and settled.holds(tasks, labels):
+        return Ended([], None, 0)
     for task in to_train:
         check_cell(task.cell, options.where)
     with _log_to(console):
@@ -124,8 +128,8 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
         lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
-        if not lacking and interrupted is None:
-            aggregate(experiment, options.store_uri)
+        if not lacking and interrupted is None and aggregate(experiment, options.store_uri):
+            settled.note(tasks, labels)
     return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}))
 
 
@@ -221,8 +225,9 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
         run_dir = runs_dir / cell.identity
         if run_status(run_dir) != "finished":
             continue
-        history = read_jsonl(run_dir / "metrics.jsonl")
-        result = (_value(history, series.ACCURACY, 0), _value(history, series.ACCURACY, -1), _seconds(history))
+        lines = (run_dir / "metrics.jsonl").read_bytes().split(b"\n")[:-1]  # what follows the last is torn
+        start, end = _value(lines, series.ACCURACY), _value(lines[::-1], series.ACCURACY)
+        result = (start, end, _value(lines[::-1], series.SECONDS) or 0.0)
         for labels in labels_of(cell, ""):
             rows[(labels.model, labels.dataset, labels.arm_name)].append(result)
     if not rows:
@@ -251,13 +256,13 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
     console.print(table)
 
 
-def _value(history: Sequence[dict], name: str, position: int) -> float | None:
-    values = [row["metrics"][name] for row in history if name in row["metrics"]]
-    return values[position] if values else None
-
-
-def _seconds(history: Sequence[dict]) -> float:
-    return _value(history, series.SECONDS, -1) or 0.0
+def _value(lines: Sequence[bytes], name: str) -> float | None:
+    """The value of a series in the first of these lines that has it: few lines are read of many."""
+    key = f'"{name}":'.encode()
+    for line in lines:
+        if key in line and name in (metrics := parse_jsonl(line + b"\n")[0]["metrics"]):
+            return float(metrics[name])
+    return None
 
 
 def _length(seconds: Sequence[float]) -> str:
