@@ -42,6 +42,7 @@ class Settled:
             return
         runs = [run for task in tasks for run in self._delivered(task.run_dir)]
         if len(runs) >= sum(len(labels[task.identity]) for task in tasks):
+            self.file.parent.mkdir(parents=True, exist_ok=True)
             record = {"state": self._state(tasks, labels), "runs": runs}
             write_atomically(self.file, dump_json(record, indent=None))
 
