@@ -10,6 +10,7 @@ of the whole command with the start of Python.
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -49,10 +50,12 @@ def finished(cells: int) -> dict[str, Any]:
 
 def make_finished(spec: Path, runs: Path) -> None:
     """Write the run folders of a study whose cells are all finished; what they hold is made up."""
-    from repro.study.expand import expand_study
-    from repro.study.load import load_spec
+    import repro
     from repro.tracking.journal import Journal
 
+    study = "study" if (Path(repro.__path__[0]) / "study").is_dir() else "spec"  # where earlier versions have it
+    expand_study = importlib.import_module(f"repro.{study}.expand").expand_study
+    load_spec = importlib.import_module(f"repro.{study}.load").load_spec
     for expanded in expand_study(load_spec(spec).spec):
         journal = Journal(runs / expanded.identity)
         journal.start(expanded.cell, expanded.identity)
@@ -91,7 +94,7 @@ def measure(trees: dict[str, Path], cells: int, runs: int, pairs: int, folder: P
         cpu_seconds([python, __file__, "--make", "finished.yaml"], tree, place)
         cpu_seconds([python, "-m", "repro", "run", "finished.yaml"], tree, place)  # delivers
     commands = {
-        "start of Python and the schema": ["-c", "import repro.cli, repro.study.load"],
+        "start of Python and the schema": ["-c", "import repro.cli, repro.spec.schema"],
         f"plan, {cells:,} cells by axes": ["-m", "repro", "plan", "axes.yaml", "--runs", "none"],
         f"plan, {cells:,} cells by arms": ["-m", "repro", "plan", "arms.yaml", "--runs", "none"],
         f"plan, {runs:,} finished cells": ["-m", "repro", "plan", "finished.yaml"],

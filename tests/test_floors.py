@@ -17,7 +17,8 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("errors", "words", "canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
+    ("errors", "words", "arithmetic", "digests"),
+    ("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
     ("tasks",),
     ("models",),
     ("tracking",),
@@ -29,6 +30,7 @@ FLOORS = (
     ("study",),
     ("training",),
     ("launch",),
+    ("verify",),
     ("sweep",),
     ("testing",),
     ("analysis",),

@@ -14,7 +14,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from repro.files import read_json
+from repro.files import read_object
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.tracking.labels import short
 
@@ -41,7 +41,7 @@ class Track:
 
     def look(self, now: float) -> None:
         """Read where the job is."""
-        self.progress = read_json(self.task.run_dir / "progress.json") or {}
+        self.progress = read_object(self.task.run_dir / "progress.json")
         if self.progress and (self.first is None or self.first[0] != self.phase):
             self.first = (self.phase, self.step, now)
 

@@ -6,7 +6,7 @@ import contextlib
 import logging
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
@@ -15,6 +15,7 @@ from rich.table import Table
 
 from repro.errors import UserError
 from repro.files import parse_jsonl, write_atomically
+from repro.launch.damaged import damage_of, print_damage, repairs_of
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display
 from repro.launch.health import print_health
@@ -25,6 +26,7 @@ from repro.launch.worker import Target
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
+from repro.study.inputs import write_plan
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking import series
 from repro.tracking.aggregate import aggregate
@@ -58,7 +60,8 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a cell failed or the files of a finished one are damaged; 130 or 143 where Ctrl-C or SIGTERM ended it
+        (running it again goes on).
 
     Raises:
         UserError: a file that the spec names is missing, or the jobs cannot run where they should.
@@ -73,24 +76,27 @@ def run_study(
 
     statuses = {cell.identity: run_status(options.runs_dir / cell.identity) for cell in cells}
     finished = sum(status == "finished" for status in statuses.values())
+    damaged = sum(status == "damaged" for status in statuses.values())
     resumed = sum(status in ("failed", "killed") for status in statuses.values())
     console.print(
         f"{spec.name}: {len(cells)} cells, {finished} finished before"
+        + (f", {damaged} damaged" if damaged else "")
         + (f", {resumed} to go on with after a failure or a stop" if resumed else "")
-        + (f"; {len(cells) - finished} to train, {where.words()}" if finished < len(cells) else ""),
+        + (f"; {len(cells) - finished - damaged} to train, {where.words()}" if finished + damaged < len(cells) else ""),
         highlight=False,
         soft_wrap=True,
     )
     with where.session():
         ended = run_cells(cells, spec.name, options, console)
-    _print_arms(cells, options.runs_dir, console)
+    _print_arms([cell for cell in cells if cell.identity not in ended.damaged], options.runs_dir, console)
     _print_failures(ended.outcomes, console)
     print_health(cells, options.runs_dir, console)
+    print_damage(ended.damaged, ended.repairs, console)
     _print_store(ended, spec.name, options, console)
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    return 1 if any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
+    return 1 if ended.damaged or any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
 
 
 @dataclass(frozen=True)
@@ -100,22 +106,31 @@ class Ended:
     outcomes: list[Outcome]
     interrupted: int | None  # the signal that ended it
     undelivered: int  # runs that the MLflow store still lacks
+    damaged: dict[str, str] = field(default_factory=dict)  # identity of a finished run -> what is wrong and the cure
+    repairs: dict[str, list[str]] = field(default_factory=dict)  # name of a run -> damage that its job mended
 
 
 def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
-    """Train cells and deliver each under every place it has in the study; aggregates follow."""
+    """Train cells and deliver each under every place it has in the study; aggregates follow.
+
+    Finished runs whose files are damaged are neither trained nor delivered.
+    """
     tasks = [Task(cell.cell, cell.identity, options.runs_dir / cell.identity) for cell in cells]
     labels = {cell.identity: labels_of(cell, experiment) for cell in cells}
-    to_train = [task for task in tasks if run_status(task.run_dir) != "finished"]
+    to_train = [task for task in tasks if run_status(task.run_dir) not in ("finished", "damaged")]
+    waiting = {task.identity for task in to_train}
+    damaged = damage_of(task for task in tasks if task.identity not in waiting)
+    mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
     settled = Settled(experiment, options.runs_dir, options.store_uri)
-    if not to_train and settled.holds(tasks, labels):
+    if not to_train and not damaged and settled.holds(tasks, labels):
         return Ended([], None, 0)
     for task in to_train:
         check_cell(task.cell, options.where)
+    write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
     with _log_to(console):
         delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
         for task in tasks:
-            if task not in to_train:
+            if task.identity not in waiting and task.identity not in damaged:
                 delivery.send(task.run_dir, labels[task.identity])
         outcomes: list[Outcome] = []
         interrupted = None
@@ -128,9 +143,11 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
         lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
-        if not lacking and interrupted is None and aggregate(experiment, options.store_uri):
+        if not lacking and interrupted is None and aggregate(experiment, options.store_uri) and not damaged:
             settled.note(tasks, labels)
-    return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}))
+    damaged |= {run_dir.name: text for run_dir, text in delivery.damaged.items()}
+    repairs = {_name(task): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
+    return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}), damaged, repairs)
 
 
 def check_cell(cell: Cell, where: Where) -> None:
@@ -275,8 +292,7 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
     if failed:
         console.print(f"{len(failed)} failed; the same command tries them again:", style="red", highlight=False)
     for outcome in failed:
-        name = Labels.of(outcome.task.cell)
-        console.print(escape(f"  {name.arm_name} seed {name.seed}: {outcome.reason}"), highlight=False, soft_wrap=True)
+        console.print(escape(f"  {_name(outcome.task)}: {outcome.reason}"), highlight=False, soft_wrap=True)
         console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
     submitted = sum(outcome.end == "submitted" for outcome in outcomes)
     if submitted:
@@ -284,6 +300,11 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
     left = sum(outcome.end == "not run" for outcome in outcomes)
     if left:
         console.print(f"{left} not started", highlight=False)
+
+
+def _name(task: Task) -> str:
+    name = Labels.of(task.cell)
+    return f"{name.arm_name} seed {name.seed}"
 
 
 def _short(path: Path | None) -> str:

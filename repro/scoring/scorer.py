@@ -76,7 +76,7 @@ class Scorer:
         replaces what the store has. UserError naming the question that cannot be scored, or a file that cannot be
         written.
         """
-        variants = self.cache.root / asked.kind / PARTS / asked.key
+        variants = self.cache.root / asked.kind / PARTS / f"{asked.key}{self.cache.suffix}"
         built = False
 
         def build(folder: Path) -> None:
@@ -94,6 +94,7 @@ class Scorer:
 
         One item comes from one kind of device and one state of a hub's branch: each has a folder in `variants`.
         """
+        self.cache.check()  # the model is loaded: if it is not what the key says, no part must be kept
         device = opened.model.device
         parts = Parts(variants / digest([device.type, opened.commit], 8), len(asked.ids), self.processes)
         self._tell_about(parts)

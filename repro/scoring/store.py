@@ -48,7 +48,7 @@ def read(folder: Path, asked: Asked) -> Stored:
 
 
 def write(folder: Path, columns: Mapping[str, np.ndarray], card: Mapping[str, Any]) -> None:
-    """Write an item into an empty folder. Raises UserError where that is not possible."""
+    """Write an item into an empty folder, for the cache to mark as whole. UserError where that is not possible."""
     with writing(folder):
         np.savez(folder / VALUES, allow_pickle=False, **columns)
         (folder / CARD).write_bytes(dump_json(card))

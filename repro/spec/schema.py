@@ -72,6 +72,9 @@ class TrainSpec(Strict):
     precision: Precision = Field(
         "float32", description="arithmetic of rollouts, evaluations and updates; weights and AdamW stay in model.dtype"
     )
+    threads: int = Field(
+        1, ge=1, le=1024, description="CPU threads of a job's arithmetic; another number gives other last digits"
+    )
     gradient_checkpointing: bool = Field(
         False, description="compute activations anew in the backward pass: less memory, more time, the same result"
     )

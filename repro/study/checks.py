@@ -324,9 +324,9 @@ class _Row:
             text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
             yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
         yield from self._rewards(cell)
+        yield from self._steps(cell)
         for path, text in beyond_memory(cell):
             yield Problem(self._place_of(path, cell), text)
-        yield from self._steps(cell)
         yield from self._selection(cell)
         pool = pool_size(cell.dataset)
         if pool is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from repro.files import read_object
 from repro.spec.schema import Cell, Spec
 from repro.study.estimate import Basis, Estimate, estimate
 from repro.study.expand import ExpandedCell, expand_study
@@ -26,7 +27,11 @@ STATUS_WORDS = {
     "failed": "failed",
     "running": "running",
     "killed": "interrupted",
+    "damaged": "damaged",
 }
+
+ENDED = ("finished", "damaged")
+"""States of runs that are not trained now: they have a completion marker."""
 
 
 SCREEN = 40
@@ -51,7 +56,7 @@ class Row:
     @property
     def remaining(self) -> float:
         """Share of the run that is still to be trained."""
-        if self.status == "finished":
+        if self.status in ENDED:
             return 0.0
         return 1.0 if not self.cost.steps else max(0.0, 1.0 - self.step / self.cost.steps)
 
@@ -64,19 +69,21 @@ class Plan:
     rows: tuple[Row, ...]
     rates: tuple[Throughput, ...] = ()
     """Throughputs that rows without finished neighbours were estimated with."""
+    damages: tuple[str, ...] = ()
+    """What is wrong with each finished run that is damaged, and what to do."""
 
     @property
     def missing(self) -> tuple[Row, ...]:
         """Rows that a run has to train: everything without a completion marker that no process is training now."""
-        return tuple(row for row in self.rows if row.status not in ("finished", "running"))
+        return tuple(row for row in self.rows if row.status not in (*ENDED, "running"))
 
     def count(self, status: str) -> int:
-        """How many rows have a status: finished, todo, failed, running or killed."""
+        """How many rows have a status: one of `STATUS_WORDS`."""
         return sum(row.status == status for row in self.rows)
 
     def remaining(self, amount: Callable[[Estimate], float | None]) -> float | None:
         """An estimate summed over what is missing; None where one row does not know it."""
-        values = [(amount(row.cost), row.remaining) for row in self.rows if row.status != "finished"]
+        values = [(amount(row.cost), row.remaining) for row in self.rows if row.status not in ENDED]
         known = [value * share for value, share in values if value is not None]
         return sum(known) if len(known) == len(values) else None
 
@@ -148,7 +155,7 @@ class Plan:
         ]
         if len(groups) > SCREEN:
             text.append(f"… and {len(groups) - SCREEN:,} more lines; --json lists every cell")
-        return "\n".join([*text, "", self.summary(jobs), *self.notes()])
+        return "\n".join([*text, "", self.summary(jobs), *self.damages, *self.notes()])
 
     def notes(self) -> list[str]:
         """What the estimates rest on."""
@@ -200,19 +207,22 @@ def plan(spec: Spec, runs_dir: Path, rates: Sequence[Throughput] = ()) -> Plan:
 
     `rates`: throughputs for the cells without finished runs of their policy and dataset.
     """
+    from repro.tracking.damage import damaged_run, run_damage
     from repro.tracking.journal import run_status
 
     finished, begun, once = Neighbours(finished_runs(runs_dir)), _folders(runs_dir), Once()
-    rows = []
+    rows, damages = [], []
     for expanded in expand_study(spec):
         cell, status, step = expanded.cell, "todo", 0
         if expanded.identity in begun:
             folder = runs_dir / expanded.identity
             status, step = run_status(folder), recorded_step(folder)
+            if status == "damaged":
+                damages.append(str(damaged_run(folder, run_damage(folder))))
         # Seeds cost the same.
         cost = once.of("cost", partial(estimate, cell, finished, rates), *(getattr(cell, name) for name in COSTING))
         rows.append(Row(expanded, status, step, cost))
-    return Plan(spec.name, tuple(rows), tuple(rates))
+    return Plan(spec.name, tuple(rows), tuple(rates), tuple(damages))
 
 
 COSTING = tuple(name for name in Cell.model_fields if name not in ("spec", "arm", "axis_point", "seed"))
@@ -226,25 +236,25 @@ def _folders(runs_dir: Path) -> set[str]:
 
 def recorded_step(folder: Path) -> int:
     """The last step on record in a run directory; 0 where there is none."""
-    from repro.tracking.journal import read_json
-
-    return int((read_json(folder / "progress.json") or {}).get("step", 0))
+    step = read_object(folder / "progress.json").get("step")
+    return step if isinstance(step, int) else 0
 
 
 def finished_runs(runs_dir: Path) -> list[FinishedRun]:
-    """Every finished run of a directory whose cell the present schema still understands."""
-    from repro.tracking.journal import read_json
+    """Every finished run of a directory that is whole and whose cell the present schema still understands."""
+    from repro.tracking.damage import run_damage
 
     found = []
     for marker in sorted(runs_dir.glob("*/done.json")):
-        record = read_json(marker.parent / "cell.json") or {}
+        if run_damage(marker.parent, contents=("cell.json", "ledger.json", "environment.json")):
+            continue
         try:
-            cell = Cell.model_validate(record.get("cell"))
+            cell = Cell.model_validate(read_object(marker.parent / "cell.json").get("cell"))
         except ValidationError:
             continue
-        ledger = read_json(marker.parent / "ledger.json") or {}
-        steps = int(((read_json(marker) or {}).get("summary") or {}).get("steps", cell.train.steps))
-        machine = read_json(marker.parent / "environment.json") or {}
+        ledger = read_object(marker.parent / "ledger.json")
+        steps = int(read_object(marker)["summary"].get("steps", cell.train.steps))
+        machine = read_object(marker.parent / "environment.json")
         found.append(FinishedRun(marker.parent.name, cell, ledger, steps, machine.get("accelerator")))
     return found
 

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import UserError
+from repro.files import read_object
 from repro.models.model_spec import ModelSpec
 from repro.models.sizes import named_size, size_of
 
@@ -182,14 +183,12 @@ def _optional(value: Any) -> float | None:
 
 
 def _of_ledger(ledger: Mapping[str, Mapping[str, float]], path: Path) -> Throughput:
-    from repro.tracking.journal import read_json
-
     rates = rates_of(ledger)
     generated = rates["generated"]
     if generated is None:
         raise UserError(f"--throughput: {str(path)!r} has no rollouts in it; expected the ledger of a run that has")
-    cell = ((read_json(path.parent / "cell.json") or {}).get("cell")) or {}
-    machine = read_json(path.parent / "environment.json") or {}
+    cell = read_object(path.parent / "cell.json").get("cell") or {}
+    machine = read_object(path.parent / "environment.json")
     try:
         size = size_of(ModelSpec.model_validate(cell.get("model")))
     except ValidationError:

@@ -25,6 +25,7 @@ from rich.markup import escape
 
 from repro.canonical import digest
 from repro.errors import UserError
+from repro.files import DamagedError
 from repro.launch.run import Options, check_cell, labels_of, run_cells
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -34,6 +35,7 @@ from repro.spec.schema import Spec
 from repro.study.checks import sweep_problems
 from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests, identity
+from repro.study.inputs import Watched, cell_files
 from repro.study.load import LoadedSpec
 from repro.sweep.objective import objective
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
@@ -113,6 +115,8 @@ class Search:
         self.options, self.console = options, console
         self.digests = Digests()
         self.base = base_cell(spec, model, dataset)
+        self.inputs = Watched(lambda: cell_files(self.base))
+        self.inputs.all_read()  # it is the jobs that read them
 
     def check_first_trial(self) -> None:
         """UserError where trial 0 cannot run; nothing is written."""
@@ -178,7 +182,11 @@ class Search:
     # ------------------------------------------------------------ one batch
 
     def _evaluate(self, batch: list[Attempt]) -> int | None:
-        """Train a batch and record how it ended. Returns the signal that ended it, None if it came to its end."""
+        """Train a batch and record how it ended. Returns the signal that ended it, None if it came to its end.
+
+        UserError where a file that the cells read is not what it was when the sweep began.
+        """
+        self.inputs.check()
         for attempt in batch:
             try:
                 attempt.cells = self._cells(attempt.trial.number, attempt.trial.params)
@@ -207,14 +215,20 @@ class Search:
         return [[seed] for seed in seeds] if self._count(TrialState.COMPLETE) >= PRUNER_STARTUP else [seeds]
 
     def _take(self, attempt: Attempt, stage: list[int]) -> None:
-        """Read the values of a stage's seeds and decide whether the trial goes on."""
+        """Read the values of a stage's seeds and decide whether the trial goes on.
+
+        Raises DamagedError where a run that had finished is damaged: the trial keeps its place until that is mended.
+        """
         reported = self.study.get_trials(deepcopy=False)[attempt.trial.number].intermediate_values
         for index in stage:
             run_dir = self.options.runs_dir / attempt.cells[index].identity
             try:
-                if run_status(run_dir) != "finished":
+                status = run_status(run_dir)
+                if status not in ("finished", "damaged"):
                     raise ValueError(f"seed {self.sweep.seeds[index]} failed: see {run_dir / 'error.txt'}")
                 attempt.values.append(objective(run_dir, self.sweep.metric))
+            except DamagedError:
+                raise
             except ValueError as error:
                 attempt.end, attempt.reason = TrialState.FAIL, str(error)
                 return

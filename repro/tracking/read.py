@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 import math
-import shutil
 import sqlite3
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import unquote, urlsplit
 
+from repro.cache import Cache
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import decode, parse_jsonl
@@ -254,10 +254,9 @@ def _files(client: MlflowClient, run: Run, cache_dir: Path) -> Path | None:
     content = run.data.tags.get("repro.files")
     if content is None:
         return None  # nothing has been stored yet
-    folder = cache_dir / digest({"run": run.info.run_id, "content": content})
-    if not (folder / ".complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+
+    def download(folder: Path) -> None:
         client.download_artifacts(run.info.run_id, "", str(folder))
-        (folder / ".complete").touch()
-    return folder
+
+    cache = Cache(cache_dir.parent)
+    return cache.directory(cache_dir.name, digest({"run": run.info.run_id, "content": content}), download)

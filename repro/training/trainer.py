@@ -30,6 +30,7 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
+from repro.checksums import Checksums
 from repro.groups import has_spread
 from repro.models.flops import FlopCounter
 from repro.models.modes import without_dropout
@@ -71,6 +72,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         on_step: called with the record of a step once its updates are done, before a checkpoint is written.
         on_generated: called with the same record before the updates, when it holds what is known of the groups.
         placeholder_rows: rows of the dataset that drives TRL's loader; their content is never used.
+        marks: puts the rows of the run on the disk and returns their checksums; called for each checkpoint.
         ranks: the processes of the run. Each rolls out, replays and trains on whole groups of its own.
     """
 
@@ -97,6 +99,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         replay: ReplaySpec | None = None,
         placeholder_rows: int | None = None,
         callbacks: list[Any] | None = None,
+        marks: Callable[[], Checksums] = dict,
         ranks: Ranks | None = None,
     ) -> None:
         assert (buffer is None) == (replay is None), "buffer and replay go together"
@@ -104,7 +107,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         self.selector, self.buffer, self.replay = selector, buffer, replay
         self.train_spec, self.ledger, self.run_seed = train, ledger, seed
         self.on_step, self.on_generated = on_step, on_generated
-        self.ranks = ranks or Ranks()
+        self.ranks, self.marks = ranks or Ranks(), marks
         self.flop_counter = FlopCounter.of(model)
         self._record: StepRecord | None = None
         self.grader = Grader(reward, opened(next(iter(prompts), "")))
@@ -413,7 +416,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         assert self.state.global_step % self.train_spec.minibatches == 0, "a checkpoint inside a step cannot resume"
         super()._save_checkpoint(model, trial)
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-        save_state(folder, self.step, self.selector, self.ledger, self.buffer, self.ranks)
+        save_state(folder, self.step, self.selector, self.ledger, self.buffer, self.ranks, self.marks)
 
     def restore(self, folder: Path) -> None:
         """Restore what TRL does not: selector, ledger, buffer. Call before `train(resume_from_checkpoint=folder)`."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import sqlite3
 from pathlib import Path
 
@@ -47,14 +48,11 @@ def test_a_finished_study_is_offered_once_and_again_where_something_changed(
     assert len(asked) == 2
     assert len(read_runs("trial", uri)) == 2
 
-    # A run whose rows were touched is looked at again.
+    # A run whose files were written anew is looked at again.
     asked.clear()
-    first = next(runs.glob("v2-*"))
-    with (first / "metrics.jsonl").open("ab") as file:
-        file.write(b'{"step": 9, "metrics": {"eval/accuracy": 0.9}, "time": 1.0}\n')
+    os.utime(next(runs.glob("v*-*")) / "metrics.jsonl", (1, 1))
     assert run(loaded, runs, uri)[0] == 0
     assert len(asked) == 2
-    assert max(record.metrics["eval/accuracy"].values[-1] for record in read_runs("trial", uri)) == 0.9
 
     # Another store has nothing yet.
     asked.clear()

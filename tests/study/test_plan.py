@@ -16,6 +16,7 @@ from repro.study.load import load_spec, parse_spec
 from repro.study.neighbours import Neighbours
 from repro.study.plan import finished_runs, plan
 from repro.study.status import status_rows, status_table
+from repro.study.why import why
 from repro.tracking.journal import Journal, run_lock
 from tests.conftest import Load
 
@@ -174,7 +175,7 @@ def test_the_plan_reads_the_same_for_people_and_machines(tmp_path: Path) -> None
     made = plan(spec, tmp_path)
     data = json.loads(json.dumps(made.as_dict()))
     assert [row["identity"] for row in data["cells"]] == [cell.identity for cell in cells]
-    assert data["counts"] == {"finished": 1, "todo": 14, "failed": 0, "running": 0, "killed": 0}
+    assert data["counts"] == {"finished": 1, "todo": 14, "failed": 0, "running": 0, "killed": 0, "damaged": 0}
     assert data["missing"]["rollouts"] == sum(row["estimate"]["rollouts"] for row in data["cells"][1:])
     table = made.table()
     assert "0 cached; 1,2 to do" in table
@@ -246,3 +247,40 @@ arms:
     assert any("at most 1,600 completions by 4 pairs of policy and dataset" in note for note in notes)
     without = arms.replace("predictor: trained", "predictor: untrained")
     assert not any("predictor" in note for note in plan(load(without).spec, tmp_path).notes())
+
+
+def test_a_damaged_run_is_neither_cached_nor_to_be_trained_and_its_cure_is_told(tmp_path: Path) -> None:
+    spec = parse_spec({**BASE, "seeds": [0, 1, 2], **arm()})
+    first, second, third = expand_study(spec)
+    for one in (first, second, third):
+        finish(tmp_path, one.cell, one.identity)
+    (tmp_path / first.identity / "ledger.json").unlink()
+    (tmp_path / second.identity / "done.json").write_bytes(b'{"summ')
+    made = plan(spec, tmp_path)
+    assert [made.count(status) for status in ("finished", "damaged", "todo")] == [1, 2, 0]
+    assert made.missing == () and made.as_dict()["counts"]["damaged"] == 2
+    text = made.table()
+    assert f"{tmp_path / first.identity}: this run is damaged: ledger.json is missing" in text
+    assert f"remove {tmp_path / second.identity / 'done.json'} and run the study again" in text
+    assert [run.identity for run in finished_runs(tmp_path)] == [third.identity]
+
+    rows = {row["identity"]: row for row in status_rows(tmp_path)}
+    assert rows[first.identity]["message"] == "ledger.json is missing"
+    assert "remove its done.json" in status_table(list(rows.values()))
+    told = why(first.identity, tmp_path)
+    assert "damaged" in told and "ledger.json is missing" in told and third.identity in told
+
+
+@pytest.mark.parametrize("name", ["cell.json", "ledger.json", "environment.json", "progress.json"])
+@pytest.mark.parametrize("content", [b"[1, 2]", b"{", b"null", b'"text"'])
+def test_no_content_of_a_run_s_files_ends_plan_or_status_with_a_traceback(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    spec = parse_spec({**BASE, "seeds": [0, 1], **arm()})
+    for one, ended in zip(expand_study(spec), (True, False), strict=True):
+        finish(tmp_path, one.cell, one.identity)
+        if not ended:
+            (tmp_path / one.identity / "done.json").unlink()
+        (tmp_path / one.identity / name).write_bytes(content)
+    assert plan(spec, tmp_path).table()
+    assert status_table(status_rows(tmp_path))

@@ -38,6 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one step for every dataset of the study. UserError for labels that the step does not read."""
+    from repro.arithmetic import settle
+
+    settle()
     loaded = shared.load(options)
     if options.labels is not None and options.action != "train":
         raise UserError(f"--labels: got {str(options.labels)!r} with {options.action}, expected it with train only")

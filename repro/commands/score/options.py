@@ -68,7 +68,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     )
     add("--max-new-tokens", type=whole_number(1, 10**6), metavar="N", help="longest greedy response (default: 512)")
     add("--device", type=_device, metavar="DEV", help="cpu, cuda or cuda:N (default: cuda where there is one)")
-    add("--threads", type=whole_number(1), metavar="N", help="processor threads (default: torch's own choice)")
+    add(
+        "--threads",
+        type=whole_number(1),
+        metavar="N",
+        help="CPU threads (default: 1, or the spec's train.threads); another number gives other last digits, "
+        "and its scores are kept apart",
+    )
     add(
         "--batch-tokens",
         type=whole_number(1, 10**9),

@@ -75,7 +75,7 @@ class RayLauncher(RemoteLauncher):
             note("No node has so much now: the jobs wait for one that does (Ctrl-C ends it).")
         super().__init__(
             target, runs_dir, jobs,
-            threads=max(1, math.floor(self.cpus / processes)), retries=retries,
+            cores=max(1, math.floor(self.cpus / processes)), retries=retries,
             fail_fast=fail_fast, store_uri=store_uri,
         )  # fmt: skip
         self.jobs = min(self.jobs, max(1, room))
