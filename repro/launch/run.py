@@ -242,7 +242,8 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
         run_dir = runs_dir / cell.identity
         if run_status(run_dir) != "finished":
             continue
-        lines = (run_dir / "metrics.jsonl").read_bytes().split(b"\n")[:-1]  # what follows the last is torn
+        metrics = run_dir / "metrics.jsonl"
+        lines = metrics.read_bytes().split(b"\n")[:-1] if metrics.exists() else []  # what follows the last is torn
         start, end = _value(lines, series.ACCURACY), _value(lines[::-1], series.ACCURACY)
         result = (start, end, _value(lines[::-1], series.SECONDS) or 0.0)
         for labels in labels_of(cell, ""):
