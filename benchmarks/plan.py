@@ -48,7 +48,18 @@ def finished(cells: int) -> dict[str, Any]:
     return {"name": "finished", "model": "tiny", "dataset": "arithmetic", "arms": arms, "seeds": [0, 1, 2, 3, 4]}
 
 
-def make_finished(spec: Path, runs: Path) -> None:
+def rows() -> dict[str, dict[str, float]]:
+    """What a made-up run logs at each step and at each evaluation; earlier versions have no list of the names."""
+    from repro.tracking import series
+
+    costs = (series.GENERATED_TOKENS, series.FLOPS, series.SECONDS, series.CPU_SECONDS)
+    return {
+        "step": {series.REWARD: 0.3, series.EFFECTIVE: 0.5, series.LOSS: 0.01, **dict.fromkeys(costs, 100.0)},
+        "evaluation": {series.ACCURACY: 0.6, series.ENTROPY: 0.5, series.TOKENS: 20.0},
+    }
+
+
+def make_finished(spec: Path, runs: Path, logged: dict[str, dict[str, float]]) -> None:
     """Write the run folders of a study whose cells are all finished; what they hold is made up."""
     import repro
     from repro.tracking.journal import Journal
@@ -61,14 +72,13 @@ def make_finished(spec: Path, runs: Path) -> None:
         journal.start(expanded.cell, expanded.identity)
         journal.truncate(-1)
         for step in range(STEPS + 1):
-            costs = {f"cost/{name}": float(step) for name in ("generated_tokens", "flops", "seconds", "cpu_seconds")}
             if step % EVERY == 0:
-                journal.log(step, {"eval/accuracy": 0.2 + step / 100, "eval/entropy": 0.5, "eval/tokens": 20.0})
-            journal.log(step, {"train/reward": 0.3, "train/effective": 0.5, "train/loss": 0.01, **costs})
+                journal.log(step, logged["evaluation"])
+            journal.log(step, logged["step"])
             journal.record_step(step, chosen=["a", "b"], fresh=["a", "b"], pass_rate=[0.5, 0.25])
         journal.write_json("ledger.json", {"rollout": {"generated_tokens": 1000, "completions": 50, "seconds": 2.0}})
         journal.progress("finished", STEPS, STEPS)
-        journal.finish({"steps": STEPS, "eval/accuracy": 0.6})
+        journal.finish({"steps": STEPS, **logged["evaluation"]})
 
 
 def cpu_seconds(command: list[str], tree: Path, folder: Path) -> float:
@@ -91,6 +101,7 @@ def measure(trees: dict[str, Path], cells: int, runs: int, pairs: int, folder: P
         place.mkdir(parents=True)
         for name, study in studies.items():
             (place / f"{name}.yaml").write_text(json.dumps(study, indent=0))
+        (place / "rows.json").write_text(json.dumps(rows()))
         cpu_seconds([python, __file__, "--make", "finished.yaml"], tree, place)
         cpu_seconds([python, "-m", "repro", "run", "finished.yaml"], tree, place)  # delivers
     commands = {
@@ -131,7 +142,7 @@ def main() -> None:
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.make is not None:
-        make_finished(options.make, Path("runs"))
+        make_finished(options.make, Path("runs"), json.loads(Path("rows.json").read_text()))
         return
     with tempfile.TemporaryDirectory() as name:
         folder, trees = Path(name), {"now": ROOT}
