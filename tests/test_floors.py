@@ -17,7 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("errors", "words", "arithmetic", "digests"),
+    ("errors", "masking", "words", "arithmetic", "digests"),
     ("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
     ("tasks",),
     ("models",),

@@ -24,8 +24,9 @@ from analysis.rewards import all_by_accuracy, reworded
 from analysis.runs import Study, load_study
 from analysis.tables import Table, as_html
 from analysis.text import plural
+from repro.masking import mask
 from repro.study.load import LoadedSpec, resolved_yaml
-from repro.tracking.client import public_address, resolve_store
+from repro.tracking.address import public_address, resolve_store
 
 GENERATED = {"tables": (".md", ".csv", ".tex"), "figures": (".png", ".pdf", ".csv")}
 """Folder -> endings of the files that a report writes there, and clears before it does."""
@@ -245,7 +246,7 @@ def _commands(loaded: LoadedSpec) -> tuple[str, str]:
     """The commands that train and report this study."""
     options = [option for text in loaded.overrides for option in ("-S", text)]
     options += ["--smoke"] if loaded.smoke else []
-    tail = shlex.join([str(loaded.path), *options])
+    tail = mask(shlex.join([str(loaded.path), *options]))
     return f"python -m repro run {tail}", f"python -m repro report {tail}"
 
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -17,20 +18,22 @@ from repro.errors import UserError
 from repro.files import parse_jsonl, write_atomically
 from repro.launch.damaged import damage_of, print_damage, repairs_of
 from repro.launch.delivery import MetricsDelivery
-from repro.launch.display import duration, make_display
+from repro.launch.display import duration, make_display, print_table
 from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.settled import Settled
 from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.masking import mask
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.inputs import write_plan
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking import series
+from repro.tracking.address import public_address, resolve_store
 from repro.tracking.aggregate import aggregate
-from repro.tracking.client import public_address, resolve_store
+from repro.tracking.client import check_store
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.training.split import check_ranks
@@ -60,13 +63,15 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed or the files of a finished one are damaged; 130 or 143 where Ctrl-C or SIGTERM ended it
-        (running it again goes on).
+        0; 1 where a cell failed, or a finished one has damaged files or is not in the MLflow store; 130 or 143 where
+        Ctrl-C or SIGTERM ended it (running it again goes on).
 
     Raises:
-        UserError: a file that the spec names is missing, or the jobs cannot run where they should.
+        UserError: a file that the spec names is missing, the store's address can never work, or the jobs cannot run
+            where they should.
     """
     console = console or Console()
+    check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
     cells = in_training_order(expand_study(spec))
@@ -96,7 +101,8 @@ def run_study(
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    return 1 if ended.damaged or any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
+    failed = any(outcome.end in ("failed", "not run") for outcome in ended.outcomes)
+    return 1 if failed or ended.damaged or ended.incomplete else 0
 
 
 @dataclass(frozen=True)
@@ -105,9 +111,15 @@ class Ended:
 
     outcomes: list[Outcome]
     interrupted: int | None  # the signal that ended it
-    undelivered: int  # runs that the MLflow store still lacks
+    undelivered: tuple[Path, ...]  # runs that the MLflow store still lacks
+    aggregated: bool  # the store has the figures over seeds
     damaged: dict[str, str] = field(default_factory=dict)  # identity of a finished run -> what is wrong and the cure
     repairs: dict[str, list[str]] = field(default_factory=dict)  # name of a run -> damage that its job mended
+
+    @property
+    def incomplete(self) -> bool:
+        """The store lacks something that is on disk."""
+        return bool(self.undelivered) or not self.aggregated
 
 
 def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
@@ -123,7 +135,7 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
     settled = Settled(experiment, options.runs_dir, options.store_uri)
     if not to_train and not damaged and settled.holds(tasks, labels):
-        return Ended([], None, 0)
+        return Ended([], None, (), aggregated=True)
     for task in to_train:
         check_cell(task.cell, options.where)
     write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
@@ -142,12 +154,31 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             with make_display(to_train, launcher.jobs, console) as display:
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
-        lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
-        if not lacking and interrupted is None and aggregate(experiment, options.store_uri) and not damaged:
-            settled.note(tasks, labels)
-    damaged |= {run_dir.name: text for run_dir, text in delivery.damaged.items()}
+        ended = _close(delivery, experiment, options, outcomes, interrupted)
     repairs = {_name(task): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
-    return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}), damaged, repairs)
+    ended = replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
+    if interrupted is None and not ended.incomplete and not ended.damaged:
+        settled.note(tasks, labels)
+    return ended
+
+
+def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
+    """Deliver cells that have ended, and the figures over their seeds; none is trained."""
+    with _log_to(console):
+        delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
+        for cell in cells:
+            delivery.send(options.runs_dir / cell.identity, labels_of(cell, experiment))
+        return _close(delivery, experiment, options, [], None)
+
+
+def _close(
+    delivery: MetricsDelivery, experiment: str, options: Options, outcomes: list[Outcome], interrupted: int | None
+) -> Ended:
+    lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
+    aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
+    undelivered = tuple(dict.fromkeys(run_dir for run_dir, _ in lacking))
+    damaged = {run_dir.name: text for run_dir, text in delivery.damaged.items()}
+    return Ended(outcomes, interrupted, undelivered, aggregated, damaged)
 
 
 def check_cell(cell: Cell, where: Where) -> None:
@@ -219,7 +250,9 @@ def _log_to(console: Console) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.print(escape(f"warning: {record.getMessage()}"), style="yellow", highlight=False, soft_wrap=True)
+            console.print(
+                escape(mask(f"warning: {record.getMessage()}")), style="yellow", highlight=False, soft_wrap=True
+            )
 
     logger, handler = logging.getLogger("repro.tracking"), Handler(logging.WARNING)
     before, logger.propagate = logger.propagate, False
@@ -271,7 +304,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
             between,
             _length([seconds for *_, seconds in rows[key]]),
         )
-    console.print(table)
+    print_table(table, console)
 
 
 def _value(lines: Sequence[bytes], name: str) -> float | None:
@@ -316,14 +349,25 @@ def _short(path: Path | None) -> str:
 
 def _print_store(ended: Ended, experiment: str, options: Options, console: Console) -> None:
     uri = resolve_store(options.store_uri)
-    if ended.undelivered:
-        text = (
-            f"{ended.undelivered} runs are not in the MLflow store {public_address(uri)} yet; they are whole on disk, "
-            "and the same command delivers them"
-        )
-        console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+    if ended.incomplete:
+        console.print(escape(lacking_words(ended, uri)), style="yellow", highlight=False, soft_wrap=True)
     elif uri.startswith("sqlite:"):
-        text = f"MLflow experiment {experiment!r}: mlflow ui --backend-store-uri {uri}"
+        text = f"MLflow experiment {experiment!r}: {shlex.join(['mlflow', 'ui', '--backend-store-uri', uri])}"
         console.print(escape(text), highlight=False, soft_wrap=True)
     else:
         console.print(escape(f"MLflow experiment {experiment!r} on {public_address(uri)}"), highlight=False)
+
+
+def lacking_words(ended: Ended, uri: str) -> str:
+    """What the store lacks and how it gets it."""
+    store = public_address(uri)
+    if not ended.undelivered:
+        return f"the figures over seeds are not in {store}; the same command delivers them"
+    count, names = len(ended.undelivered), [run_dir.name for run_dir in ended.undelivered]
+    over = "finished" if all((run_dir / "done.json").exists() for run_dir in ended.undelivered) else "over"
+    shown = ", ".join(names[:3]) + (f" and {count - 3} more" if count > 3 else "")
+    subject, whose = ("runs are", "their") if count > 1 else ("run is", "its")
+    return (
+        f"{count} {subject} {over} but {whose} metrics are not in the MLflow store {store}: {shown}; "
+        "the same command delivers them"
+    )

@@ -11,7 +11,7 @@ from typing import Any
 from repro.canonical import digest
 from repro.files import dump_json, read_json, write_atomically
 from repro.launch.protocol import Task
-from repro.tracking.client import public_address, resolve_store, sqlite_path
+from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.labels import Labels
 
 CONTENT = ("done.json", "metrics.jsonl", "cell.json")

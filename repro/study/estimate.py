@@ -105,8 +105,9 @@ def estimate(cell: Cell, finished: Neighbours, rates: Sequence[Throughput] = ())
 def work_of(cell: Cell, steps: int, generated: float, length: float, prompt: float) -> Work:
     """Tokens of a run of `steps` that generates `generated`, with completions of `length` and prompts of `prompt`.
 
-    Updates pass every row of a batch, though groups without advantage may be left out: an upper bound. Log-probs of
-    the sampling policy take a forward pass where a step makes several updates or replays. A method that scores the
+    Updates pass every row of a batch, though groups without advantage may be left out, and log-probs of the sampling
+    policy take a forward pass where a step makes several updates or replays, though in float32 those of sampling
+    serve: an upper bound. A method that scores the
     pool passes it once; one by a response that it has to generate passes the response too.
     """
     train, costs = cell.train, costs_of(cell)

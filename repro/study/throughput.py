@@ -187,7 +187,8 @@ def _of_ledger(ledger: Mapping[str, Mapping[str, float]], path: Path) -> Through
     generated = rates["generated"]
     if generated is None:
         raise UserError(f"--throughput: {str(path)!r} has no rollouts in it; expected the ledger of a run that has")
-    cell = read_object(path.parent / "cell.json").get("cell") or {}
+    stored = read_object(path.parent / "cell.json").get("cell")
+    cell = stored if isinstance(stored, dict) else {}
     machine = read_object(path.parent / "environment.json")
     try:
         size = size_of(ModelSpec.model_validate(cell.get("model")))

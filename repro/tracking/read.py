@@ -6,19 +6,24 @@ import gzip
 import json
 import math
 import sqlite3
+import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from repro.cache import Cache
 from repro.canonical import digest
 from repro.errors import UserError
-from repro.files import decode, parse_jsonl
-from repro.tracking.client import away_errors, open_client, public_address, resolve_store, sqlite_path
+from repro.files import DamagedError, decode, parse_jsonl
+from repro.masking import mask
+from repro.tracking.address import public_address, resolve_store, sqlite_path
+from repro.tracking.artifacts import run_place
+from repro.tracking.client import ANSWER_SECONDS, await_answer, away_errors, open_client
+from repro.tracking.sqlite_store import check_sqlite
 from repro.words import nearest
 
 if TYPE_CHECKING:
@@ -60,22 +65,40 @@ class RunRecord:
     ended: float | None
 
     def jsonl(self, name: str) -> list[dict[str, Any]]:
-        """Rows of a JSONL artifact, [] where the run has none."""
-        data = self._bytes(name)
-        return parse_jsonl(data, name) if data is not None else []
+        """Rows of a JSONL artifact, [] where the run has none. DamagedError where the store's copy is damaged."""
+        with self._naming(name):
+            data = self._bytes(name)
+            return parse_jsonl(data, name) if data is not None else []
 
     def json(self, name: str) -> Any:
-        """Content of a JSON artifact, None where the run has none."""
-        data = self._bytes(name)
-        return decode(json.loads(data)) if data is not None else None
+        """Content of a JSON artifact, None where the run has none. DamagedError where the store's copy is damaged."""
+        with self._naming(name):
+            data = self._bytes(name)
+            return decode(json.loads(data)) if data is not None else None
 
-    def _bytes(self, name: str) -> bytes | None:
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """What cannot be read of an artifact is told with its place and what to do."""
+        try:
+            yield
+        except (ValueError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DamagedError(
+                f"{self.artifacts}/{name}: the store's copy of this file of run {self.identity} is damaged ({error})\n"
+                f"  To mend it, remove the folder `delivery` of that run and run the study again: it is delivered anew"
+            ) from error
+
+    def path(self, name: str) -> Path | None:
+        """Where an artifact is: the file `name`, or `name.gz` of a large one; None where the run has none."""
         if self.artifacts is None:
             return None
-        if (self.artifacts / name).exists():
-            return (self.artifacts / name).read_bytes()
-        zipped = self.artifacts / f"{name}.gz"
-        return gzip.decompress(zipped.read_bytes()) if zipped.exists() else None
+        places = self.artifacts / name, self.artifacts / f"{name}.gz"
+        return next((place for place in places if place.is_file()), None)
+
+    def _bytes(self, name: str) -> bytes | None:
+        path = self.path(name)
+        if path is None:
+            return None
+        return gzip.decompress(path.read_bytes()) if path.name != name else path.read_bytes()
 
 
 def read_runs(
@@ -99,16 +122,20 @@ def read_runs(
     """
     uri = resolve_store(store_uri)
     path = sqlite_path(uri)
-    if path and not path.exists():
-        raise UserError(
-            f"no MLflow store at {path}: run `python -m repro run <spec>` first (here), "
-            "or name the store in MLFLOW_TRACKING_URI"
-        )
-    client = open_client(uri)
     try:
+        if path and check_sqlite(path) != "whole":
+            raise UserError(
+                f"no MLflow store at {path}: run `python -m repro run <spec>` first (here), "
+                "or name the store in MLFLOW_TRACKING_URI"
+            )
+        client = open_client(uri)
+        if path is None:  # of a file `check_sqlite` has just read
+            await_answer(uri, 2 * ANSWER_SECONDS)
         return _read(client, uri, experiment, None if identities is None else set(identities), Path(cache_dir))
+    except UserError:
+        raise
     except away_errors() as error:
-        raise UserError(f"cannot read MLflow store {public_address(uri)}: {error}") from error
+        raise UserError(f"cannot read MLflow store {public_address(uri)}: {mask(str(error))[:2000]}") from error
 
 
 def _read(client: MlflowClient, uri: str, experiment: str, wanted: set[str] | None, cache_dir: Path) -> list[RunRecord]:
@@ -124,7 +151,7 @@ def _read(client: MlflowClient, uri: str, experiment: str, wanted: set[str] | No
     path = sqlite_path(uri)
     histories = _collect(_sqlite_rows(path, runs) if path else _server_rows(client, uri, runs))
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda run: _files(client, run, cache_dir), runs))
+        folders = list(pool.map(lambda run: _files(client, path, run, cache_dir), runs))
     records = [_record(run, histories[run.info.run_id], files) for run, files in zip(runs, folders, strict=True)]
     return sorted(records, key=lambda r: (r.model, r.dataset, r.arm, json.dumps(dict(r.axis_point)), r.seed))
 
@@ -245,12 +272,11 @@ def _chunks(items: Sequence[str], size: int) -> list[Sequence[str]]:
 # ---------------------------------------------------------------- files
 
 
-def _files(client: MlflowClient, run: Run, cache_dir: Path) -> Path | None:
+def _files(client: MlflowClient, store: Path | None, run: Run, cache_dir: Path) -> Path | None:
     """The folder with the run's files: in place for a local store, else a copy made once per delivered content."""
-    address = urlsplit(run.info.artifact_uri)
-    if address.scheme in ("", "file"):
-        folder = Path(unquote(address.path))
-        return folder if folder.is_dir() else None
+    place = run_place(store, run.info.artifact_uri)
+    if place is not None:
+        return place if place.is_dir() else None
     content = run.data.tags.get("repro.files")
     if content is None:
         return None  # nothing has been stored yet

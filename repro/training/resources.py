@@ -33,7 +33,7 @@ from repro.training.predictors import build_predictor, check_apart, find_embedde
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
 from repro.training.ranks import RankedCache
 
-VERSION = 1
+VERSION = 2
 """Enters the keys of pass rates and of what is measured of the start policy: raise it when the same fields would give
 other numbers."""
 

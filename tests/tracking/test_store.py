@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import pytest
 from repro.errors import UserError
 from repro.files import DamagedError
 from repro.tracking import client as client_module
+from repro.tracking import store as store_module
 from repro.tracking.client import open_client, resolve_store
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
@@ -73,6 +75,27 @@ def test_a_run_that_did_not_finish_and_has_a_damaged_row_is_told_to_run_again(tm
     with pytest.raises(DamagedError, match=r"metrics\.jsonl:1: not a JSON line") as caught:
         deliver(run_dir, labels, uri, final=True)
     assert "To mend it, run the study again" in str(caught.value)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_damaged_copy_in_the_store_is_named_and_delivered_anew_as_its_message_says(
+    tmp_path: Path, uri: str, zipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "ZIP_ABOVE", 0 if zipped else 10**6)
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=3)
+    assert deliver(run_dir, labels, uri, final=True)
+    record = only(read_runs("study", uri))
+    assert record.artifacts is not None
+    for name in ("metrics.jsonl", "done.json"):
+        copy = record.artifacts / f"{name}{'.gz' if zipped else ''}"
+        copy.write_bytes(b"[" + copy.read_bytes()[1:-5])
+    for read in (lambda: record.jsonl("metrics.jsonl"), lambda: record.json("done.json")):
+        with pytest.raises(DamagedError, match="full-0 is damaged"):
+            read()
+    shutil.rmtree(run_dir / "delivery")
+    assert deliver(run_dir, labels, uri, final=True)
+    again = only(read_runs("study", uri))
+    assert len(again.jsonl("metrics.jsonl")) == 3 and again.json("done.json")["summary"] == {"steps": 3}
 
 
 def test_what_a_killed_delivery_left_behind_is_removed_by_the_next(tmp_path: Path, uri: str) -> None:
