@@ -15,12 +15,13 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.errors import UserError
-from repro.files import read_jsonl, write_atomically
+from repro.files import parse_jsonl, write_atomically
 from repro.launch.damaged import damage_of, print_damage, repairs_of
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display, print_table
 from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
+from repro.launch.settled import Settled
 from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -133,6 +134,9 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     waiting = {task.identity for task in to_train}
     damaged = damage_of(task for task in tasks if task.identity not in waiting)
     mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
+    settled = Settled(experiment, options.runs_dir, options.store_uri)
+    if not to_train and not damaged and settled.holds(tasks, labels):
+        return Ended([], None, (), aggregated=True)
     for task in to_train:
         check_cell(task.cell, options.where)
     write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
@@ -153,7 +157,10 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             interrupted = launcher.interrupted
         ended = _close(delivery, experiment, options, outcomes, interrupted)
     repairs = {_name(task): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
-    return replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
+    ended = replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
+    if interrupted is None and not ended.incomplete and not ended.damaged:
+        settled.note(tasks, labels)
+    return ended
 
 
 def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
@@ -269,8 +276,10 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
         run_dir = runs_dir / cell.identity
         if run_status(run_dir) != "finished":
             continue
-        history = read_jsonl(run_dir / "metrics.jsonl")
-        result = (_value(history, series.ACCURACY, 0), _value(history, series.ACCURACY, -1), _seconds(history))
+        metrics = run_dir / "metrics.jsonl"
+        lines = metrics.read_bytes().split(b"\n")[:-1] if metrics.exists() else []  # what follows the last is torn
+        start, end = _value(lines, series.ACCURACY), _value(lines[::-1], series.ACCURACY)
+        result = (start, end, _value(lines[::-1], series.SECONDS) or 0.0)
         for labels in labels_of(cell, ""):
             rows[(labels.model, labels.dataset, labels.arm_name)].append(result)
     if not rows:
@@ -299,13 +308,13 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
     print_table(table, console)
 
 
-def _value(history: Sequence[dict], name: str, position: int) -> float | None:
-    values = [row["metrics"][name] for row in history if name in row["metrics"]]
-    return values[position] if values else None
-
-
-def _seconds(history: Sequence[dict]) -> float:
-    return _value(history, series.SECONDS, -1) or 0.0
+def _value(lines: Sequence[bytes], name: str) -> float | None:
+    """The value of a series in the first of these lines that has it: few lines are read of many."""
+    key = f'"{name}":'.encode()
+    for line in lines:
+        if key in line and name in (metrics := parse_jsonl(line + b"\n")[0]["metrics"]):
+            return float(metrics[name])
+    return None
 
 
 def _length(seconds: Sequence[float]) -> str:
