@@ -18,7 +18,10 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = (
     ("errors", "masking", "words", "arithmetic", "digests"),
-    ("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
+    (
+        *("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
+        *("system_errors", "arguments"),
+    ),
     ("tasks",),
     ("models",),
     ("tracking",),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from repro.arguments import whole_number
 from repro.commands import options as shared
 from repro.commands.command import Command
-from repro.launch.where import whole_number
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:

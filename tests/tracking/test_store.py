@@ -20,7 +20,8 @@ from repro.errors import UserError
 from repro.files import DamagedError
 from repro.tracking import client as client_module
 from repro.tracking import store as store_module
-from repro.tracking.client import open_client, resolve_store
+from repro.tracking.address import public_address, resolve_store
+from repro.tracking.client import open_client
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.read import RunRecord, Series, read_runs
@@ -353,7 +354,7 @@ def test_where_the_store_is_comes_from_the_argument_then_the_environment_then_th
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000/")
     assert resolve_store() == "http://127.0.0.1:5000"
     assert resolve_store("sqlite:///a/b.db") == f"sqlite:///{tmp_path}/a/b.db"
-    assert client_module.public_address("https://me:secret@host:1/x") == "https://host:1/x"
+    assert public_address("https://me:secret@host:1/x") == "https://host:1/x"
 
 
 def test_a_password_in_the_address_is_not_written_to_the_run_directory(tmp_path: Path) -> None:
