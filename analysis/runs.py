@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.files import shown
 from analysis.selections import Chosen
 from repro.canonical import canonical
 from repro.errors import UserError
@@ -235,6 +236,7 @@ def build_study(spec: Spec, planned: Sequence[tuple[str, Place]], records: Seque
     Raises:
         UserError: no planned cell has a finished run.
     """
+    planned = [(identity, _writable(place)) for identity, place in planned]
     best: dict[str, RunRecord] = {}
     for record in records:
         known = best.get(record.identity)
@@ -267,6 +269,12 @@ def build_study(spec: Spec, planned: Sequence[tuple[str, Place]], records: Seque
     references = tuple(label for label in labels if arm_of[label] == baseline)
     panels = [replace(panel, known=tuple(labels), known_baselines=references) for panel in panels]
     return Study(spec, tuple(panels), tuple(found), tuple(missing), baseline)
+
+
+def _writable(place: Place) -> Place:
+    """The place with names that a file can hold: half a surrogate pair becomes its number."""
+    axis = {path: shown(value) if isinstance(value, str) else value for path, value in place.axis_point.items()}
+    return replace(place, model=shown(place.model), dataset=shown(place.dataset), axis_point=axis)
 
 
 def _panel(spec: Spec, model: str, dataset: str, runs: Sequence[Run], baseline: str) -> Panel:

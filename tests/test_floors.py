@@ -17,7 +17,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("errors", "words", "canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
+    (
+        "errors",
+        "words",
+        "canonical",
+        "fields",
+        "files",
+        "cache",
+        "draws",
+        "plugins",
+        "groups",
+        "numbers",
+        "spreadsheets",
+    ),
     ("tasks",),
     ("models",),
     ("tracking",),

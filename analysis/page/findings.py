@@ -17,7 +17,7 @@ from analysis.text import brackets, joined, names, number, percent, plural, rati
 
 @dataclass(frozen=True)
 class Findings:
-    """Text in the light markup of `analysis.tables.as_html`."""
+    """Text in the light markup of `analysis.markup.as_html`."""
 
     verdict: str  # one or two sentences: did it save compute?
     answer: tuple[str, ...]  # the rest of the paragraph: how far, against the baseline, how fast

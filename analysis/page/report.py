@@ -13,22 +13,22 @@ import jinja2
 from markupsafe import Markup
 
 from analysis.artefacts import HEADLINE, answer_of, make_artefacts
+from analysis.files import write_text
+from analysis.markup import as_html, as_markdown
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, selected
 from analysis.page.findings import Findings, derived_question, findings
+from analysis.page.folder import check, replaced
 from analysis.page.methods import methods
 from analysis.page.provenance import Provenance, provenance
 from analysis.page.summary import summary
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.runs import Study, load_study
-from analysis.tables import Table, as_html
+from analysis.tables import Table
 from analysis.text import plural
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.client import public_address, resolve_store
-
-GENERATED = {"tables": (".md", ".csv", ".tex"), "figures": (".png", ".pdf", ".csv")}
-"""Folder -> endings of the files that a report writes there, and clears before it does."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +82,8 @@ def write_report(
     Args:
         loaded: the spec; its `report` section says what is compared.
         runs_dir: where files of a tracking server are cached (`<runs_dir>/cache/artifacts`); runs are not read there.
-        out: the report's own folder, by custom `reports/<name>`. Gets report.html, report.md, spec.yaml, tables/ and
-            figures/; earlier generated files in the last two are removed.
+        out: the report's own folder, by custom `reports/<name>`. Gets report.html, report.md, spec.yaml, manifest.json,
+            tables/ and figures/, all in one move (`analysis.page.folder`).
         store_uri: default MLFLOW_TRACKING_URI, else ./mlflow.db.
         all_formats: every table as LaTeX and every figure as PDF too, not only those of the headline artefacts.
 
@@ -91,9 +91,11 @@ def write_report(
         The path of report.html.
 
     Raises:
-        UserError: no store, nothing finished to report, or a user's figure that returns something else.
+        UserError: no store, nothing finished to report, a user's figure that returns something else, or a folder that
+            holds what no report wrote. A folder that was there stays as it was.
     """
     spec, out = loaded.spec, Path(out)
+    check(out)
     study = load_study(spec, store_uri, Path(runs_dir) / "cache" / "artifacts")
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
     parts = [_shown(study, measures) for measures in panels]
@@ -120,16 +122,16 @@ def write_report(
         "finished": sum(run.finished for run in study.runs),
         "missing": result_tables.missing_table(study) if study.missing else None,
     }
-    out.mkdir(parents=True, exist_ok=True)
-    _clear(out)
-    for item in _items(parts, ending, content["missing"], origin):
-        folder = out / ("figures" if isinstance(item, Picture) else "tables")
-        item.write(folder, all_formats or item.name in headline)
-    (out / "spec.yaml").write_text(resolved_yaml(spec), encoding="utf-8")
-    environment = _environment()
-    for name in ("report.html", "report.md"):
-        text = environment.get_template(f"{name}.j2").render(content)
-        (out / name).write_text(re.sub(r"\n{3,}", "\n\n", text), encoding="utf-8")
+    with replaced(out) as folder:
+        for item in _items(parts, ending, content["missing"], origin):
+            item.write(
+                folder / ("figures" if isinstance(item, Picture) else "tables"), all_formats or item.name in headline
+            )
+        write_text(folder / "spec.yaml", resolved_yaml(spec))
+        environment = _environment()
+        for name in ("report.html", "report.md"):
+            text = environment.get_template(f"{name}.j2").render(content)
+            write_text(folder / name, re.sub(r"\n{3,}", "\n\n", text))
     return out / "report.html"
 
 
@@ -249,11 +251,11 @@ def _commands(loaded: LoadedSpec) -> tuple[str, str]:
     return f"python -m repro run {tail}", f"python -m repro report {tail}"
 
 
-def _clear(out: Path) -> None:
-    for folder, endings in GENERATED.items():
-        for path in (out / folder).glob("*"):
-            if path.suffix in endings:
-                path.unlink()
+def _fenced(lines: Sequence[str]) -> str:
+    """A block of code in Markdown, between fences longer than any run of backquotes in it."""
+    text = "\n".join(lines)
+    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
+    return f"{fence}\n{text}\n{fence}"
 
 
 def _environment() -> jinja2.Environment:
@@ -277,5 +279,7 @@ def _environment() -> jinja2.Environment:
 
     environment.globals.update(counter=counter, restart=restart)
     environment.filters["markup"] = lambda text: Markup(as_html(text))
+    environment.filters["markdown"] = as_markdown
+    environment.filters["fenced"] = _fenced
     environment.filters["kind"] = lambda item: type(item).__name__.lower()
     return environment

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from repro.errors import UserError
+from repro.spreadsheets import original
 from repro.tasks import files
 from repro.words import nearest, show, unknown
 
@@ -102,7 +103,7 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 where = f"{path}:{reader.line_num}"
                 if None in row or None in row.values():
                     raise UserError(f"{where}: has another number of cells than the header")
-                yield where, row
+                yield where, {name: original(cell) for name, cell in row.items()}
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as CSV: {error}") from error
 

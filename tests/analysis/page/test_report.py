@@ -13,6 +13,7 @@ import pytest
 
 from analysis.measures import Measures
 from analysis.page.figures import panel_looks
+from analysis.page.folder import write_manifest
 from analysis.page.groups import Fresh, fresh_questions
 from analysis.page.report import _shown, write_report
 from analysis.page.selected import pictures, predictor
@@ -124,19 +125,43 @@ def test_provenance_names_the_commands_the_versions_and_every_run(report: Path, 
 
 
 def test_the_same_store_gives_the_same_bytes_and_old_files_go(quickstart: Store, report: Path, tmp_path: Path):
-    stale, own = tmp_path / "figures" / "earlier.png", tmp_path / "figures" / "notes.txt"
-    stale.parent.mkdir()
+    out, stale, own = (tmp_path / name for name in ("out", "out/figures/earlier.png", "out/figures/notes.txt"))
+    stale.parent.mkdir(parents=True)
     stale.write_bytes(b"")
+    write_manifest(out)
     own.write_text("kept")
-    assert write_report(quickstart.loaded, quickstart.runs_dir, tmp_path, quickstart.uri) == tmp_path / "report.html"
+    assert write_report(quickstart.loaded, quickstart.runs_dir, out, quickstart.uri) == out / "report.html"
     assert own.exists() and not stale.exists()
     own.unlink()
     first, again = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        for folder in (report.parent, tmp_path)
+        for folder in (report.parent, out)
     )
     assert set(first) == set(again)
     assert [path for path in first if first[path] != again[path]] == []
+
+
+def test_names_and_questions_cannot_break_out_of_the_page(study: Callable[..., Store], tmp_path: Path):
+    evil = "=a|b`c\\<img src=x onerror=1>&$\\frac$ %\n# d](javascript:1)"
+    fields = {"question": evil, "model": {"tiny": {}, "name": evil}, "report": {"artefacts": ["dots_rr.table_1"]}}
+    store = study({"full": ({}, FULL), "dots": (DOTS, FULL)}, seeds=2, fields=fields)
+    page = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri, all_formats=True)
+    outline = Outline(page.read_text(encoding="utf-8"))
+    assert not outline.stack and all(image["src"] != "x" for image in outline.images)
+    for path in [page.parent / "report.md", *page.parent.glob("tables/*.md")]:
+        text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.S)
+        assert "<img" not in text and "](javascript" not in text and not re.search("^# d", text, re.M), path
+    for path in page.parent.glob("tables/*.tex"):
+        assert "\\frac" not in path.read_text(encoding="utf-8"), path
+    for path in page.parent.glob("*/*.csv"):
+        rows = list(csv.DictReader(path.open(newline="")))
+        cells = [cell for row in rows for cell in row.values() if cell and cell[0] in "=@+-"]
+        assert not [cell for cell in cells if not re.fullmatch(r"-[\d.]+(e-\d+)?|-inf", cell)], path
+    assert {row["model"] for row in rows_of(page, "runs")} == {f"'{evil}"}
+
+
+def rows_of(page: Path, table: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((page.parent / "tables" / f"{table}.csv").open(newline="")))
 
 
 def test_several_models_an_axis_and_missing_cells_have_their_places(study: Callable[..., Store], tmp_path: Path):
