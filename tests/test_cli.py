@@ -19,7 +19,20 @@ from repro.commands.registry import COMMANDS
 
 ROOT = Path(__file__).parents[1]
 QUICKSTART = ROOT / "experiments" / "quickstart.yaml"
-NAMES = ["run", "plan", "sweep", "report", "score", "predictor", "status", "why", "validate", "schema", "warm-start"]
+NAMES = [
+    "run",
+    "plan",
+    "sweep",
+    "report",
+    "score",
+    "predictor",
+    "grade",
+    "status",
+    "why",
+    "validate",
+    "schema",
+    "warm-start",
+]
 
 
 def repro(*arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:

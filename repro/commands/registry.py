@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from repro.commands import plan, predictor, report, run, schema, score, status, sweep, validate, warm_start, why
+from repro.commands import grade, plan, predictor, report, run, schema, score, status, sweep, validate, warm_start, why
 from repro.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -12,6 +12,7 @@ COMMANDS: tuple[Command, ...] = (
     report.COMMAND,
     score.COMMAND,
     predictor.COMMAND,
+    grade.COMMAND,
     status.COMMAND,
     why.COMMAND,
     validate.COMMAND,

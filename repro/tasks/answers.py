@@ -5,12 +5,13 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from repro.tasks.final_number import DELIMITED, final_number
+from repro.tasks.notation import ascii_signs, standard
+from repro.tasks.thinking import after_thinking
+
 LONGEST_ANSWER = 10_000
 """Characters; what is longer is no answer."""
 
-LAST_NUMBER = re.compile(
-    r"(?:(?<![\w)\]}])[+-])?\$?(?:\\[dt]?frac\{[^{}]*\}\{[^{}]*\}|\d[\d,]*(?:\.\d+)?(?:\s?/\s?\d+)?|\.\d+)\s?\\?%?"
-)
 BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|\Z)")
 BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 SPACES = re.compile(r"(?:(?<!\\)\\[,;: ]|~|[\s\x00-\x1f\x7f])+")
@@ -19,32 +20,29 @@ WRAPPERS = [("**", "**"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), 
 LOOKALIKES = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | str.maketrans(
     "−‐‑–﹣⁄∕。", "-----//.", "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
 )
-SPELT = {"π": r"\pi", "∞": r"\infty", "×": r"\times", "·": r"\cdot", "÷": r"\div", "±": r"\pm", "°": r"^\circ"}
-SPELT |= {"≤": r"\leq", "≥": r"\geq", "≠": r"\neq", "∪": r"\cup", "∩": r"\cap", "∈": r"\in", "∅": r"\emptyset"}
-SPELT |= {"²": "^{2}", "³": "^{3}", "½": r"\frac{1}{2}", "⅓": r"\frac{1}{3}", "⅔": r"\frac{2}{3}"}
-SPELT |= {"¼": r"\frac{1}{4}", "¾": r"\frac{3}{4}", "⅛": r"\frac{1}{8}"}
-LATEX = str.maketrans({sign: f"{command} " for sign, command in SPELT.items()})
-ROOT = re.compile(r"√\s?(\d+|[A-Za-z]|\([^()]*\))")
+PHRASE = re.compile(r"\banswer\s*(?:\bis\b\s*:?|:|=)[\s*]*", re.IGNORECASE)
+JOINS = re.compile(r",?\s?(?:or|and|,) ")
+SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)")
 
 
 def extract_answer(completion: str) -> str:
     """The final answer of a completion, tidied; empty if there is none.
 
-    Where there is a `</think>`, only what follows counts, and a completion that ends before it closes has no answer.
-    The marker that comes last decides: `####` (to the end of its line), `\\boxed{}` or `<answer></answer>`; where there
-    is none, the last number. So one answer counts, whatever the gold answer is, and it is the one the completion ends
-    with: to write several buys nothing. A marker whose answer is cut off yields no answer rather than an earlier one
-    or a number from the reasoning.
+    What a thinking block holds does not count, and a completion that ends inside one has no answer.
+    The marker that comes last decides: `####` (to the end of its line), `\\boxed{}` or `<answer></answer>`. Where there
+    is none, it is what follows `answer is`, or the last number, read whole. So one answer counts, whatever the gold
+    answer is, and it is the one the completion ends with: to write several buys nothing. A marker whose answer is cut
+    off yields no answer rather than an earlier one or a number from the reasoning.
     """
-    text = completion.rpartition("</think>")[2]
-    if "<think>" in text:
+    text = after_thinking(completion)
+    if text is None:
         return ""
     boxes = [match.start() for match in BOX.finditer(text)]
     hashes, box, tag = text.rfind("####"), boxes[-1] if boxes else -1, text.rfind("<answer>")
     last = max(hashes, box, tag)
     if last < 0:
-        numbers = LAST_NUMBER.findall(ascii_text(text))
-        found = numbers[-1].rstrip(",") if numbers else ""
+        text = ascii_signs(ascii_text(text))
+        found = phrased_answer(text) or final_number(text)
     elif last == hashes:
         found = next(iter(text[hashes + len("####") :].strip().splitlines()), "")
     elif last == box:
@@ -55,11 +53,31 @@ def extract_answer(completion: str) -> str:
     return tidy(found) if len(found) <= LONGEST_ANSWER else ""
 
 
+def phrased_answer(text: str) -> str:
+    """What follows the last `answer is` or `answer:` where it is delimited mathematics or words without a digit.
+
+    Empty where a number comes after it: then that number is what the text ends with.
+    """
+    phrases = list(PHRASE.finditer(text))
+    if not phrases:
+        return ""
+    rest = text[phrases[-1].end() :]
+    maths = DELIMITED.match(rest)
+    while maths and (more := JOINS.match(rest, maths.end())):
+        further = DELIMITED.match(rest, more.end())
+        if further is None:
+            break
+        maths = further
+    sentence_end = SENTENCE_END.search(rest)
+    end = maths.end() if maths else sentence_end.start() if sentence_end else len(rest)
+    if any(c.isdigit() for c in rest[end:]) or (not maths and any(c.isdigit() for c in rest[:end])):
+        return ""
+    return rest[:end].strip("* ")
+
+
 def tidy(text: str) -> str:
     """The same answer without what only dresses it: spaces, math delimiters, a box, a final full stop."""
     text = ascii_text(text).replace(r"\!", "")
-    if not text.isascii():
-        text = ROOT.sub(r"\\sqrt{\1}", text).translate(LATEX)
     text = SPACES.sub(" ", text).strip()
     changed = True
     while changed:
@@ -72,7 +90,7 @@ def tidy(text: str) -> str:
         if text.startswith((r"\boxed", r"\fbox")) and text.endswith("}"):
             text = (braced(text, 0) or text).strip()
         changed = text != before
-    return text
+    return standard(text)
 
 
 def braced(text: str, start: int) -> str | None:

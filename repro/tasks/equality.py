@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from repro.tasks.answers import BRACES
+from repro.tasks.final_number import DELIMITED, NUMBER
+from repro.tasks.units import CHANGES, COPULAS, HEDGES, IN_RATIOS, LONGEST_UNIT, NO_UNIT, SCALES, SYMBOLS
 
 LONGEST_NUMBER = 4000
 """Characters; longer runs of digits are compared as text (Python itself refuses to read integers past 4,300)."""
@@ -20,28 +22,24 @@ DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
 CURRENCY = r"(?:\\?[$€£¥₹]\s?)?"
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 SPACED_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d,/])")
+DEGREES = re.compile(r"\s?\^\s?\{?\s?\\circ\s?\}?\s?(?:[CF]\.?)?$")
+_POWER = r"(?:\^\s?\{?\s?-?[1-4]\s?\}?)?"
+_RATIO = "(?:" + "|".join(sorted(IN_RATIOS, key=len, reverse=True)) + ")" + _POWER
+_SYMBOL = "(?:" + "|".join(sorted(SYMBOLS, key=len, reverse=True)) + r")(?![A-Za-z])" + _POWER
+_PER = rf"\s?/\s?(?:{_RATIO}(?![A-Za-z])|[A-Za-z]{{3,}}\.?)"
+UNIT_WORD = rf"(?:{_RATIO}{_PER}|[A-Za-z][A-Za-z.]+{_POWER}(?:{_PER})?)"
+GLUED_UNIT = rf"(?:{_RATIO}{_PER}|{_SYMBOL}(?:{_PER})?)"
 QUANTITY = re.compile(
     rf"(?P<sign>[+-]?)\s?{CURRENCY}(?:(?P<whole>\d+)?\s?\\[dt]?frac\{{(?P<a>{DIGITS})\}}\{{(?P<b>{DIGITS})\}}"
     rf"|(?:(?P<apart>\d+)\s(?=\d+\s?/))?(?P<top>{DIGITS})(?:\s?/\s?(?P<bottom>{DIGITS}))?)"
-    rf"\s?{CURRENCY}(?P<percent>%?)(?P<unit>(?:\s[A-Za-z][A-Za-z.]+)*)"
+    rf"\s?{CURRENCY}(?P<percent>%?)(?P<unit>(?:{GLUED_UNIT}|\s{UNIT_WORD})?(?:\s{UNIT_WORD})*)"
 )
-# Words that take an answer back or offer another beside it.
-HEDGES = {"or", "and", "not", "but", "no", "nor", "neither", "either", "wrong", "incorrect", "false", "maybe", "if"}
-HEDGES |= {"perhaps", "possibly", "unless", "except", "else", "otherwise", "any", "anything", "everything", "something"}
-HEDGES |= {"unknown", "than", "less", "more", "most", "least", "between", "versus", "then"}
-# Words after a number that change its value, so they are no unit.
-COPULAS = {"is", "was"}
-NO_UNIT = HEDGES | COPULAS | {"pi", "sqrt", "mod", "modulo", "plus", "minus", "times", "over", "divided", "squared"}
-NO_UNIT |= {"cubed", "factorial", "power", "to", "by", "zero", "one", "two", "three", "four", "five", "six", "seven"}
-NO_UNIT |= {"eight", "nine", "ten", "eleven", "twelve", "hundred", "thousand", "million", "billion", "trillion"}
-NO_UNIT |= {"e", "dozen", "half", "halves", "third", "thirds", "quarter", "quarters"}
-LONGEST_UNIT = 4
-"""Words; more of them after a number or a formula are prose."""
 # Names that stand in formulas; any other word makes an answer prose, where algebra finds numbers nobody stated.
 FUNCTIONS = {"sqrt", "pi", "sin", "cos", "tan", "cot", "log", "ln", "exp", "mod"}
 POINTS = re.compile(r"[A-Z]{2,4}")
 TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s?\{([^{}]*)\}")
 COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s?\{[^{}]*\}|\\[A-Za-z]+")
+SAYING = re.compile(r"[A-Za-z][\w ,'’:()-]*[\s:]", re.ASCII)
 LIST = re.compile(r",|;|\\pm|\\cup|\b(?:and|or)\b")
 POSED = re.compile(r"\\(?:sum|int|iint|oint|prod|lim)(?![A-Za-z])")
 GOES_ON = re.compile(r"\\(?:ldots|cdots|dots|dotsc|dotsb)(?![A-Za-z])|\.\.\.|…")
@@ -49,6 +47,13 @@ AFTER_UNIT = re.compile(r"\^\s?\{?\s?-?\d\s?\}?")
 BASE = re.compile(r"\d_\{?(\d+)")
 SIDE_BY_SIDE = re.compile(r"(?<!frac )(?<![_^])\d(?:\s|\\q?quad)+\d")
 PROSE = re.compile(r"[^\W\d_][^\W\d_ .,'’()-]*(?:[ .,'’()-]+[^\W\d_]+)*[ .)]*")
+LETTERS = re.compile(r"\\(?:text|mathrm|mbox)\s?\{[^{}]*[A-Za-z]{3}|^[^\\{}^_=]*[A-Za-z]{3}[^\\{}^_=]*$")
+CHOICE = re.compile(r"\(?[A-J]\)?\.?")
+CHOSEN = re.compile(
+    r"(?i:[a-z ]{0,40}\b(?:answer|option|choice)(?: is)?:? )?"
+    r"(?:\\text(?:bf)?\s?\{)?\(?([A-J])(?:\)|\b)(?:[.:)}](?:.*)?)?",
+    re.DOTALL,
+)
 NAMED = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){0,2} ?= ?(?P<value>[^=]+)")
 
 
@@ -71,7 +76,7 @@ def quantity(text: str) -> Quantity | None:
         return None
     # A letter alone is a unit only where it is written as text: `5 m` may be a product.
     text = TEXT.sub(lambda word: f" {word[1]}." if len(word[1].strip()) == 1 else f" {word[1]}", text)
-    text = re.sub(r"\s?(?:\^\s?\{?\s?\\circ\s?\}?|°)$", "", text.replace("{,}", ",").replace(r"\%", "%"))
+    text = DEGREES.sub("", text.replace("{,}", ",").replace(r"\%", "%"))
     text = THOUSANDS.sub("", re.sub(r"\s+", " ", text).strip())
     text = SPACED_THOUSANDS.sub(lambda number: number[0].replace(" ", ""), text)
     match = QUANTITY.fullmatch(text)
@@ -80,6 +85,10 @@ def quantity(text: str) -> Quantity | None:
     unit = match["unit"].strip(" .").lower()
     percent = match["percent"] == "%" or unit == "percent"
     words = unit.replace(".", " ").split()
+    scale = SCALES.get(words[0], 1) if words else 1
+    if scale != 1:
+        words = words[1:]
+        unit = " ".join(words)
     if len(words) > LONGEST_UNIT or NO_UNIT.intersection(words):
         return None
     top, bottom = match["a"] or match["top"], match["b"] or match["bottom"] or "1"
@@ -91,8 +100,30 @@ def quantity(text: str) -> Quantity | None:
         if value >= 1:
             return None
         value += int(whole)
+    value *= scale
     decimals = max(len(part.partition(".")[2]) for part in (top, bottom))
     return Quantity(-value if match["sign"] == "-" else value, decimals, percent, "" if unit == "percent" else unit)
+
+
+def stated_number(sentence: str) -> str:
+    """The one number of a short sentence (`Natalia sold 72 clips`) with its unit; "" where it states none plainly.
+
+    That is where a word takes it back or changes it, where there is another number, or where prose goes on behind it.
+    """
+    found = [match.span() for match in DELIMITED.finditer(sentence)]
+    found += [
+        match.span()
+        for match in NUMBER.finditer(sentence)
+        if not any(start <= match.start() < end for start, end in found)
+    ]
+    if len(found) != 1:
+        return ""
+    ((start, end),) = found
+    before, after = sentence[:start], sentence[end:]
+    words = words_of(before)
+    if SAYING.fullmatch(before) is None or HEDGES.intersection(words) or CHANGES.intersection(words[-3:]):
+        return ""
+    return sentence[start:end] + after
 
 
 def is_formula(answer: str) -> bool:
@@ -171,13 +202,19 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         return False
     if gold == answer:
         return True
-    if is_prose(gold):
+    if CHOICE.fullmatch(gold):
+        chosen = CHOSEN.fullmatch(answer)
+        return chosen is not None and chosen[1] == gold.strip("(). ") and not HEDGES.intersection(words_of(answer))
+    if is_prose(gold) or (LETTERS.search(gold) and LETTERS.search(answer) and same_words(gold, answer)):
         return same_words(gold, answer)
     left, right = quantity(gold), quantity(answer)
     if left is not None and right is None:
         named = NAMED.fullmatch(answer)
         if named is not None and not HEDGES.intersection(words_of(answer)):
             return quick_equal(gold, named["value"])
+        stated = stated_number(answer)
+        if stated:
+            return quick_equal(gold, stated)
     if left is None or right is None:
         formula = left is None or (is_formula(answer) and not COPULAS.intersection(words_of(answer)))
         return None if formula and worth_asking(gold, answer) else False

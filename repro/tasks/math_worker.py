@@ -99,7 +99,16 @@ def same(gold: str, answer: str) -> bool:
     import math_verify
 
     parsed = parse(gold), parse(answer)
+    if is_statement(parsed[0]):
+        return same(split_equation(gold)[-1], split_equation(answer)[-1])
     return bool(math_verify.verify(*parsed, timeout_seconds=None)) and not far_apart(*parsed)
+
+
+def is_statement(gold: list[Any]) -> bool:
+    """Is it an equation of numbers, `\\log_2 8 = 3`? Any two that hold are equal to math-verify."""
+    import sympy
+
+    return bool(gold) and isinstance(gold[0], sympy.Eq) and not gold[0].free_symbols
 
 
 def parse(text: str) -> list[Any]:
@@ -109,11 +118,15 @@ def parse(text: str) -> list[Any]:
     `final answer is`, out of an answer that says something else.
     """
     import math_verify
+    import sympy
     from math_verify.parser import LatexExtractionConfig
 
     whole = [LatexExtractionConfig(boxed_match_priority=0)]
-    parsed = math_verify.parse(f"\\boxed{{{text}}}", whole, extraction_mode="first_match", parsing_timeout=None)
-    return list(parsed)
+    parsed = list(math_verify.parse(f"\\boxed{{{text}}}", whole, extraction_mode="first_match", parsing_timeout=None))
+    if parsed and hasattr(parsed[0], "free_symbols"):  # `4i` and `4 i` are read with two symbols that are not equal
+        units = [symbol for symbol in parsed[0].free_symbols if getattr(symbol, "name", "") == "i"]
+        parsed[0] = parsed[0].subs([(unit, sympy.I) for unit in units])
+    return parsed
 
 
 def far_apart(gold: list[Any], answer: list[Any]) -> bool:

@@ -16,6 +16,7 @@ from repro.tasks.workers import WorkerPool, share_of_cores
 MEMORY = 2 << 30  # bytes of address space of a comparison
 LONGEST_ALGEBRA = 1000  # characters; beyond, only equality of text counts
 CACHED = 100_000  # outcomes kept, the oldest dropped first
+EQUAL, UNEQUAL = "equal", "unequal"
 PASSING = {"wall", "killed"}
 """Outcomes that may be the machine's doing: the same pair is asked again the next time."""
 
@@ -48,25 +49,29 @@ class MathVerifier:
         return self.many([completion], [answer])[0]
 
     def many(self, completions: Sequence[str], answers: Sequence[str]) -> list[bool]:
-        """The verdicts of completions, each on its own gold answer: those of single calls, in much less time.
+        """The verdicts of completions, each on its own gold answer: those of single calls, in much less time."""
+        return [outcome == EQUAL for outcome in self.outcomes(completions, answers)]
+
+    def outcomes(self, completions: Sequence[str], answers: Sequence[str]) -> list[str]:
+        """For each completion equal, unequal, or why nobody knows: time, memory, crash, wall, killed.
 
         Equal pairs are compared once and the pairs that need algebra are spread over the cores. Takes at worst the
         number of distinct such pairs times the limit in CPU seconds, divided by the number of processes.
         """
-        verdicts: list[bool | None] = []
+        outcomes: list[str | None] = []
         pairs: dict[int, tuple[str, str]] = {}
         for row, (completion, answer) in enumerate(zip(completions, answers, strict=True)):
             gold, given = tidy(answer), extract_answer(completion)
-            verdicts.append(quick_equal(gold, given))
-            if verdicts[row] is None:
-                if max(len(gold), len(given)) > LONGEST_ALGEBRA:
-                    verdicts[row] = False
-                else:
-                    pairs[row] = (gold, given)
+            verdict = quick_equal(gold, given)
+            if verdict is None and max(len(gold), len(given)) > LONGEST_ALGEBRA:
+                verdict = False
+            outcomes.append(None if verdict is None else EQUAL if verdict else UNEQUAL)
+            if verdict is None:
+                pairs[row] = (gold, given)
         with self._lock:
             known = self._compare(dict.fromkeys(pairs.values())) if pairs else {}
-            self.undecided.update(known[pair] for pair in pairs.values() if known[pair] not in ("equal", "unequal"))
-        return [known[pairs[row]] == "equal" if verdict is None else verdict for row, verdict in enumerate(verdicts)]
+            self.undecided.update(known[pair] for pair in pairs.values() if known[pair] not in (EQUAL, UNEQUAL))
+        return [known[pairs[row]] if outcome is None else outcome for row, outcome in enumerate(outcomes)]
 
     def close(self) -> None:
         """End the processes; the next answer that needs one starts others."""

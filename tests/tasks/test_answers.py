@@ -22,7 +22,7 @@ from repro.tasks.answers import braced, extract_answer, tidy
         ("<answer>1</answer> or rather <answer>2</answer>", "2"),
         ("She has 3 apples and 12 pears", "12"),
         ("The total is $1,250.50.", "$1,250.50"),
-        ("10-3", "3"),
+        ("10-3", "10-3"),  # never a part of an expression
         ("it fell to -3", "-3"),
         (r"half, \frac{1}{2}, of it", r"\frac{1}{2}"),
         ("3/4 of them", "3/4"),

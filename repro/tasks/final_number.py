@@ -1,0 +1,163 @@
+"""The number that a completion without a marker ends with, read whole: never a part of a larger expression."""
+
+from __future__ import annotations
+
+import re
+
+from repro.tasks.units import SCALES, SYMBOLS
+
+BEFORE, AFTER = 1000, 300
+"""Characters around the last digit in which an expression that holds it is looked for."""
+LONGEST_RUN = 50
+"""Operands of an expression in plain text; what goes on beyond is not read."""
+
+FRACTION = r"\\[dt]?frac\s?(?:\{[^{}]*\}\s?\{[^{}]*\}|\d\d|\d\{[^{}]*\})"
+CURRENCY = r"(?:\\?[$€£¥₹]\s?)?"
+WHOLE = r"(?<!\d)\d{1,3}(?: \d{3})+(?![\d,/])|\d+(?:(?:,|\{,\}|,\\!)\d{3})*(?!,?\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+NUMBER = re.compile(
+    rf"(?:(?<![\w)\]}}])[+-])?{CURRENCY}(?:\d*{FRACTION}|(?:\d+\s)?\d+\s?/\s?\d+|{WHOLE})"
+    r"(?:[eE][+-]?\d{1,2}(?![\w.]))?(?:\s?\\?%|\s?[€£¥₹])?"
+)
+# `$5 and $10` are prices: a dollar sign opens mathematics only before what is no space, and closes after such.
+DELIMITED = re.compile(
+    r"\\\((?P<a>.+?)\\\)|\\\[(?P<b>.+?)\\\]|\$\$(?P<c>.+?)\$\$|(?<![\\$])\$(?=\S)(?P<d>(?:\\.|[^$\n\\])*(?<=\S))\$(?!\d)"
+    r"|\\begin\{(?P<name>align|aligned|equation|gather|gathered|eqnarray)\*?\}(?P<e>.+?)\\end\{(?P=name)\*?\}",
+    re.DOTALL,
+)
+SEVERAL = re.compile(r",(?!\d{3}(?!\d))|;|\\text\s?\{\s*(?:and|or)\s*\}|\b(?:and|or)\b")
+ENVIRONMENT = re.compile(r"\\(?:begin|end)\{(?:aligned|gathered|split|align\*?)\}")
+ROWS = re.compile(r"\\\\(?:\[[^\]]*\])?")
+TERM = r"\((?:(?![A-Za-z]{3})[^()\n])*\)"  # in brackets, without a word
+OPERAND = rf"(?:\$?\d[\d,]*(?:\.\d+)?%?|(?<![A-Za-z])[a-zA-Z]|\\[A-Za-z]+(?:\{{[^{{}}]*\}})*|{TERM})"
+LEFT = re.compile(rf"{OPERAND}(?P<left> ?)(?:[-+*/^–]|(?<=\d )[xX](?= )|\*\*|\\cdot|\\times|\\div|\\pm)(?P<right> ?)$")
+NAME = re.compile(r"[^\W\d]-?$|(?<![\\A-Za-z])[A-Za-z]{2,}\^\{?$")
+"""What before a digit makes it part of a word: a letter (`x2`, `COVID-19`), the power of a unit (`cm^2`)."""
+PART = re.compile(r"(?:[{_^]|\d[.,:])$")
+"""What before a number makes it a part of something: an open brace, an index, a power, digits and a point."""
+MATHS = re.compile(r"\s?(?:\^|\\(?:pi|sqrt|[dt]?frac|cdot|times|div|pm|infty|theta|sin|cos|tan|log|ln)(?![A-Za-z]))")
+GLUED = re.compile(r"[A-Za-z]+")
+ORDINALS = {"st", "nd", "rd", "th"}
+CHANGES_BEFORE = re.compile(r"\b(?:minus|negative|plus|times|over|root|sqrt)\s$", re.IGNORECASE)
+CHANGES_AFTER = re.compile(
+    rf"\s(?:{'|'.join(sorted(SCALES))}|squared|cubed|factorial|and (?:a|one) (?:half|quarter|third)"
+    r"|and three quarters)\b",
+    re.IGNORECASE,
+)
+
+
+def final_number(text: str) -> str:
+    r"""The last number of a text as it is written there, with its sign, currency and percent sign; "" if there is none.
+
+    A number that stands inside `\( \)`, `\[ \]`, `$ $` or an environment is read with all that stands there, after the
+    last equals sign. One that is part of an expression in plain text (`36pi`, `2 + 3`, `5:30`) is read as that whole
+    expression, so that it never passes for a part of it. Names with digits (`x2`, `3rd`) are words.
+    """
+    end = len(text)
+    for _ in range(LONGEST_RUN):
+        digit = _last_digit(text, end)
+        if digit < 0:
+            return ""
+        start = max(0, digit - BEFORE)
+        start = max(start, text.find("\n", start, digit - BEFORE // 2)) if start else 0
+        window = text[start : digit + AFTER]
+        found = _read(window, digit - start)
+        if found is not None:
+            return found
+        end = digit
+        while end and (text[end - 1].isalnum() or text[end - 1] in "_-"):
+            end -= 1
+    return ""
+
+
+def _last_digit(text: str, end: int) -> int:
+    return next((place for place in range(end - 1, -1, -1) if "0" <= text[place] <= "9"), -1)
+
+
+def _read(text: str, digit: int) -> str | None:
+    """The expression around a digit, None where it belongs to a name."""
+    for part in DELIMITED.finditer(text):
+        if part.start() < digit < part.end():
+            return _last_side(next(group for name, group in part.groupdict().items() if group and name != "name"))
+    token = next((found for found in NUMBER.finditer(text) if found.start() <= digit < found.end()), None)
+    if token is None:
+        return ""
+    start, end = token.span()
+    before, after = text[:start], text[end:]
+    if NAME.search(before) and not re.search(r"\\[A-Za-z]+$", before):
+        return None
+    glued = GLUED.match(after)
+    if glued and glued[0] in ORDINALS:
+        return None
+    bracket = _bracket(text, start, end)
+    if bracket is not None:
+        return bracket
+    if PART.search(before):
+        return _chunk(text, start, end)
+    first = _first_operand(before)
+    word = CHANGES_BEFORE.search(before)
+    first = word.start() if word else first
+    if glued and glued[0] not in SYMBOLS and len(glued[0]) < 4:
+        end += glued.end()
+    elif MATHS.match(after):
+        end = _chunk_end(text, end)
+    elif changed := CHANGES_AFTER.match(after):
+        end += changed.end()
+    return text[first:end].strip()
+
+
+def _first_operand(before: str) -> int:
+    """Where the expression begins whose last operand is the number that follows; the end where it stands alone."""
+    start = len(before)
+    for _ in range(LONGEST_RUN):
+        found = LEFT.search(before[max(0, start - 80) : start])
+        if found is None or (found["left"] and not found["right"]):
+            break
+        start -= found.end() - found.start()
+    return start
+
+
+def _bracket(text: str, start: int, end: int) -> str | None:
+    """The point, interval or call that the number ends: `(1, 2)`, `[0, 3)`, `f(2)`."""
+    if not re.match(r"\s?[)\]]", text[end:]):
+        return None
+    opening = max(text.rfind("(", 0, start), text.rfind("[", 0, start))
+    if opening < 0:
+        return None
+    inside, call = text[opening + 1 : start], re.search(r"(?<![A-Za-z])[A-Za-z]{1,4}$", text[:opening])
+    if any(sign in inside for sign in "()[]\n"):
+        return None
+    close = end + text[end:].index(")" if ")" in text[end : end + 2] else "]") + 1
+    if call:
+        return text[_first_operand(text[: call.start()]) : close]
+    parts = inside.split(",")
+    if len(parts) > 1 and not any(re.search(r"[A-Za-z]{3,}", part.replace("\\", "")) for part in parts):
+        return text[opening:close]
+    return None
+
+
+def _chunk(text: str, start: int, end: int) -> str:
+    """What stands between the spaces around a number, braces closed."""
+    first = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
+    return text[first : _chunk_end(text, end)].strip(" .,")
+
+
+def _chunk_end(text: str, end: int) -> int:
+    """Where an expression ends that goes on at `end`: at a space, a line's or a sentence's end, braces closed."""
+    depth = 0
+    for place in range(end, len(text)):
+        sign, following = text[place], text[place + 1 : place + 2]
+        depth += (sign == "{") - (sign == "}")
+        if depth <= 0 and (sign in "\n;" or (sign in ",." and following in ("", " ", "\n"))):
+            return place
+        if depth <= 0 and sign == " " and following != "\\":
+            return place
+    return len(text)
+
+
+def _last_side(maths: str) -> str:
+    """The last row of delimited mathematics, after its last equals sign where it is one equation."""
+    rows = [row.replace("&", "").strip() for row in ROWS.split(ENVIRONMENT.sub("", maths))]
+    row = next((row for row in reversed(rows) if any(c.isdigit() for c in row)), "")
+    if "=" in row and not SEVERAL.search(row):
+        return row.rpartition("=")[2].strip()
+    return row

@@ -1,0 +1,163 @@
+r"""One notation for the many in which people and models write the same mathematics.
+
+Gold answers and completions write `\pi`, `pi` and `π`, `x^2` and `x**2`, `\mathrm{e}` and `e`, `\varnothing` and
+`\emptyset`. What comes out of `standard` is LaTeX that math-verify reads as it was meant.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+
+GREEK = "alpha beta gamma delta epsilon theta lambda mu nu rho sigma tau phi psi omega Delta Gamma Omega Phi Sigma"
+# Signs that mean what a command means.
+SIGNS = {"π": r"\pi", "∞": r"\infty", "×": r"\times", "·": r"\cdot", "⋅": r"\cdot", "∙": r"\cdot", "∗": r"\cdot"}
+SIGNS |= {"÷": r"\div", "±": r"\pm", "∓": r"\mp", "°": r"^\circ", "≤": r"\leq", "⩽": r"\leq", "≥": r"\geq"}
+SIGNS |= {"⩾": r"\geq", "≠": r"\neq", "≈": r"\approx", "∪": r"\cup", "∩": r"\cap", "∈": r"\in", "∉": r"\notin"}
+SIGNS |= {"∅": r"\emptyset", "Ø": r"\emptyset", "⊂": r"\subset", "⊆": r"\subseteq", "→": r"\to", "⇒": r"\Rightarrow"}
+SIGNS |= {"ℝ": r"\mathbb{R}", "ℤ": r"\mathbb{Z}", "ℕ": r"\mathbb{N}", "ℚ": r"\mathbb{Q}", "ℂ": r"\mathbb{C}"}
+SIGNS |= {"∠": r"\angle", "△": r"\triangle", "…": r"\ldots", "∓": r"\mp", "⟨": r"\langle", "⟩": r"\rangle"}
+SIGNS |= dict(zip("αβγδεθλμνρστφψωΔΓΩΦΣ", (f"\\{name}" for name in GREEK.split()), strict=True))
+COMMANDS = str.maketrans({sign: f"{command} " for sign, command in SIGNS.items()})
+RAISED = "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻ⁿ"
+LOWERED = "₀₁₂₃₄₅₆₇₈₉"
+SUPERSCRIPT = re.compile(f"[{RAISED}]+")
+SUBSCRIPT = re.compile(f"[{LOWERED}]+")
+SCRIPTS = str.maketrans(RAISED + LOWERED, "0123456789+-n0123456789")
+VULGAR = re.compile("[¼½¾⅐-⅞]")
+ROOT = re.compile(r"([√∛∜])\s?(\d+|[A-Za-z]|\([^()]*\)|\\[a-z]+\s)")
+DEGREES_OF_ROOT = {"√": r"\sqrt", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]"}
+
+UPRIGHT = re.compile(r"\\(?:mathrm|mathit|mathbf|boldsymbol|operatorname|text|rm)\s?\{\s?(e|i|\\pi)\s?\}")
+EMPTY = re.compile(r"\\varnothing(?![A-Za-z])|\\\{\s*\\\}")
+DEGREE = re.compile(r"\\degrees?(?![A-Za-z])|\^\s?\{\s?\\(?:circ|degree)\s?\}")
+BARE_ROOT = re.compile(r"\\sqrt\s?(\[[^\[\]]*\])\s?(\w|\\pi)")
+SAME_COMMAND = [
+    (re.compile(rf"\\{old}(?![A-Za-z])"), new)
+    for old, new in {
+        "le": r"\\leq", "ge": r"\\geq", "ne": r"\\neq", "leqslant": r"\\leq", "geqslant": r"\\geq", "cfrac": r"\\frac",
+        "varepsilon": r"\\epsilon", "varphi": r"\\phi", "lparen": "(", "rparen": ")", "lbrack": "[", "rbrack": "]",
+        "displaystyle": "", "textstyle": "", "limits": "", "middle": "",
+    }.items()
+]  # fmt: skip
+REPEATING = re.compile(r"(?<![\d.])(\d*)\.(\d*)(?:\\overline\s?\{\s?(\d+)\s?\}|\\dot\s?\{\s?(\d)\s?\}(?![\d\\]))")
+POINT_ZERO = re.compile(r"(?<![\d.])(\d+)\.0+(?!\.?\d|\\overline|\\dot|\()")
+ONE_TIMES_I = re.compile(r"(?<![\w.^_{])1\s?i(?![A-Za-z])")
+# What programmers and plain text write.
+POWER = re.compile(r"\s?\*\*\s?")
+RAISED_TO = re.compile(r"\^\s?(-?\d{2,}|-\d|-[A-Za-z](?![A-Za-z]))")
+POWER_OPENS = re.compile(r"\^\s?(?=\()")
+CALLS = re.compile(r"(?<![A-Za-z\\])(sqrt|cbrt|exp|abs)\s?\(")
+PLAIN_ROOT = re.compile(r"(?<![A-Za-z\\])sqrt\s?(\d+|[a-z](?![a-z]))")
+PRODUCT = re.compile(r"(?<=[\w)}\]])\s?\*\s?(?=[\w(\\{])")
+FACTOR = re.compile(r"(?<=\d)\s?\*\s?(?=[A-Za-z](?![A-Za-z]))")
+TIMES = re.compile(r"(?<=\d) [xX] (?=\d)")
+CONSTANT = re.compile(r"(?<![A-Za-z\\])[Pp]i(?![A-Za-z])")
+INFINITY = re.compile(r"(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])", re.IGNORECASE)
+LETTERS = re.compile(rf"(?<![A-Za-z\\])(?:{'|'.join(GREEK.split())})(?![A-Za-z])")
+FUNCTIONS = "sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|ln|log"
+WORD = re.compile(rf"(?<!\\)\b(?!(?:{FUNCTIONS})\b)[A-Za-z]{{4,}}")
+FUNCTION = re.compile(rf"(?<![A-Za-z\\])({FUNCTIONS})(?=[\s(\d\\^_]|[a-z](?![a-z]))")
+ORDER = [
+    (re.compile(r"(?<![<=])<=(?!>)"), r"\\leq "),
+    (re.compile(r"(?<!>)>=(?!=)"), r"\\geq "),
+    (re.compile("!="), r"\\neq "),
+]
+CLOSING = {"(": ")", "[": "]", "{": "}"}
+
+
+LONGEST = 1000
+"""Characters; what is longer is compared as text and stays as it is."""
+
+
+def standard(text: str) -> str:
+    """The same mathematics in LaTeX as math-verify reads it; text without mathematics as it is."""
+    if len(text) > LONGEST:
+        return text
+    if not text.isascii():
+        text = ascii_signs(text)
+    if "\\" in text:
+        text = UPRIGHT.sub(r"\1 ", text)
+        text = DEGREE.sub(r"^\\circ", EMPTY.sub(r"\\emptyset ", text))
+        for pattern, new in SAME_COMMAND:
+            text = pattern.sub(new, text)
+        text = BARE_ROOT.sub(r"\\sqrt\1{\2}", text)
+    if any(c.isalpha() for c in text):
+        text = _plain_words(text)
+    text = POWER.sub("^", text)
+    text = _braced_powers(RAISED_TO.sub(r"^{\1}", text))
+    text = FACTOR.sub(" ", TIMES.sub(r" \\times ", text))
+    text = PRODUCT.sub(r" \\cdot ", text)
+    for pattern, new in ORDER:
+        text = pattern.sub(new, text)
+    text = REPEATING.sub(_fraction, text)
+    text = POINT_ZERO.sub(r"\1", text)
+    return ONE_TIMES_I.sub("i", text).strip()
+
+
+def ascii_signs(text: str) -> str:
+    """Mathematical signs, raised and lowered digits, roots and vulgar fractions as LaTeX commands."""
+    text = SUPERSCRIPT.sub(lambda found: f"^{{{found[0].translate(SCRIPTS)}}}", text)
+    text = SUBSCRIPT.sub(lambda found: f"_{{{found[0].translate(SCRIPTS)}}}", text)
+    text = VULGAR.sub(_vulgar, text)
+    text = ROOT.sub(lambda root: f"{DEGREES_OF_ROOT[root[1]]}{{{root[2]}}}", text)
+    return re.sub(" {2,}", " ", text.translate(COMMANDS))
+
+
+def _vulgar(sign: re.Match[str]) -> str:
+    top, _, bottom = unicodedata.normalize("NFKC", sign[0]).partition("\N{FRACTION SLASH}")
+    return rf"\frac{{{top}}}{{{bottom}}}"
+
+
+def _plain_words(text: str) -> str:
+    place = 0
+    while found := CALLS.search(text, place):
+        end = _closing(text, found.end() - 1)
+        if end is None:
+            place = found.end()
+            continue
+        inside = text[found.end() : end]
+        new = {
+            "sqrt": rf"\sqrt{{{inside}}}", "cbrt": rf"\sqrt[3]{{{inside}}}", "exp": f"e^{{{inside}}}",
+            "abs": rf"\left|{inside}\right|",
+        }[found[1]]  # fmt: skip
+        text = text[: found.start()] + new + text[end + 1 :]
+        place = found.start() + 1
+    text = PLAIN_ROOT.sub(r"\\sqrt{\1}", text)
+    text = INFINITY.sub(r"\\infty ", CONSTANT.sub(r"\\pi ", text))
+    if not WORD.search(LETTERS.sub("", text)):
+        text = LETTERS.sub(lambda letter: f"\\{letter[0]} ", text)
+        text = FUNCTION.sub(r"\\\1", text)
+    return text
+
+
+def _braced_powers(text: str) -> str:
+    place = 0
+    while found := POWER_OPENS.search(text, place):
+        end = _closing(text, found.end())
+        if end is None:
+            break
+        text = f"{text[: found.start()]}^{{{text[found.end() + 1 : end]}}}{text[end + 1 :]}"
+        place = found.start() + 1
+    return text
+
+
+def _closing(text: str, start: int) -> int | None:
+    """Where the bracket that opens at `start` closes, None where it never does."""
+    depth = 0
+    for place in range(start, len(text)):
+        depth += (text[place] == text[start]) - (text[place] == CLOSING[text[start]])
+        if not depth:
+            return place
+    return None
+
+
+def _fraction(decimal: re.Match[str]) -> str:
+    r"""A repeating decimal as a fraction: `0.1\overline{6}` is 15/90."""
+    whole, before = decimal[1] or "0", decimal[2]
+    period = decimal[3] or decimal[4]
+    if len(before) + len(period) > 40:
+        return decimal[0]
+    bottom = (10 ** len(period) - 1) * 10 ** len(before)
+    top = int(whole + before + period) - int(whole + before)
+    return rf"\frac{{{top}}}{{{bottom}}}"
