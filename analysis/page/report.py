@@ -28,7 +28,7 @@ from analysis.runs import Study, load_study
 from analysis.tables import Table
 from analysis.text import plural
 from repro.study.load import LoadedSpec, resolved_yaml
-from repro.tracking.client import public_address, resolve_store
+from repro.tracking.address import public_address, resolve_store
 
 
 @dataclass(frozen=True)

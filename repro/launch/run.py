@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -25,8 +26,9 @@ from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking import series
+from repro.tracking.address import public_address, resolve_store
 from repro.tracking.aggregate import aggregate
-from repro.tracking.client import public_address, resolve_store
+from repro.tracking.client import check_store
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.training.split import check_ranks
@@ -56,12 +58,15 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a cell failed or the MLflow store lacks a finished one; 130 or 143 where Ctrl-C or SIGTERM ended it
+        (running it again goes on).
 
     Raises:
-        UserError: a file that the spec names is missing, or the jobs cannot run where they should.
+        UserError: a file that the spec names is missing, the store's address can never work, or the jobs cannot run
+            where they should.
     """
     console = console or Console()
+    check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
     cells = in_training_order(expand_study(spec))
@@ -87,7 +92,7 @@ def run_study(
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    return 1 if any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
+    return 1 if ended.incomplete or any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,13 @@ class Ended:
 
     outcomes: list[Outcome]
     interrupted: int | None  # the signal that ended it
-    undelivered: int  # runs that the MLflow store still lacks
+    undelivered: tuple[Path, ...]  # runs that the MLflow store still lacks
+    aggregated: bool  # the store has the figures over seeds
+
+    @property
+    def incomplete(self) -> bool:
+        """The store lacks something that is on disk."""
+        return bool(self.undelivered) or not self.aggregated
 
 
 def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
@@ -122,9 +133,8 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
         lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
-        if not lacking and interrupted is None:
-            aggregate(experiment, options.store_uri)
-    return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}))
+        aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
+    return Ended(outcomes, interrupted, tuple(dict.fromkeys(run_dir for run_dir, _ in lacking)), aggregated)
 
 
 def check_cell(cell: Cell, where: Where) -> None:
@@ -287,14 +297,23 @@ def _short(path: Path | None) -> str:
 
 def _print_store(ended: Ended, experiment: str, options: Options, console: Console) -> None:
     uri = resolve_store(options.store_uri)
-    if ended.undelivered:
-        text = (
-            f"{ended.undelivered} runs are not in the MLflow store {public_address(uri)} yet; they are whole on disk, "
-            "and the same command delivers them"
-        )
-        console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+    if ended.incomplete:
+        console.print(escape(lacking_words(ended, uri)), style="yellow", highlight=False, soft_wrap=True)
     elif uri.startswith("sqlite:"):
-        text = f"MLflow experiment {experiment!r}: mlflow ui --backend-store-uri {uri}"
+        text = f"MLflow experiment {experiment!r}: {shlex.join(['mlflow', 'ui', '--backend-store-uri', uri])}"
         console.print(escape(text), highlight=False, soft_wrap=True)
     else:
         console.print(escape(f"MLflow experiment {experiment!r} on {public_address(uri)}"), highlight=False)
+
+
+def lacking_words(ended: Ended, uri: str) -> str:
+    """What the store lacks and how it gets it."""
+    store = public_address(uri)
+    if not ended.undelivered:
+        return f"the figures over seeds are not in {store}; the same command delivers them"
+    count, names = len(ended.undelivered), [run_dir.name for run_dir in ended.undelivered]
+    shown = ", ".join(names[:3]) + (f" and {count - 3} more" if count > 3 else "")
+    return (
+        f"{count} {'runs are' if count > 1 else 'run is'} on disk but the metrics are not in {store}: {shown}; "
+        "the same command delivers them"
+    )

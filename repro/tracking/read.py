@@ -13,12 +13,15 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-from urllib.parse import unquote, urlsplit
 
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import decode, parse_jsonl
-from repro.tracking.client import away_errors, open_client, public_address, resolve_store, sqlite_path
+from repro.masking import mask
+from repro.tracking.address import public_address, resolve_store, sqlite_path
+from repro.tracking.artifacts import run_place
+from repro.tracking.client import ANSWER_SECONDS, await_answer, away_errors, open_client
+from repro.tracking.sqlite_store import check_sqlite
 from repro.words import nearest
 
 if TYPE_CHECKING:
@@ -69,13 +72,18 @@ class RunRecord:
         data = self._bytes(name)
         return decode(json.loads(data)) if data is not None else None
 
-    def _bytes(self, name: str) -> bytes | None:
+    def path(self, name: str) -> Path | None:
+        """Where an artifact is: the file `name`, or `name.gz` of a large one; None where the run has none."""
         if self.artifacts is None:
             return None
-        if (self.artifacts / name).exists():
-            return (self.artifacts / name).read_bytes()
-        zipped = self.artifacts / f"{name}.gz"
-        return gzip.decompress(zipped.read_bytes()) if zipped.exists() else None
+        places = self.artifacts / name, self.artifacts / f"{name}.gz"
+        return next((place for place in places if place.is_file()), None)
+
+    def _bytes(self, name: str) -> bytes | None:
+        path = self.path(name)
+        if path is None:
+            return None
+        return gzip.decompress(path.read_bytes()) if path.name != name else path.read_bytes()
 
 
 def read_runs(
@@ -99,16 +107,19 @@ def read_runs(
     """
     uri = resolve_store(store_uri)
     path = sqlite_path(uri)
-    if path and not path.exists():
-        raise UserError(
-            f"no MLflow store at {path}: run `python -m repro run <spec>` first (here), "
-            "or name the store in MLFLOW_TRACKING_URI"
-        )
-    client = open_client(uri)
     try:
+        if path and check_sqlite(path) != "whole":
+            raise UserError(
+                f"no MLflow store at {path}: run `python -m repro run <spec>` first (here), "
+                "or name the store in MLFLOW_TRACKING_URI"
+            )
+        client = open_client(uri)
+        await_answer(uri, 2 * ANSWER_SECONDS)
         return _read(client, uri, experiment, None if identities is None else set(identities), Path(cache_dir))
+    except UserError:
+        raise
     except away_errors() as error:
-        raise UserError(f"cannot read MLflow store {public_address(uri)}: {error}") from error
+        raise UserError(f"cannot read MLflow store {public_address(uri)}: {mask(str(error))[:2000]}") from error
 
 
 def _read(client: MlflowClient, uri: str, experiment: str, wanted: set[str] | None, cache_dir: Path) -> list[RunRecord]:
@@ -124,7 +135,7 @@ def _read(client: MlflowClient, uri: str, experiment: str, wanted: set[str] | No
     path = sqlite_path(uri)
     histories = _collect(_sqlite_rows(path, runs) if path else _server_rows(client, uri, runs))
     with ThreadPoolExecutor(8) as pool:
-        folders = list(pool.map(lambda run: _files(client, run, cache_dir), runs))
+        folders = list(pool.map(lambda run: _files(client, path, run, cache_dir), runs))
     records = [_record(run, histories[run.info.run_id], files) for run, files in zip(runs, folders, strict=True)]
     return sorted(records, key=lambda r: (r.model, r.dataset, r.arm, json.dumps(dict(r.axis_point)), r.seed))
 
@@ -245,12 +256,11 @@ def _chunks(items: Sequence[str], size: int) -> list[Sequence[str]]:
 # ---------------------------------------------------------------- files
 
 
-def _files(client: MlflowClient, run: Run, cache_dir: Path) -> Path | None:
+def _files(client: MlflowClient, store: Path | None, run: Run, cache_dir: Path) -> Path | None:
     """The folder with the run's files: in place for a local store, else a copy made once per delivered content."""
-    address = urlsplit(run.info.artifact_uri)
-    if address.scheme in ("", "file"):
-        folder = Path(unquote(address.path))
-        return folder if folder.is_dir() else None
+    place = run_place(store, run.info.artifact_uri)
+    if place is not None:
+        return place if place.is_dir() else None
     content = run.data.tags.get("repro.files")
     if content is None:
         return None  # nothing has been stored yet

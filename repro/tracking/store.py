@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import logging
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,16 +19,15 @@ from typing import TYPE_CHECKING, Any
 
 from repro.canonical import canonical, digest
 from repro.files import dump_json, read_json, read_jsonl, write_atomically
+from repro.tracking.address import public_address, resolve_store, sqlite_path
+from repro.tracking.artifacts import run_place
 from repro.tracking.client import (
     away_errors,
     experiment_id,
     is_missing,
-    open_client,
-    public_address,
     report_away,
     report_back,
-    resolve_store,
-    write_lock,
+    writing,
 )
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
@@ -36,6 +35,8 @@ from repro.tracking.labels import Labels
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
+
+log = logging.getLogger(__name__)
 
 BATCH = 1000  # MLflow's limit on metrics per call; params and tags have a limit of 100
 ZIP_ABOVE = 1_000_000  # bytes; larger files are stored gzipped
@@ -45,17 +46,23 @@ DELIVERED_BY_LAUNCHER = "REPRO_DELIVERED_BY_LAUNCHER"
 MLFLOW_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 
-def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, final: bool = False) -> bool:
+def deliver(
+    run_dir: Path | str, labels: Labels, store_uri: str | None = None, final: bool = False, wait: float | None = None
+) -> bool:
     """Bring the store up to date with a run directory.
 
     Args:
         labels: what the study calls the run; `labels.experiment` names the MLflow experiment.
         store_uri: see `repro.tracking.client.resolve_store`.
         final: the job has ended, however it ended: also store its status and its files.
+        wait: seconds to wait for other writers; see `repro.tracking.client.writing`.
 
     Returns:
         Whether the store now has everything. False where it is away: one warning is logged, and the next call
         delivers what is missing. Never raises for a store's sake.
+
+    Raises:
+        UserError: the address can never work.
     """
     uri = resolve_store(store_uri)
     run_dir = Path(run_dir)
@@ -64,15 +71,18 @@ def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, f
     if not (run_dir / "cell.json").exists():
         return True  # the job has not begun: there is nothing to deliver
     try:
-        with write_lock(uri, run_dir):
+        with writing(uri, run_dir.parent, wait) as client:
             try:
-                _Delivery(run_dir, labels, uri).bring_up_to_date(final)
+                _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
             except Exception as error:
                 if not (isinstance(error, _RunDeleted) or is_missing(error)):
                     raise
                 # The run was deleted from the store since the last delivery: start over.
                 _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
-                _Delivery(run_dir, labels, uri).bring_up_to_date(final)
+                _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
+    except _RunUnreadable as error:
+        log.warning("%s cannot be delivered to MLflow: %s", run_dir, error)
+        return False
     except away_errors() as error:
         report_away(uri, error)
         return False
@@ -109,12 +119,15 @@ class _RunDeleted(Exception):
     """The run that the cursor names was deleted in the store by hand."""
 
 
+class _RunUnreadable(Exception):
+    """The run's own files are damaged; the store is not to blame."""
+
+
 class _Delivery:
     """One delivery of one run directory, under the store's write lock."""
 
-    def __init__(self, run_dir: Path, labels: Labels, uri: str) -> None:
-        self.run_dir, self.labels, self.uri = run_dir, labels, uri
-        self.client: MlflowClient = open_client(uri)
+    def __init__(self, client: MlflowClient, run_dir: Path, labels: Labels, uri: str) -> None:
+        self.client, self.run_dir, self.labels, self.uri = client, run_dir, labels, uri
         about = read_json(run_dir / "cell.json")
         self.identity: str = about["identity"]
         self.cell: dict[str, Any] = about["cell"]
@@ -207,7 +220,10 @@ class _Delivery:
         After a resume the file was cut back and grows again; lines after the first that differs are new. They repeat
         steps that the store has: readers keep the last value of a step.
         """
-        rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
+        try:
+            rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
+        except ValueError as error:
+            raise _RunUnreadable(str(error)) from error
         sent = self.cursor["lines"]
         same = 0
         while same < min(len(sent), len(rows)) and sent[same] == rows[same][0]:
@@ -248,25 +264,31 @@ class _Delivery:
 
     def _send_files(self) -> None:
         before = dict(self.cursor["files"])
+        place = run_place(sqlite_path(self.uri), self.client.get_run(self.cursor["run"]).info.artifact_uri)
         paths = sorted(p for pattern in ("*.json", "*.jsonl", "error.txt") for p in self.run_dir.glob(pattern))
-        with tempfile.TemporaryDirectory() as folder:
-            for path in paths:
-                if path.name.startswith(".") or path.name == "progress.json":
-                    continue
-                data = path.read_bytes()
-                content = hashlib.sha256(data).hexdigest()[:16]
-                if self.cursor["files"].get(path.name) == content:
-                    continue
-                copy = Path(folder) / path.name
-                if len(data) > ZIP_ABOVE:
-                    copy = copy.with_name(f"{path.name}.gz")
-                    copy.write_bytes(gzip.compress(data, mtime=0))
-                else:
-                    shutil.copyfile(path, copy)
-                self.client.log_artifact(self.cursor["run"], str(copy))
-                self.cursor["files"][path.name] = content
+        for path in paths:
+            if path.name.startswith(".") or path.name == "progress.json":
+                continue
+            data = path.read_bytes()
+            content = hashlib.sha256(data).hexdigest()[:16]
+            zipped = len(data) > ZIP_ABOVE
+            name = f"{path.name}.gz" if zipped else path.name
+            missing = place is not None and not (place / name).exists()  # e.g. a store moved without its files
+            if self.cursor["files"].get(path.name) == content and not missing:
+                continue
+            self._send_file(place, name, gzip.compress(data, mtime=0) if zipped else data)
+            self.cursor["files"][path.name] = content
         if self.cursor["files"] != before:  # lets a reader's copy know that it is out of date
             self.client.set_tag(self.cursor["run"], "repro.files", digest(self.cursor["files"]))
+
+    def _send_file(self, place: Path | None, name: str, data: bytes) -> None:
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+            write_atomically(place / name, data)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / name).write_bytes(data)
+            self.client.log_artifact(self.cursor["run"], str(Path(folder) / name))
 
     def _save_cursor(self) -> None:
         path = _cursor_path(self.run_dir, self.labels, self.uri)
