@@ -116,7 +116,14 @@ def _journal(run_dir: Path, cell: ExpandedCell, evaluations: int) -> None:
             passes = dict(zip(test, draw.integers(0, SAMPLES + 1, TEST).tolist(), strict=True))
             greedy = {one: bool(draw.random() < 0.5) for one in test} if ends and name == "test" else None
             journal.record_evaluation(
-                step, name, temperature=1.0, samples=SAMPLES, passes=passes, greedy=greedy, entropy=0.3, mean_tokens=18.0
+                step,
+                name,
+                temperature=1.0,
+                samples=SAMPLES,
+                passes=passes,
+                greedy=greedy,
+                entropy=0.3,
+                mean_tokens=18.0,
             )
         journal.log(step, {"eval/accuracy": 0.5, "eval/entropy": 0.3, "eval/tokens": 18.0, "eval/greedy": 0.5})
     journal.write_json("ledger.json", ledger)
@@ -132,7 +139,12 @@ def _step(
     rates = (draw.integers(0, 9, 32) / 8).tolist()
     predicted = draw.random(32).tolist() if method == "difficulty" else None
     journal.record_step(
-        step, chosen=chosen, fresh=chosen, predicted=predicted, pass_rate=rates, steps_true=[true[one] for one in chosen]
+        step,
+        chosen=chosen,
+        fresh=chosen,
+        predicted=predicted,
+        pass_rate=rates,
+        steps_true=[true[one] for one in chosen],
     )
     for phase in ("rollout", "train", "evaluate"):
         spent = dict.fromkeys(AMOUNTS, 500) | dict.fromkeys(CLOCKS, 0.3)
@@ -197,7 +209,11 @@ def _files(old: Path, cell: ExpandedCell, first: ExpandedCell) -> Iterator[tuple
         name = path.name.removesuffix(".gz")
         if name == "cell.json":
             about = json.loads(data)
-            about["identity"], about["labels"]["seed"], about["cell"]["seed"] = cell.identity, cell.cell.seed, cell.cell.seed
+            about["identity"], about["labels"]["seed"], about["cell"]["seed"] = (
+                cell.identity,
+                cell.cell.seed,
+                cell.cell.seed,
+            )
             data = json.dumps(about, indent=1).encode() + b"\n"
         if name == "evaluations.jsonl":
             data = b"".join(_other_passes(json.loads(line), draw) for line in data.splitlines())

@@ -107,10 +107,16 @@ def parse_jsonl(data: bytes, name: str = "") -> list[dict[str, Any]]:
     for number, line in enumerate(data.split(b"\n")[:-1], start=1):
         if line.strip():
             try:
-                rows.append(decode(json.loads(line)))
+                rows.append(parse_json(line))
             except ValueError as error:
                 raise ValueError(f"{name}:{number}: not a JSON line: {line[:80]!r}") from error
     return rows
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of JSON text that `dump_json` wrote. Raises ValueError for text that is not JSON."""
+    value = json.loads(data)
+    return decode(value) if b'"NaN"' in data or b'Infinity"' in data else value
 
 
 def cut_torn_line(path: Path) -> None:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -52,15 +55,14 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     """Accuracy against steps, generated tokens and seconds: raw seeds faint, their mean bold, its interval a band."""
     panel, styles = measures.panel, panel_looks(measures)
     labels = {"steps": "step", "generated tokens": "generated tokens", "seconds": "seconds (wall)"}
-    rows = []
+    parts = []
     for series in panel.series:
         for name, metric in AXES.items():
             for run in series.runs:
-                for index, (x, y) in enumerate(zip(*run.evaluated_cost(metric, panel.main), strict=True)):
-                    seed = run.place.seed
-                    rows.append({"arm": series.label, "axis": name, "seed": seed, "evaluation": index, "x": x})
-                    rows[-1]["accuracy"] = y
-    data = pd.DataFrame(rows)
+                x, y = run.evaluated_cost(metric, panel.main)
+                place = {"arm": series.label, "axis": name, "seed": run.place.seed, "evaluation": range(len(x))}
+                parts.append(pd.DataFrame({**place, "x": x, "accuracy": y}))
+    data = pd.concat(parts, ignore_index=True)
     # Bands over two or three seeds can be so wide that they would flatten the curves: they may leave the picture.
     drawn = [*data["accuracy"], *_heights(measures)]
     margin = 0.08 * (max(drawn) - min(drawn)) + 0.01
@@ -113,8 +115,7 @@ def _reference_lines(axis: Axes, measures: Measures) -> None:
 
 
 def _curve(axis: Axes, part: pd.DataFrame, look: Look) -> None:
-    for _, one in part.groupby("seed"):
-        axis.plot(one["x"], one["accuracy"], color=look.color, linewidth=0.7, alpha=0.35)
+    faint_lines(axis, [one[["x", "accuracy"]].to_numpy() for _, one in part.groupby("seed")], look, 0.7, 0.35)
     mean_x, middle, low, high = [], [], [], []
     for _, at in part.groupby("evaluation"):
         interval = share_interval(at["accuracy"])
@@ -124,6 +125,16 @@ def _curve(axis: Axes, part: pd.DataFrame, look: Look) -> None:
         high.append(interval.high)
     axis.fill_between(mean_x, low, high, color=look.color, alpha=0.09, linewidth=0)
     axis.plot(mean_x, middle, marker=look.marker, **look.line())
+
+
+def faint_lines(axis: Axes, lines: Sequence[np.ndarray], look: Look, width: float, alpha: float) -> None:
+    """Single seeds, each [points, x and y]: one artist for all of them, for a study may have hundreds."""
+    axis.add_collection(
+        LineCollection(
+            lines, colors=look.color, linewidths=width, alpha=alpha, capstyle="projecting", joinstyle="round"
+        )
+    )
+    axis.autoscale_view()
 
 
 # ---------------------------------------------------------------- axes of the study

@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.measures import AXES, HARDLY, NEAR_ZERO, Final, Measures, TimeToTarget
-from analysis.runs import Series, Study
+from analysis.runs import Series
+from analysis.study import Study
 from analysis.text import brackets, joined, names, number, percent, plural, ratio, sentence, time_bounds
 
 

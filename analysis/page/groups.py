@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.measures import Measures
-from analysis.page.figures import handles, panel_looks
+from analysis.page.figures import faint_lines, handles, panel_looks
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.runs import Series
@@ -52,17 +53,26 @@ class Fresh:
 
 def fresh_questions(series: Series) -> Fresh:
     """What `steps.jsonl` says of every question that was rolled out."""
-    rows = []
+    tables = []
     for run in series.runs:
-        for row in run.rows("steps.jsonl"):
-            predicted = row["predicted"]
-            by_id = dict(zip(row["chosen"], predicted, strict=True)) if predicted is not None else {}
-            true = row["steps_true"] or [np.nan] * len(row["fresh"])
-            trains = row.get("trains") or [0 < rate < 1 for rate in row["pass_rate"]]
-            for question, rate, difficulty, one in zip(row["fresh"], row["pass_rate"], true, trains, strict=True):
-                rows.append((row["step"], run.place.seed, rate, by_id.get(question, np.nan), difficulty, one))
-    table = np.array(rows, float).reshape(-1, 6)
-    return Fresh(*table.T)
+        with run.reading("steps.jsonl"):
+            tables += [_fresh(run.place.seed, row) for row in run.rows("steps.jsonl")]
+    return Fresh(*(np.concatenate(tables, axis=1) if tables else np.empty((6, 0))))
+
+
+def _fresh(seed: int, row: Mapping[str, Any]) -> np.ndarray:
+    """The fields of `Fresh` for one step [6, questions]."""
+    questions, predicted, chosen = row["fresh"], row["predicted"], row["chosen"]
+    rates = np.array(row["pass_rate"], float)
+    table = np.full((6, len(questions)), np.nan)
+    table[0], table[1], table[2] = row["step"], seed, rates
+    if predicted is not None:
+        by_id = dict(zip(chosen, predicted, strict=True))
+        table[3] = [by_id.get(question, np.nan) for question in questions]
+    if row["steps_true"]:
+        table[4] = np.array(row["steps_true"], float)
+    table[5] = row.get("trains") or (rates > 0) & (rates < 1)
+    return table
 
 
 def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None:
@@ -76,8 +86,7 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
         figure, (axis,) = canvas(1, narrow, height=2.6)
         for label, frame in frames.items():
             look = styles[label]
-            for seed in frame:
-                axis.plot(frame.index, frame[seed], color=look.color, linewidth=0.6, alpha=0.22)
+            faint_lines(axis, seeds_of(frame), look, 0.6, 0.22)
             smooth = frame.mean(axis=1).rolling(WINDOW, center=True, min_periods=1).mean()
             axis.plot(smooth.index, smooth, marker=look.marker, markevery=max(1, len(smooth) // 8), **look.line())
         axis.set_ylim(bottom=0)
@@ -98,6 +107,12 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
         data,
         draw,
     )
+
+
+def seeds_of(frame: pd.DataFrame) -> list[np.ndarray]:
+    """The lines of a frame [steps x seeds], each [steps, step and value]."""
+    steps = frame.index.to_numpy(float)
+    return [np.column_stack([steps, values]) for values in frame.to_numpy(float).T]
 
 
 def _long(frame: pd.DataFrame, label: str) -> pd.DataFrame:

@@ -24,7 +24,7 @@ from analysis.page.provenance import Provenance, provenance
 from analysis.page.summary import summary
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy, reworded
-from analysis.runs import Study, load_study
+from analysis.study import Study, load_study
 from analysis.tables import Table
 from analysis.text import plural
 from repro.study.load import LoadedSpec, resolved_yaml

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures import AXES, Measures
-from analysis.runs import Study
 from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
+from analysis.study import Study
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, joined, number, plural, points, ratio, seconds, spread, time_bounds
