@@ -12,11 +12,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from repro.files import decode
+from repro.files import parse_json
 
 _BEGIN, _END = b'"passes": {', b'}, "greedy"'
 _VALUE = re.compile(rb'": (\d)(?=, "|\Z)')
-_ZERO = ord("0")
+_ZERO = np.uint8(ord("0"))
+_HEAD = re.compile(
+    rb'\{"step": (?P<step>\d+), "set": "(?P<set>[\w.-]+)", "temperature": (?P<temperature>[\d.e-]+), '
+    rb'"samples": (?P<samples>\d+), "passes": \{'
+)
+_TAIL = re.compile(
+    rb'\}, "greedy": null, "entropy": (?P<entropy>[\d.e-]+), "mean_tokens": (?P<tokens>[\d.e-]+), "time": [\d.e+-]+\}'
+)
+
+
+Counts = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -28,7 +38,7 @@ class Evaluation:
     temperature: float
     samples: int
     problems: tuple[str, ...]
-    passes: NDArray[np.int64]  # correct completions of each problem, 0..samples (problems,)
+    passes: Counts  # correct completions of each problem, 0..samples (problems,)
     greedy: float  # share of problems whose greedy completion is correct, 0..1
     entropy: float  # nats per token
     tokens: float  # mean length of a completion
@@ -52,7 +62,7 @@ class _Template:
 
     problems: tuple[str, ...]
     digits: NDArray[np.intp]  # where they stand
-    text: NDArray[np.uint8]  # with 0 in their place
+    text: bytes  # with 0 in their place
 
 
 class Reader:
@@ -81,10 +91,10 @@ class Reader:
         begin = line.find(_BEGIN) + len(_BEGIN)
         end = line.find(_END, begin)
         found = self._by_template(line[begin:end]) if begin >= len(_BEGIN) and end >= 0 else None
-        row: dict[str, Any] = decode(json.loads(line if found is None else line[:begin] + line[end:]))
+        row = self._rest(line, begin, end) if found else parse_json(line)
         problems, passes = found or self._parsed(row["passes"])
         greedy, samples = row["greedy"], int(row["samples"])
-        if not problems or samples < 1 or passes.min() < 0 or passes.max() > samples:
+        if not problems or samples < 1 or passes.max() > samples:
             raise ValueError("expected passes between 0 and samples")
         solved = math.nan if not greedy else sum(greedy.values()) / len(greedy)
         return Evaluation(
@@ -92,7 +102,24 @@ class Reader:
             _number(row.get("entropy")), _number(row.get("mean_tokens")),
         )  # fmt: skip
 
-    def _by_template(self, body: bytes) -> tuple[tuple[str, ...], NDArray[np.int64]] | None:
+    @staticmethod
+    def _rest(line: bytes, begin: int, end: int) -> dict[str, Any]:
+        """The fields of a row other than its passes. Most rows are read without parsing JSON."""
+        head, tail = _HEAD.fullmatch(line, 0, begin), _TAIL.fullmatch(line, end)
+        if head is None or tail is None:
+            row: dict[str, Any] = parse_json(line[:begin] + line[end:])
+            return row
+        return {
+            "step": int(head["step"]),
+            "set": head["set"].decode(),
+            "temperature": float(head["temperature"]),
+            "samples": int(head["samples"]),
+            "greedy": None,
+            "entropy": float(tail["entropy"]),
+            "mean_tokens": float(tail["tokens"]),
+        }
+
+    def _by_template(self, body: bytes) -> tuple[tuple[str, ...], Counts] | None:
         """Ids and counts of the text between the braces of `passes`; None where the text has to be parsed."""
         template = self._templates.get(len(body))
         if template is None:
@@ -100,10 +127,11 @@ class Reader:
             if template is None:
                 return None
             self._templates[len(body)] = template
-        text = np.frombuffer(body, np.uint8).copy()
-        counts = text[template.digits].astype(np.int64) - _ZERO
+        copy = bytearray(body)
+        text = np.frombuffer(copy, np.uint8)
+        counts = text[template.digits] - _ZERO  # what lies below 0 wraps round and lies above 9
         text[template.digits] = _ZERO
-        if not np.array_equal(text, template.text) or counts.min() < 0 or counts.max() > 9:
+        if copy != template.text or counts.max() > 9:
             return None
         return template.problems, counts
 
@@ -112,15 +140,16 @@ class Reader:
         digits = np.array([found.start(1) for found in _VALUE.finditer(body)], np.intp)
         if not passes or len(digits) != len(passes):
             return None
-        text = np.frombuffer(body, np.uint8).copy()
+        copy = bytearray(body)
+        text = np.frombuffer(copy, np.uint8)
         if (text[digits] - _ZERO).tolist() != list(passes.values()):
             return None
         text[digits] = _ZERO
-        return _Template(self._same(tuple(passes)), digits, text)
+        return _Template(self._same(tuple(passes)), digits, bytes(copy))
 
-    def _parsed(self, passes: dict[str, int]) -> tuple[tuple[str, ...], NDArray[np.int64]]:
+    def _parsed(self, passes: dict[str, int]) -> tuple[tuple[str, ...], Counts]:
         counts = list(passes.values())
-        if not all(type(count) is int for count in counts):
+        if not all(type(count) is int and count >= 0 for count in counts):
             raise ValueError("expected whole numbers")
         return self._same(tuple(passes)), np.array(counts, np.int64)
 

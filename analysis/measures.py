@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.results import Final, Share, Start, TimeToTarget
 from analysis.run import Run
 from analysis.runs import Panel, Series
 from analysis.statistics import (
@@ -24,7 +24,7 @@ from analysis.statistics import (
     share_interval,
     t_interval,
 )
-from analysis.times import Bounds, Ratio, median_time, ratio_of_medians, sustained_crossing
+from analysis.times import median_time, ratio_of_medians, sustained_crossing
 from repro.tracking.series import GENERATED_TOKENS, SECONDS, ZERO_VARIANCE
 
 AXES = {"steps": "step", "generated tokens": GENERATED_TOKENS, "seconds": SECONDS}
@@ -38,70 +38,6 @@ HARDLY = 0.10
 
 NEAR_ZERO = 0.05
 """Below this accuracy, before and after, arms are not told apart."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """The start policy on the main set. Shares in 0..1; intervals are over problems, the policy is one."""
-
-    sampled: Interval
-    greedy: float
-    entropy: float
-    tokens: float
-    temperature: float
-    samples: int
-    questions: int
-    temperatures: Mapping[float, float]  # sampling temperature -> avg@k
-
-
-@dataclass(frozen=True)
-class Final:
-    """One series at its last evaluation. Shares in 0..1; intervals are over seeds unless said otherwise."""
-
-    series: Series
-    step: Interval
-    questions: int
-    samples: int
-    per_seed: tuple[float, ...]
-    accuracy: Interval
-    greedy: Interval
-    entropy: Interval
-    tokens: Interval
-    mean_over_training: Interval  # area under the accuracy curve by steps
-    gain: Interval  # over the start policy, seeds and problems crossed
-    greedy_gain: Interval
-    difference: Interval | None  # to the baseline, paired by seed and problem; None for the baseline
-    difference_by_seed: Interval | None
-    improvement: float | None  # chance that a run beats a run of the baseline
-    other_sets: Mapping[str, Interval]
-
-
-@dataclass(frozen=True)
-class TimeToTarget:
-    """How long one series took to hold a target twice in a row, by one axis."""
-
-    series: Series
-    axis: str
-    target: float
-    times: tuple[float, ...]  # per seed, NaN where censored
-    after: tuple[float, ...]  # per seed, when it was last known not to be there: the evaluation before, or its end
-    median: Bounds
-    speedup: Ratio | None  # against the baseline; None for the baseline
-
-    @property
-    def censored(self) -> int:
-        """Seeds that did not get there."""
-        return sum(math.isnan(time) for time in self.times)
-
-
-@dataclass(frozen=True)
-class Share:
-    """A per-step share averaged over training steps, per arm, with the paired difference to the baseline."""
-
-    series: Series
-    per_seed: tuple[float, ...]
-    mean: Interval
-    difference: Interval | None
 
 
 class Measures:
@@ -313,8 +249,7 @@ class Measures:
         """Generated tokens spent beyond the useful ones (work redone after a kill), summed over seeds."""
         extra = 0.0
         for run in series.runs:
-            spent = [amounts.get("generated_tokens", 0.0) for amounts in run.spent.values()]
-            extra += max(0.0, float(sum(spent)) - run.cost("generated_tokens", run.spent))
+            extra += max(0.0, sum(run.generated.values()) - run.cost("generated_tokens", run.generated))
         return extra
 
     # ------------------------------------------------------------ verdicts that need several numbers

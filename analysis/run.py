@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
@@ -23,6 +24,9 @@ SMALL = 65_536
 """Bytes up to which a parsed file is kept: larger ones of a thousand runs would fill the memory."""
 
 EVALUATIONS = "evaluations.jsonl"
+
+_SPENT = re.compile(rb'"phase": "(\w+)", [^\n]*?"generated_tokens": ([^,}\n]+)[^\n]*\n')
+"""A row of `spent.jsonl`: a run has hundreds, and one number of each is asked for."""
 
 
 class DamagedRun(Exception):
@@ -85,10 +89,15 @@ class Run:
 
     def metric(self, name: str) -> pd.Series:
         """One metric by step, steps without it left out."""
-        found = self.record.metrics.get(name)
-        if found is None:
-            return pd.Series(dtype=float)
-        return pd.Series(found.values, index=found.steps, dtype=float).dropna()
+        steps, values = self.points(name)
+        return pd.Series(values, index=steps.astype(int), dtype=float)
+
+    def points(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(steps, values) of one metric, steps without it left out."""
+        found = self.record.metrics.get(name, ((), ()))
+        steps, values = np.array(found[0], float), np.array(found[1], float)
+        known = ~np.isnan(values)
+        return steps[known], values[known]
 
     def cost_at(self, name: str, step: int) -> float:
         """A cumulative `cost/...` metric at the end of a step; at step 0 what selection had spent before it."""
@@ -120,9 +129,9 @@ class Run:
             found = self.evaluations(main)
             cost = np.array([row.step for row in found], float)  # (evaluations,)
             if name != "step":
-                spent = self.metric(name)
-                before = np.searchsorted(spent.index.to_numpy(float), cost, side="right")  # (evaluations,)
-                cost = np.concatenate([[0.0], spent.to_numpy(float)])[before]
+                steps, values = self.points(name)
+                before = np.searchsorted(steps, cost, side="right")  # (evaluations,)
+                cost = np.concatenate([[0.0], values])[before]
             scores = np.array([row.accuracy for row in found])  # (evaluations,)
             for values in (cost, scores):
                 values.flags.writeable = False
@@ -139,15 +148,17 @@ class Run:
         return float(sum(self.ledger.get(phase, {}).get(quantity, 0.0) for phase in phases))
 
     @cached_property
-    def spent(self) -> dict[str, dict[str, float]]:
-        """{phase: {amount: value}} of everything paid for, work redone after a kill included."""
-        total: dict[str, dict[str, float]] = {}
+    def generated(self) -> dict[str, float]:
+        """{phase: generated tokens} of everything paid for, work redone after a kill included."""
+        total: dict[str, float] = defaultdict(float)
         with self.reading("spent.jsonl"):
-            for row in self.rows("spent.jsonl"):
-                phase = total.setdefault(row["phase"], defaultdict(float))
-                for name, value in row.items():
-                    if name not in ("step", "phase", "time"):
-                        phase[name] += value
+            data = self.record.content("spent.jsonl") or b""
+            lines = data.count(b"\n")
+            found = _SPENT.findall(data, 0, data.rfind(b"\n") + 1)
+            if len(found) != lines:
+                found = [(row["phase"].encode(), row.get("generated_tokens", 0.0)) for row in self.rows("spent.jsonl")]
+            for phase, tokens in found:
+                total[phase.decode()] += float(tokens)
         return total
 
     def check(self, main: str) -> None:
@@ -175,6 +186,7 @@ class Run:
         for path in sorted(folder.glob("*.json*")) if folder is not None else ():
             name = path.name.removesuffix(".gz")
             try:
+                self.evaluations("") if name == EVALUATIONS else None
                 self.json(name) if name.endswith(".json") else self.rows(name)
             except DamagedRun as error:
                 return error.why

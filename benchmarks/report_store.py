@@ -135,7 +135,7 @@ def _step(
     journal: Journal, draw: np.random.Generator, step: int, method: str, kept: Sequence[str], true: dict[str, int],
     ledger: dict[str, dict[str, float]],
 ) -> None:  # fmt: skip
-    chosen = [kept[i] for i in draw.integers(0, len(kept), 32)]
+    chosen = [kept[i] for i in draw.permutation(len(kept))[:32]]
     rates = (draw.integers(0, 9, 32) / 8).tolist()
     predicted = draw.random(32).tolist() if method == "difficulty" else None
     journal.record_step(

@@ -20,6 +20,7 @@ from analysis.rewards import all_by_accuracy
 from analysis.runs import Series
 from analysis.style import NARROW, WIDE, WINDOW, canvas, percent_axis, shared_legend, thousands
 from analysis.text import joined, number, plural
+from repro.files import parse_json
 from repro.tracking.series import ZERO_VARIANCE
 
 BINS = 10
@@ -56,19 +57,41 @@ def fresh_questions(series: Series) -> Fresh:
     tables = []
     for run in series.runs:
         with run.reading("steps.jsonl"):
-            tables += [_fresh(run.place.seed, row) for row in run.rows("steps.jsonl")]
+            lines = (run.record.content("steps.jsonl") or b"").split(b"\n")[:-1]
+            tables += [_fresh(run.place.seed, _step(line)) for line in lines]
     return Fresh(*(np.concatenate(tables, axis=1) if tables else np.empty((6, 0))))
+
+
+def _step(line: bytes) -> dict[str, Any]:
+    """A row of `steps.jsonl`. The ids of its questions, most of the text, are parsed only where they are needed."""
+    # A quote in an id is escaped, so that none of these texts can be part of one.
+    chosen = line.find(_CHOSEN)
+    fresh = line.find(_FRESH, chosen)
+    replayed = line.find(_REPLAYED, fresh)
+    predicted = line.find(_PREDICTED, replayed)
+    if min(chosen, fresh, replayed, predicted) < 0:
+        return dict(parse_json(line))
+    if not line.startswith(b"null", predicted + len(_PREDICTED)):
+        ids = line[chosen + len(_CHOSEN) : fresh]
+        each = ids[1:-1].split(b'", "')
+        if ids != line[fresh + len(_FRESH) : replayed] or len(set(each)) < len(each):
+            return dict(parse_json(line))
+    return dict(parse_json(line[:chosen] + line[predicted + 1 :]))
+
+
+_CHOSEN, _FRESH, _REPLAYED, _PREDICTED = b', "chosen": [', b'], "fresh": [', b'], "replayed": [', b'], "predicted": '
 
 
 def _fresh(seed: int, row: Mapping[str, Any]) -> np.ndarray:
     """The fields of `Fresh` for one step [6, questions]."""
-    questions, predicted, chosen = row["fresh"], row["predicted"], row["chosen"]
-    rates = np.array(row["pass_rate"], float)
-    table = np.full((6, len(questions)), np.nan)
+    rates, predicted = np.array(row["pass_rate"], float), row["predicted"]
+    table = np.full((6, len(rates)), np.nan)
     table[0], table[1], table[2] = row["step"], seed, rates
+    if predicted is not None and "chosen" in row:
+        by_id = dict(zip(row["chosen"], predicted, strict=True))
+        predicted = [by_id.get(question, np.nan) for question in row["fresh"]]
     if predicted is not None:
-        by_id = dict(zip(chosen, predicted, strict=True))
-        table[3] = [by_id.get(question, np.nan) for question in questions]
+        table[3] = predicted
     if row["steps_true"]:
         table[4] = np.array(row["steps_true"], float)
     table[5] = row.get("trains") or (rates > 0) & (rates < 1)

@@ -2,33 +2,34 @@
 
 from __future__ import annotations
 
-import re
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from analysis.artefacts import HEADLINE, answer_of, make_artefacts
 from analysis.files import write_text
-from analysis.markup import as_html, as_markdown
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, selected
 from analysis.page.findings import Findings, derived_question, findings
 from analysis.page.folder import check, replaced
 from analysis.page.methods import methods
+from analysis.page.missing import left_out, missing_table
 from analysis.page.provenance import Provenance, provenance
 from analysis.page.summary import summary
+from analysis.page.templates import rendered
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy, reworded
+from analysis.run import DamagedRun
 from analysis.study import Study, load_study
 from analysis.tables import Table
 from analysis.text import plural
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -87,6 +88,8 @@ def write_report(
         store_uri: default MLFLOW_TRACKING_URI, else ./mlflow.db.
         all_formats: every table as LaTeX and every figure as PDF too, not only those of the headline artefacts.
 
+    A finished run whose files or metrics cannot be used is left out: the page says so, and why.
+
     Returns:
         The path of report.html.
 
@@ -94,19 +97,29 @@ def write_report(
         UserError: no store, nothing finished to report, a user's figure that returns something else, or a folder that
             holds what no report wrote. A folder that was there stays as it was.
     """
-    spec, out = loaded.spec, Path(out)
+    out = Path(out)
     check(out)
-    study = load_study(spec, store_uri, Path(runs_dir) / "cache" / "artifacts")
+    study = load_study(loaded.spec, store_uri, Path(runs_dir) / "cache" / "artifacts")
+    while True:
+        try:
+            return _write(loaded, study, out, public_address(resolve_store(store_uri)), all_formats)
+        except DamagedRun as damaged:
+            study = study.without(damaged)
+
+
+def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, all_formats: bool) -> Path:
+    """Make the report of a study. Raises DamagedRun where a run turns out not to be readable: nothing is written."""
+    spec = loaded.spec
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
     parts = [_shown(study, measures) for measures in panels]
     made = make_artefacts(spec.report.artefacts, panels)
     ending = _closing(study, panels, made)
     headline = {item.name for name, items in made.items() if name in HEADLINE for item in items}
-    origin = provenance(study, _commands(loaded), public_address(resolve_store(store_uri)))
+    origin = provenance(study, _commands(loaded), store)
     lead, explained = answer_of(spec.report.artefacts, panels), methods(study, panels)
     if not all_by_accuracy(panels):
         parts, ending, lead, explained = map(reworded, (parts, ending, lead, explained))
-    content = {
+    content: dict[str, Any] = {
         "name": spec.name,
         "question": derived_question(study),
         "lead": lead,
@@ -120,7 +133,8 @@ def write_report(
         "arms": plural(len(spec.arms), "arm"),
         "planned": study.planned,
         "finished": sum(run.finished for run in study.runs),
-        "missing": result_tables.missing_table(study) if study.missing else None,
+        "missing": missing_table(study) if study.missing else None,
+        "left_out": left_out(study),
     }
     with replaced(out) as folder:
         for item in _items(parts, ending, content["missing"], origin):
@@ -128,10 +142,10 @@ def write_report(
                 folder / ("figures" if isinstance(item, Picture) else "tables"), all_formats or item.name in headline
             )
         write_text(folder / "spec.yaml", resolved_yaml(spec))
-        environment = _environment()
         for name in ("report.html", "report.md"):
-            text = environment.get_template(f"{name}.j2").render(content)
-            write_text(folder / name, re.sub(r"\n{3,}", "\n\n", text))
+            write_text(folder / name, rendered(name, content))
+    for text in content["left_out"]:
+        log.warning(text.replace("`", ""))
     return out / "report.html"
 
 
@@ -249,37 +263,3 @@ def _commands(loaded: LoadedSpec) -> tuple[str, str]:
     options += ["--smoke"] if loaded.smoke else []
     tail = shlex.join([str(loaded.path), *options])
     return f"python -m repro run {tail}", f"python -m repro report {tail}"
-
-
-def _fenced(lines: Sequence[str]) -> str:
-    """A block of code in Markdown, between fences longer than any run of backquotes in it."""
-    text = "\n".join(lines)
-    fence = "`" * max([3, *(len(run) + 1 for run in re.findall("`+", text))])
-    return f"{fence}\n{text}\n{fence}"
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis", "templates"),
-        autoescape=lambda name: bool(name) and str(name).endswith(".html.j2"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    numbers = {"table": 0, "figure": 0}
-
-    def counter(kind: str) -> int:
-        numbers[kind] += 1
-        return numbers[kind]
-
-    def restart() -> str:
-        numbers.update(table=0, figure=0)
-        return ""
-
-    environment.globals.update(counter=counter, restart=restart)
-    environment.filters["markup"] = lambda text: Markup(as_html(text))
-    environment.filters["markdown"] = as_markdown
-    environment.filters["fenced"] = _fenced
-    environment.filters["kind"] = lambda item: type(item).__name__.lower()
-    return environment

@@ -85,16 +85,17 @@ class RunRecord:
         """Whether the files are others than those that were delivered; False where the store does not say."""
         if self.delivered is None or self.artifacts is None:
             return False
-        found = [path.name.removesuffix(".gz") for pattern in DELIVERED for path in self.artifacts.glob(pattern)]
         try:
-            contents = {name: content_digest(self.content(name) or b"") for name in found if not name.startswith(".")}
+            found = {path.name.removesuffix(".gz") for path in self.artifacts.iterdir()}
+            names = [name for name in found if name.endswith(DELIVERED) and not name.startswith(".")]
+            contents = {name: content_digest(self.content(name) or b"") for name in names}
         except (OSError, EOFError, zlib.error):
             return True
         return digest(contents) != self.delivered
 
 
-DELIVERED = ("*.json", "*.jsonl", "*.json.gz", "*.jsonl.gz", "error.txt", "error.txt.gz")
-"""Files of a run that a delivery stores; others in its folder are somebody else's."""
+DELIVERED = (".json", ".jsonl", "error.txt")
+"""How the names of the files end that a delivery stores; others in a run's folder are somebody else's."""
 
 
 def content_digest(data: bytes) -> str:
