@@ -119,10 +119,16 @@ def _runs(times: ArrayLike, after: ArrayLike) -> tuple[Array, Array]:
 
 
 def _medians(values: Array, draws: NDArray[np.int64]) -> Array:
-    """Median of the values drawn in each resample [resamples, runs]; quick where all values are one."""
-    if (values == values[0]).all():
-        return np.full(len(draws), values[0])
-    return np.asarray(np.median(values[draws], axis=1))
+    """Median of the values drawn in each resample [resamples, runs].
+
+    The ranks of what was drawn are sorted in place of the values: short whole numbers take a tenth of the time.
+    """
+    order = np.argsort(values, kind="stable")
+    rank = np.empty(len(values), np.uint16 if len(values) <= np.iinfo(np.uint16).max else np.int64)
+    rank[order] = np.arange(len(values))
+    drawn = np.sort(rank[draws], axis=1)
+    middle = [values[order][drawn[:, place]] for place in ((draws.shape[1] - 1) // 2, draws.shape[1] // 2)]
+    return np.asarray((middle[0] + middle[1]) / 2)
 
 
 def _divide(numerator: float, denominator: float) -> float:

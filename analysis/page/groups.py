@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -54,48 +54,64 @@ class Fresh:
 
 def fresh_questions(series: Series) -> Fresh:
     """What `steps.jsonl` says of every question that was rolled out."""
-    tables = []
+    parts = []
     for run in series.runs:
         with run.reading("steps.jsonl"):
             lines = (run.record.content("steps.jsonl") or b"").split(b"\n")[:-1]
-            tables += [_fresh(run.place.seed, _step(line)) for line in lines]
-    return Fresh(*(np.concatenate(tables, axis=1) if tables else np.empty((6, 0))))
+            rows = parse_json(b"[" + b",".join(map(_without_ids, lines)) + b"]")
+            if rows:
+                parts.append(_fresh(run.place.seed, rows))
+    return Fresh(*(np.concatenate(parts, axis=1) if parts else np.empty((6, 0))))
 
 
-def _step(line: bytes) -> dict[str, Any]:
-    """A row of `steps.jsonl`. The ids of its questions, most of the text, are parsed only where they are needed."""
+_CHOSEN, _FRESH, _REPLAYED, _PREDICTED = b', "chosen": [', b'], "fresh": [', b'], "replayed": [', b'], "predicted": '
+
+
+def _without_ids(line: bytes) -> bytes:
+    """A row of `steps.jsonl` without the ids of its questions, most of the text, where they are not needed."""
     # A quote in an id is escaped, so that none of these texts can be part of one.
     chosen = line.find(_CHOSEN)
     fresh = line.find(_FRESH, chosen)
     replayed = line.find(_REPLAYED, fresh)
     predicted = line.find(_PREDICTED, replayed)
     if min(chosen, fresh, replayed, predicted) < 0:
-        return dict(parse_json(line))
+        return line
     if not line.startswith(b"null", predicted + len(_PREDICTED)):
         ids = line[chosen + len(_CHOSEN) : fresh]
         each = ids[1:-1].split(b'", "')
         if ids != line[fresh + len(_FRESH) : replayed] or len(set(each)) < len(each):
-            return dict(parse_json(line))
-    return dict(parse_json(line[:chosen] + line[predicted + 1 :]))
+            return line
+    return line[:chosen] + line[predicted + 1 :]
 
 
-_CHOSEN, _FRESH, _REPLAYED, _PREDICTED = b', "chosen": [', b'], "fresh": [', b'], "replayed": [', b'], "predicted": '
-
-
-def _fresh(seed: int, row: Mapping[str, Any]) -> np.ndarray:
-    """The fields of `Fresh` for one step [6, questions]."""
-    rates, predicted = np.array(row["pass_rate"], float), row["predicted"]
-    table = np.full((6, len(rates)), np.nan)
-    table[0], table[1], table[2] = row["step"], seed, rates
-    if predicted is not None and "chosen" in row:
-        by_id = dict(zip(row["chosen"], predicted, strict=True))
-        predicted = [by_id.get(question, np.nan) for question in row["fresh"]]
-    if predicted is not None:
-        table[3] = predicted
-    if row["steps_true"]:
-        table[4] = np.array(row["steps_true"], float)
-    table[5] = row.get("trains") or (rates > 0) & (rates < 1)
+def _fresh(seed: int, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """The fields of `Fresh` for the steps of one run [6, questions of all steps]."""
+    sizes = [len(row["pass_rate"]) for row in rows]
+    table = np.empty((6, sum(sizes)))
+    table[0] = np.repeat([row["step"] for row in rows], sizes)
+    table[1] = seed
+    table[2] = _joined([row["pass_rate"] for row in rows], sizes)
+    table[3] = _joined([_predicted(row) for row in rows], sizes)
+    table[4] = _joined([row["steps_true"] for row in rows], sizes)
+    trains = _joined([row.get("trains") for row in rows], sizes)
+    table[5] = np.where(np.isnan(trains), (table[2] > 0) & (table[2] < 1), trains)
     return table
+
+
+def _predicted(row: Mapping[str, Any]) -> Sequence[float] | None:
+    """Of each fresh question; the ids are there where what is chosen is not what is rolled out anew."""
+    if row["predicted"] is None or "chosen" not in row:
+        return row["predicted"]
+    by_id = dict(zip(row["chosen"], row["predicted"], strict=True))
+    return [by_id.get(question, np.nan) for question in row["fresh"]]
+
+
+def _joined(parts: Sequence[Sequence[float] | None], sizes: Sequence[int]) -> np.ndarray:
+    """One after the other, NaN for each number of a missing part. ValueError where a part has another size."""
+    filled = [part or [np.nan] * size for part, size in zip(parts, sizes, strict=True)]
+    if [len(part) for part in filled] != list(sizes):
+        raise ValueError("a step has more or fewer numbers than questions")
+    return np.array(list(itertools.chain.from_iterable(filled)), float)
 
 
 def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None:
