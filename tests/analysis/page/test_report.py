@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.measures import Measures
@@ -232,6 +235,29 @@ def test_a_run_with_few_predictions_has_a_picture_without_bins(quickstart: Store
     picture = predictor(measures, {"dots": few})
     assert picture is not None and picture.data.empty
     picture.draw(False)
+
+
+def test_fresh_questions_are_read_as_their_json_says_them(quick_study: Callable[..., Store]):
+    store = quick_study({"full": ({}, FULL), "dots": (DOTS, replace(FULL, predicts=True))}, seeds=1)
+    series = store.read().panels[0].get("dots")
+    path = series.runs[0].record.path("steps.jsonl")
+    assert path is not None
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0] |= {"chosen": rows[0]["chosen"][::-1]}
+    rows[1]["chosen"][0] = rows[1]["fresh"][0] = rows[1]["chosen"][1]
+    rows[2] |= {"predicted": None, "steps_true": None}
+    rows[3] |= {"trains": [True] * len(rows[3]["fresh"])}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fresh = fresh_questions(series)
+    expected = []
+    for row in rows:
+        by_id = dict(zip(row["chosen"], row["predicted"], strict=True)) if row["predicted"] else {}
+        trains = row.get("trains") or [0 < rate < 1 for rate in row["pass_rate"]]
+        for index, (question, rate) in enumerate(zip(row["fresh"], row["pass_rate"], strict=True)):
+            true = row["steps_true"][index] if row["steps_true"] else math.nan
+            expected.append((row["step"], 0, rate, by_id.get(question, math.nan), true, trains[index]))
+    found = np.array([getattr(fresh, field.name) for field in fields(Fresh)]).T
+    assert np.array_equal(found, np.array(expected, float), equal_nan=True)
 
 
 def test_all_formats_are_written_where_they_are_asked_for(study: Callable[..., Store], tmp_path: Path):
