@@ -11,6 +11,7 @@ from typing import NoReturn
 from repro import __version__
 from repro.commands.registry import COMMANDS
 from repro.errors import UserError
+from repro.masking import masked_output
 from repro.words import did_you_mean
 
 EXAMPLES = """
@@ -51,6 +52,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     return parser, known
 
 
+@masked_output()
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code: 0 done, 1 a cell failed or no hub, 2 a mistake, 130 interrupted."""
     words = list(sys.argv[1:] if arguments is None else arguments)

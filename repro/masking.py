@@ -7,32 +7,36 @@ masked wherever they turn up; others are recognised by the form they have.
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import sys
 import traceback
+import weakref
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from types import TracebackType
 from typing import Any, TextIO
 from urllib.parse import quote, unquote
 
 MASK = "***"
 
-_LEAST = 4  # characters of a known secret: a shorter one is a part of ordinary words
+_LEAST, _WORD = 4, 8  # characters of a known secret, and of one of letters only: shorter ones are ordinary words
 _SECRET_KEY = (
     r"(?:[\w.-]{0,60}[-_.])?"
     r"(?:token|password|passwd|passphrase|pass|pwd|secret|signature|credentials?|api-?key|key)"
 )
 _SECRET_QUERY = rf"(?:{_SECRET_KEY}|sig|sas|auth|code|jwt|apikey|accesskey|accesstoken|awsaccesskeyid)"
+_WORDS = "password|passwd|passphrase|secret|api_?key|access_?key|secret_?key"
 _QUOTED = r"""(?:"[^"\n]*"|'[^'\n]*'|[^\s"'&,;)}}\]]+)"""
-_VARIABLE = re.compile(r"(?:^|_)(?:TOKEN|PASSWORD|PASSWD|SECRET|API_KEY|ACCESS_KEY|SECRET_KEY|CREDENTIALS?)$")
+_VARIABLE = re.compile(r"(?:TOKEN|PASSWORD|PASSWD|_PWD|SECRET|API_KEY|ACCESS_KEY|SECRET_KEY|CREDENTIALS?)$")
 
 _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     (re.compile(pattern, re.IGNORECASE), replacement)
     for pattern, replacement in (
         # user:password@ and token@ of an address; a password may hold any sign that should have been written as %XX
-        (r"(:[/\\]{2,})[^\s/\\@:'\"<>]{0,200}:(?!\d{1,5}(?:[/?#]|$))[^\s'\"<>]{0,400}@", rf"\1{MASK}@"),
+        (r"(:[/\\]{2,})[^\s/\\@:'\"<>]{0,200}:(?!\d{1,5}(?:[/?#:;,.\s)\]]|$))"
+         r"(?:[^\s'\"<>]{0,400}|[^'\"<>\n@]{0,200})@", rf"\1{MASK}@"),
         (r"(:[/\\]{2,})[^\s/\\?#'\"<>]{0,400}@", rf"\1{MASK}@"),
         (r"(?<![\w.+%-])[\w.+%-]{0,200}:[^\s'\"<>/\\:@,(){}\[\]]{1,400}@(?=[\w\[])", f"{MASK}@"),
         # values of a query or fragment, by their names
@@ -42,11 +46,11 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
          r"['\"]?(?:(?:bearer|basic|token|digest)\s+)?[^\s'\",]+", rf"\1\2{MASK}"),
         (r"\b(bearer|basic)\s+(?=[^\s'\"]*[\d=])[\w.~+/=-]{8,}", rf"\1 {MASK}"),
         # settings and options: password=..., "api_key": "...", HF_TOKEN=..., --token ...
-        (rf"(?<![\w<])((?:\w{0,60}_)?(?:password|passwd|passphrase|pwd|secret|api_?key|access_?key|secret_?key|(?<!pad_)(?<!eos_)(?<!bos_)(?<!unk_)token)"
+        (rf"(?<![\w<])((?:\w{{0,60}}_)?(?:{_WORDS}|pwd|(?<!pad_)(?<!eos_)(?<!bos_)(?<!unk_)token)"
          rf"['\"]?=){_QUOTED}", rf"\1{MASK}"),
-        (rf"(?<![\w<])(['\"]?(?:\w{0,60}_)?(?:password|passwd|passphrase|secret|api_?key|access_?key|secret_?key|auth_token|"
-         rf"access_token|hf_token)['\"]?\s*:\s+){_QUOTED}", rf"\1{MASK}"),
-        (rf"(--?(?:\w{1,60}[-_])?(?:password|passwd|token|secret|api-?key)[ =]){_QUOTED}", rf"\1{MASK}"),
+        (rf"(?<![\w<])(['\"]?(?:\w{{0,60}}_)?(?:{_WORDS}|auth_token|access_token|hf_token)"
+         rf"['\"]?\s*:\s+){_QUOTED}", rf"\1{MASK}"),
+        (rf"(--?(?:\w{{1,60}}[-_])?(?:password|passwd|token|secret|api-?key)[ =]){_QUOTED}", rf"\1{MASK}"),
         # tokens by their form: Hugging Face, GitHub, GitLab, OpenAI, AWS, Google, Slack, Databricks, W3C web tokens
         (r"\bhf_[A-Za-z0-9]{16,}", MASK),
         (r"\b(?:gh[pousr]_[A-Za-z0-9]{16,}|github_pat_\w{16,}|glpat-[\w-]{16,}|sk-[\w-]{16,}|xox[abpr]-[\w-]{10,}|"
@@ -96,7 +100,7 @@ def secrets_of(address: str) -> set[str]:
         found |= {pair.partition("=")[2] or pair for pair in re.split(r"[&;#]", query)}
     found |= {change(secret) for secret in found for change in (unquote, lambda text: quote(text, safe=""))}
     found |= {repr(secret)[1:-1] for secret in found}
-    return {secret for secret in found if len(secret) >= _LEAST and secret != MASK}
+    return {secret for secret in found if _is_telling(secret)}
 
 
 def _known() -> list[str]:
@@ -105,9 +109,13 @@ def _known() -> list[str]:
     for name, value in os.environ.items():
         if name == "MLFLOW_TRACKING_URI" or (name.upper().endswith(("_URI", "_URL", "_PROXY")) and "@" in value):
             found |= secrets_of(value)
-        elif _VARIABLE.search(name.upper()) and len(value) >= _LEAST and value.lower() not in ("true", "false"):
+        elif _VARIABLE.search(name.upper()) and _is_telling(value):
             found |= {value, repr(value)[1:-1], quote(value, safe="")}
     return sorted(found, key=len, reverse=True)
+
+
+def _is_telling(secret: str) -> bool:
+    return len(secret) >= (_WORD if secret.isalpha() else _LEAST) and secret != MASK
 
 
 def _names_a_secret(name: object) -> bool:
@@ -138,12 +146,20 @@ class MaskedStream:
 
 
 def mask_streams() -> None:
-    """Mask what this process prints from here to its end, tracebacks included."""
+    """Mask what this process prints and logs from here to its end, tracebacks included."""
     for name in ("stdout", "stderr"):
         stream = getattr(sys, name)
         if stream is not None and not isinstance(stream, MaskedStream):
             setattr(sys, name, MaskedStream(stream))
     sys.excepthook = _masked_traceback
+    for reference in getattr(
+        logging, "_handlerList", ()
+    ):  # libraries that were imported before print to the streams as they were
+        handler = reference() if isinstance(reference, weakref.ref) else None
+        if type(handler) is logging.StreamHandler and not isinstance(handler.stream, MaskedStream):
+            with suppress(OSError, ValueError, AttributeError):
+                if handler.stream.fileno() in (1, 2):
+                    handler.setStream(MaskedStream(handler.stream))
 
 
 @contextmanager

@@ -26,6 +26,7 @@ from analysis.run import DamagedRun
 from analysis.study import Study, load_study
 from analysis.tables import Table
 from analysis.text import plural
+from repro.masking import mask
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
 
@@ -261,5 +262,5 @@ def _commands(loaded: LoadedSpec) -> tuple[str, str]:
     """The commands that train and report this study."""
     options = [option for text in loaded.overrides for option in ("-S", text)]
     options += ["--smoke"] if loaded.smoke else []
-    tail = shlex.join([str(loaded.path), *options])
+    tail = mask(shlex.join([str(loaded.path), *options]))
     return f"python -m repro run {tail}", f"python -m repro report {tail}"

@@ -45,10 +45,7 @@ class MetricsDelivery:
             now = time.monotonic()
             if now > began + timeout or now > max(self._last_end, began) + STUCK:
                 break
-        refused = list(self._refused)
-        if not self._thread.is_alive():
-            return refused
-        return refused + [item for item in [self._at_work, *self._queue.queue] if item is not None]
+        return self._refused + [item for item in [self._at_work, *self._queue.queue] if item is not None]
 
     def _work(self) -> None:
         from repro.tracking.client import reach

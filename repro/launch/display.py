@@ -263,6 +263,14 @@ def make_display(tasks: Sequence[Task], jobs: int, console: Console) -> LiveTabl
     return PlainLines(tasks, jobs, lambda line: console.print(escape(line), highlight=False, soft_wrap=True))
 
 
+def print_table(table: Table, console: Console) -> None:
+    """Print a table. Without a terminal, as in a log, none of its cells is cut, however long its lines become."""
+    if not console.is_terminal:
+        needed = console.measure(table, options=console.options.update(width=10_000)).maximum
+        console.width = max(console.width, needed)
+    console.print(table)
+
+
 def task_names(tasks: Sequence[Task]) -> list[str]:
     """`arm axis=value seed 0`, with model and dataset where the study has several."""
     cells = [task.cell for task in tasks]

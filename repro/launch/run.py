@@ -17,10 +17,11 @@ from rich.table import Table
 from repro.errors import UserError
 from repro.files import read_jsonl, write_atomically
 from repro.launch.delivery import MetricsDelivery
-from repro.launch.display import duration, make_display
+from repro.launch.display import duration, make_display, print_table
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.masking import mask
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
@@ -132,8 +133,23 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             with make_display(to_train, launcher.jobs, console) as display:
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
-        lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
-        aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
+        return _close(delivery, experiment, options, outcomes, interrupted)
+
+
+def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
+    """Deliver cells that have ended, and the figures over their seeds; none is trained."""
+    with _log_to(console):
+        delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
+        for cell in cells:
+            delivery.send(options.runs_dir / cell.identity, labels_of(cell, experiment))
+        return _close(delivery, experiment, options, [], None)
+
+
+def _close(
+    delivery: MetricsDelivery, experiment: str, options: Options, outcomes: list[Outcome], interrupted: int | None
+) -> Ended:
+    lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
+    aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
     return Ended(outcomes, interrupted, tuple(dict.fromkeys(run_dir for run_dir, _ in lacking)), aggregated)
 
 
@@ -206,7 +222,9 @@ def _log_to(console: Console) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.print(escape(f"warning: {record.getMessage()}"), style="yellow", highlight=False, soft_wrap=True)
+            console.print(
+                escape(mask(f"warning: {record.getMessage()}")), style="yellow", highlight=False, soft_wrap=True
+            )
 
     logger, handler = logging.getLogger("repro.tracking"), Handler(logging.WARNING)
     before, logger.propagate = logger.propagate, False
@@ -256,7 +274,7 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
             between,
             _length([seconds for *_, seconds in rows[key]]),
         )
-    console.print(table)
+    print_table(table, console)
 
 
 def _value(history: Sequence[dict], name: str, position: int) -> float | None:
@@ -312,8 +330,10 @@ def lacking_words(ended: Ended, uri: str) -> str:
     if not ended.undelivered:
         return f"the figures over seeds are not in {store}; the same command delivers them"
     count, names = len(ended.undelivered), [run_dir.name for run_dir in ended.undelivered]
+    over = "finished" if all((run_dir / "done.json").exists() for run_dir in ended.undelivered) else "over"
     shown = ", ".join(names[:3]) + (f" and {count - 3} more" if count > 3 else "")
+    subject, whose = ("runs are", "their") if count > 1 else ("run is", "its")
     return (
-        f"{count} {'runs are' if count > 1 else 'run is'} on disk but the metrics are not in {store}: {shown}; "
+        f"{count} {subject} {over} but {whose} metrics are not in the MLflow store {store}: {shown}; "
         "the same command delivers them"
     )

@@ -20,6 +20,7 @@ import psutil
 from filelock import Timeout
 
 from repro.launch.supervisor import EXIT_STOPPED
+from repro.masking import mask_streams
 from repro.tracking.journal import Journal, run_lock
 
 Target = Callable[[Any, str, Path, Path], None]  # (cell, identity, run_dir, runs_dir)
@@ -111,6 +112,7 @@ def _redirect(log: Path) -> None:
     os.close(nothing)
     for stream, goal in (("stdout", 1), ("stderr", 2)):
         setattr(sys, stream, os.fdopen(goal, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False))
+    mask_streams()
     faulthandler.enable(file=sys.stderr)
     sys.stdout.write(f"---- attempt of {time.strftime('%Y-%m-%d %H:%M:%S')} ----\n")
 

@@ -25,9 +25,10 @@ from rich.markup import escape
 
 from repro.canonical import digest
 from repro.errors import UserError
-from repro.launch.run import Options, check_cell, labels_of, run_cells
+from repro.launch.run import Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
 from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.masking import mask
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
 from repro.spec.schema import Spec
@@ -40,6 +41,8 @@ from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
 from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, base_cell, experiment_name, merge, trial_cells
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tracking.address import public_address, resolve_store
+from repro.tracking.client import check_store
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.tracking.trials import TrialRecord, record_trials
@@ -57,7 +60,8 @@ def run_sweep(
     """Make the trials that the sweep lacks, and print the best.
 
     Returns:
-        0; 1 where a trial failed; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a trial failed or the MLflow store lacks something that is on disk; 130 or 143 where Ctrl-C or
+        SIGTERM ended it (running it again goes on).
 
     Raises:
         UserError: the spec has no sweep or a mistake in it (found before anything is written), or another command
@@ -68,6 +72,7 @@ def run_sweep(
         raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
     if problems := list(sweep_problems(spec)):  # a smoke study's ranges are not those that were checked when loaded
         raise UserError("\n".join(f"{dotted(problem.path)}: {problem.text}" for problem in problems))
+    check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, False, store_uri, target)
     searches = [
         Search(spec, model, dataset, options, console) for model, dataset in itertools.product(spec.model, spec.dataset)
@@ -158,10 +163,10 @@ class Search:
                 self.console.print("Stopped. The same command goes on with these trials.", highlight=False)
                 return 128 + interrupted
         everything = [self._record(trial) for trial in self.study.get_trials(deepcopy=False)]
-        record_trials(everything, self.options.runs_dir, self.options.store_uri)  # what the store missed on the way
+        delivered = self._deliver_all(everything)
         write_summary(self.options.runs_dir / "sweeps" / f"{self.spec.name}.json", self.study, self.spec, everything)
         print_summary(self.study, self.spec, self.console)
-        return 1 if self._count(TrialState.FAIL) > failed_before else 0
+        return 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
 
     def _count(self, *states: TrialState) -> int:
         return sum(trial.state in states for trial in self.study.get_trials(deepcopy=False))
@@ -183,7 +188,7 @@ class Search:
             try:
                 attempt.cells = self._cells(attempt.trial.number, attempt.trial.params)
             except UserError as error:
-                attempt.end, attempt.reason = TrialState.FAIL, str(error)
+                attempt.end, attempt.reason = TrialState.FAIL, mask(str(error))
         for stage in self._stages():
             live = [attempt for attempt in batch if attempt.end is None]
             if not live:
@@ -241,6 +246,31 @@ class Search:
             self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
 
     # ------------------------------------------------------------ MLflow
+
+    def _deliver_all(self, trials: list[TrialRecord]) -> bool:
+        """Give the store what it missed on the way, of earlier commands too; False, and said, where it lacks something.
+
+        What it has costs a look at the run's own note of it.
+        """
+        cells = merge([cell for trial in self.study.get_trials(deepcopy=False) for cell in self._trained(trial)])
+        ended = deliver_cells(cells, experiment_name(self.spec), self.options, self.console)
+        store = resolve_store(self.options.store_uri)
+        if ended.incomplete:
+            text = lacking_words(ended, store)
+        elif not record_trials(trials, self.options.runs_dir, self.options.store_uri):
+            text = f"what the trials came to is not in {public_address(store)}; the same command delivers it"
+        else:
+            return True
+        self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+        return False
+
+    def _trained(self, trial: optuna.trial.FrozenTrial) -> list[ExpandedCell]:
+        """The cells of a trial that have a run."""
+        try:
+            cells = trial_cells(self.spec, self.base, trial.number, trial.params, self.digests)
+        except UserError:
+            return []
+        return [cell for cell in cells if (self.options.runs_dir / cell.identity / "cell.json").exists()]
 
     def _record(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
         params: dict[str, Any] = trial.params

@@ -27,11 +27,20 @@ TEST_SHARE = 0.1
 
 
 class Limits(Strict):
-    """Use only the first questions of a split (fixed order, so every arm sees the same ones)."""
+    """Use only some questions of a split, the same ones in every arm: the first, or a sample of train."""
 
     train: int | None = Field(None, ge=1, description="training questions (the pool)")
     validation: int | None = Field(None, ge=1, description="validation questions")
     test: int | None = Field(None, ge=1, description="test questions")
+    sample: int | None = Field(
+        None, ge=0, description="seed with which the training questions are drawn; not the first ones"
+    )
+
+    @model_validator(mode="after")
+    def _sample_of_some(self) -> Self:
+        if self.sample is not None and self.train is None:
+            raise ValueError(f"got sample {self.sample} without train, expected how many training questions to draw")
+        return self
 
 
 class Interval(Strict):

@@ -9,7 +9,7 @@ from typing import Any
 
 from repro.canonical import digest
 from repro.errors import UserError, setting
-from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
+from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec, Limits
 from repro.tasks.overlap import Overlap, find_overlaps
 from repro.tasks.problem import AnswerFormat, Problem, TaskData, question_digest, same_question
 from repro.tasks.registry import question_content
@@ -83,7 +83,7 @@ def load_questions(spec: DatasetSpec) -> tuple[tuple[Problem, ...], AnswerFormat
             raise UserError(f"dataset {spec.label}: no split {split!r}; splits found: {', '.join(splits)}")
         return splits[split][: spec.limits.train], data.answer_format
     problems = _once(_training(find_source(spec, split), spec), f"{spec.label}: {split}")
-    return tuple(problems[: spec.limits.train]), TEXT_FORMAT
+    return drawn(problems, spec.limits), TEXT_FORMAT
 
 
 def load_test(spec: DatasetSpec) -> tuple[Problem, ...]:
@@ -104,7 +104,9 @@ def dataset_digest(spec: DatasetSpec) -> str:
     Local files count by content, built-in tasks by their fields, other tasks by their source too, hub datasets by id,
     configuration and revision: nothing is downloaded. Raises UserError where a local file is missing.
     """
-    content: dict[str, Any] = {"limits": spec.limits.model_dump()}
+    content: dict[str, Any] = {"limits": spec.limits.model_dump(exclude={"sample"})}
+    if spec.limits.sample is not None:
+        content["sample"] = spec.limits.sample
     if spec.procedural is not None:
         content |= question_content(spec.procedural)
     else:
@@ -215,10 +217,24 @@ def _limited(data: TaskData, spec: DatasetSpec) -> TaskData:
     limits = spec.limits
     return replace(
         data,
-        train=data.train[: limits.train],
+        train=drawn(data.train, limits),
         validation=data.validation[: limits.validation],
         test=data.test[: limits.test],
     )
+
+
+def drawn(problems: Sequence[Problem], limits: Limits) -> tuple[Problem, ...]:
+    """The training questions within the limit: the first, or with a seed those of a sample, in the dataset's order.
+
+    The sample depends on the seed and on the questions alone, so it stays the same when a file is reordered.
+    """
+    if limits.train is None or limits.train >= len(problems):
+        return tuple(problems)
+    if limits.sample is None:
+        return tuple(problems[: limits.train])
+    chosen = sorted(problems, key=lambda p: question_digest(p.question, f"sample {limits.sample}"))[: limits.train]
+    ids = {problem.id for problem in chosen}
+    return tuple(problem for problem in problems if problem.id in ids)
 
 
 def _warn(message: str) -> None:

@@ -33,8 +33,9 @@ class Grader:
     Raises ValueError for a term that is no reward, see `repro.tasks.rewards.find_reward`.
     """
 
-    def __init__(self, terms: Sequence[RewardTerm] | None = None) -> None:
-        """`terms` of a spec; None is accuracy."""
+    def __init__(self, terms: Sequence[RewardTerm] | None = None, opened: str = "") -> None:
+        """`terms` of a spec; None is accuracy. `opened`: the thinking tag with which the prompts end, or nothing."""
+        self.opened = opened
         self.terms = list(terms) if terms is not None else accuracy_terms()
         self.is_accuracy = rewards_accuracy(self.terms)
         self._shares = shares(self.terms)
@@ -51,6 +52,7 @@ class Grader:
 
         Raises UserError that names the reward and the question where a reward fails or gives no number in [0, 1].
         """
+        completions = [self.opened + completion for completion in completions]
         judged: list[float] = []
         if verdicts or any(score is None for score in self._scores):
             answers = [problem.answer for problem in problems]

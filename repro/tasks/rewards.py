@@ -22,7 +22,10 @@ from repro.words import show, unknown
 ACCURACY = "accuracy"
 """The dataset's own verdict on a completion, 0 or 1: the verifier of the dataset gives it."""
 
-BUILT_IN: dict[str, str] = {}
+BUILT_IN = {
+    "format": "repro.tasks.format_rewards:format_reward",
+    "tag_count": "repro.tasks.format_rewards:tag_count_reward",
+}
 """Further rewards of this package: name -> `module:name`."""
 
 GROUP = "repro.rewards"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import socket
 import sqlite3
 import time
@@ -49,7 +50,7 @@ _CHATTY = ("alembic", "mlflow.store.db.utils", "mlflow.tracking", "urllib3.conne
 
 
 class StoreAway(Exception):
-    """The store did not answer a short while ago, and is not asked again yet."""
+    """The store does not answer, or did not a short while ago and is not asked again yet."""
 
 
 def prepare_environment() -> None:
@@ -71,8 +72,10 @@ def check_store(store_uri: str | None = None) -> None:
         return
     try:
         check_sqlite(path)
-    except sqlite3.OperationalError:
-        return
+    except sqlite3.OperationalError as error:
+        if "locked" in str(error):
+            return
+        raise UserError(f"{path}: cannot open the MLflow store: {error}; check its permissions") from error
     place = path if path.exists() else next(folder for folder in path.parents if folder.exists())
     if not os.access(place, os.W_OK):
         raise UserError(
@@ -122,16 +125,27 @@ def await_answer(uri: str, seconds: float) -> None:
     if path:
         wait_for_turn(path, seconds)
     elif uri.startswith("http"):
-        from mlflow.utils.credentials import get_default_host_creds
-        from mlflow.utils.rest_utils import http_request
+        _await_server(uri, seconds)
+    elif is_database(uri) and (address := urlsplit(uri)).hostname:
+        port = address.port or {"postgresql": 5432, "mysql": 3306}.get(address.scheme.partition("+")[0], 1433)
+        socket.create_connection((address.hostname, port), seconds).close()
 
+
+def _await_server(uri: str, seconds: float) -> None:
+    from mlflow.exceptions import MlflowException
+    from mlflow.utils.credentials import get_default_host_creds
+    from mlflow.utils.rest_utils import http_request
+
+    began = time.monotonic()
+    try:
         http_request(
             get_default_host_creds(uri), "/api/2.0/mlflow/experiments/get-by-name", "GET",
             params={"experiment_name": "Default"}, timeout=seconds, max_retries=0, raise_on_status=False,
         )  # fmt: skip
-    elif is_database(uri) and (address := urlsplit(uri)).hostname:
-        port = address.port or {"postgresql": 5432, "mysql": 3306}.get(address.scheme.partition("+")[0], 1433)
-        socket.create_connection((address.hostname, port), seconds).close()
+    except MlflowException as error:  # with everything that requests and urllib3 have to say
+        found = re.search(r"\[Errno -?\d+\] ([\w ,-]+)", str(error))
+        late = time.monotonic() - began > 0.9 * seconds
+        raise StoreAway(f"no answer in {seconds:g} s" if late else found.group(1) if found else str(error)) from error
 
 
 def reach(store_uri: str | None = None) -> None:
@@ -196,10 +210,11 @@ def report_away(uri: str, error: Exception) -> None:
     """Log that a store takes no data, once until it is back."""
     if uri not in _away:
         _away.add(uri)
+        kind = "" if isinstance(error, StoreAway | UserError) else f"{type(error).__name__}: "
         reason = mask(" ".join(str(error).split()))[:300]
         log.warning(
-            "MLflow store %s takes no data now (%s: %s); the runs are on disk and are delivered later",
-            *(public_address(uri), type(error).__name__, reason),
+            "MLflow store %s takes no data now (%s%s); the runs are on disk and are delivered later",
+            *(public_address(uri), kind, reason),
         )
 
 

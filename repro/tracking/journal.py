@@ -27,7 +27,8 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from repro.files import cut_torn_line, dump_json, force_to_disk, read_json, read_jsonl, write_atomically
+from repro.files import cut_torn_line, dump_json, encode, force_to_disk, read_json, read_jsonl, write_atomically
+from repro.masking import mask, mask_values
 from repro.tracking import series
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
@@ -91,7 +92,9 @@ class Journal:
         before = read_json(self.run_dir / "cell.json") or {}
         started = before.get("started", time.time())  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
-        self.write_json("cell.json", {"identity": identity, "labels": names, "cell": cell, "started": started})
+        self.write_json(
+            "cell.json", {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
+        )
         self.write_json("environment.json", {**describe_environment(), "processes": processes})
         (self.run_dir / "error.txt").unlink(missing_ok=True)
 
@@ -105,7 +108,7 @@ class Journal:
     def fail(self, traceback_text: str) -> None:
         """Record why this attempt ended; the next attempt's `start` removes it."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.run_dir / "error.txt", traceback_text.encode(errors="replace"), sync=True)
+        write_atomically(self.run_dir / "error.txt", mask(traceback_text).encode(errors="replace"), sync=True)
 
     @property
     def finished(self) -> bool:

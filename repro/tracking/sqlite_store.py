@@ -100,7 +100,8 @@ def _schemas() -> dict[str, str | None]:
     for file in folder.glob("*.py"):
         named = dict(re.findall(r'^(revision|down_revision)\b[^=]*=\s*["\']?(\w+)', file.read_text(), re.MULTILINE))
         if "revision" in named:
-            schemas[named["revision"]] = named.get("down_revision")
+            before = named.get("down_revision", "None")
+            schemas[named["revision"]] = None if before == "None" else before
     return schemas
 
 
@@ -161,9 +162,8 @@ def make_sqlite(path: Path) -> None:
     try:
         _make_tables(new)
         force_to_disk(new)
-        if path.exists():
-            _remove(path)  # unfinished, and without a run
-        _give_name(new, path)
+        _remove(path)  # unfinished and without a run; or the journal of a file that is gone, which would spoil this one
+        new.replace(path)
         force_to_disk(path.parent)
     finally:
         _remove(new)
@@ -205,16 +205,6 @@ def _without_waiting_for_the_disk(path: Path) -> Iterator[None]:
         yield
     finally:
         sqlalchemy.event.remove(sqlalchemy.Engine, "connect", faster)
-
-
-def _give_name(new: Path, path: Path) -> None:
-    """Name the new file; a store that appeared meanwhile, made by another program, stays."""
-    try:
-        os.link(new, path)
-    except FileExistsError:
-        return
-    except OSError:  # a file system without links
-        new.replace(path)
 
 
 def _remove(path: Path) -> None:

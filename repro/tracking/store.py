@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import logging
 import os
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -19,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from repro.canonical import canonical, digest
 from repro.files import dump_json, read_json, read_jsonl, write_atomically
+from repro.masking import mask_values
 from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
 from repro.tracking.client import (
@@ -35,8 +35,6 @@ from repro.tracking.labels import Labels
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
-
-log = logging.getLogger(__name__)
 
 BATCH = 1000  # MLflow's limit on metrics per call; params and tags have a limit of 100
 ZIP_ABOVE = 1_000_000  # bytes; larger files are stored gzipped
@@ -80,9 +78,6 @@ def deliver(
                 # The run was deleted from the store since the last delivery: start over.
                 _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
                 _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
-    except _RunUnreadable as error:
-        log.warning("%s cannot be delivered to MLflow: %s", run_dir, error)
-        return False
     except away_errors() as error:
         report_away(uri, error)
         return False
@@ -99,7 +94,7 @@ def parent_key(cell: Mapping[str, Any], labels: Labels) -> str:
     """Tag `repro.key` of a parent: a named arm with its whole configuration, so a changed arm gets a new parent."""
     shared = {name: value for name, value in labels.as_dict().items() if name != "seed"}
     fields = {key: value for key, value in cell.items() if key not in ("spec", "arm", "axis_point", "seed")}
-    return digest({**shared, "cell": fields}, 32)
+    return digest({**shared, "cell": mask_values(fields)}, 32)  # as in cell.json
 
 
 def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -117,10 +112,6 @@ def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
 
 class _RunDeleted(Exception):
     """The run that the cursor names was deleted in the store by hand."""
-
-
-class _RunUnreadable(Exception):
-    """The run's own files are damaged; the store is not to blame."""
 
 
 class _Delivery:
@@ -220,10 +211,7 @@ class _Delivery:
         After a resume the file was cut back and grows again; lines after the first that differs are new. They repeat
         steps that the store has: readers keep the last value of a step.
         """
-        try:
-            rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
-        except ValueError as error:
-            raise _RunUnreadable(str(error)) from error
+        rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
         sent = self.cursor["lines"]
         same = 0
         while same < min(len(sent), len(rows)) and sent[same] == rows[same][0]:

@@ -15,6 +15,7 @@ from repro.tasks.grading import Grader
 from repro.tasks.problem import Problem, TaskData
 from repro.tasks.prompts import render_prompt
 from repro.tasks.reward_spec import RewardTerm
+from repro.tasks.thinking import opened
 from repro.training.ledger import Ledger
 from repro.training.randomness import derive_seed
 from repro.training.ranks import Ranks
@@ -73,11 +74,12 @@ class Sampler:
         engine: Engine | None = None,
         reward: Sequence[RewardTerm] | None = None,
     ) -> None:
-        self.reward, self._accuracy = Grader(reward), Grader()
         self.engine = engine or HuggingFaceEngine(model, tokenizer)
         self.model, self.tokenizer, self.data = model, tokenizer, data
         self.system_prompt, self.max_completion_tokens = system_prompt, max_completion_tokens
         self.ledger, self.ranks = ledger, ranks or Ranks()
+        opening = opened(next(iter(self.prompts(data.train[:1])), ""))
+        self.reward, self._accuracy = Grader(reward, opening), Grader(opened=opening)
         self.flop_counter = FlopCounter.of(model)
 
     def prompts(self, problems: Sequence[Problem]) -> list[str]:

@@ -43,6 +43,7 @@ from repro.spec.schema import TrainSpec
 from repro.tasks.grading import Grader, Grades
 from repro.tasks.problem import Problem, Verifier
 from repro.tasks.reward_spec import RewardTerm
+from repro.tasks.thinking import opened
 from repro.tasks.verify import undecided
 from repro.tracking import series
 from repro.training import merge
@@ -103,7 +104,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         self.ranks = ranks or Ranks()
         self.flop_counter = FlopCounter.of(model)
         self._record: StepRecord | None = None
-        self.grader = Grader(reward)
+        self.grader = Grader(reward, opened(next(iter(prompts), "")))
         self._grades = Grades([], {}, [])
         self._undecided: int | None = None
         self._kept: list[int] = []

@@ -126,6 +126,15 @@ def test_the_outcome_does_not_depend_on_how_many_jobs_run_at_once(tmp_path: Path
     assert result(tmp_path / "one") == result(tmp_path / "three")
 
 
+def test_a_finished_sweep_delivers_what_its_store_missed(tmp_path: Path, uri: str) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs"
+    code, text = sweep(loaded, runs, AWAY)
+    assert code == 1 and "2 runs are finished but their metrics are not in the MLflow store" in text
+    code, text = sweep(loaded, runs, uri)
+    assert code == 0 and "2 of 2 trials done" in text and "started" not in text
+    assert [record.status for record in read_runs("search.sweep", uri)] == ["finished", "finished"]
+
+
 def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) -> None:
     loaded, runs = sweep_spec(tmp_path, trials=7, batch=3), tmp_path / "killed"
     runs.mkdir()
@@ -158,7 +167,8 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
     assert len(before) == 5
 
     code, text = sweep(loaded, runs, AWAY)
-    assert code == 0 and "0 of 7 trials done" in text
+    assert code == 1 and "0 of 7 trials done" in text
+    assert "runs are finished but their metrics are not in the MLflow store http://127.0.0.1:9" in text
     assert all(path.stat().st_mtime_ns == changed for path, changed in before.items()), "finished seeds stay"
     sweep(loaded, tmp_path / "whole", AWAY)
     assert result(runs) == result(tmp_path / "whole")
@@ -284,7 +294,7 @@ def test_a_journal_that_a_crash_left_torn_at_any_line_gives_the_same_trials(tmp_
         for run in (tmp_path / "whole").glob("*-*"):
             (torn / run.name).symlink_to(run)
         code, _ = sweep(loaded, torn, AWAY)
-        assert code == 0 and result(torn) == result(tmp_path / "whole")
+        assert code == 1 and result(torn) == result(tmp_path / "whole")
         again = (torn / "sweeps" / "search.journal").read_text().splitlines()
         assert all(json.loads(line) for line in again)
 

@@ -141,6 +141,24 @@ def test_validation_is_the_asked_share_of_train(tmp_path, fraction, expected):
     assert len({p.id for p in [*data.train, *data.validation, *data.test]}) == 42
 
 
+def test_a_sample_of_the_training_questions_depends_on_its_seed_and_not_on_the_order_of_the_file(tmp_path):
+    rows = [{"question": f"What is {n} + 1?", "answer": str(n + 1)} for n in range(60)]
+    chosen = {}
+    for name, listed in (("file", rows), ("turned", rows[::-1])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in listed))
+        for seed in (0, 1):
+            fields = {"path": str(tmp_path / f"{name}.jsonl"), "test_split": None, "decontaminate": "off"}
+            sampled = load_dataset(spec(**fields, limits={"train": 10, "sample": seed})).train
+            whole = [problem.id for problem in load_dataset(spec(**fields)).train]
+            ids = [problem.id for problem in sampled]
+            assert len(ids) == 10 and ids == [one for one in whole if one in ids] and ids != whole[:10]
+            chosen[name, seed] = set(ids)
+    assert chosen["file", 0] == chosen["turned", 0] != chosen["file", 1]
+    assert dataset_digest(spec(**fields, limits={"train": 10, "sample": 0})) != dataset_digest(
+        spec(**fields, limits={"train": 10})
+    )
+
+
 def test_limits_keep_the_first_questions(tmp_path):
     fields = {"path": write(tmp_path / "d.jsonl", rows(60)), "validation_fraction": 0.2}
     whole = load_dataset(spec(**fields))

@@ -6,8 +6,10 @@ import pytest
 from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
+from repro.errors import UserError
 from repro.tasks.prompts import render_prompt
 
 CHATML = (
@@ -49,3 +51,40 @@ def test_a_template_without_system_turn_gets_the_system_prompt_in_the_user_turn(
         render_prompt("How many eggs?", tokenizer(NO_SYSTEM + CHATML), "Be brief.", "\n")
         == "<|im_start|>user\nBe brief.\n\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_a_template_that_drops_the_system_turn_without_a_word_gets_it_in_the_user_turn():
+    users_only = CHATML.replace("{% for m in messages %}", "{% for m in messages if m['role'] == 'user' %}")
+    assert (
+        render_prompt("How many eggs?", tokenizer(users_only), "Be brief.", "\n")
+        == "<|im_start|>user\nBe brief.\n\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
+    )
+
+
+def test_a_template_that_drops_the_question_is_refused():
+    with pytest.raises(UserError, match='drops what it is given: "How many eggs\\?" is not in its prompt'):
+        render_prompt("How many eggs?", tokenizer("{% for m in messages %}.{% endfor %}"), None, "")
+
+
+def test_a_template_that_asks_for_the_date_gets_the_same_one_every_day():
+    dated = "{{ strftime_now('%d %b %Y') }} " + CHATML
+    assert render_prompt("How many?", tokenizer(dated), None, "").startswith("26 Jul 2024 ")
+
+
+@pytest.mark.parametrize("computed", ["{{ [1, 2] | random }}", "{% set f = '%d' %}{{ strftime_now(f) }}"])
+def test_a_template_that_computes_what_nobody_gave_it_is_refused(computed):
+    with pytest.raises(UserError, match="could not be repeated"):
+        render_prompt("How many?", tokenizer(computed + CHATML), None, "")
+
+
+@pytest.mark.parametrize("attribute", [None, True, False])
+def test_the_start_token_is_what_the_tokenizer_itself_puts_first(attribute):
+    fast = tokenizer(None)
+    fast.add_special_tokens({"bos_token": "<s>"})
+    fast.backend_tokenizer.post_processor = TemplateProcessing(
+        single="<s> $A", special_tokens=[("<s>", fast.bos_token_id)]
+    )
+    if attribute is not None:
+        fast.add_bos_token = attribute
+    first = fast.decode(fast("2 eggs")["input_ids"][0])
+    assert render_prompt("2 eggs", fast, None, "\n") == ("<s>2 eggs\n" if first == "<s>" else "2 eggs\n")
