@@ -29,6 +29,10 @@ _SPENT = re.compile(rb'"phase": "(\w+)", [^\n]*?"generated_tokens": ([^,}\n]+)[^
 """A row of `spent.jsonl`: a run has hundreds, and one number of each is asked for."""
 
 
+UNREADABLE = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged file raises."""
+
+
 class DamagedRun(Exception):
     """A finished run whose files or metrics cannot be used; a report leaves it out and says so."""
 
@@ -65,7 +69,7 @@ class Run:
         """Inside the block, an error that the content of a file causes is a DamagedRun that names it."""
         try:
             yield
-        except (OSError, EOFError, ValueError, KeyError, TypeError, AttributeError, IndexError, zlib.error) as error:
+        except UNREADABLE as error:
             what = f"lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
             raise DamagedRun(self.identity, f"{name} cannot be read: {what[:200]}") from error
 

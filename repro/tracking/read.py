@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 import json
+import logging
 import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,6 +28,8 @@ from repro.words import nearest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -139,7 +142,8 @@ def read_runs(
     except UserError:
         raise
     except away_errors() as error:
-        raise UserError(f"cannot read MLflow store {public_address(uri)}: {mask(str(error))[:2000]}") from error
+        cure = "; end the program that writes to it, then try again" if path and "locked" in str(error) else ""
+        raise UserError(f"cannot read MLflow store {public_address(uri)}: {mask(str(error))[:2000]}{cure}") from error
 
 
 def _read_local(path: Path, experiment: str, wanted: set[str] | None) -> list[RunRecord]:
@@ -176,8 +180,16 @@ def _first_of_each(runs: Iterable[StoredRun], wanted: set[str] | None) -> list[S
     first: dict[str, StoredRun] = {}
     for run in runs:
         if wanted is None or run.tags.get("repro.identity") in wanted:
-            first.setdefault(run.tags["repro.key"], run)
+            lacks = next((tag for tag in TAGS if tag not in run.tags), None)
+            if lacks is not None:
+                log.warning("run %s of the MLflow store is left out: it lacks the tag %s", run.run_id, lacks)
+            else:
+                first.setdefault(run.tags["repro.key"], run)
     return list(first.values())
+
+
+TAGS = [f"repro.{name}" for name in ("key", "identity", "arm", "model", "dataset", "seed", "axis", "status")]
+"""What a delivery says of every run."""
 
 
 def _records(runs: Sequence[StoredRun], histories: Histories, folders: Sequence[Path | None]) -> list[RunRecord]:
