@@ -16,7 +16,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.evaluations import Evaluation, Reader
-from repro.study.expand import Place
+from repro.files import DamagedError
+from repro.study.points import Place
 from repro.tracking.read import RunRecord
 from repro.tracking.series import GENERATED_TOKENS, SECONDS, SPEND
 
@@ -70,7 +71,8 @@ class Run:
         try:
             yield
         except UNREADABLE as error:
-            what = f"lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+            cause = error.__cause__ if isinstance(error, DamagedError) and error.__cause__ else error
+            what = f"lacks {cause}" if isinstance(cause, KeyError) else str(cause) or type(cause).__name__
             raise DamagedRun(self.identity, f"{name} cannot be read: {what[:200]}") from error
 
     def json(self, name: str) -> dict[str, Any]:

@@ -15,7 +15,8 @@ from analysis.runs import Panel, Series
 from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Spec
-from repro.study.expand import Place, expand_study
+from repro.study.expand import expand_study
+from repro.study.points import Place
 from repro.tracking.read import RunRecord, read_runs
 
 NOT_RUN, LEFT_OUT = "not run", "left out"

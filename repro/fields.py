@@ -2,14 +2,53 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, ClassVar
+from collections.abc import Iterator
+from functools import cache
+from typing import Annotated, Any, ClassVar, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from repro.words import show
+
+MOST_QUESTIONS = 10_000_000
+"""Questions that a pool, a set or a buffer may hold: more do not fit in memory."""
+LONGEST_COMPLETION = 1_048_576
+"""Tokens of a completion at most: what the longest contexts hold."""
+LEAST_RATE = 1e-12
+"""The smallest learning rate that moves a weight of float32."""
+LONGEST_NAME = 100
+"""Characters of a name at most: it becomes part of file names, which hold 255."""
+LARGEST, SMALLEST = 2**53, 1e-30
+"""Numbers of a spec lie between these or are 0: beyond 2^53 a float skips whole numbers, and what is closer to 0 than
+1e-30 is lost in any sum. A field with bounds of its own has narrower ones; `x-usual` in its schema is what a message
+calls usual."""
+
 Fraction = Annotated[float, Field(gt=0, le=1)]
-Seed = Annotated[int, Field(ge=0)]
+Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
+"""Of a generator: NumPy's and Optuna's take 32 bits."""
+Temperature = Annotated[float, Field(ge=1e-3, le=100, json_schema_extra={"x-usual": "0.6 to 1"})]
+"""Of sampling: 0 would be greedy, and from 100 on every token is as likely as any other."""
+TopP = Annotated[float, Field(ge=1e-6, le=1, json_schema_extra={"x-usual": "0.9 to 1"})]
+"""Share of the probability that a nucleus keeps."""
 Scalar = bool | int | float | str | None
+
+
+def _usable_path(text: str) -> str:
+    """Refuses a path that no file system can hold."""
+    longest = max((len(part.encode(errors="replace")) for part in text.split("/")), default=0)
+    if longest > 255 or len(text) > 4096:
+        raise ValueError(
+            f"got a path of {len(text)} characters whose longest part has {longest} bytes, expected parts of at most"
+            " 255 and 4,096 together: no file system holds more"
+        )
+    return text
+
+
+PathText = Annotated[str, AfterValidator(_usable_path)]
+"""A path of a file or a folder."""
+HubId = Annotated[str, Field(max_length=200)]
+"""`owner/name` on the hub."""
 
 
 def mistake(text: str, value: Any, *place: str | int) -> ValidationError:
@@ -28,6 +67,26 @@ class Strict(BaseModel):
 
     NO_RESULT: ClassVar[frozenset[str]] = frozenset()
     """Fields that change no result: labels, paths (their content enters an identity as a digest), memory settings."""
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset()
+    """Fields whose numbers are somebody's data, so that any may be meant."""
+
+    @model_validator(mode="after")
+    def _numbers_in_reach(self) -> Self:
+        """Refuses what nobody can mean, in fields without bounds of their own, too."""
+        found = []
+        for name, value in self.__dict__.items():
+            kind = type(value)
+            if kind in _PLAIN or (kind in (int, float) and (SMALLEST <= value <= LARGEST or value == 0)):
+                continue
+            for number in () if name in self.ANY_NUMBER else _numbers(value):
+                if abs(number) > LARGEST or 0 < abs(number) < SMALLEST:
+                    text = f"got {show(number)}, expected a size between {SMALLEST:g} and 2^53 ({LARGEST:.1g})"
+                    error = PydanticCustomError("mistake", "{text}", {"text": text})
+                    found.append(InitErrorDetails(type=error, loc=(name,), input=value))
+                    break
+        if found:
+            raise ValidationError.from_exception_data(type(self).__name__, found)
+        return self
 
     def result_fields(self) -> dict[str, Any]:
         """The fields that change a run's result and differ from their default; plain data.
@@ -35,13 +94,37 @@ class Strict(BaseModel):
         A field at its default stays out, so that a new field with a default leaves the identities of old runs alone.
         """
         found: dict[str, Any] = {}
-        for name, field in type(self).model_fields.items():
-            if name in self.NO_RESULT:
-                continue
+        for name, required, default in _defaults(type(self)):
             value = _result(getattr(self, name))
-            if field.is_required() or value != _result(field.get_default(call_default_factory=True)):
+            if required or value != default:
                 found[name] = value
         return found
+
+
+@cache
+def _defaults(section: type[Strict]) -> tuple[tuple[str, bool, Any], ...]:
+    """Of each field that changes a result: its name, whether it is required, and its default as `_result` has it."""
+    fields = ((name, field) for name, field in section.model_fields.items() if name not in section.NO_RESULT)
+    return tuple(
+        (name, field.is_required(), _result(field.get_default(call_default_factory=True))) for name, field in fields
+    )
+
+
+_PLAIN = (str, bool, type(None))
+
+
+def _numbers(value: Any) -> Iterator[int | float]:
+    """The numbers in a field's value; sections inside it have looked at their own."""
+    if isinstance(value, bool):
+        return
+    if isinstance(value, int | float):
+        yield value
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _numbers(item)
+    elif isinstance(value, dict):
+        for item in value.values():
+            yield from _numbers(item)
 
 
 def _result(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""JSON and JSONL on disk that survive a kill: atomic replacement, torn last lines, numbers that JSON lacks."""
+"""Files that survive a kill and a power cut: atomic replacement, torn last lines, numbers that JSON lacks."""
 
 from __future__ import annotations
 
@@ -7,12 +7,20 @@ import dataclasses
 import json
 import math
 import os
+import shutil
 import tempfile
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from repro.errors import UserError
+
 _NOT_JSON = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
+
+
+class DamagedError(UserError, ValueError):
+    """A file that was written whole is not whole any more, because a disk failed or somebody edited it."""
 
 
 def encode(value: Any) -> Any:
@@ -55,11 +63,11 @@ def decode(value: Any) -> Any:
     return value
 
 
-def write_atomically(path: Path, data: bytes, *, sync: bool = False) -> None:
+def write_atomically(path: Path, data: bytes, *, sync: bool = True) -> None:
     """Replace `path` in one step, so that a reader or a kill sees the old content or the new, never a mixture.
 
     Args:
-        sync: also force it to the disk, so that it survives a power cut and later writes cannot overtake it.
+        sync: wait until it is on the disk, so that it survives a power cut. False for what is soon written again.
     """
     descriptor, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
@@ -77,6 +85,32 @@ def write_atomically(path: Path, data: bytes, *, sync: bool = False) -> None:
         force_to_disk(path.parent)
 
 
+def write_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Replace `folder` by what `write(empty_folder)` leaves, which is on the disk before it is moved to its place.
+
+    One process at a time. A kill between the two moves leaves no folder; the next call cleans up.
+    """
+    new, old = (folder.with_name(f".{folder.name}.{which}.tmp") for which in ("new", "old"))
+    try:
+        for remains in (new, old):
+            shutil.rmtree(remains, ignore_errors=True)
+        new.mkdir(parents=True)
+        write(new)
+        force_tree_to_disk(new)
+        if folder.exists():
+            folder.rename(old)
+        new.rename(folder)
+        force_to_disk(folder.parent)
+    finally:
+        for remains in (new, old):
+            shutil.rmtree(remains, ignore_errors=True)
+
+
+def temporary_files(folder: Path) -> dict[Path, str]:
+    """The files and folders that writers who were killed left in a folder, each with the name it was meant for."""
+    return {path: path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".*.*.tmp")}
+
+
 def dump_json(value: Any, *, indent: int | None = 1) -> bytes:
     """`value` as UTF-8 JSON with a final newline."""
     return (json.dumps(encode(value), indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -86,15 +120,21 @@ def read_json(path: Path) -> Any:
     """The content of a JSON file written here, or None where it does not exist or is not whole."""
     try:
         return decode(json.loads(path.read_bytes()))
-    except (FileNotFoundError, NotADirectoryError, ValueError):
+    except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The content of a file that holds one JSON object; {} where it does not exist, is not whole or holds another."""
+    found = read_json(path)
+    return found if isinstance(found, dict) else {}
 
 
 def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """The whole rows of a JSONL file in order; [] where it does not exist. A torn last line is left out.
 
     Raises:
-        ValueError: a line before the last is not JSON (the file was edited or the disk is damaged).
+        DamagedError: a line before the last is not a JSON object.
     """
     if not path.exists():
         return []
@@ -106,11 +146,20 @@ def parse_jsonl(data: bytes, name: str = "") -> list[dict[str, Any]]:
     rows = []
     for number, line in enumerate(data.split(b"\n")[:-1], start=1):
         if line.strip():
-            try:
-                rows.append(parse_json(line))
-            except ValueError as error:
-                raise ValueError(f"{name}:{number}: not a JSON line: {line[:80]!r}") from error
+            row = parse_line(line)
+            if row is None:
+                raise DamagedError(f"{name}:{number}: not a JSON line: {line[:80]!r}")
+            rows.append(row)
     return rows
+
+
+def parse_line(line: bytes) -> dict[str, Any] | None:
+    """The JSON object of a line, None where it is none."""
+    try:
+        row = parse_json(line)
+    except (ValueError, RecursionError):
+        return None
+    return row if isinstance(row, dict) else None
 
 
 def parse_json(data: bytes) -> Any:
@@ -134,6 +183,22 @@ def force_to_disk(path: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def force_tree_to_disk(folder: Path) -> None:
+    """Wait until every file under a folder, and the folders themselves, are on the disk."""
+    force_all_to_disk([*folder.rglob("*"), folder])
+
+
+def force_all_to_disk(paths: Iterable[Path]) -> None:
+    """As `force_to_disk`, side by side: a disk that writes many files at once takes a fraction of the time."""
+
+    def force(path: Path) -> None:
+        with contextlib.suppress(FileNotFoundError):  # another process may be replacing a file of its own
+            force_to_disk(path)
+
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(force, paths))
 
 
 def last_lines(path: Path, count: int = 20) -> list[str]:

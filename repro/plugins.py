@@ -15,6 +15,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
+from repro.digests import file_digest
 from repro.words import did_you_mean
 
 OWN = ("repro", "analysis")
@@ -84,7 +85,13 @@ def importable(*folders: Path) -> None:
 
 
 def source_digest(thing: Any) -> str:
-    """16 hexadecimal digits of the source of a class's or function's module and of what it imports from beside it.
+    """16 hexadecimal digits of the content of `source_files`. ValueError as there."""
+    parts = [f"{name}:{file_digest(file)}" for name, file in sorted(source_files(thing).items())]
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+
+
+def source_files(thing: Any) -> dict[str, Path]:
+    """Name -> file of the module of a class or function and of the modules that it imports from beside it.
 
     Beside it: modules of its own package, and, where it is not installed, all modules in the folder that holds it.
     This package itself does not enter.
@@ -99,8 +106,7 @@ def source_digest(thing: Any) -> str:
     depth = module.__name__.count(".") + (path.name == "__init__.py")
     found: dict[str, Path] = {}
     _collect(module.__name__, path.parents[depth], found)
-    parts = [f"{name}:{hashlib.sha256(file.read_bytes()).hexdigest()}" for name, file in sorted(found.items())]
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:16]
+    return found
 
 
 def _collect(first: str, folder: Path, found: dict[str, Path]) -> None:

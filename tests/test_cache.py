@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -12,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.cache import Cache
+from repro.cache import MARKER, Cache
 
 BUILDER = """
 import os, sys, time
@@ -169,3 +172,76 @@ def test_an_item_built_anew_replaces_the_old_one_once_it_is_whole(tmp_path):
     cache.directory("scores", "k1", lambda directory: (directory / "value.txt").write_text("three") and None, anew=True)
     assert old.read_text() == "three" and cache.get("scores", "k1") == old.parent
     assert not list((tmp_path / "scores/.building").iterdir())
+
+
+def short(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def flipped(path: Path) -> None:
+    data = bytearray(path.read_bytes())
+    data[len(data) // 2] ^= 1
+    path.write_bytes(data)
+
+
+def write_two(directory: Path) -> None:
+    write_one(directory)
+    (directory / "inner").mkdir()
+    (directory / "inner" / "values.bin").write_bytes(bytes(range(200)))
+
+
+@pytest.mark.parametrize("damage", [short, flipped, Path.unlink])
+@pytest.mark.parametrize("name", ["value.txt", "inner/values.bin"])
+def test_a_damaged_item_is_made_again_and_that_is_said(tmp_path, damage, name, caplog):
+    cache = Cache(tmp_path)
+    place = cache.directory("scores", "k1", write_two)
+    damage(place / name)
+    assert cache.get("scores", "k1") is None
+    with caplog.at_level(logging.WARNING, "repro.cache"):
+        assert cache.directory("scores", "k1", write_two) == place
+    assert (place / "inner/values.bin").read_bytes() == bytes(range(200)) and (place / "value.txt").read_text() == "one"
+    (record,) = caplog.records
+    assert str(place) in record.message and name in record.message
+    assert cache.get("scores", "k1") == place
+
+
+@pytest.mark.parametrize("content", ['{"files": {}}', '{"files"', "[1]", "null"])
+def test_an_item_whose_marker_is_damaged_is_made_again(tmp_path, content):
+    cache = Cache(tmp_path)
+    place = cache.directory("scores", "k1", write_two)
+    (place / MARKER).write_text(content)
+    assert cache.get("scores", "k1") is None
+    cache.directory("scores", "k1", write_two)
+    assert set(json.loads((place / MARKER).read_text())["files"]) == {"value.txt", "inner/values.bin"}
+
+
+def test_an_item_of_an_earlier_version_is_taken_as_it_is(tmp_path):
+    place = Cache(tmp_path).directory("scores", "k1", write_one)
+    (place / MARKER).write_bytes(b"")
+    assert Cache(tmp_path).directory("scores", "k1", lambda directory: pytest.fail("it is there")) == place
+
+
+def test_what_a_killed_builder_left_is_removed_although_the_item_is_whole(tmp_path):
+    cache = Cache(tmp_path)
+    place = cache.directory("scores", "k1", write_one)
+    building = tmp_path / "scores" / ".building"
+    for name in ("k1", ".k1.old", "k2"):
+        shutil.copytree(place, building / name)
+    assert cache.directory("scores", "k1", write_one) == place
+    assert [path.name for path in building.iterdir()] == ["k2"], "the other item may be in the making"
+
+
+def test_an_item_that_is_being_made_anew_can_be_read_meanwhile(tmp_path):
+    cache = Cache(tmp_path)
+    place = cache.directory("scores", "k1", write_one)
+
+    def again(directory: Path) -> None:
+        reader = threading.Thread(target=lambda: read.append(Cache(tmp_path).directory("scores", "k1", write_one)))
+        reader.start()
+        reader.join(10)
+        assert directory.is_dir()
+        write_one(directory)
+
+    read: list[Path] = []
+    cache.directory("scores", "k1", again, anew=True)
+    assert read == [place]

@@ -18,7 +18,8 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = (
     ("spreadsheets",),
-    ("errors", "masking", "words", "canonical", "fields", "files", "cache", "draws", "plugins", "groups", "numbers"),
+    ("errors", "masking", "words", "arithmetic", "digests"),
+    ("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
     ("tasks",),
     ("models",),
     ("tracking",),
@@ -30,6 +31,7 @@ FLOORS = (
     ("study",),
     ("training",),
     ("launch",),
+    ("verify",),
     ("sweep",),
     ("testing",),
     ("analysis",),

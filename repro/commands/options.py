@@ -15,6 +15,9 @@ from repro.launch.where import whole_number
 if TYPE_CHECKING:
     from repro.study.load import LoadedSpec
 
+SCREEN = 20
+"""Warnings of a spec that are shown; the others are counted."""
+
 
 def add_spec(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     """SPEC, -S and --smoke."""
@@ -63,8 +66,10 @@ def load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:
     from repro.study.load import load_spec
 
     loaded = options.loaded = load_spec(path or options.spec, options.set, options.smoke)
-    for line in (*loaded.warnings, *loaded.notes):
+    for line in (*loaded.warnings[:SCREEN], *loaded.notes):
         print(line, file=sys.stderr)  # noqa: T201
+    if len(loaded.warnings) > SCREEN:
+        print(f"… and {len(loaded.warnings) - SCREEN:,} more warnings", file=sys.stderr)  # noqa: T201
     return loaded
 
 

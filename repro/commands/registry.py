@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-from repro.commands import grade, plan, predictor, report, run, schema, score, status, sweep, validate, warm_start, why
+from repro.commands import (
+    grade,
+    plan,
+    predictor,
+    report,
+    run,
+    schema,
+    score,
+    status,
+    sweep,
+    validate,
+    verify,
+    warm_start,
+    why,
+)
 from repro.commands.command import Command
 
 COMMANDS: tuple[Command, ...] = (
@@ -15,6 +29,7 @@ COMMANDS: tuple[Command, ...] = (
     grade.COMMAND,
     status.COMMAND,
     why.COMMAND,
+    verify.COMMAND,
     validate.COMMAND,
     schema.COMMAND,
     warm_start.COMMAND,

@@ -16,6 +16,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Train and save the policy; 0."""
+    from repro.arithmetic import settle
+
+    settle()
     from repro.models.shipped import rebuild_shipped
 
     rebuild_shipped(options.out, lambda message, done: shared.say(f"{done:4.0%} {message}"))

@@ -6,15 +6,15 @@ from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, model_validator
 
-from repro.fields import Seed, Strict
+from repro.fields import LEAST_RATE, LONGEST_COMPLETION, MOST_QUESTIONS, PathText, Seed, Strict, Temperature, TopP
 from repro.models.model_spec import ModelSpec
 
 
 class TowersSpec(Strict):
     """Two towers over frozen embeddings, attention of a question over the references, calibration."""
 
-    width: int = Field(128, ge=1, description="units of every layer (paper: 896)")
-    layers: int = Field(3, ge=1, description="linear layers of a tower")
+    width: int = Field(128, ge=1, le=100_000, description="units of every layer (paper: 896)")
+    layers: int = Field(3, ge=1, le=100, description="linear layers of a tower")
     dropout: Annotated[float, Field(ge=0, lt=1)] = Field(0.1, description="between the layers, while fitting")
     shared: bool = Field(
         False, description="one adapter for questions and references (the paper's notation); off: two, as its code"
@@ -29,11 +29,14 @@ class TowersSpec(Strict):
 class FitSpec(Strict):
     """How the towers learn from the pass rates of other policies."""
 
-    epochs: int = Field(20, ge=1, description="passes over all (policy, question) pairs")
-    batch_size: int = Field(256, ge=1, description="pairs of an update")
-    learning_rate: float = Field(1e-3, gt=0, description="of Adam, at its peak")
+    epochs: int = Field(20, ge=1, le=100_000, description="passes over all (policy, question) pairs")
+    batch_size: int = Field(256, ge=1, le=MOST_QUESTIONS, description="pairs of an update")
+    learning_rate: float = Field(1e-3, ge=LEAST_RATE, le=1, description="of Adam, at its peak")
     references: int = Field(
-        256, ge=2, description="references of an update, drawn anew for each; best what selection will use"
+        256,
+        ge=2,
+        le=MOST_QUESTIONS,
+        description="references of an update, drawn anew for each; best what selection will use",
     )
     warm_up: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of the updates with a rising learning rate; it falls linearly to 0 after"
@@ -46,16 +49,16 @@ class PredictorSpec(Strict):
 
     NO_RESULT: ClassVar[frozenset[str]] = frozenset({"path"})
 
-    path: str | None = Field(None, description="a directory written by `repro predictor train`")
+    path: PathText | None = Field(None, description="a directory written by `repro predictor train`")
     policies: list[ModelSpec] = Field(
         default_factory=list, description="whose pass rates are the labels; never the policy that is trained"
     )
     embedder: ModelSpec | None = Field(None, description="whose states embed the questions (default: the first policy)")
-    questions: int = Field(3072, ge=32, description="questions that the policies answer for labels")
-    samples: int = Field(8, ge=1, description="completions of each question and policy")
-    temperature: float = Field(1.0, gt=0, description="sampling temperature of the labels")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus of the labels")
-    max_completion_tokens: int = Field(96, ge=1, description="longest completion")
+    questions: int = Field(3072, ge=32, le=MOST_QUESTIONS, description="questions that the policies answer for labels")
+    samples: int = Field(8, ge=1, le=10_000, description="completions of each question and policy")
+    temperature: Temperature = Field(1.0, description="sampling temperature of the labels")
+    top_p: TopP = Field(1.0, description="nucleus of the labels")
+    max_completion_tokens: int = Field(96, ge=1, le=LONGEST_COMPLETION, description="longest completion")
     towers: TowersSpec = Field(default_factory=TowersSpec, description="the network")
     fit: FitSpec = Field(default_factory=FitSpec, description="its training")
 

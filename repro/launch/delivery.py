@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from repro.files import DamagedError
 from repro.masking import mask
 from repro.tracking.labels import Labels
 
@@ -21,6 +22,8 @@ class MetricsDelivery:
     def __init__(self, store_uri: str | None = None, note: Callable[[str], None] = lambda text: None) -> None:
         self.store_uri, self.note = store_uri, note
         self._refused: list[Pending] = []
+        self.damaged: dict[Path, str] = {}
+        """Runs that no store can take, because their files are damaged: what is wrong, and the cure."""
         self._queue: queue.Queue[Pending | None] = queue.Queue()
         self._at_work: Pending | None = None
         self._last_end = time.monotonic()  # of a delivery
@@ -66,6 +69,9 @@ class MetricsDelivery:
 
         try:
             return deliver(*delivery, self.store_uri, final=True)
+        except DamagedError as error:
+            self.damaged[delivery[0]] = str(error)
+            return True  # offering it again would not help
         except Exception as error:
             self.note(mask(f"cannot deliver {delivery[0]}: {type(error).__name__}: {error}"))
             return False

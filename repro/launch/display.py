@@ -14,12 +14,14 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from repro.files import read_json
+from repro.files import read_object
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.tracking.labels import short
 
 SLOW_PHASE = 5.0  # seconds after which a log gets a line for a phase before training
 TRAINING = "training"
+WARNINGS = 3
+"""Cells whose latest warning the live table shows; the summary at the end shows the others."""
 
 Clock = Callable[[], float]
 
@@ -39,7 +41,7 @@ class Track:
 
     def look(self, now: float) -> None:
         """Read where the job is."""
-        self.progress = read_json(self.task.run_dir / "progress.json") or {}
+        self.progress = read_object(self.task.run_dir / "progress.json")
         if self.progress and (self.first is None or self.first[0] != self.phase):
             self.first = (self.phase, self.step, now)
 
@@ -58,6 +60,11 @@ class Track:
     @property
     def accuracy(self) -> float | None:
         return self.progress.get("accuracy")
+
+    @property
+    def warning(self) -> str:
+        """What the job has found wrong with its training, empty where nothing."""
+        return str(self.progress.get("message", ""))
 
     def left(self, now: float) -> float | None:
         """Seconds to the end of the phase at the pace seen so far; None before two steps were seen."""
@@ -145,7 +152,7 @@ class LiveTable(_Board):
         now = self.clock()
         states = "running", "waiting", "queued again", "failed", "stopped", "finished", "to do", "submitted", "not run"
         order = {state: position for position, state in enumerate(states)}
-        room = max(3, self.console.height - 5)
+        room = max(3, self.console.height - 5 - WARNINGS * any(track.warning for track in self.tracks.values()))
         chosen = sorted(self.tracks.values(), key=lambda track: order[track.state])[:room]
         shown = [track for track in self.tracks.values() if track in chosen]
         table = Table(box=None, padding=(0, 1), pad_edge=False, show_edge=False)
@@ -167,6 +174,8 @@ class LiveTable(_Board):
         if hidden:
             parts.append(f"{hidden} more not shown")
         lines = [Text(", ".join(parts), style="bold")]
+        warned = [track for track in shown if track.warning]
+        lines += [Text(f"{track.name}: {track.warning}", style="yellow") for track in warned[:WARNINGS]]
         if self.note:
             lines.append(Text(self.note, style="yellow"))
         return Group(table, *lines)
@@ -198,6 +207,7 @@ class PlainLines(_Board):
         self.write = write
         self._quarters: dict[str, int] = {}
         self._phases: dict[str, str] = {}
+        self._warnings: dict[str, str] = {}
 
     def __enter__(self) -> PlainLines:
         return self
@@ -208,6 +218,11 @@ class PlainLines(_Board):
         width = len(str(len(self.tracks)))
         done = self.count("finished", "failed")
         self.write(f"[{done:{width}d}/{len(self.tracks)}] {track.name}: {text}")
+
+    def _warn(self, track: Track) -> None:
+        if track.warning and track.warning != self._warnings.get(track.task.identity):
+            self._warnings[track.task.identity] = track.warning
+            self._say(track, track.warning)
 
     def started(self, task: Task) -> None:
         super().started(task)
@@ -232,6 +247,7 @@ class PlainLines(_Board):
         for identity, track in self.tracks.items():
             if track.state != "running" or not track.progress or track.first is None:
                 continue
+            self._warn(track)
             if track.phase == TRAINING:
                 quarter = 4 * track.step // track.steps if track.steps else 0
                 if self._quarters[identity] < quarter < 4:

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
 
-from repro.files import last_lines, read_json
+from repro.files import last_lines, read_object
 from repro.launch import worker
 from repro.launch.supervisor import GRACE
 from repro.tracking.journal import Journal
@@ -137,7 +137,7 @@ def reason_of(error_text: str) -> str:
 
 def _obituary(code: int | None, run_dir: Path, seconds: float) -> str:
     """The text of error.txt for a process that ended without writing one."""
-    phase = (read_json(run_dir / "progress.json") or {}).get("phase", "start")
+    phase = read_object(run_dir / "progress.json").get("phase", "start")
     if code is not None and code < 0:
         try:
             name = signal.Signals(-code).name

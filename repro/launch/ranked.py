@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
@@ -13,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import repro
 from repro.errors import UserError
+from repro.files import dump_json, write_atomically
 
 if TYPE_CHECKING:
     from repro.launch.worker import Target
@@ -50,16 +50,19 @@ def run_ranks(
 
     Raises RuntimeError with the traceback of the rank that failed first, UserError where the cell cannot be split.
     """
-    from repro.training.prepare import prepare
+    from repro.arithmetic import use_threads
+    from repro.study.inputs import CellInputs
+    from repro.training.prepare import cache_of, prepare
     from repro.training.ranks_main import RANK_ERROR
     from repro.training.split import check_ranks
 
     check_ranks(cell, processes)
-    prepare(cell, runs_dir)
+    use_threads(cell.train.threads)
+    prepare(cell, cache_of(cell, runs_dir, CellInputs(cell, identity, run_dir).check))
     error, request = run_dir / RANK_ERROR, run_dir / REQUEST
     error.unlink(missing_ok=True)
     what = {"cell": cell.model_dump(mode="json"), "identity": identity, "runs_dir": str(runs_dir)}
-    request.write_text(json.dumps(what))
+    write_atomically(request, dump_json(what), sync=False)  # each call writes it anew
     ranks = subprocess.Popen(launch_command(processes, config, [str(request)]), env=environment(os.environ))
     try:
         code = ranks.wait()

@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import Any
 
 import repro
-from repro.files import dump_json, read_json, write_atomically
+from repro import arithmetic
+from repro.files import dump_json, read_object, write_atomically
 from repro.launch import supervisor
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.launch.worker import EXIT_BUSY, EXIT_FAILED, Target
@@ -67,7 +68,7 @@ class RemoteLauncher(ABC):
         target: called in the job's process with (cell, identity, run_dir, runs_dir), a function by name or a `partial`
             of one with JSON-able keywords; None for the real job.
         limit: at most so many orders are out at a time; None: all, the cluster has a queue.
-        threads: of each job's process.
+        cores: that each process of a job may keep busy.
         store_uri: where jobs deliver themselves if it is a server; to a file only the launcher delivers.
     """
 
@@ -80,7 +81,7 @@ class RemoteLauncher(ABC):
         runs_dir: Path,
         limit: int | None,
         *,
-        threads: int,
+        cores: int,
         retries: int,
         fail_fast: bool = False,
         detach: bool = False,
@@ -89,7 +90,7 @@ class RemoteLauncher(ABC):
         function: Any = target.func if isinstance(target, partial) else target
         self.arguments: dict[str, Any] = target.keywords if isinstance(target, partial) else {}
         self.target = RUN_JOB if target is None else f"{function.__module__}:{function.__qualname__}"
-        self.runs_dir, self.limit, self.threads = runs_dir, limit, threads
+        self.runs_dir, self.limit, self.cores = runs_dir, limit, cores
         self.jobs = limit or 10**6
         self.retries, self.fail_fast, self.detach = retries, fail_fast, detach
         self.environment = _environment(store_uri)
@@ -221,7 +222,7 @@ class RemoteLauncher(ABC):
             "runs_dir": str(self.runs_dir),
             "cwd": str(Path.cwd()),
             "environment": self.environment,
-            "threads": self.threads,
+            "cores": self.cores,
             "lock_seconds": LOCK_SECONDS,
         }
 
@@ -231,7 +232,7 @@ class RemoteLauncher(ABC):
         write_atomically(task.run_dir / "order.json", dump_json(about))
 
     def _adopted(self, task: Task) -> _Job | None:
-        about = read_json(task.run_dir / "order.json") or {}
+        about = read_object(task.run_dir / "order.json")
         if about.get("launcher") != self.name or not about.get("name") or run_status(task.run_dir) == "finished":
             return None
         handle = self._adopt(about["name"])
@@ -317,7 +318,7 @@ def _environment(store_uri: str | None) -> dict[str, str]:
     """Environment variables that a job on another machine needs."""
     root = str(Path(repro.__file__).parents[1])
     path = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    variables = {"PYTHONPATH": os.pathsep.join([root, *path])}
+    variables = {**arithmetic.FIXED, "GLIBC_TUNABLES": "", "PYTHONPATH": os.pathsep.join([root, *path])}
     if sqlite_path(resolve_store(store_uri)):  # several machines must not write to one file
         variables[DELIVERED_BY_LAUNCHER] = "1"
     return variables

@@ -28,13 +28,13 @@ def main() -> NoReturn:
         order["identity"],
         Path(order["run_dir"]),
         Path(order["runs_dir"]),
-        {"threads": order["threads"], "gpus": [], "lock_seconds": order["lock_seconds"]},
+        {"cores": order["cores"], "gpus": [], "lock_seconds": order["lock_seconds"]},
         launcher_ends=lambda: os.read(pipe, 1),
     )
 
 
 def _target(name: str, arguments: dict[str, Any]) -> worker.Target:
-    """A target that imports the suite only when it is called, after the thread variables have been set."""
+    """A target that imports the suite only when it is called, after the environment has been set."""
 
     def run(cell: Any, identity: str, run_dir: Path, runs_dir: Path) -> None:
         from repro.spec.schema import Cell

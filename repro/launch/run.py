@@ -7,7 +7,7 @@ import logging
 import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -16,8 +16,10 @@ from rich.table import Table
 
 from repro.errors import UserError
 from repro.files import read_jsonl, write_atomically
+from repro.launch.damaged import damage_of, print_damage, repairs_of
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display, print_table
+from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -25,6 +27,7 @@ from repro.masking import mask
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
+from repro.study.inputs import write_plan
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking import series
 from repro.tracking.address import public_address, resolve_store
@@ -59,8 +62,8 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed or the MLflow store lacks a finished one; 130 or 143 where Ctrl-C or SIGTERM ended it
-        (running it again goes on).
+        0; 1 where a cell failed, or a finished one has damaged files or is not in the MLflow store; 130 or 143 where
+        Ctrl-C or SIGTERM ended it (running it again goes on).
 
     Raises:
         UserError: a file that the spec names is missing, the store's address can never work, or the jobs cannot run
@@ -77,23 +80,28 @@ def run_study(
 
     statuses = {cell.identity: run_status(options.runs_dir / cell.identity) for cell in cells}
     finished = sum(status == "finished" for status in statuses.values())
+    damaged = sum(status == "damaged" for status in statuses.values())
     resumed = sum(status in ("failed", "killed") for status in statuses.values())
     console.print(
         f"{spec.name}: {len(cells)} cells, {finished} finished before"
+        + (f", {damaged} damaged" if damaged else "")
         + (f", {resumed} to go on with after a failure or a stop" if resumed else "")
-        + (f"; {len(cells) - finished} to train, {where.words()}" if finished < len(cells) else ""),
+        + (f"; {len(cells) - finished - damaged} to train, {where.words()}" if finished + damaged < len(cells) else ""),
         highlight=False,
         soft_wrap=True,
     )
     with where.session():
         ended = run_cells(cells, spec.name, options, console)
-    _print_arms(cells, options.runs_dir, console)
+    _print_arms([cell for cell in cells if cell.identity not in ended.damaged], options.runs_dir, console)
     _print_failures(ended.outcomes, console)
+    print_health(cells, options.runs_dir, console)
+    print_damage(ended.damaged, ended.repairs, console)
     _print_store(ended, spec.name, options, console)
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    return 1 if ended.incomplete or any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
+    failed = any(outcome.end in ("failed", "not run") for outcome in ended.outcomes)
+    return 1 if failed or ended.damaged or ended.incomplete else 0
 
 
 @dataclass(frozen=True)
@@ -104,6 +112,8 @@ class Ended:
     interrupted: int | None  # the signal that ended it
     undelivered: tuple[Path, ...]  # runs that the MLflow store still lacks
     aggregated: bool  # the store has the figures over seeds
+    damaged: dict[str, str] = field(default_factory=dict)  # identity of a finished run -> what is wrong and the cure
+    repairs: dict[str, list[str]] = field(default_factory=dict)  # name of a run -> damage that its job mended
 
     @property
     def incomplete(self) -> bool:
@@ -112,16 +122,23 @@ class Ended:
 
 
 def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
-    """Train cells and deliver each under every place it has in the study; aggregates follow."""
+    """Train cells and deliver each under every place it has in the study; aggregates follow.
+
+    Finished runs whose files are damaged are neither trained nor delivered.
+    """
     tasks = [Task(cell.cell, cell.identity, options.runs_dir / cell.identity) for cell in cells]
     labels = {cell.identity: labels_of(cell, experiment) for cell in cells}
-    to_train = [task for task in tasks if run_status(task.run_dir) != "finished"]
+    to_train = [task for task in tasks if run_status(task.run_dir) not in ("finished", "damaged")]
+    waiting = {task.identity for task in to_train}
+    damaged = damage_of(task for task in tasks if task.identity not in waiting)
+    mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
     for task in to_train:
         check_cell(task.cell, options.where)
+    write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
     with _log_to(console):
         delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
         for task in tasks:
-            if task not in to_train:
+            if task.identity not in waiting and task.identity not in damaged:
                 delivery.send(task.run_dir, labels[task.identity])
         outcomes: list[Outcome] = []
         interrupted = None
@@ -133,7 +150,9 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             with make_display(to_train, launcher.jobs, console) as display:
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
-        return _close(delivery, experiment, options, outcomes, interrupted)
+        ended = _close(delivery, experiment, options, outcomes, interrupted)
+    repairs = {_name(task): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
+    return replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
 
 
 def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
@@ -150,7 +169,9 @@ def _close(
 ) -> Ended:
     lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
     aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
-    return Ended(outcomes, interrupted, tuple(dict.fromkeys(run_dir for run_dir, _ in lacking)), aggregated)
+    undelivered = tuple(dict.fromkeys(run_dir for run_dir, _ in lacking))
+    damaged = {run_dir.name: text for run_dir, text in delivery.damaged.items()}
+    return Ended(outcomes, interrupted, undelivered, aggregated, damaged)
 
 
 def check_cell(cell: Cell, where: Where) -> None:
@@ -296,8 +317,7 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
     if failed:
         console.print(f"{len(failed)} failed; the same command tries them again:", style="red", highlight=False)
     for outcome in failed:
-        name = Labels.of(outcome.task.cell)
-        console.print(escape(f"  {name.arm_name} seed {name.seed}: {outcome.reason}"), highlight=False, soft_wrap=True)
+        console.print(escape(f"  {_name(outcome.task)}: {outcome.reason}"), highlight=False, soft_wrap=True)
         console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
     submitted = sum(outcome.end == "submitted" for outcome in outcomes)
     if submitted:
@@ -305,6 +325,11 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
     left = sum(outcome.end == "not run" for outcome in outcomes)
     if left:
         console.print(f"{left} not started", highlight=False)
+
+
+def _name(task: Task) -> str:
+    name = Labels.of(task.cell)
+    return f"{name.arm_name} seed {name.seed}"
 
 
 def _short(path: Path | None) -> str:

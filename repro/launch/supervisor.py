@@ -85,7 +85,10 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 
 def write_state(run_dir: Path, ticket: str, state: str, pid: int | None = None) -> None:
-    """Write the state of an attempt to `launch.json`: `started`, `ended`, or `requeued` (back in the queue)."""
+    """Write the state of an attempt to `launch.json`: `started`, `ended`, or `requeued` (back in the queue).
+
+    Atomically, but without waiting for the disk: it means nothing once this machine has gone down.
+    """
     before = read(run_dir / "launch.json")
     attempts = before["attempts"] if before.get("ticket") == ticket else 0
     about = {
@@ -97,8 +100,11 @@ def write_state(run_dir: Path, ticket: str, state: str, pid: int | None = None) 
         "time": time.time(),
     }
     work = run_dir / f".launch.{os.getpid()}.tmp"
-    work.write_text(json.dumps(about) + "\n")
-    work.replace(run_dir / "launch.json")
+    for _ in range(3):  # the job removes temporary files of attempts before it
+        work.write_text(json.dumps(about) + "\n")
+        with contextlib.suppress(FileNotFoundError):
+            work.replace(run_dir / "launch.json")
+            return
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -169,12 +169,13 @@ def owners(launchers: Mapping[str, type[Where]]) -> dict[Option, list[str]]:
 # ---------------------------------------------------------------- kinds of values
 
 
-def whole_number(least: int) -> Callable[[str], int]:
-    """An argparse type: a whole number from `least` on."""
+def whole_number(least: int, most: int = 10_000) -> Callable[[str], int]:
+    """An argparse type: a whole number from `least` to `most`."""
 
     def parse(text: str) -> int:
-        if not text.isdigit() or int(text) < least:
-            raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= {least}")
+        digits = text.isdecimal() and len(text) < 20  # longer ones are no number that anybody counts to
+        if not digits or not least <= int(text) <= most:
+            raise argparse.ArgumentTypeError(f"got {text[:40]!r}, expected a whole number >= {least} and <= {most:,}")
         return int(text)
 
     return parse
@@ -186,7 +187,7 @@ def amount(text: str) -> float:
         value = float(text)
     except ValueError:
         value = 0.0
-    if not 0 < value < 1e6 or (value > 1 and value != int(value)):
+    if not 1e-3 <= value < 1e6 or (value > 1 and value != int(value)):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number or a share between 0 and 1")
     return value
 

@@ -1,4 +1,4 @@
-"""What a job's process does around the training: its log, its lock, its threads, and a clean end."""
+"""What a job's process does around the training: its log, its lock, its environment, and a clean end."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from typing import Any, NoReturn
 import psutil
 from filelock import Timeout
 
+from repro import arithmetic
 from repro.launch.supervisor import EXIT_STOPPED
 from repro.masking import mask_streams
 from repro.tracking.journal import Journal, run_lock
@@ -27,7 +28,6 @@ Target = Callable[[Any, str, Path, Path], None]  # (cell, identity, run_dir, run
 
 EXIT_FAILED = 1
 EXIT_BUSY = 75  # another process trains this cell (EX_TEMPFAIL)
-THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
 def main(
@@ -42,8 +42,8 @@ def main(
     """Run `target` in this process and end the process.
 
     Args:
-        settings: `threads` per process, indices of its `gpus` ([]: as they are), `lock_seconds` to wait for another
-            trainer of the cell.
+        settings: how many `cores` each of its processes may keep busy, e.g. with grading; indices of its `gpus` ([]: as
+            they are); `lock_seconds` to wait for another trainer of the cell.
         launcher_ends: returns when whoever started this process has died (default: the parent of `multiprocessing`).
     """
     os.setsid()  # a process group of its own: Ctrl-C reaches the launcher only, and the group can be ended whole
@@ -79,8 +79,10 @@ def _end_left_behind() -> None:
 
 def _attempt(target: Target, cell: Any, identity: str, run_dir: Path, runs_dir: Path, settings: dict[str, Any]) -> int:
     journal = Journal(run_dir)
+    if journal.finished:  # by another command, while this one waited for the lock
+        return 0
     try:
-        _set_device(settings["threads"], settings["gpus"])
+        _set_environment(settings["cores"], settings["gpus"])
         target(cell, identity, run_dir, runs_dir)
         if not journal.finished:
             raise RuntimeError("the job returned without having finished its run")
@@ -117,18 +119,15 @@ def _redirect(log: Path) -> None:
     sys.stdout.write(f"---- attempt of {time.strftime('%Y-%m-%d %H:%M:%S')} ----\n")
 
 
-def _set_device(threads: int, gpus: Sequence[int]) -> None:
-    for name in THREAD_VARIABLES:
-        os.environ[name] = str(threads)
-    os.environ["TOKENIZERS_PARALLELISM"] = "false"
+def _set_environment(cores: int, gpus: Sequence[int]) -> None:
+    arithmetic.settle()
+    from repro.tasks.workers import CORES  # not before: it imports numpy
+
+    os.environ[CORES] = str(cores)
     if gpus:
         visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         names = [visible[gpu % len(visible)] if visible else str(gpu) for gpu in gpus]
         os.environ["CUDA_VISIBLE_DEVICES"] = ",".join(names)
-    if "torch" in sys.modules:  # imported before the fork: the variables came too late for it
-        import torch
-
-        torch.set_num_threads(threads)
 
 
 def _parent_ends() -> None:

@@ -17,14 +17,21 @@ if TYPE_CHECKING:
 def chat_template_text(given: str) -> str:
     """The template: what a spec holds is one if it has a Jinja tag, else the name of its file. UserError where that
     file is not there."""
+    path = chat_template_file(given)
+    return given if path is None else path.read_text(encoding="utf-8")
+
+
+def chat_template_file(given: str) -> Path | None:
+    """The file that a spec names as its template; None where it holds the text itself. UserError where it is not
+    there."""
     if "{{" in given or "{%" in given:
-        return given
+        return None
     path = Path(given).expanduser()
     if not path.is_file():
         raise UserError(
             f"model.chat_template: {given!r} is no file and has no Jinja tag; expected a template's file or its text"
         )
-    return path.read_text(encoding="utf-8")
+    return path
 
 
 def apply_chat_template(tokenizer: PreTrainedTokenizerBase, given: str) -> None:

@@ -13,6 +13,9 @@ from repro.models.sampling import Completions, sample
 class Engine(Protocol):
     """Samples from the policy as it is now."""
 
+    seeds_prompts: bool
+    """Whether a completion's random numbers are those of its prompt, not of its place among the prompts."""
+
     def generate(
         self,
         prompts: Sequence[str],
@@ -33,7 +36,9 @@ class Engine(Protocol):
 
 
 class HuggingFaceEngine:
-    """The policy's own `generate`, which always has the newest weights."""
+    """The policy itself, which always has the newest weights."""
+
+    seeds_prompts = True
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self.model, self.tokenizer = model, tokenizer

@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
-from repro.fields import Strict
+from repro.fields import LEAST_RATE, LONGEST_NAME, HubId, PathText, Seed, Strict
 from repro.tasks import registry
 from repro.tasks.mistakes import mistake, under
 from repro.tasks.prompts import SYSTEM_PROMPTS
@@ -22,10 +22,10 @@ class WarmStart(Strict):
 
     NO_RESULT: ClassVar[frozenset[str]] = frozenset({"teachers"})  # the one of the run's own task enters by itself
 
-    updates: int = Field(2000, ge=1, description="optimizer updates")
-    batch_size: int = Field(96, ge=1, description="examples per update")
-    learning_rate: float = Field(4e-3, gt=0, description="peak rate of the cosine schedule")
-    seed: int = Field(0, ge=0, description="seed of the weights and of the example order")
+    updates: int = Field(2000, ge=1, le=10_000_000, description="optimizer updates")
+    batch_size: int = Field(96, ge=1, le=100_000, description="examples per update")
+    learning_rate: float = Field(4e-3, ge=LEAST_RATE, le=1, description="peak rate of the cosine schedule")
+    seed: Seed = Field(0, description="seed of the weights and of the example order")
     teachers: dict[str, SerializeAsAny[Strict]] = Field(
         default_factory=dict, description="task -> how unreliable the solutions are that it teaches"
     )
@@ -56,13 +56,15 @@ class WarmStart(Strict):
 class TinyModel(Strict):
     """The embedded policy: Qwen2 architecture from scratch, with a tokenizer of its own."""
 
-    width: int = Field(96, ge=8, description="hidden size; a multiple of heads")
-    layers: int = Field(2, ge=1, description="transformer blocks")
-    heads: int = Field(3, ge=1, description="attention heads")
+    width: int = Field(96, ge=8, le=16_384, description="hidden size; a multiple of heads")
+    layers: int = Field(2, ge=1, le=256, description="transformer blocks")
+    heads: int = Field(3, ge=1, le=1024, description="attention heads")
     tokenizer: Literal["characters", "bpe"] = Field(
         "characters", description="characters for procedural tasks; bpe is trained on the dataset's text"
     )
-    vocabulary: int = Field(1024, ge=64, description="size of the bpe vocabulary (ignored for characters)")
+    vocabulary: int = Field(
+        1024, ge=64, le=1_000_000, description="size of the bpe vocabulary (ignored for characters)"
+    )
     warm_start: WarmStart = Field(default_factory=WarmStart, description="supervised start before GRPO")
 
     def start_fields(self, task: Task | None) -> dict[str, Any]:
@@ -83,8 +85,8 @@ class TinyModel(Strict):
 class LoraSpec(Strict):
     """Low-rank adapters beside frozen weights (PEFT's LoRA); they start as zero, so the start policy is the model's."""
 
-    rank: int = Field(16, ge=1, description="rank of the update of each adapted layer")
-    alpha: float = Field(32.0, gt=0, description="the update counts alpha / rank times")
+    rank: int = Field(16, ge=1, le=65_536, description="rank of the update of each adapted layer")
+    alpha: float = Field(32.0, ge=1e-6, le=1e6, description="the update counts alpha / rank times")
     dropout: float = Field(0.0, ge=0, lt=1, description="on an adapter's input in updates; rollouts go without")
     targets: tuple[str, ...] = Field(
         ("all-linear",), strict=False, min_length=1, description="names of adapted layers, e.g. q_proj; all-linear: all"
@@ -97,10 +99,14 @@ class ModelSpec(Strict):
     NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path"})
 
     tiny: TinyModel | None = Field(None, description="the embedded policy")
-    hub: str | None = Field(None, description="a Hugging Face model id, e.g. Qwen/Qwen2.5-Math-1.5B")
-    path: str | None = Field(None, description="a local directory saved by transformers, or an adapter saved by PEFT")
+    hub: HubId | None = Field(None, description="a Hugging Face model id, e.g. Qwen/Qwen2.5-Math-1.5B")
+    path: PathText | None = Field(
+        None, description="a local directory saved by transformers, or an adapter saved by PEFT"
+    )
     revision: str | None = Field(None, description="commit, tag or branch of the hub id")
-    name: str | None = Field(None, description="label in tables and figures (default: derived)")
+    name: str | None = Field(
+        None, max_length=LONGEST_NAME, description="label in tables and figures (default: derived)"
+    )
     system_prompt: str | None = Field(
         None, description="system message where the tokenizer has a chat template; ufo_rl and dots_rr name the papers'"
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -12,8 +11,10 @@ from typing import TYPE_CHECKING, Any, cast
 from repro.cache import Cache
 from repro.canonical import digest
 from repro.errors import UserError, setting
-from repro.models.adapters import ADAPTER_CONFIG, adapter_base, attach_adapter, is_adapter, merged_adapter
+from repro.files import write_folder
+from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
 from repro.models.chat import apply_chat_template, chat_template_text
+from repro.models.content import checked_directory, directory_digest
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
 from repro.models.stand_in import build_stand_in, stand_in_digest
 from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
 ASSETS = Path(__file__).parent / "assets"
 SHIPPED = ASSETS / "tiny"
 CARD_FILE = "card.json"
-CONTENT = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".tiktoken"}
 
 
 @dataclass
@@ -92,7 +92,7 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
     elif model.hub is not None:
         source = ["hub", model.hub, model.revision or "main"]
     else:
-        source = ["path", _directory_digest(_checked_directory(str(model.path)))]
+        source = ["path", directory_digest(checked_directory(str(model.path)))]
     what = {"source": source, "prompt": prompt, "dtype": model.dtype, "remote_code": model.trust_remote_code}
     if template is not None:
         what["chat_template"] = template
@@ -153,13 +153,17 @@ def save_policy(policy: Policy, directory: Path, weights: dict[str, Any] | None 
     """Save it so that `model: {path: directory}` loads it: the whole model, or its adapters beside where their base
     lies (`adapter_config.json`), which `peft.AutoPeftModelForCausalLM.from_pretrained` loads too.
 
-    `weights`: by name, where the policy's own are sharded over processes.
+    The directory is replaced in one step. `weights`: by name, where the policy's own are sharded over processes.
     """
-    if policy.adapted is not None:
-        policy.adapted.save_pretrained(str(directory), save_embedding_layers=False, state_dict=weights)
-    else:
-        policy.model.save_pretrained(directory, state_dict=weights)
-    policy.tokenizer.save_pretrained(directory)
+
+    def write(folder: Path) -> None:
+        if policy.adapted is not None:
+            policy.adapted.save_pretrained(str(folder), save_embedding_layers=False, state_dict=weights)
+        else:
+            policy.model.save_pretrained(folder, state_dict=weights)
+        policy.tokenizer.save_pretrained(folder)
+
+    write_folder(directory, write)
 
 
 def load_policy_weights(policy: Policy, directory: Path) -> None:
@@ -212,9 +216,9 @@ def _source(model: ModelSpec, cache: Cache) -> str:
         return str(cache.directory("stand_in", stand_in_digest(hub), lambda place: build_stand_in(place, hub)))
     if model.hub is not None:
         return model.hub
-    directory = _checked_directory(str(model.path))
+    directory = checked_directory(str(model.path))
     if is_adapter(directory):
-        return str(merged_adapter(directory, _directory_digest(directory), cache, model.trust_remote_code))
+        return str(merged_adapter(directory, directory_digest(directory), cache, model.trust_remote_code))
     return str(directory)
 
 
@@ -252,47 +256,6 @@ def _load(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedMode
         torch.nn.Module.to(loaded, "cuda")  # the start policy is measured before TRL would move it
     loaded.eval()
     return loaded, tokenizer
-
-
-def _checked_directory(path: str) -> Path:
-    """The directory, once it is clear that it holds a model. Raises UserError naming what is missing."""
-    directory = Path(path).expanduser()
-    if not directory.is_dir():
-        raise UserError(
-            f"{setting('model.path')}: {path!r} is not a directory; expected one saved by transformers, or a hub id "
-            f"({setting('model.hub')})"
-        )
-    if is_adapter(directory):
-        adapter_base(directory)
-        return directory
-    weights = [p for p in directory.iterdir() if p.suffix in (".safetensors", ".bin")]
-    missing = [name for name in ("config.json", "tokenizer_config.json") if not (directory / name).is_file()]
-    if missing or not weights:
-        lacks = " and ".join([*missing, *([] if weights else ["weights (*.safetensors)"])])
-        raise UserError(
-            f"{setting('model.path')}: {path!r} lacks {lacks}; expected a directory in which both "
-            f"model.save_pretrained and tokenizer.save_pretrained were called"
-        )
-    return directory
-
-
-def _directory_digest(directory: Path) -> str:
-    """SHA-256 of a model by its content; of adapters, with the model under them, wherever either lies."""
-    if not is_adapter(directory):
-        return _content_digest(directory)
-    config = json.loads((directory / ADAPTER_CONFIG).read_text())
-    settings = {key: value for key, value in config.items() if key not in ("base_model_name_or_path", "revision")}
-    parts = [settings, _content_digest(directory, but=ADAPTER_CONFIG), _content_digest(adapter_base(directory))]
-    return digest(parts, 64)
-
-
-def _content_digest(directory: Path, but: str = "") -> str:
-    """SHA-256 over names and contents of the files a model is loaded from."""
-    sha = hashlib.sha256()
-    for path in sorted(p for p in directory.iterdir() if p.is_file() and p.suffix in CONTENT and p.name != but):
-        with path.open("rb") as stream:
-            sha.update(f"{path.name}\0{hashlib.file_digest(stream, 'sha256').hexdigest()}\n".encode())
-    return sha.hexdigest()
 
 
 def _snapshot(hub: str, revision: str | None) -> Path | None:

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import Field, model_validator
 
-from repro.fields import Strict
+from repro.fields import LONGEST_COMPLETION, Strict
 
 
 class RolloutSpec(Strict):
@@ -16,17 +16,23 @@ class RolloutSpec(Strict):
     mode: Literal["colocate", "server"] = Field(
         "colocate", description="colocate: vLLM in the trainer's process; server: a `vllm serve` elsewhere"
     )
-    memory: float = Field(0.3, gt=0, le=1, description="colocate: share of the GPU's memory that vLLM may take")
+    memory: float = Field(0.3, ge=0.01, le=1, description="colocate: share of the GPU's memory that vLLM may take")
     context: int | None = Field(
-        None, ge=1, description="colocate: longest prompt and completion together (default: the model's own)"
+        None,
+        ge=1,
+        le=2 * LONGEST_COMPLETION,
+        description="colocate: longest prompt and completion together (default: the model's own)",
     )
-    sequences: int = Field(256, ge=1, description="colocate: completions that vLLM decodes at a time")
+    sequences: int = Field(256, ge=1, le=100_000, description="colocate: completions that vLLM decodes at a time")
     server: str | None = Field(None, description="server: its URL, e.g. http://localhost:8000")
     dtype: Literal["policy", "float32", "bfloat16", "float16"] = Field(
         "policy", description="colocate: number format of vLLM's weights (policy: that of the policy's)"
     )
     check_sync: int = Field(
-        1, ge=0, description="compare log-probs of vLLM and policy after every n-th weight sync (0: never)"
+        1,
+        ge=0,
+        le=1_000_000,
+        description="compare log-probs of vLLM and policy after every n-th weight sync (0: never)",
     )
 
     @model_validator(mode="after")

@@ -1,14 +1,15 @@
-"""Samples completions with Hugging Face generate, reproducibly and with exact token counts."""
+"""Samples completions of prompts, reproducibly and with exact token counts."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from repro.models.decode import Decoding, complete
+from repro.models.kv_cache import padded_left
 from repro.models.modes import arithmetic
 
 
@@ -56,15 +57,16 @@ def sample(
     top_p: float,
     max_new_tokens: int,
     seed: int,
-    batch_size: int = 256,
+    batch_size: int | None = None,
 ) -> Completions:
     """`samples` completions of every prompt; temperature 0 is greedy.
 
-    The result depends on `seed`, the prompts and `batch_size` alone, and torch's global generators are left as they
-    were. The model's mode is restored.
+    A completion depends on `seed`, its prompt and which of the prompt's samples it is, not on what else is asked for;
+    `repro.models.decode.complete` says what is left to rounding. Torch's global generators and the model's mode are
+    left as they were.
     Raises ValueError for a negative temperature, a top_p outside (0, 1] or counts below 1.
     """
-    if temperature < 0 or not 0 < top_p <= 1 or min(samples, max_new_tokens, batch_size) < 1:
+    if temperature < 0 or not 0 < top_p <= 1 or min(samples, max_new_tokens, batch_size or 1) < 1:
         raise ValueError(
             f"samples={samples}, temperature={temperature}, top_p={top_p}, max_new_tokens={max_new_tokens}, "
             f"batch_size={batch_size}: expected counts >= 1, temperature >= 0 and top_p in (0, 1]"
@@ -72,40 +74,17 @@ def sample(
     if not prompts:
         return Completions([], [], [])
     encoded = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
-    rows = [i for i in range(len(prompts)) for _ in range(samples)]
-    # Rows of like length share a batch: less padding. Ties keep their order, so the order is a function of the input.
-    order = sorted(range(len(rows)), key=lambda r: len(encoded[rows[r]]))
-    texts, kept = [""] * len(rows), [[0]] * len(rows)
-    options: dict[str, Any] = {"do_sample": False, "temperature": None, "top_p": None, "top_k": None}
-    if temperature > 0:
-        options = {"do_sample": True, "temperature": temperature, "top_p": top_p, "top_k": 0}
-    ends = end_tokens(model, tokenizer)
-    devices = [model.device] if model.device.type == "cuda" else []
+    rows = [ids for ids in encoded for _ in range(samples)]
+    how = decoding_of(model, tokenizer, temperature, top_p, max_new_tokens)
     training = model.training
     model.eval()
-    generate: Any = model.generate  # mypy takes the methods of a module for tensors
     try:
-        with torch.random.fork_rng(devices=devices), arithmetic(model):
-            torch.manual_seed(seed)
-            for start in range(0, len(order), batch_size):
-                chosen = order[start : start + batch_size]
-                ids, mask = _left_padded([encoded[rows[r]] for r in chosen], tokenizer.pad_token_id, model.device)
-                out = generate(
-                    input_ids=ids,
-                    attention_mask=mask,
-                    max_new_tokens=max_new_tokens,
-                    pad_token_id=tokenizer.pad_token_id,
-                    eos_token_id=sorted(ends),
-                    repetition_penalty=1.0,  # some models ship another default, which training does not sample with
-                    **options,
-                )  # (rows, prompt + completion)
-                for r, completion in zip(chosen, out[:, ids.shape[1] :].tolist(), strict=True):
-                    end = next((i + 1 for i, token in enumerate(completion) if token in ends), len(completion))
-                    kept[r] = completion[:end]
-                    texts[r] = str(tokenizer.decode(kept[r], skip_special_tokens=True))
+        with arithmetic(model):
+            kept, logps = complete(model, rows, seed, how, batch_size)
     finally:
         model.train(training)
-    return Completions(texts, kept, [len(encoded[r]) for r in rows])
+    texts = tokenizer.batch_decode(kept, skip_special_tokens=True)
+    return Completions(texts, kept, [len(ids) for ids in rows], logps)
 
 
 MOST_LOGITS = 2**28
@@ -141,7 +120,7 @@ def mean_entropy(
             fitting = max(1, MOST_LOGITS // (keep * vocabulary))
             chosen, rest = rest[: min(batch_size, fitting)], rest[min(batch_size, fitting) :]
             sequences = [questions[r] + answers[r] for r in chosen]
-            ids, mask = _left_padded(sequences, tokenizer.pad_token_id, model.device)
+            ids, mask = padded_left(sequences, tokenizer.pad_token_id, model.device)
             positions = (mask.cumsum(1) - 1).clamp(min=0)
             keep = max(len(answers[r]) for r in chosen) + 1
             with arithmetic(model):
@@ -156,18 +135,17 @@ def mean_entropy(
     return total / tokens
 
 
-def _left_padded(
-    sequences: Sequence[Sequence[int]], pad: int, device: torch.device
-) -> tuple[torch.Tensor, torch.Tensor]:
-    """Ids and attention mask, (rows, longest)."""
-    width = max(len(ids) for ids in sequences)
-    ids = torch.tensor([[pad] * (width - len(s)) + list(s) for s in sequences], device=device)
-    mask = torch.tensor([[0] * (width - len(s)) + [1] * len(s) for s in sequences], device=device)
-    return ids, mask
-
-
 def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> set[int]:
     """The tokens that end a completion: the tokenizer's, and what the model's generation config adds to it."""
     configured = model.generation_config.eos_token_id if model.generation_config is not None else None
     extra = configured if isinstance(configured, list) else [] if configured is None else [configured]
     return {tokenizer.eos_token_id, *extra}
+
+
+def decoding_of(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, temperature: float, top_p: float, max_new_tokens: int
+) -> Decoding:
+    """How a policy is decoded with its tokenizer's tokens. Of its generation config only the end tokens count:
+    training does not know of anything else that a model's authors have set there."""
+    ends, pad = sorted(end_tokens(model, tokenizer)), int(tokenizer.pad_token_id)
+    return Decoding(temperature, top_p, max_new_tokens, ends, pad)

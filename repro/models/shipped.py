@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import platform
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from repro.files import dump_json, force_to_disk, write_atomically
 from repro.models.model_spec import TinyModel
 from repro.models.policy import CARD_FILE
 from repro.models.warm_start import build_warm_start
@@ -53,8 +53,11 @@ def write_card(directory: Path, record: dict[str, Any], data: TaskData) -> dict[
         "command": COMMAND,
         "base": measure(directory, data),
     }
-    (directory / CARD_FILE).write_text(json.dumps(card, indent=1) + "\n")
-    (directory / "README.md").write_text(_readme(card))
+    write_atomically(directory / "README.md", _readme(card).encode())
+    for path in directory.iterdir():
+        if path.is_file():
+            force_to_disk(path)
+    write_atomically(directory / CARD_FILE, dump_json(card))  # last: it says what the weights are
     return card
 
 

@@ -54,6 +54,8 @@ class VLLMEngine:
     tokens are in no ledger. A stale copy is noticed once its policy has moved by more than `TOLERANCE`.
     """
 
+    seeds_prompts = False  # of places: ranks need seeds of their own
+
     def __init__(
         self,
         model: PreTrainedModel,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import random
 import tempfile
 import time
@@ -15,6 +14,7 @@ import numpy as np
 
 from repro.canonical import digest
 from repro.errors import UserError
+from repro.files import dump_json, write_atomically
 from repro.models.model_spec import TinyModel
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
@@ -102,7 +102,7 @@ def build_warm_start(
         "cost": cost,
         "torch": torch.__version__,
     }
-    (directory / COST_FILE).write_text(json.dumps(record, indent=1) + "\n")
+    write_atomically(directory / COST_FILE, dump_json(record))
     say("warm start: done", 1.0)
     return record
 

@@ -218,7 +218,10 @@ class ReplayBuffer:
         return numbers
 
     def save(self, directory: Path) -> None:
-        """Write `replay.safetensors` and `replay.json` into `directory` (made if missing); `load` is bit-exact."""
+        """Write `replay.safetensors` and `replay.json` into `directory` (made if missing); `load` is bit-exact.
+
+        Not atomic: a kill leaves half of them, so the caller marks what is whole, as a checkpoint does.
+        """
         directory.mkdir(parents=True, exist_ok=True)
         held = list(self._groups)
         completions = [row for group in held for row in group.completion_ids]

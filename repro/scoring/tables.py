@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
+from repro.digests import file_digest
 from repro.errors import UserError
 from repro.spreadsheets import original
-from repro.tasks import files
 from repro.words import nearest, show, unknown
 
 KINDS = (".parquet", ".csv", ".jsonl")
@@ -47,9 +47,9 @@ def read_scores(path: Path | str, column: str, *, id_column: str = "id") -> tupl
     return tuple(ids), np.array(values, dtype=np.float64)
 
 
-def file_digest(path: Path | str) -> str:
+def table_digest(path: Path | str) -> str:
     """SHA-256 of a table's bytes: what enters the identity of a run. UserError where there is no such file."""
-    return files.file_digest(_checked(path))
+    return file_digest(_checked(path))
 
 
 def _checked(path: Path | str) -> Path:

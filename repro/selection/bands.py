@@ -9,7 +9,7 @@ from pydantic import BeforeValidator, Discriminator, Field, GetJsonSchemaHandler
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
-from repro.fields import Strict
+from repro.fields import MOST_QUESTIONS, Strict
 from repro.selection.pool import subset_size
 
 
@@ -26,8 +26,8 @@ class CalibratedBand(Strict):
     """
 
     pass_rate: float = Field(ge=0, le=1, description="the pass rate whose score is the centre, e.g. 0.5")
-    questions: int = Field(64, ge=8, description="questions rolled out to calibrate")
-    samples: int = Field(8, ge=1, description="completions of each")
+    questions: int = Field(64, ge=8, le=MOST_QUESTIONS, description="questions rolled out to calibrate")
+    samples: int = Field(8, ge=1, le=10_000, description="completions of each")
 
 
 class EndBand(Strict):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, Self
 
 from pydantic import Field
@@ -111,6 +112,10 @@ class Selection(Strict):
     def costs(self, pool: int | None, group_size: int) -> Costs:
         """What choosing costs; `pool` is None where its size is not known before the data are read."""
         return Costs()
+
+    def files(self) -> dict[str, Path]:
+        """Field -> file that it reads. Jobs look whether one has changed; its content belongs to `identity_fields`."""
+        return {}
 
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """The fields that change a result; of a class from outside the package, the digest of its source too."""

@@ -180,10 +180,11 @@ def _scalar(node: yaml.Node, path: FieldPath, document: Document) -> Any:
     if kind == "bool":
         return text.lower() == "true"
     if kind == "int":
-        if len(text) > 400:  # Python refuses to read more than some thousand digits
+        value = 0 if len(text) > 300 else int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        if len(text) > 300 or abs(value) >= 10**300:  # no float holds more
             document.problems.append(Problem(path, f"got a number of {len(text)} digits, expected fewer"))
             return 0
-        return int(text, 0) if text[:2] in ("0o", "0x") else int(text)
+        return value
     if kind == "float":
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     if kind != "str":

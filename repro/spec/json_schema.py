@@ -101,8 +101,9 @@ def _describe(node: Node) -> str:
     kind = node.get("type")
     if kind in ("integer", "number"):
         noun = "a whole number" if kind == "integer" else "a number"
-        bounds = [f"{sign} {node[key]:g}" for key, sign in _BOUNDS.items() if key in node]
-        return " ".join([noun, " and ".join(bounds)]).strip()
+        bounds = [f"{sign} {_bound(node[key])}" for key, sign in _BOUNDS.items() if key in node]
+        usual = f" ({node['x-usual']} is usual)" if "x-usual" in node else ""
+        return " ".join([noun, " and ".join(bounds)]).strip() + usual
     if kind == "array":
         inner = node.get("items") or (node.get("prefixItems") or [{}])[0]
         least, most = node.get("minItems"), node.get("maxItems")
@@ -115,9 +116,15 @@ def _describe(node: Node) -> str:
     plain = {"boolean": "true or false", "null": "null", "string": "text"}
     if kind == "string" and node.get("pattern") == f"^{DOOR.pattern}$":
         return "module:Name"
+    most = f" (at most {node['maxLength']} characters)" if "maxLength" in node else ""
     if kind == "string" and "pattern" in node:
-        return "letters, digits, '_', '-' and '.', beginning with a letter or digit"
-    return plain.get(str(kind), "")
+        return f"letters, digits, '_', '-' and '.', beginning with a letter or digit{most}"
+    return plain.get(str(kind), "") + most
+
+
+def _bound(value: float) -> str:
+    """`1,000,000`, `0.001` or `1e-12`."""
+    return f"{int(value):,}" if value == int(value) else f"{value:g}"
 
 
 def _child(data: Any, part: str | int) -> Any:

@@ -4,10 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, model_validator
+from pydantic import Discriminator, Field, Tag, field_validator, model_validator
 
 from repro.difficulty.predictor_spec import PredictorSpec
-from repro.fields import Scalar, Seed, Strict
+from repro.fields import (
+    LEAST_RATE,
+    LONGEST_COMPLETION,
+    LONGEST_NAME,
+    MOST_QUESTIONS,
+    Scalar,
+    Seed,
+    Strict,
+    Temperature,
+    TopP,
+)
 from repro.models.model_spec import ModelSpec, Precision
 from repro.models.rollout_spec import RolloutSpec
 from repro.replay.replay_spec import ReplaySpec
@@ -24,34 +34,67 @@ class TrainSpec(Strict):
 
     NO_RESULT: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "micro_batch"})  # memory and time
 
-    steps: int = Field(40, ge=1, description="generation batches")
-    questions_per_step: int = Field(32, ge=1, description="questions (groups) in a generation batch")
-    group_size: int = Field(8, ge=2, description="completions per question")
-    minibatches: int = Field(4, ge=1, description="optimizer updates per step")
-    learning_rate: float = Field(2e-4, gt=0, description="constant AdamW rate")
-    weight_decay: float = Field(0.0, ge=0, description="AdamW weight decay")
-    max_grad_norm: float = Field(1.0, gt=0, description="gradient clipping")
-    temperature: float = Field(1.0, gt=0, description="sampling temperature of rollouts and probes")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus of rollouts and probes")
-    max_completion_tokens: int = Field(96, ge=1, description="longest completion")
+    steps: int = Field(40, ge=1, le=1_000_000, description="generation batches")
+    questions_per_step: int = Field(32, ge=1, le=100_000, description="questions (groups) in a generation batch")
+    group_size: int = Field(8, ge=2, le=10_000, description="completions per question")
+    minibatches: int = Field(4, ge=1, le=10_000, description="optimizer updates per step")
+    learning_rate: float = Field(
+        2e-4,
+        ge=LEAST_RATE,
+        le=1,
+        description="AdamW rate, at its highest",
+        json_schema_extra={"x-usual": "1e-6 for large policies to 1e-3 for small ones"},
+    )
+    schedule: Literal["constant", "linear", "cosine"] = Field(
+        "constant", description="how the rate goes on after the warm-up: to 0 at the last update, or not at all"
+    )
+    warmup: float = Field(0.0, ge=0, lt=1, description="share of the updates over which the rate rises from 0")
+    weight_decay: float = Field(0.0, ge=0, le=10, description="AdamW weight decay")
+    max_grad_norm: float = Field(1.0, ge=1e-6, le=1e6, description="gradient clipping")
+    temperature: Temperature = Field(1.0, description="sampling temperature of rollouts and probes")
+    top_p: TopP = Field(1.0, description="nucleus of rollouts and probes")
+    max_completion_tokens: int = Field(96, ge=1, le=LONGEST_COMPLETION, description="longest completion")
     loss: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = Field("grpo", description="TRL's loss_type")
     advantage_std: bool = Field(True, description="divide advantages by the group's standard deviation")
     clip: float = Field(0.2, gt=0, lt=1, description="half-width of the ratio clip")
-    kl: float = Field(0.0, ge=0, description="weight of the KL term to the start policy")
+    kl: float = Field(0.0, ge=0, le=100, description="weight of the KL term to the start policy")
     min_spread: float = Field(
         0.0, ge=0, lt=1, description="a group whose rewards differ by at most so much has no gradient"
     )
     skip_zero_advantage: bool = Field(True, description="leave groups without gradient out of the update")
+    stop_on: tuple[Literal["nan", "collapse", "no_signal"], ...] = Field(
+        ("nan",),
+        strict=False,
+        description="what ends a run early: collapse (accuracy beyond noise below the start), no_signal (10 steps"
+        " without an informative group); nan always does, since nothing can follow it",
+    )
     rollout: RolloutSpec = Field(default_factory=RolloutSpec, description="what makes the completions")
     precision: Precision = Field(
         "float32", description="arithmetic of rollouts, evaluations and updates; weights and AdamW stay in model.dtype"
+    )
+    threads: int = Field(
+        1, ge=1, le=1024, description="CPU threads of a job's arithmetic; another number gives other last digits"
     )
     gradient_checkpointing: bool = Field(
         False, description="compute activations anew in the backward pass: less memory, more time, the same result"
     )
     micro_batch: int | None = Field(
-        None, ge=1, description="most completions in one pass of an update (default: all of its minibatch): memory only"
+        None,
+        ge=1,
+        le=1_000_000_000,
+        description="most completions in one pass of an update (default: all of its minibatch): memory only",
     )
+
+    @field_validator("stop_on")
+    @classmethod
+    def _nan_always(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        """In one order, without repeats and with nan, so that what means the same is the same run."""
+        return tuple(kind for kind in ("nan", "collapse", "no_signal") if kind == "nan" or kind in value)
+
+    @property
+    def shares_out_steps(self) -> bool:
+        """Whether the rate of an update depends on how many there will be."""
+        return self.schedule != "constant" or self.warmup > 0
 
     @model_validator(mode="after")
     def _divides(self) -> TrainSpec:
@@ -72,25 +115,35 @@ class TrainSpec(Strict):
 class EvaluateSpec(Strict):
     """Evaluation on held-out problems, with a generator of its own."""
 
-    every: int = Field(10, ge=1, description="steps between evaluations (step 0 and the last are always evaluated)")
-    samples: int = Field(4, ge=1, description="k of avg@k")
-    temperature: float = Field(1.0, gt=0, description="sampling temperature")
-    top_p: float = Field(1.0, gt=0, le=1, description="nucleus")
-    questions: int | None = Field(None, ge=1, description="use only the first n questions of a set")
+    every: int = Field(
+        10, ge=1, le=1_000_000, description="steps between evaluations (step 0 and the last are always evaluated)"
+    )
+    samples: int = Field(4, ge=1, le=10_000, description="k of avg@k")
+    temperature: Temperature = Field(1.0, description="sampling temperature")
+    top_p: TopP = Field(1.0, description="nucleus")
+    questions: int | None = Field(None, ge=1, le=MOST_QUESTIONS, description="use only the first n questions of a set")
     sets: tuple[Literal["test", "validation", "extra"], ...] = Field(
         ("test", "extra"), strict=False, min_length=1, description="what is evaluated; sweeps look at validation only"
     )
     benchmarks: list[Benchmark] = Field(
         default_factory=list, description="further sets, evaluated at every evaluation; eval/benchmarks is their mean"
     )
-    pool_samples: int = Field(8, ge=1, description="samples per training question for the start policy's mean rewards")
+    pool_samples: int = Field(
+        8, ge=1, le=10_000, description="samples per training question for the start policy's mean rewards"
+    )
     gradient_questions: int = Field(
-        0, ge=0, description="pool questions whose gradient norm under the start policy is measured (Theorem 1)"
+        0,
+        ge=0,
+        le=MOST_QUESTIONS,
+        description="pool questions whose gradient norm under the start policy is measured (Theorem 1)",
     )
     predictor_questions: int = Field(
-        0, ge=0, description="uniform pool questions that a difficulty prediction is checked on at each evaluation"
+        0,
+        ge=0,
+        le=MOST_QUESTIONS,
+        description="uniform pool questions that a difficulty prediction is checked on at each evaluation",
     )
-    base_temperatures: tuple[float, ...] = Field(
+    base_temperatures: tuple[Temperature, ...] = Field(
         (0.3, 0.6), strict=False, description="further temperatures of the start policy's accuracy (greedy always is)"
     )
 
@@ -109,9 +162,13 @@ class EvaluateSpec(Strict):
 class Budget(Strict):
     """Stop after so much instead of after `train.steps`."""
 
-    tokens: int | None = Field(None, ge=1, description="generated tokens: rollouts, probes and selection sampling")
-    seconds: float | None = Field(None, gt=0, description="wall seconds of the job, evaluation left out")
-    epochs: float | None = Field(None, gt=0, description="passes over the questions that the arm may draw from")
+    tokens: int | None = Field(
+        None, ge=1, le=10**15, description="generated tokens: rollouts, probes and selection sampling"
+    )
+    seconds: float | None = Field(None, ge=1e-3, le=1e9, description="wall seconds of the job, evaluation left out")
+    epochs: float | None = Field(
+        None, ge=1e-6, le=1e6, description="passes over the questions that the arm may draw from"
+    )
 
     @model_validator(mode="after")
     def _one(self) -> Budget:
@@ -127,6 +184,8 @@ Preset = Literal["paper", "code"]
 
 class ArmSpec(Strict):
     """One way to spend rollouts; arms are what a report compares."""
+
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"train"})  # looked at as part of the train section
 
     extends: str | None = Field(None, description="another arm whose fields are inherited")
     selection: AnySelection = Field(default_factory=lambda: selection_of({}), description="how questions are chosen")
@@ -153,6 +212,8 @@ def _check_range(low: float, high: float, log: bool) -> None:
 class FloatRange(Strict):
     """Real numbers between two bounds."""
 
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"float"})  # looked at as values of the field that is searched
+
     float: Annotated[tuple[float, float], Field(strict=False, description="low and high, both included")]
     log: bool = Field(False, description="uniform in the logarithm")
 
@@ -165,6 +226,8 @@ class FloatRange(Strict):
 class IntRange(Strict):
     """Whole numbers between two bounds."""
 
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"int"})
+
     int: Annotated[tuple[int, int], Field(strict=False, description="low and high, both included")]
     log: bool = Field(False, description="uniform in the logarithm")
 
@@ -176,6 +239,8 @@ class IntRange(Strict):
 
 class Choice(Strict):
     """One of the listed values."""
+
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"choice"})
 
     choice: list[Scalar] = Field(min_length=1, description="the values")
 
@@ -203,10 +268,10 @@ class SweepSpec(Strict):
         "validation_accuracy", description="at the end, or averaged over the run (auc); mean over seeds"
     )
     direction: Literal["maximize", "minimize"] = Field("maximize", description="of the metric")
-    trials: int = Field(20, ge=1, description="trials in total; a resumed study makes the missing ones")
-    batch: int = Field(2, ge=1, description="trials asked at once: fixes the outcome of a parallel sweep")
+    trials: int = Field(20, ge=1, le=100_000, description="trials in total; a resumed study makes the missing ones")
+    batch: int = Field(2, ge=1, le=10_000, description="trials asked at once: fixes the outcome of a parallel sweep")
     seeds: list[Seed] = Field(default_factory=lambda: [1000, 1001], min_length=1, description="not those of the tables")
-    sampler_seed: int = Field(0, ge=0, description="seed of Optuna's sampler")
+    sampler_seed: Seed = Field(0, description="seed of Optuna's sampler")
 
 
 class ReportSpec(Strict):
@@ -223,7 +288,13 @@ class ReportSpec(Strict):
 class Spec(Strict):
     """A study: arms compared on models and datasets over seeds."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="names the report folder and the experiment")
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"axes"})  # looked at as values of the cells' fields
+
+    name: str = Field(
+        pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$",
+        max_length=LONGEST_NAME,
+        description="names the report folder and the experiment",
+    )
     question: str | None = Field(None, description="what the study asks, in one sentence, for the report")
     model: list[ModelSpec] = Field(min_length=1, description="one policy or a list of them")
     dataset: list[DatasetSpec] = Field(min_length=1, description="one dataset or a list of them")
@@ -259,6 +330,8 @@ class Spec(Strict):
 
 class Cell(Strict):
     """One GRPO job, fully resolved: what a worker needs and nothing else. Labels do not enter its identity."""
+
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"axis_point"})
 
     spec: str = Field(description="label: name of the spec that asked first")
     arm: str = Field(description="label: name of the arm")

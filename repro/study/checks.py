@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.difficulty.predictor_spec import PredictorSpec
-from repro.fields import Scalar, Strict
+from repro.fields import LONGEST_NAME, Scalar, Strict
 from repro.plugins import is_door, load
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.method import Setting
@@ -19,7 +19,10 @@ from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.messages import schema_problems
 from repro.spec.schema import ONLY_IN_ARMS, Cell, FloatRange, IntRange, Range, Spec, SweepSpec
-from repro.study.expand import all_paths, base_fields, drafts, has_path, pool_size, with_fields
+from repro.study.expand import pool_size
+from repro.study.points import points
+from repro.study.raw_fields import all_paths, base_fields, has_path, with_fields
+from repro.study.sizes import beyond_memory, too_many_cells
 from repro.tasks.catalogue import TRAINING_NAMES
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 from repro.words import show, unknown
@@ -38,7 +41,7 @@ def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
         *_repeats(spec),
         *_budget(spec, data),
         *_axes(spec),
-        *_cells(spec),
+        *_matrix(spec),
         *sweep_problems(spec),
     ]
 
@@ -62,6 +65,11 @@ def _names(spec: Spec) -> Iterator[Problem]:
     for name in arms:
         if not ARM_NAME.fullmatch(name):
             yield Problem(("arms", name), f"got the name {show(name)}, expected letters, digits, '_' and '-' only")
+        elif len(name) > LONGEST_NAME:
+            text = (
+                f"got a name of {len(name)} characters, expected at most {LONGEST_NAME}: it becomes part of file names"
+            )
+            yield Problem(("arms", name), text)
     if spec.report.baseline is not None and spec.report.baseline not in arms:
         yield Problem(("report", "baseline"), unknown(spec.report.baseline, arms, "an arm"), ARM_NAMES)
     for key, labels in (
@@ -129,13 +137,6 @@ def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
         if arm.budget is not None and "steps" in arm.train:
             text = "got steps beside the arm's budget, expected only one of them: a budget stops the run instead"
             yield Problem(("arms", name, "train", "steps"), text, (("arms", name, "budget"),))
-        budget = arm.budget or spec.budget
-        if arm.selection.needs_steps and budget is not None and budget.epochs is None:
-            text = (
-                f"got {show(arm.selection.method)} with a budget, expected train.steps or budget.epochs: it shares out"
-                " the steps of the run"
-            )
-            yield Problem(("arms", name, "selection", "method"), text, (("budget",), ("arms", name, "budget")))
     if spec.budget is None:
         return
     written: list[FieldPath] = [("train", "steps")] if "steps" in data.get("train", {}) else []
@@ -163,10 +164,19 @@ def _bases(spec: Spec, arms: Sequence[str]) -> list[dict[str, Any]]:
     return [base_fields(spec, model, dataset, arm) for model in spec.model for dataset in spec.dataset for arm in arms]
 
 
+def _matrix(spec: Spec) -> Iterator[Problem]:
+    """What is wrong with the cells, or that there are more than anybody trains."""
+    if text := too_many_cells(spec):
+        largest = max(spec.axes, key=lambda path: len(spec.axes[path]), default=None)
+        yield Problem(("arms",) if largest is None else ("axes", largest), text)
+    else:
+        yield from _cells(spec)
+
+
 def _cells(spec: Spec) -> Iterator[Problem]:
-    for arm, point, draft in drafts(spec):
-        row = _Row(spec, arm, {path: ("axes", path) for path in point})
-        yield from row.problems(draft)
+    for point in points(spec):
+        row = _Row(spec, point.arm, {path: ("axes", path) for path in point.axis_point})
+        yield from row.problems(point.draft()) if point.cell is None else row.sizes(point.cell)
 
 
 def sweep_problems(spec: Spec) -> Iterator[Problem]:
@@ -218,7 +228,7 @@ class _Row:
         except ValidationError:
             yield from self._invalid(draft)
         else:
-            yield from self._sizes(cell)
+            yield from self.sizes(cell)
 
     def _invalid(self, draft: dict[str, Any]) -> Iterator[Problem]:
         """The same fields as a spec of one arm, so that the messages read as if they were written there."""
@@ -231,9 +241,16 @@ class _Row:
             for problem in schema_problems(error, alone):
                 parts = problem.path[2:] if problem.path[0] == "arms" else problem.path
                 field = dotted(tuple(part for part in parts if isinstance(part, str)))
+                section = field.partition(".")[0]
                 for path, place in self.changed.items():
                     if field == path or path.startswith(f"{field}.") or field.startswith(f"{path}."):
                         yield Problem(place, problem.text, (("arms", self.arm),))
+                    elif path.startswith(f"{section}."):  # another field of the same section needs or forbids it
+                        value: Any = draft
+                        for part in path.split("."):
+                            value = value[part]
+                        text = f"got {show(value)} with {field}: {problem.text}"
+                        yield Problem(place, text, (("arms", self.arm),))
 
     def _selection(self, cell: Cell) -> Iterator[Problem]:
         """What the method itself says of this cell."""
@@ -263,9 +280,7 @@ class _Row:
         """Settings that mean something for one kind of reward only."""
         uses: tuple[FieldPath, ...] = (("reward",), ("arms", self.arm, "reward"), ("axes", "reward"))
         binary, spread = rewards_accuracy(cell.reward), cell.train.min_spread
-        arms = [arm.reward or self.spec.reward for arm in self.spec.arms.values()]
-        shared = "reward" in self.spec.axes or not all(map(rewards_accuracy, arms))  # by arms that need a min_spread
-        if binary and spread and not (shared and self._place("train", "min_spread") == ("train", "min_spread")):
+        if binary and spread and not self._shares_spread():
             text = (
                 f"got {show(spread)} where accuracy is rewarded, expected 0: rewards of 0 and 1 are equal or differ by "
                 "1, so that no other value has an effect"
@@ -279,20 +294,39 @@ class _Row:
             path = "evaluate.gradient_questions"
             yield Problem(self.changed.get(path, ("evaluate", "gradient_questions")), text, uses)
 
+    def _shares_spread(self) -> bool:
+        """Whether min_spread is the study's, and another arm has a reward that needs it."""
+        if self._place("train", "min_spread") != ("train", "min_spread"):
+            return False
+        rewards = (arm.reward or self.spec.reward for arm in self.spec.arms.values())
+        return "reward" in self.spec.axes or not all(map(rewards_accuracy, rewards))
+
+    def _place_of(self, path: str, cell: Cell) -> FieldPath:
+        """Where the spec gives a field of a cell."""
+        section, *rest = path.split(".")
+        if section == "model" and path not in self.changed:
+            labels = [model.label for model in self.spec.model]
+            return ("model", labels.index(cell.model.label), *rest)
+        return self._place(section, ".".join(rest))
+
     def _place(self, section: str, field: str) -> FieldPath:
         if f"{section}.{field}" in self.changed:
             return self.changed[f"{section}.{field}"]
-        if section == "train" and field not in self.spec.arms[self.arm].train:
+        if section == "evaluate" or (section == "train" and field not in self.spec.arms[self.arm].train):
             return (section, field)
         return ("arms", self.arm, section, field)
 
-    def _sizes(self, cell: Cell) -> Iterator[Problem]:
+    def sizes(self, cell: Cell) -> Iterator[Problem]:
+        """Sizes of a valid cell that do not fit together."""
         batch_place = self._place("train", "questions_per_step")
         batch = cell.train.questions_per_step
         if cell.replay is not None and cell.train.kl > 0:
             text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
             yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
         yield from self._rewards(cell)
+        yield from self._steps(cell)
+        for path, text in beyond_memory(cell):
+            yield Problem(self._place_of(path, cell), text)
         yield from self._selection(cell)
         pool = pool_size(cell.dataset)
         if pool is not None:
@@ -313,6 +347,18 @@ class _Row:
                 yield Problem(self.changed.get(path, ("evaluate", "predictor_questions")), text, uses)
         if cell.replay is not None:
             yield from self._replay(cell, cell.replay)
+
+    def _steps(self, cell: Cell) -> Iterator[Problem]:
+        """What shares out the steps of the run, where a budget leaves open how many there are."""
+        if cell.budget is None or cell.budget.epochs is not None:
+            return
+        uses: tuple[FieldPath, ...] = (("budget",), ("arms", self.arm, "budget"))
+        text = "with a budget, expected train.steps or budget.epochs: it shares out the steps of the run"
+        if cell.selection.needs_steps:
+            yield Problem(self._place("selection", "method"), f"got {show(cell.selection.method)} {text}", uses)
+        if cell.train.shares_out_steps:
+            field = "warmup" if cell.train.schedule == "constant" else "schedule"
+            yield Problem(self._place("train", field), f"got {show(getattr(cell.train, field))} {text}", uses)
 
     def _replay(self, cell: Cell, replay: ReplaySpec) -> Iterator[Problem]:
         batch, batch_place = cell.train.questions_per_step, self._place("train", "questions_per_step")

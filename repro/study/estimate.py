@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
-from repro.canonical import canonical
 from repro.models.sizes import Size, size_of
 from repro.replay.batch import compose
 from repro.selection.method import Costs
 from repro.spec.schema import Cell
 from repro.study.expand import epoch_steps, pool_size
-from repro.study.identity import result_fields
+from repro.study.neighbours import Neighbours
 from repro.study.throughput import Throughput, Work, nearest
 from repro.tasks.catalogue import CATALOGUE
 from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
@@ -21,18 +19,6 @@ from repro.tracking.series import SPEND
 
 PROMPT_TOKENS = 200
 """Assumed length of a prompt, system prompt included, where no finished run tells."""
-
-
-@dataclass(frozen=True)
-class FinishedRun:
-    """A finished run as far as estimates and comparisons need it: its cell and its ledger per phase."""
-
-    identity: str
-    cell: Cell
-    ledger: Mapping[str, Mapping[str, float]]
-    steps: int
-    accelerator: str | None = None
-    """Name of the GPU it ran on; None on a CPU."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +57,7 @@ class Estimate:
     """Where the seconds come from; None without seconds."""
 
 
-def estimate(cell: Cell, finished: Sequence[FinishedRun], rates: Sequence[Throughput] = ()) -> Estimate:
+def estimate(cell: Cell, finished: Neighbours, rates: Sequence[Throughput] = ()) -> Estimate:
     """The cost of a whole run of `cell`. Replay counts as if every group were informative: see `rollouts_of`.
 
     `rates` tell the seconds where no finished run of the same policy and dataset does.
@@ -105,7 +91,7 @@ def estimate(cell: Cell, finished: Sequence[FinishedRun], rates: Sequence[Throug
     pace = seconds_per_completion(cell, finished)
     if seconds is None and pace is not None and tokens is not None and evaluation is not None:
         seconds = ((rollouts or 0) + (probes or 0) + (selection or 0) + evaluation) * pace
-        basis = Basis(None, any(run.accelerator for run in _of_policy(cell, finished)))
+        basis = Basis(None, any(run.accelerator for run in finished.of_policy(cell)))
     if seconds is None and chosen is not None and tokens is not None and steps is not None:
         work = work_of(cell, steps, tokens + (evaluation or 0) * length, length, mean_prompt_tokens(cell, finished))
         seconds = chosen.seconds(work, None if size is None else size.parameters)
@@ -116,8 +102,9 @@ def estimate(cell: Cell, finished: Sequence[FinishedRun], rates: Sequence[Throug
 def work_of(cell: Cell, steps: int, generated: float, length: float, prompt: float) -> Work:
     """Tokens of a run of `steps` that generates `generated`, with completions of `length` and prompts of `prompt`.
 
-    Updates pass every row of a batch, though groups without advantage may be left out: an upper bound. Log-probs of
-    the sampling policy take a forward pass where a step makes several updates or replays. A method that scores the
+    Updates pass every row of a batch, though groups without advantage may be left out, and log-probs of the sampling
+    policy take a forward pass where a step makes several updates or replays, though in float32 those of sampling
+    serve: an upper bound. A method that scores the
     pool passes it once; one by a response that it has to generate passes the response too.
     """
     train, costs = cell.train, costs_of(cell)
@@ -224,11 +211,9 @@ def benchmark_completions(cell: Cell) -> list[float]:
     return found
 
 
-def mean_completion_tokens(cell: Cell, finished: Sequence[FinishedRun]) -> tuple[float, bool]:
+def mean_completion_tokens(cell: Cell, finished: Neighbours) -> tuple[float, bool]:
     """Mean length of a completion and whether it was measured: on runs of the same dataset, the same policy first."""
-    fields = result_fields(cell)
-    like = [run for run in finished if _same(run, fields, "dataset")]
-    like = [run for run in like if _same(run, fields, "model")] or like
+    like = finished.of_policy(cell) or finished.of_dataset(cell)
     generated = sum(run.ledger.get("rollout", {}).get("generated_tokens", 0) for run in like)
     completions = sum(run.ledger.get("rollout", {}).get("completions", 0) for run in like)
     if completions and generated:
@@ -236,28 +221,18 @@ def mean_completion_tokens(cell: Cell, finished: Sequence[FinishedRun]) -> tuple
     return cell.train.max_completion_tokens / 2, False
 
 
-def mean_prompt_tokens(cell: Cell, finished: Sequence[FinishedRun]) -> float:
+def mean_prompt_tokens(cell: Cell, finished: Neighbours) -> float:
     """Mean length of a prompt in finished runs of the same policy and dataset, else `PROMPT_TOKENS`."""
-    rollouts = [run.ledger.get("rollout", {}) for run in _of_policy(cell, finished)]
+    rollouts = [run.ledger.get("rollout", {}) for run in finished.of_policy(cell)]
     completions = sum(rollout.get("completions", 0) for rollout in rollouts)
     tokens = sum(rollout.get("prompt_tokens", 0) for rollout in rollouts)
     return tokens / completions if completions and tokens else float(PROMPT_TOKENS)
 
 
-def seconds_per_completion(cell: Cell, finished: Sequence[FinishedRun]) -> float | None:
+def seconds_per_completion(cell: Cell, finished: Neighbours) -> float | None:
     """Wall seconds of a whole run over its completions, in finished runs of the same policy and dataset."""
-    like = _of_policy(cell, finished)
+    like = finished.of_policy(cell)
     phases = (*SPEND, "evaluate")
     seconds = sum(run.ledger.get(phase, {}).get("seconds", 0.0) for run in like for phase in phases)
     completions = sum(run.ledger.get(phase, {}).get("completions", 0) for run in like for phase in phases)
     return seconds / completions if completions and seconds else None
-
-
-def _of_policy(cell: Cell, finished: Sequence[FinishedRun]) -> list[FinishedRun]:
-    """Finished runs of the same policy and dataset."""
-    fields = result_fields(cell)
-    return [run for run in finished if _same(run, fields, "dataset") and _same(run, fields, "model")]
-
-
-def _same(run: FinishedRun, fields: Mapping[str, Any], section: str) -> bool:
-    return canonical(result_fields(run.cell)[section]) == canonical(fields[section])

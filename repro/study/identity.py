@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from repro.canonical import digest
+from repro.canonical import canonical, digest
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.files import read_json
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell
+from repro.study.once import Once
 from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm, reward_digests, reward_fields, rewards_accuracy
@@ -83,23 +86,47 @@ def identity(cell: Cell, digests: Digests | None = None) -> str:
 
     Raises UserError when a local model or dataset cannot be found.
     """
+    return identity_of({**result_fields(cell), **input_digests(cell, digests)})
+
+
+def input_digests(cell: Cell, digests: Digests | None = None) -> dict[str, Any]:
+    """The digests in an identity: of policy and dataset, and of what else a cell reads. UserError as `identity`."""
     digests = digests or Digests()
-    fields = {
-        **result_fields(cell),
+    found: dict[str, Any] = {
         "policy_digest": digests.policy(cell.model, cell.dataset),
         "dataset_digest": digests.dataset(cell.dataset),
     }
     if digests_of_rewards := digests.rewards(cell.reward):
-        fields["reward_digests"] = digests_of_rewards
+        found["reward_digests"] = digests_of_rewards
     if cell.evaluate.benchmarks:
-        fields["benchmark_digests"] = [digests.benchmark(one) for one in cell.evaluate.benchmarks]
-    if "predictor" in fields and cell.predictor is not None and cell.predictor.path is not None:
-        fields["predictor_digest"] = digests.predictor(cell.predictor.path)
-    if "predictor" in fields and cell.predictor is not None:
+        found["benchmark_digests"] = [digests.benchmark(one) for one in cell.evaluate.benchmarks]
+    if cell.selection.wants_predictor and cell.predictor is not None:
+        if cell.predictor.path is not None:
+            found["predictor_digest"] = digests.predictor(cell.predictor.path)
         local = _local_models(cell.predictor, cell.dataset, digests)
         if local:
-            fields["predictor_models"] = local
-    return identity_of(fields)
+            found["predictor_models"] = local
+    return found
+
+
+def canonical_fields(cell: Cell, seeds: Sequence[int], once: Once, digests: Digests | None = None) -> list[str]:
+    """For each seed, the canonical text of the fields that change the result of a cell with that seed.
+
+    Args:
+        once: what cells with common sections share.
+        digests: adds the digests of an identity, so that `identity_of_text` gives it. UserError as `identity`.
+    """
+    fields = result_fields(cell, once)
+    if digests is not None:
+        read = (cell.model, cell.dataset, cell.reward, cell.evaluate, cell.selection, cell.predictor)
+        fields |= once.of("digests", lambda: input_digests(cell, digests), *read)
+    before: list[str] = []
+    after: list[str] = []
+    for name, value in sorted(fields.items()):
+        if name != "seed":
+            text = once.of("text", partial(canonical, value), value)
+            (before if name < "seed" else after).append(f'"{name}":{text}')
+    return ["{" + ",".join([*before, f'"seed":{seed}', *after]) + "}" for seed in seeds]
 
 
 def _local_models(predictor: PredictorSpec, dataset: DatasetSpec, digests: Digests) -> dict[str, str]:
@@ -122,34 +149,50 @@ def identity_of(fields: dict[str, Any]) -> str:
     return f"{VERSION}-{digest(fields, 16)}"
 
 
-def result_fields(cell: Cell) -> dict[str, Any]:
+def identity_of_text(text: str) -> str:
+    """The identity of a text of `canonical_fields`."""
+    return f"{VERSION}-{hashlib.sha256(text.encode()).hexdigest()[:16]}"
+
+
+def result_fields(cell: Cell, once: Once | None = None) -> dict[str, Any]:
     """Every field that changes the result and is not at its default, section by section.
 
     A field at its default stays out, so that a new optional field leaves the identities of old runs alone. Local
-    paths are left out too: their content enters through a digest.
+    paths are left out too: their content enters through a digest. `once`: what cells with common sections share; what
+    is returned then belongs to them all.
     """
+    made = (once or Once()).of
+    train, model, dataset, selection, evaluate = cell.train, cell.model, cell.dataset, cell.selection, cell.evaluate
+    size = train.group_size
     sections: dict[str, Any] = {
-        "train": cell.train.result_fields(),
-        "evaluate": _evaluate_fields(cell),
-        "selection": cell.selection.identity_fields(cell.train.group_size),
-        "model": _model_fields(cell.model, cell.dataset),
-        "dataset": _dataset_fields(cell.dataset),
+        "train": made("of train", lambda: _train_fields(cell), train, cell.budget, cell.reward),
+        "evaluate": made("of evaluate", lambda: _evaluate_fields(cell), evaluate, selection),
+        "selection": made(f"of selection in groups of {size}", lambda: selection.identity_fields(size), selection),
+        "model": made("of model", lambda: _model_fields(model, dataset), model, dataset),
+        "dataset": made("of dataset", lambda: _dataset_fields(dataset), dataset),
     }
     if cell.replay is not None:
-        sections["replay"] = cell.replay.result_fields()
+        sections["replay"] = made("of replay", cell.replay.result_fields, cell.replay)
     if cell.budget is not None:
-        sections["budget"] = cell.budget.result_fields()
-        sections["train"].pop("steps", None)  # a budget stops the run instead
-    if cell.selection.wants_predictor and cell.predictor is not None:
-        sections["predictor"] = _predictor_fields(cell.predictor, cell.dataset)
-    if rewards_accuracy(cell.reward):
-        sections["train"].pop("min_spread", None)  # 0 and 1 are equal or differ by 1
-    if rewarded := reward_fields(cell.reward):
+        sections["budget"] = made("of budget", cell.budget.result_fields, cell.budget)
+    predictor = cell.predictor if selection.wants_predictor else None
+    if predictor is not None:
+        sections["predictor"] = made("of predictor", lambda: _predictor_fields(predictor, dataset), predictor, dataset)
+    if rewarded := made("of reward", lambda: reward_fields(cell.reward), cell.reward):
         sections["reward"] = rewarded
     return {
         **{name: fields for name, fields in sections.items() if fields or name in ("replay", "budget")},
         "seed": cell.seed,
     }
+
+
+def _train_fields(cell: Cell) -> dict[str, Any]:
+    fields = cell.train.result_fields()
+    if cell.budget is not None:
+        fields.pop("steps", None)  # a budget stops the run instead
+    if rewards_accuracy(cell.reward):
+        fields.pop("min_spread", None)  # 0 and 1 are equal or differ by 1
+    return fields
 
 
 def _evaluate_fields(cell: Cell) -> dict[str, Any]:

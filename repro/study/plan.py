@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
+from repro.files import read_object
 from repro.spec.schema import Cell, Spec
-from repro.study.estimate import Basis, Estimate, FinishedRun, estimate
-from repro.study.expand import ExpandedCell, Place, expand_study
+from repro.study.estimate import Basis, Estimate, estimate
+from repro.study.expand import ExpandedCell, expand_study
+from repro.study.neighbours import FinishedRun, Neighbours
+from repro.study.once import Once
 from repro.study.plan_notes import hours_notes, label_notes, short_amount
+from repro.study.points import Place
 from repro.study.throughput import Throughput
 
 STATUS_WORDS = {
@@ -21,7 +27,16 @@ STATUS_WORDS = {
     "failed": "failed",
     "running": "running",
     "killed": "interrupted",
+    "damaged": "damaged",
 }
+
+SHOWN = 5  # damaged runs whose messages the table has; `status` lists all
+ENDED = ("finished", "damaged")
+"""States of runs that are not trained now: they have a completion marker."""
+
+
+SCREEN = 40
+"""Lines of a plan's table at most."""
 
 
 @dataclass(frozen=True)
@@ -42,7 +57,7 @@ class Row:
     @property
     def remaining(self) -> float:
         """Share of the run that is still to be trained."""
-        if self.status == "finished":
+        if self.status in ENDED:
             return 0.0
         return 1.0 if not self.cost.steps else max(0.0, 1.0 - self.step / self.cost.steps)
 
@@ -55,19 +70,21 @@ class Plan:
     rows: tuple[Row, ...]
     rates: tuple[Throughput, ...] = ()
     """Throughputs that rows without finished neighbours were estimated with."""
+    damages: tuple[str, ...] = ()
+    """What is wrong with each finished run that is damaged, and what to do."""
 
     @property
     def missing(self) -> tuple[Row, ...]:
         """Rows that a run has to train: everything without a completion marker that no process is training now."""
-        return tuple(row for row in self.rows if row.status not in ("finished", "running"))
+        return tuple(row for row in self.rows if row.status not in (*ENDED, "running"))
 
     def count(self, status: str) -> int:
-        """How many rows have a status: finished, todo, failed, running or killed."""
+        """How many rows have a status: one of `STATUS_WORDS`."""
         return sum(row.status == status for row in self.rows)
 
     def remaining(self, amount: Callable[[Estimate], float | None]) -> float | None:
         """An estimate summed over what is missing; None where one row does not know it."""
-        values = [(amount(row.cost), row.remaining) for row in self.rows if row.status != "finished"]
+        values = [(amount(row.cost), row.remaining) for row in self.rows if row.status not in ENDED]
         known = [value * share for value, share in values if value is not None]
         return sum(known) if len(known) == len(values) else None
 
@@ -91,7 +108,14 @@ class Plan:
             "seconds": self.remaining(lambda cost: cost.seconds),
             "hours": self.remaining(_hours),
         }
-        return {"name": self.name, "cells": rows, "counts": counts, "missing": totals, "hours_of": self.hours_of}
+        return {
+            "name": self.name,
+            "cells": rows,
+            "counts": counts,
+            "missing": totals,
+            "hours_of": self.hours_of,
+            "damages": list(self.damages),
+        }
 
     @property
     def hours_of(self) -> str:
@@ -121,9 +145,11 @@ class Plan:
         return f"{text}; missing: {', '.join(parts)}"
 
     def table(self, jobs: int = 1) -> str:
-        """The matrix for a terminal: one line per arm and axis point with its seeds, then totals and assumptions."""
+        """The matrix for a terminal: at most `SCREEN` lines of an arm and axis point with its seeds, then totals
+        and assumptions."""
         header = ("model", "dataset", "arm", "axes", "seeds", "rollouts", "probes", "selection", "evaluation", "tokens")
-        lines = [(*header, self.hours_of), *(self._line(rows) for rows in self._groups())]
+        groups = self._groups()
+        lines = [(*header, self.hours_of), *(self._line(rows) for rows in groups[:SCREEN])]
         if not self._bases():
             lines = [line[:-1] for line in lines]
         widths = [max(len(line[column]) for line in lines) for column in range(len(lines[0]))]
@@ -135,7 +161,9 @@ class Plan:
             ).rstrip()
             for line in lines
         ]
-        return "\n".join([*text, "", self.summary(jobs), *self.notes()])
+        if len(groups) > SCREEN:
+            text.append(f"… and {len(groups) - SCREEN:,} more lines; --json lists every cell")
+        return "\n".join([*text, "", self.summary(jobs), *self.damages[:SHOWN], *self.notes()])
 
     def notes(self) -> list[str]:
         """What the estimates rest on."""
@@ -187,38 +215,54 @@ def plan(spec: Spec, runs_dir: Path, rates: Sequence[Throughput] = ()) -> Plan:
 
     `rates`: throughputs for the cells without finished runs of their policy and dataset.
     """
+    from repro.tracking.damage import damaged_run, run_damage
     from repro.tracking.journal import run_status
 
-    finished = finished_runs(runs_dir)
-    rows = []
+    finished, begun, once = Neighbours(finished_runs(runs_dir)), _folders(runs_dir), Once()
+    rows, damages = [], []
     for expanded in expand_study(spec):
-        folder = runs_dir / expanded.identity
-        status = run_status(folder)
-        rows.append(Row(expanded, status, recorded_step(folder), estimate(expanded.cell, finished, rates)))
-    return Plan(spec.name, tuple(rows), tuple(rates))
+        cell, status, step = expanded.cell, "todo", 0
+        if expanded.identity in begun:
+            folder = runs_dir / expanded.identity
+            status, step = run_status(folder), recorded_step(folder)
+            if status == "damaged":
+                damages.append(str(damaged_run(folder, run_damage(folder))))
+        # Seeds cost the same.
+        cost = once.of("cost", partial(estimate, cell, finished, rates), *(getattr(cell, name) for name in COSTING))
+        rows.append(Row(expanded, status, step, cost))
+    return Plan(spec.name, tuple(rows), tuple(rates), tuple(damages))
+
+
+COSTING = tuple(name for name in Cell.model_fields if name not in ("spec", "arm", "axis_point", "seed"))
+"""Sections of a cell that an estimate depends on."""
+
+
+def _folders(runs_dir: Path) -> set[str]:
+    """Names of the runs that have a folder."""
+    return {entry.name for entry in os.scandir(runs_dir)} if runs_dir.is_dir() else set()
 
 
 def recorded_step(folder: Path) -> int:
     """The last step on record in a run directory; 0 where there is none."""
-    from repro.tracking.journal import read_json
-
-    return int((read_json(folder / "progress.json") or {}).get("step", 0))
+    step = read_object(folder / "progress.json").get("step")
+    return step if isinstance(step, int) else 0
 
 
 def finished_runs(runs_dir: Path) -> list[FinishedRun]:
-    """Every finished run of a directory whose cell the present schema still understands."""
-    from repro.tracking.journal import read_json
+    """Every finished run of a directory that is whole and whose cell the present schema still understands."""
+    from repro.tracking.damage import run_damage
 
     found = []
     for marker in sorted(runs_dir.glob("*/done.json")):
-        record = read_json(marker.parent / "cell.json") or {}
+        if run_damage(marker.parent, contents=("cell.json", "ledger.json", "environment.json")):
+            continue
         try:
-            cell = Cell.model_validate(record.get("cell"))
+            cell = Cell.model_validate(read_object(marker.parent / "cell.json").get("cell"))
         except ValidationError:
             continue
-        ledger = read_json(marker.parent / "ledger.json") or {}
-        steps = int(((read_json(marker) or {}).get("summary") or {}).get("steps", cell.train.steps))
-        machine = read_json(marker.parent / "environment.json") or {}
+        ledger = read_object(marker.parent / "ledger.json")
+        steps = int(read_object(marker)["summary"].get("steps", cell.train.steps))
+        machine = read_object(marker.parent / "environment.json")
         found.append(FinishedRun(marker.parent.name, cell, ledger, steps, machine.get("accelerator")))
     return found
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import Problem
-from repro.spec.schema import Cell, Spec
-from repro.study.expand import drafts
+from repro.spec.schema import Spec
+from repro.study.points import points
 
 BITS = {"bfloat16": 8, "float16": 11}
 """Significant bits of the half-precision types."""
@@ -33,8 +33,8 @@ def least_rate(dtype: str) -> float:
 
 def _vanishing(spec: Spec) -> Iterator[Problem]:
     told: set[str] = set()
-    for _, _, draft in drafts(spec):
-        cell = Cell.model_validate({**draft, "seed": 0, "spec": spec.name, "arm": "arm"})
+    for point in points(spec):
+        cell = point.valid()
         model, rate = cell.model, cell.train.learning_rate
         if model.lora is not None or model.dtype not in BITS or model.label in told or rate >= least_rate(model.dtype):
             continue

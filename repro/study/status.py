@@ -7,6 +7,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from repro.checksums import listed
+from repro.files import read_object
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec
 from repro.study.plan import STATUS_WORDS
@@ -28,14 +30,19 @@ def status_rows(runs_dir: Path, loaded: LoadedSpec | None = None) -> list[dict[s
 
 
 def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
-    from repro.tracking.journal import read_json, run_status
+    from repro.tracking.damage import run_damage
+    from repro.tracking.journal import run_status
 
-    names = labels if labels is not None else (read_json(folder / "cell.json") or {}).get("labels", {})
-    progress = read_json(folder / "progress.json") or {}
+    names = labels if labels is not None else read_object(folder / "cell.json").get("labels")
+    if not isinstance(names, dict):  # of a damaged file
+        names = {}
+    progress = read_object(folder / "progress.json")
     status = run_status(folder)
     message = str(progress.get("message", ""))
     if status == "failed":
         message = _last_line(folder / "error.txt") or message
+    elif status == "damaged":
+        message = listed(run_damage(folder))
     elif status == "running" and "time" in progress:
         message = f"{message or progress.get('phase', '')} ({max(0.0, time.time() - progress['time']):.0f} s ago)"
     return {
@@ -73,4 +80,10 @@ def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:
     widths = [max(len(line[column]) for line in lines) for column in range(len(COLUMNS))]
     text = ["  ".join(cell.ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip() for line in lines]
     counts = {word: sum(row["status"] == status for row in rows) for status, word in STATUS_WORDS.items()}
-    return "\n".join([*text, "", ", ".join(f"{count} {word}" for word, count in counts.items() if count)])
+    text += ["", ", ".join(f"{count} {word}" for word, count in counts.items() if count)]
+    if counts[STATUS_WORDS["damaged"]]:
+        text += [
+            "To mend a damaged run, remove its done.json and run the study again: it goes on from its last whole",
+            "checkpoint. `status --json` has the whole messages.",
+        ]
+    return "\n".join(text)

@@ -12,6 +12,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.errors import UserError
+from repro.files import read_object
 from repro.models.model_spec import ModelSpec
 from repro.models.sizes import named_size, size_of
 
@@ -106,7 +107,7 @@ def by_hand(text: str) -> Throughput:
     except ValueError:
         rates = []
     parameters = named_size(size)
-    wrong = not 1 <= len(rates) <= 2 or not all(math.isfinite(rate) and rate > 0 for rate in rates)
+    wrong = not 1 <= len(rates) <= 2 or not all(1e-3 <= rate <= 1e12 for rate in rates)
     if wrong or ("@" in text and parameters is None):
         raise UserError(
             f"--tokens-per-second: got {text!r}, expected generated tokens per second, perhaps trained tokens per "
@@ -182,14 +183,13 @@ def _optional(value: Any) -> float | None:
 
 
 def _of_ledger(ledger: Mapping[str, Mapping[str, float]], path: Path) -> Throughput:
-    from repro.tracking.journal import read_json
-
     rates = rates_of(ledger)
     generated = rates["generated"]
     if generated is None:
         raise UserError(f"--throughput: {str(path)!r} has no rollouts in it; expected the ledger of a run that has")
-    cell = ((read_json(path.parent / "cell.json") or {}).get("cell")) or {}
-    machine = read_json(path.parent / "environment.json") or {}
+    stored = read_object(path.parent / "cell.json").get("cell")
+    cell = stored if isinstance(stored, dict) else {}
+    machine = read_object(path.parent / "environment.json")
     try:
         size = size_of(ModelSpec.model_validate(cell.get("model")))
     except ValidationError:

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from repro.canonical import canonical
 from repro.spec.document import Document, FieldPath, Origin, Problem
 from repro.spec.schema import Spec
-from repro.study.expand import matrix
-from repro.study.identity import result_fields
+from repro.study.identity import canonical_fields
+from repro.study.once import Once
+from repro.study.points import points
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.registry import find
 
@@ -29,6 +29,8 @@ FILE_FIELDS = (
     "stand_in",
 )
 HUB_FIELDS = ("config", "revision")
+ALIKE = 3
+"""Arms alike with one that are named; the others are counted."""
 
 
 def unused_settings(spec: Spec, document: Document) -> list[Problem]:
@@ -149,7 +151,8 @@ _SHORT = {
 def _replay(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     """A `max_age` that no group reaches, or at which the buffer never holds enough however informative they are."""
     told: set[str] = set()
-    for where, cell in matrix(spec.model_copy(update={"seeds": spec.seeds[:1]})):
+    for where in points(spec):
+        cell = where.valid()
         replay, batch = cell.replay, cell.train.questions_per_step
         if replay is None or replay.max_age is None or where.arm in told:
             continue
@@ -172,8 +175,17 @@ def _same(spec: Spec) -> Iterator[Problem]:
     """Arms whose trainings are the same run under two names."""
     first: dict[str, str] = {}
     told: set[str] = set()
-    for place, cell in matrix(spec.model_copy(update={"seeds": spec.seeds[:1]})):
-        other = first.setdefault(canonical(result_fields(cell)), place.arm)
-        if other != place.arm and place.arm not in told:
-            told.add(place.arm)
-            yield Problem(("arms", place.arm), f"warning: trains the same as arm {other}; they share their runs")
+    alike: dict[str, list[str]] = {}
+    once = Once()
+    for point in points(spec):
+        (text,) = canonical_fields(point.valid(), spec.seeds[:1], once)
+        other = first.setdefault(text, point.arm)
+        if other != point.arm and point.arm not in told:
+            told.add(point.arm)
+            alike.setdefault(other, []).append(point.arm)
+    for arm, others in alike.items():
+        for other in others[:ALIKE]:
+            yield Problem(("arms", other), f"warning: trains the same as arm {arm}; they share their runs")
+        if len(others) > ALIKE:
+            text = f"warning: trains the same as arm {arm}, as do {len(others) - ALIKE - 1:,} arms after it"
+            yield Problem(("arms", others[ALIKE]), text)

@@ -7,16 +7,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Cell
-from repro.study.estimate import FinishedRun
 from repro.study.identity import result_fields
 from repro.study.load import LoadedSpec, load_spec
+from repro.study.neighbours import FinishedRun
 from repro.study.plan import STATUS_WORDS, finished_runs
-from repro.words import did_you_mean, show, unknown
+from repro.study.stored import stored_run
+from repro.words import show, unknown
 
 ABSENT = "(off)"
 SPEC_TARGET = re.compile(r"(?P<path>.+\.ya?ml)(?::(?P<arm>[^:]+))?(?::(?P<seed>\d+))?")
@@ -31,8 +30,8 @@ def why(target: str, runs_dir: Path, overrides: Sequence[str] = (), smoke: bool 
     finished = finished_runs(runs_dir)
     match = SPEC_TARGET.fullmatch(target)
     if match is None:
-        identity, cell = _stored_cell(target, runs_dir)
-        return _explain(identity, cell, finished, runs_dir, {})
+        folder, cell = stored_run(target, runs_dir, " or SPEC.yaml:ARM:SEED")
+        return _explain(folder.name, cell, finished, folder.parent, {})
     from repro.study.expand import expand_study
 
     loaded = load_spec(Path(match["path"]), overrides, smoke)
@@ -101,30 +100,16 @@ def origins(loaded: LoadedSpec, cell: Cell) -> dict[str, str]:
     return found
 
 
-def _stored_cell(target: str, runs_dir: Path) -> tuple[str, Cell]:
-    from repro.tracking.journal import read_json
-
-    names = [folder.parent.name for folder in runs_dir.glob("*/cell.json")]
-    matches = [name for name in names if name == target] or [name for name in names if name.startswith(target)]
-    if len(matches) != 1:
-        what = f"{len(matches)} runs begin so" if matches else f"{len(names)} runs there" + did_you_mean(target, names)
-        raise UserError(f"got {show(target)}, expected one run of {runs_dir} or SPEC.yaml:ARM:SEED ({what})")
-    record = read_json(runs_dir / matches[0] / "cell.json") or {}
-    try:
-        return matches[0], Cell.model_validate(record.get("cell"))
-    except ValidationError:
-        raise UserError(
-            f"{runs_dir / matches[0] / 'cell.json'}: was written under another schema, expected a cell of this version"
-        ) from None
-
-
 def _explain(
     identity: str, cell: Cell, finished: Sequence[FinishedRun], runs_dir: Path, written: Mapping[str, str]
 ) -> str:
+    from repro.tracking.damage import damaged_run, run_damage
     from repro.tracking.journal import run_status
 
-    status = STATUS_WORDS[run_status(runs_dir / identity)]
-    lines = [f"{identity} ({_name(cell)}): {status}"]
+    status = run_status(runs_dir / identity)
+    lines = [f"{identity} ({_name(cell)}): {STATUS_WORDS[status]}"]
+    if status == "damaged":
+        lines.append(str(damaged_run(runs_dir / identity, run_damage(runs_dir / identity))))
     others = [run for run in finished if run.identity != identity]
     if not others:
         return "\n".join([*lines, f"no other finished run in {runs_dir}"])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from pathlib import Path
 
-from repro.files import read_jsonl
+from repro.tracking.damage import finished_rows
 from repro.tracking.series import VALIDATION
 
 
@@ -17,11 +17,12 @@ def objective(run_dir: Path, metric: str) -> float:
             (trapezoids between evaluations).
 
     Raises:
+        DamagedError: the files of the run are damaged.
         ValueError: the run evaluated no validation questions, or the metric is unknown.
     """
     points = {
         row["step"]: row["metrics"][VALIDATION]
-        for row in read_jsonl(run_dir / "metrics.jsonl")
+        for row in finished_rows(run_dir, "metrics.jsonl")
         if VALIDATION in row["metrics"]
     }
     if not points:

@@ -6,7 +6,7 @@ kill leaves it, keeps its sampled values and is evaluated again; its finished se
 trained twice.
 
 How a trial ends: COMPLETE with the mean over its seeds; PRUNED where the pruner stopped it after some seeds; FAIL where
-a job failed or its values make no valid cell. The next call makes another trial for each that failed.
+a job failed twice or its values make no valid cell. The next call makes another trial for each that failed.
 """
 
 from __future__ import annotations
@@ -25,6 +25,8 @@ from rich.markup import escape
 
 from repro.canonical import digest
 from repro.errors import UserError
+from repro.files import DamagedError
+from repro.launch.damaged import print_damage
 from repro.launch.run import Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -35,6 +37,7 @@ from repro.spec.schema import Spec
 from repro.study.checks import sweep_problems
 from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests, identity
+from repro.study.inputs import Watched, cell_files
 from repro.study.load import LoadedSpec
 from repro.sweep.objective import objective
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
@@ -118,6 +121,8 @@ class Search:
         self.options, self.console = options, console
         self.digests = Digests()
         self.base = base_cell(spec, model, dataset)
+        self.inputs = Watched(lambda: cell_files(self.base))
+        self.inputs.all_read()  # it is the jobs that read them
 
     def check_first_trial(self) -> None:
         """UserError where trial 0 cannot run; nothing is written."""
@@ -183,7 +188,11 @@ class Search:
     # ------------------------------------------------------------ one batch
 
     def _evaluate(self, batch: list[Attempt]) -> int | None:
-        """Train a batch and record how it ended. Returns the signal that ended it, None if it came to its end."""
+        """Train a batch and record how it ended. Returns the signal that ended it, None if it came to its end.
+
+        UserError where a file that the cells read is not what it was when the sweep began.
+        """
+        self.inputs.check()
         for attempt in batch:
             try:
                 attempt.cells = self._cells(attempt.trial.number, attempt.trial.params)
@@ -194,9 +203,9 @@ class Search:
             if not live:
                 break
             cells = merge([attempt.cells[index] for attempt in live for index in stage])
-            ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
-            if ended.interrupted is not None:
-                return ended.interrupted
+            interrupted = self._train(cells)
+            if interrupted is not None:
+                return interrupted
             for attempt in live:
                 self._take(attempt, stage)
         for attempt in batch:
@@ -206,20 +215,39 @@ class Search:
         record_trials(records, self.options.runs_dir, self.options.store_uri)
         return None
 
+    def _train(self, cells: list[ExpandedCell]) -> int | None:
+        """Train cells, a second time at once where the job failed; returns the signal that ended it.
+
+        A job that was killed, or failed for the machine's sake, must not change which values are tried next.
+        """
+        ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
+        failed = [cell for cell in cells if run_status(self.options.runs_dir / cell.identity) == "failed"]
+        if ended.interrupted is None and failed:
+            self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
+            ended = run_cells(failed, experiment_name(self.spec), self.options, self.console)
+        print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
+        return ended.interrupted
+
     def _stages(self) -> list[list[int]]:
         """Which seeds (by position) run together: one by one where the pruner may stop a trial in between."""
         seeds = list(range(len(self.sweep.seeds)))
         return [[seed] for seed in seeds] if self._count(TrialState.COMPLETE) >= PRUNER_STARTUP else [seeds]
 
     def _take(self, attempt: Attempt, stage: list[int]) -> None:
-        """Read the values of a stage's seeds and decide whether the trial goes on."""
+        """Read the values of a stage's seeds and decide whether the trial goes on.
+
+        Raises DamagedError where a run that had finished is damaged: the trial keeps its place until that is mended.
+        """
         reported = self.study.get_trials(deepcopy=False)[attempt.trial.number].intermediate_values
         for index in stage:
             run_dir = self.options.runs_dir / attempt.cells[index].identity
             try:
-                if run_status(run_dir) != "finished":
+                status = run_status(run_dir)
+                if status not in ("finished", "damaged"):
                     raise ValueError(f"seed {self.sweep.seeds[index]} failed: see {run_dir / 'error.txt'}")
                 attempt.values.append(objective(run_dir, self.sweep.metric))
+            except DamagedError:
+                raise
             except ValueError as error:
                 attempt.end, attempt.reason = TrialState.FAIL, str(error)
                 return

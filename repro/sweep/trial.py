@@ -13,8 +13,10 @@ from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
 from repro.spec.schema import Cell, Spec
 from repro.study.checks import cell_problems
-from repro.study.expand import ExpandedCell, Place, base_fields, with_fields, with_values
+from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests, identity
+from repro.study.points import Place
+from repro.study.raw_fields import base_fields, with_fields, with_values
 from repro.tasks.dataset_spec import DatasetSpec
 
 

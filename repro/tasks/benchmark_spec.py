@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from pydantic import Field, model_validator
 
-from repro.fields import Strict
+from repro.fields import LONGEST_NAME, MOST_QUESTIONS, PathText, Strict, Temperature, TopP
 from repro.tasks.catalogue import TestName
 from repro.tasks.dataset_spec import DatasetSpec
 
@@ -26,16 +26,20 @@ class Benchmark(Strict):
     """
 
     named: TestName | None = Field(None, description="a named dataset whose test questions are used")
-    path: str | None = Field(None, description="a local file of questions, or a directory with a test file")
+    path: PathText | None = Field(None, description="a local file of questions, or a directory with a test file")
     question: str | None = Field(None, description="field with the question (default: the named set's, else question)")
     answer: str | None = Field(None, description="field with the gold answer (default: the named set's, else answer)")
     revision: str | None = Field(None, description="commit, tag or branch of the named set on the hub")
-    questions: int | None = Field(None, ge=1, description="only the first n questions (default: evaluate.questions)")
-    samples: int | None = Field(None, ge=1, description="k of avg@k (default: evaluate.samples)")
-    temperature: float | None = Field(None, gt=0, description="sampling temperature (default: evaluate.temperature)")
-    top_p: float | None = Field(None, gt=0, le=1, description="nucleus (default: evaluate.top_p)")
+    questions: int | None = Field(
+        None, ge=1, le=MOST_QUESTIONS, description="only the first n questions (default: evaluate.questions)"
+    )
+    samples: int | None = Field(None, ge=1, le=10_000, description="k of avg@k (default: evaluate.samples)")
+    temperature: Temperature | None = Field(None, description="sampling temperature (default: evaluate.temperature)")
+    top_p: TopP | None = Field(None, description="nucleus (default: evaluate.top_p)")
     stand_in: bool = Field(False, description="made-up questions in place of what is on the hub, as --smoke uses them")
-    name: str | None = Field(None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", description="its series is eval/NAME")
+    name: str | None = Field(
+        None, pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$", max_length=LONGEST_NAME, description="its series is eval/NAME"
+    )
 
     @model_validator(mode="before")
     @classmethod

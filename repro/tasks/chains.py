@@ -10,7 +10,7 @@ import numpy as np
 from pydantic import Field, model_validator
 
 from repro.errors import UserError
-from repro.fields import Strict
+from repro.fields import MOST_QUESTIONS, Strict
 from repro.tasks.problem import Problem
 from repro.tasks.task import Task, role_of
 
@@ -46,7 +46,7 @@ class Chains(Task):
     length has too few distinct questions it gives what it has and the other lengths of its part give more.
     """
 
-    test: int = Field(256, ge=1, description="held-out 1-6-step questions of the headline accuracy")
+    test: int = Field(256, ge=1, le=MOST_QUESTIONS, description="held-out 1-6-step questions of the headline accuracy")
     easy: float = Field(0.15, ge=0, le=1, description="share of the pool that is trivially easy")
     hard: float = Field(0.35, ge=0, le=1, description="share of the pool with 7-10 steps, almost never solved")
     max_steps: int = Field(6, ge=1, le=10, description="longest chain of the remaining pool and of the test set")

@@ -16,7 +16,7 @@ from pydantic import (
 )
 
 from repro import plugins
-from repro.fields import Scalar, Strict
+from repro.fields import LONGEST_NAME, MOST_QUESTIONS, HubId, PathText, Scalar, Seed, Strict
 from repro.tasks import registry
 from repro.tasks.catalogue import CATALOGUE, NAMES, DatasetName, TestName
 from repro.tasks.mistakes import mistake, under
@@ -29,11 +29,11 @@ TEST_SHARE = 0.1
 class Limits(Strict):
     """Use only some questions of a split, the same ones in every arm: the first, or a sample of train."""
 
-    train: int | None = Field(None, ge=1, description="training questions (the pool)")
-    validation: int | None = Field(None, ge=1, description="validation questions")
-    test: int | None = Field(None, ge=1, description="test questions")
-    sample: int | None = Field(
-        None, ge=0, description="seed with which the training questions are drawn; not the first ones"
+    train: int | None = Field(None, ge=1, le=MOST_QUESTIONS, description="training questions (the pool)")
+    validation: int | None = Field(None, ge=1, le=MOST_QUESTIONS, description="validation questions")
+    test: int | None = Field(None, ge=1, le=MOST_QUESTIONS, description="test questions")
+    sample: Seed | None = Field(
+        None, description="seed with which the training questions are drawn; not the first ones"
     )
 
     @model_validator(mode="after")
@@ -45,6 +45,8 @@ class Limits(Strict):
 
 class Interval(Strict):
     """Numbers between two bounds, both included; a bound that is left out does not bind."""
+
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"min", "max"})
 
     min: float | None = Field(None, description="smallest value kept")
     max: float | None = Field(None, description="largest value kept")
@@ -84,16 +86,19 @@ class DatasetSpec(Strict):
     """
 
     NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path", "test_path"})
+    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"filters"})  # what stands in the rows of somebody's data
 
     procedural: Task | None = Field(None, description="made-up questions; written as a built-in name or `task`")
     named: DatasetName | None = Field(None, description="a dataset whose fields are known; offline via REPRO_DATA")
-    hub: str | None = Field(None, description="a Hugging Face dataset id")
-    path: str | None = Field(None, description="a .jsonl, .json or .parquet file, or a directory with train/test files")
+    hub: HubId | None = Field(None, description="a Hugging Face dataset id")
+    path: PathText | None = Field(
+        None, description="a .jsonl, .json or .parquet file, or a directory with train/test files"
+    )
     config: str | None = Field(None, description="configuration of the hub dataset")
     revision: str | None = Field(None, description="commit, tag or branch of the hub dataset")
     train_split: str = Field("train", description="hub split or file stem for training")
     test_split: str | None = Field("test", description="hub split or file stem for testing; none: cut from train")
-    test_path: str | None = Field(None, description="a separate local file with the test questions")
+    test_path: PathText | None = Field(None, description="a separate local file with the test questions")
     test_named: TestName | None = Field(None, description="a named dataset whose test questions are used")
     question: str = Field("question", description="field with the question; a dotted path reaches into nested fields")
     answer: str = Field("answer", description="field with the gold answer (text after #### where present)")
@@ -111,7 +116,9 @@ class DatasetSpec(Strict):
     validation_fraction: float = Field(0.1, ge=0, lt=1, description="share of train held back for validation")
     limits: Limits = Field(default_factory=Limits, description="use only the first n questions of a split")
     stand_in: bool = Field(False, description="made-up rows in place of what is on the hub, as --smoke uses them")
-    name: str | None = Field(None, description="label in tables and figures (default: derived)")
+    name: str | None = Field(
+        None, max_length=LONGEST_NAME, description="label in tables and figures (default: derived)"
+    )
 
     @model_validator(mode="before")
     @classmethod

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,8 +14,6 @@ EXTENSIONS = (".jsonl", ".json", ".parquet")
 
 Row = tuple[str, dict[str, Any]]
 """Where it stands (`train.jsonl:3`) and its fields."""
-
-_digests: dict[tuple[Path, int, int], str] = {}
 
 
 def find_path(text: str, field: str) -> Path:
@@ -52,17 +49,6 @@ def split_files(folder: Path, stem: str, field: str) -> tuple[Path, ...]:
         names = ", ".join(files[0].name for files in kinds.values())
         raise UserError(f"{field}: {folder} holds {names}; expected one kind of file for the split {stem!r}")
     return next(iter(kinds.values()), ())
-
-
-def file_digest(path: Path) -> str:
-    """SHA-256 of a file's bytes, remembered in this process as long as its size and time stay the same."""
-    path = path.resolve()
-    stat = path.stat()
-    key = (path, stat.st_size, stat.st_mtime_ns)
-    if key not in _digests:
-        with path.open("rb") as file:
-            _digests[key] = hashlib.file_digest(file, "sha256").hexdigest()
-    return _digests[key]
 
 
 def read_rows(path: Path) -> Iterator[Row]:

@@ -19,7 +19,7 @@ class RewardTerm(Strict):
     model_config = ConfigDict(extra="allow", json_schema_extra={"x-own-fields": "reward"})
 
     reward: str = Field(ACCURACY, description="accuracy, an installed reward, or module:name of your own")
-    weight: float = Field(1.0, gt=0, description="share of the total; weights are divided by their sum")
+    weight: float = Field(1.0, ge=1e-6, le=1e6, description="share of the total; weights are divided by their sum")
 
     @property
     def own_fields(self) -> dict[str, Any]:

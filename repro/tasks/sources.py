@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.digests import file_digest
 from repro.errors import UserError, setting
 from repro.tasks.catalogue import CATALOGUE, Entry, TestName
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.files import Row, check_extension, file_digest, find_path, read_rows, split_files
+from repro.tasks.files import Row, check_extension, find_path, read_rows, split_files
 from repro.tasks.stand_in import STAND_IN_VERSION, stand_in_rows
 
 CUT = "\n  to cut the test questions from train instead: dataset.test_split: null"

@@ -11,7 +11,7 @@ import numpy as np
 from pydantic import Field
 
 from repro.errors import UserError
-from repro.fields import Strict
+from repro.fields import MOST_QUESTIONS, Seed, Strict
 from repro.tasks.problem import AnswerFormat, Problem, TaskData, same_question
 
 ANSWER_PREFIX = "#"
@@ -41,10 +41,10 @@ class Task(Strict):
     write beside `task`. The names `task`, `name` and `limits` belong to the dataset.
     """
 
-    pool: int = Field(1024, ge=8, description="training questions")
-    validation: int = Field(128, ge=0, description="questions that sweeps and tuning may look at")
-    test: int = Field(256, ge=1, description="held-out questions of the headline accuracy")
-    seed: int = Field(0, ge=0, description="seed of the questions")
+    pool: int = Field(1024, ge=8, le=MOST_QUESTIONS, description="training questions")
+    validation: int = Field(128, ge=0, le=MOST_QUESTIONS, description="questions that sweeps and tuning may look at")
+    test: int = Field(256, ge=1, le=MOST_QUESTIONS, description="held-out questions of the headline accuracy")
+    seed: Seed = Field(0, description="seed of the questions")
 
     version: ClassVar[int] = 1
     """Of a built-in task: raise it when the same fields give other questions. Of one's own, the source tells."""

@@ -24,6 +24,8 @@ SHARE = 16  # questions that are worth another process: starting one takes about
 MOST = 16  # processes of about 150 MB
 LONGEST_REPLY = 4096  # bytes
 DEATHS = 5  # processes that end in a row, without one answer, before we give up
+CORES = "REPRO_CORES"
+"""Environment variable in which a launcher says how many cores a process may keep busy."""
 
 
 class Worker:
@@ -200,15 +202,15 @@ def wall_limit(seconds: float) -> float:
 def share_of_cores() -> int:
     """How many processes may compute while this one waits: its share of the machine's cores, at most `MOST`.
 
-    That is what `OMP_NUM_THREADS` grants it; a distributed launcher sets that to 1 whatever the machine and says in
-    `LOCAL_WORLD_SIZE` how many processes share the machine.
+    A launcher grants it in `CORES`. One of others (`accelerate launch`) says in `LOCAL_WORLD_SIZE` how many processes
+    share the machine.
     """
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    ranks, threads = os.environ.get("LOCAL_WORLD_SIZE", ""), os.environ.get("OMP_NUM_THREADS", "")
-    if ranks.isdecimal() and int(ranks):
+    ranks, granted = os.environ.get("LOCAL_WORLD_SIZE", ""), os.environ.get(CORES, "")
+    if granted.isdecimal() and int(granted):
+        cores = min(cores, int(granted))
+    elif ranks.isdecimal() and int(ranks):
         cores //= int(ranks)
-    elif threads.isdecimal() and int(threads):
-        cores = min(cores, int(threads))
     return max(1, min(cores, MOST))
 
 

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 from filelock import FileLock
 
 from repro.errors import UserError
+from repro.files import DamagedError
 from repro.masking import mask
 from repro.tracking.address import (
     is_database,
@@ -112,6 +113,8 @@ def writing(uri: str, folder: Path | None = None, wait: float | None = None) -> 
             await_answer(uri, min(seconds, ANSWER_SECONDS))
             yield client
         _paused.pop(uri, None)
+    except DamagedError:  # of a run: the store is not to blame
+        raise
     except away_errors():
         if time.monotonic() - began > QUICK:
             pause = min(2 * pause, LONGEST_PAUSE)

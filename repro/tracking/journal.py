@@ -2,15 +2,17 @@
 
     runs/<identity>/
       cell.json          {"identity", "labels", "cell", "started"}
-      environment.json   {"python", "platform", "cpus", "packages", "commit", "processes"}: what the job ran on
+      environment.json   {"python", "platform", "cpus", "packages", "commit", "processes", "threads", "cpu_capability"}
       metrics.jsonl      {"step", "metrics": {name: float}, "time"}
       steps.jsonl        {"step", "chosen", "fresh", "replayed", "predicted", "pass_rate", "steps_true", "time"}
       evaluations.jsonl  {"step", "set", "temperature", "samples", "passes", "greedy", "entropy", "mean_tokens", "time"}
       predictions.jsonl  {"step", "ids", "predicted", "measured", "samples", "time"}
       spent.jsonl        {"step", "phase", <amounts>, "time"}: everything paid for, work redone after a kill included
       progress.json      {"phase", "step", "steps", "message", "accuracy", "time"}: what the live table reads
+      health.json        {"warnings", "stopped"}: what went wrong in training; absent where nothing did
+      repairs.jsonl      {"text", "time"}: damage that an attempt found, and what it did about it
       error.txt          traceback of the last failure
-      done.json          {"summary", "time"}: the completion marker, written last
+      done.json          {"summary", "time", "files"}: the completion marker, written last, with checksums of the rest
       (and what the job itself adds by `write_json`: ledger.json, data.json, selection.json, base.json, attention.json)
 
 Numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity" on disk; the readers turn them back.
@@ -19,7 +21,10 @@ A file ends in half a line when its writer was killed inside a write: readers sk
 
 from __future__ import annotations
 
+import errno
+import logging
 import math
+import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -27,18 +32,31 @@ from typing import Any, Literal
 
 from filelock import FileLock, Timeout
 
-from repro.files import cut_torn_line, dump_json, encode, force_to_disk, read_json, read_jsonl, write_atomically
+from repro import arithmetic
+from repro.checksums import Checksums, sealed
+from repro.files import (
+    cut_torn_line,
+    dump_json,
+    encode,
+    force_all_to_disk,
+    force_to_disk,
+    read_json,
+    read_jsonl,
+    read_object,
+    write_atomically,
+)
 from repro.masking import mask, mask_values
-from repro.tracking import series
+from repro.tracking import rows, series
+from repro.tracking.damage import CHANGING, DONE, run_checksums, run_damage
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
 
 __all__ = ["Journal", "Status", "read_json", "read_jsonl", "run_lock", "run_status"]
 
-Status = Literal["todo", "running", "finished", "failed", "killed"]
+Status = Literal["todo", "running", "finished", "failed", "killed", "damaged"]
+"""`damaged`: it has ended, but files that its marker vouches for are missing, have another size or other metrics."""
 
-STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jsonl")
-"""Cut back to the checkpoint's step on resume."""
+log = logging.getLogger(__name__)
 
 
 def run_lock(run_dir: Path) -> FileLock:
@@ -49,8 +67,8 @@ def run_lock(run_dir: Path) -> FileLock:
 
 def run_status(run_dir: Path) -> Status:
     """The state of a cell by its run directory, which is not changed."""
-    if (run_dir / "done.json").exists():
-        return "finished"
+    if (run_dir / DONE).exists():
+        return "damaged" if run_damage(run_dir) else "finished"
     if not (run_dir / "cell.json").exists() and not (run_dir / "error.txt").exists():
         return "todo"
     if (run_dir / "run.lock").exists():
@@ -66,8 +84,8 @@ class Journal:
     """Writes one run directory. One process at a time writes (see `run_lock`); any number may read.
 
     Every line is handed to the operating system before the call returns, so it survives the death of the process.
-    Only `sync`, `truncate`, `fail` and `finish` wait for the disk: call `sync` before a checkpoint is marked complete,
-    otherwise a power cut may leave a checkpoint that is newer than the rows it stands for.
+    Only `sync`, `marks`, `truncate`, `fail` and `finish` wait for the disk: a checkpoint is marked complete with
+    `marks`, otherwise a power cut may leave a checkpoint that is newer than the rows it stands for.
     """
 
     def __init__(self, run_dir: Path | str) -> None:
@@ -80,6 +98,8 @@ class Journal:
     def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
         """Begin an attempt: write the identity of the run and remove the last failure. Rows of earlier attempts stay.
 
+        Temporary files of attempts that were killed are removed: the caller holds the run's lock.
+
         Call `truncate` next: with the step of the checkpoint, or with -1 where the cell starts from nothing.
 
         Args:
@@ -89,31 +109,38 @@ class Journal:
             processes: how many train together.
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        before = read_json(self.run_dir / "cell.json") or {}
-        started = before.get("started", time.time())  # of the first attempt
+        rows.remove_leftovers(self.run_dir)
+        before = read_object(self.run_dir / "cell.json").get("started")
+        started = before if isinstance(before, float) else time.time()  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
         self.write_json(
             "cell.json", {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
         )
-        self.write_json("environment.json", {**describe_environment(), "processes": processes})
+        self.write_json("environment.json", {**describe_environment(), "processes": processes, **_arithmetic()})
         (self.run_dir / "error.txt").unlink(missing_ok=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
-        """Mark the run complete. Everything else is on the disk before the marker is."""
+        """Mark the run complete. Everything else is on the disk before the marker is, which has its checksums."""
         (self.run_dir / "error.txt").unlink(missing_ok=True)
         self.sync()
-        data = {"summary": summary, "time": time.time()}
-        write_atomically(self.run_dir / "done.json", dump_json(data), sync=True)
+        data = {"summary": summary, "time": time.time(), "files": run_checksums(self.run_dir)}
+        write_atomically(self.run_dir / DONE, dump_json(sealed(data)))
+        force_to_disk(self.run_dir.parent)
 
     def fail(self, traceback_text: str) -> None:
         """Record why this attempt ended; the next attempt's `start` removes it."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.run_dir / "error.txt", mask(traceback_text).encode(errors="replace"), sync=True)
+        write_atomically(self.run_dir / "error.txt", mask(traceback_text).encode(errors="replace"))
+
+    def repaired(self, text: str) -> None:
+        """Record damage that was found and what was done about it, and log it as a warning."""
+        log.warning("%s: %s", self.run_dir, text)
+        self._append("repairs.jsonl", {"text": text})
 
     @property
     def finished(self) -> bool:
         """The completion marker exists: this cell is never trained again."""
-        return (self.run_dir / "done.json").exists()
+        return (self.run_dir / DONE).exists()
 
     @property
     def failed(self) -> bool:
@@ -213,16 +240,17 @@ class Journal:
         """Write which phase and step the job has reached; `steps` is the length of the phase (0: unknown)."""
         if self._accuracy is None:
             self._accuracy = math.nan
-            for row in read_jsonl(self.run_dir / "metrics.jsonl"):
-                self._accuracy = _accuracy(row["metrics"], self._accuracy)
+            for row in rows.readable(self.run_dir / "metrics.jsonl"):
+                self._accuracy = _accuracy(row.get("metrics", {}), self._accuracy)
         accuracy = None if self._accuracy is None or math.isnan(self._accuracy) else self._accuracy
         place = {"phase": phase, "step": int(step), "steps": int(steps), "message": message, "accuracy": accuracy}
         self.write_json("progress.json", {**place, "time": time.time()})
 
     def write_json(self, name: str, value: Any) -> None:
-        """Write a whole JSON file atomically."""
+        """Write a whole JSON file atomically. It is on the disk after the next `sync`, not before: progress and costs
+        are written at each step."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.run_dir / name, dump_json(value))
+        write_atomically(self.run_dir / name, dump_json(value), sync=False)
 
     def read_json(self, name: str) -> Any:
         """A JSON file of this run, or None."""
@@ -234,24 +262,39 @@ class Journal:
 
     # ------------------------------------------------------------ resume
 
-    def truncate(self, step: int) -> None:
+    def marks(self) -> dict[str, dict[str, Any]]:
+        """Checksums of what a checkpoint that is taken now goes on from, once it is on the disk."""
+        self.sync()
+        return rows.marks(self.run_dir)
+
+    def lost(self, marker: Mapping[str, Any]) -> list[str]:
+        """What this run no longer has of the rows that the checkpoint with this marker goes on from."""
+        return rows.lost(self.run_dir, marker)
+
+    def steps_recorded(self) -> int:
+        """How many steps `steps.jsonl` has readable rows of."""
+        return sum(1 for _ in rows.readable(self.run_dir / "steps.jsonl"))
+
+    def truncate(self, step: int, marks: Checksums | None = None) -> None:
         """Drop the rows of steps after `step` (the checkpoint's; -1: all), each file in one atomic replacement.
 
-        `spent.jsonl` keeps every row: work that has to be redone was still paid for.
+        What follows a damaged line is dropped too. `spent.jsonl` keeps every row that can be read: work that has to be
+        redone was still paid for.
+
+        Args:
+            marks: of the checkpoint: files are cut to the sizes they had then.
         """
-        for name in STEPPED:
-            path = self.run_dir / name
-            if path.exists():
-                kept = [row for row in read_jsonl(path) if row["step"] <= step]
-                write_atomically(path, b"".join(dump_json(row, indent=None) for row in kept), sync=True)
-        cut_torn_line(self.run_dir / "spent.jsonl")
+        rows.cut(self.run_dir, step, marks)
+        lines = rows.mend_spent(self.run_dir)
+        self._whole.clear()
         self._accuracy = None
+        if lines:
+            self.repaired(f"spent.jsonl had {lines} damaged lines: what they say was spent is lost")
 
     def sync(self) -> None:
         """Wait until every row written so far is on the disk."""
-        for path in self.run_dir.glob("*.json*"):
-            force_to_disk(path)
-        force_to_disk(self.run_dir)
+        files = [path for path in self.run_dir.glob("*.json*") if path.name not in CHANGING and path.name[0] != "."]
+        force_all_to_disk([*files, self.run_dir])
 
     # ------------------------------------------------------------ internals
 
@@ -262,7 +305,13 @@ class Journal:
             self._whole.add(name)
         line = dump_json({**row, "time": time.time()}, indent=None)
         with (self.run_dir / name).open("ab", buffering=0) as file:  # unbuffered: one write, whole or torn at the end
-            file.write(line)
+            start = file.tell()
+            try:
+                if file.write(line) != len(line):  # the disk is almost full, and the next write says so
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+            except OSError:
+                file.truncate(start)  # half a line would spoil the next one
+                raise
 
 
 class ReadOnlyJournal(Journal):
@@ -274,8 +323,12 @@ class ReadOnlyJournal(Journal):
     def finish(self, summary: Mapping[str, Any]) -> None:
         """Do nothing."""
 
-    def truncate(self, step: int) -> None:
+    def truncate(self, step: int, marks: Checksums | None = None) -> None:
         """Do nothing."""
+
+    def marks(self) -> dict[str, dict[str, Any]]:
+        """Nothing: rank 0 writes them down."""
+        return {}
 
     def sync(self) -> None:
         """Do nothing."""
@@ -285,6 +338,10 @@ class ReadOnlyJournal(Journal):
 
     def _append(self, name: str, row: Mapping[str, Any]) -> None:
         pass
+
+
+def _arithmetic() -> dict[str, Any]:
+    return {"threads": arithmetic.threads(), "cpu_capability": arithmetic.cpu_capability()}
 
 
 def _accuracy(metrics: Mapping[str, float], before: float | None) -> float | None:

@@ -5,13 +5,17 @@ What does not arrive in time is left to the launcher, which delivers every run t
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from pathlib import Path
 
+from repro.files import DamagedError
 from repro.tracking.address import resolve_store, sqlite_path
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
+
+log = logging.getLogger(__name__)
 
 PATIENCE = 3.0  # seconds that a job waits for its store, over all its deliveries
 WAIT_FOR_WRITERS = 1.5  # seconds that one delivery waits for others to finish writing
@@ -42,7 +46,10 @@ class LiveDelivery:
         self._wait(self._thread, None if is_file and self._left > 0 else self._left)
 
     def _deliver(self, final: bool) -> None:
-        self._took_data = deliver(self.run_dir, self.labels, self.uri, final, WAIT_FOR_WRITERS)
+        try:
+            self._took_data = deliver(self.run_dir, self.labels, self.uri, final, WAIT_FOR_WRITERS)
+        except DamagedError as error:
+            log.warning("%s", error)  # the launcher tells the user
 
     def _wait(self, thread: threading.Thread, seconds: float | None) -> None:
         """Wait for a delivery; only time that brought nothing, or that a server took, uses up the patience."""

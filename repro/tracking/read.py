@@ -6,17 +6,18 @@ import gzip
 import hashlib
 import json
 import logging
-import shutil
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.cache import Cache
 from repro.canonical import digest
 from repro.errors import UserError
-from repro.files import parse_json, parse_jsonl
+from repro.files import DamagedError, parse_json, parse_jsonl
 from repro.masking import mask
 from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
@@ -58,14 +59,27 @@ class RunRecord:
     delivered: str | None = None  # digest of the files' contents
 
     def jsonl(self, name: str) -> list[dict[str, Any]]:
-        """Rows of a JSONL artifact, [] where the run has none."""
-        data = self.content(name)
-        return parse_jsonl(data, name) if data is not None else []
+        """Rows of a JSONL artifact, [] where the run has none. DamagedError where the store's copy is damaged."""
+        with self._naming(name):
+            data = self.content(name)
+            return parse_jsonl(data, name) if data is not None else []
 
     def json(self, name: str) -> Any:
-        """Content of a JSON artifact, None where the run has none."""
-        data = self.content(name)
-        return parse_json(data) if data is not None else None
+        """Content of a JSON artifact, None where the run has none. DamagedError where the store's copy is damaged."""
+        with self._naming(name):
+            data = self.content(name)
+            return parse_json(data) if data is not None else None
+
+    @contextmanager
+    def _naming(self, name: str) -> Iterator[None]:
+        """What cannot be read of an artifact is told with its place and what to do."""
+        try:
+            yield
+        except (ValueError, RecursionError, EOFError, gzip.BadGzipFile, zlib.error) as error:
+            raise DamagedError(
+                f"{self.artifacts}/{name}: the store's copy of this file of run {self.identity} is damaged ({error})\n"
+                f"  To mend it, remove the folder `delivery` of that run and run the study again: it is delivered anew"
+            ) from error
 
     def path(self, name: str) -> Path | None:
         """Where an artifact is: the file `name`, or `name.gz` of a large one; None where the run has none.
@@ -287,10 +301,9 @@ def _files(client: MlflowClient, run: StoredRun, cache_dir: Path) -> Path | None
     content = run.tags.get("repro.files")
     if content is None:
         return None  # nothing has been stored yet
-    folder = cache_dir / digest({"run": run.run_id, "content": content})
-    if not (folder / ".complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
+
+    def download(folder: Path) -> None:
         client.download_artifacts(run.run_id, "", str(folder))
-        (folder / ".complete").touch()
-    return folder
+
+    cache = Cache(cache_dir.parent)
+    return cache.directory(cache_dir.name, digest({"run": run.run_id, "content": content}), download)

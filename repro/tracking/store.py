@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.canonical import canonical, digest
-from repro.files import dump_json, read_json, read_jsonl, write_atomically
+from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, temporary_files, write_atomically
 from repro.masking import mask_values
 from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
@@ -29,6 +29,7 @@ from repro.tracking.client import (
     report_back,
     writing,
 )
+from repro.tracking.damage import METRICS, damaged_run, run_damage
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 
@@ -60,6 +61,7 @@ def deliver(
         delivers what is missing. Never raises for a store's sake.
 
     Raises:
+        DamagedError: files of the run are damaged; the message names the run, the files and the cure.
         UserError: the address can never work.
     """
     uri = resolve_store(store_uri)
@@ -78,6 +80,8 @@ def deliver(
                 # The run was deleted from the store since the last delivery: start over.
                 _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
                 _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
+    except DamagedError:
+        raise
     except away_errors() as error:
         report_away(uri, error)
         return False
@@ -119,10 +123,13 @@ class _Delivery:
 
     def __init__(self, client: MlflowClient, run_dir: Path, labels: Labels, uri: str) -> None:
         self.client, self.run_dir, self.labels, self.uri = client, run_dir, labels, uri
-        about = read_json(run_dir / "cell.json")
+        about = read_object(run_dir / "cell.json")
+        if not {"identity", "cell", "started"} <= set(about):
+            raise damaged_run(run_dir, ["cell.json is not whole"])
         self.identity: str = about["identity"]
         self.cell: dict[str, Any] = about["cell"]
         self.started_ms = int(about["started"] * 1000)
+        self.files: dict[str, Any] = {}  # checksums of a finished run's files
         self.cursor: dict[str, Any] = read_json(_cursor_path(run_dir, labels, uri)) or {
             "store": public_address(uri),
             "experiment": labels.experiment,
@@ -135,6 +142,8 @@ class _Delivery:
 
     def bring_up_to_date(self, final: bool) -> None:
         status: str = run_status(self.run_dir)
+        if status in ("finished", "damaged"):
+            self._check_files()
         if status != "finished" and not final:
             status = "running"
         elif status == "running":
@@ -154,6 +163,13 @@ class _Delivery:
         self.cursor["final"] = status == "finished"
         self._save_cursor()
 
+    def _check_files(self) -> None:
+        """DamagedError where the rows of a finished run, or the sizes of its files, are not what they were."""
+        problems = run_damage(self.run_dir, contents=("cell.json", METRICS))
+        if problems:
+            raise damaged_run(self.run_dir, problems)
+        self.files = read_object(self.run_dir / "done.json").get("files", {})
+
     # ------------------------------------------------------------ the run and its parent
 
     def _find_or_create(self) -> str:
@@ -166,6 +182,9 @@ class _Delivery:
             "repro.seed": str(self.labels.seed),
             "repro.status": "running",
         }
+        environment = read_json(self.run_dir / "environment.json") or {}
+        if "threads" in environment:
+            tags["repro.threads"] = str(environment["threads"])
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
@@ -211,7 +230,10 @@ class _Delivery:
         After a resume the file was cut back and grows again; lines after the first that differs are new. They repeat
         steps that the store has: readers keep the last value of a step.
         """
-        rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
+        try:
+            rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
+        except DamagedError as error:
+            raise damaged_run(self.run_dir, [str(error)]) from error
         sent = self.cursor["lines"]
         same = 0
         while same < min(len(sent), len(rows)) and sent[same] == rows[same][0]:
@@ -242,6 +264,8 @@ class _Delivery:
     def _send_status(self, status: str) -> None:
         run_id = self.cursor["run"]
         self.client.set_tag(run_id, "repro.status", status)
+        if warnings := (read_json(self.run_dir / "health.json") or {}).get("warnings"):
+            self.client.set_tag(run_id, "repro.warnings", "; ".join(one["text"] for one in warnings)[:5000])
         if status == "running":
             self.client.update_run(run_id, status="RUNNING")
         else:
@@ -258,7 +282,10 @@ class _Delivery:
             if path.name.startswith(".") or path.name == "progress.json":
                 continue
             data = path.read_bytes()
-            content = hashlib.sha256(data).hexdigest()[:16]
+            sha256 = hashlib.sha256(data).hexdigest()
+            if self.files.get(path.name, {}).get("sha256", sha256) != sha256:
+                raise damaged_run(self.run_dir, [f"{path.name} has changed since it was written"])
+            content = sha256[:16]
             zipped = len(data) > ZIP_ABOVE
             name = f"{path.name}.gz" if zipped else path.name
             missing = place is not None and not (place / name).exists()  # e.g. a store moved without its files
@@ -281,7 +308,11 @@ class _Delivery:
     def _save_cursor(self) -> None:
         path = _cursor_path(self.run_dir, self.labels, self.uri)
         path.parent.mkdir(exist_ok=True)
-        write_atomically(path, dump_json(self.cursor))
+        for left, name in temporary_files(path.parent).items():
+            if name == path.name:  # of a delivery that was killed: we hold the store's lock
+                left.unlink(missing_ok=True)
+        # Not on the disk at once: a delivery that is forgotten is made again and changes nothing.
+        write_atomically(path, dump_json(self.cursor), sync=False)
 
 
 def _cursor_path(run_dir: Path, labels: Labels, uri: str) -> Path:

@@ -37,7 +37,8 @@ def grpo_config(
         temperature=train.temperature,
         top_p=train.top_p,
         learning_rate=train.learning_rate,
-        lr_scheduler_type="constant",
+        lr_scheduler_type="constant_with_warmup" if train.schedule == "constant" else train.schedule,
+        warmup_steps=round(train.warmup * steps * train.minibatches),
         weight_decay=train.weight_decay,
         max_grad_norm=train.max_grad_norm,
         loss_type=train.loss,
@@ -48,6 +49,7 @@ def grpo_config(
         save_strategy="steps",
         save_steps=save_every * train.minibatches,
         logging_steps=train.minibatches,
+        logging_nan_inf_filter=False,  # a loss that is NaN is to be seen
         ignore_data_skip=True,
         use_cpu=not cuda,
         bf16=train.precision == "bfloat16",

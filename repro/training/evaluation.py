@@ -55,9 +55,9 @@ class Sampler:
     """Samples completions of problems from a policy, grades them, and enters the cost in a ledger.
 
     Probes, pass rates and evaluations all go through here, so that they count alike. The policy's mode and torch's
-    global generator are left as they were. `engine` makes the completions (default: the policy's own generate). With
-    several ranks each samples a part of the problems and enters its own cost; all get the whole result, which depends
-    on how the problems are split (so every call is collective).
+    global generator are left as they were. `engine` makes the completions (default: the policy itself). With several
+    ranks each samples a part of the problems and enters its own cost; all get the whole result (so every call is
+    collective), which depends on how the problems are split only where the engine's seeds are not of prompts.
 
     `reward`: what probes and pass rates are measured by (default: accuracy). Evaluations are always accuracy.
     """
@@ -110,7 +110,7 @@ class Sampler:
                 temperature=temperature,
                 top_p=top_p,
                 max_new_tokens=self.max_completion_tokens,
-                seed=seed if self.ranks.main else derive_seed(*self.ranks.seed(seed)),
+                seed=seed if self.ranks.main or self.engine.seeds_prompts else derive_seed(*self.ranks.seed(seed)),
             )
             asked = [problem for problem in problems for _ in range(samples)]
             grader = self._accuracy if accuracy else self.reward

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 from transformers import PrinterCallback
 from transformers.utils import logging as transformers_logging
 
-from repro.cache import Cache
+from repro.arithmetic import settle, use_threads
 from repro.errors import UserError
 from repro.models.policy import Policy, load_policy, load_policy_weights, save_policy
 from repro.models.vllm_engine import start_engine
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
+from repro.study.inputs import INPUTS, CellInputs
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import rewards_accuracy
@@ -26,16 +26,19 @@ from repro.tracking.live import LiveDelivery
 from repro.training.base_policy import describe_base
 from repro.training.benchmarks import benchmark_metrics, load_benchmarks
 from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
-from repro.training.checkpoint import last_checkpoint
+from repro.training.checkpoint import last_checkpoint, marker_of, remove_damaged
 from repro.training.config import grpo_config
 from repro.training.data_record import data_record
 from repro.training.evaluation import Sampler
 from repro.training.fit import check_prompts
+from repro.training.health_record import HealthRecord, check_can_follow
 from repro.training.ledger import Ledger, subtract
 from repro.training.policy_evaluation import evaluate_policy, evaluation_sets
 from repro.training.predictor_quality import PredictorQuality
+from repro.training.prepare import cache_of
 from repro.training.randomness import REPLAY, derive_seed
 from repro.training.ranks import RankedCache, Ranks
+from repro.training.repairs import cache_repairs_recorded
 from repro.training.resources import PolicyResources
 from repro.training.selection_record import selection_record
 from repro.training.split import check_ranks
@@ -54,13 +57,16 @@ class GRPOJob:
         self.cell, self.identity, self.run_dir, self.ranks = cell, identity, run_dir, ranks or Ranks()
         check_ranks(cell, self.ranks.count)
         self.journal = Journal(run_dir) if self.ranks.main else ReadOnlyJournal(run_dir)
-        self.ledger, self.cache = Ledger(), Cache(runs_dir / "cache")
+        use_threads(cell.train.threads)
+        self.inputs = CellInputs(cell, identity, run_dir)
+        self.ledger, self.cache = Ledger(), cache_of(cell, runs_dir, self.inputs.check)
         self.labels = Labels.of(cell)
         self.delivery = LiveDelivery(run_dir, self.labels)
         self.journal.start(cell, identity, self.labels, self.ranks.count)
         self.journal.progress("loading")
         self.data: TaskData = load_dataset(cell.dataset)
         self.benchmarks = load_benchmarks(cell.evaluate)
+        self.journal.write_json(INPUTS, self.inputs.record())
         self.journal.write_json("data.json", data_record(cell, self.data, self.benchmarks))
         self.policy: Policy = load_policy(cell.model, cell.dataset, self.data, self.cache, self._say)
         self.policy.compute_in(cell.train.precision)
@@ -70,6 +76,7 @@ class GRPOJob:
         self.resources = PolicyResources(
             cell, self.data, self.policy, self.sampler, self.ledger, self.cache, self.journal.progress
         )
+        self.health = HealthRecord(cell, self.journal, self.ranks)
         self.steps = 0  # known in `run`, once it is known how many questions the arm may draw from
         self._rewards_accuracy = rewards_accuracy(cell.reward)
         self._logged_spend: dict[str, Any] = {}
@@ -99,8 +106,8 @@ class GRPOJob:
         cell = self.cell
         self.ledger.add("warm_start", **_warm_start_amounts(self.policy))
         checkpoints = self.run_dir / "checkpoints"
-        checkpoint = self.ranks.shared(last_checkpoint(checkpoints) if self.ranks.main else None)
-        sets, cache = evaluation_sets(cell, self.data), RankedCache(self.cache.root, self.ranks)
+        checkpoint = self.ranks.shared(self._last_checkpoint(checkpoints) if self.ranks.main else None)
+        sets, cache = evaluation_sets(cell, self.data), RankedCache(self.cache, self.ranks)
         base = describe_base(
             cell, self.data, self.policy, self.resources, sets, cache, self.journal.progress, self.benchmarks
         )
@@ -119,18 +126,30 @@ class GRPOJob:
             self._record_base(base)
         else:
             trainer.restore(checkpoint)
-            step = json.loads((checkpoint / "complete.json").read_text())["step"]
-            self.journal.truncate(step)
+            marker = marker_of(checkpoint)
+            step = marker["step"]
+            self.journal.truncate(step, marker.get("rows"))
             self._logged_spend = self.spent().as_dict()
             self._evaluated = self._last_evaluation()
-        if step < self.steps and self.budget_used() < 1:
-            trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
+        self.inputs.all_read()
+        self.health.restore()
+        if step < self.steps and self.budget_used() < 1 and not self.health.stops():
+            with self.health.sampling(self.policy, lambda: trainer.step):
+                trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             step, weights = trainer.step, trainer.gathered_weights()
         elif checkpoint is None:
             raise UserError(nothing_left(cell, self.spent()))
         else:  # killed between the last checkpoint and the marker: nothing is left to train
             load_policy_weights(self.policy, checkpoint)
         self._finish(step, weights)
+
+    def _last_checkpoint(self, checkpoints: Path) -> Path | None:
+        """The newest whole checkpoint that the run has the rows of; what cannot be used is told and removed."""
+        there = bool(list(checkpoints.glob("checkpoint-*")))
+        found = last_checkpoint(checkpoints, self.journal.lost, self.journal.repaired)
+        if not there and self.journal.steps_recorded() > self.cell.evaluate.every:
+            self.journal.repaired(f"{checkpoints} holds no checkpoint any more: the run begins anew")
+        return found
 
     def spent(self) -> Ledger:
         """What all ranks spent so far."""
@@ -185,6 +204,7 @@ class GRPOJob:
             ledger=self.ledger,
             seed=cell.seed,
             on_step=self._on_step,
+            on_generated=lambda record: self.health.generated(record.step, record.metrics),
             reward=cell.reward,
             kept=self.resources.kept,
             kept_logps=self.resources.kept_logps,
@@ -193,6 +213,7 @@ class GRPOJob:
             replay=cell.replay,
             placeholder_rows=cell.train.questions_per_step * min(self.steps, 64),
             callbacks=[StepClock(self)],
+            marks=self.journal.marks,
             ranks=self.ranks,
         )
         trainer.remove_callback(PrinterCallback)
@@ -205,9 +226,13 @@ class GRPOJob:
         if self.ranks.main:
             save_policy(self.policy, self.run_dir / "policy", weights)
         self.journal.write_json("ledger.json", spent.as_dict())
-        self.journal.progress("finished", step, step)
+        stopped = self.health.ended()
+        self.journal.progress("finished", step, step, self.health.latest)
         tell_undecided(self.data)
-        self.journal.finish({"steps": step, **self._evaluated, **spent.metrics()})
+        self.inputs.check()
+        self.journal.finish({"steps": step, **stopped, **self._evaluated, **spent.metrics()})
+        if self.ranks.main:
+            remove_damaged(self.run_dir / "checkpoints")
 
     # ------------------------------------------------------------ what happens at each step
 
@@ -225,13 +250,20 @@ class GRPOJob:
         self.journal.log(0, {**metrics, **self.spent().metrics()})
         self._log_spending(0)
 
-    def evaluate(self, step: int, last: bool) -> None:
-        """Evaluate the policy as it is after a step: sampled accuracy each time, the rest at the end."""
-        self.journal.progress("evaluating", step, self.steps)
+    def evaluate(self, step: int, last: bool) -> bool:
+        """Evaluate the policy as it is after a step: sampled accuracy each time, the rest at the end.
+
+        Returns whether the run ends here, because it is the last step or because of what came out.
+        """
+        self.journal.progress("evaluating", step, self.steps, self.health.latest)
+        self.inputs.check()  # a checkpoint follows, from which a later attempt goes on
         with self.ledger.phase("rollout"):  # the next rollouts need it too
             self.sampler.engine.synchronize()
         sets = evaluation_sets(self.cell, self.data)
-        results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, step, last)
+        results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, last)
+        if self.health.evaluated(step, results) and not last:
+            last = True  # the same completions, and what a last evaluation measures beside them
+            results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, last)
         for result in results:
             self.journal.record_evaluation(step, **result.as_dict())
         metrics |= self._predictions.record(step)
@@ -239,6 +271,7 @@ class GRPOJob:
         self.journal.log(step, metrics)
         if self.ranks.main:
             self.delivery.send()
+        return last
 
     def _on_step(self, record: StepRecord) -> None:
         train, ids = self.data.train, [problem.id for problem in self.data.train]
@@ -254,12 +287,12 @@ class GRPOJob:
             steps_true=known if None not in known else None,
         )
         spent = self.spent()
-        self.journal.log(record.step, {**record.metrics, **spent.metrics()})
+        self.journal.log(record.step, {**record.metrics, **self.health.metrics, **spent.metrics()})
         self._log_spending(record.step)
         self.journal.write_json("ledger.json", spent.as_dict())
-        self.journal.progress("training", record.step, planned_steps(record.step, self.budget_used(), self.steps))
-        if record.step % self.cell.evaluate.every == 0:
-            self.journal.sync()  # a checkpoint follows: after a power cut it must not be newer than its rows
+        self.health.updated(record.step, record.metrics)
+        planned = planned_steps(record.step, self.budget_used(), self.steps)
+        self.journal.progress("training", record.step, planned, self.health.latest)
 
     def budget_used(self) -> float:
         """Share of a budget of tokens or seconds that is spent; 0 where steps end the run."""
@@ -283,12 +316,15 @@ def run_job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ran
     Raises what goes wrong. A call on a run that was interrupted goes on from its last checkpoint. Where several
     processes train it together, each calls this with its `ranks`.
     """
+    settle(rank=ranks is not None)
     transformers_logging.disable_progress_bar()
-    job = GRPOJob(cell, identity, Path(run_dir), Path(runs_dir), ranks)
-    try:
-        job.run()
-    finally:
-        if job.engine is not None:
-            job.engine.close()
+    check_can_follow(Path(run_dir))
+    with cache_repairs_recorded(Path(run_dir), ranks):
+        job = GRPOJob(cell, identity, Path(run_dir), Path(runs_dir), ranks)
+        try:
+            job.run()
+        finally:
+            if job.engine is not None:
+                job.engine.close()
     if job.ranks.main:
         job.delivery.send(final=True)

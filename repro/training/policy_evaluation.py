@@ -34,16 +34,17 @@ def evaluate_policy(
     sampler: Sampler,
     sets: Mapping[str, tuple[Problem, ...]],
     benchmarks: Sequence[BenchmarkSet],
-    step: int,
     last: bool,
 ) -> tuple[list[Evaluation], dict[str, float]]:
     """What the policy reaches after a step, and its `eval/...` series.
 
     The test or validation set and the benchmarks are sampled each time; further sets, and greedily, at the end only.
+    The random numbers of a question's samples depend on the run's seed alone: arms and steps share them, so that much
+    of the sampling noise is the same in both parts of a difference. Each estimate by itself is as it would be without.
     """
     wanted, results = cell.evaluate, []
     metrics: dict[str, float] = {}
-    for name, problems in sets.items():
+    for position, (name, problems) in enumerate(sets.items()):
         main = name in MAIN_SETS
         if not main and not last:
             continue
@@ -53,7 +54,7 @@ def evaluate_policy(
             samples=wanted.samples if main else 1,
             temperature=wanted.temperature,
             top_p=wanted.top_p,
-            seed=derive_seed(cell.seed, EVALUATE, step, len(metrics)),
+            seed=derive_seed(cell.seed, EVALUATE, position),
             greedy=main and last,
         )
         results.append(result)
@@ -64,7 +65,7 @@ def evaluate_policy(
         sets,
         results,
         wanted.top_p,
-        lambda position: derive_seed(cell.seed, EVALUATE, step, 1000 + position),
+        lambda position: derive_seed(cell.seed, EVALUATE, 1000 + position),
     )
     metrics |= benchmark_metrics({result.set: result.accuracy for result in further}, benchmarks)
     return [*results, *further], metrics

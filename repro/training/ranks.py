@@ -100,8 +100,8 @@ class RankedCache(Cache):
     does not depend on it is shared with every other run.
     """
 
-    def __init__(self, root: Path | str, ranks: Ranks, *, apart: bool = True) -> None:
-        super().__init__(root)
+    def __init__(self, like: Cache, ranks: Ranks, *, apart: bool = True) -> None:
+        super().__init__(like.root, suffix=like.suffix, check=like.check)
         self.ranks, self.apart = ranks, apart
 
     def directory(self, kind: str, key: str, build: Callable[[Path], None], *, anew: bool = False) -> Path:

@@ -27,6 +27,7 @@ from filelock import Timeout
 from repro.errors import UserError
 from repro.masking import mask, mask_streams
 from repro.spec.schema import Cell
+from repro.tracking.damage import damaged_run, run_damage
 from repro.tracking.journal import Journal, run_lock, run_status
 
 RANK_ERROR = "rank_error.txt"
@@ -97,19 +98,22 @@ def _train(request: Request) -> None:
     PartialState(cpu=not torch.cuda.is_available())  # sets up the process group, and this rank's GPU as the current one
     from repro.tracking.client import prepare_environment
     from repro.training.job import run_job
-    from repro.training.prepare import check_prepared
+    from repro.training.prepare import cache_of, check_prepared
     from repro.training.ranks import Ranks
 
     ranks = Ranks.of_this_process()
     prepare_environment()
-    check_prepared(request.cell, request.runs_dir)
+    check_prepared(request.cell, cache_of(request.cell, request.runs_dir))
     lock: Any = nullcontext()
     if not request.locked and ranks.main:
         (request.run_dir / RANK_ERROR).unlink(missing_ok=True)
         lock = run_lock(request.run_dir).acquire(timeout=1.0)
     with lock:
         ranks.wait()
-        if run_status(request.run_dir) != "finished":
+        status = run_status(request.run_dir)
+        if status == "damaged":
+            raise damaged_run(request.run_dir, run_damage(request.run_dir))
+        if status != "finished":
             run_job(request.cell, request.identity, request.run_dir, request.runs_dir, ranks)
         ranks.wait()  # nobody leaves while another still needs it
 
@@ -118,7 +122,7 @@ def _report(request: Request, text: str) -> None:
     """Leave the traceback, unless another rank has failed before: the others then fail for want of that one."""
     whole = f"rank {os.environ.get('RANK', '0')} of {os.environ.get('WORLD_SIZE', '1')} failed\n{text}"
     try:
-        with (request.run_dir / RANK_ERROR).open("x") as file:
+        with (request.run_dir / RANK_ERROR).open("x") as file:  # needs no disk: the launcher reads it at once
             file.write(whole)
     except FileExistsError:
         return

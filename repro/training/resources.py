@@ -33,7 +33,7 @@ from repro.training.predictors import build_predictor, check_apart, find_embedde
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
 from repro.training.ranks import RankedCache
 
-VERSION = 1
+VERSION = 2
 """Enters the keys of pass rates and of what is measured of the start policy: raise it when the same fields would give
 other numbers."""
 
@@ -58,11 +58,11 @@ class PolicyResources:
     ) -> None:
         self.cell, self.data, self.policy, self.sampler = cell, data, policy, sampler
         self.ledger, self.ranks = ledger, sampler.ranks
-        self.cache = RankedCache(cache.root, self.ranks)
+        self.alone, self.cache = cache, RankedCache(cache, self.ranks)  # of what one process builds, and what all do
         self.ids = [problem.id for problem in data.train]
         self.step: Callable[[], int] = lambda: 0  # the trainer's step, once there is a trainer
         self._say = say or (lambda message: None)
-        shared = RankedCache(cache.root, self.ranks, apart=False)  # scores do not depend on the number of ranks
+        shared = RankedCache(cache, self.ranks, apart=False)  # scores do not depend on the number of ranks
         self.scorer = Scorer(shared, self.ranks, say=self._say, showing=in_lines(self._say))
         self.kept: dict[int, list[list[int]]] = {}
         self.kept_logps: dict[int, list[list[float]]] = {}
@@ -120,7 +120,7 @@ class PolicyResources:
         dataset, model = self.cell.dataset, self.cell.model
         with self.ledger.paused():
             check_apart(spec, model, dataset)
-            cache, rollout = Cache(self.cache.root), self.cell.train.rollout  # of what one process builds
+            cache, rollout = self.alone, self.cell.train.rollout
             reward = self.cell.reward
             share_labels(spec, dataset, cache, say, rollout, self.ranks, reward)
             built = self.ranks.first(lambda: build_predictor(spec, dataset, cache, say, rollout=rollout, reward=reward))

@@ -1,4 +1,4 @@
-"""What happens around each update: it is timed, due evaluations run, and a run whose budget is spent ends."""
+"""What happens around each update: it is timed, due evaluations run, and a run that is spent or went wrong ends."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class StepClock(TrainerCallback):
-    """Times the updates, evaluates after the steps that are due, and ends a run whose budget is spent."""
+    """Times the updates, evaluates after the steps that are due, and ends a run that is spent or went wrong."""
 
     def __init__(self, job: GRPOJob) -> None:
         self.job = job
@@ -29,9 +29,9 @@ class StepClock(TrainerCallback):
         if state.global_step % cell.train.minibatches:
             return
         step = state.global_step // cell.train.minibatches
-        last = step == self.job.steps or self.job.budget_used() >= 1
+        last = self.job.health.stops() or step == self.job.steps or self.job.budget_used() >= 1
+        if last or step % cell.evaluate.every == 0:
+            last = self.job.evaluate(step, last)
         if last:
             control.should_training_stop = True
-        if last or step % cell.evaluate.every == 0:
-            self.job.evaluate(step, last)
         control.should_save = step % cell.evaluate.every == 0

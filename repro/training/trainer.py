@@ -5,11 +5,12 @@
 - `_generate_and_score_completions`: the questions of the step are chosen here, not in the loader, which reads one
   generation batch ahead; replayed groups are joined to what TRL returns.
 - `_tokenize_prompts`: prompts are rendered text already.
-- `_generate_single_turn`: completions and tokens are counted where they are made; those that a probe of this step
-  has made already are not made again.
+- `_generate_single_turn`: rows that have ended leave the batch; completions and tokens are counted where they are
+  made; those that a probe of this step has made already are not made again.
 - `_prepare_inputs`: rows without advantage are left out of a minibatch after TRL has split the batch, and the others
   are spread over the passes of the update.
-- `_get_per_token_logps_and_entropies`: without dropout where no gradient is taken.
+- `_get_per_token_logps_and_entropies`: without dropout where no gradient is taken, and not at all where the log-probs
+  of sampling are those of the policy that starts the updates: in float32, up to rounding.
 - `_compute_loss`: the loss of a pass is scaled so that the gradient of an update is that of all rows.
 - `_save_checkpoint`: selector, buffer and ledger go into the checkpoint, the marker last.
 
@@ -20,7 +21,6 @@ update is one or several forward and backward passes, which TRL's `_step` counts
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
 from pathlib import Path
 from typing import Any, cast
 
@@ -30,9 +30,12 @@ from datasets import Dataset
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from trl import GRPOConfig, GRPOTrainer
 
+from repro.checksums import Checksums
 from repro.groups import has_spread
+from repro.models.decode import complete
 from repro.models.flops import FlopCounter
 from repro.models.modes import without_dropout
+from repro.models.sampling import decoding_of
 from repro.models.vllm_engine import VLLMEngine, mismatch, row_seeds
 from repro.replay.batch import Batch, compose
 from repro.replay.buffer import Group, ReplayBuffer
@@ -69,7 +72,9 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         kept_logps: the log-probs of their tokens where the engine that made them tells them.
         engine: vLLM, where it makes the rollouts in place of TRL's generate.
         on_step: called with the record of a step once its updates are done, before a checkpoint is written.
+        on_generated: called with the same record before the updates, when it holds what is known of the groups.
         placeholder_rows: rows of the dataset that drives TRL's loader; their content is never used.
+        marks: puts the rows of the run on the disk and returns their checksums; called for each checkpoint.
         ranks: the processes of the run. Each rolls out, replays and trains on whole groups of its own.
     """
 
@@ -87,6 +92,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         ledger: Ledger,
         seed: int,
         on_step: Callable[[StepRecord], None],
+        on_generated: Callable[[StepRecord], None] = lambda record: None,
         reward: Sequence[RewardTerm] | None = None,
         kept: Mapping[int, Sequence[Sequence[int]]] | None = None,
         kept_logps: Mapping[int, Sequence[Sequence[float]]] | None = None,
@@ -95,13 +101,15 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         replay: ReplaySpec | None = None,
         placeholder_rows: int | None = None,
         callbacks: list[Any] | None = None,
+        marks: Callable[[], Checksums] = dict,
         ranks: Ranks | None = None,
     ) -> None:
         assert (buffer is None) == (replay is None), "buffer and replay go together"
         self.problems, self.prompts, self.verifier = problems, prompts, verifier
         self.selector, self.buffer, self.replay = selector, buffer, replay
-        self.train_spec, self.ledger, self.run_seed, self.on_step = train, ledger, seed, on_step
-        self.ranks = ranks or Ranks()
+        self.train_spec, self.ledger, self.run_seed = train, ledger, seed
+        self.on_step, self.on_generated = on_step, on_generated
+        self.ranks, self.marks = ranks or Ranks(), marks
         self.flop_counter = FlopCounter.of(model)
         self._record: StepRecord | None = None
         self.grader = Grader(reward, opened(next(iter(prompts), "")))
@@ -112,6 +120,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         self._probed_logps: Mapping[int, Sequence[Sequence[float]]] = {} if kept_logps is None else kept_logps
         self.engine = engine
         self._given_logps: list[Sequence[float]] = []  # of the rows of `_given` that are given, in order
+        self._sampled: list[Sequence[float]] | None = None  # log-probs of the fresh rows, where none need be computed
+        self._awaits_old = False
         self._parts: list[dict[str, Any]] = []  # what the passes of this step get
         self._given: list[Sequence[int] | None] = []  # per row of the batch: a completion that need not be generated
         rows = placeholder_rows or train.questions_per_step * (args.max_steps // train.minibatches)
@@ -157,7 +167,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         fresh = self.ranks.share(chosen)  # whole groups; the counts divide
         self._given = [row for index in fresh for row in self._completions_at_hand(index, index in reused)]
         self._given_logps = [row for index in fresh if index in reused for row in self._probed_logps.get(index, ())]
-        # TRL and generate draw from torch's global generator: what a step samples depends on (seed, step, rank) alone.
+        # TRL draws from torch's global generator: how it shuffles a step depends on (seed, step, rank) alone.
         torch.manual_seed(derive_seed(*self.ranks.seed(self.run_seed, ROLLOUT, step)))
         rows: list[dict[str, Any]] = [
             {"prompt": self.prompts[index], "question": index} for index in fresh for _ in range(spec.group_size)
@@ -171,7 +181,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         rewards = self.ranks.join(own, len(chosen))  # in the order of `chosen`
         self.selector.observe([Observation(i, group) for i, group in zip(chosen, rewards, strict=True)])
         self._record = self._new_record(step, batch, chosen, replayed, rewards, predicted, output)
-        if "old_per_token_logps" in output:
+        if "old_per_token_logps" in output and self._sampled is None:
             self._count_scored(output)
         sampled = output.pop("sampling_per_token_logps", None)  # the ratio's denominator is the trainer's own
         if sampled is not None and "old_per_token_logps" in output:
@@ -179,6 +189,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             self._record.metrics |= {series.ROLLOUT + name: value for name, value in apart.items()}
         if self.buffer is not None:
             output = self._with_replay(output, replayed, fresh, own, step)
+        self._sampled = None
+        self.on_generated(self._record)
         return output
 
     def _choose(self, n: int) -> tuple[list[int], set[int]]:
@@ -268,9 +280,11 @@ class SelectiveGRPOTrainer(GRPOTrainer):
             with self.ledger.phase("rollout"):
                 if self.engine is not None:
                     made, made_logps = self._ask_engine(self.engine, asked, missing or [0])
-                else:
+                elif self._sharded:
                     with without_dropout(self.policy), self.accelerator.autocast():
                         made, _ = super()._generate_single_turn(asked, *args, **kwargs)
+                else:
+                    made, made_logps = self._decode(asked)
         self.ledger.add(
             "rollout",
             prompt_tokens=sum(map(len, asked)),
@@ -280,10 +294,33 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         )
         new = iter(made)
         completions = [list(given) if given is not None else next(new) for given in self._given]
-        if self.engine is None:
-            return completions, None
-        new_logps, old_logps = iter(made_logps), iter(self._given_logps)
-        return completions, [list(next(old_logps if given is not None else new_logps)) for given in self._given]
+        logps = self._joined_logps(made_logps)
+        if self.engine is not None:
+            return completions, logps
+        exact = self.train_spec.precision == "float32" and self.policy.dtype == torch.float32
+        self._sampled = logps if exact else None
+        # What TRL asks for first, and only then, are the log-probs before the updates; the reference's come after.
+        self._awaits_old = self.train_spec.minibatches > 1
+        return completions, None
+
+    def _joined_logps(self, made: Sequence[Sequence[float]]) -> list[Sequence[float]] | None:
+        """Log-probs of the tokens of all rows, those at hand included; None where they are not told."""
+        given = sum(row is not None for row in self._given)
+        if len(self._given_logps) < given or len(made) < len(self._given) - given:
+            return None
+        new, old = iter(made), iter(self._given_logps)
+        return [list(next(new if row is None else old)) for row in self._given]
+
+    def _decode(self, prompt_ids: list[list[int]]) -> tuple[list[list[int]], list[list[float]]]:
+        """Completions of rows of the batch and their log-probs.
+
+        They depend on (run seed, step, prompt, sample) and the weights alone: neither the other questions of a step nor
+        the number of ranks changes them.
+        """
+        spec, step = self.train_spec, self.state.global_step // self.train_spec.minibatches + 1
+        how = decoding_of(self.policy, self.tokenizer, spec.temperature, spec.top_p, spec.max_completion_tokens)
+        with without_dropout(self.policy), self.accelerator.autocast():
+            return complete(self.policy, prompt_ids, derive_seed(self.run_seed, ROLLOUT, step), how)
 
     def _ask_engine(
         self, engine: VLLMEngine, prompt_ids: list[list[int]], rows: list[int]
@@ -310,7 +347,9 @@ class SelectiveGRPOTrainer(GRPOTrainer):
     ) -> dict[str, Any]:
         assert self.buffer is not None and self.replay is not None and self._record is not None
         if "old_per_token_logps" not in output:  # TRL leaves them out where one update uses the whole batch
-            output = {**output, "old_per_token_logps": self._logps(output)}
+            width = output["completion_ids"].shape[1]
+            old = self._logps(output) if self._sampled is None else self._sampled_logps(self._sampled, width)
+            output = {**output, "old_per_token_logps": old}
         new = merge.fresh_groups(output, fresh, rewards, step)
         if replayed:
             pad_id = self.tokenizer.pad_token_id
@@ -342,6 +381,11 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         self._count_scored(rows)
         return logps
 
+    def _sampled_logps(self, rows: Sequence[Sequence[float]], width: int) -> torch.Tensor:
+        """(R, width), zeros after the end of a completion."""
+        found = merge.pad_right([np.asarray(row) for row in rows], width, 0.0, torch.float32)
+        return found.to(self.accelerator.device)
+
     def _count_scored(self, rows: dict[str, Any]) -> None:
         lengths = (rows["prompt_mask"].sum(dim=1) + rows["completion_mask"].sum(dim=1)).tolist()
         self.ledger.add("train", scored_tokens=sum(lengths), flops=self.flop_counter.forward(lengths))
@@ -371,7 +415,12 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         return split_minibatch(minibatch, self.args.gradient_accumulation_steps, loss, factor)
 
     def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> Any:
-        with nullcontext() if torch.is_grad_enabled() else without_dropout(model):
+        if torch.is_grad_enabled():
+            return super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
+        if self._sampled is not None and self._awaits_old:
+            self._awaits_old = False
+            return self._sampled_logps(self._sampled, args[2]), None, None
+        with without_dropout(model):
             return super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
@@ -409,7 +458,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         assert self.state.global_step % self.train_spec.minibatches == 0, "a checkpoint inside a step cannot resume"
         super()._save_checkpoint(model, trial)
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
-        save_state(folder, self.step, self.selector, self.ledger, self.buffer, self.ranks)
+        save_state(folder, self.step, self.selector, self.ledger, self.buffer, self.ranks, self.marks)
 
     def restore(self, folder: Path) -> None:
         """Restore what TRL does not: selector, ledger, buffer. Call before `train(resume_from_checkpoint=folder)`."""

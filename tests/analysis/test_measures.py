@@ -105,6 +105,7 @@ def test_work_redone_after_a_kill_is_counted_apart(pair: Store):
     assert before.redone(before.panel.series[0]) == 0
     journal = Journal(pair.runs_dir / run.identity)
     journal.spent(3, "rollout", {"generated_tokens": 123, "seconds": 1.0})
+    journal.finish(journal.read_json("done.json")["summary"])
     place = run.place
     labels = Labels(pair.loaded.spec.name, place.arm, place.model, place.dataset, place.seed, place.axis_point)
     for cursor in (pair.runs_dir / run.identity / "delivery").glob("*.json"):

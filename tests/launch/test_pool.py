@@ -14,7 +14,6 @@ import psutil
 import pytest
 
 from repro.files import read_json, read_jsonl
-from repro.launch.devices import cores
 from repro.launch.launchers.local import pool as pool_module
 from repro.launch.launchers.local.pool import Pool
 from repro.launch.protocol import Outcome, Task, reason_of
@@ -185,9 +184,9 @@ def test_a_job_has_its_share_of_the_cores_a_group_and_no_terminal(
     monkeypatch.setattr(pool_module, "cores", lambda: 6)
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     (task,) = tasks_of(tmp_path, "a")
-    run([task], jobs_at_once=2, target=jobs.report_threads)
+    run([task], jobs_at_once=2, target=jobs.report_environment)
     found = read_json(task.run_dir / "found.json")
-    assert (found["omp"], found["group_leader"], found["stdin"]) == ("3", True, "/dev/null")
+    assert (found["omp"], found["cores"], found["group_leader"], found["stdin"]) == ("1", "3", True, "/dev/null")
     assert os.environ["OMP_NUM_THREADS"] == "5", "the launcher's own environment is put back"
     assert "printed past Python" in (task.run_dir / "job.log").read_text()
 
@@ -195,7 +194,7 @@ def test_a_job_has_its_share_of_the_cores_a_group_and_no_terminal(
 def test_with_cuda_devices_jobs_are_spawned_and_each_gets_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,5")  # nothing here touches CUDA: only what a job is told
     tasks = tasks_of(tmp_path, "a", "b")
-    run(tasks, target=jobs.report_threads)
+    run(tasks, target=jobs.report_environment)
     found = [read_json(task.run_dir / "found.json") for task in tasks]
     assert sorted(each["gpu"] for each in found) == ["3", "5"]
     assert {each["parent"] for each in found} == {os.getpid()}, "a child of this process, not of a fork server"
@@ -225,7 +224,7 @@ def test_the_fork_server_has_imported_everything_and_started_no_thread(tmp_path:
         if __name__ == "__main__":
             tasks = tasks_of(Path({str(tmp_path)!r}), "a", "b")
             ticks = []
-            Pool(jobs.report_threads, Path({str(tmp_path)!r}), 1).run(tasks, Notes(lambda: ticks.append(1)))
+            Pool(jobs.report_environment, Path({str(tmp_path)!r}), 1).run(tasks, Notes(lambda: ticks.append(1)))
             assert len(ticks) > 4, "the display goes on while the server imports"
     """
     script = tmp_path / "script.py"
@@ -236,4 +235,4 @@ def test_the_fork_server_has_imported_everything_and_started_no_thread(tmp_path:
         found = read_json(tmp_path / name / "found.json")
         assert found["preloaded"] == ["torch", "trl", "mlflow", "repro.training.job"]
         assert found["server_threads"] == 1, "a fork copies no thread: a pool made before it would never answer"
-        assert found["torch_threads"] == cores()
+        assert found["torch_threads"] == 1, "whatever the number of cores"

@@ -67,11 +67,11 @@ def test_shares_of_a_gpu_limit_how_many_jobs_run_side_by_side(cluster: Cluster, 
 
 def test_a_job_keeps_the_gpu_that_ray_gave_it_and_its_share_of_the_cores(cluster: Cluster, tmp_path: Path) -> None:
     one, two = tasks_of(tmp_path, "a", "b")
-    run(cluster, [one], target=jobs.report_threads, cpus_per_job=2, gpus_per_job=0.5)
-    run(cluster, [two], target=jobs.report_threads, cpus_per_job=0.5)
+    run(cluster, [one], target=jobs.report_environment, cpus_per_job=2, gpus_per_job=0.5)
+    run(cluster, [two], target=jobs.report_environment, cpus_per_job=0.5)
     with_gpu, without = (read_json(task.run_dir / "found.json") for task in (one, two))
-    assert (with_gpu["gpu"], with_gpu["omp"]) == ("0", "2")
-    assert (without["gpu"], without["omp"]) == ("", "1")
+    assert (with_gpu["gpu"], with_gpu["omp"], with_gpu["cores"]) == ("0", "1", "2")
+    assert (without["gpu"], without["omp"], without["cores"]) == ("", "1", "1")
     assert with_gpu["group_leader"] and with_gpu["stdin"] == "/dev/null"
     assert "printed past Python" in (one.run_dir / "job.log").read_text()
 

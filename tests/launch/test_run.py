@@ -110,6 +110,48 @@ def test_a_study_is_trained_delivered_aggregated_and_not_trained_again(tmp_path:
     assert len(read_runs("trial", uri)) == 4
 
 
+def test_finished_runs_that_are_damaged_are_named_with_their_cure_and_the_other_cells_go_on(
+    tmp_path: Path,
+    uri: str,
+) -> None:
+    runs = tmp_path / "runs"
+    assert run(study(tmp_path), runs, uri)[0] == 0
+    whole, line, short, earlier = (runs / cell.identity for cell in expand_study(study(tmp_path).spec))
+    rows = (line / "metrics.jsonl").read_bytes()
+    (line / "metrics.jsonl").write_bytes(rows.replace(b'{"step": 3', b'#"step": 3'))
+    (short / "environment.json").write_bytes(b"{}")
+    done = json.loads((earlier / "done.json").read_text())
+    (earlier / "done.json").write_text(json.dumps({name: done[name] for name in ("summary", "time")}))
+    (earlier / "metrics.jsonl").write_bytes(rows.replace(b'{"step": 5', b'#"step": 5'))
+
+    code, text = run(study(tmp_path, seeds="[0, 1, 2]"), runs, uri)
+    text = " ".join(text.split())
+    assert code == 1 and "3 finished before and damaged since" in text
+    assert "trial: 6 cells, 2 finished before, 2 damaged; 2 to train" in text
+    for folder, problem in (
+        (line, "metrics.jsonl has changed since it was written"),
+        (short, "environment.json has 2 bytes instead of"),
+        (earlier, "metrics.jsonl:6: not a JSON line"),
+    ):
+        assert f"{folder}: this run is damaged: " in text and problem in text
+        assert f"remove {folder / 'done.json'} and run the study again" in text
+    finished = {r.identity for r in read_runs("trial", uri) if r.seed == 2 and r.status == "finished"}
+    assert finished == {cell.identity for cell in expand_study(study(tmp_path, seeds="[2]").spec)}
+    assert run_status(whole) == "finished" and run_status(short) == "damaged"
+
+    for folder in (line, short, earlier):
+        (folder / "done.json").unlink()
+        (folder / "metrics.jsonl").unlink()
+    assert run(study(tmp_path, seeds="[0, 1, 2]"), runs, uri)[0] == 0
+    assert (line / "metrics.jsonl").read_bytes().count(b"\n") == rows.count(b"\n")
+
+
+def test_what_a_job_found_damaged_and_mended_is_told_at_the_end(tmp_path: Path, uri: str) -> None:
+    code, text = run(study(tmp_path, {"mends": "{}"}, "[0]"), tmp_path / "runs", uri, jobs.mends)
+    assert code == 0 and "mended: mends seed 0: checkpoint-4 was damaged" in text
+    assert "mended" not in run(study(tmp_path, {"mends": "{}"}, "[0]"), tmp_path / "runs", uri, jobs.mends)[1]
+
+
 def test_a_failed_cell_is_listed_and_makes_the_exit_code_one_and_the_next_run_mends_it(
     tmp_path: Path,
     uri: str,

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from repro.errors import UserError
-from repro.scoring.tables import file_digest, read_scores
+from repro.scoring.tables import read_scores, table_digest
 
 ROWS: list[dict[str, Any]] = [
     {"id": "b", "s": -2.5, "note": "x"},
@@ -96,7 +96,7 @@ def test_a_file_that_is_no_table_is_told(tmp_path: Path) -> None:
         read_scores(tmp_path / "score.csv", "s")
     (tmp_path / "scores.txt").touch()
     with pytest.raises(UserError, match=r"scores\.txt: is no table of scores, expected a file ending in \.parquet"):
-        file_digest(tmp_path / "scores.txt")
+        table_digest(tmp_path / "scores.txt")
     for suffix, text, message in (
         (".parquet", "PAR1 no", "cannot be read as parquet"),
         (".jsonl", '{"id": "a", "s": 1}\n{"id"', r":2: is not JSON"),
@@ -114,7 +114,7 @@ def test_a_file_that_is_no_table_is_told(tmp_path: Path) -> None:
 
 def test_a_table_is_known_by_its_content(tmp_path: Path) -> None:
     path = write(tmp_path, ".csv", ROWS)
-    first = file_digest(path)
+    first = table_digest(path)
     assert first == hashlib.sha256(path.read_bytes()).hexdigest()
     path.write_text(path.read_text().replace("7", "71"))
-    assert file_digest(path) != first
+    assert table_digest(path) != first

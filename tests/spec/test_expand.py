@@ -9,9 +9,10 @@ import pytest
 
 from repro.canonical import canonical
 from repro.spec.schema import Spec
-from repro.study.expand import epoch_steps, expand, expand_study, has_path, matrix, pool_size, with_fields
+from repro.study.expand import epoch_steps, expand, expand_study, matrix, pool_size
 from repro.study.identity import Digests, identity, result_fields
 from repro.study.load import load_spec, parse_spec
+from repro.study.raw_fields import has_path, with_fields
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
 BASE = {"name": "x", "model": "tiny", "dataset": "arithmetic", "seeds": [0, 1]}

@@ -72,7 +72,8 @@ def test_one_file_tells_all_its_mistakes_in_the_order_of_its_lines(mistakes: Mis
         "sweep: {arm: a, space: {train.loss: {flt: 1}}}\n"
     )
     assert found == [
-        "spec.yaml:1: name: got \"x y\", expected letters, digits, '_', '-' and '.', beginning with a letter or digit",
+        "spec.yaml:1: name: got \"x y\", expected letters, digits, '_', '-' and '.', beginning with a letter or digit"
+        " (at most 100 characters)",
         found[1],
         "spec.yaml:3: dataset.1.arithmetic: got easy + hard = 1.8, expected at most 1",
         'spec.yaml:4: train.advantage_std: got "yes", expected true or false',
@@ -99,17 +100,17 @@ def test_one_file_tells_all_its_mistakes_in_the_order_of_its_lines(mistakes: Mis
         (
             "train: {learning_rate: 1e-9}",
             "train: {learning_rate: 0}",
-            "train.learning_rate: got 0, expected a number > 0",
+            "train.learning_rate: got 0, expected a number >= 1e-12 and <= 1",
         ),
         (
             "train: {learning_rate: 1}",
             "train: {learning_rate: .inf}",
-            "train.learning_rate: got Infinity, expected a number > 0",
+            "train.learning_rate: got Infinity, expected a number >= 1e-12 and <= 1",
         ),
         (
             "train: {steps: 5}",
             "train: {steps: 5.0}",
-            "train.steps: got 5.0, expected a whole number >= 1, did you mean 5?",
+            "train.steps: got 5.0, expected a whole number >= 1 and <= 1,000,000, did you mean 5?",
         ),
         ("train: {steps: 5}", "train: {steps: '5'}", 'train.steps: got "5", expected a whole number >= 1'),
         ("train: {steps: 5}", "train: {steps: true}", "train.steps: got true, expected a whole number >= 1"),
@@ -131,9 +132,17 @@ def test_one_file_tells_all_its_mistakes_in_the_order_of_its_lines(mistakes: Mis
             "train: got kl 0.1 with skip_zero_advantage, expected one of them off",
         ),
         ("train: {}", "train: 3", "train: got 3, expected a mapping with steps, questions_per_step"),
-        ("seeds: [0]", "seeds: []", "seeds: got [], expected a list of at least 1 (a whole number >= 0)"),
+        (
+            "seeds: [0]",
+            "seeds: []",
+            "seeds: got [], expected a list of at least 1 (a whole number >= 0 and <= 4,294,967,295)",
+        ),
         ("seeds: [0]", "seeds: [-1]", "seeds.0: got -1, expected a whole number >= 0"),
-        ("seeds: [0]", "seeds: 0", "seeds: got 0, expected a list of at least 1 (a whole number >= 0)"),
+        (
+            "seeds: [0]",
+            "seeds: 0",
+            "seeds: got 0, expected a list of at least 1 (a whole number >= 0 and <= 4,294,967,295)",
+        ),
         ("evaluate: {sets: [test]}", "evaluate: {sets: [tests]}", "did you mean test?"),
         ("evaluate: {base_temperatures: []}", "evaluate: {base_temperatures: [x]}", 'temperatures.0: got "x"'),
         ("budget: {tokens: 1}", "budget: {}", "budget: got none of them, expected exactly one of tokens, seconds"),

@@ -13,13 +13,17 @@ from repro.spec.schema import Cell, Spec
 from repro.study.estimate import estimate
 from repro.study.expand import expand, expand_study
 from repro.study.load import load_spec, parse_spec
+from repro.study.neighbours import Neighbours
 from repro.study.plan import finished_runs, plan
 from repro.study.status import status_rows, status_table
+from repro.study.why import why
 from repro.tracking.journal import Journal, run_lock
 from tests.conftest import Load
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
 BASE = {"name": "x", "model": "tiny", "dataset": "arithmetic", "seeds": [0]}
+
+NONE = Neighbours([])
 
 
 def finish(runs: Path, cell: Cell, identity: str, rollout: dict[str, float] | None = None) -> None:
@@ -73,7 +77,7 @@ TRAIN = {"train": {"steps": 10, "questions_per_step": 16, "group_size": 4, "max_
 def test_completions_are_counted_in_closed_form(
     fields: dict[str, Any], rollouts: int, probes: int, selection: int
 ) -> None:
-    cost = estimate(only(**TRAIN, **fields), [])
+    cost = estimate(only(**TRAIN, **fields), NONE)
     assert (cost.rollouts, cost.probes, cost.selection) == (rollouts, probes, selection)
     assert cost.tokens == (rollouts + probes + selection) * 50
     assert not cost.measured
@@ -84,32 +88,32 @@ def test_evaluation_is_counted_apart() -> None:
     fields = {**TRAIN, **arm(), "dataset": {"arithmetic": {"test": 100, "validation": 30}}}
     evaluate = {"every": 4, "samples": 3}
     # at steps 4, 8 and 10 three samples of each test question; greedily and on the pool-like set once, at the end
-    assert estimate(only(**fields, evaluate=evaluate), []).evaluation == 3 * 3 * 100 + 100 + 256
-    assert estimate(only(**fields, evaluate={**evaluate, "questions": 7}), []).evaluation == 3 * 3 * 7 + 7 + 7
-    assert estimate(only(**fields, evaluate={**evaluate, "sets": ["validation"]}), []).evaluation == 3 * 3 * 30 + 30
+    assert estimate(only(**fields, evaluate=evaluate), NONE).evaluation == 3 * 3 * 100 + 100 + 256
+    assert estimate(only(**fields, evaluate={**evaluate, "questions": 7}), NONE).evaluation == 3 * 3 * 7 + 7 + 7
+    assert estimate(only(**fields, evaluate={**evaluate, "sets": ["validation"]}), NONE).evaluation == 3 * 3 * 30 + 30
     unknown = {**fields, "dataset": {"path": "a.jsonl"}}
-    assert estimate(only(**unknown, evaluate=evaluate), []).evaluation is None
+    assert estimate(only(**unknown, evaluate=evaluate), NONE).evaluation is None
 
 
 def test_the_published_size_of_a_named_dataset_is_planned_with() -> None:
     fields = {**TRAIN, **arm({"method": "random", "fraction": 0.1}, budget={"epochs": 1})}
-    cost = estimate(only(**fields, dataset={"named": "gsm8k", "validation_fraction": 0}), [])
+    cost = estimate(only(**fields, dataset={"named": "gsm8k", "validation_fraction": 0}), NONE)
     assert cost.steps == math.ceil(747 / 16)
     assert cost.rollouts == 47 * 64
     fewer = only(**fields, dataset={"named": "gsm8k", "validation_fraction": 0.5, "limits": {"train": 1600}})
-    assert estimate(fewer, []).steps == 10
+    assert estimate(fewer, NONE).steps == 10
     greedy = only(**TRAIN, **arm({"method": "pass_rate"}), dataset={"named": "gsm8k", "validation_fraction": 0})
-    assert estimate(greedy, []).selection == 8 * 7473
+    assert estimate(greedy, NONE).selection == 8 * 7473
     whole = {"named": "deepscaler", "validation_fraction": 0}
     sampled = arm({"method": "pass_rate", "samples": 1})
-    assert estimate(only(**TRAIN, **sampled, dataset={**whole, "test_named": "math500"}), []).selection == 40315
-    assert estimate(only(**TRAIN, **sampled, dataset={**whole, "test_named": None}), []).selection == 40315 - 4032
+    assert estimate(only(**TRAIN, **sampled, dataset={**whole, "test_named": "math500"}), NONE).selection == 40315
+    assert estimate(only(**TRAIN, **sampled, dataset={**whole, "test_named": None}), NONE).selection == 40315 - 4032
     other = only(**fields, dataset={"hub": "a/b", "test_named": "gsm8k"}, evaluate={"samples": 1, "sets": ["test"]})
-    assert estimate(other, []).steps is None
+    assert estimate(other, NONE).steps is None
 
 
 def test_what_is_not_known_before_the_data_are_read_is_not_guessed() -> None:
-    cost = estimate(only(**TRAIN, **arm({"method": "pass_rate"}), dataset={"path": "a.jsonl"}), [])
+    cost = estimate(only(**TRAIN, **arm({"method": "pass_rate"}), dataset={"path": "a.jsonl"}), NONE)
     assert cost.selection is None
     assert cost.tokens is None
     assert cost.rollouts == 640
@@ -117,11 +121,11 @@ def test_what_is_not_known_before_the_data_are_read_is_not_guessed() -> None:
 
 def test_a_budget_of_tokens_is_the_estimate_and_gives_the_steps() -> None:
     train = {"train": {key: value for key, value in TRAIN["train"].items() if key != "steps"}}
-    cost = estimate(only(**train, **arm(), budget={"tokens": 64_000}), [])
+    cost = estimate(only(**train, **arm(), budget={"tokens": 64_000}), NONE)
     assert (cost.tokens, cost.steps, cost.rollouts) == (64_000, 20, 20 * 64)
-    cost = estimate(only(**train, **arm({"method": "pass_rate", "samples": 1}), budget={"tokens": 64_000}), [])
+    cost = estimate(only(**train, **arm({"method": "pass_rate", "samples": 1}), budget={"tokens": 64_000}), NONE)
     assert (cost.selection, cost.steps) == (1024, 4)  # 51,200 tokens are gone before the first step
-    cost = estimate(only(**train, **arm(), budget={"seconds": 30}), [])
+    cost = estimate(only(**train, **arm(), budget={"seconds": 30}), NONE)
     assert (cost.tokens, cost.steps, cost.rollouts, cost.seconds) == (None, None, None, 30)
 
 
@@ -129,15 +133,16 @@ def test_finished_runs_of_the_dataset_give_the_length_and_those_of_the_policy_th
     done = only(**TRAIN, **arm())
     finish(tmp_path, done, "v1-0", {"generated_tokens": 2000, "completions": 100, "seconds": 5.0})
     assert [run.identity for run in finished_runs(tmp_path)] == ["v1-0"]
-    cost = estimate(only(**TRAIN, **arm({"method": "random"})), finished_runs(tmp_path))
+    found = Neighbours(finished_runs(tmp_path))
+    cost = estimate(only(**TRAIN, **arm({"method": "random"})), found)
     assert (cost.mean_tokens, cost.measured, cost.tokens) == (20.0, True, 640 * 20)
     assert cost.evaluation is not None
     assert cost.seconds == pytest.approx((640 + cost.evaluation) * 0.05)
     cut = {"train": {**TRAIN["train"], "max_completion_tokens": 10}}
-    assert estimate(only(**cut, **arm()), finished_runs(tmp_path)).mean_tokens == 10.0, "no completion is longer"
-    other_policy = estimate(only(**TRAIN, **arm(), model={"tiny": {"layers": 1}}), finished_runs(tmp_path))
+    assert estimate(only(**cut, **arm()), found).mean_tokens == 10.0, "no completion is longer"
+    other_policy = estimate(only(**TRAIN, **arm(), model={"tiny": {"layers": 1}}), found)
     assert (other_policy.mean_tokens, other_policy.seconds) == (20.0, None)
-    other_data = estimate(only(**TRAIN, **arm(), dataset={"arithmetic": {"seed": 1}}), finished_runs(tmp_path))
+    other_data = estimate(only(**TRAIN, **arm(), dataset={"arithmetic": {"seed": 1}}), found)
     assert (other_data.mean_tokens, other_data.measured) == (50.0, False)
 
 
@@ -170,7 +175,7 @@ def test_the_plan_reads_the_same_for_people_and_machines(tmp_path: Path) -> None
     made = plan(spec, tmp_path)
     data = json.loads(json.dumps(made.as_dict()))
     assert [row["identity"] for row in data["cells"]] == [cell.identity for cell in cells]
-    assert data["counts"] == {"finished": 1, "todo": 14, "failed": 0, "running": 0, "killed": 0}
+    assert data["counts"] == {"finished": 1, "todo": 14, "failed": 0, "running": 0, "killed": 0, "damaged": 0}
     assert data["missing"]["rollouts"] == sum(row["estimate"]["rollouts"] for row in data["cells"][1:])
     table = made.table()
     assert "0 cached; 1,2 to do" in table
@@ -242,3 +247,40 @@ arms:
     assert any("at most 1,600 completions by 4 pairs of policy and dataset" in note for note in notes)
     without = arms.replace("predictor: trained", "predictor: untrained")
     assert not any("predictor" in note for note in plan(load(without).spec, tmp_path).notes())
+
+
+def test_a_damaged_run_is_neither_cached_nor_to_be_trained_and_its_cure_is_told(tmp_path: Path) -> None:
+    spec = parse_spec({**BASE, "seeds": [0, 1, 2], **arm()})
+    first, second, third = expand_study(spec)
+    for one in (first, second, third):
+        finish(tmp_path, one.cell, one.identity)
+    (tmp_path / first.identity / "ledger.json").unlink()
+    (tmp_path / second.identity / "done.json").write_bytes(b'{"summ')
+    made = plan(spec, tmp_path)
+    assert [made.count(status) for status in ("finished", "damaged", "todo")] == [1, 2, 0]
+    assert made.missing == () and made.as_dict()["counts"]["damaged"] == 2
+    text = made.table()
+    assert f"{tmp_path / first.identity}: this run is damaged: ledger.json is missing" in text
+    assert f"remove {tmp_path / second.identity / 'done.json'} and run the study again" in text
+    assert [run.identity for run in finished_runs(tmp_path)] == [third.identity]
+
+    rows = {row["identity"]: row for row in status_rows(tmp_path)}
+    assert rows[first.identity]["message"] == "ledger.json is missing"
+    assert "remove its done.json" in status_table(list(rows.values()))
+    told = why(first.identity, tmp_path)
+    assert "damaged" in told and "ledger.json is missing" in told and third.identity in told
+
+
+@pytest.mark.parametrize("name", ["cell.json", "ledger.json", "environment.json", "progress.json"])
+@pytest.mark.parametrize("content", [b"[1, 2]", b"{", b"null", b'"text"'])
+def test_no_content_of_a_run_s_files_ends_plan_or_status_with_a_traceback(
+    tmp_path: Path, name: str, content: bytes
+) -> None:
+    spec = parse_spec({**BASE, "seeds": [0, 1], **arm()})
+    for one, ended in zip(expand_study(spec), (True, False), strict=True):
+        finish(tmp_path, one.cell, one.identity)
+        if not ended:
+            (tmp_path / one.identity / "done.json").unlink()
+        (tmp_path / one.identity / name).write_bytes(content)
+    assert plan(spec, tmp_path).table()
+    assert status_table(status_rows(tmp_path))

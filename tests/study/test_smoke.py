@@ -12,6 +12,7 @@ from repro.study.checks import check
 from repro.study.estimate import estimate
 from repro.study.expand import expand
 from repro.study.load import load_spec, parse_spec, resolved_yaml
+from repro.study.neighbours import Neighbours
 from repro.study.smoke import shrink
 from tests.conftest import Load
 
@@ -74,7 +75,7 @@ def _is_small_and_valid(small: Spec, spec: Spec) -> None:
     assert (small.train.steps, small.train.questions_per_step, small.evaluate.samples) == (2, 8, 1)
     for cell in expand(small):
         assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 64
-        cost = estimate(cell, [])
+        cost = estimate(cell, Neighbours([]))
         assert cost.probes is not None
         oracle = getattr(cell.selection, "predictor", None) == "oracle"  # it measures the pool, once
         assert cost.probes <= (2 * 128 if oracle else 64)

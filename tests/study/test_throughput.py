@@ -14,6 +14,7 @@ from repro.models.model_spec import ModelSpec
 from repro.models.sizes import KNOWN, size_of
 from repro.study.estimate import PROMPT_TOKENS, estimate
 from repro.study.load import load_spec
+from repro.study.neighbours import Neighbours
 from repro.study.plan import finished_runs, plan
 from repro.study.throughput import Throughput, Work, by_hand, nearest, rates_of, read_throughput
 from tests.study.test_plan import TRAIN, arm, finish, only
@@ -99,7 +100,7 @@ def test_the_rates_of_a_ledger_count_a_scored_token_of_an_update_as_a_third_of_a
 )
 def test_the_hours_of_a_cell_in_closed_form(fields: dict[str, Any], scored: int) -> None:
     cell = only(**TRAIN, **fields, model={"hub": "a/b-2B"})
-    cost = estimate(cell, [], [rate()])
+    cost = estimate(cell, Neighbours([]), [rate()])
     assert cost.tokens is not None and cost.evaluation is not None
     generated = cost.tokens + 50 * cost.evaluation
     trained = 640 * (PROMPT_TOKENS + 50)
@@ -109,16 +110,16 @@ def test_the_hours_of_a_cell_in_closed_form(fields: dict[str, Any], scored: int)
 
 def test_a_cell_without_known_tokens_or_size_has_no_hours() -> None:
     unknown = only(**TRAIN, **arm({"method": "pass_rate"}), dataset={"path": "a.jsonl"}, model={"hub": "a/b-2B"})
-    assert estimate(unknown, [], [rate()]).seconds is None
+    assert estimate(unknown, Neighbours([]), [rate()]).seconds is None
     nameless = only(**TRAIN, **arm(), model={"hub": "a/b"})
-    assert estimate(nameless, [], [rate()]).seconds is None
-    assert estimate(nameless, [], [by_hand("1000")]).seconds is not None
+    assert estimate(nameless, Neighbours([]), [rate()]).seconds is None
+    assert estimate(nameless, Neighbours([]), [by_hand("1000")]).seconds is not None
 
 
 def test_finished_runs_go_before_a_throughput(tmp_path: Path) -> None:
     done = only(**TRAIN, **arm())
     finish(tmp_path, done, "v1-0", {"generated_tokens": 2000, "completions": 100, "seconds": 5.0})
-    cost = estimate(done, finished_runs(tmp_path), [rate()])
+    cost = estimate(done, Neighbours(finished_runs(tmp_path)), [rate()])
     assert cost.evaluation is not None and cost.basis is not None
     assert cost.seconds == pytest.approx((640 + cost.evaluation) * 0.05)
     assert cost.basis.throughput is None

@@ -19,6 +19,7 @@ from filelock import FileLock
 from rich.console import Console
 
 from repro.errors import UserError
+from repro.files import DamagedError
 from repro.launch.launchers.local import Local
 from repro.launch.launchers.local import pool as pool_module
 from repro.models.model_spec import ModelSpec
@@ -26,7 +27,8 @@ from repro.spec.schema import Choice
 from repro.study.load import LoadedSpec, load_spec
 from repro.sweep.objective import objective
 from repro.sweep.sampling import trial_values
-from repro.sweep.study import run_sweep
+from repro.sweep.study import Attempt, Search, run_sweep
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.client import open_client
 from repro.tracking.journal import Journal
 from repro.tracking.read import read_runs
@@ -144,7 +146,8 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
         from pathlib import Path
         from repro.launch.launchers.local import Local
         from repro.study.load import load_spec
-        from repro.sweep.study import run_sweep
+        from repro.sweep.study import Attempt, Search, run_sweep
+from repro.tasks.dataset_spec import DatasetSpec
         from tests.launch.jobs import PRELOAD
         from tests.sweep import jobs
         if __name__ == "__main__":
@@ -274,6 +277,26 @@ def test_a_trial_whose_job_failed_is_shown_as_failed_and_replaced_by_the_next_ca
     assert {name for name, status in statuses(uri).items() if status == "FAILED"} == names
 
 
+def test_a_job_that_is_killed_changes_no_trial(tmp_path: Path) -> None:
+    loaded = sweep_spec(tmp_path, trials=4, seeds=[1000])
+    assert sweep(loaded, tmp_path / "whole", AWAY)[0] == 0
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / "kill-one").touch()
+    code, text = sweep(loaded, tmp_path / "killed", AWAY)
+    assert code == 0 and "1 failed; each is tried once more" in text and "SIGKILL" in text
+    assert result(tmp_path / "killed") == result(tmp_path / "whole")
+
+
+def test_a_kill_inside_a_write_of_the_journal_holds_nobody_up(tmp_path: Path) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs"
+    (runs / "sweeps").mkdir(parents=True)
+    (runs / "sweeps" / "search.journal.lock").symlink_to("search.journal")  # what Optuna's own lock would leave
+    since = time.monotonic()
+    assert sweep(loaded, runs, AWAY)[0] == 0
+    assert time.monotonic() - since < 25
+    assert [trial["state"] for trial in result(runs)["trials"]] == ["complete"] * 2
+
+
 def statuses(uri: str) -> dict[str, str]:
     """Trial -> status of its run in the store."""
     client = open_client(uri)
@@ -325,7 +348,44 @@ def test_the_objective_is_the_last_accuracy_or_the_area_under_the_curve(tmp_path
     for step, value in ((0, 0.2), (10, 0.4), (40, 0.6)):
         journal.log(step, {"eval/validation": value})
         journal.log(step, {"eval/accuracy": 0.9})
+    journal.finish({})
     assert objective(tmp_path, "validation_accuracy") == 0.6
     assert objective(tmp_path, "validation_accuracy_auc") == pytest.approx((10 * 0.3 + 30 * 0.5) / 40)
+    (tmp_path / "none").mkdir()
+    Journal(tmp_path / "none").finish({})
     with pytest.raises(ValueError, match="no eval/validation"):
         objective(tmp_path / "none", "validation_accuracy")
+
+
+def test_the_objective_of_a_damaged_run_is_its_damage_and_no_number(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    journal.log(0, {"eval/validation": 0.25})
+    journal.finish({})
+    rows = (tmp_path / "metrics.jsonl").read_bytes()
+    (tmp_path / "metrics.jsonl").write_bytes(rows.replace(b"0.25", b"0.75"))
+    with pytest.raises(DamagedError, match=r"metrics\.jsonl has changed"):
+        objective(tmp_path, "validation_accuracy")
+
+
+def test_a_sweep_ends_where_a_file_that_it_reads_changes_and_goes_on_when_it_is_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text("".join(json.dumps({"question": f"{i}+1=?", "answer": str(i + 1)}) + "\n" for i in range(400)))
+    loaded = sweep_spec(tmp_path, trials=4)
+    data = DatasetSpec(path=str(rows), test_split=None)
+    loaded = replace(loaded, spec=loaded.spec.model_copy(update={"dataset": [data]}))
+    before, record_end = rows.read_text(), Search._record_end
+
+    def edited(self: Search, attempt: Attempt) -> None:
+        record_end(self, attempt)
+        rows.write_text(before + before[:40])
+
+    monkeypatch.setattr(Search, "_record_end", edited)
+    with pytest.raises(UserError, match=f"^dataset.path: {rows} has changed"):
+        sweep(loaded, tmp_path / "runs", AWAY)
+    assert len(list((tmp_path / "runs").glob("*/trained"))) == 4, "two trials of two seeds, and no more"
+    rows.write_text(before)
+    monkeypatch.setattr(Search, "_record_end", record_end)
+    assert sweep(loaded, tmp_path / "runs", AWAY)[0] == 0
+    assert [trial["number"] for trial in result(tmp_path / "runs")["trials"]] == [0, 1, 2, 3]

@@ -5,18 +5,23 @@ from __future__ import annotations
 import logging
 import math
 import os
+import shutil
 import sqlite3
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from repro.errors import UserError
+from repro.files import DamagedError
 from repro.tracking import client as client_module
-from repro.tracking.client import open_client, resolve_store
+from repro.tracking import store as store_module
+from repro.tracking.address import public_address, resolve_store
+from repro.tracking.client import open_client
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.read import RunRecord, Series, read_runs
@@ -38,6 +43,69 @@ def query(uri: str, sql: str) -> list[tuple]:
 def only(records: list[RunRecord]) -> RunRecord:
     assert len(records) == 1
     return records[0]
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "problem"),
+    [
+        ("metrics.jsonl", lambda data: data.replace(b'"step": 1', b'"step": 2', 1), "metrics.jsonl has changed"),
+        ("metrics.jsonl", lambda data: data[:-9], "metrics.jsonl has"),
+        ("environment.json", lambda data: data.replace(b":", b";", 1), "environment.json has changed"),
+        ("cell.json", lambda data: b"[]", "cell.json"),
+        ("done.json", lambda data: data[:40], "done.json is not whole"),
+    ],
+)
+def test_a_damaged_run_is_its_own_problem_and_not_the_store_s(
+    tmp_path: Path, uri: str, name: str, change: Callable[[bytes], bytes], problem: str
+) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=3)
+    (run_dir / name).write_bytes(change((run_dir / name).read_bytes()))
+    with pytest.raises(DamagedError, match=problem) as caught:
+        deliver(run_dir, labels, uri, final=True)
+    assert str(run_dir) in str(caught.value) and f"remove {run_dir / 'done.json'} and run the study" in str(
+        caught.value
+    )
+    whole, labels = make_run(tmp_path / "runs", make_cell(seed=1), steps=3)
+    assert deliver(whole, labels, uri, final=True)
+
+
+def test_a_run_that_did_not_finish_and_has_a_damaged_row_is_told_to_run_again(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=3, finish=False)
+    path = run_dir / "metrics.jsonl"
+    path.write_bytes(b"#" + path.read_bytes())
+    with pytest.raises(DamagedError, match=r"metrics\.jsonl:1: not a JSON line") as caught:
+        deliver(run_dir, labels, uri, final=True)
+    assert "To mend it, run the study again" in str(caught.value)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_damaged_copy_in_the_store_is_named_and_delivered_anew_as_its_message_says(
+    tmp_path: Path, uri: str, zipped: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(store_module, "ZIP_ABOVE", 0 if zipped else 10**6)
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=3)
+    assert deliver(run_dir, labels, uri, final=True)
+    record = only(read_runs("study", uri))
+    assert record.artifacts is not None
+    for name in ("metrics.jsonl", "done.json"):
+        copy = record.artifacts / f"{name}{'.gz' if zipped else ''}"
+        copy.write_bytes(b"[" + copy.read_bytes()[1:-5])
+    for read in (lambda: record.jsonl("metrics.jsonl"), lambda: record.json("done.json")):
+        with pytest.raises(DamagedError, match="full-0 is damaged"):
+            read()
+    shutil.rmtree(run_dir / "delivery")
+    assert deliver(run_dir, labels, uri, final=True)
+    again = only(read_runs("study", uri))
+    assert len(again.jsonl("metrics.jsonl")) == 3 and again.json("done.json")["summary"] == {"steps": 3}
+
+
+def test_what_a_killed_delivery_left_behind_is_removed_by_the_next(tmp_path: Path, uri: str) -> None:
+    run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=2, finish=False)
+    assert deliver(run_dir, labels, uri)
+    (cursor,) = (run_dir / "delivery").iterdir()
+    (cursor.parent / f".{cursor.name}.abc.tmp").touch()
+    assert deliver(run_dir, labels, uri)
+    assert list(cursor.parent.iterdir()) == [cursor]
 
 
 def test_a_finished_run_arrives_whole(tmp_path: Path, uri: str) -> None:
@@ -286,7 +354,7 @@ def test_where_the_store_is_comes_from_the_argument_then_the_environment_then_th
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:5000/")
     assert resolve_store() == "http://127.0.0.1:5000"
     assert resolve_store("sqlite:///a/b.db") == f"sqlite:///{tmp_path}/a/b.db"
-    assert client_module.public_address("https://me:secret@host:1/x") == "https://host:1/x"
+    assert public_address("https://me:secret@host:1/x") == "https://host:1/x"
 
 
 def test_a_password_in_the_address_is_not_written_to_the_run_directory(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
+from repro.launch.where import whole_number
 from repro.words import did_you_mean
 
 ACTIONS = {
@@ -27,7 +28,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--labels", type=Path, metavar="FILE", help="train: a parquet file of labels made elsewhere")
     parser.add_argument(
         "--references",
-        type=_references,
+        type=whole_number(2, 10**7),
         nargs="+",
         default=[16, 256],
         metavar="K",
@@ -37,6 +38,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one step for every dataset of the study. UserError for labels that the step does not read."""
+    from repro.arithmetic import settle
+
+    settle()
     loaded = shared.load(options)
     if options.labels is not None and options.action != "train":
         raise UserError(f"--labels: got {str(options.labels)!r} with {options.action}, expected it with train only")
@@ -52,12 +56,6 @@ def _action(text: str) -> str:
             f"got {text!r}, expected one of {', '.join(ACTIONS)}{did_you_mean(text, ACTIONS)}"
         )
     return text
-
-
-def _references(text: str) -> int:
-    if not text.isdigit() or int(text) < 2:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= 2")
-    return int(text)
 
 
 COMMAND = Command("predictor", "train and judge a difficulty predictor (DOTS)", add_options, run)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
-import shutil
 import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -12,10 +10,13 @@ from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 
+from repro.arithmetic import thread_suffix, use_threads
 from repro.cache import Cache
 from repro.difficulty.labels import Labels, read_labels, write_labels
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
+from repro.files import dump_json, write_atomically
+from repro.study.inputs import Watched, predictor_files
 from repro.study.load import LoadedSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm, describe_reward, rewards_accuracy
@@ -33,10 +34,13 @@ class PredictorFiles:
 
     def __init__(self, loaded: LoadedSpec, options: argparse.Namespace) -> None:
         self.loaded = loaded
-        self.cache = Cache(options.runs / "cache")
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
         if self.root.exists() and not self.root.is_dir():
             raise UserError(f"--out: {self.root} is a file, expected a folder")
+        threads, models = loaded.spec.train.threads, loaded.spec.model if options.action == "evaluate" else []
+        use_threads(threads)
+        self.inputs = Watched(lambda: predictor_files(self.spec, loaded.spec.dataset, models, loaded.spec.reward))
+        self.cache = Cache(options.runs / "cache", suffix=thread_suffix(threads), check=self.inputs.check)
         self.console = Console(stderr=True, highlight=False)
         self._told = -SAY_EVERY
 
@@ -83,6 +87,7 @@ def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     for dataset, folder in files.datasets():
         study = loaded.spec
         made, cost = make_labels(spec, dataset, files.cache, files.say(dataset), study.train.rollout, study.reward)
+        files.inputs.check()
         write_labels(folder / LABELS_FILE, made)
         _print(_labels_text(dataset, folder / LABELS_FILE, made, cost, loaded.spec.reward))
     return 0
@@ -113,9 +118,10 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         built = build_predictor(
             spec, dataset, files.cache, files.say(dataset), given, study.train.rollout, study.reward
         )
+        files.inputs.check()
         target = folder / PREDICTOR_FOLDER
         if built.folder.resolve() != target.resolve():
-            shutil.copytree(built.folder, target, dirs_exist_ok=True)
+            built.predictor.save(target)
         record = built.predictor.training
         losses = record["validation_loss"]
         _print(
@@ -148,9 +154,10 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
                 built, loaded.spec, model, dataset, files.cache, files.say(dataset), options.references
             )
         folder.mkdir(parents=True, exist_ok=True)
+    files.inputs.check()
     path = files.root / EVALUATION_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(records, indent=1) + "\n")
+    write_atomically(path, dump_json(records))
     from analysis.dots_rr.calibration import calibration_figure
 
     picture = calibration_figure(records, files.root / "calibration.png")

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from rich.console import Console
 
+from repro.arithmetic import settle, thread_suffix, use_threads
 from repro.cache import Cache
 from repro.commands.score.options import SETTINGS, check_options
 from repro.commands.score.output import Output, read_table
@@ -29,6 +30,7 @@ from repro.scoring.store import Stored, find, writing
 def score(options: argparse.Namespace) -> int:
     """Score, select again, or find that nothing is to be done; prints what the table holds. Raises UserError."""
     check_options(options)
+    settle()
     if options.device == "cpu" and "torch" not in sys.modules:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the policy is not to be loaded onto a GPU first
     console = Console(stderr=True)
@@ -52,7 +54,7 @@ def _run(options: argparse.Namespace, sources: Sources, output: Output, console:
     with loading(options.dataset, "--dataset", sources.study is None and sources.dataset.hub is not None):
         request = make_request(options, sources, lambda text: say(console, f"warning: {text}"))
     if finished is not None and not options.force:
-        if finished["key"] != request.asked.key:
+        if finished["key"] != request.key:
             how = differences(finished["request"], request.fields)
             raise UserError(
                 f"--out: {output.table} holds other scores ({how}); expected another name, or --force to replace it"
@@ -78,7 +80,8 @@ def _again(request: Request, output: Output, finished: dict[str, Any]) -> None:
 def _publish(options: argparse.Namespace, sources: Sources, request: Request, output: Output, console: Console) -> None:
     """Put table and summary in place, from the store where it has the scores."""
     started = time.perf_counter()
-    cache, asked = Cache(options.runs / "cache"), request.asked
+    inputs, suffix = request.inputs, thread_suffix(request.threads)
+    cache, asked = Cache(options.runs / "cache", suffix=suffix, check=inputs.check), request.asked
     stored = None if options.force else find(cache, asked)
     how = f"taken from {options.runs / 'cache'}, without a pass"
     if stored is None:
@@ -86,6 +89,7 @@ def _publish(options: argparse.Namespace, sources: Sources, request: Request, ou
     measured = {"id": np.array(asked.ids), **stored.columns}
     table, selection = select(measured, request)
     summary = describe(request, stored) | selection | statistics(measured)
+    inputs.check()
     summary["seconds"]["call"] = time.perf_counter() - started
     output.publish(table, summary)
     _print(f"{how}: {output.table}", summary)
@@ -94,14 +98,11 @@ def _publish(options: argparse.Namespace, sources: Sources, request: Request, ou
 def _measure(options: argparse.Namespace, sources: Sources, request: Request, cache: Cache, console: Console) -> Stored:
     """Score, into the store."""
     say(console, f"{len(request.asked.ids):,} questions; loading {request.fields['model']}")
-    import torch
-
     from repro.commands.score.policy import memory, open_policy
     from repro.scoring.scorer import Scorer
     from repro.training.ranks import Ranks
 
-    if options.threads is not None:
-        torch.set_num_threads(options.threads)
+    use_threads(request.threads)
     tell = partial(say, console)
     with loading(options.model, "--model", sources.study is None and request.model.hub is not None):
         opened = open_policy(request, cache, options.device, tell)

@@ -1,4 +1,4 @@
-"""The options of `repro score`, checked as far as words alone allow; imports the standard library only."""
+"""The options of `repro score`, checked as far as words alone allow; imports nothing heavy."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 
 from repro.errors import UserError
+from repro.launch.where import whole_number
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 TARGETS = ("final_answer", "solution", "greedy_response")
@@ -55,7 +56,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--split", metavar="NAME", help="which split is scored, every question of it (default: train)")
     for name in FIELDS:
         add(f"--{name}", metavar="FIELD", help=FIELD_HELP[name])
-    add("--limit", type=_count, metavar="N", help="only the first N questions")
+    add("--limit", type=whole_number(1, 10**9), metavar="N", help="only the first N questions")
 
     add = parser.add_argument_group("how").add_argument
     add("--target", choices=TARGETS, default="final_answer", help="whose tokens are scored (default: %(default)s)")
@@ -65,12 +66,18 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         default="default",
         help="paper: the system prompt and the <answer> tag of UFO-RL's release; default: the prompt of rollouts",
     )
-    add("--max-new-tokens", type=_count, metavar="N", help="longest greedy response (default: 512)")
+    add("--max-new-tokens", type=whole_number(1, 10**6), metavar="N", help="longest greedy response (default: 512)")
     add("--device", type=_device, metavar="DEV", help="cpu, cuda or cuda:N (default: cuda where there is one)")
-    add("--threads", type=_count, metavar="N", help="processor threads (default: torch's own choice)")
+    add(
+        "--threads",
+        type=whole_number(1, 1024),
+        metavar="N",
+        help="CPU threads (default: 1, or the spec's train.threads); another number gives other last digits, "
+        "and its scores are kept apart",
+    )
     add(
         "--batch-tokens",
-        type=_count,
+        type=whole_number(1, 10**9),
         metavar="N",
         help="tokens of a batch, padding included: lower it where memory runs out (default: what suits the device)",
     )
@@ -140,12 +147,6 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _count(text: str) -> int:
-    if not text.isdecimal() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number >= 1")
-    return int(text)
-
-
 def _number(text: str) -> float:
     try:
         return float(text)
@@ -154,7 +155,7 @@ def _number(text: str) -> float:
 
 
 def _fraction(text: str) -> float:
-    if not 0 < _number(text) <= 1:
+    if not 1e-9 <= _number(text) <= 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a share above 0 and at most 1, e.g. 0.1")
     return _number(text)
 

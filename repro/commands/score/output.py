@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from repro.errors import UserError
-from repro.files import dump_json, force_to_disk, read_json, write_atomically
+from repro.files import dump_json, force_to_disk, read_json, read_object, write_atomically
 from repro.scoring.store import writing
 from repro.spreadsheets import harmless, original
 
@@ -89,21 +89,22 @@ class Output:
             write_table(staged, columns)
             force_to_disk(staged)
             summary = {**summary, "output": {"file": self.table.name, "sha256": file_sha256(staged)}}
-            write_atomically(self.work / "summary.json", dump_json(summary), sync=True)
+            write_atomically(self.work / "summary.json", dump_json(summary))
         self.recover()
 
     def recover(self) -> None:
         """Finish a publication that was begun; nothing happens where there is none."""
-        record = read_json(self.work / "summary.json")
-        if record is None:
+        record = read_object(self.work / "summary.json").get("output")
+        if not isinstance(record, dict) or "sha256" not in record:
             return
-        expected = record["output"]["sha256"]
+        expected = record["sha256"]
         with writing(self.table, "--out: "):
             if self._staged.is_file() and file_sha256(self._staged) == expected:
                 self._staged.replace(self.table)
             whole = self.table.is_file() and file_sha256(self.table) == expected
             if whole:
                 (self.work / "summary.json").replace(self.summary)
+                force_to_disk(self.table.parent)  # before what they were made of is removed
             for path in self.work.iterdir():
                 if path.is_dir() and whole:  # parts
                     shutil.rmtree(path)
@@ -138,7 +139,10 @@ def file_sha256(path: Path) -> str:
 
 
 def write_table(path: Path, columns: Columns) -> None:
-    """The columns as .parquet, .csv (with a header; true and false; no formulas) or .jsonl; floats keep every bit."""
+    """The columns as .parquet, .csv (with a header; true and false; no formulas) or .jsonl; floats keep every bit.
+
+    Not atomic: `Output.publish` puts it in place once it is on the disk.
+    """
     if path.suffix == ".parquet":
         import pyarrow
         import pyarrow.parquet

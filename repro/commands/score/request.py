@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import argparse
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from repro.arithmetic import thread_suffix
 from repro.commands.score.sources import Sources
 from repro.models.model_spec import ModelSpec, Precision
 from repro.models.policy import policy_digest, precise_identity
 from repro.scoring.keys import VERSION, Asked, confidences
 from repro.selection.bands import Band, CenterBand, EndBand, RangeBand
+from repro.study.inputs import Watched, dataset_files, model_paths
 from repro.tasks.dataset_spec import DatasetSpec
 
 MAX_NEW_TOKENS = 512
@@ -23,7 +25,7 @@ UNNAMED = ("version", "policy", "questions", "number")  # digests and counts: `d
 
 @dataclass(frozen=True)
 class Request:
-    """One scoring. `fields` describe it for people; `asked.key` names its scores in the store."""
+    """One scoring. `fields` describe it for people; `key` names its scores in the store."""
 
     model: ModelSpec
     dataset: DatasetSpec
@@ -32,6 +34,13 @@ class Request:
     band: Band
     fraction: float | None
     fields: Mapping[str, Any]
+    inputs: Watched
+    threads: int
+
+    @property
+    def key(self) -> str:
+        """Names what decides the scores, the number of threads included."""
+        return f"{self.asked.key}{thread_suffix(self.threads)}"
 
     @property
     def selection(self) -> dict[str, Any]:
@@ -42,6 +51,7 @@ class Request:
 def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[str], None]) -> Request:
     """The request of checked options; reads the questions and digests the policy's files. Raises UserError."""
     model, dataset, study = sources.model, sources.dataset, sources.study
+    inputs = Watched(lambda: _files(model, dataset))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
         problems, answer_format = sources.questions()
@@ -58,6 +68,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
     asked = confidences(
         policy, problems, answer_format, model.system_prompt, options.target, options.prompt, max_new_tokens
     )
+    threads = options.threads or (1 if study is None else study.train.threads)
     fields = {
         "version": VERSION,
         "model": "tiny" if model.tiny else model.hub or str(model.path),
@@ -73,9 +84,17 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
         "target": options.target,
         "prompt": options.prompt,
         "max_new_tokens": max_new_tokens,
+        "threads": threads,
     }
     band, fraction = band_of(options)
-    return Request(model, dataset, asked, precision, band, fraction, fields)
+    return Request(model, dataset, asked, precision, band, fraction, fields, inputs, threads)
+
+
+def _files(model: ModelSpec, dataset: DatasetSpec) -> Iterator[tuple[str, Path]]:
+    """What the digest of the policy stands for. The questions are named by their texts, however the files change."""
+    yield from model_paths(model, "model")
+    if model.tiny is not None:  # its warm start imitates the dataset
+        yield from dataset_files(dataset)
 
 
 def band_of(options: argparse.Namespace) -> tuple[Band, float | None]:

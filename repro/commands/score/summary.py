@@ -63,7 +63,7 @@ def describe(request: Request, stored: Stored) -> dict[str, Any]:
     tokens = card["tokens"]
     without = {"name", "dtype", "revision", "system_prompt", "trust_remote_code"}
     return {
-        "key": request.asked.key,
+        "key": request.key,
         "target": request.asked.target,
         "prompt": {
             "style": request.asked.prompt,

@@ -33,9 +33,9 @@ class Curriculum(Selection):
         description="what orders the questions, high is easy: a score of the start policy, or a column of the dataset"
     )
     order: Literal["easy_to_hard", "hard_to_easy"] = Field("easy_to_hard", description="which end comes first")
-    stages: int = Field(10, ge=2, description="quantiles of the score, each trained on for as many steps")
+    stages: int = Field(10, ge=2, le=10_000, description="quantiles of the score, each trained on for as many steps")
     target: Target = Field("final_answer", description=f"{TARGET_HELP} (by: confidence)")
-    samples: int = Field(8, ge=1, description="completions per question (by: pass_rate)")
+    samples: int = Field(8, ge=1, le=10_000, description="completions per question (by: pass_rate)")
     column: str | None = Field(
         None, description="numeric column of the dataset, e.g. a published pass rate (by: column)"
     )

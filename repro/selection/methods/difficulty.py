@@ -12,6 +12,7 @@ from repro.difficulty.estimators import Estimator, Recalibration, TrainedEstimat
 from repro.difficulty.quality import quality
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
+from repro.fields import MOST_QUESTIONS
 from repro.groups import has_spread
 from repro.selection.base import Attention, Run, Selector
 from repro.selection.method import Costs, Mistake, Selection, Setting, Smoke
@@ -39,10 +40,12 @@ class Difficulty(Selection):
     measure: Literal["failure_rate", "pass_rate"] = Field(
         "failure_rate", description="what target counts: the paper's failure rate, or the pass rate of its code"
     )
-    temperature: float = Field(1e-3, gt=0, description="tau of P(q) ~ exp(-|d - alpha| / tau)")
-    references: int = Field(16, ge=2, description="K: questions rolled out to measure the current difficulty")
-    every: int = Field(2, ge=1, description="mu: steps between refreshes")
-    samples: int | None = Field(None, ge=2, description="rollouts per reference (default: group_size)")
+    temperature: float = Field(1e-3, ge=1e-6, le=1e3, description="tau of P(q) ~ exp(-|d - alpha| / tau)")
+    references: int = Field(
+        16, ge=2, le=MOST_QUESTIONS, description="K: questions rolled out to measure the current difficulty"
+    )
+    every: int = Field(2, ge=1, le=1_000_000, description="mu: steps between refreshes")
+    samples: int | None = Field(None, ge=2, le=10_000, description="rollouts per reference (default: group_size)")
     predictor: Literal["untrained", "trained", "oracle"] = Field(
         "untrained",
         description="untrained: raw embeddings of the start policy; trained: the study's `predictor`; oracle: the whole"

@@ -17,7 +17,7 @@ class Dynamic(Selection):
     """Dynamic sampling (DAPO): roll out uniform questions until enough groups have a gradient."""
 
     method: Literal["dynamic"]
-    most: int = Field(4, ge=1, description="batches of questions that a step rolls out at most")
+    most: int = Field(4, ge=1, le=10_000, description="batches of questions that a step rolls out at most")
 
     @property
     def title(self) -> str:

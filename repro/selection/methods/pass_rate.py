@@ -24,7 +24,7 @@ class PassRate(Banded):
     method: Literal["pass_rate", "easiest", "hardest"] = Field(
         description="easiest and hardest: pass_rate with the band highest, lowest"
     )
-    samples: int = Field(8, ge=1, description="completions per question that measure the pass rate")
+    samples: int = Field(8, ge=1, le=10_000, description="completions per question that measure the pass rate")
 
     @property
     def title(self) -> str:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field
 
 from repro.errors import UserError
-from repro.scoring.tables import file_digest, read_scores
+from repro.scoring.tables import read_scores, table_digest
 from repro.selection.banded import Banded, start_scores
 from repro.selection.base import Run
 from repro.selection.method import Mistake, Setting
@@ -57,9 +58,13 @@ class Scores(Banded):
             except UserError as error:
                 yield Mistake("path", f"got {show(self.path)}: {error}")
 
+    def files(self) -> dict[str, Path]:
+        """The table."""
+        return {} if self.path is None else {"path": Path(self.path).expanduser()}
+
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """The content of the file in place of its path."""
         fields = super().identity_fields(group_size)
         if self.path is not None:
-            fields["table"] = file_digest(self.path)
+            fields["table"] = table_digest(self.path)
         return fields

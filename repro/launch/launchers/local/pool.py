@@ -8,13 +8,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 
+from repro import arithmetic
 from repro.launch import worker
 from repro.launch.devices import cores, gpus, gpus_of
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, outcome_of
@@ -60,7 +61,7 @@ class Pool:
             raise ValueError(f"jobs must be at least 1, not {jobs}")
         self.target, self.runs_dir, self.jobs, self.fail_fast = target, runs_dir, jobs, fail_fast
         self.processes = processes
-        self.threads = max(1, cores() // (jobs * processes))
+        self.cores = max(1, cores() // (jobs * processes))
         self.preload = list(preload)
         self._signals = Signals()
         self._stopping = False
@@ -140,7 +141,7 @@ class Pool:
         # What the last attempt showed must not be taken for this one's.
         (task.run_dir / "progress.json").unlink(missing_ok=True)
         slot = next(slot for slot in range(self.jobs) if slot not in {job.slot for job in running})
-        settings = {"threads": self.threads, "gpus": gpus_of(slot, self.processes), "lock_seconds": 1.0}
+        settings = {"cores": self.cores, "gpus": gpus_of(slot, self.processes), "lock_seconds": 1.0}
         process: BaseProcess = context.Process(  # type: ignore[attr-defined]
             target=worker.main,
             args=(self.target, task.cell, task.identity, task.run_dir, self.runs_dir, settings),
@@ -158,7 +159,7 @@ class Pool:
     def _start_quietly(self, process: BaseProcess) -> None:
         """Start a process (or the server that forks it) in which Ctrl-C is blocked until it has its own group."""
         signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread; inherited
-        with self._thread_variables():
+        with arithmetic.settled():  # some libraries make their thread pool, or choose their kernels, when imported
             process.start()
 
     def _reap(self, job: _Running) -> Outcome | None:
@@ -193,25 +194,6 @@ class Pool:
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(self.preload)
         return context
-
-    @contextlib.contextmanager
-    def _thread_variables(self) -> Iterator[None]:
-        """Set the thread variables for the process that is started, and put this process's back.
-
-        One for the fork server: some libraries make their thread pool when they are imported. Its jobs set their own
-        number after the fork. A spawned job imports afterwards and reads the variables.
-        """
-        threads = self.threads if gpus() else 1
-        before = {name: os.environ.get(name) for name in worker.THREAD_VARIABLES}
-        os.environ.update({name: str(threads) for name in worker.THREAD_VARIABLES})
-        try:
-            yield
-        finally:
-            for name, value in before.items():
-                if value is None:
-                    del os.environ[name]
-                else:
-                    os.environ[name] = value
 
 
 def _kill(process: BaseProcess) -> None:

@@ -75,7 +75,7 @@ class RayLauncher(RemoteLauncher):
             note("No node has so much now: the jobs wait for one that does (Ctrl-C ends it).")
         super().__init__(
             target, runs_dir, jobs,
-            threads=max(1, math.floor(self.cpus / processes)), retries=retries,
+            cores=max(1, math.floor(self.cpus / processes)), retries=retries,
             fail_fast=fail_fast, store_uri=store_uri,
         )  # fmt: skip
         self.jobs = min(self.jobs, max(1, room))
@@ -198,7 +198,7 @@ def connect(address: str | None) -> list[dict[str, float]]:
 def _probe(address: str | None) -> None:
     """UserError where nothing listens at `host:port` or `ray://host:port`: Ray itself needs minutes to find out."""
     host, colon, port = (address or "").removeprefix("ray://").rpartition(":")
-    if not colon or not port.isdigit():
+    if not colon or not port.isdecimal():
         return
     try:
         socket.create_connection((host.strip("[]"), int(port)), timeout=10).close()

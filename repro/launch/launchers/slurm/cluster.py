@@ -63,10 +63,10 @@ class SlurmLauncher(RemoteLauncher):
     ) -> None:
         self.note = note
         self.here = parameters["executor"] == "local"
-        threads = int(parameters.get("cpus", max(1, cores() // jobs) if self.here and jobs else 1))
+        share = int(parameters.get("cpus", max(1, cores() // jobs) if self.here and jobs else 1))
         super().__init__(
             target, runs_dir, jobs,
-            threads=max(1, threads // processes), retries=retries,
+            cores=max(1, share // processes), retries=retries,
             fail_fast=fail_fast, detach=detach, store_uri=store_uri,
         )  # fmt: skip
         self._states: dict[str, tuple[float, str]] = {}  # job -> when it was asked about, what it was

@@ -1,0 +1,77 @@
+"""The files that decide what a local model is: weights, tokenizer, adapters, a chat template."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+
+from repro.canonical import digest
+from repro.digests import file_digest
+from repro.errors import UserError, setting
+from repro.models.adapters import ADAPTER_CONFIG, adapter_base, is_adapter
+from repro.models.chat import chat_template_file
+from repro.models.model_spec import ModelSpec
+
+CONTENT = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".tiktoken"}
+
+
+def model_files(model: ModelSpec) -> list[tuple[str, Path]]:
+    """(field, file) of all that a model reads from local files; empty for a hub id and the embedded policy.
+
+    UserError where a file is not there or the directory holds no model.
+    """
+    found: list[tuple[str, Path]] = []
+    if model.path is not None:
+        directory = checked_directory(model.path)
+        folders = [directory, adapter_base(directory)] if is_adapter(directory) else [directory]
+        found += [("path", file) for folder in folders for file in _content(folder)]
+    if model.chat_template is not None and model.tiny is None:
+        template = chat_template_file(model.chat_template)
+        found += [] if template is None else [("chat_template", template)]
+    return found
+
+
+def checked_directory(path: str) -> Path:
+    """The directory, once it is clear that it holds a model. Raises UserError naming what is missing."""
+    directory = Path(path).expanduser()
+    if not directory.is_dir():
+        raise UserError(
+            f"{setting('model.path')}: {path!r} is not a directory; expected one saved by transformers, or a hub id "
+            f"({setting('model.hub')})"
+        )
+    if is_adapter(directory):
+        adapter_base(directory)
+        return directory
+    weights = [p for p in directory.iterdir() if p.suffix in (".safetensors", ".bin")]
+    missing = [name for name in ("config.json", "tokenizer_config.json") if not (directory / name).is_file()]
+    if missing or not weights:
+        lacks = " and ".join([*missing, *([] if weights else ["weights (*.safetensors)"])])
+        raise UserError(
+            f"{setting('model.path')}: {path!r} lacks {lacks}; expected a directory in which both "
+            f"model.save_pretrained and tokenizer.save_pretrained were called"
+        )
+    return directory
+
+
+def directory_digest(directory: Path) -> str:
+    """SHA-256 of a model by its content; of adapters, with the model under them, wherever either lies."""
+    if not is_adapter(directory):
+        return _content_digest(directory)
+    config = json.loads((directory / ADAPTER_CONFIG).read_text())
+    settings = {key: value for key, value in config.items() if key not in ("base_model_name_or_path", "revision")}
+    parts = [settings, _content_digest(directory, but=ADAPTER_CONFIG), _content_digest(adapter_base(directory))]
+    return digest(parts, 64)
+
+
+def _content(directory: Path) -> list[Path]:
+    return sorted(path for path in directory.iterdir() if path.is_file() and path.suffix in CONTENT)
+
+
+def _content_digest(directory: Path, but: str = "") -> str:
+    """SHA-256 over names and contents of the files a model is loaded from."""
+    sha = hashlib.sha256()
+    for path in _content(directory):
+        if path.name != but:
+            sha.update(f"{path.name}\0{file_digest(path)}\n".encode())
+    return sha.hexdigest()

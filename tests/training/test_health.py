@@ -1,0 +1,352 @@
+"""A training that goes wrong is named with its step and the field that most likely did it; a healthy one is silent."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import pytest
+from rich.console import Console
+
+from repro.errors import UserError
+from repro.launch.health import health_texts, print_health
+from repro.models.model_spec import ModelSpec
+from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
+from repro.study.expand import ExpandedCell
+from repro.study.points import Place
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.reward_spec import RewardTerm
+from repro.tracking import series
+from repro.tracking.journal import Journal
+from repro.training.health import Health
+from repro.training.health_rules import Measured, fallen, standard_error
+from repro.training.job import GRPOJob, run_job
+from tests.training.test_job import cell, store  # noqa: F401 - a fixture
+
+TRAIN = TrainSpec(
+    steps=4, questions_per_step=4, group_size=4, minibatches=2, max_completion_tokens=16, learning_rate=1e-3
+)
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where the warm start is cached for all tests of this file."""
+    return tmp_path_factory.mktemp("shared")
+
+
+def with_train(**changes: Any) -> Cell:
+    """A cell with fields of train that need not be valid: a spec would refuse some of them."""
+    return cell(train=TRAIN.model_copy(update=changes))
+
+
+def health_of(**changes: Any) -> Health:
+    return Health(with_train(**changes), "test")
+
+
+def measured(step: int, right: int, problems: int = 64, samples: int = 4, entropy: float = 0.5) -> Measured:
+    """`right` of all completions, spread evenly over the problems."""
+    each, more = divmod(right, problems)
+    return Measured(step, {str(i): each + (i < more) for i in range(problems)}, samples, entropy)
+
+
+def step_of(effective: float = 0.5, reward: float = 0.3, **more: float) -> dict[str, float]:
+    return {series.EFFECTIVE: effective, series.REWARD: reward, series.COMPLETION_TOKENS: 8.0} | more
+
+
+def kinds(health: Health) -> list[str]:
+    return [warning.kind for warning in health.warnings]
+
+
+# ---------------------------------------------------------------- rules
+
+
+def test_a_fall_beyond_the_noise_of_both_evaluations_is_a_fall() -> None:
+    assert fallen(measured(0, 100), measured(10, 40), errors=3, share=0.25)
+    assert not fallen(measured(0, 100), measured(10, 84), errors=3, share=0.1)  # two standard errors
+    assert not fallen(measured(0, 5), measured(10, 0), errors=3, share=0.25)  # all of it, and still noise
+    assert not fallen(measured(0, 20000, 8000), measured(10, 18000, 8000), errors=3, share=0.25)  # a tenth of it
+
+
+def test_the_standard_error_is_that_of_two_shares_where_problems_are_alike() -> None:
+    start, now = measured(0, 128), measured(5, 128)  # every problem 2 of 4, both times
+    assert standard_error(start, now) == pytest.approx(math.sqrt(0.25 * (1 / 256 + 1 / 256)))
+
+
+def test_the_standard_error_grows_where_problems_change_whole() -> None:
+    before = {str(i): 4 * (i % 2) for i in range(64)}
+    after = {str(i): 4 * ((i + 1) % 2) for i in range(64)}
+    found = standard_error(Measured(0, before, 4, 0.5), Measured(5, after, 4, 0.5))
+    assert found == pytest.approx(math.sqrt((64 / 63) / 64))  # differences of +1 and -1
+
+
+def test_a_collapse_is_named_with_its_step_and_followed_to_the_end() -> None:
+    health = health_of(learning_rate=100.0)
+    health.evaluated(measured(0, 48))
+    health.evaluated(measured(10, 0))
+    health.evaluated(measured(20, 2))
+    (warning,) = health.warnings
+    assert warning.text == (
+        "accuracy fell from 0.188 at the start to 0.000 at step 10; it is 0.008 at step 20; most likely "
+        "train.learning_rate 100 (too high)"
+    )
+
+
+def test_a_collapse_that_is_over_is_kept_and_no_longer_told() -> None:
+    health = health_of()
+    health.evaluated(measured(0, 128))
+    health.evaluated(measured(10, 40))
+    health.evaluated(measured(20, 130))
+    assert health.warnings[0].over == 20
+    assert health.latest == ""
+    assert health_texts(health.as_dict()) == []
+
+
+def test_a_fall_of_more_than_half_is_told_at_the_end_though_few_questions_show_it() -> None:
+    health = health_of(stop_on=("nan", "collapse"))
+    health.evaluated(measured(0, 6, problems=16, samples=2))
+    health.evaluated(measured(4, 0, problems=16, samples=2))
+    assert kinds(health) == []
+    health.ended()
+    assert kinds(health) == ["collapse"]
+    assert health.stopped is None, "nothing was left to stop"
+
+
+def test_a_gain_within_noise_and_a_few_idle_steps_are_no_warning() -> None:
+    health = health_of()
+    health.evaluated(measured(0, 60))
+    for step in range(1, 41):
+        health.generated(step, step_of(effective=0.0 if step % 10 < 9 else 0.25))
+        health.updated(step, {series.LOSS: 0.01, series.GRAD_NORM: 2.0, series.KEPT_CLIP_RATIO: 0.1})
+        health.evaluated(measured(step, 52, entropy=0.3))
+    health.ended()
+    assert health.warnings == []
+
+
+@pytest.mark.parametrize(
+    ("reward", "changes", "field"),
+    [
+        (0.0, {}, "too hard"),
+        (0.0, {"max_completion_tokens": 8}, "train.max_completion_tokens 8"),
+        (1.0, {}, "too easy"),
+        (0.4, {}, "train.group_size 4"),
+        (0.4, {"temperature": 0.1}, "train.temperature 0.1"),
+        (0.4, {"min_spread": 0.2}, "train.min_spread 0.2"),
+        (0.0, {"learning_rate": 0.5}, "train.learning_rate 0.5 (too high)"),
+    ],
+)
+def test_steps_without_a_signal_name_the_field_that_their_rewards_point_at(
+    reward: float, changes: dict[str, Any], field: str
+) -> None:
+    health = health_of(**changes)
+    for step in range(1, 11):
+        assert health.warnings == []
+        health.generated(step, step_of(0.0, reward))
+    (warning,) = health.warnings
+    assert (warning.kind, warning.step) == ("no_signal", 10)
+    assert field in warning.likely
+
+
+def test_replayed_groups_are_a_signal() -> None:
+    health = health_of()
+    for step in range(1, 30):
+        health.generated(step, step_of(0.0, 0.0, **{series.REPLAY + "reused": 2.0}))
+    assert health.warnings == []
+
+
+def test_a_short_run_that_never_had_a_signal_is_told_at_its_end() -> None:
+    health = health_of()
+    for step in range(1, 4):
+        health.generated(step, step_of(0.0, 1.0))
+    health.ended()
+    assert [warning.what for warning in health.warnings] == ["no group had a gradient in any of the 3 steps"]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "text"),
+    [
+        ({series.LOSS: math.nan}, "the loss is NaN at step 3"),
+        ({series.GRAD_NORM: math.inf}, "the norm of the gradient is infinite at step 3"),
+    ],
+)
+def test_a_number_that_is_none_always_stops(metrics: dict[str, float], text: str) -> None:
+    health = health_of()
+    health.updated(3, metrics)
+    assert health.stopped is not None
+    assert health.stopped.what == text
+
+
+def test_a_clip_share_a_ratio_and_an_entropy_that_run_away_are_warnings() -> None:
+    health = health_of()
+    health.updated(1, {series.KEPT_CLIP_RATIO: 0.7})
+    assert health.warnings[0].text == (
+        "the ratio was outside the clip on 70% of the trained tokens of step 1; most likely train.learning_rate 0.001 "
+        "(too high)"
+    )
+    replayed = health_of()
+    replayed.generated(2, step_of(**{series.REPLAY + "ratio_mean": 25.0}))
+    assert kinds(replayed) == ["ratio"]
+    still = health_of()
+    still.evaluated(measured(0, 60, entropy=0.5))
+    still.evaluated(measured(5, 58, entropy=0.01))
+    assert kinds(still) == ["entropy"]
+    better = health_of()
+    better.evaluated(measured(0, 60, entropy=0.5))
+    better.evaluated(measured(5, 250, entropy=0.01))  # sure because it is right
+    assert better.warnings == []
+
+
+def test_accuracy_that_falls_under_another_reward_points_at_the_reward() -> None:
+    health = Health(
+        cell().model_copy(update={"reward": [RewardTerm.model_construct(reward="own:score", weight=1.0)]}), "test"
+    )
+    health.evaluated(measured(0, 100))
+    health.evaluated(measured(2, 10))
+    assert health.warnings[0].likely.startswith("reward score (it is not accuracy)")
+
+
+def test_what_stops_a_run_is_one_list_whatever_its_order() -> None:
+    assert TrainSpec().stop_on == ("nan",)
+    assert TrainSpec(stop_on=()).result_fields() == {}
+    assert TrainSpec(stop_on=("no_signal", "collapse", "collapse")) == TrainSpec(
+        stop_on=("nan", "collapse", "no_signal")
+    )
+    assert TrainSpec(stop_on=("collapse",)).result_fields() == {"stop_on": ["nan", "collapse"]}
+
+
+# ---------------------------------------------------------------- whole jobs
+
+
+EVALUATE = EvaluateSpec(every=2, samples=4, pool_samples=2, base_temperatures=())
+
+
+def shipped(**changes: Any) -> Cell:
+    """The policy that ships with the package, which answers one question in five."""
+    train = {"steps": 6, "questions_per_step": 4, "max_completion_tokens": 48} | changes
+    data = DatasetSpec.model_validate({"arithmetic": {}, "limits": {"train": 32, "test": 32}})
+    return with_train(**train).model_copy(
+        update={"model": ModelSpec.model_validate("tiny"), "dataset": data, "evaluate": EVALUATE}
+    )
+
+
+def health_json(run_dir: Path) -> Any:
+    return json.loads((run_dir / "health.json").read_text())
+
+
+def deterministic(run_dir: Path) -> list[Any]:
+    """The rows of a run without times."""
+    rows = []
+    for name in ("metrics.jsonl", "evaluations.jsonl", "steps.jsonl"):
+        for row in Journal(run_dir).read_jsonl(name):
+            row.pop("time")
+            metrics = row.get("metrics", {})
+            row["metrics"] = {key: value for key, value in metrics.items() if "seconds" not in key}
+            rows.append(row)
+    return rows
+
+
+def test_a_rate_that_ends_all_accuracy_is_told_in_log_record_store_and_summary(
+    tmp_path: Path, shared: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Without `stop_on` the run goes to its end."""
+    wild = shipped(learning_rate=0.3, steps=4)
+    run_job(wild, "wild", tmp_path / "runs/wild", shared)
+    found = health_json(tmp_path / "runs/wild")
+    collapse = next(one for one in found["warnings"] if one["kind"] == "collapse")
+    assert collapse["step"] == 2
+    assert collapse["likely"] == "train.learning_rate 0.3 (too high)"
+    assert found["stopped"] is None
+    assert f"warning: step 2: {collapse['what'].partition(';')[0]}" in capsys.readouterr().err
+    assert Journal(tmp_path / "runs/wild").read_json("progress.json")["message"].startswith("warning: ")
+    client = mlflow.MlflowClient()
+    (run,) = client.search_runs(["1"], "tags.`repro.identity` = 'wild'")
+    assert collapse["text"] in run.data.tags["repro.warnings"]
+    assert run.data.metrics[series.WARNINGS] == len(found["warnings"])
+    console = Console(record=True, width=400)
+    place = Place("tiny", "arithmetic", "arm", {}, 0)
+    print_health([ExpandedCell(wild, "wild", (place,))], tmp_path / "runs", console)
+    assert f"arm seed 0: {collapse['text']}" in console.export_text()
+
+
+def test_a_collapse_stops_a_run_that_asks_for_it_and_the_run_is_finished(tmp_path: Path, shared: Path) -> None:
+    wild = shipped(learning_rate=0.3, stop_on=("nan", "collapse"))
+    run_job(wild, "stopped", tmp_path / "runs/stopped", shared)
+    journal = Journal(tmp_path / "runs/stopped")
+    summary = journal.read_json("done.json")["summary"]
+    assert (summary["steps"], summary["stopped"]) == (2, "collapse at step 2")
+    assert series.GREEDY in summary, "a last evaluation measures what only the last one does"
+    rows = [(row["step"], row["set"]) for row in journal.read_jsonl("evaluations.jsonl")]
+    assert len(rows) == len(set(rows)), "one record of each set and step"
+    assert health_json(tmp_path / "runs/stopped")["stopped"] == {"kind": "collapse", "step": 2}
+    # Killed between the checkpoint of step 2 and the marker: the same end, and not another step.
+    before = deterministic(tmp_path / "runs/stopped")
+    (tmp_path / "runs/stopped/done.json").unlink()
+    (tmp_path / "runs/stopped/health.json").unlink()
+    run_job(wild, "stopped", tmp_path / "runs/stopped", shared)
+    assert deterministic(tmp_path / "runs/stopped") == before
+    assert journal.read_json("done.json")["summary"]["stopped"] == "collapse at step 2"
+    assert health_json(tmp_path / "runs/stopped")["stopped"] == {"kind": "collapse", "step": 2}
+
+
+def test_steps_without_a_signal_stop_a_run_at_once_and_a_resumed_one_at_the_same_step(
+    tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle = cell(
+        train=TRAIN.model_copy(
+            update={"steps": 14, "max_completion_tokens": 1, "stop_on": ("nan", "no_signal"), "minibatches": 1}
+        ),
+        evaluate=EvaluateSpec(every=4, samples=1, pool_samples=1, base_temperatures=()),
+    )
+    run_job(idle, "whole", tmp_path / "runs/whole", shared)
+    summary = Journal(tmp_path / "runs/whole").read_json("done.json")["summary"]
+    assert (summary["steps"], summary["stopped"]) == (10, "no_signal at step 10")
+    on_step = GRPOJob._on_step
+
+    def killed(job: GRPOJob, record: Any) -> None:
+        if record.step == 6:
+            raise KeyboardInterrupt
+        on_step(job, record)
+
+    monkeypatch.setattr(GRPOJob, "_on_step", killed)
+    with pytest.raises(KeyboardInterrupt):
+        run_job(idle, "cut", tmp_path / "runs/cut", shared)
+    monkeypatch.setattr(GRPOJob, "_on_step", on_step)
+    run_job(idle, "cut", tmp_path / "runs/cut", shared)
+    assert deterministic(tmp_path / "runs/cut") == deterministic(tmp_path / "runs/whole")
+    assert health_json(tmp_path / "runs/cut") == health_json(tmp_path / "runs/whole")
+    assert health_json(tmp_path / "runs/cut")["stopped"] == {"kind": "no_signal", "step": 10}
+
+
+def test_probabilities_that_are_no_numbers_name_the_rate_and_are_not_trained_again(
+    tmp_path: Path, shared: Path
+) -> None:
+    broken = shipped(learning_rate=1e38, steps=4)
+    with pytest.raises(UserError, match=r"training ended at step \d: .*most likely train\.learning_rate 1e\+38"):
+        run_job(broken, "broken", tmp_path / "runs/broken", shared)
+    assert health_json(tmp_path / "runs/broken")["stopped"]["kind"] == "nan"
+    rows = deterministic(tmp_path / "runs/broken")
+    with pytest.raises(UserError, match="It is not tried again, because the same fields give the same steps"):
+        run_job(broken, "broken", tmp_path / "runs/broken", shared)
+    assert deterministic(tmp_path / "runs/broken") == rows
+
+
+def test_another_error_of_torch_is_left_as_it_is(tmp_path: Path, shared: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(job: GRPOJob, record: Any) -> None:
+        raise RuntimeError("out of memory")
+
+    monkeypatch.setattr(GRPOJob, "_on_step", fails)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        run_job(cell(), "other", tmp_path / "runs/other", shared)
+
+
+def test_a_healthy_run_leaves_no_word(tmp_path: Path, shared: Path) -> None:
+    run_job(shipped(steps=2, learning_rate=2e-4), "fine", tmp_path / "runs/fine", shared)
+    assert not (tmp_path / "runs/fine/health.json").exists()
+    journal = Journal(tmp_path / "runs/fine")
+    assert journal.read_json("progress.json")["message"] == ""
+    assert not any(series.WARNINGS in row["metrics"] for row in journal.read_jsonl("metrics.jsonl"))
+    console = Console(record=True)
+    print_health([ExpandedCell(shipped(), "fine", ())], tmp_path / "runs", console)
+    assert console.export_text() == ""
