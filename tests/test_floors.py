@@ -19,7 +19,10 @@ ROOT = Path(__file__).parents[1]
 FLOORS = (
     ("spreadsheets",),
     ("errors", "masking", "words", "arithmetic", "digests"),
-    ("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
+    (
+        *("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
+        *("system_errors", "arguments"),
+    ),
     ("tasks",),
     ("models",),
     ("tracking",),

@@ -267,9 +267,11 @@ class PlainLines(_Board):
             how = f"finished in {duration(outcome.seconds)}" if outcome.seconds else "finished by another command"
             self._say(track, f"{how}{_accuracy(track)}")
         elif outcome.end == "failed":
-            self._say(track, f"FAILED after {duration(outcome.seconds)}: {outcome.reason} ({outcome.error})")
+            where = f" ({outcome.error})" if outcome.error else ""
+            self._say(track, f"FAILED after {duration(outcome.seconds)}: {outcome.reason}{where}")
         elif outcome.end == "stopped":
-            self._say(track, f"stopped after {duration(outcome.seconds)}")
+            why = f": {outcome.reason}" if outcome.reason else ""
+            self._say(track, f"stopped after {duration(outcome.seconds)}{why}")
 
 
 def make_display(tasks: Sequence[Task], jobs: int, console: Console) -> LiveTable | PlainLines:

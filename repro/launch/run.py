@@ -15,12 +15,14 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.errors import UserError
-from repro.files import read_jsonl, write_atomically
+from repro.files import parse_jsonl, write_atomically
 from repro.launch.damaged import damage_of, print_damage, repairs_of
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.display import duration, make_display, print_table
 from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
+from repro.launch.settled import Settled
+from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.masking import mask
@@ -62,14 +64,14 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed, or a finished one has damaged files or is not in the MLflow store; 130 or 143 where
-        Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a cell failed or was stopped, or a finished one has damaged files or is not in the MLflow store;
+        128 + N where signal N ended it, 130 for Ctrl-C and 143 for SIGTERM (running it again goes on).
 
     Raises:
         UserError: a file that the spec names is missing, the store's address can never work, or the jobs cannot run
             where they should.
     """
-    console = console or Console()
+    console = console or make_console()
     check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
@@ -100,7 +102,7 @@ def run_study(
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    failed = any(outcome.end in ("failed", "not run") for outcome in ended.outcomes)
+    failed = any(outcome.end in ("failed", "stopped", "not run") for outcome in ended.outcomes)
     return 1 if failed or ended.damaged or ended.incomplete else 0
 
 
@@ -132,6 +134,9 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     waiting = {task.identity for task in to_train}
     damaged = damage_of(task for task in tasks if task.identity not in waiting)
     mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
+    settled = Settled(experiment, options.runs_dir, options.store_uri)
+    if not to_train and not damaged and settled.holds(tasks, labels):
+        return Ended([], None, (), aggregated=True)
     for task in to_train:
         check_cell(task.cell, options.where)
     write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
@@ -152,7 +157,10 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             interrupted = launcher.interrupted
         ended = _close(delivery, experiment, options, outcomes, interrupted)
     repairs = {_name(task): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
-    return replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
+    ended = replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
+    if interrupted is None and not ended.incomplete and not ended.damaged:
+        settled.note(tasks, labels)
+    return ended
 
 
 def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
@@ -268,8 +276,10 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
         run_dir = runs_dir / cell.identity
         if run_status(run_dir) != "finished":
             continue
-        history = read_jsonl(run_dir / "metrics.jsonl")
-        result = (_value(history, series.ACCURACY, 0), _value(history, series.ACCURACY, -1), _seconds(history))
+        metrics = run_dir / "metrics.jsonl"
+        lines = metrics.read_bytes().split(b"\n")[:-1] if metrics.exists() else []  # what follows the last is torn
+        start, end = _value(lines, series.ACCURACY), _value(lines[::-1], series.ACCURACY)
+        result = (start, end, _value(lines[::-1], series.SECONDS) or 0.0)
         for labels in labels_of(cell, ""):
             rows[(labels.model, labels.dataset, labels.arm_name)].append(result)
     if not rows:
@@ -298,13 +308,13 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
     print_table(table, console)
 
 
-def _value(history: Sequence[dict], name: str, position: int) -> float | None:
-    values = [row["metrics"][name] for row in history if name in row["metrics"]]
-    return values[position] if values else None
-
-
-def _seconds(history: Sequence[dict]) -> float:
-    return _value(history, series.SECONDS, -1) or 0.0
+def _value(lines: Sequence[bytes], name: str) -> float | None:
+    """The value of a series in the first of these lines that has it: few lines are read of many."""
+    key = f'"{name}":'.encode()
+    for line in lines:
+        if key in line and name in (metrics := parse_jsonl(line + b"\n")[0]["metrics"]):
+            return float(metrics[name])
+    return None
 
 
 def _length(seconds: Sequence[float]) -> str:
@@ -318,10 +328,15 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
         console.print(f"{len(failed)} failed; the same command tries them again:", style="red", highlight=False)
     for outcome in failed:
         console.print(escape(f"  {_name(outcome.task)}: {outcome.reason}"), highlight=False, soft_wrap=True)
-        console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
+        if outcome.error is not None:
+            console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
     submitted = sum(outcome.end == "submitted" for outcome in outcomes)
     if submitted:
         console.print(f"{submitted} submitted; the same command follows them and delivers the results", highlight=False)
+    stopped = sum(outcome.end == "stopped" and bool(outcome.reason) for outcome in outcomes)
+    if stopped:
+        text = f"{stopped} stopped by another program; the same command goes on from their last checkpoints"
+        console.print(text, style="red", highlight=False)
     left = sum(outcome.end == "not run" for outcome in outcomes)
     if left:
         console.print(f"{left} not started", highlight=False)
@@ -332,9 +347,7 @@ def _name(task: Task) -> str:
     return f"{name.arm_name} seed {name.seed}"
 
 
-def _short(path: Path | None) -> str:
-    if path is None:
-        return ""
+def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 

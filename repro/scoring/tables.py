@@ -115,7 +115,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"{path}:{number}: is not JSON: {error}") from error
             if not isinstance(row, dict):
                 raise UserError(f"{path}:{number}: holds {show(row)}, expected an object")

@@ -63,7 +63,7 @@ def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1] if lines else ""
+    return lines[-1].removeprefix("repro.errors.UserError: ") if lines else ""
 
 
 def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import json
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from repro.errors import UserError
 from repro.files import DamagedError
 from repro.launch.damaged import print_damage
 from repro.launch.run import Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
+from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
 from repro.masking import mask
@@ -70,7 +72,7 @@ def run_sweep(
         UserError: the spec has no sweep or a mistake in it (found before anything is written), or another command
             runs it.
     """
-    spec, console = loaded.spec, console or Console()
+    spec, console = loaded.spec, console or make_console()
     if spec.sweep is None:
         raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
     if problems := list(sweep_problems(spec)):  # a smoke study's ranges are not those that were checked when loaded
@@ -224,7 +226,10 @@ class Search:
         failed = [cell for cell in cells if run_status(self.options.runs_dir / cell.identity) == "failed"]
         if ended.interrupted is None and failed:
             self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
+            print_damage({}, ended.repairs, self.console)
             ended = run_cells(failed, experiment_name(self.spec), self.options, self.console)
+        if ended.interrupted is None and any(outcome.end == "stopped" for outcome in ended.outcomes):
+            return signal.SIGTERM  # by another program; the trial has not failed
         print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
         return ended.interrupted
 

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from repro.files import dump_json, read_object, write_atomically
+from repro.files import dump_json, read_object, write_alone
 from repro.launch.display import print_table
 from repro.spec.schema import ARM_SECTIONS, Spec
 from repro.sweep.trial import arm_name
@@ -70,7 +70,7 @@ def write_summary(path: Path, study: optuna.Study, spec: Spec, trials: Sequence[
     }
     everything: dict[str, Any] = read_object(path)
     everything[study.study_name] = entry
-    write_atomically(path, dump_json(everything))
+    write_alone(path, dump_json(everything))
 
 
 def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:

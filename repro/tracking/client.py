@@ -113,7 +113,7 @@ def writing(uri: str, folder: Path | None = None, wait: float | None = None) -> 
             await_answer(uri, min(seconds, ANSWER_SECONDS))
             yield client
         _paused.pop(uri, None)
-    except DamagedError:  # of a run: the store is not to blame
+    except DamagedError:  # of a run: no fault of the store's
         raise
     except away_errors():
         if time.monotonic() - began > QUICK:

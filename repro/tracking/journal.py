@@ -77,6 +77,9 @@ def run_status(run_dir: Path) -> Status:
                 pass
         except Timeout:
             return "running"
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise  # else nobody can train in a folder that cannot be written, and looking at it is still possible
     return "failed" if (run_dir / "error.txt").exists() else "killed"
 
 

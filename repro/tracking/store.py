@@ -182,9 +182,6 @@ class _Delivery:
             "repro.seed": str(self.labels.seed),
             "repro.status": "running",
         }
-        environment = read_json(self.run_dir / "environment.json") or {}
-        if "threads" in environment:
-            tags["repro.threads"] = str(environment["threads"])
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
@@ -264,6 +261,9 @@ class _Delivery:
     def _send_status(self, status: str) -> None:
         run_id = self.cursor["run"]
         self.client.set_tag(run_id, "repro.status", status)
+        environment = read_json(self.run_dir / "environment.json") or {}  # a first attempt may have died before it
+        if "threads" in environment:
+            self.client.set_tag(run_id, "repro.threads", str(environment["threads"]))
         if warnings := (read_json(self.run_dir / "health.json") or {}).get("warnings"):
             self.client.set_tag(run_id, "repro.warnings", "; ".join(one["text"] for one in warnings)[:5000])
         if status == "running":

@@ -439,6 +439,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         TRL sees the kept rows only: entropy and clip ratio are those of rows with an advantage.
         """
         super().log(logs, start_time)
+        self.state.log_history.clear()  # it would grow with every step, and each checkpoint would write it whole
         record, self._record = self._record, None
         if record is None or self.state.global_step % self.train_spec.minibatches:
             return

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import multiprocessing.connection
 import multiprocessing.forkserver
+import multiprocessing.resource_tracker
 import os
 import signal
 import socket
@@ -94,8 +95,8 @@ def serve_jobs() -> None:
     listener.bind(address)
     listener.listen()
     ends, alive = os.pipe()
-    pid = os.fork()
-    if not pid:
+    multiprocessing.resource_tracker.ensure_running()
+    if not os.fork():
         os.close(alive)  # the server ends when nobody holds this side any more
         with contextlib.suppress(SystemExit):
             multiprocessing.forkserver.main(listener.fileno(), ends, [])
@@ -103,8 +104,8 @@ def serve_jobs() -> None:
     listener.close()
     os.close(ends)
     server: Any = multiprocessing.forkserver._forkserver  # type: ignore[attr-defined]
-    server._forkserver_address, server._forkserver_alive_fd, server._forkserver_pid = address, alive, pid
-    server.ensure_running = lambda: None
+    server._forkserver_address, server._forkserver_alive_fd = address, alive
+    server.ensure_running = lambda: None  # and no process id: no command may end what all share
 
 
 def forked(words: Sequence[str], folder: Path, out: Path, environment: dict[str, str] | None = None) -> Running:

@@ -6,14 +6,17 @@ import gc
 import importlib
 import os
 
+from repro.tracking.client import prepare_environment
 from tests.faults import broken
 
 MODULES = (
-    "repro.launch.launchers.local.preload",  # what the suite's own server of jobs imports
+    *("mlflow", "repro.training.job"),  # what the suite's own server of jobs imports
     *("repro.commands.registry", "repro.launch.run", "repro.sweep.study", "analysis.page.report"),
     "mlflow.store.tracking.sqlalchemy_store",
 )
 
+prepare_environment()
+os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")  # a thread would not survive a fork
 for name in MODULES:
     importlib.import_module(name)
 

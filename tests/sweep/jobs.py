@@ -39,6 +39,8 @@ def job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
     journal.truncate(-1)
     if (runs_dir / "fail").exists() and cell.train.learning_rate < BEST:
         raise MemoryError("too much")
+    if (runs_dir / "terminate").exists():
+        os.kill(os.getpid(), signal.SIGTERM)
     with contextlib.suppress(FileNotFoundError):
         (runs_dir / "kill-one").unlink()
         os.kill(os.getpid(), signal.SIGKILL)

@@ -277,6 +277,18 @@ def test_a_trial_whose_job_failed_is_shown_as_failed_and_replaced_by_the_next_ca
     assert {name for name, status in statuses(uri).items() if status == "FAILED"} == names
 
 
+def test_a_job_that_another_program_stops_ends_the_sweep_and_no_trial_has_failed(tmp_path: Path, uri: str) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs"
+    runs.mkdir()
+    (runs / "terminate").touch()
+    code, text = sweep(loaded, runs, uri)
+    assert code == 143 and "The same command goes on with these trials" in text
+    (runs / "terminate").unlink()
+    code, _ = sweep(loaded, runs, uri)
+    assert code == 0
+    assert [trial["state"] for trial in result(runs)["trials"]] == ["complete"] * 2
+
+
 def test_a_job_that_is_killed_changes_no_trial(tmp_path: Path) -> None:
     loaded = sweep_spec(tmp_path, trials=4, seeds=[1000])
     assert sweep(loaded, tmp_path / "whole", AWAY)[0] == 0

@@ -7,8 +7,8 @@ import math
 import re
 from pathlib import Path
 
+from repro.arguments import whole_number
 from repro.errors import UserError
-from repro.launch.where import whole_number
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 TARGETS = ("final_answer", "solution", "greedy_response")
