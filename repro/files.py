@@ -164,10 +164,16 @@ def parse_jsonl(data: bytes, name: str = "") -> list[dict[str, Any]]:
 def parse_line(line: bytes) -> dict[str, Any] | None:
     """The JSON object of a line, None where it is none."""
     try:
-        row = decode(json.loads(line))
+        row = parse_json(line)
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of JSON text that `dump_json` wrote. Raises ValueError for text that is not JSON."""
+    value = json.loads(data)
+    return decode(value) if b'"NaN"' in data or b'Infinity"' in data else value
 
 
 def cut_torn_line(path: Path) -> None:

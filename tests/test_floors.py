@@ -17,6 +17,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
+    ("spreadsheets",),
     ("errors", "masking", "words", "arithmetic", "digests"),
     (
         *("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),

@@ -26,6 +26,8 @@ def run(options: argparse.Namespace) -> int:
     """0 where every cell is done and delivered, 1 where one is not, more where a signal stopped the command."""
     place = where(options)
     loaded = shared.load(options)
+    if options.report or options.smoke:
+        report.place(loaded, options)  # a mistake is told before anything trains
     from repro.launch.run import run_study
 
     code: int = run_study(loaded, options.runs, place, options.fail_fast)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import yaml
 
-from analysis.runs import Study, build_study, load_study
+from analysis.study import Study, build_study, load_study
 from repro.files import read_jsonl
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec, load_spec

@@ -380,7 +380,7 @@ def test_the_objective_of_a_damaged_run_is_its_damage_and_no_number(tmp_path: Pa
 
 
 def test_a_sweep_ends_where_a_file_that_it_reads_changes_and_goes_on_when_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps({"question": f"{i}+1=?", "answer": str(i + 1)}) + "\n" for i in range(400)))
@@ -395,9 +395,9 @@ def test_a_sweep_ends_where_a_file_that_it_reads_changes_and_goes_on_when_it_is_
 
     monkeypatch.setattr(Search, "_record_end", edited)
     with pytest.raises(UserError, match=f"^dataset.path: {rows} has changed"):
-        sweep(loaded, tmp_path / "runs", AWAY)
+        sweep(loaded, tmp_path / "runs", uri)
     assert len(list((tmp_path / "runs").glob("*/trained"))) == 4, "two trials of two seeds, and no more"
     rows.write_text(before)
     monkeypatch.setattr(Search, "_record_end", record_end)
-    assert sweep(loaded, tmp_path / "runs", AWAY)[0] == 0
+    assert sweep(loaded, tmp_path / "runs", uri)[0] == 0
     assert [trial["number"] for trial in result(tmp_path / "runs")["trials"]] == [0, 1, 2, 3]
