@@ -26,6 +26,7 @@ import yaml
 from repro.canonical import digest
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.load import load_spec
+from repro.tracking import series as names
 from repro.tracking.aggregate import aggregate
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
@@ -125,7 +126,7 @@ def _journal(run_dir: Path, cell: ExpandedCell, evaluations: int) -> None:
                 entropy=0.3,
                 mean_tokens=18.0,
             )
-        journal.log(step, {"eval/accuracy": 0.5, "eval/entropy": 0.3, "eval/tokens": 18.0, "eval/greedy": 0.5})
+        journal.log(step, {names.ACCURACY: 0.5, names.ENTROPY: 0.3, names.TOKENS: 18.0, names.GREEDY: 0.5})
     journal.write_json("ledger.json", ledger)
     journal.write_json("data.json", {"questions": {"train": POOL, "test": TEST}})
     journal.finish({"steps": evaluations})
@@ -152,13 +153,13 @@ def _step(
             ledger[phase][name] += value
         journal.spent(step, phase, spent)
     metrics = dict.fromkeys(("reward", "zero_variance", "effective", "loss", "grad_norm", "kept_entropy"), 0.4)
-    series = {f"train/{name}": value for name, value in metrics.items()}
+    series = {names.TRAIN + name: value for name, value in metrics.items()}
     if method == "difficulty":
-        names = ("reference_pass_rate", "loo_mae", "loo_pearson", "predicted_mean", "chosen_near_target")
-        series |= {f"select/{name}": 0.3 for name in (*names, "predictor_pearson", "predictor_mae")}
+        said = ("reference_pass_rate", "loo_mae", "loo_pearson", "predicted_mean", "chosen_near_target")
+        series |= {names.SELECT + name: 0.3 for name in (*said, "predictor_pearson", "predictor_mae")}
     spent = {"generated_tokens": 5e3, "total_tokens": 2e4, "completions": 256, "flops": 1e9}
-    series |= {f"cost/{name}": step * value for name, value in spent.items()}
-    journal.log(step, series | {"cost/seconds": 0.6 * step, "cost/cpu_seconds": 0.6 * step})
+    series |= {names.COST + name: step * value for name, value in spent.items()}
+    journal.log(step, series | {names.SECONDS: 0.6 * step, names.CPU_SECONDS: 0.6 * step})
 
 
 # ---------------------------------------------------------------- the runs of its other seeds

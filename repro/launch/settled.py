@@ -12,6 +12,7 @@ from repro.canonical import digest
 from repro.files import dump_json, read_json, write_atomically
 from repro.launch.protocol import Task
 from repro.tracking.address import public_address, resolve_store, sqlite_path
+from repro.tracking.artifacts import run_place
 from repro.tracking.labels import Labels
 
 CONTENT = ("done.json", "metrics.jsonl", "cell.json")
@@ -61,14 +62,16 @@ class Settled:
         return [one["run"] for one in found if all(one.get(name) == value for name, value in here.items())]
 
     def _runs_in_store(self) -> set[str]:
-        """Ids of the runs that the store has and nobody deleted; empty where it cannot be read."""
+        """Ids of the runs that the store has, with their files; empty where it cannot be read."""
         assert self.store is not None
-        query = "SELECT run_uuid FROM runs WHERE lifecycle_stage = 'active'"
+        query = "SELECT run_uuid, artifact_uri FROM runs WHERE lifecycle_stage = 'active'"
         try:
             with contextlib.closing(sqlite3.connect(f"{self.store.as_uri()}?mode=ro", uri=True, timeout=5)) as store:
-                return {run for (run,) in store.execute(query)}
+                rows = store.execute(query).fetchall()
         except sqlite3.Error:
             return set()
+        places = {run: run_place(self.store, address) for run, address in rows}
+        return {run for run, place in places.items() if place is not None and (place / "done.json").is_file()}
 
 
 def _look(path: Path) -> tuple[int, int] | None:

@@ -73,7 +73,7 @@ def test_a_copy_reads_and_writes_only_itself(project: Path, tmp_path: Path, how:
 def test_files_that_were_left_behind_are_delivered_again(project: Path) -> None:
     uri, run_dir = f"sqlite:///{project}/mlflow.db", project / "runs" / "full-1"
     shutil.rmtree(project / "mlartifacts")
-    assert all(record.artifacts is None for record in read_runs("study", uri))
+    assert all(record.path("cell.json") is None for record in read_runs("study", uri))
     Journal(run_dir).finish({})
     assert deliver(run_dir, Labels.of(make_cell(1)), uri, final=True)
     assert read_runs("study", uri)[1].json("done.json") is not None
