@@ -28,7 +28,7 @@ from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import DamagedError
 from repro.launch.damaged import print_damage
-from repro.launch.run import Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
+from repro.launch.run import Ended, Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
 from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
@@ -224,11 +224,11 @@ class Search:
         """
         ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
         failed = [cell for cell in cells if run_status(self.options.runs_dir / cell.identity) == "failed"]
-        if ended.interrupted is None and failed:
+        if ended.interrupted is None and failed and not _stopped(ended):
             self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
             print_damage({}, ended.repairs, self.console)
             ended = run_cells(failed, experiment_name(self.spec), self.options, self.console)
-        if ended.interrupted is None and any(outcome.end == "stopped" for outcome in ended.outcomes):
+        if ended.interrupted is None and _stopped(ended):
             return signal.SIGTERM  # by another program; the trial has not failed
         print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
         return ended.interrupted
@@ -324,3 +324,8 @@ class Search:
             reason=trial.user_attrs.get("reason", ""),
             seed_values={int(seed): value for seed, value in trial.user_attrs.get("seeds", {}).items()},
         )
+
+
+def _stopped(ended: Ended) -> bool:
+    """Whether another program stopped a job."""
+    return any(outcome.end == "stopped" for outcome in ended.outcomes)

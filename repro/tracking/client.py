@@ -183,7 +183,7 @@ def open_client(uri: str, locked: bool = False) -> MlflowClient:
     from mlflow import MlflowClient  # the import takes a second or two
 
     for name in _CHATTY:
-        logging.getLogger(name).setLevel(logging.ERROR)
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # errors come as exceptions, which are told in a line
     if path and state_of(path) != "whole":
         path.parent.mkdir(parents=True, exist_ok=True)
         if locked:

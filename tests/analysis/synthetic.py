@@ -72,6 +72,14 @@ class Store:
         return build_study(self.loaded.spec, planned, records)
 
 
+def edit(path: Path, text: str) -> None:
+    """Give a file of a finished run another content, and write the marker that vouches for it anew."""
+    path.write_text(text)
+    marker = path.parent / "done.json"
+    if marker.exists():
+        Journal(path.parent).finish(json.loads(marker.read_text())["summary"])
+
+
 def _record(run_dir: Path) -> RunRecord:
     """What `repro.tracking.read` would make of a delivered run, straight from its directory: MLflow takes seconds."""
     about = json.loads((run_dir / "cell.json").read_text())

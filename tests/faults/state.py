@@ -20,7 +20,7 @@ OF_CLOCKS = re.compile(
 )
 """Names of values that measure time or say when and where something was made."""
 NOT_COMPARED = (
-    *("*.log", "*.lock", ".locks/*", "progress.json", "delivery/*", "mlflow.db*"),
+    *("*.log", "*.lock", ".locks/*", "progress.json", "delivery/*", "*.delivered.json", "mlflow.db*"),
     "spent.jsonl",  # counts redone work as well; what it must cover is compared
     ".complete",  # checksums of files with times: whether they hold is what its reader checks
     "trainer_state.json",  # of the trainer's own: lists what it logged since it was started
