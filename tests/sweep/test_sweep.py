@@ -146,8 +146,7 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
         from pathlib import Path
         from repro.launch.launchers.local import Local
         from repro.study.load import load_spec
-        from repro.sweep.study import Attempt, Search, run_sweep
-from repro.tasks.dataset_spec import DatasetSpec
+        from repro.sweep.study import run_sweep
         from tests.launch.jobs import PRELOAD
         from tests.sweep import jobs
         if __name__ == "__main__":
