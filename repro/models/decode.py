@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import torch
-from transformers import DynamicCache, LogitsProcessor, LogitsProcessorList, PreTrainedModel
+from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
 from repro.models.kv_cache import PackedCache, padded_left, why_not_packed
 from repro.models.row_draws import TokenDraw, row_uniforms
@@ -160,23 +161,31 @@ class _Batch:
         ids, mask = padded_left(prompts, self.how.pad, self.model.device)  # (rows, P)
         drawn = _Drawn(self, ids.shape[1])
         generate: Any = self.model.generate  # mypy takes the methods of a module for tensors
-        out = generate(
-            input_ids=ids,
-            attention_mask=mask,
-            max_new_tokens=self.how.max_new_tokens,
-            pad_token_id=self.how.pad,
-            eos_token_id=sorted(self.how.ends),
-            repetition_penalty=1.0,  # some models ship another default, which training does not sample with
-            do_sample=False,  # the processor has drawn already
-            temperature=None,
-            top_p=None,
-            top_k=None,
-            logits_processor=LogitsProcessorList([drawn]),
-        )  # (rows, P + completion)
+        with _no_defaults(self.model):
+            out = generate(
+                input_ids=ids,
+                attention_mask=mask,
+                max_new_tokens=self.how.max_new_tokens,
+                pad_token_id=self.how.pad,
+                eos_token_id=sorted(self.how.ends),
+                do_sample=False,  # the processor has drawn already
+                logits_processor=LogitsProcessorList([drawn]),
+            )  # (rows, P + completion)
         made = out[:, ids.shape[1] :]  # (rows, T)
         last = torch.isin(made, self.ends).int()
         lengths = torch.where(last.any(1), last.argmax(1) + 1, made.shape[1]).tolist()
         return _cut(made, lengths), _cut(torch.stack(drawn.logps, dim=1), lengths)
+
+
+@contextmanager
+def _no_defaults(model: PreTrainedModel) -> Iterator[None]:
+    """Without the sampling defaults that a model brings (`min_p`, beams, penalties): the spec alone decides."""
+    brought = model.generation_config
+    model.generation_config = GenerationConfig()
+    try:
+        yield
+    finally:
+        model.generation_config = brought
 
 
 def _cut(rows: torch.Tensor, lengths: Sequence[int]) -> list[list[Any]]:

@@ -190,6 +190,19 @@ def test_a_model_with_sliding_windows_is_left_to_generate_and_keeps_its_seeds_pe
     assert len({tuple(row) for row in whole}) == len(PROMPTS)
 
 
+@pytest.mark.parametrize("make", [llama, sliding])
+def test_sampling_defaults_that_a_model_brings_change_nothing(make):
+    model = make()
+    decode._tell.cache_clear()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a sliding window is told
+        before = complete(model, PROMPTS, 4, FREE)[0]
+        brought = {"min_p": 0.9, "typical_p": 0.2, "no_repeat_ngram_size": 1, "num_beams": 3, "repetition_penalty": 5.0}
+        model.generation_config.update(**brought, suppress_tokens=[2, 3], stop_strings=["a"])
+        assert complete(model, PROMPTS, 4, FREE)[0] == before
+    assert model.generation_config.num_beams == 3, "the model keeps its own"
+
+
 def test_logits_that_are_no_numbers_stop_the_run():
     model = llama()
     with torch.no_grad():
