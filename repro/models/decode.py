@@ -62,8 +62,9 @@ def complete(
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
         batch = _Batch(model, [prompts[row] for row in chosen], uniforms[chosen].to(model.device), how)
-        for row, *found in zip(chosen, *(batch.decoded() if reason is None else batch.generated()), strict=True):
-            made[row], logps[row] = found
+        found = batch.decoded() if reason is None else batch.generated()
+        for row, tokens, told in zip(chosen, *found, strict=True):
+            made[row], logps[row] = tokens, told
     return made, logps
 
 
