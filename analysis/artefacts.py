@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 
 from analysis.dots_rr import artefacts as dots_rr
@@ -11,6 +12,7 @@ from analysis.tables import Table
 from analysis.ufo_rl import artefacts as ufo_rl
 from repro.errors import UserError
 from repro.plugins import is_door, load
+from repro.words import show
 
 MAKERS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {**dots_rr.ARTEFACTS, **ufo_rl.ARTEFACTS}
 """Those of `repro.spec.artefacts.ARTEFACTS`."""
@@ -22,11 +24,15 @@ HEADLINE = dots_rr.HEADLINE | ufo_rl.HEADLINE
 """Artefacts that a paper of one's own would show: their tables are written as LaTeX too, their figures as PDF."""
 
 
+_FILE_NAME = re.compile(r"\w[\w.-]*")
+
+
 def make_artefacts(names: Sequence[str], panels: Sequence[Measures]) -> dict[str, list[Table | Picture]]:
     """Name -> tables and figures, in the order asked for. Every name has passed the checks of `validate`.
 
     Raises:
-        UserError: a user's function returns anything but a list of `Table` and `Picture`.
+        UserError: a user's function returns anything but a list of `Table` and `Picture`, or one whose name is no file
+            name.
     """
     return {name: _own(name, panels) if is_door(name) else MAKERS[name](panels) for name in names}
 
@@ -44,4 +50,10 @@ def _own(door: str, panels: Sequence[Measures]) -> list[Table | Picture]:
             f"report.artefacts: {door} returned {' and '.join(kinds)}, expected a list of analysis.tables.Table and "
             "analysis.pictures.Picture"
         )
+    for item in made:
+        if not _FILE_NAME.fullmatch(item.name):
+            raise UserError(
+                f"report.artefacts: {door} named a table or picture {show(item.name)}, expected a file name: "
+                "letters, digits, '_', '-' and '.'"
+            )
     return made

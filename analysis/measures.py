@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
 from functools import cached_property
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.runs import Panel, Run, Series, accuracy, pass_rates
+from analysis.results import Final, Share, Start, TimeToTarget
+from analysis.run import Run
+from analysis.runs import Panel, Series
 from analysis.statistics import (
     Interval,
     area_under_curve,
@@ -23,7 +24,7 @@ from analysis.statistics import (
     share_interval,
     t_interval,
 )
-from analysis.times import Bounds, Ratio, median_time, ratio_of_medians, sustained_crossing
+from analysis.times import median_time, ratio_of_medians, sustained_crossing
 from repro.tracking.series import GENERATED_TOKENS, SECONDS, ZERO_VARIANCE
 
 AXES = {"steps": "step", "generated tokens": GENERATED_TOKENS, "seconds": SECONDS}
@@ -37,70 +38,6 @@ HARDLY = 0.10
 
 NEAR_ZERO = 0.05
 """Below this accuracy, before and after, arms are not told apart."""
-
-
-@dataclass(frozen=True)
-class Start:
-    """The start policy on the main set. Shares in 0..1; intervals are over problems, the policy is one."""
-
-    sampled: Interval
-    greedy: float
-    entropy: float
-    tokens: float
-    temperature: float
-    samples: int
-    questions: int
-    temperatures: Mapping[float, float]  # sampling temperature -> avg@k
-
-
-@dataclass(frozen=True)
-class Final:
-    """One series at its last evaluation. Shares in 0..1; intervals are over seeds unless said otherwise."""
-
-    series: Series
-    step: Interval
-    questions: int
-    samples: int
-    per_seed: tuple[float, ...]
-    accuracy: Interval
-    greedy: Interval
-    entropy: Interval
-    tokens: Interval
-    mean_over_training: Interval  # area under the accuracy curve by steps
-    gain: Interval  # over the start policy, seeds and problems crossed
-    greedy_gain: Interval
-    difference: Interval | None  # to the baseline, paired by seed and problem; None for the baseline
-    difference_by_seed: Interval | None
-    improvement: float | None  # chance that a run beats a run of the baseline
-    other_sets: Mapping[str, Interval]
-
-
-@dataclass(frozen=True)
-class TimeToTarget:
-    """How long one series took to hold a target twice in a row, by one axis."""
-
-    series: Series
-    axis: str
-    target: float
-    times: tuple[float, ...]  # per seed, NaN where censored
-    after: tuple[float, ...]  # per seed, when it was last known not to be there: the evaluation before, or its end
-    median: Bounds
-    speedup: Ratio | None  # against the baseline; None for the baseline
-
-    @property
-    def censored(self) -> int:
-        """Seeds that did not get there."""
-        return sum(math.isnan(time) for time in self.times)
-
-
-@dataclass(frozen=True)
-class Share:
-    """A per-step share averaged over training steps, per arm, with the paired difference to the baseline."""
-
-    series: Series
-    per_seed: tuple[float, ...]
-    mean: Interval
-    difference: Interval | None
 
 
 class Measures:
@@ -117,20 +54,20 @@ class Measures:
         """The start policy, from the evaluations at step 0 (one policy, whatever the number of runs)."""
         runs = [run for series in self.panel.series for run in series.runs]
         row = next((found[0] for run in runs if (found := run.evaluations(self.panel.main))), None)
-        if row is None or row["step"] != 0:
+        if row is None or row.step != 0:
             nan = math.nan
             return Start(Interval(nan, nan, nan, 0), nan, nan, nan, nan, 0, 0, {})
         base = next((run.json("base.json") for run in runs if run.json("base.json")), {})
-        rates = pass_rates(row, sorted(row["passes"]))
+        rates = row.rates(sorted(row.problems))
         lower = {float(t): float(value) for t, value in (base.get("temperatures") or {}).items()}
         return Start(
             sampled=cluster_interval(rates),
-            greedy=_greedy(row),
-            entropy=_number(row.get("entropy")),
-            tokens=_number(row.get("mean_tokens")),
-            temperature=row["temperature"],
-            samples=row["samples"],
-            questions=len(row["passes"]),
+            greedy=row.greedy,
+            entropy=row.entropy,
+            tokens=row.tokens,
+            temperature=row.temperature,
+            samples=row.samples,
+            questions=len(row.problems),
             temperatures=dict(sorted(lower.items())),
         )
 
@@ -145,7 +82,7 @@ class Measures:
         panel = self.panel
         rows = [run.evaluations(panel.main) for run in series.runs]
         last, first = [r[-1] for r in rows], [r[0] for r in rows]
-        scores = [accuracy(row) for row in last]
+        scores = [row.accuracy for row in last]
         reference = panel.baseline_of(series)
         difference = by_seed = improvement = None
         if reference is not None:
@@ -155,30 +92,30 @@ class Measures:
                 difference = crossed_difference(ours - theirs)
                 by_seed = paired_difference(ours.mean(axis=1), theirs.mean(axis=1))
             improvement = probability_of_improvement(
-                scores, [accuracy(run.evaluations(panel.main)[-1]) for run in reference.runs]
+                scores, [run.evaluations(panel.main)[-1].accuracy for run in reference.runs]
             )
         curves = [run.evaluated_cost("step", panel.main) for run in series.runs]
-        others = sorted({row["set"] for run in series.runs for row in run.rows("evaluations.jsonl")} - {panel.main})
+        others = sorted({name for run in series.runs for name in run.sets} - {panel.main})
         gains = self._matrix(series, series.seeds, -1) - self._matrix(series, series.seeds, 0)
         return Final(
             series=series,
-            step=t_interval([row["step"] for row in last]),
-            questions=len(last[0]["passes"]),
-            samples=last[0]["samples"],
+            step=t_interval([row.step for row in last]),
+            questions=len(last[0].problems),
+            samples=last[0].samples,
             per_seed=tuple(scores),
             accuracy=share_interval(scores),
-            greedy=share_interval([_greedy(row) for row in last]),
-            entropy=t_interval([_number(row.get("entropy")) for row in last]),
-            tokens=t_interval([_number(row.get("mean_tokens")) for row in last]),
+            greedy=share_interval([row.greedy for row in last]),
+            entropy=t_interval([row.entropy for row in last]),
+            tokens=t_interval([row.tokens for row in last]),
             mean_over_training=share_interval([area_under_curve(*curve) for curve in curves]),
             gain=crossed_difference(gains),
-            greedy_gain=t_interval([_greedy(b) - _greedy(a) for a, b in zip(first, last, strict=True)]),
+            greedy_gain=t_interval([b.greedy - a.greedy for a, b in zip(first, last, strict=True)]),
             difference=difference,
             difference_by_seed=by_seed,
             improvement=improvement,
             other_sets={
                 name: share_interval(
-                    [accuracy(run.evaluations(name)[-1]) for run in series.runs if run.evaluations(name)]
+                    [run.evaluations(name)[-1].accuracy for run in series.runs if run.evaluations(name)]
                 )
                 for name in others
             },
@@ -188,7 +125,7 @@ class Measures:
         """Pass rates [seeds, problems] at one evaluation, over the problems that all runs share."""
         panel = self.panel
         runs = {run.place.seed: run for run in series.runs}
-        return np.stack([pass_rates(runs[s].evaluations(panel.main)[index], panel.problems) for s in seeds])
+        return np.stack([runs[s].evaluations(panel.main)[index].rates(panel.problems) for s in seeds])
 
     # ------------------------------------------------------------ time to target
 
@@ -312,9 +249,7 @@ class Measures:
         """Generated tokens spent beyond the useful ones (work redone after a kill), summed over seeds."""
         extra = 0.0
         for run in series.runs:
-            if not run.spent.empty and "generated_tokens" in run.spent:
-                useful = run.cost("generated_tokens", run.spent.index)
-                extra += max(0.0, float(run.spent["generated_tokens"].sum()) - useful)
+            extra += max(0.0, sum(run.generated.values()) - run.cost("generated_tokens", run.generated))
         return extra
 
     # ------------------------------------------------------------ verdicts that need several numbers
@@ -329,15 +264,6 @@ class Measures:
         """Whether a series ended clearly above the start policy."""
         gain = self.final(label).gain
         return gain.clear_of(0) > 0
-
-
-def _greedy(row: Mapping[str, Mapping[str, bool] | None]) -> float:
-    solved = row.get("greedy")
-    return math.nan if not solved else sum(solved.values()) / len(solved)
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else math.nan
 
 
 def _generator(name: str) -> np.random.Generator:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image
 
+from analysis.files import shown, write_csv
 from analysis.style import styled
 
 # Without dates and versions the same numbers give the same files.
@@ -36,7 +38,7 @@ class Picture:
         """`<name>.png` for a page and `<name>.csv` (what is plotted); `<name>.pdf` for a column where asked."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self.name}.png").write_bytes(_few_colours(rendered(self.draw, False, "png")))
-        self.data.to_csv(folder / f"{self.name}.csv", index=False, lineterminator="\n")
+        write_csv(folder / f"{self.name}.csv", self.data)
         if print_too:
             (folder / f"{self.name}.pdf").write_bytes(rendered(self.draw, True, "pdf"))
 
@@ -45,7 +47,10 @@ def rendered(draw: Callable[[bool], Figure], narrow: bool, ending: str) -> bytes
     """The figure as the bytes of a png or pdf file, drawn for a page or (`narrow`) for a column."""
     out = io.BytesIO()
     with styled():
-        draw(narrow).savefig(out, format=ending, metadata=METADATA[ending])
+        figure = draw(narrow)
+        for text in figure.findobj(Text):
+            text.set_text(shown(text.get_text()))
+        figure.savefig(out, format=ending, metadata=METADATA[ending])
     return out.getvalue()
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import ndtri
 
 from repro.numbers import LEVEL, Interval, spearman, t_interval, t_quantile
 
@@ -139,6 +139,8 @@ def pooled_deviation(groups: Sequence[ArrayLike], level: float = LEVEL) -> Inter
     value = math.sqrt(total / freedom)
     if value == 0.0:
         return Interval(0.0, math.nan, math.nan, freedom)
+    from scipy import stats  # takes a second, and few studies need it
+
     low, high = (float(stats.chi2.ppf(q, freedom)) for q in ((1 - level) / 2, (1 + level) / 2))
     return Interval(value, math.sqrt(total / high), math.sqrt(total / low), freedom)
 
@@ -152,6 +154,8 @@ def deviation_ratio(a: Sequence[ArrayLike], b: Sequence[ArrayLike], level: float
     n = min(above, below)
     if n == 0 or top == 0.0 or bottom == 0.0:
         return Interval(math.nan, math.nan, math.nan, n)
+    from scipy import stats  # takes a second, and few studies need it
+
     ratio = (top / above) / (bottom / below)
     low, high = (float(stats.f.ppf(q, above, below)) for q in ((1 - level) / 2, (1 + level) / 2))
     return Interval(math.sqrt(ratio), math.sqrt(ratio / high), math.sqrt(ratio / low), n)
@@ -244,7 +248,7 @@ def rank_correlation(x: ArrayLike, y: ArrayLike, level: float = LEVEL) -> Interv
     rho = spearman(a[good], b[good])
     if math.isnan(rho) or n < 4 or abs(rho) >= 1:
         return Interval(rho, math.nan, math.nan, n)
-    half = float(stats.norm.ppf((1 + level) / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
+    half = float(ndtri((1 + level) / 2)) * math.sqrt((1 + rho**2 / 2) / (n - 3))
     return Interval(rho, math.tanh(math.atanh(rho) - half), math.tanh(math.atanh(rho) + half), n)
 
 

@@ -48,6 +48,7 @@ RC: dict[str, Any] = {
     "axes.edgecolor": "#3A3F47",
     "axes.labelcolor": "#1B1F24",
     "text.color": "#1B1F24",
+    "text.parse_math": False,  # a dollar in the name of an arm is a dollar
     "xtick.color": "#3A3F47",
     "ytick.color": "#3A3F47",
     "axes.grid": True,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-import html
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import pandas as pd
+
+from analysis.files import write_csv, write_text
+from analysis.markup import as_html, as_latex, as_markdown
 
 LONG = 32
 """Characters from which a cell of words may break over lines."""
@@ -41,9 +43,10 @@ class Table:
     def markdown(self) -> str:
         """GitHub Markdown with title and caption."""
         marks = [":--" if i < self.left else "--:" for i in range(len(self.header))]
-        lines = [_pipe(self.header), _pipe(marks, escape=False), *(_pipe(row) for row in self.rows)]
-        caption = f"\n\n{self.caption}" if self.caption else ""
-        return f"**{self.title}**\n\n" + "\n".join(lines) + caption + "\n"
+        rows = [[as_markdown(cell, cell=True) for cell in row] for row in (self.header, *self.rows)]
+        lines = [_pipe(rows[0]), _pipe(marks), *map(_pipe, rows[1:])]
+        caption = f"\n\n{as_markdown(self.caption)}" if self.caption else ""
+        return f"**{as_markdown(self.title)}**\n\n" + "\n".join(lines) + caption + "\n"
 
     def latex(self) -> str:
         """A `booktabs` table environment; needs `\\usepackage{booktabs}`."""
@@ -84,10 +87,10 @@ class Table:
     def write(self, folder: Path, print_too: bool = False) -> None:
         """`<name>.md` and `<name>.csv` in the folder; `<name>.tex` where asked."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.name}.md").write_text(self.markdown(), encoding="utf-8")
+        write_text(folder / f"{self.name}.md", self.markdown())
         if print_too:
-            (folder / f"{self.name}.tex").write_text(self.latex(), encoding="utf-8")
-        self.data.to_csv(folder / f"{self.name}.csv", index=False, lineterminator="\n")
+            write_text(folder / f"{self.name}.tex", self.latex())
+        write_csv(folder / f"{self.name}.csv", self.data)
 
     def _align(self, column: int, cell: str = "") -> str:
         if column >= self.left:
@@ -95,8 +98,8 @@ class Table:
         return f' class="words{" many" if len(cell) > 3 * LONG else ""}"' if len(cell) > LONG else ""
 
 
-def _pipe(cells: Sequence[str], escape: bool = True) -> str:
-    return "| " + " | ".join(cell.replace("|", r"\|") if escape else cell for cell in cells) + " |"
+def _pipe(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(cells) + " |"
 
 
 def _cell(text: str) -> str:
@@ -105,47 +108,6 @@ def _cell(text: str) -> str:
     if not found or len(text) > LONG:
         return as_html(text)
     return f'{as_html(found[1])} <span class="interval">{as_html(found[2])}</span>'
-
-
-def as_html(text: str) -> str:
-    """Escaped text with `code` and **strong**; numbers stay on one line with their unit, intervals in one piece."""
-    out = re.sub(r"\[[^\]]*\]", lambda found: found.group().replace(" ", NBSP), text)
-    out = re.sub(r"(?<=\d) (?=%|[kMGTP]\b|points\b|steps?\b|seeds?\b)|(?<=[<>]) (?=\d)", NBSP, out)
-    out = html.escape(out, quote=False)
-    out = re.sub(r"`([^`]+)`", r"<code>\1</code>", out)
-    return re.sub(r"\*\*([^*]+)\*\*", r"<strong>\1</strong>", out)
-
-
-NBSP = "\u00a0"
-
-_LATEX: Mapping[str, str] = {
-    "\\": r"\textbackslash{}",
-    **{char: "\\" + char for char in "&%$#_{}"},
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-    "<": r"\textless{}",
-    ">": r"\textgreater{}",
-    "\u2212": "$-$",
-    "×": r"$\times$",
-    "±": r"$\pm$",
-    "≥": r"$\geq$",
-    "≤": r"$\leq$",
-    "∞": r"$\infty$",
-    "–": "--",
-    "\u00a0": "~",
-    "δ": r"$\delta$",
-    "μ": r"$\mu$",
-    "τ": r"$\tau$",
-    "α": r"$\alpha$",
-    "→": r"$\rightarrow$",
-}
-
-
-def as_latex(text: str) -> str:
-    """LaTeX of a cell: special characters escaped, `code` in typewriter, **strong** in bold."""
-    out = "".join(_LATEX.get(char, char) for char in text)
-    out = re.sub(r"`([^`]+)`", r"\\texttt{\1}", out)
-    return re.sub(r"\*\*([^*]+)\*\*", r"\\textbf{\1}", out)
 
 
 def numbers(prefix: str, interval: object) -> dict[str, float]:

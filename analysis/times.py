@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from analysis.statistics import LEVEL, RESAMPLES, Array
 
@@ -100,8 +100,8 @@ def ratio_of_medians(
         return Ratio(point, math.nan, math.nan, n)
     b_draw = generator.integers(n[0], size=(resamples, n[0]))
     a_draw = generator.integers(n[1], size=(resamples, n[1]))
-    lows = _divide_all(np.median(b_after[b_draw], axis=1), np.median(a_high[a_draw], axis=1))
-    highs = _divide_all(np.median(b_high[b_draw], axis=1), np.median(a_after[a_draw], axis=1))
+    lows = _divide_all(_medians(b_after, b_draw), _medians(a_high, a_draw))
+    highs = _divide_all(_medians(b_high, b_draw), _medians(a_after, a_draw))
     tail = (1 - level) / 2
     # Order statistics, not interpolation: between a finite and an infinite ratio there is nothing to interpolate.
     low = float(np.quantile(lows, tail, method="lower"))
@@ -116,6 +116,19 @@ def _runs(times: ArrayLike, after: ArrayLike) -> tuple[Array, Array]:
     if (known > t).any():  # False for NaN
         raise ValueError(f"a bound lies after its time: {known} and {t}")
     return t, known
+
+
+def _medians(values: Array, draws: NDArray[np.int64]) -> Array:
+    """Median of the values drawn in each resample [resamples, runs].
+
+    The ranks of what was drawn are sorted in place of the values: short whole numbers take a tenth of the time.
+    """
+    order = np.argsort(values, kind="stable")
+    rank = np.empty(len(values), np.uint16 if len(values) <= np.iinfo(np.uint16).max else np.int64)
+    rank[order] = np.arange(len(values))
+    drawn = np.sort(rank[draws], axis=1)
+    middle = [values[order][drawn[:, place]] for place in ((draws.shape[1] - 1) // 2, draws.shape[1] // 2)]
+    return np.asarray((middle[0] + middle[1]) / 2)
 
 
 def _divide(numerator: float, denominator: float) -> float:

@@ -2,14 +2,15 @@
 
     python benchmarks/plan.py --against 737ba45 --out plan.json
 
-Both versions get studies of their own, made by their own code: a spec of many cells, and run folders with an MLflow store
-as a finished study leaves them. The versions take turns; a number is the median of their times, in CPU seconds of the
-whole command with the start of Python.
+Both versions get studies of their own, made by their own code: specs of many cells, and run folders with an MLflow
+store as a finished study leaves them. The versions take turns. A number is the median of their times, in CPU seconds
+of the whole command with the start of Python.
 """
 
 from __future__ import annotations
 
 import argparse
+import importlib
 import json
 import os
 import resource
@@ -47,25 +48,37 @@ def finished(cells: int) -> dict[str, Any]:
     return {"name": "finished", "model": "tiny", "dataset": "arithmetic", "arms": arms, "seeds": [0, 1, 2, 3, 4]}
 
 
-def make_finished(spec: Path, runs: Path) -> None:
+def rows() -> dict[str, dict[str, float]]:
+    """What a made-up run logs at each step and at each evaluation; earlier versions have no list of the names."""
+    from repro.tracking import series
+
+    costs = (series.GENERATED_TOKENS, series.FLOPS, series.SECONDS, series.CPU_SECONDS)
+    return {
+        "step": {series.REWARD: 0.3, series.EFFECTIVE: 0.5, series.LOSS: 0.01, **dict.fromkeys(costs, 100.0)},
+        "evaluation": {series.ACCURACY: 0.6, series.ENTROPY: 0.5, series.TOKENS: 20.0},
+    }
+
+
+def make_finished(spec: Path, runs: Path, logged: dict[str, dict[str, float]]) -> None:
     """Write the run folders of a study whose cells are all finished; what they hold is made up."""
-    from repro.study.expand import expand_study
-    from repro.study.load import load_spec
+    import repro
     from repro.tracking.journal import Journal
 
+    study = "study" if (Path(repro.__path__[0]) / "study").is_dir() else "spec"  # where earlier versions have it
+    expand_study = importlib.import_module(f"repro.{study}.expand").expand_study
+    load_spec = importlib.import_module(f"repro.{study}.load").load_spec
     for expanded in expand_study(load_spec(spec).spec):
         journal = Journal(runs / expanded.identity)
         journal.start(expanded.cell, expanded.identity)
         journal.truncate(-1)
         for step in range(STEPS + 1):
-            costs = {f"cost/{name}": float(step) for name in ("generated_tokens", "flops", "seconds", "cpu_seconds")}
             if step % EVERY == 0:
-                journal.log(step, {"eval/accuracy": 0.2 + step / 100, "eval/entropy": 0.5, "eval/tokens": 20.0})
-            journal.log(step, {"train/reward": 0.3, "train/effective": 0.5, "train/loss": 0.01, **costs})
+                journal.log(step, logged["evaluation"])
+            journal.log(step, logged["step"])
             journal.record_step(step, chosen=["a", "b"], fresh=["a", "b"], pass_rate=[0.5, 0.25])
         journal.write_json("ledger.json", {"rollout": {"generated_tokens": 1000, "completions": 50, "seconds": 2.0}})
         journal.progress("finished", STEPS, STEPS)
-        journal.finish({"steps": STEPS, "eval/accuracy": 0.6})
+        journal.finish({"steps": STEPS, **logged["evaluation"]})
 
 
 def cpu_seconds(command: list[str], tree: Path, folder: Path) -> float:
@@ -88,10 +101,11 @@ def measure(trees: dict[str, Path], cells: int, runs: int, pairs: int, folder: P
         place.mkdir(parents=True)
         for name, study in studies.items():
             (place / f"{name}.yaml").write_text(json.dumps(study, indent=0))
+        (place / "rows.json").write_text(json.dumps(rows()))
         cpu_seconds([python, __file__, "--make", "finished.yaml"], tree, place)
         cpu_seconds([python, "-m", "repro", "run", "finished.yaml"], tree, place)  # delivers
     commands = {
-        "start of Python and the schema": ["-c", "import repro.cli, repro.study.load"],
+        "start of Python and the schema": ["-c", "import repro.cli, repro.spec.schema"],
         f"plan, {cells:,} cells by axes": ["-m", "repro", "plan", "axes.yaml", "--runs", "none"],
         f"plan, {cells:,} cells by arms": ["-m", "repro", "plan", "arms.yaml", "--runs", "none"],
         f"plan, {runs:,} finished cells": ["-m", "repro", "plan", "finished.yaml"],
@@ -128,7 +142,7 @@ def main() -> None:
     parser.add_argument("--make", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.make is not None:
-        make_finished(options.make, Path("runs"))
+        make_finished(options.make, Path("runs"), json.loads(Path("rows.json").read_text()))
         return
     with tempfile.TemporaryDirectory() as name:
         folder, trees = Path(name), {"now": ROOT}

@@ -85,7 +85,12 @@ def random_policy(name: str, dtype: torch.dtype, device: str) -> Policy:
     """A policy of a named shape that speaks words and never ends a completion."""
     tokenizer = words_tokenizer(SHAPES[name].vocabulary)
     model = random_weights(name, tokenizer, dtype, device)
-    model.generation_config.suppress_tokens = [tokenizer.pad_token_id, tokenizer.eos_token_id]
+    ends = torch.tensor([tokenizer.pad_token_id, tokenizer.eos_token_id], device=device)
+
+    def never(head: torch.nn.Module, inputs: tuple[torch.Tensor, ...], logits: torch.Tensor) -> torch.Tensor:
+        return logits.index_fill(-1, ends, -1e4)  # in reach of half precision, out of reach of any draw
+
+    model.lm_head.register_forward_hook(never)
     return Policy(model, tokenizer, Path(name), name, f"random-{name}")
 
 

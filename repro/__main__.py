@@ -1,6 +1,6 @@
 """Entry point of `python -m repro`."""
 
-from repro.cli import main
+from repro.cli import start
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    start()

@@ -22,7 +22,7 @@ THREADS = (
 )
 """Each is 1: a sum that is split over threads has other last digits. `use_threads` gives torch more."""
 
-FIXED = {**dict.fromkeys(THREADS, "1"), "PYTHONHASHSEED": "0", "TOKENIZERS_PARALLELISM": "false"}
+FIXED = {**dict.fromkeys(THREADS, "1"), "PYTHONHASHSEED": "0"}
 
 CLEARED = (
     # which kernels a CPU computes with, and in what order they add

@@ -97,6 +97,11 @@ class Cache:
                 raise
         return place
 
+    def lock(self, kind: str, key: str) -> FileLock:
+        """Held while the item is built: its holder alone touches what an unfinished item has elsewhere."""
+        place = self._place(kind, key)
+        return FileLock(place.parent / ".locks" / place.name)
+
     def _place(self, kind: str, key: str) -> Path:
         for name in (kind, key):
             if not NAME.fullmatch(name):

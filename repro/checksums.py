@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import hashlib
+import stat
 import time
 from collections.abc import Collection, Iterable, Mapping
 from pathlib import Path
@@ -91,7 +92,8 @@ def _is_record(recorded: Any) -> bool:
 def _size(path: Path) -> int | None:
     """Bytes of a file, None where there is no file."""
     try:
-        return path.stat().st_size if path.is_file() else None
+        about = path.stat()
+        return about.st_size if stat.S_ISREG(about.st_mode) else None
     except (FileNotFoundError, NotADirectoryError):
         return None
 

@@ -1,16 +1,19 @@
-"""The command line: finds the command, runs it, and turns mistakes into messages and exit codes."""
+"""The command line: finds the command and runs it."""
 
 from __future__ import annotations
 
 import argparse
-import os
+import signal
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from typing import NoReturn
 
 from repro import __version__
+from repro.commands.boundary import EXIT_CODES, EXIT_MISTAKE, SIGNALS, guarded
 from repro.commands.registry import COMMANDS
 from repro.errors import UserError
+from repro.masking import masked_output
 from repro.words import did_you_mean
 
 EXAMPLES = """
@@ -36,7 +39,7 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     parser = Parser(
         prog="python -m repro",
         description="Does selecting or replaying data save compute in GRPO? Trains, tracks and reports studies.",
-        epilog=EXAMPLES,
+        epilog=EXAMPLES + EXIT_CODES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
@@ -51,27 +54,34 @@ def build_parser() -> tuple[Parser, dict[str, Parser]]:
     return parser, known
 
 
+@masked_output()
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command and return its exit code: 0 done, 1 a cell failed or no hub, 2 a mistake, 130 interrupted."""
+    """Run a command and return its exit code: see `repro.commands.boundary.EXIT_CODES`."""
     words = list(sys.argv[1:] if arguments is None else arguments)
-    options = None
-    try:
+    options: argparse.Namespace | None = None
+
+    def body() -> int:
+        nonlocal options
         options = _parse(words)
-        if options is None:
-            return 2
-        code: int = options.body(options)
-        sys.stdout.flush()
-        return code
-    except UserError as error:
+        return EXIT_MISTAKE if options is None else int(options.body(options))
+
+    def located(message: str) -> str:
         loaded = getattr(options, "loaded", None)
-        print(loaded.located(str(error)) if loaded else error, file=sys.stderr)  # noqa: T201
-        return 2
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)  # noqa: T201
-        return 130
-    except BrokenPipeError:  # the reader, such as `head`, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
+        return str(loaded.located(message)) if loaded else message
+
+    def places() -> list[Path]:
+        return [place for name in ("out", "runs") if (place := getattr(options, name, None)) is not None]
+
+    return guarded(body, located, places)
+
+
+def start() -> NoReturn:
+    """Run the command of this process and end it."""
+    code = main()
+    for number in SIGNALS:  # nothing is left to be tidied: a signal during the interpreter's end ends it at once
+        if signal.getsignal(number) == signal.default_int_handler:
+            signal.signal(number, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def _parse(words: list[str]) -> argparse.Namespace | None:

@@ -111,6 +111,14 @@ def temporary_files(folder: Path) -> dict[Path, str]:
     return {path: path.name[1:].rsplit(".", 2)[0] for path in folder.glob(".*.*.tmp")}
 
 
+def write_alone(path: Path, data: bytes) -> None:
+    """`write_atomically` for a file that one process at a time writes: what killed ones left of it is removed first."""
+    for left, name in temporary_files(path.parent).items():
+        if name == path.name:
+            left.unlink(missing_ok=True)
+    write_atomically(path, data)
+
+
 def dump_json(value: Any, *, indent: int | None = 1) -> bytes:
     """`value` as UTF-8 JSON with a final newline."""
     return (json.dumps(encode(value), indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode()
@@ -156,10 +164,16 @@ def parse_jsonl(data: bytes, name: str = "") -> list[dict[str, Any]]:
 def parse_line(line: bytes) -> dict[str, Any] | None:
     """The JSON object of a line, None where it is none."""
     try:
-        row = decode(json.loads(line))
+        row = parse_json(line)
     except (ValueError, RecursionError):
         return None
     return row if isinstance(row, dict) else None
+
+
+def parse_json(data: bytes) -> Any:
+    """The value of JSON text that `dump_json` wrote. Raises ValueError for text that is not JSON."""
+    value = json.loads(data)
+    return decode(value) if b'"NaN"' in data or b'Infinity"' in data else value
 
 
 def cut_torn_line(path: Path) -> None:

@@ -74,9 +74,13 @@ def pearson(x: ArrayLike, y: ArrayLike) -> float:
 
 def spearman(x: ArrayLike, y: ArrayLike) -> float:
     """Spearman's rho of two vectors (n,), ties at their mean rank; NaN where one of them does not vary."""
-    from scipy.stats import rankdata
+    return pearson(_mean_ranks(x), _mean_ranks(y))
 
-    return pearson(rankdata(x), rankdata(y))
+
+def _mean_ranks(values: ArrayLike) -> NDArray[np.float64]:
+    """Rank of each value from 1, ties at their mean rank (n,)."""
+    _, places, counts = np.unique(np.asarray(values, float), return_inverse=True, return_counts=True)
+    return (np.cumsum(counts) - (counts - 1) / 2)[places]
 
 
 def softmax(logits: NDArray[np.floating]) -> NDArray[np.floating]:

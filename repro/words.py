@@ -28,6 +28,11 @@ def unknown(word: object, names: Sequence[str], what: str) -> str:
     return f"got {show(word)}, expected {what}{listed}{hint}"
 
 
+def unwritable(text: str) -> bool:
+    """Whether text holds NUL or half a character (a lone surrogate, which only an escape can bring in)."""
+    return "\0" in text or any("\ud800" <= c <= "\udfff" for c in text)
+
+
 def show(value: Any, width: int = 48) -> str:
     """A value as it would stand in YAML flow style, cut to `width` characters."""
     text = json.dumps(value, ensure_ascii=False, default=str)

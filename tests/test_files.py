@@ -9,7 +9,7 @@ import pytest
 
 from repro.checksums import checksums, damage, is_sealed, listed, sealed
 from repro.errors import UserError
-from repro.files import dump_json, read_json, read_jsonl, read_object, write_atomically, write_folder
+from repro.files import dump_json, read_json, read_jsonl, read_object, write_alone, write_atomically, write_folder
 from repro.tracking.journal import Journal
 
 
@@ -97,3 +97,13 @@ def test_a_row_for_which_the_disk_has_no_room_leaves_no_half_of_itself(tmp_path:
     assert (tmp_path / "metrics.jsonl").read_bytes() == before
     journal.log(1, {"a": 2.0})
     assert [row["step"] for row in read_jsonl(tmp_path / "metrics.jsonl")] == [0, 1]
+
+
+def test_a_file_of_one_writer_is_rid_of_what_killed_ones_left_of_it(tmp_path: Path) -> None:
+    (tmp_path / ".card.json.ab12cd34.tmp").write_bytes(b"half")
+    (tmp_path / ".other.json.ab12cd34.tmp").write_bytes(b"perhaps being written")
+    write_alone(tmp_path / "card.json", b"whole")
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "card.json": b"whole",
+        ".other.json.ab12cd34.tmp": b"perhaps being written",
+    }

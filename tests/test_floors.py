@@ -17,8 +17,12 @@ import pytest
 ROOT = Path(__file__).parents[1]
 
 FLOORS = (
-    ("errors", "words", "arithmetic", "digests"),
-    ("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
+    ("spreadsheets",),
+    ("errors", "masking", "words", "arithmetic", "digests"),
+    (
+        *("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
+        *("system_errors", "arguments"),
+    ),
     ("tasks",),
     ("models",),
     ("tracking",),

@@ -14,7 +14,8 @@ from analysis.arms import CLOCKS, clock
 from analysis.dots_rr.arms import DOTS, DOTS_RR, RR, Arms, find, role
 from analysis.measures import Measures
 from analysis.pictures import Picture
-from analysis.runs import Run, Series
+from analysis.run import Run
+from analysis.runs import Series
 from analysis.statistics import Interval, t_interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread

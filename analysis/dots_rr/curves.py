@@ -20,7 +20,8 @@ from analysis.dots_rr.arms import Arm, find, part_looks
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves
-from analysis.runs import Panel, Run, Series
+from analysis.run import Run
+from analysis.runs import Panel, Series
 from analysis.style import NARROW, WIDE, Look, percent_axis, shared_legend, thousands
 from analysis.text import joined, number
 from repro.tracking.series import cost_of

@@ -13,7 +13,8 @@ from analysis.dots_rr.arms import GRPO, Arms
 from analysis.dots_rr.cost import counts, described, rollout_share, rollout_volume
 from analysis.effects import Effect, Values, effect_of
 from analysis.measures import Measures
-from analysis.runs import Run, Series
+from analysis.run import Run
+from analysis.runs import Series
 from analysis.statistics import SAMPLED, Interval, t_interval
 from analysis.times import Bounds, Ratio
 from repro.tracking.series import GENERATED_TOKENS, PREDICTOR_PEARSON, cost_of
@@ -119,7 +120,7 @@ def per_step(quantity: str | None) -> Values:
 
 
 def _steps(run: Run, main: str) -> int:
-    return int(run.evaluations(main)[-1]["step"])
+    return int(run.evaluations(main)[-1].step)
 
 
 def volume_error(panels: Sequence[Measures]) -> Effect | None:

@@ -12,7 +12,8 @@ from analysis.dots_rr.curves import Facets, Measured, Points, by_step, by_time, 
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
-from analysis.runs import Panel, Run, Series
+from analysis.run import Run
+from analysis.runs import Panel, Series
 from analysis.selections import CURRICULUM
 from analysis.style import WINDOW
 from analysis.tables import Table

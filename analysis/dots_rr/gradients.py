@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from analysis.arms import pool_rates
 from analysis.association import Statistic, bootstrap, spearman
@@ -39,6 +38,8 @@ def posterior(rates: Array, samples: int) -> Array:
     rate must be blurred before it is held against measured ones. The prior is the mixture on `GRID` that explains
     the pool best (EM from a uniform start; few rounds keep it smooth).
     """
+    from scipy import stats  # takes a second, and few studies need it
+
     likelihood = stats.binom.pmf(np.arange(samples + 1)[:, None], samples, GRID)  # (K + 1, P)
     counts = np.bincount(np.rint(rates * samples).astype(np.int64), minlength=samples + 1)  # (K + 1,)
     prior = np.full(len(GRID), 1 / len(GRID))

@@ -14,7 +14,7 @@ from analysis.dots_rr.arms import GRPO, Arms, find
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
-from analysis.runs import Run, pass_rates
+from analysis.run import Run
 from analysis.tables import Table
 from analysis.text import NOTHING, number
 
@@ -30,9 +30,9 @@ def last_rates(run: Run, main: str, questions: int | None = None) -> NDArray[np.
 
     Evaluations of the start policy do not count. Questions are in the order in which the set has them.
     """
-    rows = [row for row in run.evaluations(main) if row["step"] > 0][-CHECKPOINTS:]
-    ids = list(rows[0]["passes"])[:questions] if rows else []
-    return np.array([pass_rates(row, ids) for row in rows]).reshape(len(rows), len(ids))
+    rows = [row for row in run.evaluations(main) if row.step > 0][-CHECKPOINTS:]
+    ids = rows[0].problems[:questions] if rows else ()
+    return np.array([row.rates(ids) for row in rows]).reshape(len(rows), len(ids))
 
 
 def deviation(rates: Sequence[NDArray[np.float64]]) -> float:
@@ -61,7 +61,7 @@ def table_7(panels: Sequence[Measures]) -> list[Table | Picture]:
         whole = [last_rates(run, measures.panel.main) for run in series.runs]
         if not whole[0].size:
             continue
-        samples |= {row["samples"] for row in series.runs[0].evaluations(measures.panel.main)}
+        samples |= {row.samples for row in series.runs[0].evaluations(measures.panel.main)}
         total = whole[0].shape[1]
         for count in dict.fromkeys((min(FEW, total), total)):
             part = [rates[:, :count] for rates in whole]

@@ -18,7 +18,8 @@ from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
-from analysis.runs import Run, Series
+from analysis.run import Run
+from analysis.runs import Series
 from analysis.statistics import Interval, share_interval, t_interval
 from analysis.style import BASELINE, looks, percent_axis, shared_legend
 from analysis.tables import Table, numbers

@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -13,7 +17,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis.measures import AXES, Measures
 from analysis.pictures import Picture
-from analysis.runs import Series
+from analysis.runs import Panel, Series
 from analysis.statistics import Interval, share_interval
 from analysis.style import (
     GREY,
@@ -52,15 +56,12 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     """Accuracy against steps, generated tokens and seconds: raw seeds faint, their mean bold, its interval a band."""
     panel, styles = measures.panel, panel_looks(measures)
     labels = {"steps": "step", "generated tokens": "generated tokens", "seconds": "seconds (wall)"}
-    rows = []
-    for series in panel.series:
-        for name, metric in AXES.items():
-            for run in series.runs:
-                for index, (x, y) in enumerate(zip(*run.evaluated_cost(metric, panel.main), strict=True)):
-                    seed = run.place.seed
-                    rows.append({"arm": series.label, "axis": name, "seed": seed, "evaluation": index, "x": x})
-                    rows[-1]["accuracy"] = y
-    data = pd.DataFrame(rows)
+    seeds = {
+        (series.label, name): [run.evaluated_cost(metric, panel.main) for run in series.runs]
+        for series in panel.series
+        for name, metric in AXES.items()
+    }
+    data = _curves(panel, seeds)
     # Bands over two or three seeds can be so wide that they would flatten the curves: they may leave the picture.
     drawn = [*data["accuracy"], *_heights(measures)]
     margin = 0.08 * (max(drawn) - min(drawn)) + 0.01
@@ -71,8 +72,7 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
         for axis, name in zip(axes, AXES, strict=True):
             _reference_lines(axis, measures)
             for series in panel.series:
-                part = data[(data["arm"] == series.label) & (data["axis"] == name)]
-                _curve(axis, part, styles[series.label])
+                _curve(axis, seeds[series.label, name], styles[series.label])
             axis.set_ylim(*limits)
             axis.set_xlabel(labels[name])
             thousands(axis.xaxis)
@@ -112,18 +112,46 @@ def _reference_lines(axis: Axes, measures: Measures) -> None:
         axis.axhline(target, color=GREY, linewidth=0.9, linestyle=(0, (6, 2, 1, 2)))
 
 
-def _curve(axis: Axes, part: pd.DataFrame, look: Look) -> None:
-    for _, one in part.groupby("seed"):
-        axis.plot(one["x"], one["accuracy"], color=look.color, linewidth=0.7, alpha=0.35)
+Curve = tuple[np.ndarray, np.ndarray]
+"""x and accuracy of one run at its evaluations."""
+
+
+def _curves(panel: Panel, seeds: Mapping[tuple[str, str], Sequence[Curve]]) -> pd.DataFrame:
+    """One row per arm, axis, seed and evaluation."""
+    columns: dict[str, list[Any]] = {"arm": [], "axis": [], "seed": []}
+    for series in panel.series:
+        for name in AXES:
+            for run, (x, _) in zip(series.runs, seeds[series.label, name], strict=True):
+                for column, value in zip(columns.values(), (series.label, name, run.place.seed), strict=True):
+                    column += [value] * len(x)
+    curves = [curve for found in seeds.values() for curve in found]
+    numbers = {"evaluation": np.concatenate([np.arange(len(x)) for x, _ in curves])}
+    numbers |= {"x": np.concatenate([x for x, _ in curves]), "accuracy": np.concatenate([y for _, y in curves])}
+    return pd.DataFrame({**columns, **numbers})
+
+
+def _curve(axis: Axes, seeds: Sequence[Curve], look: Look) -> None:
+    faint_lines(axis, [np.column_stack(one) for one in seeds], look, 0.7, 0.35)
     mean_x, middle, low, high = [], [], [], []
-    for _, at in part.groupby("evaluation"):
-        interval = share_interval(at["accuracy"])
-        mean_x.append(float(at["x"].mean()))
+    for index in range(max(len(x) for x, _ in seeds)):
+        at = [(x[index], y[index]) for x, y in seeds if index < len(x)]
+        interval = share_interval([y for _, y in at])
+        mean_x.append(float(np.mean([x for x, _ in at])))
         middle.append(interval.value)
         low.append(interval.low)
         high.append(interval.high)
     axis.fill_between(mean_x, low, high, color=look.color, alpha=0.09, linewidth=0)
     axis.plot(mean_x, middle, marker=look.marker, **look.line())
+
+
+def faint_lines(axis: Axes, lines: Sequence[np.ndarray], look: Look, width: float, alpha: float) -> None:
+    """Single seeds, each [points, x and y]: one artist for all of them, for a study may have hundreds."""
+    axis.add_collection(
+        LineCollection(
+            lines, colors=look.color, linewidths=width, alpha=alpha, capstyle="projecting", joinstyle="round"
+        )
+    )
+    axis.autoscale_view()
 
 
 # ---------------------------------------------------------------- axes of the study

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.measures import Measures
-from analysis.page.figures import handles, panel_looks
+from analysis.page.figures import faint_lines, handles, panel_looks
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.runs import Series
 from analysis.style import NARROW, WIDE, WINDOW, canvas, percent_axis, shared_legend, thousands
 from analysis.text import joined, number, plural
+from repro.files import parse_json
 from repro.tracking.series import ZERO_VARIANCE
 
 BINS = 10
@@ -52,17 +54,64 @@ class Fresh:
 
 def fresh_questions(series: Series) -> Fresh:
     """What `steps.jsonl` says of every question that was rolled out."""
-    rows = []
+    parts = []
     for run in series.runs:
-        for row in run.rows("steps.jsonl"):
-            predicted = row["predicted"]
-            by_id = dict(zip(row["chosen"], predicted, strict=True)) if predicted is not None else {}
-            true = row["steps_true"] or [np.nan] * len(row["fresh"])
-            trains = row.get("trains") or [0 < rate < 1 for rate in row["pass_rate"]]
-            for question, rate, difficulty, one in zip(row["fresh"], row["pass_rate"], true, trains, strict=True):
-                rows.append((row["step"], run.place.seed, rate, by_id.get(question, np.nan), difficulty, one))
-    table = np.array(rows, float).reshape(-1, 6)
-    return Fresh(*table.T)
+        with run.reading("steps.jsonl"):
+            lines = (run.record.content("steps.jsonl") or b"").split(b"\n")[:-1]
+            rows = parse_json(b"[" + b",".join(map(_without_ids, lines)) + b"]")
+            if rows:
+                parts.append(_fresh(run.place.seed, rows))
+    return Fresh(*(np.concatenate(parts, axis=1) if parts else np.empty((6, 0))))
+
+
+_CHOSEN, _FRESH, _REPLAYED, _PREDICTED = b', "chosen": [', b'], "fresh": [', b'], "replayed": [', b'], "predicted": '
+
+
+def _without_ids(line: bytes) -> bytes:
+    """A row of `steps.jsonl` without the ids of its questions, most of the text, where they are not needed."""
+    # A quote in an id is escaped, so that none of these texts can be part of one.
+    chosen = line.find(_CHOSEN)
+    fresh = line.find(_FRESH, chosen)
+    replayed = line.find(_REPLAYED, fresh)
+    predicted = line.find(_PREDICTED, replayed)
+    if min(chosen, fresh, replayed, predicted) < 0:
+        return line
+    if not line.startswith(b"null", predicted + len(_PREDICTED)):
+        ids = line[chosen + len(_CHOSEN) : fresh]
+        each = ids[1:-1].split(b'", "')
+        if ids != line[fresh + len(_FRESH) : replayed] or len(set(each)) < len(each):
+            return line
+    return line[:chosen] + line[predicted + 1 :]
+
+
+def _fresh(seed: int, rows: Sequence[Mapping[str, Any]]) -> np.ndarray:
+    """The fields of `Fresh` for the steps of one run [6, questions of all steps]."""
+    sizes = [len(row["pass_rate"]) for row in rows]
+    table = np.empty((6, sum(sizes)))
+    table[0] = np.repeat([row["step"] for row in rows], sizes)
+    table[1] = seed
+    table[2] = _joined([row["pass_rate"] for row in rows], sizes)
+    table[3] = _joined([_predicted(row) for row in rows], sizes)
+    table[4] = _joined([row["steps_true"] for row in rows], sizes)
+    trains = _joined([row.get("trains") for row in rows], sizes)
+    table[5] = np.where(np.isnan(trains), (table[2] > 0) & (table[2] < 1), trains)
+    return table
+
+
+def _predicted(row: Mapping[str, Any]) -> Sequence[float] | None:
+    """Of each fresh question; the ids are there where what is chosen is not what is rolled out anew."""
+    if row["predicted"] is None or "chosen" not in row:
+        return row["predicted"]
+    by_id = dict(zip(row["chosen"], row["predicted"], strict=True))
+    return [by_id.get(question, np.nan) for question in row["fresh"]]
+
+
+def _joined(parts: Sequence[Sequence[float] | None], sizes: Sequence[int]) -> np.ndarray:
+    """One after the other, NaN for each number of a missing part. ValueError where a part has another size."""
+    filled = [part or [np.nan] * size for part, size in zip(parts, sizes, strict=True)]
+    if [len(part) for part in filled] != list(sizes):
+        raise ValueError("a step has more or fewer numbers than questions")
+    return np.array(list(itertools.chain.from_iterable(filled)), float)
 
 
 def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None:
@@ -76,8 +125,7 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
         figure, (axis,) = canvas(1, narrow, height=2.6)
         for label, frame in frames.items():
             look = styles[label]
-            for seed in frame:
-                axis.plot(frame.index, frame[seed], color=look.color, linewidth=0.6, alpha=0.22)
+            faint_lines(axis, seeds_of(frame), look, 0.6, 0.22)
             smooth = frame.mean(axis=1).rolling(WINDOW, center=True, min_periods=1).mean()
             axis.plot(smooth.index, smooth, marker=look.marker, markevery=max(1, len(smooth) // 8), **look.line())
         axis.set_ylim(bottom=0)
@@ -98,6 +146,12 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
         data,
         draw,
     )
+
+
+def seeds_of(frame: pd.DataFrame) -> list[np.ndarray]:
+    """The lines of a frame [steps x seeds], each [steps, step and value]."""
+    steps = frame.index.to_numpy(float)
+    return [np.column_stack([steps, values]) for values in frame.to_numpy(float).T]
 
 
 def _long(frame: pd.DataFrame, label: str) -> pd.DataFrame:

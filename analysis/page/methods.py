@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from analysis.measures import GAIN_SHARES, HARDLY, NEAR_ZERO, Measures
 from analysis.rewards import all_by_accuracy, rewarded_by
-from analysis.runs import Study
 from analysis.statistics import RESAMPLES
+from analysis.study import Study
 from analysis.text import joined, names, number, plural
 
 

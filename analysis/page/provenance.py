@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.runs import Study
+from analysis.study import Study
 from analysis.tables import Table
 from analysis.text import NOTHING
 

@@ -2,33 +2,35 @@
 
 from __future__ import annotations
 
-import re
+import logging
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import jinja2
-from markupsafe import Markup
-
 from analysis.artefacts import HEADLINE, answer_of, make_artefacts
+from analysis.files import write_text
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, selected
 from analysis.page.findings import Findings, derived_question, findings
+from analysis.page.folder import check, replaced
 from analysis.page.methods import methods
+from analysis.page.missing import left_out, missing_table
 from analysis.page.provenance import Provenance, provenance
 from analysis.page.summary import summary
+from analysis.page.templates import rendered
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy, reworded
-from analysis.runs import Study, load_study
-from analysis.tables import Table, as_html
+from analysis.run import DamagedRun
+from analysis.study import Study, load_study
+from analysis.tables import Table
 from analysis.text import plural
+from repro.masking import mask
 from repro.study.load import LoadedSpec, resolved_yaml
-from repro.tracking.client import public_address, resolve_store
+from repro.tracking.address import public_address, resolve_store
 
-GENERATED = {"tables": (".md", ".csv", ".tex"), "figures": (".png", ".pdf", ".csv")}
-"""Folder -> endings of the files that a report writes there, and clears before it does."""
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -82,29 +84,43 @@ def write_report(
     Args:
         loaded: the spec; its `report` section says what is compared.
         runs_dir: where files of a tracking server are cached (`<runs_dir>/cache/artifacts`); runs are not read there.
-        out: the report's own folder, by custom `reports/<name>`. Gets report.html, report.md, spec.yaml, tables/ and
-            figures/; earlier generated files in the last two are removed.
+        out: the report's own folder, by custom `reports/<name>`. Gets report.html, report.md, spec.yaml, manifest.json,
+            tables/ and figures/, all in one move (`analysis.page.folder`).
         store_uri: default MLFLOW_TRACKING_URI, else ./mlflow.db.
         all_formats: every table as LaTeX and every figure as PDF too, not only those of the headline artefacts.
+
+    A finished run whose files or metrics cannot be used is left out: the page says so, and why.
 
     Returns:
         The path of report.html.
 
     Raises:
-        UserError: no store, nothing finished to report, or a user's figure that returns something else.
+        UserError: no store, nothing finished to report, a user's figure that returns something else, or a folder that
+            holds what no report wrote. A folder that was there stays as it was.
     """
-    spec, out = loaded.spec, Path(out)
-    study = load_study(spec, store_uri, Path(runs_dir) / "cache" / "artifacts")
+    out = Path(out)
+    check(out)
+    study = load_study(loaded.spec, store_uri, Path(runs_dir) / "cache" / "artifacts")
+    while True:
+        try:
+            return _write(loaded, study, out, public_address(resolve_store(store_uri)), all_formats)
+        except DamagedRun as damaged:
+            study = study.without(damaged)
+
+
+def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, all_formats: bool) -> Path:
+    """Make the report of a study. Raises DamagedRun where a run turns out not to be readable: nothing is written."""
+    spec = loaded.spec
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
     parts = [_shown(study, measures) for measures in panels]
     made = make_artefacts(spec.report.artefacts, panels)
     ending = _closing(study, panels, made)
     headline = {item.name for name, items in made.items() if name in HEADLINE for item in items}
-    origin = provenance(study, _commands(loaded), public_address(resolve_store(store_uri)))
+    origin = provenance(study, _commands(loaded), store)
     lead, explained = answer_of(spec.report.artefacts, panels), methods(study, panels)
     if not all_by_accuracy(panels):
         parts, ending, lead, explained = map(reworded, (parts, ending, lead, explained))
-    content = {
+    content: dict[str, Any] = {
         "name": spec.name,
         "question": derived_question(study),
         "lead": lead,
@@ -118,18 +134,19 @@ def write_report(
         "arms": plural(len(spec.arms), "arm"),
         "planned": study.planned,
         "finished": sum(run.finished for run in study.runs),
-        "missing": result_tables.missing_table(study) if study.missing else None,
+        "missing": missing_table(study) if study.missing else None,
+        "left_out": left_out(study),
     }
-    out.mkdir(parents=True, exist_ok=True)
-    _clear(out)
-    for item in _items(parts, ending, content["missing"], origin):
-        folder = out / ("figures" if isinstance(item, Picture) else "tables")
-        item.write(folder, all_formats or item.name in headline)
-    (out / "spec.yaml").write_text(resolved_yaml(spec), encoding="utf-8")
-    environment = _environment()
-    for name in ("report.html", "report.md"):
-        text = environment.get_template(f"{name}.j2").render(content)
-        (out / name).write_text(re.sub(r"\n{3,}", "\n\n", text), encoding="utf-8")
+    with replaced(out) as folder:
+        for item in _items(parts, ending, content["missing"], origin):
+            item.write(
+                folder / ("figures" if isinstance(item, Picture) else "tables"), all_formats or item.name in headline
+            )
+        write_text(folder / "spec.yaml", resolved_yaml(spec))
+        for name in ("report.html", "report.md"):
+            write_text(folder / name, rendered(name, content))
+    for text in content["left_out"]:
+        log.warning(text.replace("`", ""))
     return out / "report.html"
 
 
@@ -245,37 +262,5 @@ def _commands(loaded: LoadedSpec) -> tuple[str, str]:
     """The commands that train and report this study."""
     options = [option for text in loaded.overrides for option in ("-S", text)]
     options += ["--smoke"] if loaded.smoke else []
-    tail = shlex.join([str(loaded.path), *options])
+    tail = mask(shlex.join([str(loaded.path), *options]))
     return f"python -m repro run {tail}", f"python -m repro report {tail}"
-
-
-def _clear(out: Path) -> None:
-    for folder, endings in GENERATED.items():
-        for path in (out / folder).glob("*"):
-            if path.suffix in endings:
-                path.unlink()
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("analysis", "templates"),
-        autoescape=lambda name: bool(name) and str(name).endswith(".html.j2"),
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
-    numbers = {"table": 0, "figure": 0}
-
-    def counter(kind: str) -> int:
-        numbers[kind] += 1
-        return numbers[kind]
-
-    def restart() -> str:
-        numbers.update(table=0, figure=0)
-        return ""
-
-    environment.globals.update(counter=counter, restart=restart)
-    environment.filters["markup"] = lambda text: Markup(as_html(text))
-    environment.filters["kind"] = lambda item: type(item).__name__.lower()
-    return environment

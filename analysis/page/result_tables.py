@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,11 +10,10 @@ import numpy as np
 import pandas as pd
 
 from analysis.measures import AXES, Measures
-from analysis.runs import Study
 from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, joined, number, plural, points, ratio, seconds, spread, time_bounds
+from analysis.text import NOTHING, amount, number, plural, points, ratio, seconds, spread, time_bounds
 from repro.tracking.series import SPEND
 
 QUANTITIES = {
@@ -272,31 +270,6 @@ def phase_table(measures: Measures, prefix: str = "") -> Table:
     header = ["arm", "phase", *QUANTITIES.values()]
     caption = "Mean per run over seeds."
     return Table(f"{prefix}cost_phases", "Cost by phase", header, rows, pd.DataFrame(data), caption, 2)
-
-
-def missing_table(study: Study) -> Table:
-    """Cells of the plan without a finished run, counted by arm; the CSV has each of them."""
-    data = []
-    for place, status in study.missing:
-        axis = ", ".join(f"{path} = {value}" for path, value in place.axis_point.items()) or NOTHING
-        data.append({"arm": place.arm, "model": place.model, "dataset": place.dataset, "axis": axis})
-        data[-1] |= {"seed": str(place.seed), "status": status}
-    finished = Counter(run.place.arm for run in study.runs if run.finished)
-    rows = []
-    for arm in dict.fromkeys(place.arm for place, _ in study.missing):
-        own = [(place, status) for place, status in study.missing if place.arm == arm]
-        states = Counter(status for _, status in own)
-        where = Counter(f"{place.model} on {place.dataset}" for place, _ in own)
-        places = (
-            joined(list(where))
-            if len(where) <= 2
-            else plural(len(where), "pair of model and data", "pairs of model and data")
-        )
-        rows.append([f"`{arm}`", joined([f"{count} {status}" for status, count in states.items()]), places])
-        rows[-1] += [f"{finished[arm]} of {finished[arm] + len(own)}"]
-    header = ["arm", "cells without a finished run", "where", "finished"]
-    caption = "Counted by arm; every single cell with its seed and status is in the CSV file."
-    return Table("missing_cells", "Cells without a finished run", header, rows, pd.DataFrame(data), caption, 3)
 
 
 def overall_table(panels: Sequence[Measures]) -> Table:

@@ -14,12 +14,13 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.measures import Measures
-from analysis.page.figures import handles, panel_looks
+from analysis.page.figures import faint_lines, handles, panel_looks
 from analysis.page.groups import (
     Fresh,
     fresh_questions,
     outcomes,
     outer_labels,
+    seeds_of,
     small_multiples,
     step_columns,
     zero_variance_curves,
@@ -164,8 +165,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
         if references:
             for label, frame in references.items():
                 look = styles[label]
-                for seed in frame:
-                    axes[1].plot(frame.index, frame[seed], color=look.color, linewidth=0.6, alpha=0.25)
+                faint_lines(axes[1], seeds_of(frame), look, 0.6, 0.25)
                 mean = frame.mean(axis=1)
                 axes[1].plot(mean.index, mean, marker=look.marker, markevery=max(1, len(mean) // 8), **look.line())
             axes[1].axhline(0, color=GREY, linewidth=0.8)

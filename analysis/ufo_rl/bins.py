@@ -13,8 +13,9 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.arms import chosen_questions, seeds_said
-from analysis.measures import Final, Measures
+from analysis.measures import Measures
 from analysis.pictures import Picture
+from analysis.results import Final
 from analysis.runs import Series
 from analysis.selections import CONFIDENCE, PASS_RATE, words
 from analysis.statistics import Interval

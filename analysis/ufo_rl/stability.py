@@ -57,9 +57,4 @@ def _deviation(value: Interval) -> str:
 def _lengths(measures: Measures, series: Series) -> tuple[list[float], list[float]]:
     """Mean completion length of each run at its first and its last evaluation."""
     rows = [run.evaluations(measures.panel.main) for run in series.runs]
-    return [_tokens(row[0]) for row in rows], [_tokens(row[-1]) for row in rows]
-
-
-def _tokens(row: dict[str, object]) -> float:
-    value = row.get("mean_tokens")
-    return float(value) if isinstance(value, int | float) else math.nan
+    return [row[0].tokens for row in rows], [row[-1].tokens for row in rows]

@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repro.arguments import folder, whole_number
 from repro.launch.devices import default_jobs
-from repro.launch.where import whole_number
 
 if TYPE_CHECKING:
     from repro.study.load import LoadedSpec
@@ -35,9 +35,9 @@ def add_changes(parser: argparse.ArgumentParser) -> None:
 
 def add_runs(parser: argparse.ArgumentParser) -> None:
     """--runs."""
-    default = Path(os.environ.get("REPRO_RUNS") or "runs")
+    default = os.environ.get("REPRO_RUNS") or "runs"
     parser.add_argument(
-        "--runs", type=Path, default=default, metavar="DIR", help="folder of the runs (default: $REPRO_RUNS or runs)"
+        "--runs", type=folder, default=default, metavar="DIR", help="folder of the runs (default: $REPRO_RUNS or runs)"
     )
 
 
@@ -54,7 +54,7 @@ def add_jobs(parser: argparse.ArgumentParser) -> None:
 
 def add_out(parser: argparse.ArgumentParser) -> None:
     """--out of a report."""
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the report (default: reports/NAME)")
+    parser.add_argument("--out", type=folder, metavar="DIR", help="folder of the report (default: reports/NAME)")
 
 
 def load(options: argparse.Namespace, path: Path | None = None) -> LoadedSpec:

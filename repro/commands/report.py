@@ -35,10 +35,20 @@ def write(loaded: LoadedSpec, options: argparse.Namespace) -> None:
     """Write the report of finished runs. A smoke run's numbers mean nothing: its report stays among the runs."""
     from analysis.page.report import write_report
 
+    page = write_report(
+        loaded, options.runs, place(loaded, options), all_formats=getattr(options, "all_formats", False)
+    )
+    shared.say(f"report: {page}")
+
+
+def place(loaded: LoadedSpec, options: argparse.Namespace) -> Path:
+    """The folder of the report. UserError where a report may not or cannot go there."""
+    from analysis.page.folder import check
+
     parent = options.runs / "reports" if loaded.smoke else Path("reports")
     out = options.out or parent / loaded.spec.name
-    page = write_report(loaded, options.runs, out, all_formats=getattr(options, "all_formats", False))
-    shared.say(f"report: {page}")
+    check(out)
+    return Path(out)
 
 
 COMMAND = Command("report", "write the report of a study from its finished runs", add_options, run)

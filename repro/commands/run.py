@@ -7,6 +7,7 @@ import argparse
 from repro.commands import options as shared
 from repro.commands import report
 from repro.commands.command import Command
+from repro.errors import UserError
 from repro.launch.options import add_launch_options, where
 
 
@@ -22,16 +23,23 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """0 where every cell is done, 1 where one failed, more where something stopped the command from outside."""
+    """0 where every cell is done and delivered, 1 where one is not, more where a signal stopped the command."""
     place = where(options)
     loaded = shared.load(options)
+    if options.report or options.smoke:
+        report.place(loaded, options)  # a mistake is told before anything trains
     from repro.launch.run import run_study
 
     code: int = run_study(loaded, options.runs, place, options.fail_fast)
     if code > 1 or place.detach:  # stopped from outside, or not ended: what is there is no result yet
         return code
     if options.report or options.smoke:
-        report.write(loaded, options)
+        try:
+            report.write(loaded, options)
+        except UserError as error:
+            if code == 0:
+                raise
+            shared.say(f"no report: {error}")  # the run has said what failed or is not delivered
     else:
         shared.say(f"report: {shared.same_study('report', options)}")
     return code

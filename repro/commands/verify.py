@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import argparse
 
+from repro.arguments import whole_number
 from repro.commands import options as shared
 from repro.commands.command import Command
-from repro.launch.where import whole_number
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -44,4 +44,4 @@ def _tolerance(text: str) -> float:
     return value
 
 
-COMMAND = Command("verify", "make the first steps of a finished run again and compare", add_options, run)
+COMMAND = Command("verify", "make a run's first steps again and compare them", add_options, run)

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
+from repro.arguments import folder
 from repro.commands import options as shared
 from repro.commands.command import Command
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Where the policy goes."""
-    parser.add_argument("--out", type=Path, required=True, metavar="DIR", help="folder of the policy")
+    parser.add_argument("--out", type=folder, required=True, metavar="DIR", help="folder of the policy")
 
 
 def run(options: argparse.Namespace) -> int:

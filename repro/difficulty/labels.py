@@ -23,7 +23,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from repro.errors import UserError
-from repro.files import write_atomically
+from repro.files import write_alone
 
 if TYPE_CHECKING:
     import pyarrow
@@ -74,7 +74,7 @@ def write_labels(path: Path, labels: Labels) -> None:
     sink = io.BytesIO()
     pyarrow.parquet.write_table(table, sink)
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, sink.getvalue())
+    write_alone(path, sink.getvalue())
 
 
 def read_labels(path: Path) -> Labels:

@@ -17,7 +17,7 @@ from safetensors.numpy import load, save
 from repro.canonical import digest
 from repro.difficulty.predictor_spec import TowersSpec
 from repro.errors import UserError
-from repro.files import dump_json, read_json, write_atomically
+from repro.files import dump_json, read_json, write_alone
 from repro.numbers import softmax
 
 if TYPE_CHECKING:
@@ -171,8 +171,8 @@ class DifficultyPredictor:
             "labels": self.provenance,
             "training": self.training,
         }
-        write_atomically(folder / WEIGHTS, save(self._weights()))
-        write_atomically(folder / CARD, dump_json(card))
+        write_alone(folder / WEIGHTS, save(self._weights()))
+        write_alone(folder / CARD, dump_json(card))
 
     @classmethod
     def load(cls, folder: Path, *, embedder: str | None = None) -> DifficultyPredictor:

@@ -13,6 +13,7 @@ from repro.launch.protocol import Task
 from repro.tracking.damage import DONE, METRICS, damaged_run, run_damage
 
 REPAIRS = "repairs.jsonl"
+SHOWN = 5  # damaged runs whose messages are printed
 
 
 def damage_of(tasks: Iterable[Task]) -> dict[str, str]:
@@ -47,8 +48,10 @@ def print_damage(damaged: Mapping[str, str], repairs: Mapping[str, list[str]], c
     """
     if damaged:
         console.print(f"{len(damaged)} finished before and damaged since:", style="red", highlight=False)
-    for text in damaged.values():
+    for text in [*damaged.values()][:SHOWN]:
         console.print(escape(f"  {text}"), highlight=False, soft_wrap=True)
+    if len(damaged) > SHOWN:
+        console.print(f"  and {len(damaged) - SHOWN} more: `python -m repro status` lists them", highlight=False)
     for name, texts in repairs.items():
         for text in texts:
             console.print(escape(f"mended: {name}: {text}"), style="yellow", highlight=False, soft_wrap=True)

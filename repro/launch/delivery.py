@@ -9,10 +9,11 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from repro.files import DamagedError
+from repro.masking import mask
 from repro.tracking.labels import Labels
 
 Pending = tuple[Path, Labels]  # a run directory, and what the study calls the run
-PAUSE = 10.0  # seconds that a store which refused is left alone: a dead one would cost a time-out per run
+STUCK = 20.0  # seconds after which one delivery is not waited for any longer at the end
 
 
 class MetricsDelivery:
@@ -25,6 +26,7 @@ class MetricsDelivery:
         """Runs that no store can take, because their files are damaged: what is wrong, and the cure."""
         self._queue: queue.Queue[Pending | None] = queue.Queue()
         self._at_work: Pending | None = None
+        self._last_end = time.monotonic()  # of a delivery
         # A daemon: a store that does not answer must not keep the program alive after its last word.
         self._thread = threading.Thread(target=self._work, name="metrics-delivery", daemon=True)
         self._thread.start()
@@ -35,27 +37,32 @@ class MetricsDelivery:
             self._queue.put((run_dir, each))
 
     def close(self, timeout: float) -> list[Pending]:
-        """Finish, offering once more what was refused; returns what the store still lacks after `timeout` seconds."""
-        deadline = time.monotonic() + timeout
+        """Finish, offering once more what was refused; returns what the store still lacks.
+
+        It ends after `timeout` seconds, or sooner where one delivery hangs.
+        """
+        began = time.monotonic()
         self._queue.put(None)
-        self._thread.join(timeout)
-        if self._thread.is_alive():
-            waiting = [item for item in [self._at_work, *self._queue.queue] if item is not None]
-            return [*self._refused, *waiting]
-        for position, delivery in enumerate(self._refused):
-            if time.monotonic() > deadline or not self._deliver(delivery):
-                return self._refused[position:]  # it is still away: do not wait for every run in turn
-        return []
+        while self._thread.is_alive():
+            self._thread.join(0.1)
+            now = time.monotonic()
+            if now > began + timeout or now > max(self._last_end, began) + STUCK:
+                break
+        return self._refused + [item for item in [self._at_work, *self._queue.queue] if item is not None]
 
     def _work(self) -> None:
-        paused_until = 0.0
+        from repro.tracking.client import reach
+
+        reach(self.store_uri)  # while the first cells start: they find the store made, or it is known to hang
         while (delivery := self._queue.get()) is not None:
             self._at_work = delivery
-            if time.monotonic() >= paused_until:
-                if self._deliver(delivery):
-                    continue
-                paused_until = time.monotonic() + PAUSE
-            self._refused.append(delivery)
+            if not self._deliver(delivery):
+                self._refused.append(delivery)
+            self._at_work, self._last_end = None, time.monotonic()
+        for delivery in list(self._refused):
+            if self._deliver(delivery):
+                self._refused.remove(delivery)
+            self._last_end = time.monotonic()
 
     def _deliver(self, delivery: Pending) -> bool:
         from repro.tracking.store import deliver  # imports nothing heavy, but what it calls does: off the main thread
@@ -66,5 +73,5 @@ class MetricsDelivery:
             self.damaged[delivery[0]] = str(error)
             return True  # offering it again would not help
         except Exception as error:
-            self.note(f"cannot deliver {delivery[0]}: {type(error).__name__}: {error}")
+            self.note(mask(f"cannot deliver {delivery[0]}: {type(error).__name__}: {error}"))
             return False

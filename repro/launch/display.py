@@ -267,9 +267,11 @@ class PlainLines(_Board):
             how = f"finished in {duration(outcome.seconds)}" if outcome.seconds else "finished by another command"
             self._say(track, f"{how}{_accuracy(track)}")
         elif outcome.end == "failed":
-            self._say(track, f"FAILED after {duration(outcome.seconds)}: {outcome.reason} ({outcome.error})")
+            where = f" ({outcome.error})" if outcome.error else ""
+            self._say(track, f"FAILED after {duration(outcome.seconds)}: {outcome.reason}{where}")
         elif outcome.end == "stopped":
-            self._say(track, f"stopped after {duration(outcome.seconds)}")
+            why = f": {outcome.reason}" if outcome.reason else ""
+            self._say(track, f"stopped after {duration(outcome.seconds)}{why}")
 
 
 def make_display(tasks: Sequence[Task], jobs: int, console: Console) -> LiveTable | PlainLines:
@@ -277,6 +279,14 @@ def make_display(tasks: Sequence[Task], jobs: int, console: Console) -> LiveTabl
     if console.is_terminal and not console.is_dumb_terminal:
         return LiveTable(tasks, jobs, console)
     return PlainLines(tasks, jobs, lambda line: console.print(escape(line), highlight=False, soft_wrap=True))
+
+
+def print_table(table: Table, console: Console) -> None:
+    """Print a table. Without a terminal, as in a log, none of its cells is cut, however long its lines become."""
+    if not console.is_terminal:
+        needed = console.measure(table, options=console.options.update(width=10_000)).maximum
+        console.width = max(console.width, needed)
+    console.print(table)
 
 
 def task_names(tasks: Sequence[Task]) -> list[str]:

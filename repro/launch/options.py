@@ -8,9 +8,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from repro.arguments import whole_number
 from repro.errors import UserError
 from repro.launch.launchers import launchers
-from repro.launch.where import Where, add_options, owners, whole_number
+from repro.launch.where import Where, add_options, owners
 
 
 def add_launch_options(parser: argparse.ArgumentParser, detach: bool) -> None:

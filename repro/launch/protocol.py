@@ -14,6 +14,7 @@ from typing import Any, Literal, Protocol
 from repro.files import last_lines, read_object
 from repro.launch import worker
 from repro.launch.supervisor import GRACE
+from repro.system_errors import explain
 from repro.tracking.journal import Journal
 
 __all__ = ["GRACE", "End", "Launcher", "Outcome", "Signals", "Task", "Watcher", "failed", "outcome_of", "reason_of"]
@@ -32,7 +33,7 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a task ended. `error` is the file with the traceback, `reason` its last line.
+    """How a task ended. `error` is the file with the traceback (None: it could not be written), `reason` its last line.
 
     "submitted": it was handed to a cluster that works on without us.
     """
@@ -71,7 +72,7 @@ class Launcher(Protocol):
 
 
 class Signals:
-    """Counts Ctrl-C and SIGTERM instead of being interrupted by them at any line."""
+    """Counts Ctrl-C, SIGTERM and SIGHUP instead of being interrupted by them at any line."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -88,7 +89,10 @@ class Signals:
             self.count += 1
             self.last = signum
 
-        before = {number: signal.signal(number, count) for number in (signal.SIGINT, signal.SIGTERM)}
+        counted = [signal.SIGINT, signal.SIGTERM]
+        if signal.getsignal(signal.SIGHUP) != signal.SIG_IGN:  # as under nohup
+            counted.append(signal.SIGHUP)
+        before = {number: signal.signal(number, count) for number in counted}
         try:
             yield
         finally:
@@ -111,17 +115,23 @@ def outcome_of(task: Task, code: int | None, seconds: float, asked_to_stop: bool
         return None
     if asked_to_stop and code in (worker.EXIT_STOPPED, -signal.SIGKILL, -signal.SIGTERM):
         return Outcome(task, "stopped", seconds)
+    if code in (worker.EXIT_STOPPED, -signal.SIGTERM):
+        return Outcome(task, "stopped", seconds, reason="another program asked it to stop (SIGTERM)")
     if code != worker.EXIT_FAILED or not (run_dir / "error.txt").exists():
-        Journal(run_dir).fail(_obituary(code, run_dir, seconds))
+        return failed(task, seconds, _obituary(code, run_dir, seconds))
     return failed(task, seconds)
 
 
 def failed(task: Task, seconds: float, why: str | None = None) -> Outcome:
     """The outcome of a task whose failure is in its error.txt, or for the reason `why`, which is then written there."""
     error = task.run_dir / "error.txt"
-    if why is not None:
-        Journal(task.run_dir).fail(f"{why}\n")
-    return Outcome(task, "failed", seconds, error, reason_of(error.read_text()))
+    try:
+        if why is not None:
+            Journal(task.run_dir).fail(f"{why}\n")
+        return Outcome(task, "failed", seconds, error, reason_of(error.read_text(errors="replace")))
+    except OSError as refused:  # a full disk
+        told = explain(refused, [task.run_dir]) or str(refused)
+        return Outcome(task, "failed", seconds, None, f"{reason_of(why)} ({told})" if why else told)
 
 
 def reason_of(error_text: str) -> str:
@@ -146,6 +156,8 @@ def _obituary(code: int | None, run_dir: Path, seconds: float) -> str:
         cause = f"killed by signal {-code} ({name})"
         if -code == signal.SIGKILL:
             cause += ", which is often the system's answer when memory runs out"
+    elif code == worker.EXIT_UNTOLD:
+        cause = f"failed, and could not write why to {run_dir}: the disk was full or forbids it"
     else:
         cause = f"ended with exit code {code} without an exception"
     log = "\n".join(f"    {line}" for line in last_lines(run_dir / "job.log")) or "    (nothing)"

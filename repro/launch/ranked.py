@@ -72,6 +72,7 @@ def run_ranks(
             ranks.wait(GRACE)
         except subprocess.TimeoutExpired:
             ranks.kill()
+        request.unlink()  # it has the cell as it is, with what a record of it masks
     if code:
         found = error.read_text() if error.exists() else "no rank left a traceback: was one killed? See job.log\n"
         raise RuntimeError(f"the {processes} processes ended with exit code {code}\n{found}")

@@ -22,7 +22,7 @@ from repro.files import dump_json, read_object, write_atomically
 from repro.launch import supervisor
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.launch.worker import EXIT_BUSY, EXIT_FAILED, Target
-from repro.tracking.client import resolve_store, sqlite_path
+from repro.tracking.address import resolve_store, sqlite_path
 from repro.tracking.journal import run_status
 from repro.tracking.store import DELIVERED_BY_LAUNCHER
 

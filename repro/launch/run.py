@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import shlex
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from rich.console import Console
@@ -14,22 +15,26 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.errors import UserError
-from repro.files import read_jsonl, write_atomically
+from repro.files import parse_jsonl, write_atomically
 from repro.launch.damaged import damage_of, print_damage, repairs_of
 from repro.launch.delivery import MetricsDelivery
-from repro.launch.display import duration, make_display
+from repro.launch.display import duration, make_display, print_table
 from repro.launch.health import print_health
 from repro.launch.protocol import Outcome, Task, Watcher
+from repro.launch.settled import Settled
+from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.masking import mask
 from repro.numbers import t_interval
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.inputs import write_plan
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking import series
+from repro.tracking.address import public_address, resolve_store
 from repro.tracking.aggregate import aggregate
-from repro.tracking.client import public_address, resolve_store
+from repro.tracking.client import check_store
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.training.split import check_ranks
@@ -59,13 +64,15 @@ def run_study(
     """Train every cell of the study that is not finished, deliver all of them, and print a summary.
 
     Returns:
-        0; 1 where a cell failed or the files of a finished one are damaged; 130 or 143 where Ctrl-C or SIGTERM ended it
-        (running it again goes on).
+        0; 1 where a cell failed or was stopped, or a finished one has damaged files or is not in the MLflow store;
+        128 + N where signal N ended it, 130 for Ctrl-C and 143 for SIGTERM (running it again goes on).
 
     Raises:
-        UserError: a file that the spec names is missing, or the jobs cannot run where they should.
+        UserError: a file that the spec names is missing, the store's address can never work, or the jobs cannot run
+            where they should.
     """
-    console = console or Console()
+    console = console or make_console()
+    check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, fail_fast, store_uri, target)
     spec = loaded.spec
     cells = in_training_order(expand_study(spec))
@@ -95,7 +102,8 @@ def run_study(
     if ended.interrupted is not None:
         console.print("Stopped. The same command goes on from the last checkpoint of each cell.", highlight=False)
         return 128 + ended.interrupted
-    return 1 if ended.damaged or any(outcome.end in ("failed", "not run") for outcome in ended.outcomes) else 0
+    failed = any(outcome.end in ("failed", "stopped", "not run") for outcome in ended.outcomes)
+    return 1 if failed or ended.damaged or ended.incomplete else 0
 
 
 @dataclass(frozen=True)
@@ -104,9 +112,15 @@ class Ended:
 
     outcomes: list[Outcome]
     interrupted: int | None  # the signal that ended it
-    undelivered: int  # runs that the MLflow store still lacks
+    undelivered: tuple[Path, ...]  # runs that the MLflow store still lacks
+    aggregated: bool  # the store has the figures over seeds
     damaged: dict[str, str] = field(default_factory=dict)  # identity of a finished run -> what is wrong and the cure
     repairs: dict[str, list[str]] = field(default_factory=dict)  # name of a run -> damage that its job mended
+
+    @property
+    def incomplete(self) -> bool:
+        """The store lacks something that is on disk."""
+        return bool(self.undelivered) or not self.aggregated
 
 
 def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
@@ -120,6 +134,9 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     waiting = {task.identity for task in to_train}
     damaged = damage_of(task for task in tasks if task.identity not in waiting)
     mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
+    settled = Settled(experiment, options.runs_dir, options.store_uri)
+    if not to_train and not damaged and settled.holds(tasks, labels):
+        return Ended([], None, (), aggregated=True)
     for task in to_train:
         check_cell(task.cell, options.where)
     write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
@@ -138,12 +155,31 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             with make_display(to_train, launcher.jobs, console) as display:
                 outcomes = launcher.run(to_train, _Delivering(display, delivery, labels))
             interrupted = launcher.interrupted
-        lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
-        if not lacking and interrupted is None:
-            aggregate(experiment, options.store_uri)
-    damaged |= {run_dir.name: text for run_dir, text in delivery.damaged.items()}
+        ended = _close(delivery, experiment, options, outcomes, interrupted)
     repairs = {_name(task): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
-    return Ended(outcomes, interrupted, len({run_dir for run_dir, _ in lacking}), damaged, repairs)
+    ended = replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
+    if interrupted is None and not ended.incomplete and not ended.damaged:
+        settled.note(tasks, labels)
+    return ended
+
+
+def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, console: Console) -> Ended:
+    """Deliver cells that have ended, and the figures over their seeds; none is trained."""
+    with _log_to(console):
+        delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
+        for cell in cells:
+            delivery.send(options.runs_dir / cell.identity, labels_of(cell, experiment))
+        return _close(delivery, experiment, options, [], None)
+
+
+def _close(
+    delivery: MetricsDelivery, experiment: str, options: Options, outcomes: list[Outcome], interrupted: int | None
+) -> Ended:
+    lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
+    aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
+    undelivered = tuple(dict.fromkeys(run_dir for run_dir, _ in lacking))
+    damaged = {run_dir.name: text for run_dir, text in delivery.damaged.items()}
+    return Ended(outcomes, interrupted, undelivered, aggregated, damaged)
 
 
 def check_cell(cell: Cell, where: Where) -> None:
@@ -215,7 +251,9 @@ def _log_to(console: Console) -> Iterator[None]:
 
     class Handler(logging.Handler):
         def emit(self, record: logging.LogRecord) -> None:
-            console.print(escape(f"warning: {record.getMessage()}"), style="yellow", highlight=False, soft_wrap=True)
+            console.print(
+                escape(mask(f"warning: {record.getMessage()}")), style="yellow", highlight=False, soft_wrap=True
+            )
 
     logger, handler = logging.getLogger("repro.tracking"), Handler(logging.WARNING)
     before, logger.propagate = logger.propagate, False
@@ -238,8 +276,10 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
         run_dir = runs_dir / cell.identity
         if run_status(run_dir) != "finished":
             continue
-        history = read_jsonl(run_dir / "metrics.jsonl")
-        result = (_value(history, series.ACCURACY, 0), _value(history, series.ACCURACY, -1), _seconds(history))
+        metrics = run_dir / "metrics.jsonl"
+        lines = metrics.read_bytes().split(b"\n")[:-1] if metrics.exists() else []  # what follows the last is torn
+        start, end = _value(lines, series.ACCURACY), _value(lines[::-1], series.ACCURACY)
+        result = (start, end, _value(lines[::-1], series.SECONDS) or 0.0)
         for labels in labels_of(cell, ""):
             rows[(labels.model, labels.dataset, labels.arm_name)].append(result)
     if not rows:
@@ -265,16 +305,16 @@ def _print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console)
             between,
             _length([seconds for *_, seconds in rows[key]]),
         )
-    console.print(table)
+    print_table(table, console)
 
 
-def _value(history: Sequence[dict], name: str, position: int) -> float | None:
-    values = [row["metrics"][name] for row in history if name in row["metrics"]]
-    return values[position] if values else None
-
-
-def _seconds(history: Sequence[dict]) -> float:
-    return _value(history, series.SECONDS, -1) or 0.0
+def _value(lines: Sequence[bytes], name: str) -> float | None:
+    """The value of a series in the first of these lines that has it: few lines are read of many."""
+    key = f'"{name}":'.encode()
+    for line in lines:
+        if key in line and name in (metrics := parse_jsonl(line + b"\n")[0]["metrics"]):
+            return float(metrics[name])
+    return None
 
 
 def _length(seconds: Sequence[float]) -> str:
@@ -288,10 +328,15 @@ def _print_failures(outcomes: Sequence[Outcome], console: Console) -> None:
         console.print(f"{len(failed)} failed; the same command tries them again:", style="red", highlight=False)
     for outcome in failed:
         console.print(escape(f"  {_name(outcome.task)}: {outcome.reason}"), highlight=False, soft_wrap=True)
-        console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
+        if outcome.error is not None:
+            console.print(escape(f"    {_short(outcome.error)}"), highlight=False, soft_wrap=True)
     submitted = sum(outcome.end == "submitted" for outcome in outcomes)
     if submitted:
         console.print(f"{submitted} submitted; the same command follows them and delivers the results", highlight=False)
+    stopped = sum(outcome.end == "stopped" and bool(outcome.reason) for outcome in outcomes)
+    if stopped:
+        text = f"{stopped} stopped by another program; the same command goes on from their last checkpoints"
+        console.print(text, style="red", highlight=False)
     left = sum(outcome.end == "not run" for outcome in outcomes)
     if left:
         console.print(f"{left} not started", highlight=False)
@@ -302,22 +347,31 @@ def _name(task: Task) -> str:
     return f"{name.arm_name} seed {name.seed}"
 
 
-def _short(path: Path | None) -> str:
-    if path is None:
-        return ""
+def _short(path: Path) -> str:
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else str(path)
 
 
 def _print_store(ended: Ended, experiment: str, options: Options, console: Console) -> None:
     uri = resolve_store(options.store_uri)
-    if ended.undelivered:
-        text = (
-            f"{ended.undelivered} runs are not in the MLflow store {public_address(uri)} yet; they are whole on disk, "
-            "and the same command delivers them"
-        )
-        console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+    if ended.incomplete:
+        console.print(escape(lacking_words(ended, uri)), style="yellow", highlight=False, soft_wrap=True)
     elif uri.startswith("sqlite:"):
-        text = f"MLflow experiment {experiment!r}: mlflow ui --backend-store-uri {uri}"
+        text = f"MLflow experiment {experiment!r}: {shlex.join(['mlflow', 'ui', '--backend-store-uri', uri])}"
         console.print(escape(text), highlight=False, soft_wrap=True)
     else:
         console.print(escape(f"MLflow experiment {experiment!r} on {public_address(uri)}"), highlight=False)
+
+
+def lacking_words(ended: Ended, uri: str) -> str:
+    """What the store lacks and how it gets it."""
+    store = public_address(uri)
+    if not ended.undelivered:
+        return f"the figures over seeds are not in {store}; the same command delivers them"
+    count, names = len(ended.undelivered), [run_dir.name for run_dir in ended.undelivered]
+    over = "finished" if all((run_dir / "done.json").exists() for run_dir in ended.undelivered) else "over"
+    shown = ", ".join(names[:3]) + (f" and {count - 3} more" if count > 3 else "")
+    subject, whose = ("runs are", "their") if count > 1 else ("run is", "its")
+    return (
+        f"{count} {subject} {over} but {whose} metrics are not in the MLflow store {store}: {shown}; "
+        "the same command delivers them"
+    )

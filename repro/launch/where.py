@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
+from repro.arguments import whole_number
 from repro.errors import UserError
 from repro.launch.devices import default_jobs
 
@@ -167,18 +168,6 @@ def owners(launchers: Mapping[str, type[Where]]) -> dict[Option, list[str]]:
 
 
 # ---------------------------------------------------------------- kinds of values
-
-
-def whole_number(least: int, most: int = 10_000) -> Callable[[str], int]:
-    """An argparse type: a whole number from `least` to `most`."""
-
-    def parse(text: str) -> int:
-        digits = text.isdecimal() and len(text) < 20  # longer ones are no number that anybody counts to
-        if not digits or not least <= int(text) <= most:
-            raise argparse.ArgumentTypeError(f"got {text[:40]!r}, expected a whole number >= {least} and <= {most:,}")
-        return int(text)
-
-    return parse
 
 
 def amount(text: str) -> float:

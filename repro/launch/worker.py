@@ -21,12 +21,18 @@ from filelock import Timeout
 
 from repro import arithmetic
 from repro.launch.supervisor import EXIT_STOPPED
+from repro.masking import mask_streams
+from repro.system_errors import told_to_the_user
 from repro.tracking.journal import Journal, run_lock
 
 Target = Callable[[Any, str, Path, Path], None]  # (cell, identity, run_dir, runs_dir)
 
 EXIT_FAILED = 1
+EXIT_UNTOLD = 73  # failed, and nothing could be written to the run's folder to say why (EX_CANTCREAT)
 EXIT_BUSY = 75  # another process trains this cell (EX_TEMPFAIL)
+LATER = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+"""Signals that the launcher blocks while it starts a job or the process that forks them: until a job has a group of
+its own, what is meant for the launcher's group reaches it too."""
 
 
 def main(
@@ -47,17 +53,22 @@ def main(
     """
     os.setsid()  # a process group of its own: Ctrl-C reaches the launcher only, and the group can be ended whole
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})  # the launcher blocks it while it starts us
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)  # a job has no terminal; its launcher decides
     signal.signal(signal.SIGTERM, _stop)
-    _redirect(run_dir / "job.log")
-    ends = launcher_ends or _parent_ends
-    threading.Thread(target=_end_with_launcher, args=(ends,), name="launcher-watch", daemon=True).start()
     code = EXIT_FAILED
     try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, LATER)  # of what has come meanwhile, SIGTERM ends us here
+        _redirect(run_dir / "job.log")
+        ends = launcher_ends or _parent_ends
+        threading.Thread(target=_end_with_launcher, args=(ends,), name="launcher-watch", daemon=True).start()
         with run_lock(run_dir).acquire(timeout=settings["lock_seconds"]):
             code = _attempt(target, cell, identity, run_dir, runs_dir, settings)
     except Timeout:
         code = EXIT_BUSY
+    except SystemExit:  # asked to stop before or after the training
+        code = EXIT_STOPPED
+    except BaseException as error:
+        code = _write_down(Journal(run_dir), error)
     finally:
         with contextlib.suppress(OSError, ValueError):
             sys.stdout.flush()
@@ -82,18 +93,30 @@ def _attempt(target: Target, cell: Any, identity: str, run_dir: Path, runs_dir: 
         return 0
     try:
         _set_environment(settings["cores"], settings["gpus"])
-        target(cell, identity, run_dir, runs_dir)
+        with told_to_the_user(run_dir):
+            target(cell, identity, run_dir, runs_dir)
         if not journal.finished:
             raise RuntimeError("the job returned without having finished its run")
         return 0
     except SystemExit as stop:
-        if stop.code == EXIT_STOPPED:
+        if stop.code != EXIT_STOPPED:
+            return _write_down(journal, stop)
+        with contextlib.suppress(OSError):
             sys.stderr.write("stopped; the next run goes on from the last checkpoint\n")
-            return EXIT_STOPPED
-        journal.fail(traceback.format_exc())
-    except BaseException:
-        journal.fail(traceback.format_exc())
-        traceback.print_exc()
+        return EXIT_STOPPED
+    except BaseException as error:
+        return _write_down(journal, error)
+
+
+def _write_down(journal: Journal, error: BaseException) -> int:
+    """Write why the attempt failed to error.txt and the log; the exit code says whether that was possible."""
+    text = "".join(traceback.format_exception(error))
+    with contextlib.suppress(OSError):
+        sys.stderr.write(text)
+    try:
+        journal.fail(text)
+    except OSError:
+        return EXIT_UNTOLD
     return EXIT_FAILED
 
 
@@ -104,15 +127,18 @@ def _stop(signum: int, frame: FrameType | None) -> NoReturn:
 
 def _redirect(log: Path) -> None:
     """Send everything that this process and its children print to the log, C libraries and crashes included."""
+    nothing = os.open(os.devnull, os.O_RDWR)
+    for goal in (0, 1, 2):  # in any case: where the log cannot be written, nothing of us reaches the terminal
+        os.dup2(nothing, goal)
+    os.close(nothing)
     log.parent.mkdir(parents=True, exist_ok=True)
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
-    nothing = os.open(os.devnull, os.O_RDONLY)
-    for source, goal in ((nothing, 0), (descriptor, 1), (descriptor, 2)):
-        os.dup2(source, goal)
+    for goal in (1, 2):
+        os.dup2(descriptor, goal)
     os.close(descriptor)
-    os.close(nothing)
     for stream, goal in (("stdout", 1), ("stderr", 2)):
         setattr(sys, stream, os.fdopen(goal, "w", buffering=1, encoding="utf-8", errors="replace", closefd=False))
+    mask_streams()
     faulthandler.enable(file=sys.stderr)
     sys.stdout.write(f"---- attempt of {time.strftime('%Y-%m-%d %H:%M:%S')} ----\n")
 
@@ -122,6 +148,7 @@ def _set_environment(cores: int, gpus: Sequence[int]) -> None:
     from repro.tasks.workers import CORES  # not before: it imports numpy
 
     os.environ[CORES] = str(cores)
+    os.environ["TOKENIZERS_PARALLELISM"] = "false"
     if gpus:
         visible = [name for name in os.environ.get("CUDA_VISIBLE_DEVICES", "").split(",") if name]
         names = [visible[gpu % len(visible)] if visible else str(gpu) for gpu in gpus]

@@ -62,9 +62,9 @@ def complete(
     for start in range(0, len(order), size):
         chosen = order[start : start + size]
         batch = _Batch(model, [prompts[row] for row in chosen], uniforms[chosen].to(model.device), how)
-        found = batch.decoded() if reason is None else batch.generated()
-        for row, tokens, told in zip(chosen, *found, strict=True):
-            made[row], logps[row] = tokens, told
+        tokens, probabilities = batch.decoded() if reason is None else batch.generated()
+        for row, its_tokens, its_logps in zip(chosen, tokens, probabilities, strict=True):
+            made[row], logps[row] = its_tokens, its_logps
     return made, logps
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import shutil
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,8 +32,6 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
     from repro.models.engines import Engine
-
-PARTS = ".parts"
 
 
 @dataclass(frozen=True)
@@ -76,17 +73,14 @@ class Scorer:
         replaces what the store has. UserError naming the question that cannot be scored, or a file that cannot be
         written.
         """
-        variants = self.cache.root / asked.kind / PARTS / f"{asked.key}{self.cache.suffix}"
-        built = False
+        variants = store.parts_of(self.cache, asked)
 
         def build(folder: Path) -> None:
-            nonlocal built
-            built = True
             self._measure(asked, opened(), variants, folder)
 
         place = self.cache.directory(asked.kind, asked.key, build, anew=anew)
-        if built and self.processes.index == 0:  # not before the whole is in its place
-            shutil.rmtree(variants, ignore_errors=True)
+        if self.processes.index == 0:  # not before the whole is in its place
+            store.remove_parts(self.cache, asked)
         return store.read(place, asked)
 
     def _measure(self, asked: Asked, opened: Opened, variants: Path, folder: Path) -> None:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,22 @@ class Stored:
 def find(cache: Cache, asked: Asked) -> Stored | None:
     """What the store has for a key, None where it has nothing."""
     folder = cache.get(asked.kind, asked.key)
-    return None if folder is None else read(folder, asked)
+    if folder is None:
+        return None
+    remove_parts(cache, asked)
+    return read(folder, asked)
+
+
+def parts_of(cache: Cache, asked: Asked) -> Path:
+    """Where parts of an item are kept until it is whole."""
+    return cache.root / asked.kind / ".parts" / f"{asked.key}{cache.suffix}"
+
+
+def remove_parts(cache: Cache, asked: Asked) -> None:
+    """Remove the parts of an item that is whole, those that a kill left included; not while it is measured anew."""
+    if (parts := parts_of(cache, asked)).exists():
+        with contextlib.suppress(OSError), cache.lock(asked.kind, asked.key).acquire(timeout=0):
+            shutil.rmtree(parts)
 
 
 def read(folder: Path, asked: Asked) -> Stored:
@@ -54,7 +70,7 @@ def write(folder: Path, columns: Mapping[str, np.ndarray], card: Mapping[str, An
         (folder / CARD).write_bytes(dump_json(card))
 
 
-@contextmanager
+@contextlib.contextmanager
 def writing(path: Path, option: str = "") -> Iterator[None]:
     """Turn what the system says about a place that cannot be written into a UserError that names it, and the option
     that chose it (`--out: `)."""

@@ -13,6 +13,7 @@ import numpy as np
 
 from repro.digests import file_digest
 from repro.errors import UserError
+from repro.spreadsheets import original
 from repro.words import nearest, show, unknown
 
 KINDS = (".parquet", ".csv", ".jsonl")
@@ -102,7 +103,7 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 where = f"{path}:{reader.line_num}"
                 if None in row or None in row.values():
                     raise UserError(f"{where}: has another number of cells than the header")
-                yield where, row
+                yield where, {name: original(cell) for name, cell in row.items()}
     except (csv.Error, UnicodeDecodeError) as error:
         raise UserError(f"{path}: cannot be read as CSV: {error}") from error
 
@@ -114,7 +115,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
                 continue
             try:
                 row = json.loads(line)
-            except ValueError as error:
+            except (ValueError, RecursionError) as error:
                 raise UserError(f"{path}:{number}: is not JSON: {error}") from error
             if not isinstance(row, dict):
                 raise UserError(f"{path}:{number}: holds {show(row)}, expected an object")

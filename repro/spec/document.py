@@ -11,9 +11,14 @@ from typing import Any
 import yaml
 
 from repro.errors import UserError
-from repro.words import nearest
+from repro.system_errors import explain
+from repro.words import nearest, show, unwritable
 
 FieldPath = tuple[str | int, ...]
+
+BYTES = 1_000_000  # of a file; more is no study that somebody wrote
+DEPTH = 40  # levels of lists and mappings; a study has about eight
+VALUES = 50_000  # with every alias written out
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,19 @@ def dotted(path: FieldPath) -> str:
 class _CoreLoader(yaml.BaseLoader):
     """YAML 1.2's core types: `1e-4` is a number, `on`, `off`, `yes` and `no` are words; plus `2_000_000`."""
 
+    depth = count = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
+        """See `yaml.composer.Composer`. MarkedYAMLError for more than `DEPTH` levels or `VALUES` values."""
+        self.depth += 1
+        self.count += 1
+        if self.depth > DEPTH or self.count > 2 * VALUES:  # keys count too
+            what = f"nested deeper than {DEPTH} levels" if self.depth > DEPTH else f"more than {VALUES:,} values"
+            raise yaml.MarkedYAMLError(problem=what, problem_mark=self.peek_event().start_mark)
+        node: yaml.Node | None = super().compose_node(parent, index)
+        self.depth -= 1
+        return node
+
 
 _TAG = "tag:yaml.org,2002:"
 _DIGITS = r"[0-9]+(?:_[0-9]+)*"
@@ -109,26 +127,49 @@ def parse_scalar(text: str) -> Any:
 
 
 def read_document(path: Path) -> Document:
-    """Parses a file. Syntax errors raise UserError; duplicate keys are collected as problems."""
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise UserError(_missing(path)) from None
-    except IsADirectoryError:
-        raise UserError(f"{path}: is a directory, expected a YAML file") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise UserError(f"{path}: cannot be read: {error}") from None
+    """Parses a file. Syntax errors and absurd sizes raise UserError; duplicate keys are collected as problems."""
+    text = _text(path)
     try:
         node = yaml.compose(text, Loader=_CoreLoader)
     except yaml.YAMLError as error:
-        line = error.problem_mark.line + 1 if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark else 1
-        raise UserError(f"{path}:{line}: not valid YAML: {_reason(error)}") from None
+        raise UserError(f"{path}:{_line(error, text)}: not valid YAML: {_reason(error)}") from None
     document = Document({}, {(): Origin(f"{path}:1", ())})
     if node is None:
         return document
     document.data = _construct(node, (), str(path), document, ())
     document.origins.setdefault((), Origin(f"{path}:1", ()))
     return document
+
+
+def _text(path: Path) -> str:
+    """The content of a file. Raises UserError."""
+    try:
+        with path.open("rb") as file:
+            content = file.read(BYTES + 1)
+    except FileNotFoundError:
+        raise UserError(_missing(path)) from None
+    except IsADirectoryError:
+        raise UserError(f"{path}: is a directory, expected a YAML file") from None
+    except (OSError, ValueError) as error:
+        raise UserError(f"{path}: cannot be read: {explain(error) or error}") from None
+    if len(content) > BYTES:
+        raise UserError(f"{path}: is larger than {BYTES:,} bytes, expected a study in YAML")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        utf_16 = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        line = content.count(b"\n", 0, error.start) + 1
+        what = "is UTF-16" if utf_16 else f"holds the byte 0x{content[error.start]:02x}, which is not UTF-8"
+        raise UserError(f"{path}:{line}: {what}; expected text in UTF-8") from None
+
+
+def _line(error: yaml.YAMLError, text: str) -> int:
+    """The line of a syntax error, counted from 1."""
+    if isinstance(error, yaml.MarkedYAMLError):
+        mark = error.problem_mark or error.context_mark
+        return int(mark.line) + 1 if mark else 1
+    position = getattr(error, "position", 0)  # of a character that YAML does not take
+    return text.count("\n", 0, position) + 1
 
 
 def _missing(path: Path) -> str:
@@ -145,11 +186,16 @@ def _reason(error: yaml.YAMLError) -> str:
 
 def _construct(node: yaml.Node, path: FieldPath, file: str, document: Document, above: tuple[int, ...]) -> Any:
     """The plain value of a node; notes its line. `above` guards against an alias that contains itself."""
+    where = f"{file}:{node.start_mark.line + 1}" if file else f"line {node.start_mark.line + 1}"
+    if len(document.origins) > VALUES:
+        raise UserError(f"{where}: got more than {VALUES:,} values (every alias written out), expected fewer")
     document.origins.setdefault(path, Origin(f"{file}:{node.start_mark.line + 1}", path))
     if id(node) in above:
         document.problems.append(Problem(path, "got an alias of something that contains it, expected a finite value"))
         return None
     above = (*above, id(node))
+    if not isinstance(node, yaml.ScalarNode) and node.tag not in (_TAG + "map", _TAG + "seq"):
+        document.problems.append(Problem(path, f"got the YAML tag {node.tag}, expected a plain value"))
     if isinstance(node, yaml.MappingNode):
         mapping: dict[str, Any] = {}
         for key_node, value_node in node.value:
@@ -158,6 +204,9 @@ def _construct(node: yaml.Node, path: FieldPath, file: str, document: Document, 
                 document.problems.append(Problem(path, "got a key that is a list or mapping, expected a name"))
                 continue
             key = str(key_node.value)
+            if unwritable(key):
+                document.problems.append(Problem(path, f"got the key {show(ascii(key))}, expected a name"))
+                continue
             inner = (*path, key)
             if key in mapping:
                 first = document.origins[inner].where
@@ -189,4 +238,9 @@ def _scalar(node: yaml.Node, path: FieldPath, document: Document) -> Any:
         return float(text.lower().replace(".inf", "inf").replace(".nan", "nan"))
     if kind != "str":
         document.problems.append(Problem(path, f"got the YAML tag {node.tag}, expected a plain value"))
+    if unwritable(text):
+        document.problems.append(
+            Problem(path, f"got {show(ascii(text))}, expected text without NUL and half characters")
+        )
+        return ""
     return text

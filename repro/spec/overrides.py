@@ -103,7 +103,7 @@ def _nodes(arm: dict[str, Any], parts: Sequence[str]) -> list[dict[str, Any]]:
 def _set(document: Document, node: Any, path: FieldPath, parts: Sequence[str], override: Override) -> None:
     """Descends one part; a list without an index means each of its items; missing sections are made."""
     if isinstance(node, list):
-        if parts[0].isdecimal() and int(parts[0]) < len(node):
+        if parts[0].isdecimal() and len(parts[0]) < 10 and int(parts[0]) < len(node):
             index = int(parts[0])
             _put(document, node, index, (*path, index), parts[1:], override)
         elif node and all(isinstance(item, dict) for item in node):

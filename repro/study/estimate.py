@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -17,6 +18,8 @@ from repro.tasks.catalogue import CATALOGUE
 from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec
 from repro.tracking.series import SPEND
 
+COUNTED = 5_000
+"""Steps that are counted one by one."""
 PROMPT_TOKENS = 200
 """Assumed length of a prompt, system prompt included, where no finished run tells."""
 
@@ -151,17 +154,23 @@ def rollouts_of(cell: Cell, steps: int) -> int:
 
     Counts the warm-up, the first step without a buffer, and a `max_age` at which the buffer never holds enough. A run
     makes more where its buffer is short of informative groups (with `short: shrink` it makes no more, its batches
-    are smaller).
+    are smaller). Beyond `COUNTED` steps it goes on as it did on average.
     """
     train, replay = cell.train, cell.replay
     if replay is None:
         return steps * rollouts_per_step(cell)
-    made: list[int] = []
-    for step in range(1, steps + 1):
-        eligible = min(sum(made if replay.max_age is None else made[-replay.max_age :]), replay.capacity)
+    made: deque[int] = deque()  # groups of the steps that the buffer may still hold
+    held = total = 0
+    for step in range(1, min(steps, COUNTED) + 1):
+        eligible = min(held, replay.capacity)
         batch = compose(replay, train.questions_per_step, train.group_size, train.minibatches, step, eligible)
         made.append(batch.fresh)
-    return sum(made) * train.group_size
+        held, total = held + batch.fresh, total + batch.fresh
+        if replay.max_age is not None and len(made) > replay.max_age:
+            held -= made.popleft()
+    if steps > COUNTED:
+        total += round(total / COUNTED * (steps - COUNTED))
+    return total * train.group_size
 
 
 def costs_of(cell: Cell) -> Costs:

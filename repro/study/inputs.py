@@ -16,7 +16,7 @@ from repro.files import dump_json, read_json, write_atomically
 from repro.models.content import model_files
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell
-from repro.study.identity import VERSION, identity, input_digests
+from repro.study.identity import VERSION, Digests, identity, input_digests
 from repro.tasks import registry
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm
@@ -139,11 +139,12 @@ def write_plan(cells: Iterable[tuple[Cell, str, Path]]) -> None:
     A job whose identity is another one by the time it begins finds there which file has changed.
     """
     known: dict[str, list[InputFile]] = {}
+    digests = Digests()
     for cell, name, run_dir in cells:
         key = cell.model_dump_json(include={"dataset", "model", "reward", "evaluate", "selection", "predictor"})
         if key not in known:
             known[key] = [InputFile(field, str(path), file_digest(path)) for field, path in _absolute(cell_files(cell))]
-        record = {"identity": name, "digests": input_digests(cell), "files": known[key]}
+        record = {"identity": name, "digests": input_digests(cell, digests), "files": known[key]}
         run_dir.mkdir(parents=True, exist_ok=True)
         write_atomically(run_dir / INPUTS, dump_json(record))
 

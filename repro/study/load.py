@@ -12,6 +12,7 @@ import yaml
 from pydantic import ValidationError
 
 from repro.errors import UserError
+from repro.masking import mask_values
 from repro.plugins import importable
 from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, read_document
 from repro.spec.inherit import normalise, resolve_arms
@@ -104,12 +105,12 @@ def parse_spec(data: Mapping[str, Any], name: str = "spec") -> Spec:
 
 
 def resolved_yaml(spec: Spec) -> str:
-    """The spec with every field written out; loading it gives the same spec again."""
+    """The spec with every field written out and secrets masked; loading it gives the same spec again."""
     data = spec.model_dump(mode="json", exclude_none=True)
     data["dataset"] = [dataset.written_out() for dataset in spec.dataset]
     if spec.budget is not None:
         del data["train"]["steps"]  # a budget replaces it, and both together are an error
-    return yaml.safe_dump(data, sort_keys=False, allow_unicode=True, width=120)
+    return yaml.safe_dump(mask_values(data), sort_keys=False, allow_unicode=True, width=120)
 
 
 # ---------------------------------------------------------------- validation

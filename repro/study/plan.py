@@ -30,6 +30,7 @@ STATUS_WORDS = {
     "damaged": "damaged",
 }
 
+SHOWN = 5  # damaged runs whose messages the table has; `status` lists all
 ENDED = ("finished", "damaged")
 """States of runs that are not trained now: they have a completion marker."""
 
@@ -107,7 +108,14 @@ class Plan:
             "seconds": self.remaining(lambda cost: cost.seconds),
             "hours": self.remaining(_hours),
         }
-        return {"name": self.name, "cells": rows, "counts": counts, "missing": totals, "hours_of": self.hours_of}
+        return {
+            "name": self.name,
+            "cells": rows,
+            "counts": counts,
+            "missing": totals,
+            "hours_of": self.hours_of,
+            "damages": list(self.damages),
+        }
 
     @property
     def hours_of(self) -> str:
@@ -155,7 +163,7 @@ class Plan:
         ]
         if len(groups) > SCREEN:
             text.append(f"… and {len(groups) - SCREEN:,} more lines; --json lists every cell")
-        return "\n".join([*text, "", self.summary(jobs), *self.damages, *self.notes()])
+        return "\n".join([*text, "", self.summary(jobs), *self.damages[:SHOWN], *self.notes()])
 
     def notes(self) -> list[str]:
         """What the estimates rest on."""

@@ -63,7 +63,7 @@ def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
 
 def _last_line(path: Path) -> str:
     lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1] if lines else ""
+    return lines[-1].removeprefix("repro.errors.UserError: ") if lines else ""
 
 
 def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:
@@ -82,8 +82,8 @@ def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:
     counts = {word: sum(row["status"] == status for row in rows) for status, word in STATUS_WORDS.items()}
     text += ["", ", ".join(f"{count} {word}" for word, count in counts.items() if count)]
     if counts[STATUS_WORDS["damaged"]]:
-        text.append(
-            "To mend a damaged run, remove its done.json and run the study again: it then goes on from its last"
-        )
-        text.append("whole checkpoint. `status --json` has the whole messages.")
+        text += [
+            "To mend a damaged run, remove its done.json and run the study again: it goes on from its last whole",
+            "checkpoint. `status --json` has the whole messages.",
+        ]
     return "\n".join(text)

@@ -15,6 +15,7 @@ from repro.errors import UserError
 from repro.files import read_object
 from repro.models.model_spec import ModelSpec
 from repro.models.sizes import named_size, size_of
+from repro.system_errors import explain
 
 BACKWARD = 3
 """FLOPs of a forward and backward pass over those of the forward pass alone."""
@@ -122,8 +123,9 @@ def read_throughput(path: Path) -> list[Throughput]:
     """What `benchmarks/gpu.py` wrote, or the ledger of a run beside its cell.json. Raises UserError."""
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise UserError(f"--throughput: {str(path)!r} is not readable as JSON: {error}") from error
+    except (OSError, ValueError, RecursionError) as error:
+        why = explain(error) or error
+        raise UserError(f"--throughput: {str(path)!r} is not readable as JSON: {why}") from error
     if isinstance(record, dict) and record.get("small"):
         raise UserError(f"--throughput: {str(path)!r} comes from a small run, whose numbers mean nothing")
     found: list[Throughput] = []
@@ -187,7 +189,8 @@ def _of_ledger(ledger: Mapping[str, Mapping[str, float]], path: Path) -> Through
     generated = rates["generated"]
     if generated is None:
         raise UserError(f"--throughput: {str(path)!r} has no rollouts in it; expected the ledger of a run that has")
-    cell = read_object(path.parent / "cell.json").get("cell") or {}
+    stored = read_object(path.parent / "cell.json").get("cell")
+    cell = stored if isinstance(stored, dict) else {}
     machine = read_object(path.parent / "environment.json")
     try:
         size = size_of(ModelSpec.model_validate(cell.get("model")))

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from repro.files import cut_torn_line
 from repro.spec.schema import FloatRange, IntRange, Range, SweepSpec
@@ -25,18 +25,28 @@ optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
 def open_study(journal: Path, name: str, sweep: SweepSpec) -> optuna.Study:
-    """The Optuna study of this name in a journal file, made where it is missing.
+    """The Optuna study of this name in a journal file, made where it is missing; the caller holds the sweep's lock.
 
     A line that a crash left half written at the end of the file is cut off.
     """
     cut_torn_line(journal)
     return optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(journal))),
+        storage=JournalStorage(JournalFileBackend(str(journal), _NoLock(str(journal)))),
         study_name=name,
         direction=sweep.direction,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=PRUNER_STARTUP, n_warmup_steps=0),
         load_if_exists=True,
     )
+
+
+class _NoLock(JournalFileSymlinkLock):
+    """In place of Optuna's lock, which a kill leaves behind and the next command waits half a minute for."""
+
+    def acquire(self) -> bool:
+        return True
+
+    def release(self) -> None:
+        pass
 
 
 def trial_values(sweep: SweepSpec, number: int, before: Sequence[optuna.trial.FrozenTrial]) -> dict[str, Any]:

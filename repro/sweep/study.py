@@ -6,13 +6,14 @@ kill leaves it, keeps its sampled values and is evaluated again; its finished se
 trained twice.
 
 How a trial ends: COMPLETE with the mean over its seeds; PRUNED where the pruner stopped it after some seeds; FAIL where
-a job failed or its values make no valid cell. The next call makes another trial for each that failed.
+a job failed twice or its values make no valid cell. The next call makes another trial for each that failed.
 """
 
 from __future__ import annotations
 
 import itertools
 import json
+import signal
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,12 @@ from rich.markup import escape
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import DamagedError
-from repro.launch.run import Options, check_cell, labels_of, run_cells
+from repro.launch.damaged import print_damage
+from repro.launch.run import Ended, Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
+from repro.launch.terminal import make_console
 from repro.launch.where import Where
 from repro.launch.worker import Target
+from repro.masking import mask
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
 from repro.spec.schema import Spec
@@ -42,6 +46,8 @@ from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
 from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, base_cell, experiment_name, merge, trial_cells
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tracking.address import public_address, resolve_store
+from repro.tracking.client import check_store
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.tracking.trials import TrialRecord, record_trials
@@ -59,17 +65,19 @@ def run_sweep(
     """Make the trials that the sweep lacks, and print the best.
 
     Returns:
-        0; 1 where a trial failed; 130 or 143 where Ctrl-C or SIGTERM ended it (running it again goes on).
+        0; 1 where a trial failed or the MLflow store lacks something that is on disk; 130 or 143 where Ctrl-C or
+        SIGTERM ended it (running it again goes on).
 
     Raises:
         UserError: the spec has no sweep or a mistake in it (found before anything is written), or another command
             runs it.
     """
-    spec, console = loaded.spec, console or Console()
+    spec, console = loaded.spec, console or make_console()
     if spec.sweep is None:
         raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
     if problems := list(sweep_problems(spec)):  # a smoke study's ranges are not those that were checked when loaded
         raise UserError("\n".join(f"{dotted(problem.path)}: {problem.text}" for problem in problems))
+    check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, False, store_uri, target)
     searches = [
         Search(spec, model, dataset, options, console) for model, dataset in itertools.product(spec.model, spec.dataset)
@@ -162,10 +170,10 @@ class Search:
                 self.console.print("Stopped. The same command goes on with these trials.", highlight=False)
                 return 128 + interrupted
         everything = [self._record(trial) for trial in self.study.get_trials(deepcopy=False)]
-        record_trials(everything, self.options.runs_dir, self.options.store_uri)  # what the store missed on the way
+        delivered = self._deliver_all(everything)
         write_summary(self.options.runs_dir / "sweeps" / f"{self.spec.name}.json", self.study, self.spec, everything)
         print_summary(self.study, self.spec, self.console)
-        return 1 if self._count(TrialState.FAIL) > failed_before else 0
+        return 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
 
     def _count(self, *states: TrialState) -> int:
         return sum(trial.state in states for trial in self.study.get_trials(deepcopy=False))
@@ -191,15 +199,15 @@ class Search:
             try:
                 attempt.cells = self._cells(attempt.trial.number, attempt.trial.params)
             except UserError as error:
-                attempt.end, attempt.reason = TrialState.FAIL, str(error)
+                attempt.end, attempt.reason = TrialState.FAIL, mask(str(error))
         for stage in self._stages():
             live = [attempt for attempt in batch if attempt.end is None]
             if not live:
                 break
             cells = merge([attempt.cells[index] for attempt in live for index in stage])
-            ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
-            if ended.interrupted is not None:
-                return ended.interrupted
+            interrupted = self._train(cells)
+            if interrupted is not None:
+                return interrupted
             for attempt in live:
                 self._take(attempt, stage)
         for attempt in batch:
@@ -208,6 +216,22 @@ class Search:
         records = [self._record(frozen[attempt.trial.number]) for attempt in batch]
         record_trials(records, self.options.runs_dir, self.options.store_uri)
         return None
+
+    def _train(self, cells: list[ExpandedCell]) -> int | None:
+        """Train cells, a second time at once where the job failed; returns the signal that ended it.
+
+        A job that was killed, or failed for the machine's sake, must not change which values are tried next.
+        """
+        ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
+        failed = [cell for cell in cells if run_status(self.options.runs_dir / cell.identity) == "failed"]
+        if ended.interrupted is None and failed and not _stopped(ended):
+            self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
+            print_damage({}, ended.repairs, self.console)
+            ended = run_cells(failed, experiment_name(self.spec), self.options, self.console)
+        if ended.interrupted is None and _stopped(ended):
+            return signal.SIGTERM  # by another program; the trial has not failed
+        print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
+        return ended.interrupted
 
     def _stages(self) -> list[list[int]]:
         """Which seeds (by position) run together: one by one where the pruner may stop a trial in between."""
@@ -256,6 +280,31 @@ class Search:
 
     # ------------------------------------------------------------ MLflow
 
+    def _deliver_all(self, trials: list[TrialRecord]) -> bool:
+        """Give the store what it missed on the way, of earlier commands too; False, and said, where it lacks something.
+
+        What it has costs a look at the run's own note of it.
+        """
+        cells = merge([cell for trial in self.study.get_trials(deepcopy=False) for cell in self._trained(trial)])
+        ended = deliver_cells(cells, experiment_name(self.spec), self.options, self.console)
+        store = resolve_store(self.options.store_uri)
+        if ended.incomplete:
+            text = lacking_words(ended, store)
+        elif not record_trials(trials, self.options.runs_dir, self.options.store_uri):
+            text = f"what the trials came to is not in {public_address(store)}; the same command delivers it"
+        else:
+            return True
+        self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+        return False
+
+    def _trained(self, trial: optuna.trial.FrozenTrial) -> list[ExpandedCell]:
+        """The cells of a trial that have a run."""
+        try:
+            cells = trial_cells(self.spec, self.base, trial.number, trial.params, self.digests)
+        except UserError:
+            return []
+        return [cell for cell in cells if (self.options.runs_dir / cell.identity / "cell.json").exists()]
+
     def _record(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
         params: dict[str, Any] = trial.params
         try:
@@ -275,3 +324,8 @@ class Search:
             reason=trial.user_attrs.get("reason", ""),
             seed_values={int(seed): value for seed, value in trial.user_attrs.get("seeds", {}).items()},
         )
+
+
+def _stopped(ended: Ended) -> bool:
+    """Whether another program stopped a job."""
+    return any(outcome.end == "stopped" for outcome in ended.outcomes)

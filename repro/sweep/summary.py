@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,7 +12,8 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from repro.files import dump_json, read_object, write_atomically
+from repro.files import dump_json, read_object, write_alone
+from repro.launch.display import print_table
 from repro.spec.schema import ARM_SECTIONS, Spec
 from repro.sweep.trial import arm_name
 from repro.tracking.labels import short
@@ -67,7 +70,7 @@ def write_summary(path: Path, study: optuna.Study, spec: Spec, trials: Sequence[
     }
     everything: dict[str, Any] = read_object(path)
     everything[study.study_name] = entry
-    write_atomically(path, dump_json(everything))
+    write_alone(path, dump_json(everything))
 
 
 def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:
@@ -95,21 +98,31 @@ def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:
     for trial in ranked[:5]:
         values = [short(trial.params[path]) for path in sweep.space]
         table.add_row(arm_name(trial.number), f"{trial.value:.4f}", *values)
-    console.print(table)
-    options = " ".join(f"-S {_field(sweep.arm, path)}={best.params[path]}" for path in sweep.space)
+    print_table(table, console)
+    words = [
+        word for path in sweep.space for word in ("-S", f"{_field(sweep.arm, path)}={_written(best.params[path])}")
+    ]
+    options = shlex.join(words)
     text = f"best: {arm_name(best.number)}, {sweep.metric} {best.value:.4f} over {seeds(spec)}"
     console.print(text, highlight=False)
     console.print(escape(f"  to train it on fresh seeds: {options}"), highlight=False, soft_wrap=True)
     found = importances(study)
     if found:
         parts = ", ".join(f"{path} {share:.0%}" for path, share in found.items())
-        console.print(escape(f"importance (fANOVA, share of the variance explained): {parts}"), highlight=False)
+        console.print(
+            escape(f"importance (fANOVA, share of the variance explained): {parts}"), highlight=False, soft_wrap=True
+        )
 
 
 def seeds(spec: Spec) -> str:
     """`1 seed` or `2 seeds`."""
     assert spec.sweep is not None
     return f"{len(spec.sweep.seeds)} seed{'s' if len(spec.sweep.seeds) > 1 else ''}"
+
+
+def _written(value: Any) -> str:
+    """A sampled value as -S reads it."""
+    return json.dumps(value) if value is None or isinstance(value, bool) else str(value)
 
 
 def _field(arm: str, path: str) -> str:

@@ -12,7 +12,7 @@ from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
 from repro.spec.schema import Cell, Spec
-from repro.study.checks import cell_problems
+from repro.study.cell_checks import cell_problems
 from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests, identity
 from repro.study.points import Place

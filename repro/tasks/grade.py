@@ -13,7 +13,7 @@ from repro.tasks.answers import extract_answer
 from repro.tasks.files import Row, check_extension, find_path, read_rows
 from repro.tasks.thinking import opened
 from repro.tasks.verify import EQUAL, UNEQUAL, MathVerifier
-from repro.words import show, unknown
+from repro.words import show, unknown, unwritable
 
 REASONS = {
     "time": "the comparison took more CPU time than --seconds",
@@ -60,7 +60,11 @@ def read_completions(path: Path, completion: str, answer: str, prompt: str | Non
             if not isinstance(text, str):
                 raise UserError(f"{where}: column {completion!r} holds {show(text)}, expected the text of a completion")
             before = opened(str(row[prompt])) if prompt is not None else ""
+            if unwritable(text):
+                raise UserError(f"{where}: column {completion!r} holds {ascii(text)[:60]}, expected text")
             found.append(Completion(where, before + text, str(gold)))
+    if not found:
+        raise UserError(f"{path}: holds no completions, expected a row for each")
     return found
 
 

@@ -13,7 +13,7 @@ from repro.tasks.columns import numbers_of
 from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
 from repro.tasks.files import Row
 from repro.tasks.problem import Problem, question_digest
-from repro.words import did_you_mean, nearest
+from repro.words import did_you_mean, nearest, unwritable
 
 MARKER = "####"
 SHOWN = 5  # problems of a file that one message lists
@@ -119,6 +119,9 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
     if value is None and empty_for_null:
         return ""
     if isinstance(value, str):
+        if unwritable(value):
+            mapped = f"field {field!r} ({setting(f'dataset.{role}')})"
+            raise BadItem(f"{mapped} holds {ascii(value)[:40]}, expected text without NUL and half characters")
         return value
     if role != "question" and not isinstance(value, bool):
         if isinstance(value, int):
@@ -142,7 +145,7 @@ def value_at(row: dict[str, Any], field: str) -> Any:
     for part in field.split("."):
         if isinstance(value, dict) and part in value:
             value = value[part]
-        elif isinstance(value, list | tuple) and part.isdigit() and int(part) < len(value):
+        elif isinstance(value, list | tuple) and part.isdecimal() and len(part) < 10 and int(part) < len(value):
             value = value[int(part)]
         else:
             names = value if isinstance(value, dict) else range(len(value)) if isinstance(value, list | tuple) else ()

@@ -10,9 +10,11 @@ from typing import TYPE_CHECKING
 
 from repro.numbers import t_interval
 from repro.tracking import series
-from repro.tracking.client import away_errors, open_client, report_away, resolve_store
+from repro.tracking.address import resolve_store
+from repro.tracking.client import away_errors, report_away, writing
 
 if TYPE_CHECKING:
+    from mlflow import MlflowClient
     from mlflow.entities import Run
 
 # name on the parent -> metric of the seeds, its last value
@@ -40,7 +42,8 @@ def aggregate(experiment: str, store_uri: str | None = None) -> bool:
     """
     uri = resolve_store(store_uri)
     try:
-        _aggregate(experiment, uri)
+        with writing(uri) as client:
+            _aggregate(client, experiment)
     except away_errors() as error:
         report_away(uri, error)
         return False
@@ -64,10 +67,9 @@ def figures(seeds: Sequence[dict[str, float]]) -> dict[str, float]:
     return result
 
 
-def _aggregate(experiment: str, uri: str) -> None:
+def _aggregate(client: MlflowClient, experiment: str) -> None:
     from mlflow.entities import Metric
 
-    client = open_client(uri)
     found = client.get_experiment_by_name(experiment)
     if found is None:
         return

@@ -13,7 +13,7 @@ DONE = "done.json"
 
 METRICS = "metrics.jsonl"
 
-CHANGING = {DONE, "progress.json", "launch.json", "order.json", "ranks.json"}
+CHANGING = {DONE, "progress.json", "launch.json", "order.json", "ranks.json", "inputs.json"}
 """JSON files of a run folder that `done.json` does not vouch for: a launcher may still write to them."""
 
 
@@ -28,14 +28,15 @@ def run_checksums(run_dir: Path) -> dict[str, dict[str, Any]]:
 def run_damage(run_dir: Path, *, contents: bool | Collection[str] = (METRICS,)) -> list[str]:
     """What is wrong with a finished run, one sentence a file; [] where all is as it was when the run ended.
 
-    Sizes are always compared. A run of an earlier version of this suite has no checksums: only its marker is looked at.
+    Sizes are always compared. A run of an earlier version of this suite has no checksums: only its marker is looked at,
+    and whether it has metrics.
 
     Args:
         contents: whether to compare the contents of files as well, or the names of those to compare.
     """
     record = read_json(run_dir / DONE)
     if isinstance(record, dict) and set(record) == {"summary", "time"} and isinstance(record["summary"], dict):
-        return []  # of an earlier version
+        return [] if (run_dir / METRICS).is_file() else [f"{METRICS} is missing"]  # of an earlier version
     if not is_sealed(record):
         return [f"{DONE} is not whole"]
     return damage(run_dir, record["files"], contents=contents)

@@ -37,6 +37,7 @@ from repro.checksums import Checksums, sealed
 from repro.files import (
     cut_torn_line,
     dump_json,
+    encode,
     force_all_to_disk,
     force_to_disk,
     read_json,
@@ -44,6 +45,7 @@ from repro.files import (
     read_object,
     write_atomically,
 )
+from repro.masking import mask, mask_values
 from repro.tracking import rows, series
 from repro.tracking.damage import CHANGING, DONE, run_checksums, run_damage
 from repro.tracking.environment import describe_environment
@@ -75,6 +77,9 @@ def run_status(run_dir: Path) -> Status:
                 pass
         except Timeout:
             return "running"
+        except OSError as error:
+            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
+                raise  # else nobody can train in a folder that cannot be written, and looking at it is still possible
     return "failed" if (run_dir / "error.txt").exists() else "killed"
 
 
@@ -111,7 +116,9 @@ class Journal:
         before = read_object(self.run_dir / "cell.json").get("started")
         started = before if isinstance(before, float) else time.time()  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
-        self.write_json("cell.json", {"identity": identity, "labels": names, "cell": cell, "started": started})
+        self.write_json(
+            "cell.json", {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
+        )
         self.write_json("environment.json", {**describe_environment(), "processes": processes, **_arithmetic()})
         (self.run_dir / "error.txt").unlink(missing_ok=True)
 
@@ -126,7 +133,7 @@ class Journal:
     def fail(self, traceback_text: str) -> None:
         """Record why this attempt ended; the next attempt's `start` removes it."""
         self.run_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(self.run_dir / "error.txt", traceback_text.encode(errors="replace"))
+        write_atomically(self.run_dir / "error.txt", mask(traceback_text).encode(errors="replace"))
 
     def repaired(self, text: str) -> None:
         """Record damage that was found and what was done about it, and log it as a warning."""

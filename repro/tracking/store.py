@@ -11,7 +11,6 @@ from __future__ import annotations
 import gzip
 import hashlib
 import os
-import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -19,16 +18,16 @@ from typing import TYPE_CHECKING, Any
 
 from repro.canonical import canonical, digest
 from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, temporary_files, write_atomically
+from repro.masking import mask_values
+from repro.tracking.address import public_address, resolve_store, sqlite_path
+from repro.tracking.artifacts import run_place
 from repro.tracking.client import (
     away_errors,
     experiment_id,
     is_missing,
-    open_client,
-    public_address,
     report_away,
     report_back,
-    resolve_store,
-    write_lock,
+    writing,
 )
 from repro.tracking.damage import METRICS, damaged_run, run_damage
 from repro.tracking.journal import run_status
@@ -46,13 +45,16 @@ DELIVERED_BY_LAUNCHER = "REPRO_DELIVERED_BY_LAUNCHER"
 MLFLOW_STATUS = {"running": "RUNNING", "finished": "FINISHED", "failed": "FAILED", "killed": "KILLED"}
 
 
-def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, final: bool = False) -> bool:
+def deliver(
+    run_dir: Path | str, labels: Labels, store_uri: str | None = None, final: bool = False, wait: float | None = None
+) -> bool:
     """Bring the store up to date with a run directory.
 
     Args:
         labels: what the study calls the run; `labels.experiment` names the MLflow experiment.
         store_uri: see `repro.tracking.client.resolve_store`.
         final: the job has ended, however it ended: also store its status and its files.
+        wait: seconds to wait for other writers; see `repro.tracking.client.writing`.
 
     Returns:
         Whether the store now has everything. False where it is away: one warning is logged, and the next call
@@ -60,6 +62,7 @@ def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, f
 
     Raises:
         DamagedError: files of the run are damaged; the message names the run, the files and the cure.
+        UserError: the address can never work.
     """
     uri = resolve_store(store_uri)
     run_dir = Path(run_dir)
@@ -68,15 +71,15 @@ def deliver(run_dir: Path | str, labels: Labels, store_uri: str | None = None, f
     if not (run_dir / "cell.json").exists():
         return True  # the job has not begun: there is nothing to deliver
     try:
-        with write_lock(uri, run_dir):
+        with writing(uri, run_dir.parent, wait) as client:
             try:
-                _Delivery(run_dir, labels, uri).bring_up_to_date(final)
+                _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
             except Exception as error:
                 if not (isinstance(error, _RunDeleted) or is_missing(error)):
                     raise
                 # The run was deleted from the store since the last delivery: start over.
                 _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
-                _Delivery(run_dir, labels, uri).bring_up_to_date(final)
+                _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
     except DamagedError:
         raise
     except away_errors() as error:
@@ -95,7 +98,7 @@ def parent_key(cell: Mapping[str, Any], labels: Labels) -> str:
     """Tag `repro.key` of a parent: a named arm with its whole configuration, so a changed arm gets a new parent."""
     shared = {name: value for name, value in labels.as_dict().items() if name != "seed"}
     fields = {key: value for key, value in cell.items() if key not in ("spec", "arm", "axis_point", "seed")}
-    return digest({**shared, "cell": fields}, 32)
+    return digest({**shared, "cell": mask_values(fields)}, 32)  # as in cell.json
 
 
 def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
@@ -118,9 +121,8 @@ class _RunDeleted(Exception):
 class _Delivery:
     """One delivery of one run directory, under the store's write lock."""
 
-    def __init__(self, run_dir: Path, labels: Labels, uri: str) -> None:
-        self.run_dir, self.labels, self.uri = run_dir, labels, uri
-        self.client: MlflowClient = open_client(uri)
+    def __init__(self, client: MlflowClient, run_dir: Path, labels: Labels, uri: str) -> None:
+        self.client, self.run_dir, self.labels, self.uri = client, run_dir, labels, uri
         about = read_object(run_dir / "cell.json")
         if not {"identity", "cell", "started"} <= set(about):
             raise damaged_run(run_dir, ["cell.json is not whole"])
@@ -180,9 +182,6 @@ class _Delivery:
             "repro.seed": str(self.labels.seed),
             "repro.status": "running",
         }
-        environment = read_json(self.run_dir / "environment.json") or {}
-        if "threads" in environment:
-            tags["repro.threads"] = str(environment["threads"])
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
@@ -262,6 +261,9 @@ class _Delivery:
     def _send_status(self, status: str) -> None:
         run_id = self.cursor["run"]
         self.client.set_tag(run_id, "repro.status", status)
+        environment = read_json(self.run_dir / "environment.json") or {}  # a first attempt may have died before it
+        if "threads" in environment:
+            self.client.set_tag(run_id, "repro.threads", str(environment["threads"]))
         if warnings := (read_json(self.run_dir / "health.json") or {}).get("warnings"):
             self.client.set_tag(run_id, "repro.warnings", "; ".join(one["text"] for one in warnings)[:5000])
         if status == "running":
@@ -274,28 +276,34 @@ class _Delivery:
 
     def _send_files(self) -> None:
         before = dict(self.cursor["files"])
+        place = run_place(sqlite_path(self.uri), self.client.get_run(self.cursor["run"]).info.artifact_uri)
         paths = sorted(p for pattern in ("*.json", "*.jsonl", "error.txt") for p in self.run_dir.glob(pattern))
-        with tempfile.TemporaryDirectory() as folder:
-            for path in paths:
-                if path.name.startswith(".") or path.name == "progress.json":
-                    continue
-                data = path.read_bytes()
-                sha256 = hashlib.sha256(data).hexdigest()
-                if self.files.get(path.name, {}).get("sha256", sha256) != sha256:
-                    raise damaged_run(self.run_dir, [f"{path.name} has changed since it was written"])
-                content = sha256[:16]
-                if self.cursor["files"].get(path.name) == content:
-                    continue
-                copy = Path(folder) / path.name  # for the store alone: needs neither one move nor the disk
-                if len(data) > ZIP_ABOVE:
-                    copy = copy.with_name(f"{path.name}.gz")
-                    copy.write_bytes(gzip.compress(data, mtime=0))
-                else:
-                    shutil.copyfile(path, copy)
-                self.client.log_artifact(self.cursor["run"], str(copy))
-                self.cursor["files"][path.name] = content
+        for path in paths:
+            if path.name.startswith(".") or path.name == "progress.json":
+                continue
+            data = path.read_bytes()
+            sha256 = hashlib.sha256(data).hexdigest()
+            if self.files.get(path.name, {}).get("sha256", sha256) != sha256:
+                raise damaged_run(self.run_dir, [f"{path.name} has changed since it was written"])
+            content = sha256[:16]
+            zipped = len(data) > ZIP_ABOVE
+            name = f"{path.name}.gz" if zipped else path.name
+            missing = place is not None and not (place / name).exists()  # e.g. a store moved without its files
+            if self.cursor["files"].get(path.name) == content and not missing:
+                continue
+            self._send_file(place, name, gzip.compress(data, mtime=0) if zipped else data)
+            self.cursor["files"][path.name] = content
         if self.cursor["files"] != before:  # lets a reader's copy know that it is out of date
             self.client.set_tag(self.cursor["run"], "repro.files", digest(self.cursor["files"]))
+
+    def _send_file(self, place: Path | None, name: str, data: bytes) -> None:
+        if place is not None:
+            place.mkdir(parents=True, exist_ok=True)
+            write_atomically(place / name, data)
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            (Path(folder) / name).write_bytes(data)
+            self.client.log_artifact(self.cursor["run"], str(Path(folder) / name))
 
     def _save_cursor(self) -> None:
         path = _cursor_path(self.run_dir, self.labels, self.uri)

@@ -9,14 +9,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.canonical import canonical, digest
-from repro.tracking.client import (
-    away_errors,
-    experiment_id,
-    open_client,
-    report_away,
-    resolve_store,
-    write_lock,
-)
+from repro.tracking.address import resolve_store
+from repro.tracking.client import away_errors, experiment_id, report_away, writing
 from repro.tracking.labels import Labels
 from repro.tracking.store import parent_key
 
@@ -61,8 +55,7 @@ def record_trials(trials: Sequence[TrialRecord], runs_dir: Path, store_uri: str 
         return True
     uri = resolve_store(store_uri)
     try:
-        with write_lock(uri, runs_dir / "sweep"):
-            client = open_client(uri)
+        with writing(uri, runs_dir) as client:
             experiment = experiment_id(client, uri, trials[0].labels.experiment)
             existing = _parents(client, experiment)
             for trial in trials:

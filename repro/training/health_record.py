@@ -72,7 +72,7 @@ class HealthRecord:
             yield
         except (FloatingPointError, RuntimeError) as error:
             told = isinstance(error, FloatingPointError) or "probability tensor contains" in str(error)
-            if not told and _finite(policy):
+            if not told and not _broken(policy):
                 raise
             warning = self.health.sampling_failed(step())
             self._tell()
@@ -132,9 +132,9 @@ def _nothing_follows(warning: TrainingWarning) -> str:
     return f"training ended at step {warning.step}: {warning.text}. Nothing can follow it: change the field"
 
 
-def _finite(policy: Policy) -> bool:
-    """Whether all weights are numbers. False as well where the device answers no more."""
+def _broken(policy: Policy) -> bool:
+    """Whether some weights are no numbers; False where that cannot be told, e.g. because memory has run out."""
     try:
-        return all(bool(weight.isfinite().all()) for weight in policy.model.parameters())
+        return not all(bool(weight.isfinite().all()) for weight in policy.model.parameters())
     except RuntimeError:
         return False

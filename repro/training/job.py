@@ -22,7 +22,7 @@ from repro.tasks.reward_spec import rewards_accuracy
 from repro.tracking import series
 from repro.tracking.journal import Journal, ReadOnlyJournal
 from repro.tracking.labels import Labels
-from repro.tracking.store import deliver
+from repro.tracking.live import LiveDelivery
 from repro.training.base_policy import describe_base
 from repro.training.benchmarks import benchmark_metrics, load_benchmarks
 from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
@@ -61,6 +61,7 @@ class GRPOJob:
         self.inputs = CellInputs(cell, identity, run_dir)
         self.ledger, self.cache = Ledger(), cache_of(cell, runs_dir, self.inputs.check)
         self.labels = Labels.of(cell)
+        self.delivery = LiveDelivery(run_dir, self.labels)
         self.journal.start(cell, identity, self.labels, self.ranks.count)
         self.journal.progress("loading")
         self.data: TaskData = load_dataset(cell.dataset)
@@ -269,7 +270,7 @@ class GRPOJob:
         self._evaluated = metrics
         self.journal.log(step, metrics)
         if self.ranks.main:
-            deliver(self.run_dir, self.labels)
+            self.delivery.send()
         return last
 
     def _on_step(self, record: StepRecord) -> None:
@@ -326,4 +327,4 @@ def run_job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ran
             if job.engine is not None:
                 job.engine.close()
     if job.ranks.main:
-        deliver(run_dir, Labels.of(cell), final=True)
+        job.delivery.send(final=True)

@@ -25,6 +25,7 @@ from typing import Any
 from filelock import Timeout
 
 from repro.errors import UserError
+from repro.masking import mask, mask_streams
 from repro.spec.schema import Cell
 from repro.tracking.damage import damaged_run, run_damage
 from repro.tracking.journal import Journal, run_lock, run_status
@@ -48,13 +49,14 @@ class Request:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Train one cell as the rank that the environment says; the exit code is 0 only where the run is finished."""
     threading.Thread(target=_end_with_launcher, args=(os.getppid(),), name="launcher-watch", daemon=True).start()
+    mask_streams()
     request: Request | None = None
     try:
         request = read_request(arguments)
         _train(request)
         return 0
     except BaseException:
-        text = traceback.format_exc()
+        text = mask(traceback.format_exc())
         sys.stderr.write(text)
         if request is not None:
             _report(request, text)

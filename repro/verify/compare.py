@@ -72,8 +72,8 @@ def values(run_dir: Path, steps: int) -> dict[tuple[int, str, str], Any]:
     for name, sections in START.items():
         record = read_json(run_dir / name) or {}
         for section in sections:
-            inside = _leaves(record[section], section) if section in record else ()
-            found |= {(0, name, path): value for path, value in inside}
+            measured = _leaves(record[section], section) if section in record else ()
+            found |= {(0, name, path): value for path, value in measured}
     for name in ROWS:
         for row in read_jsonl(run_dir / name):
             if row["step"] <= steps:

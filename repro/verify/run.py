@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from functools import partial
@@ -11,6 +12,7 @@ from typing import Any
 from rich.console import Console
 
 from repro.cache import MARKER
+from repro.checksums import listed
 from repro.errors import UserError
 from repro.files import read_json
 from repro.launch.display import make_display
@@ -20,6 +22,7 @@ from repro.plugins import importable
 from repro.spec.schema import Cell
 from repro.study.inputs import IDENTITY, CellInputs
 from repro.study.stored import stored_run
+from repro.tracking.damage import run_damage
 from repro.tracking.journal import run_status
 from repro.verify.again import first_steps
 from repro.verify.compare import ABSENT, Comparison, Difference, compare, environment_differences
@@ -65,6 +68,8 @@ def verify(target: str, runs_dir: Path, steps: int, within: float, console: Cons
         found = compare(run_dir, task.run_dir, min(done, steps))
         now = read_json(task.run_dir / "environment.json") or {}
         text = _text(cell, identity, min(done, steps), found, environment_differences(environment, now))
+        if problems := run_damage(run_dir, contents=True):
+            text += f"\n  the record is not what it was when the run ended: {listed(problems)}"
         return int(found.largest > within), text
     finally:
         if not keep:
@@ -75,8 +80,8 @@ def _about(run_dir: Path) -> tuple[str, dict[str, Any]]:
     """The identity and the environment of a run. UserError where it cannot be made again."""
     record, environment = read_json(run_dir / "cell.json") or {}, read_json(run_dir / "environment.json") or {}
     identity = str(record.get("identity"))
-    if run_status(run_dir) != "finished":
-        raise UserError(f"{run_dir}: is {run_status(run_dir)}, expected a finished run")
+    if (status := run_status(run_dir)) not in ("finished", "damaged"):
+        raise UserError(f"{run_dir}: is {status}, expected a finished run")
     if not IDENTITY.fullmatch(identity):
         raise UserError(f"{run_dir}: its identity {identity} is of another version, whose results may be others")
     processes = environment.get("processes", 1)
@@ -97,8 +102,8 @@ def link_cache(cache: Path, scratch: Path) -> None:
         kind = item.parent.name
         if kind in MEASURED or kind.startswith(".") or item.name.startswith("."):
             continue
-        (scratch / kind).mkdir(parents=True, exist_ok=True)
-        (scratch / kind / item.name).symlink_to(item.absolute(), target_is_directory=True)
+        # Its files one by one: a job that finds the item damaged removes links, not the files.
+        shutil.copytree(item.absolute(), scratch / kind / item.name, copy_function=os.symlink)
 
 
 def _text(cell: Cell, identity: str, steps: int, found: Comparison, environment: list[str]) -> str:
@@ -118,7 +123,7 @@ def _text(cell: Cell, identity: str, steps: int, found: Comparison, environment:
         )
         lines += [f"    {part}" for part in environment]
     elif not found.same:
-        lines.append("  the recorded environment is the same: was a file of the run edited, or the code?")
+        lines.append("  the recorded environment is the same")
     return "\n".join(lines)
 
 

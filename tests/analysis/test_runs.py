@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis.runs import load_study
+from analysis.study import load_study
 from repro.errors import UserError
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store, make_study

@@ -5,12 +5,17 @@ from __future__ import annotations
 import csv
 import math
 import re
+from pathlib import Path
 
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 
+from analysis.markup import as_html, as_latex
+from analysis.pictures import rendered
 from analysis.statistics import Interval
-from analysis.tables import Table, as_html, as_latex
+from analysis.style import canvas
+from analysis.tables import Table
 from analysis.text import amount, joined, names, number, percent, points, ratio, seconds, sentence, time_bounds
 from analysis.times import Bounds, Ratio
 
@@ -115,3 +120,29 @@ def test_csv_holds_the_raw_numbers(table: Table, tmp_path):
 def test_a_row_that_does_not_fit_its_header_is_refused():
     with pytest.raises(ValueError, match="a row of 1 cells under 2 headers"):
         Table("t", "T", ["a", "b"], [["x"]], pd.DataFrame())
+
+
+def test_no_cell_opens_a_cell_a_row_a_tag_or_a_command_and_half_a_surrogate_pair_is_written(tmp_path: Path):
+    evil = ["[x]", "a|b\\", "`a|b`\\|", "<img src=x>", "``<i>`", "&%#\\input{x}", "a\nb", "](x)", "* y", "\ud800"]
+    rows = [[cell, "1"] for cell in evil]
+    table = Table("evil", evil[4], ["=name", "n"], rows, pd.DataFrame({"=name": evil[:-1], "n": -0.5}), evil[3])
+    lines = table.markdown().splitlines()
+    assert len(lines) == 2 + 2 + len(evil) + 2
+    assert [len(re.split(r"(?<!\\)(?:\\\\)*\|", line)) for line in lines[2:-2]] == [4] * (2 + len(evil))
+    assert "<i" not in re.sub("`[^`]+`", "", table.markdown().replace(r"\`", "")) and "<img" not in table.markdown()
+    body = table.latex().split("midrule")[1].split(r"\bottomrule")[0].strip().splitlines()
+    assert len(body) == len(evil) and not [row for row in body if row.startswith(("[", "*"))]
+    assert "<img" not in table.html() and "<i>" not in table.html()
+    table.write(tmp_path, print_too=True)
+    written = list(csv.reader((tmp_path / "evil.csv").open(newline="", encoding="utf-8")))
+    assert "\\ud800" in (tmp_path / "evil.md").read_text(encoding="utf-8")
+    assert written[0] == ["'=name", "n"] and written[-1] == ["* y", "-0.5"]
+
+
+def test_a_figure_shows_dollars_and_half_a_surrogate_pair_as_they_are():
+    def draw(narrow: bool) -> Figure:
+        figure, (axis,) = canvas(1, narrow)
+        axis.set_title("$\\frac$ \ud800")
+        return figure
+
+    assert rendered(draw, False, "png").startswith(b"\x89PNG")

@@ -8,7 +8,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.times import Bounds, median_time, ratio_of_medians, sustained_crossing
+from analysis.times import Bounds, _medians, median_time, ratio_of_medians, sustained_crossing
 
 
 @pytest.mark.parametrize(
@@ -106,3 +106,11 @@ def test_single_runs_give_a_ratio_without_interval():
 def test_both_sides_at_once_at_the_start_are_equally_fast():
     found = ratio_of_medians([0.0, 0.0], [0.0, 0.0], [0.0, 0.0], [0.0, 0.0], np.random.default_rng(0))
     assert found.point == Bounds(1.0, 1.0) and (found.low, found.high) == (1.0, 1.0)
+
+
+@pytest.mark.parametrize("runs", [2, 3, 7, 300])
+def test_medians_by_rank_are_the_medians(runs: int):
+    draw = np.random.default_rng(runs)
+    values = np.where(draw.random(runs) < 0.2, math.inf, draw.integers(0, 9, runs) / 3)
+    draws = draw.integers(runs, size=(500, runs))
+    assert np.array_equal(_medians(values, draws), np.median(values[draws], axis=1))

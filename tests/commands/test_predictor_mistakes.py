@@ -30,7 +30,7 @@ TRAINED = f"{HEAD}predictor: {{path: there, embedder: tiny}}\n{ARM}"
         ),
         (GOOD, ["evaluate", "SPEC", "--references", "1"], "got '1', expected a whole number >= 2"),
         (GOOD, ["evaluate", "SPEC", "--labels", "x"], "--labels: got 'x' with evaluate, expected it with train only"),
-        (GOOD, ["labels", "SPEC", "--out", "SPEC"], "--out: SPEC is a file, expected a folder"),
+        (GOOD, ["labels", "SPEC", "--out", "SPEC"], "--out: got 'SPEC', but SPEC is a file, expected a folder"),
         (GOOD, ["train", "SPEC", "--labels", "SPEC"], "SPEC: not a readable parquet file"),
         (GOOD, ["train", "SPEC", "--labels", "x.parquet"], "x.parquet: no such file, expected the labels that"),
         (BARE, ["labels", "SPEC"], "SPEC: predictor: got nothing, expected policies"),

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import errno
 import os
+import resource
 import signal
 import subprocess
 import sys
@@ -65,6 +67,13 @@ def misbehave(how: str, runs_dir: Path) -> None:
         while not (runs_dir / "deaf").exists():
             time.sleep(0.02)
         raise RuntimeError("after the deaf one")
+    if how == "disk full":
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    if how == "no room":  # from here on not even the reason can be written
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+    if how == "kills its server":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(1000)
     if how == "waits":
         (runs_dir / f"waiting-{os.getpid()}").touch()
         while not (runs_dir / "go").exists():

@@ -111,6 +111,23 @@ def test_failures_of_every_kind_are_explained_and_the_others_go_on(tmp_path: Pat
     assert "from step 4" in (tasks[2].run_dir / "job.log").read_text()
 
 
+def test_a_cell_that_the_system_refuses_fails_with_one_line_that_names_the_place(tmp_path: Path) -> None:
+    tasks = tasks_of(tmp_path, "disk full", "no room", "fine", "a file")
+    tasks[3].run_dir.write_text("in the way")
+    full, untold, fine, blocked = run(tasks)
+    assert [one.end for one in (full, untold, fine, blocked)] == ["failed", "failed", "finished", "failed"]
+    assert full.reason.startswith(f"{full.task.run_dir}: no space is left on the disk; free some space")
+    assert "Traceback" in (full.task.run_dir / "job.log").read_text()
+    assert f"could not write why to {untold.task.run_dir}" in untold.reason
+    assert untold.error is not None and untold.error.exists()
+    assert blocked.reason.startswith(f"{blocked.task.run_dir}: something is there already") and blocked.error is None
+    assert tasks[3].run_dir.read_text() == "in the way"
+
+    (tmp_path / "healed").touch()
+    tasks[3].run_dir.unlink()
+    assert [one.end for one in run(tasks)] == ["finished"] * 4
+
+
 def test_a_job_that_returns_without_finishing_has_failed(tmp_path: Path) -> None:
     (outcome,) = run(tasks_of(tmp_path, "a"), target=jobs.lazy)
     assert outcome.end == "failed"

@@ -170,16 +170,17 @@ def test_a_failed_cell_is_listed_and_makes_the_exit_code_one_and_the_next_run_me
     assert {r.status for r in read_runs("trial", uri)} == {"finished"}
 
 
-def test_a_store_that_is_away_costs_nothing_but_a_warning_and_gets_everything_next_time(
+def test_a_store_that_is_away_costs_the_exit_code_and_gets_everything_next_time(
     tmp_path: Path,
     uri: str,
 ) -> None:
     loaded, runs = study(tmp_path), tmp_path / "runs"
     code, text = run(loaded, runs, "http://127.0.0.1:7")
-    assert code == 0
+    assert code == 1
     flat = " ".join(text.split())
-    assert flat.count("takes no data now") == 1
-    assert "4 runs are not in the MLflow store http://127.0.0.1:7 yet" in flat
+    assert flat.count("takes no data now (Connection refused)") == 1
+    assert "4 runs are finished but their metrics are not in the MLflow store http://127.0.0.1:7: v2-" in flat
+    assert "and 1 more; the same command delivers them" in flat
     code, text = run(loaded, runs, uri)
     assert code == 0 and "started" not in text
     assert len(read_runs("trial", uri)) == 4

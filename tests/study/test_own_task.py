@@ -66,7 +66,8 @@ def test_mistakes_in_the_fields_of_a_task_are_told_with_their_line_and_the_neare
     for line in (
         "exp.yaml:4: dataset.longest: got 9, expected a whole number >= 3 and <= 8",
         'exp.yaml:4: dataset.longst: got "longst", expected a field of dataset, did you mean longest?',
-        'exp.yaml:4: dataset.limits.tran: got "tran", expected a field of limits (train, validation, test), did you',
+        'exp.yaml:4: dataset.limits.tran: got "tran", expected a field of limits (train, validation, test, sample), '
+        "did you",
         "exp.yaml:3: model.tiny.warm_start.teachers.words_of_mine:Reverse.slip: got "
         '"slip", expected a field of words_of_mine:Reverse (slips, faultless), did you mean slips?',
     ):

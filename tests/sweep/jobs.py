@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
+import os
+import signal
 import time
 from pathlib import Path
 
@@ -36,6 +39,11 @@ def job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
     journal.truncate(-1)
     if (runs_dir / "fail").exists() and cell.train.learning_rate < BEST:
         raise MemoryError("too much")
+    if (runs_dir / "terminate").exists():
+        os.kill(os.getpid(), signal.SIGTERM)
+    with contextlib.suppress(FileNotFoundError):
+        (runs_dir / "kill-one").unlink()
+        os.kill(os.getpid(), signal.SIGKILL)
     (run_dir / "trained").touch()
     while (runs_dir / "hold").exists() and not may_pass(runs_dir):
         time.sleep(0.05)

@@ -128,6 +128,15 @@ def test_the_outcome_does_not_depend_on_how_many_jobs_run_at_once(tmp_path: Path
     assert result(tmp_path / "one") == result(tmp_path / "three")
 
 
+def test_a_finished_sweep_delivers_what_its_store_missed(tmp_path: Path, uri: str) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs"
+    code, text = sweep(loaded, runs, AWAY)
+    assert code == 1 and "2 runs are finished but their metrics are not in the MLflow store" in text
+    code, text = sweep(loaded, runs, uri)
+    assert code == 0 and "2 of 2 trials done" in text and "started" not in text
+    assert [record.status for record in read_runs("search.sweep", uri)] == ["finished", "finished"]
+
+
 def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) -> None:
     loaded, runs = sweep_spec(tmp_path, trials=7, batch=3), tmp_path / "killed"
     runs.mkdir()
@@ -137,8 +146,7 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
         from pathlib import Path
         from repro.launch.launchers.local import Local
         from repro.study.load import load_spec
-        from repro.sweep.study import Attempt, Search, run_sweep
-from repro.tasks.dataset_spec import DatasetSpec
+        from repro.sweep.study import run_sweep
         from tests.launch.jobs import PRELOAD
         from tests.sweep import jobs
         if __name__ == "__main__":
@@ -161,7 +169,8 @@ from repro.tasks.dataset_spec import DatasetSpec
     assert len(before) == 5
 
     code, text = sweep(loaded, runs, AWAY)
-    assert code == 0 and "0 of 7 trials done" in text
+    assert code == 1 and "0 of 7 trials done" in text
+    assert "runs are finished but their metrics are not in the MLflow store http://127.0.0.1:9" in text
     assert all(path.stat().st_mtime_ns == changed for path, changed in before.items()), "finished seeds stay"
     sweep(loaded, tmp_path / "whole", AWAY)
     assert result(runs) == result(tmp_path / "whole")
@@ -267,6 +276,38 @@ def test_a_trial_whose_job_failed_is_shown_as_failed_and_replaced_by_the_next_ca
     assert {name for name, status in statuses(uri).items() if status == "FAILED"} == names
 
 
+def test_a_job_that_another_program_stops_ends_the_sweep_and_no_trial_has_failed(tmp_path: Path, uri: str) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs"
+    runs.mkdir()
+    (runs / "terminate").touch()
+    code, text = sweep(loaded, runs, uri)
+    assert code == 143 and "The same command goes on with these trials" in text
+    (runs / "terminate").unlink()
+    code, _ = sweep(loaded, runs, uri)
+    assert code == 0
+    assert [trial["state"] for trial in result(runs)["trials"]] == ["complete"] * 2
+
+
+def test_a_job_that_is_killed_changes_no_trial(tmp_path: Path, uri: str) -> None:
+    loaded = sweep_spec(tmp_path, trials=4, seeds=[1000])
+    assert sweep(loaded, tmp_path / "whole", uri)[0] == 0
+    (tmp_path / "killed").mkdir()
+    (tmp_path / "killed" / "kill-one").touch()
+    code, text = sweep(loaded, tmp_path / "killed", uri)
+    assert code == 0 and "1 failed; each is tried once more" in text and "SIGKILL" in text
+    assert result(tmp_path / "killed") == result(tmp_path / "whole")
+
+
+def test_a_kill_inside_a_write_of_the_journal_holds_nobody_up(tmp_path: Path, uri: str) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs"
+    (runs / "sweeps").mkdir(parents=True)
+    (runs / "sweeps" / "search.journal.lock").symlink_to("search.journal")  # what Optuna's own lock would leave
+    since = time.monotonic()
+    assert sweep(loaded, runs, uri)[0] == 0
+    assert time.monotonic() - since < 25
+    assert [trial["state"] for trial in result(runs)["trials"]] == ["complete"] * 2
+
+
 def statuses(uri: str) -> dict[str, str]:
     """Trial -> status of its run in the store."""
     client = open_client(uri)
@@ -287,7 +328,7 @@ def test_a_journal_that_a_crash_left_torn_at_any_line_gives_the_same_trials(tmp_
         for run in (tmp_path / "whole").glob("*-*"):
             (torn / run.name).symlink_to(run)
         code, _ = sweep(loaded, torn, AWAY)
-        assert code == 0 and result(torn) == result(tmp_path / "whole")
+        assert code == 1 and result(torn) == result(tmp_path / "whole")
         again = (torn / "sweeps" / "search.journal").read_text().splitlines()
         assert all(json.loads(line) for line in again)
 
@@ -338,7 +379,7 @@ def test_the_objective_of_a_damaged_run_is_its_damage_and_no_number(tmp_path: Pa
 
 
 def test_a_sweep_ends_where_a_file_that_it_reads_changes_and_goes_on_when_it_is_back(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     rows = tmp_path / "rows.jsonl"
     rows.write_text("".join(json.dumps({"question": f"{i}+1=?", "answer": str(i + 1)}) + "\n" for i in range(400)))
@@ -353,9 +394,9 @@ def test_a_sweep_ends_where_a_file_that_it_reads_changes_and_goes_on_when_it_is_
 
     monkeypatch.setattr(Search, "_record_end", edited)
     with pytest.raises(UserError, match=f"^dataset.path: {rows} has changed"):
-        sweep(loaded, tmp_path / "runs", AWAY)
+        sweep(loaded, tmp_path / "runs", uri)
     assert len(list((tmp_path / "runs").glob("*/trained"))) == 4, "two trials of two seeds, and no more"
     rows.write_text(before)
     monkeypatch.setattr(Search, "_record_end", record_end)
-    assert sweep(loaded, tmp_path / "runs", AWAY)[0] == 0
+    assert sweep(loaded, tmp_path / "runs", uri)[0] == 0
     assert [trial["number"] for trial in result(tmp_path / "runs")["trials"]] == [0, 1, 2, 3]

@@ -60,7 +60,7 @@ def test_a_name_is_short_for_a_benchmark(load: Load) -> None:
         ("benchmarks: [aime24, aime24]", "two benchmarks labelled aime24, expected distinct ones: give one a name"),
         ("benchmarks: [{path: d/test.jsonl}]", "labelled test, which is another series: give it a name"),
         ("benchmarks: [{named: aime24, sample: 3}]", "did you mean samples?"),
-        ("benchmarks: [{named: aime24, temperature: 0}]", "temperature: got 0, expected a number > 0"),
+        ("benchmarks: [{named: aime24, temperature: 0}]", "temperature: got 0, expected a number >= 0.001"),
     ],
 )
 def test_mistakes_in_benchmarks_are_named(mistakes: Mistakes, evaluate: str, said: str) -> None:

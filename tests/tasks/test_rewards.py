@@ -223,7 +223,7 @@ def test_an_installed_reward_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -
         ({"reward": "mine:Short", "longst": 1}, "did you mean longest?"),
         ({"reward": "mine:score", "longest": 1}, "a function without fields"),
         ({"reward": "accuracy", "longest": 1}, "got longest beside accuracy"),
-        ({"reward": "mine:score", "weight": 0}, "reward.weight: got 0, expected a number > 0"),
+        ({"reward": "mine:score", "weight": 0}, "reward.weight: got 0, expected a number >= 1e-06"),
         (["mine:score", {"reward": "mine:score", "weight": 2}], "got mine:score twice"),
         ([], "a list of at least 1"),
         (["accuracy", {"reward": "mine:Short", "longest": "x"}], 'reward.1.longest: got "x", expected a whole number'),

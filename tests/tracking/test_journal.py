@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import signal
@@ -168,3 +169,15 @@ def test_last_lines_shows_what_a_terminal_would_show_of_a_progress_bar(tmp_path:
     log.write_text("one\n10%\r50%\r100%\n\nlast")
     assert last_lines(log, 2) == ["100%", "last"]
     assert last_lines(tmp_path / "none.log") == []
+
+
+def test_a_run_on_a_read_only_file_system_can_be_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "cell.json").write_text("{}")
+    (tmp_path / "run.lock").touch()
+
+    def refuse(*_: object, **__: object) -> int:
+        raise OSError(errno.EROFS, "Read-only file system", "run.lock")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("filelock._unix.os.open", refuse)
+        assert run_status(tmp_path) == "killed"

@@ -60,11 +60,20 @@ def other_json(path: Path) -> None:
 def runs(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Path:
     """A folder of runs with one whole run, `whole`, and the cache it filled."""
     folder = tmp_path_factory.mktemp("runs")
+    synced: list[str] = []
+    fsync = os.fsync
+
+    def noted(descriptor: int) -> None:
+        fsync(descriptor)
+        synced.append(str(Path(f"/proc/self/fd/{descriptor}").readlink()))
+
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", noted)
         shutil.copyfile(empty_store, folder / "mlflow.db")
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder / 'mlflow.db'}")
         patch.chdir(folder)
         run_job(STUDY, "whole", folder / "whole", folder)
+    (folder / "synced.json").write_text(json.dumps(synced))
     return folder
 
 
@@ -230,6 +239,28 @@ def test_a_checkpoint_keeps_the_one_before_it_and_vouches_for_every_file(runs: P
         names = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
         assert set(marker_of(folder)["files"]) == names - {"complete.json"}
         assert {"optimizer.pt", "model.safetensors", "buffer/replay.safetensors", "selector.json"} < names
+
+
+def test_everything_is_on_the_disk_before_the_marker_that_vouches_for_it(runs: Path) -> None:
+    synced = json.loads((runs / "synced.json").read_text())
+
+    def first(path: Path) -> int:
+        """When a file was first on the disk, or the temporary one that became it."""
+        return next(
+            i for i, name in enumerate(synced) if name == str(path) or name.startswith(f"{path.parent}/.{path.name}.")
+        )
+
+    checkpoint = runs / "whole" / NEWEST
+    marked = first(checkpoint / "complete.json")
+    assert all(first(checkpoint / name) < marked for name in marker_of(checkpoint)["files"])
+    assert str(checkpoint) in synced[:marked] and str(checkpoint.parent) in synced[marked:]
+    assert max(i for i, name in enumerate(synced[:marked]) if name == str(runs / "whole/metrics.jsonl")) > 0
+    done = first(runs / "whole/done.json")
+    assert done > max(i for i, name in enumerate(synced) if "/.policy.new.tmp/" in name)
+    assert str(runs / "whole/metrics.jsonl") in synced[marked:done]
+    (item,) = (runs / "cache/base").glob("[!.]*")
+    building = runs / "cache/base/.building" / item.name
+    assert first(building / "base.json") < first(building / ".complete")
 
 
 @pytest.mark.parametrize("name", ["metrics.jsonl", "evaluations.jsonl", "policy/model.safetensors", "ledger.json"])

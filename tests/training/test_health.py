@@ -322,8 +322,10 @@ def test_steps_without_a_signal_stop_a_run_at_once_and_a_resumed_one_at_the_same
 def test_probabilities_that_are_no_numbers_name_the_rate_and_are_not_trained_again(
     tmp_path: Path, shared: Path
 ) -> None:
-    broken = shipped(learning_rate=1e38, steps=4)
-    with pytest.raises(UserError, match=r"training ended at step \d: .*most likely train\.learning_rate 1e\+38"):
+    """A decay of 10 at a rate of 1 makes every weight nine times as large in each update."""
+    broken = with_train(learning_rate=1.0, weight_decay=10.0, steps=40, minibatches=16, max_completion_tokens=4)
+    broken = broken.model_copy(update={"evaluate": EVALUATE.model_copy(update={"every": 20, "samples": 1})})
+    with pytest.raises(UserError, match=r"training ended at step \d: .*most likely train\.learning_rate 1 "):
         run_job(broken, "broken", tmp_path / "runs/broken", shared)
     assert health_json(tmp_path / "runs/broken")["stopped"]["kind"] == "nan"
     rows = deterministic(tmp_path / "runs/broken")

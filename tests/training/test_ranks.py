@@ -48,7 +48,7 @@ from repro.training.config import grpo_config
 from repro.training.evaluation import Sampler
 from repro.training.job import run_job
 from repro.training.ledger import Ledger
-from repro.training.prepare import check_prepared
+from repro.training.prepare import cache_of, check_prepared
 from repro.training.ranks import RankedCache, Ranks
 from repro.training.ranks_main import read_request
 from repro.training.record import StepRecord
@@ -431,7 +431,7 @@ def test_scores_that_two_ranks_began_one_process_ends_to_the_same_bits(tmp_path:
 
 def every_method(ranks: Ranks, folder: Path) -> dict[str, Any]:
     built: list[int] = []
-    cache = RankedCache(folder, ranks)
+    cache = RankedCache(Cache(folder), ranks)
 
     def build(place: Path) -> None:
         built.append(1)
@@ -487,9 +487,9 @@ def test_what_does_not_divide_by_the_processes_is_told_with_both_numbers(
 
 def test_ranks_start_with_every_warm_start_built(tmp_path: Path) -> None:
     own = ModelSpec(tiny=TinyModel(warm_start=WarmStart(updates=1)))
-    check_prepared(cell(), tmp_path)
+    check_prepared(cell(), cache_of(cell(), tmp_path))
     with pytest.raises(UserError, match=r"model.tiny: the warm start of .* is not in .*run --processes N` builds it"):
-        check_prepared(cell(model=own), tmp_path)
+        check_prepared(cell(model=own), cache_of(cell(), tmp_path))
 
 
 def _parsed(*words: str) -> argparse.Namespace:

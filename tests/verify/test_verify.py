@@ -92,6 +92,7 @@ def test_an_altered_record_is_told_with_its_first_difference_and_the_rest_of_the
     code, text = verify(capsys, str(run_dir), "--steps", "1", "--within", "0.5")
     assert code == 1 and ": different (the start and 1 step, " in text
     assert f"step 1, steps.jsonl: chosen.0: recorded 'another', now {chosen!r}" in text
+    assert "the record is not what it was when the run ended: " in text and "steps.jsonl has " in text
 
 
 def test_inputs_that_changed_and_runs_that_cannot_be_made_again_are_mistakes(
@@ -123,4 +124,4 @@ def test_cached_items_are_read_where_they_lie_and_measures_of_the_start_policy_a
         (tmp_path / "cache" / item / ".complete").touch()
     link_cache(tmp_path / "cache", tmp_path / "scratch")
     assert [path.name for path in (tmp_path / "scratch").glob("*/*")] == ["b"]
-    assert (tmp_path / "scratch/warm_start/b").samefile(tmp_path / "cache/warm_start/b")
+    assert (tmp_path / "scratch/warm_start/b/.complete").samefile(tmp_path / "cache/warm_start/b/.complete")

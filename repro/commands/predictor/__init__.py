@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from repro.arguments import folder, whole_number
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
-from repro.launch.where import whole_number
 from repro.words import did_you_mean
 
 ACTIONS = {
@@ -24,7 +24,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("action", type=_action, metavar=names, help="; ".join(ACTIONS.values()))
     shared.add_spec(parser)
     shared.add_runs(parser)
-    parser.add_argument("--out", type=Path, metavar="DIR", help="folder of the files (default: RUNS/predictors/NAME)")
+    parser.add_argument("--out", type=folder, metavar="DIR", help="folder of the files (default: RUNS/predictors/NAME)")
     parser.add_argument("--labels", type=Path, metavar="FILE", help="train: a parquet file of labels made elsewhere")
     parser.add_argument(
         "--references",

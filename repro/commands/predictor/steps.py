@@ -15,7 +15,7 @@ from repro.cache import Cache
 from repro.difficulty.labels import Labels, read_labels, write_labels
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
-from repro.files import dump_json, write_atomically
+from repro.files import dump_json, write_alone
 from repro.study.inputs import Watched, predictor_files
 from repro.study.load import LoadedSpec
 from repro.tasks.dataset_spec import DatasetSpec
@@ -35,11 +35,10 @@ class PredictorFiles:
     def __init__(self, loaded: LoadedSpec, options: argparse.Namespace) -> None:
         self.loaded = loaded
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
-        if self.root.exists() and not self.root.is_dir():
-            raise UserError(f"--out: {self.root} is a file, expected a folder")
-        threads, models = loaded.spec.train.threads, loaded.spec.model if options.action == "evaluate" else []
+        spec, threads = self.spec, loaded.spec.train.threads
         use_threads(threads)
-        self.inputs = Watched(lambda: predictor_files(self.spec, loaded.spec.dataset, models, loaded.spec.reward))
+        models = loaded.spec.model if options.action == "evaluate" else []
+        self.inputs = Watched(lambda: predictor_files(spec, loaded.spec.dataset, models, loaded.spec.reward))
         self.cache = Cache(options.runs / "cache", suffix=thread_suffix(threads), check=self.inputs.check)
         self.console = Console(stderr=True, highlight=False)
         self._told = -SAY_EVERY
@@ -157,7 +156,7 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     files.inputs.check()
     path = files.root / EVALUATION_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
-    write_atomically(path, dump_json(records))
+    write_alone(path, dump_json(records))
     from analysis.dots_rr.calibration import calibration_figure
 
     picture = calibration_figure(records, files.root / "calibration.png")

@@ -7,8 +7,8 @@ import math
 import re
 from pathlib import Path
 
+from repro.arguments import whole_number
 from repro.errors import UserError
-from repro.launch.where import whole_number
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
 TARGETS = ("final_answer", "solution", "greedy_response")
@@ -70,7 +70,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--device", type=_device, metavar="DEV", help="cpu, cuda or cuda:N (default: cuda where there is one)")
     add(
         "--threads",
-        type=whole_number(1),
+        type=whole_number(1, 1024),
         metavar="N",
         help="CPU threads (default: 1, or the spec's train.threads); another number gives other last digits, "
         "and its scores are kept apart",

@@ -17,6 +17,7 @@ import numpy as np
 from repro.errors import UserError
 from repro.files import dump_json, force_to_disk, read_json, read_object, write_atomically
 from repro.scoring.store import writing
+from repro.spreadsheets import harmless, original
 
 Columns = Mapping[str, np.ndarray]
 """Column name -> (N,) values, in the order of the table's columns."""
@@ -138,7 +139,7 @@ def file_sha256(path: Path) -> str:
 
 
 def write_table(path: Path, columns: Columns) -> None:
-    """The columns as .parquet, .csv (with a header; true and false) or .jsonl; floats keep every bit.
+    """The columns as .parquet, .csv (with a header; true and false; no formulas) or .jsonl; floats keep every bit.
 
     Not atomic: `Output.publish` puts it in place once it is on the disk.
     """
@@ -154,9 +155,15 @@ def write_table(path: Path, columns: Columns) -> None:
         if path.suffix == ".csv":
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(columns)
-            writer.writerows([str(v).lower() if isinstance(v, bool) else v for v in row] for row in rows)
+            writer.writerows(map(_csv_cell, row) for row in rows)
         else:
             file.writelines(json.dumps(dict(zip(columns, row, strict=True)), ensure_ascii=False) + "\n" for row in rows)
+
+
+def _csv_cell(value: Any) -> Any:
+    if isinstance(value, bool):
+        return str(value).lower()
+    return harmless(value) if isinstance(value, str) else value
 
 
 def read_table(path: Path) -> dict[str, np.ndarray]:
@@ -172,4 +179,5 @@ def read_table(path: Path) -> dict[str, np.ndarray]:
         found = {name: [row[name] for row in rows] for name in TYPES}
         if path.suffix == ".csv":
             found["selected"] = [value == "true" for value in found["selected"]]
+            found["id"] = list(map(original, found["id"]))
     return {name: np.array(found[name], dtype=kind) for name, kind in TYPES.items()}

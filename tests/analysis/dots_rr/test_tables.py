@@ -19,7 +19,7 @@ from analysis.tables import Table
 from analysis.times import Bounds, Ratio
 from tests.analysis.conftest import measure
 from tests.analysis.dots_rr.study import DOTS, REPLAY, dots_panels, dots_study
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Behaviour, Store, edit
 
 PANEL = "tiny-96x2 on arithmetic"
 
@@ -209,7 +209,7 @@ def test_a_ledger_that_counts_more_than_the_formula_fails(quick_study: Callable[
         for row in rows:
             if "cost/completions" in row["metrics"] and cell["selection"]["method"] == "difficulty":
                 row["metrics"]["cost/completions"] *= 1.03
-        path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+        edit(path, "".join(json.dumps(row) + "\n" for row in rows))
     made = table(cost_model([measure(store)]), "cost_model")
     assert made.data["worst_error"].item() == pytest.approx(0.03) and not made.data["within"].item()
     assert made.rows[0][7] == "no"

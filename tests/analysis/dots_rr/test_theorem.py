@@ -16,7 +16,7 @@ from analysis.measures import Measures
 from analysis.pictures import Picture, rendered
 from analysis.tables import Table
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, learning, make_study
+from tests.analysis.synthetic import Behaviour, edit, learning, make_study
 
 G, K = 8, 8
 
@@ -68,7 +68,7 @@ def make(tmp_path: Path) -> Callable[..., Measures]:
             if found is not None:
                 base["pool"]["pass_rates"] = {str(i): float(rate) for i, rate in enumerate(POOL)}
                 base["gradients"] = {"group_size": G, "groups": len(found), "rows": found}
-            path.write_text(json.dumps(base))
+            edit(path, json.dumps(base))
         return measure(store)
 
     return measures

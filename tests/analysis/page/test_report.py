@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import csv
+import json
+import math
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
 from html.parser import HTMLParser
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from analysis.measures import Measures
 from analysis.page.figures import panel_looks
+from analysis.page.folder import write_manifest
 from analysis.page.groups import Fresh, fresh_questions
 from analysis.page.report import _shown, write_report
 from analysis.page.selected import pictures, predictor
@@ -124,19 +128,43 @@ def test_provenance_names_the_commands_the_versions_and_every_run(report: Path, 
 
 
 def test_the_same_store_gives_the_same_bytes_and_old_files_go(quickstart: Store, report: Path, tmp_path: Path):
-    stale, own = tmp_path / "figures" / "earlier.png", tmp_path / "figures" / "notes.txt"
-    stale.parent.mkdir()
+    out, stale, own = (tmp_path / name for name in ("out", "out/figures/earlier.png", "out/figures/notes.txt"))
+    stale.parent.mkdir(parents=True)
     stale.write_bytes(b"")
+    write_manifest(out)
     own.write_text("kept")
-    assert write_report(quickstart.loaded, quickstart.runs_dir, tmp_path, quickstart.uri) == tmp_path / "report.html"
+    assert write_report(quickstart.loaded, quickstart.runs_dir, out, quickstart.uri) == out / "report.html"
     assert own.exists() and not stale.exists()
     own.unlink()
     first, again = (
         {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        for folder in (report.parent, tmp_path)
+        for folder in (report.parent, out)
     )
     assert set(first) == set(again)
     assert [path for path in first if first[path] != again[path]] == []
+
+
+def test_names_and_questions_cannot_break_out_of_the_page(study: Callable[..., Store], tmp_path: Path):
+    evil = "=a|b`c\\<img src=x onerror=1>&$\\frac$ %\n# d](javascript:1)"
+    fields = {"question": evil, "model": {"tiny": {}, "name": evil}, "report": {"artefacts": ["dots_rr.table_1"]}}
+    store = study({"full": ({}, FULL), "dots": (DOTS, FULL)}, seeds=2, fields=fields)
+    page = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri, all_formats=True)
+    outline = Outline(page.read_text(encoding="utf-8"))
+    assert not outline.stack and all(image["src"] != "x" for image in outline.images)
+    for path in [page.parent / "report.md", *page.parent.glob("tables/*.md")]:
+        text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.S)
+        assert "<img" not in text and "](javascript" not in text and not re.search("^# d", text, re.M), path
+    for path in page.parent.glob("tables/*.tex"):
+        assert "\\frac" not in path.read_text(encoding="utf-8"), path
+    for path in page.parent.glob("*/*.csv"):
+        rows = list(csv.DictReader(path.open(newline="")))
+        cells = [cell for row in rows for cell in row.values() if cell and cell[0] in "=@+-"]
+        assert not [cell for cell in cells if not re.fullmatch(r"-[\d.]+(e-\d+)?|-inf", cell)], path
+    assert {row["model"] for row in rows_of(page, "runs")} == {f"'{evil}"}
+
+
+def rows_of(page: Path, table: str) -> list[dict[str, str]]:
+    return list(csv.DictReader((page.parent / "tables" / f"{table}.csv").open(newline="")))
 
 
 def test_several_models_an_axis_and_missing_cells_have_their_places(study: Callable[..., Store], tmp_path: Path):
@@ -207,6 +235,29 @@ def test_a_run_with_few_predictions_has_a_picture_without_bins(quickstart: Store
     picture = predictor(measures, {"dots": few})
     assert picture is not None and picture.data.empty
     picture.draw(False)
+
+
+def test_fresh_questions_are_read_as_their_json_says_them(quick_study: Callable[..., Store]):
+    store = quick_study({"full": ({}, FULL), "dots": (DOTS, replace(FULL, predicts=True))}, seeds=1)
+    series = store.read().panels[0].get("dots")
+    path = series.runs[0].record.path("steps.jsonl")
+    assert path is not None
+    rows = [json.loads(line) for line in path.read_text().splitlines()]
+    rows[0] |= {"chosen": rows[0]["chosen"][::-1]}
+    rows[1]["chosen"][0] = rows[1]["fresh"][0] = rows[1]["chosen"][1]
+    rows[2] |= {"predicted": None, "steps_true": None}
+    rows[3] |= {"trains": [True] * len(rows[3]["fresh"])}
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fresh = fresh_questions(series)
+    expected = []
+    for row in rows:
+        by_id = dict(zip(row["chosen"], row["predicted"], strict=True)) if row["predicted"] else {}
+        trains = row.get("trains") or [0 < rate < 1 for rate in row["pass_rate"]]
+        for index, (question, rate) in enumerate(zip(row["fresh"], row["pass_rate"], strict=True)):
+            true = row["steps_true"][index] if row["steps_true"] else math.nan
+            expected.append((row["step"], 0, rate, by_id.get(question, math.nan), true, trains[index]))
+    found = np.array([getattr(fresh, field.name) for field in fields(Fresh)]).T
+    assert np.array_equal(found, np.array(expected, float), equal_nan=True)
 
 
 def test_all_formats_are_written_where_they_are_asked_for(study: Callable[..., Store], tmp_path: Path):

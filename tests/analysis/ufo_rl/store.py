@@ -11,7 +11,7 @@ import numpy as np
 
 from analysis.measures import Measures
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import POOL, Behaviour, Store, learning, make_study
+from tests.analysis.synthetic import POOL, Behaviour, Store, edit, learning, make_study
 
 SAMPLES = 8
 
@@ -41,7 +41,7 @@ def ufo_study(folder: Path, arms: Mapping[str, Any], lengths: bool = True, **mor
         rates = json.loads((path.parent / "base.json").read_text())["pool"]["pass_rates"]
         about = json.loads(path.read_text())
         about |= _selected(cell["selection"], rates, lengths)
-        path.write_text(json.dumps(about))
+        edit(path, json.dumps(about))
     return store
 
 

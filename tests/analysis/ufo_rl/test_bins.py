@@ -14,6 +14,7 @@ from analysis.statistics import t_interval
 from analysis.tables import Table
 from analysis.ufo_rl.bins import bins_of, figure_1, table_3
 from tests.analysis.conftest import measure
+from tests.analysis.synthetic import edit
 from tests.analysis.ufo_rl.store import POOL, arm, bins, ufo_measures, ufo_study
 
 
@@ -63,7 +64,7 @@ def test_a_bin_that_runs_under_another_budget_is_not_in_the_figure(tmp_path: Pat
 def test_pass_rates_come_from_the_pool_where_the_arm_recorded_none(tmp_path: Path):
     store = ufo_study(tmp_path, bins(4))
     for path in store.runs_dir.glob("*/selection.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"scores": None}))
+        edit(path, json.dumps(json.loads(path.read_text()) | {"scores": None}))
     measures = measure(store)
     rates = np.sort(list(measures.panel.series[0].runs[0].json("base.json")["pool"]["pass_rates"].values()))
     assert [one.mean for one in bins_of(measures)] == pytest.approx(rates.reshape(4, -1).mean(axis=1))

@@ -17,6 +17,7 @@ from analysis.tables import Table
 from analysis.ufo_rl.pool import table_1
 from analysis.ufo_rl.scores import easier_half, table_2
 from tests.analysis.conftest import measure
+from tests.analysis.synthetic import edit
 from tests.analysis.ufo_rl.store import POOL, arm, bins, ufo_measures, ufo_study
 
 RNG = np.random.default_rng(11)
@@ -117,11 +118,11 @@ def test_table_1_says_how_much_of_the_pool_was_measured_and_is_left_out_without_
     for path in store.runs_dir.glob("*/base.json"):
         base = json.loads(path.read_text())
         base["pool"]["questions"] = 1000
-        path.write_text(json.dumps(base))
+        edit(path, json.dumps(base))
     table = table_1([measure(store)])[0]
     assert isinstance(table, Table) and table.rows[0][1] == f"{POOL} of 1,000"
     for path in store.runs_dir.glob("*/base.json"):
-        path.write_text(json.dumps(json.loads(path.read_text()) | {"pool": None}))
+        edit(path, json.dumps(json.loads(path.read_text()) | {"pool": None}))
     assert table_1([measure(store)]) == [] and table_2([measure(store)]) == []
 
 
@@ -171,7 +172,7 @@ def test_only_questions_with_both_numbers_are_compared(tmp_path: Path):
         about = json.loads(path.read_text())
         if about["scores"]:
             about["scores"] = dict(list(about["scores"].items())[:30]) | {"elsewhere": 0.5}
-            path.write_text(json.dumps(about))
+            edit(path, json.dumps(about))
     assert table_2([measure(store)])[0].data["questions"].tolist() == [30]
 
 

@@ -119,6 +119,19 @@ def test_scores_that_could_not_be_stored_are_not_made_again(score, scored_in_par
     assert out.read_bytes() == whole.read_bytes()
 
 
+def test_parts_that_a_kill_left_beside_a_whole_item_go_unless_it_is_measured_anew(score, runs, tmp_path) -> None:
+    assert score("--out", tmp_path / "scores.parquet").code == 0
+    (item,) = (path for path in (runs / "cache/scores").iterdir() if not path.name.startswith("."))
+    part = item.parent / ".parts" / item.name / "device" / "part-000001-0.npz"
+    part.parent.mkdir(parents=True)
+    part.touch()
+    with FileLock(item.parent / ".locks" / item.name):
+        assert score("--out", tmp_path / "again.parquet").code == 0
+        assert part.exists()
+    assert score("--out", tmp_path / "third.parquet").code == 0
+    assert not part.parent.parent.exists()
+
+
 def test_a_last_text_does_not_change_what_all_texts_share(score, scored_in_parts) -> None:
     whole, out, parts = scored_in_parts("--prompt", "paper")
     without_the_last(parts[-1], 1)  # alone, the shortest text shares its own beginning with nothing
@@ -183,6 +196,16 @@ def test_a_staged_table_that_is_not_whole_replaces_nothing(tmp_path) -> None:
         assert sorted(path.name for path in output.work.iterdir()) == ["lock", "parts"]
         shutil.rmtree(output.work / "parts")
     assert not output.work.exists()
+
+
+@pytest.mark.parametrize("record", ["[1]", '{"output": []}', '{"output": {}}', "{"])
+def test_a_damaged_note_of_a_publication_replaces_nothing(tmp_path, record) -> None:
+    output = Output(tmp_path / "scores.parquet")
+    output.table.write_bytes(b"old")
+    with output.locked():
+        (output.work / "summary.json").write_text(record)
+        output.recover()
+        assert output.table.read_bytes() == b"old"
 
 
 @pytest.mark.parametrize("state", ["table alone", "changed table", "summary alone", "another table's summary"])

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import multiprocessing
-import os
 import signal
 import threading
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from multiprocessing import resource_tracker
 from multiprocessing.connection import wait
 from multiprocessing.context import BaseContext
 from multiprocessing.process import BaseProcess
@@ -18,11 +17,23 @@ from pathlib import Path
 from repro import arithmetic
 from repro.launch import worker
 from repro.launch.devices import cores, gpus, gpus_of
-from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, outcome_of
+from repro.launch.launchers.local.processes import (
+    end_server_with_this_process,
+    gone,
+    kill,
+    kill_group,
+    kill_server,
+    server_pid,
+)
+from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
+from repro.system_errors import explain
 from repro.tracking.journal import run_status
 
 TICK = 0.5  # seconds between looks at the jobs' progress
 RETRY = 2.0  # seconds between looks at a cell that another command trains
+LOSSES = 3  # how often a cell goes on after the end of the fork server
+DYING = 5.0  # seconds that a killed process is given to be gone
+SERVER_ENDED = 255  # what multiprocessing gives for the exit code of a job whose fork server has ended
 
 
 @dataclass
@@ -30,6 +41,7 @@ class _Running:
     task: Task
     process: BaseProcess
     slot: int
+    server: int | None  # process id of the fork server; None where there is none
     since: float = field(default_factory=time.monotonic)
 
 
@@ -37,8 +49,9 @@ class Pool:
     """Runs tasks, `jobs` at a time.
 
     Jobs are forked from a server that has imported the heavy libraries (spawned where there is a CUDA device). They
-    end when this process ends. The first Ctrl-C or SIGTERM asks them to stop and waits up to `GRACE` seconds, the
-    second kills them; what they have done is kept, and running the tasks again goes on from there.
+    end when this process ends. The first Ctrl-C, SIGTERM or SIGHUP asks them to stop and waits up to `GRACE` seconds,
+    the second kills them; what they have done is kept, and running the tasks again goes on from there. Where the
+    server ends, as when memory runs out, a new one is started and its jobs go on from their checkpoints.
 
     Args:
         target: called in the job's process with (cell, identity, run_dir, runs_dir); must be importable by name.
@@ -66,6 +79,7 @@ class Pool:
         self._signals = Signals()
         self._stopping = False
         self._kill_at = float("inf")
+        self._losses: dict[str, int] = {}
 
     @property
     def interrupted(self) -> int | None:
@@ -90,6 +104,8 @@ class Pool:
             try:
                 while running or (pending and not self._stopping):
                     for task in self._due(pending, not_before, self.jobs - len(running)):
+                        if self._signals.count:
+                            break
                         status = run_status(task.run_dir)
                         if status == "finished":
                             pending.remove(task)
@@ -99,17 +115,25 @@ class Pool:
                         else:
                             pending.remove(task)
                             watcher.started(task)
-                            running.append(self._start(context, task, running, watcher))
+                            job, outcome = self._start(context, task, running, watcher)
+                            if job is not None:
+                                running.append(job)
+                            elif outcome is not None:
+                                end(outcome)
+                            else:
+                                pending.insert(0, task)
                     if running:
                         wait([job.process.sentinel for job in running], timeout=TICK)
                     elif pending:
                         time.sleep(TICK)
                     for job in [job for job in running if not job.process.is_alive()]:
                         running.remove(job)
-                        outcome = self._reap(job)
+                        lost = self._server_ended(job)
+                        outcome = self._lost(job.task, watcher, job.since) if lost else self._reap(job)
                         if outcome is None:
                             pending.insert(0, job.task)
-                            self._hold(job.task, not_before, watcher)
+                            if not lost:
+                                self._hold(job.task, not_before, watcher)
                             continue
                         end(outcome)
                         if outcome.end == "failed" and self.fail_fast and not self._stopping:
@@ -118,7 +142,7 @@ class Pool:
                     watcher.tick()
             finally:
                 for job in running:  # only after an exception here: leave no job behind
-                    _kill(job.process)
+                    kill(job.process)
         for task in tasks:
             if task.identity not in outcomes:
                 end(Outcome(task, "not run"))
@@ -136,10 +160,17 @@ class Pool:
             watcher.waiting(task)
         not_before[task.identity] = time.monotonic() + RETRY
 
-    def _start(self, context: BaseContext, task: Task, running: list[_Running], watcher: Watcher) -> _Running:
-        task.run_dir.mkdir(parents=True, exist_ok=True)
-        # What the last attempt showed must not be taken for this one's.
-        (task.run_dir / "progress.json").unlink(missing_ok=True)
+    def _start(
+        self, context: BaseContext, task: Task, running: list[_Running], watcher: Watcher
+    ) -> tuple[_Running | None, Outcome | None]:
+        """The job, or how it ended before it began; (None, None) where it is to be tried again."""
+        since = time.monotonic()
+        try:
+            task.run_dir.mkdir(parents=True, exist_ok=True)
+            # What the last attempt showed must not be taken for this one's.
+            (task.run_dir / "progress.json").unlink(missing_ok=True)
+        except OSError as error:
+            return None, failed(task, 0.0, explain(error, [task.run_dir]) or str(error))
         slot = next(slot for slot in range(self.jobs) if slot not in {job.slot for job in running})
         settings = {"cores": self.cores, "gpus": gpus_of(slot, self.processes), "lock_seconds": 1.0}
         process: BaseProcess = context.Process(  # type: ignore[attr-defined]
@@ -149,24 +180,70 @@ class Pool:
             daemon=False,  # a job starts processes of its own, e.g. to verify answers
         )
         # The first start waits until the fork server has imported everything: the display must not stand still.
-        starter = threading.Thread(target=self._start_quietly, args=(process,))
+        errors: list[Exception] = []
+        starter = threading.Thread(target=self._start_quietly, args=(process, errors))
         starter.start()
         while starter.is_alive():
             starter.join(TICK)
             watcher.tick()
-        return _Running(task, process, slot)
+            if self._signals.count and not running:  # do not wait until the server has imported everything
+                kill_server(context)
+        if self._signals.count and errors:
+            return None, None
+        if not errors:
+            return _Running(task, process, slot, server_pid(context)), None
+        if isinstance(errors[0], ConnectionError | EOFError):  # the server ended meanwhile
+            return None, self._lost(task, watcher, since)
+        if isinstance(errors[0], OSError):
+            return None, failed(
+                task, 0.0, f"the job could not be started: {explain(errors[0], [self.runs_dir]) or errors[0]}"
+            )
+        raise errors[0]
 
-    def _start_quietly(self, process: BaseProcess) -> None:
-        """Start a process (or the server that forks it) in which Ctrl-C is blocked until it has its own group."""
-        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # of this thread; inherited
+    def _start_quietly(self, process: BaseProcess, errors: list[Exception]) -> None:
+        """Start a process (or the server that forks it) in which signals are blocked until it has its own group.
+
+        The server keeps them blocked: a signal to the group of the launcher is the launcher's to follow.
+        """
+        signal.pthread_sigmask(signal.SIG_BLOCK, worker.LATER)  # of this thread; inherited
+        resource_tracker.ensure_running()  # multiprocessing would start it now, and unblock signals with it
+        signal.pthread_sigmask(signal.SIG_BLOCK, worker.LATER)
         with arithmetic.settled():  # some libraries make their thread pool, or choose their kernels, when imported
-            process.start()
+            try:
+                process.start()
+            except Exception as error:
+                errors.append(error)
+
+    @staticmethod
+    def _server_ended(job: _Running) -> bool:
+        """Whether a job counts as ended only because its fork server has ended; then it is killed for certain."""
+        if job.server is None or job.process.exitcode != SERVER_ENDED or not gone(job.server, TICK):
+            return False
+        kill_group(job.process.pid)  # it may still train
+        if job.process.pid is not None:
+            gone(job.process.pid, DYING)
+        job.process.close()
+        return True
+
+    def _lost(self, task: Task, watcher: Watcher, since: float) -> Outcome | None:
+        """What becomes of a task whose fork server has ended: None where it is to be started again."""
+        seconds = time.monotonic() - since
+        if (task.run_dir / "done.json").exists():
+            return Outcome(task, "finished", seconds)
+        if self._stopping or self._signals.count:
+            return Outcome(task, "stopped", seconds)
+        lost = self._losses[task.identity] = self._losses.get(task.identity, 0) + 1
+        what = "the process that starts the jobs was killed, which is often the system's answer when memory runs out"
+        if lost > LOSSES:
+            return failed(task, seconds, f"{what}, {lost} times")
+        watcher.retried(task, f"{what}; the cell goes on from its last checkpoint")
+        return None
 
     def _reap(self, job: _Running) -> Outcome | None:
         """The outcome of a process that has ended, None where another command turned out to train the cell."""
         job.process.join()
         code = job.process.exitcode
-        _kill_group(job.process.pid)  # what it left behind
+        kill_group(job.process.pid)  # what it left behind
         job.process.close()
         return outcome_of(job.task, code, time.monotonic() - job.since, self._stopping)
 
@@ -177,7 +254,7 @@ class Pool:
             self._ask_to_stop(running, watcher)
         if self._signals.count > 1 or time.monotonic() > self._kill_at:
             for job in running:
-                _kill(job.process)
+                kill(job.process)
 
     def _ask_to_stop(self, running: list[_Running], watcher: Watcher) -> None:
         self._stopping = True
@@ -193,16 +270,5 @@ class Pool:
             return multiprocessing.get_context("spawn")
         context = multiprocessing.get_context("forkserver")
         context.set_forkserver_preload(self.preload)
+        end_server_with_this_process()
         return context
-
-
-def _kill(process: BaseProcess) -> None:
-    _kill_group(process.pid)
-    with contextlib.suppress(ProcessLookupError, ValueError):
-        process.kill()  # its group may not exist yet
-
-
-def _kill_group(pid: int | None) -> None:
-    if pid is not None:
-        with contextlib.suppress(ProcessLookupError, PermissionError):
-            os.killpg(pid, signal.SIGKILL)

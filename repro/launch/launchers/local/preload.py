@@ -15,3 +15,8 @@ os.environ.setdefault("JE_ARROW_MALLOC_CONF", "background_thread:false")  # pyar
 import mlflow  # noqa: E402, F401
 
 import repro.training.job  # noqa: E402, F401
+
+nothing = os.open(os.devnull, os.O_RDWR)
+for standard in (0, 1, 2):  # the server has nothing to say on the terminal; jobs have their logs
+    os.dup2(nothing, standard)
+os.close(nothing)

@@ -131,7 +131,9 @@ def slurm_parameters(words: Sequence[str]) -> dict[str, str | int]:
                 hint = ", did you mean the option --jobs?"
             raise UserError(f"--slurm: got key {key!r}, expected one of {', '.join(KEYS)}{hint}")
         if key in WHOLE:
-            if not value.isdecimal() or (key in ("time", "cpus") and int(value) == 0):
+            if not (value.isascii() and value.isdecimal() and len(value) < 10) or (
+                key in ("time", "cpus") and int(value) == 0
+            ):
                 unit = {"time": "whole minutes", "signal_delay": "whole seconds"}.get(key, "a whole number")
                 raise UserError(f"--slurm {key}: got {value!r}, expected {unit}")
             found[key] = int(value)

@@ -1,0 +1,58 @@
+"""Cells of a study without a run that counts: those that have not finished, and runs that cannot be read."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+import pandas as pd
+
+from analysis.files import shown
+from analysis.study import CURE, Study
+from analysis.tables import Table
+from analysis.text import NOTHING, joined, plural, sentence
+
+LISTED = 5
+"""So many runs that are left out are named one by one."""
+
+
+def missing_table(study: Study) -> Table:
+    """Cells of the plan without a finished run, counted by arm; the CSV has each of them."""
+    reasons = [(place, study.left_out[identity]) for identity, place in study.cells if identity in study.left_out]
+    data = []
+    for place, status in study.missing:
+        axis = ", ".join(f"{path} = {value}" for path, value in place.axis_point.items()) or NOTHING
+        data.append({"arm": place.arm, "model": place.model, "dataset": place.dataset, "axis": axis})
+        data[-1] |= {"seed": str(place.seed), "status": status}
+        if study.left_out:
+            data[-1]["reason"] = next((shown(why) for other, why in reasons if other == place), "")
+    finished = Counter(run.place.arm for run in study.runs if run.finished)
+    rows = []
+    for arm in dict.fromkeys(place.arm for place, _ in study.missing):
+        own = [(place, status) for place, status in study.missing if place.arm == arm]
+        states = Counter(status for _, status in own)
+        where = Counter(f"{place.model} on {place.dataset}" for place, _ in own)
+        places = (
+            joined(list(where))
+            if len(where) <= 2
+            else plural(len(where), "pair of model and data", "pairs of model and data")
+        )
+        rows.append([f"`{arm}`", joined([f"{count} {status}" for status, count in states.items()]), places])
+        rows[-1] += [f"{finished[arm]} of {finished[arm] + len(own)}"]
+    header = ["arm", "cells without a finished run", "where", "finished"]
+    caption = "Counted by arm; every single cell with its seed and status is in the CSV file."
+    return Table("missing_cells", "Cells without a finished run", header, rows, pd.DataFrame(data), caption, 3)
+
+
+def left_out(study: Study) -> tuple[str, ...]:
+    """One sentence for each finished run that no number uses because it cannot be read, then the cure; () without."""
+    if not study.left_out:
+        return ()
+    places = dict(reversed(study.cells))
+    said = [
+        f"`{identity}` ({places[identity].arm} on {places[identity].model} and {places[identity].dataset}, seed "
+        f"{places[identity].seed}) is left out: {shown(why)}"
+        for identity, why in list(study.left_out.items())[:LISTED]
+    ]
+    if len(study.left_out) > LISTED:
+        said.append(f"{len(study.left_out) - LISTED} more are left out; missing_cells.csv has all of them")
+    return tuple(map(sentence, [*said, CURE]))

@@ -1,0 +1,199 @@
+"""One run of a study: what the store has of it, read when it is asked for."""
+
+from __future__ import annotations
+
+import re
+import zlib
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from analysis.evaluations import Evaluation, Reader
+from repro.files import DamagedError
+from repro.study.points import Place
+from repro.tracking.read import RunRecord
+from repro.tracking.series import GENERATED_TOKENS, SECONDS, SPEND
+
+SMALL = 65_536
+"""Bytes up to which a parsed file is kept: larger ones of a thousand runs would fill the memory."""
+
+EVALUATIONS = "evaluations.jsonl"
+
+_SPENT = re.compile(rb'"phase": "(\w+)", [^\n]*?"generated_tokens": ([^,}\n]+)[^\n]*\n')
+"""A row of `spent.jsonl`: a run has hundreds, and one number of each is asked for."""
+
+
+UNREADABLE = (OSError, EOFError, zlib.error, ValueError, LookupError, TypeError, AttributeError, RecursionError)
+"""What reading a damaged file raises."""
+
+
+class DamagedRun(Exception):
+    """A finished run whose files or metrics cannot be used; a report leaves it out and says so."""
+
+    def __init__(self, identity: str, why: str) -> None:
+        super().__init__(identity, why)
+        self.identity, self.why = identity, why
+
+
+@dataclass(frozen=True)
+class Run:
+    """One run of the study: what the store has of it, under the labels that the spec gives it.
+
+    Whatever reads a file of it raises DamagedRun where the file is not what the suite wrote.
+    """
+
+    place: Place
+    record: RunRecord
+    reader: Reader = field(default_factory=Reader, repr=False, compare=False)
+    _files: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    _curves: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    @property
+    def identity(self) -> str:
+        return self.record.identity
+
+    @property
+    def finished(self) -> bool:
+        return self.record.status == "finished"
+
+    @contextmanager
+    def reading(self, name: str) -> Iterator[None]:
+        """Inside the block, an error that the content of a file causes is a DamagedRun that names it."""
+        try:
+            yield
+        except UNREADABLE as error:
+            cause = error.__cause__ if isinstance(error, DamagedError) and error.__cause__ else error
+            what = f"lacks {cause}" if isinstance(cause, KeyError) else str(cause) or type(cause).__name__
+            raise DamagedRun(self.identity, f"{name} cannot be read: {what[:200]}") from error
+
+    def json(self, name: str) -> dict[str, Any]:
+        """The content of a JSON artifact, {} where the run has none."""
+        if name in self._files:
+            return self._files[name]
+        with self.reading(name):
+            content = self.record.json(name) or {}
+            if not isinstance(content, dict):
+                raise TypeError("it holds no object")
+            path = self.record.path(name)
+            if path is None or path.stat().st_size <= SMALL:
+                self._files[name] = content
+        return content
+
+    def rows(self, name: str) -> list[dict[str, Any]]:
+        """The rows of a JSONL artifact, [] where the run has none."""
+        with self.reading(name):
+            return self.record.jsonl(name)
+
+    def metric(self, name: str) -> pd.Series:
+        """One metric by step, steps without it left out."""
+        steps, values = self.points(name)
+        return pd.Series(values, index=steps.astype(int), dtype=float)
+
+    def points(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(steps, values) of one metric, steps without it left out."""
+        found = self.record.metrics.get(name, ((), ()))
+        steps, values = np.array(found[0], float), np.array(found[1], float)
+        known = ~np.isnan(values)
+        return steps[known], values[known]
+
+    def cost_at(self, name: str, step: int) -> float:
+        """A cumulative `cost/...` metric at the end of a step; at step 0 what selection had spent before it."""
+        series = self.metric(name)
+        series = series[series.index <= step]
+        return float(series.iloc[-1]) if len(series) else 0.0
+
+    @cached_property
+    def _by_set(self) -> dict[str, tuple[Evaluation, ...]]:
+        with self.reading(EVALUATIONS):
+            data = self.record.content(EVALUATIONS)
+            found: dict[str, list[Evaluation]] = defaultdict(list)
+            for row in self.reader.read(data or b""):
+                found[row.set].append(row)
+            return {name: tuple(sorted(rows, key=lambda row: row.step)) for name, rows in found.items()}
+
+    @property
+    def sets(self) -> tuple[str, ...]:
+        """The sets that it was evaluated on."""
+        return tuple(self._by_set)
+
+    def evaluations(self, name: str) -> tuple[Evaluation, ...]:
+        """Evaluations of one set in the order of steps."""
+        return self._by_set.get(name, ())
+
+    def evaluated_cost(self, name: str, main: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """(cost, accuracy) at each evaluation of the main set, read-only; `name` is "step" or a `cost/...` metric."""
+        if (name, main) not in self._curves:
+            found = self.evaluations(main)
+            cost = np.array([row.step for row in found], float)  # (evaluations,)
+            if name != "step":
+                steps, values = self.points(name)
+                before = np.searchsorted(steps, cost, side="right")  # (evaluations,)
+                cost = np.concatenate([[0.0], values])[before]
+            scores = np.array([row.accuracy for row in found])  # (evaluations,)
+            for values in (cost, scores):
+                values.flags.writeable = False
+            self._curves[(name, main)] = cost, scores
+        return self._curves[(name, main)]
+
+    @cached_property
+    def ledger(self) -> dict[str, dict[str, float]]:
+        """{phase: {amount: value}} of the useful work."""
+        return self.json("ledger.json")
+
+    def cost(self, quantity: str, phases: Iterable[str] = SPEND) -> float:
+        """Sum of one ledger amount over phases."""
+        return float(sum(self.ledger.get(phase, {}).get(quantity, 0.0) for phase in phases))
+
+    @cached_property
+    def generated(self) -> dict[str, float]:
+        """{phase: generated tokens} of everything paid for, work redone after a kill included."""
+        total: dict[str, float] = defaultdict(float)
+        with self.reading("spent.jsonl"):
+            data = self.record.content("spent.jsonl") or b""
+            lines = data.count(b"\n")
+            found = _SPENT.findall(data, 0, data.rfind(b"\n") + 1)
+            if len(found) != lines:
+                found = [(row["phase"].encode(), row.get("generated_tokens", 0.0)) for row in self.rows("spent.jsonl")]
+            for phase, tokens in found:
+                total[phase.decode()] += float(tokens)
+        return total
+
+    def check(self, main: str) -> None:
+        """Raise DamagedRun for a finished run that no number can be taken from, or that would give a wrong one."""
+        if self.record.artifacts is None or not self.record.artifacts.is_dir():
+            raise DamagedRun(self.identity, f"its files are missing: there is no folder {self.record.artifacts}")
+        if self.record.altered():
+            raise DamagedRun(self.identity, f"its files are not those that were delivered: {self._worst()}")
+        found = self.evaluations(main)
+        if not found:
+            raise DamagedRun(self.identity, f"{EVALUATIONS} has no evaluation of {main!r}")
+        for name in ("cell.json", "ledger.json"):
+            if not self.json(name):
+                raise DamagedRun(self.identity, f"{name} is missing or empty")
+        for name in (GENERATED_TOKENS, SECONDS):
+            steps = self.record.metrics.get(name, ((), ()))[0]
+            last = max(steps, default=-1)
+            if last < found[-1].step:
+                until = f"ends at step {last}" if steps else "is missing"
+                raise DamagedRun(self.identity, f"metric {name} {until} in the store, the run at step {found[-1].step}")
+
+    def _worst(self) -> str:
+        """The first file that cannot be read, else their folder."""
+        folder = self.record.artifacts
+        for path in sorted(folder.glob("*.json*")) if folder is not None else ():
+            name = path.name.removesuffix(".gz")
+            try:
+                self.evaluations("") if name == EVALUATIONS else None
+                self.json(name) if name.endswith(".json") else self.rows(name)
+            except DamagedRun as error:
+                return error.why
+        return str(folder)
