@@ -38,7 +38,7 @@ from repro.training.ledger import Cost, Ledger
 from repro.training.randomness import LABEL, derive_seed
 from repro.training.ranks import Ranks
 
-VERSION = 1
+VERSION = 2
 """Enters every cache key here: raise it when the same fields would give other labels or towers."""
 
 LABEL_POOL_SEED = 7_919
