@@ -66,7 +66,7 @@ def _explain(path: FieldPath, item: dict[str, Any], data: Any) -> Problem:
         return Problem(path, f"got {show(value)}, expected a mapping with one of float, int, choice")
     nodes = locate(path, data)
     hint = did_you_mean(value, choices(nodes)) if isinstance(value, str) else ""
-    if kind.startswith("int_") and isinstance(value, float) and value.is_integer():
+    if kind.startswith("int_") and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         hint = f", did you mean {int(value)}?"
     return Problem(path, f"got {show(value)}, expected {expected(nodes)}{hint}")
 
