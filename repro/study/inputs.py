@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from filelock import Timeout
+
 from repro import plugins
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.digests import Stamp, file_digest, stamp
 from repro.errors import UserError
-from repro.files import dump_json, read_json, write_atomically
+from repro.files import dump_json, read_json, write_alone
 from repro.models.content import model_files
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Cell
@@ -22,6 +25,7 @@ from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm
 from repro.tasks.rewards import BUILT_IN, find_reward
 from repro.tasks.sources import Source, evaluation_set, find_source, find_test
+from repro.tracking.journal import run_lock
 
 INPUTS = "inputs.json"
 """Record of a run: {"identity", "digests", "files": [{"field", "place", "sha256"}]}."""
@@ -146,7 +150,8 @@ def write_plan(cells: Iterable[tuple[Cell, str, Path]]) -> None:
             known[key] = [InputFile(field, str(path), file_digest(path)) for field, path in _absolute(cell_files(cell))]
         record = {"identity": name, "digests": input_digests(cell, digests), "files": known[key]}
         run_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(run_dir / INPUTS, dump_json(record))
+        with contextlib.suppress(Timeout), run_lock(run_dir).acquire(timeout=0):  # else its job has written it
+            write_alone(run_dir / INPUTS, dump_json(record))
 
 
 # ---------------------------------------------------------------- what reads which files

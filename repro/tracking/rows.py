@@ -17,7 +17,7 @@ STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jso
 SELECTION = "selection.json"
 """What a resumed run draws from."""
 
-WRITTEN_BY_OTHERS = {"order.json", "inputs.json", "error.txt"}
+WRITTEN_BY_OTHERS = {"order.json", "error.txt"}
 """Files that a launcher writes without holding the run's lock."""
 
 OTHER_NAMES = {"policy", "launch", "error.txt"}

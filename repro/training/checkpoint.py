@@ -17,6 +17,8 @@ from repro.selection.base import Selector
 from repro.training.ledger import Ledger
 from repro.training.ranks import Ranks
 
+KEPT = 2
+"""Checkpoints that are kept: the newest, and the one before it in case the newest is damaged."""
 NAME = re.compile(r"checkpoint-\d+")
 ASIDE = "damaged-"
 
@@ -54,8 +56,7 @@ def save_state(
         marker = {"step": step, **several, "files": checksums(folder, _files(folder)), "rows": marks()}
         write_atomically(folder / COMPLETE, dump_json(sealed(marker)))
         force_to_disk(folder.parent)
-        for other in [other for other in newest_first(folder.parent) if other != folder][1:]:
-            shutil.rmtree(other)
+        _remove_old(folder.parent)
 
 
 def restore_state(folder: Path, selector: Selector, ledger: Ledger, buffer: ReplayBuffer | None, ranks: Ranks) -> None:
@@ -115,9 +116,17 @@ def last_checkpoint(
     return found
 
 
-def remove_damaged(root: Path) -> None:
-    """Remove the checkpoints that `last_checkpoint` could not use, once nobody can need them any more."""
+def tidy(root: Path) -> None:
+    """Remove what nobody needs once a run has ended: checkpoints that cannot be used, and old ones that a kill left."""
     for folder in root.glob(f"{ASIDE}checkpoint-*"):
+        shutil.rmtree(folder)
+    _remove_old(root)
+
+
+def _remove_old(root: Path) -> None:
+    """Keep the two newest checkpoints. The marker of another goes first, so that a kill leaves none half removed."""
+    for folder in newest_first(root)[KEPT:]:
+        (folder / COMPLETE).unlink(missing_ok=True)
         shutil.rmtree(folder)
 
 

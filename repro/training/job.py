@@ -26,7 +26,7 @@ from repro.tracking.live import LiveDelivery
 from repro.training.base_policy import describe_base
 from repro.training.benchmarks import benchmark_metrics, load_benchmarks
 from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
-from repro.training.checkpoint import last_checkpoint, marker_of, remove_damaged
+from repro.training.checkpoint import last_checkpoint, marker_of, tidy
 from repro.training.config import grpo_config
 from repro.training.data_record import data_record
 from repro.training.evaluation import Sampler
@@ -232,7 +232,7 @@ class GRPOJob:
         self.inputs.check()
         self.journal.finish({"steps": step, **stopped, **self._evaluated, **spent.metrics()})
         if self.ranks.main:
-            remove_damaged(self.run_dir / "checkpoints")
+            tidy(self.run_dir / "checkpoints")
 
     # ------------------------------------------------------------ what happens at each step
 

@@ -24,7 +24,6 @@ from repro.study.inputs import IDENTITY, CellInputs
 from repro.study.stored import stored_run
 from repro.tracking.damage import run_damage
 from repro.tracking.journal import run_status
-from repro.verify.again import first_steps
 from repro.verify.compare import ABSENT, Comparison, Difference, compare, environment_differences
 
 MEASURED = ("base", "gradients")
@@ -55,6 +54,8 @@ def verify(target: str, runs_dir: Path, steps: int, within: float, console: Cons
     keep = False
     try:
         link_cache(run_dir.parent / "cache", scratch / "cache")
+        from repro.verify.again import first_steps  # torch and TRL take seconds: not before a mistake is told
+
         task = Task(cell, identity, scratch / identity)
         pool = Pool(partial(first_steps, steps=steps), scratch, 1)
         with make_display([task], 1, console) as display:

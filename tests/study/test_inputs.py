@@ -20,6 +20,7 @@ from repro.selection.registry import selection_of
 from repro.spec.schema import Cell
 from repro.study.identity import identity
 from repro.study.inputs import INPUTS, CellInputs, Watched, cell_files, planned_files, write_plan
+from repro.tracking.journal import run_lock
 
 ROWS = "".join(json.dumps({"id": str(i), "question": f"{i}+1=?", "answer": str(i + 1)}) + "\n" for i in range(8))
 REWARD = "import weights_of_mine\n\n\ndef brief(completion, problem):\n    return 1.0\n"
@@ -170,6 +171,21 @@ def test_an_input_that_changed_after_planning_is_named_with_its_place_and_the_cu
     path.write_text(before)
     CellInputs(cell, name, run_dir).all_read()
     at_work.check()
+
+
+def test_a_record_is_left_to_the_job_that_trains_and_leftovers_of_a_kill_are_removed(
+    fields: dict[str, Any], tmp_path: Path
+) -> None:
+    fields["selection"] = selection_of(fields["selection"])
+    cell, run_dir = Cell.model_validate(fields), tmp_path / "run"
+    run_dir.mkdir()
+    left = run_dir / f".{INPUTS}.abc.tmp"
+    left.touch()
+    with run_lock(run_dir):
+        write_plan([(cell, identity(cell), run_dir)])
+        assert left.exists() and not (run_dir / INPUTS).exists()
+    write_plan([(cell, identity(cell), run_dir)])
+    assert not left.exists() and (run_dir / INPUTS).exists()
 
 
 def test_the_record_of_a_run_lists_its_files_with_their_digests(fields: dict[str, Any], tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from repro.selection.methods.difficulty import Difficulty
 from repro.spec.schema import EvaluateSpec, ReplaySpec, TrainSpec
 from repro.tracking.damage import run_damage
 from repro.tracking.journal import Journal, run_status
-from repro.training.checkpoint import last_checkpoint, marker_of
+from repro.training.checkpoint import last_checkpoint, marker_of, tidy
 from repro.training.job import run_job
 
 from .test_job import cell, metrics_of
@@ -298,6 +298,16 @@ def test_damage_in_the_cache_is_mended_and_told_in_the_record_of_the_run(
     assert_same(killed, runs / "whole")
     assert [text for text in said(killed) if "base.json has changed" in text and str(item) in text]
     assert Cache(tmp_path / "new/cache").get("base", item.name) == item
+
+
+def test_an_old_checkpoint_that_a_kill_left_half_removed_is_gone_when_the_run_ends(tmp_path: Path) -> None:
+    root = tmp_path / "checkpoints"
+    for step in (2, 4, 6):
+        (root / f"checkpoint-{step}").mkdir(parents=True)
+        (root / f"checkpoint-{step}" / "complete.json").touch()
+    (root / "damaged-checkpoint-3").mkdir()
+    tidy(root)
+    assert {folder.name for folder in root.iterdir()} == {"checkpoint-4", "checkpoint-6"}
 
 
 def test_temporary_files_that_another_process_may_be_writing_stay(tmp_path: Path) -> None:
