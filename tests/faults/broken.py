@@ -25,7 +25,7 @@ def no_truncation() -> None:
     """Rows of steps after the checkpoint stay when a run is resumed."""
     from repro.tracking.journal import Journal
 
-    Journal.truncate = lambda self, step: None  # type: ignore[method-assign]
+    Journal.truncate = lambda self, *rest: None  # type: ignore[method-assign]
 
 
 def no_selector_state() -> None:
