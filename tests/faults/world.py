@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -170,12 +171,13 @@ class World:
 
 def _send(running: Running, number: int, whom: str, pids: Sequence[int]) -> None:
     children = [pid for pid in pids if pid != running.pid and _alive(pid)]
-    if whom == "group":
-        os.killpg(running.pid, number)
-    elif whom == "child" and children:
-        os.kill(children[-1], number)
-    else:
-        os.kill(running.pid, number)
+    with contextlib.suppress(ProcessLookupError):  # it has just ended by itself
+        if whom == "group":
+            os.killpg(running.pid, number)
+        elif whom == "child" and children:
+            os.kill(children[-1], number)
+        else:
+            os.kill(running.pid, number)
 
 
 def _alive(pid: int) -> bool:
