@@ -1,0 +1,78 @@
+"""One arm against another on one model and dataset: who is more accurate at equal cost, by how much, how sure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+
+from analysis.equal_cost import Curve, Pair, Saving, saving
+from analysis.estimates import Estimate, crossed
+from analysis.measures import AXES
+from analysis.power import Spread, spread_of
+from analysis.run import Run
+from analysis.runs import Panel, Series
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Two arms of a panel over the seeds that both have, by one kind of cost.
+
+    `difference` is mean accuracy over training up to `budget`, arm minus the other, in 0..1.
+    """
+
+    panel: Panel
+    arm: Series
+    other: Series
+    axis: str
+    pair: Pair
+    difference: Estimate
+    spread: Spread | None
+
+    @property
+    def budget(self) -> float:
+        """What every run of both arms has spent at least."""
+        return self.pair.budget
+
+    @property
+    def gain(self) -> float:
+        """How far the other arm's mean accuracy over training lies above the start policy."""
+        return self.pair.scale
+
+    @property
+    def share(self) -> Estimate:
+        """The difference as a share of the gain; NaN where the other arm gained nothing."""
+        return self.difference.times(1 / self.gain if self.gain > 0 else math.nan)
+
+    @cached_property
+    def saving(self) -> Saving:
+        """How many times less the arm needs for the same mean accuracy over training."""
+        return saving([self.pair])
+
+
+def compare(panel: Panel, arm: Series, other: Series, axis: str) -> Comparison | None:
+    """Compare two arms by `axis`, one of `measures.AXES`; None without a shared seed or a second evaluation."""
+    seeds = [seed for seed in arm.seeds if seed in other.seeds]
+    ours, theirs = (_curves(panel, series, seeds, axis) for series in (arm, other))
+    if not ours or min(curve.evaluations for curve in (*ours, *theirs)) < 1:
+        return None
+    pair = Pair(theirs, ours)
+    if pair.budget <= 0:
+        return None
+    gain = float(np.mean([(curve.mean_to(pair.budget) - curve.rates[0]).mean() for curve in theirs]))
+    pair, differences = replace(pair, scale=gain), pair.differences()
+    return Comparison(panel, arm, other, axis, pair, crossed(differences), spread_of(differences))
+
+
+def _curves(panel: Panel, series: Series, seeds: Sequence[int], axis: str) -> tuple[Curve, ...]:
+    runs = {run.place.seed: run for run in series.runs}
+    return tuple(_curve(panel, runs[seed], axis) for seed in seeds)
+
+
+def _curve(panel: Panel, run: Run, axis: str) -> Curve:
+    rows = run.evaluations(panel.main)
+    cost, _ = run.evaluated_cost(AXES[axis], panel.main)
+    return Curve(cost, np.stack([row.rates(panel.problems) for row in rows]))

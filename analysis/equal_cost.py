@@ -1,0 +1,198 @@
+"""Two arms at equal cost: mean accuracy over training up to a common budget, and how much less one needs for the same.
+
+The accuracy of a run is taken to be linear between two evaluations. What a run spends before its first step, on
+selection, counts: until then it stands at the start policy.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from analysis.estimates import Estimate, crossed, over_these
+
+Array = NDArray[np.float64]
+
+ENOUGH = 8
+"""Evaluations after the start from which on a saving is told: with fewer, lines between them are too coarse."""
+
+WIDEST = 8.0
+"""A saving is looked for between 1 / WIDEST and WIDEST."""
+
+COARSE, FINE = 48, 12
+"""Ratios tried at first, and halvings of the gap at each end of the interval."""
+
+
+class Curve:
+    """Accuracy of one run, problem by problem, by what the run had spent.
+
+    Args:
+        cost: spent at each evaluation, >= 0 and not decreasing (evaluations,).
+        rates: share of correct samples, 0..1 (evaluations, problems).
+
+    Raises ValueError for other shapes, for fewer than two evaluations, or for a cost that falls.
+    """
+
+    def __init__(self, cost: ArrayLike, rates: ArrayLike) -> None:
+        spent, height = np.asarray(cost, float), np.asarray(rates, float)
+        if height.ndim != 2 or spent.shape != height.shape[:1] or len(spent) < 2:
+            raise ValueError(f"expected costs (n,) and rates (n, problems) with n > 1: {spent.shape}, {height.shape}")
+        if (np.diff(spent) < 0).any() or spent[0] < 0:
+            raise ValueError(f"costs must not fall: {spent}")
+        self.evaluations = len(spent) - 1
+        self.cost = np.concatenate([[0.0], spent])  # (evaluations + 1,)
+        self.rates = np.concatenate([height[:1], height])  # (evaluations + 1, problems)
+
+    @property
+    def end(self) -> float:
+        """What the run had spent at its last evaluation."""
+        return float(self.cost[-1])
+
+    @cached_property
+    def _areas(self) -> Array:
+        steps = np.diff(self.cost)[:, None] * (self.rates[1:] + self.rates[:-1]) / 2
+        return np.concatenate([np.zeros_like(self.rates[:1]), np.cumsum(steps, axis=0)])  # (evaluations + 1, problems)
+
+    def at(self, cost: float) -> Array:
+        """Rates at a cost between 0 and `end` (problems,)."""
+        left, share = self._place(cost)
+        return np.asarray(self.rates[left] + share * (self.rates[left + 1] - self.rates[left]))
+
+    def mean_to(self, cost: float) -> Array:
+        """Mean rates from nothing spent up to a cost, above 0 and at most `end` (problems,)."""
+        left, _ = self._place(cost)
+        rest = (cost - self.cost[left]) * (self.rates[left] + self.at(cost)) / 2
+        return np.asarray((self._areas[left] + rest) / cost)
+
+    def _place(self, cost: float) -> tuple[int, float]:
+        """(evaluation before, share of the way to the next) of a cost. ValueError outside of what was spent."""
+        if not 0 <= cost <= self.end * (1 + 1e-9):
+            raise ValueError(f"{cost} lies outside of what was spent: 0 to {self.end}")
+        left = min(max(int(np.searchsorted(self.cost, cost, side="right")) - 1, 0), len(self.cost) - 2)
+        width = self.cost[left + 1] - self.cost[left]
+        return left, min(1.0, float((cost - self.cost[left]) / width)) if width > 0 else 1.0
+
+
+@dataclass(frozen=True)
+class Saving:
+    """How many times less an arm spends than the baseline for the same mean accuracy over training.
+
+    `low` and `high` are the ends of the 95 % interval: 0 or infinity where the curves do not say. NaN where it is
+    withheld, and `withheld` says why.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+    withheld: str = ""
+
+    @property
+    def known(self) -> bool:
+        """Whether there is an interval."""
+        return not math.isnan(self.low)
+
+    def clear_of(self, reference: float = 1.0) -> int:
+        """1 if certainly above `reference`, -1 if certainly below, else 0."""
+        return int(self.low > reference) - int(self.high < reference) if self.known else 0
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Runs of a baseline and of an arm on one model and task, paired by seed, over the same problems.
+
+    `scale` is what a difference is divided by before several pairs are pooled: the baseline's gain.
+    """
+
+    baseline: tuple[Curve, ...]
+    arm: tuple[Curve, ...]
+    scale: float = 1.0
+
+    @property
+    def evaluations(self) -> int:
+        """Evaluations after the start that every run has."""
+        return min(curve.evaluations for curve in (*self.baseline, *self.arm))
+
+    @property
+    def budget(self) -> float:
+        """What every run of both arms has spent at least."""
+        return min(curve.end for curve in (*self.baseline, *self.arm))
+
+    def differences(self, factor: float = 1.0) -> Array:
+        """Mean accuracy over training of the arm to 1/factor of a cost minus the baseline's to that cost.
+
+        The cost is the largest that both curves allow. Returns (seeds, problems).
+        """
+        ends = min(curve.end for curve in self.baseline), min(curve.end for curve in self.arm)
+        cost = min(ends[0], factor * ends[1])
+        pairs = zip(self.baseline, self.arm, strict=True)
+        return np.stack([arm.mean_to(cost / factor) - base.mean_to(cost) for base, arm in pairs])
+
+
+def saving(pairs: Sequence[Pair]) -> Saving:
+    """How many times less an arm needs than the baseline, over the whole of training, on one or several tasks.
+
+    A factor r is compatible with the runs if the arm with 1/r of the cost has the baseline's mean accuracy over
+    training: the difference (`Pair.differences`), pooled over pairs as a share of their gains, has a 95 % interval that
+    holds 0. The interval is that of all compatible factors. At r = 1 this is the comparison at equal cost, so that the
+    two never contradict each other. The value is the factor at which the difference is nearest 0.
+    """
+    n = sum(len(pair.arm) for pair in pairs)
+    evaluations = min((pair.evaluations for pair in pairs), default=0)
+    nan = math.nan
+    if not pairs or min(len(pair.arm) for pair in pairs) < 2:
+        return Saving(nan, nan, nan, n, "one seed")
+    if evaluations < ENOUGH:
+        return Saving(nan, nan, nan, n, f"{evaluations} evaluations a run, at least {ENOUGH} are needed")
+    if min(pair.scale for pair in pairs) <= 0:
+        return Saving(nan, nan, nan, n, "the baseline gained nothing")
+
+    def test(factor: float) -> Estimate:
+        return over_these([crossed(pair.differences(factor)).times(1 / pair.scale) for pair in pairs])
+
+    factors = np.exp(np.linspace(-math.log(WIDEST), math.log(WIDEST), COARSE + 1))  # 1 is among them
+    found = [test(float(factor)) for factor in factors]
+    kept = [place for place, one in enumerate(found) if _compatible(one)]
+    nearest = min(range(len(found)), key=lambda place: abs(found[place].value))
+    value = _zero(lambda factor: test(factor).value, factors, nearest)
+    low = _edge(test, factors, kept[0] if kept else nearest, -1)
+    high = _edge(test, factors, kept[-1] if kept else nearest, 1)
+    return Saving(value, min(low, value), max(high, value), n)
+
+
+def _edge(test: Callable[[float], Estimate], factors: Array, place: int, way: int) -> float:
+    """Where compatibility ends beyond a compatible factor; 0 or infinity at the end of what was tried."""
+    beyond = place + way
+    if not 0 <= beyond < len(factors):
+        return math.inf if way > 0 else 0.0
+    inside, outside = math.log(factors[place]), math.log(factors[beyond])
+    for _ in range(FINE):
+        middle = (inside + outside) / 2
+        inside, outside = (middle, outside) if _compatible(test(math.exp(middle))) else (inside, middle)
+    return math.exp(outside)
+
+
+def _zero(value: Callable[[float], float], factors: Array, place: int) -> float:
+    """The factor near `place` at which the difference changes its sign; that of `place` where it does not."""
+    own = value(float(factors[place]))
+    for other in (place + 1, place - 1):
+        if 0 <= other < len(factors) and own * value(float(factors[other])) < 0:
+            a, b = math.log(factors[place]), math.log(factors[other])
+            for _ in range(FINE):
+                middle = (a + b) / 2
+                a, b = (middle, b) if own * value(math.exp(middle)) > 0 else (a, middle)
+            return math.exp((a + b) / 2)
+    return float(factors[place])
+
+
+def _compatible(difference: Estimate) -> bool:
+    """Whether 0 lies in the interval; without an error, whether it is 0."""
+    if not difference.known:
+        return difference.value == 0
+    interval = difference.interval()
+    return interval.low <= 0 <= interval.high

@@ -1,0 +1,126 @@
+"""An estimate with its standard error and degrees of freedom: what intervals, p-values and pools are made of."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from repro.numbers import LEVEL, Interval, t_quantile
+
+Error = tuple[float, float]
+"""A standard error and its degrees of freedom."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with the standard errors behind its t-interval. `n` is the number of runs that it rests on.
+
+    Where there are two errors, the one that says less counts: the wider interval and the larger p-value. There is none
+    for a single run, nor for values that do not vary at all, which say nothing about how far off they are.
+    """
+
+    value: float
+    errors: tuple[Error, ...]
+    n: int
+
+    @property
+    def known(self) -> bool:
+        """Whether it has an error."""
+        return bool(self.errors)
+
+    def interval(self, level: float = LEVEL) -> Interval:
+        """Its two-sided t-interval; bounds NaN without an error."""
+        if not self.known:
+            return Interval(self.value, math.nan, math.nan, self.n)
+        half = max(t_quantile(freedom, level) * error for error, freedom in self.errors)
+        return Interval(self.value, self.value - half, self.value + half, self.n)
+
+    def p(self, reference: float = 0.0) -> float:
+        """Two-sided p-value of the true value being `reference`; NaN without an error."""
+        if not self.known:
+            return math.nan
+        from scipy.special import stdtr  # scipy.stats would take a second of every start
+
+        off = abs(self.value - reference)
+        return max(float(2 * stdtr(freedom, -off / error)) for error, freedom in self.errors)
+
+    def times(self, factor: float) -> Estimate:
+        """The same in another unit."""
+        errors = tuple((error * abs(factor), freedom) for error, freedom in self.errors)
+        return Estimate(self.value * factor, errors, self.n)
+
+
+def mean_of(values: ArrayLike) -> Estimate:
+    """Mean of independent values, NaN left out."""
+    x = np.asarray(values, float).ravel()
+    x = x[~np.isnan(x)]
+    n = len(x)
+    if n == 0:
+        return Estimate(math.nan, (), 0)
+    deviation = float(x.std(ddof=1)) if n > 1 else 0.0
+    return Estimate(float(x.mean()), ((deviation / math.sqrt(n), n - 1),) if deviation > 0 else (), n)
+
+
+def crossed(differences: ArrayLike) -> Estimate:
+    """Mean difference of two arms when other seeds and other questions could have been drawn.
+
+    Args:
+        differences: accuracy of one arm minus the other, per training seed and question [seeds, questions].
+
+    Two-way random effects without replication: d = mean + seed + question + rest. Var(mean) = MS_seed / SQ +
+    MS_question / SQ - MS_rest / SQ, unbiased from the two-way analysis of variance, with Satterthwaite's degrees of
+    freedom. It is never taken below the larger of its first two parts. With three seeds the part of the seeds is often
+    small by chance; so the error over seeds alone stands beside it. With one seed there is none: questions alone cannot
+    speak of another training run. `n` is the number of seeds.
+    Raises ValueError unless the array has two axes.
+    """
+    d = np.asarray(differences, float)
+    if d.ndim != 2:
+        raise ValueError(f"expected [seeds, questions], got shape {d.shape}")
+    seeds, questions = d.shape
+    mean = float(d.mean())
+    if seeds < 2 or questions < 2:
+        return Estimate(mean, (), seeds)
+    rows, columns = d.mean(axis=1), d.mean(axis=0)
+    rest = d - rows[:, None] - columns[None, :] + mean
+    by_seed = float(rows.var(ddof=1)) / seeds
+    by_question = float(columns.var(ddof=1)) / questions
+    both = float((rest**2).sum()) / ((seeds - 1) * (questions - 1)) / (seeds * questions)
+    variance = by_seed + by_question - both
+    parts = [(by_seed, seeds - 1), (by_question, questions - 1), (both, (seeds - 1) * (questions - 1))]
+    if variance < max(by_seed, by_question):
+        parts = [max(parts[:2], key=lambda part: part[0])]
+        variance = parts[0][0]
+    if variance == 0.0:
+        return Estimate(mean, (), seeds)
+    freedom = variance**2 / sum(part**2 / df for part, df in parts)
+    return Estimate(mean, ((math.sqrt(variance), freedom), *mean_of(rows).errors), seeds)
+
+
+def over_these(estimates: Sequence[Estimate]) -> Estimate:
+    """Mean over pairs of model and task that are what the claim is about: new seeds and questions vary, they do not.
+
+    The error is that of a mean of independent estimates, with Welch and Satterthwaite's degrees of freedom; none where
+    one of them has none. `n` is the number of runs.
+    """
+    n = sum(one.n for one in estimates)
+    if not estimates:
+        return Estimate(math.nan, (), 0)
+    value = float(np.mean([one.value for one in estimates]))
+    if not all(one.known for one in estimates):
+        return Estimate(value, (), n)
+    errors = []
+    for kind in (0, -1):  # an estimate with one error has it for both
+        parts = [((error := one.errors[kind])[0] ** 2 / len(estimates) ** 2, error[1]) for one in estimates]
+        variance = sum(part for part, _ in parts)
+        errors.append((math.sqrt(variance), variance**2 / sum(part**2 / freedom for part, freedom in parts)))
+    return Estimate(value, tuple(dict.fromkeys(errors)), n)
+
+
+def over_tasks(by_task: Sequence[Sequence[Estimate]]) -> Estimate:
+    """Mean over tasks taken for a sample of other tasks: the tasks are the units, models inside each are averaged."""
+    return mean_of([float(np.mean([one.value for one in task])) for task in by_task if task])

@@ -1,0 +1,101 @@
+"""What a study could have seen: the smallest difference, and the seeds that a given one would take."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from analysis.statistics import LEVEL
+
+POWER = 0.8
+"""Chance with which a difference is to be seen."""
+
+MOST_SEEDS = 1000
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Variances of paired differences between two arms: of seeds, of questions, and of what is left.
+
+    A mean over n seeds and `questions` questions has the variance seeds / n + problems / questions + rest / (n
+    questions), as in `statistics.crossed_difference`. No part is below 0.
+    """
+
+    seeds: float
+    problems: float
+    rest: float
+    questions: int
+
+    def errors(self, n: int) -> list[tuple[float, float]]:
+        """(standard error, degrees of freedom) with n seeds: of seeds and questions together, and of seeds alone."""
+        both = self.rest / (n * self.questions)
+        by_seed, by_problem = self.seeds / n + both, self.problems / self.questions + both
+        parts = [(by_seed, n - 1), (by_problem, self.questions - 1), (both, (n - 1) * (self.questions - 1))]
+        variance = by_seed + by_problem - both
+        if variance <= 0:
+            return []
+        freedom = variance**2 / sum(part**2 / freedom for part, freedom in parts if part > 0)
+        return [(math.sqrt(variance), freedom), (math.sqrt(by_seed), n - 1)]
+
+
+def spread_of(differences: ArrayLike) -> Spread | None:
+    """The variances behind accuracies of one arm minus another [seeds, problems]; None for fewer than 2 of either."""
+    d = np.asarray(differences, float)
+    n, questions = d.shape
+    if min(n, questions) < 2:
+        return None
+    rows, columns, mean = d.mean(axis=1), d.mean(axis=0), d.mean()
+    left = d - rows[:, None] - columns[None, :] + mean
+    rest = float((left**2).sum()) / ((n - 1) * (questions - 1))
+    seeds = max(0.0, float(rows.var(ddof=1)) - rest / questions)
+    return Spread(seeds, max(0.0, float(columns.var(ddof=1)) - rest / n), rest, questions)
+
+
+def pooled(spreads: list[Spread]) -> Spread | None:
+    """The mean of several spreads over as many questions as the first has; None for none."""
+    if not spreads:
+        return None
+    means = [float(np.mean([getattr(one, part) for one in spreads])) for part in ("seeds", "problems", "rest")]
+    return Spread(*means, spreads[0].questions)
+
+
+def smallest_seen(spread: Spread, seeds: int) -> float:
+    """The smallest true difference that is told apart from 0 with a chance of 80 %; infinite for one seed."""
+    if seeds < 2:
+        return math.inf
+    return max((_shift(freedom) * error for error, freedom in spread.errors(seeds)), default=0.0)
+
+
+def _shift(freedom: float) -> float:
+    """Standard errors by which a mean must lie off 0 to be told apart from it with a chance of `POWER`."""
+    low, high = 0.0, 1.0
+    while _power(high, freedom) < POWER:
+        high *= 2
+    for _ in range(40):
+        middle = (low + high) / 2
+        low, high = (middle, high) if _power(middle, freedom) < POWER else (low, middle)
+    return high
+
+
+def seeds_needed(spread: Spread, difference: float) -> int | None:
+    """Seeds with which a true difference is seen with a chance of 80 %; None where more questions would be needed."""
+    low, high = 1, 2
+    while smallest_seen(spread, high) > difference:
+        low, high = high, 2 * high
+        if low >= MOST_SEEDS:
+            return None
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (middle, high) if smallest_seen(spread, middle) > difference else (low, middle)
+    return high
+
+
+def _power(shift: float, freedom: float) -> float:
+    """Chance that a two-sided t-test at 5 % finds a difference of `shift` standard errors, in its direction."""
+    from scipy.special import nctdtr, stdtrit  # scipy.stats would take a second of every start
+
+    freedom = min(freedom, 1e6)
+    return float(1 - nctdtr(freedom, shift, stdtrit(freedom, (1 + LEVEL) / 2)))

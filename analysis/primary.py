@@ -1,0 +1,118 @@
+"""The primary claims of a study: which arm is more accurate at equal cost, judged together by Holm's procedure."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal
+
+from analysis.comparison import Comparison, compare
+from analysis.equal_cost import Saving, saving
+from analysis.estimates import Estimate, over_tasks, over_these
+from analysis.families import holm
+from analysis.power import Spread, pooled, seeds_needed, smallest_seen
+from analysis.runs import Panel
+
+By = Literal["tokens", "steps", "seconds"]
+
+AXIS: Mapping[By, str] = {"tokens": "generated tokens", "steps": "steps", "seconds": "seconds"}
+"""Word of the spec -> key of `measures.AXES`."""
+
+ALPHA = 0.05
+"""The chance of any false primary claim that a study accepts."""
+
+TASKS = 3
+"""From this many tasks on, an interval over tasks says something of others."""
+
+Verdict = Literal["higher", "lower", "undecided", "one seed", "not run"]
+
+
+@dataclass(frozen=True)
+class Question:
+    """Whether `arm` is more accurate over training than `against` at equal cost."""
+
+    arm: str
+    against: str
+    by: By
+
+
+@dataclass(frozen=True)
+class Judged:
+    """What the finished runs say to a question.
+
+    `difference` is mean accuracy over training, arm minus the other, averaged over the pairs of model and task that
+    were run; `share` is the same as a share of the other arm's gain, and what is tested; `other_tasks` the same with
+    tasks as units, None for fewer than three. `p` is Holm's over all primary claims.
+    """
+
+    question: Question
+    pairs: tuple[Comparison, ...]
+    difference: Estimate
+    share: Estimate
+    other_tasks: Estimate | None
+    p: float
+
+    @property
+    def verdict(self) -> Verdict:
+        """`higher` or `lower` where Holm's p-value is at most 0.05."""
+        if not self.pairs:
+            return "not run"
+        if not self.share.known:
+            return "one seed" if min(one.difference.n for one in self.pairs) < 2 else "undecided"
+        if self.p > ALPHA:
+            return "undecided"
+        return "higher" if self.share.value > 0 else "lower"
+
+    @property
+    def saving(self) -> Saving:
+        """How many times less the arm needs for the same accuracy, over all pairs."""
+        return saving([one.pair for one in self.pairs])
+
+    @property
+    def spread(self) -> Spread | None:
+        """Variances of the difference of one pair, averaged over pairs."""
+        return pooled([one.spread for one in self.pairs if one.spread is not None])
+
+    @property
+    def smallest_seen(self) -> float:
+        """The smallest difference that is told apart with a chance of 80 %, as a share of 1; infinite for one seed.
+
+        Several pairs are averaged, so that the error shrinks with the square root of their number.
+        """
+        spread = self.spread
+        if spread is None:
+            return math.inf
+        return smallest_seen(spread, min(one.difference.n for one in self.pairs)) / math.sqrt(len(self.pairs))
+
+    def seeds_needed(self, difference: float) -> int | None:
+        """Seeds a pair to tell such a difference apart with a chance of 80 %; None where more questions are needed."""
+        spread = self.spread
+        return None if spread is None else seeds_needed(spread, difference * math.sqrt(len(self.pairs)))
+
+
+def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judged, ...]:
+    """Answer all questions from the finished runs, together."""
+    answered = [_answered(question, panels) for question in questions]
+    adjusted = holm([one.share.p() for one in answered])
+    return tuple(replace(one, p=p) for one, p in zip(answered, adjusted, strict=True))
+
+
+def _answered(question: Question, panels: Sequence[Panel]) -> Judged:
+    found = []
+    for panel in panels:
+        series = {one.label: one for one in panel.series}
+        if question.arm in series and question.against in series:
+            one = compare(panel, series[question.arm], series[question.against], AXIS[question.by])
+            found += [one] if one is not None else []
+    by_task: dict[str, list[Estimate]] = {}
+    for one in found:
+        by_task.setdefault(one.panel.dataset, []).append(one.share)
+    return Judged(
+        question=question,
+        pairs=tuple(found),
+        difference=over_these([one.difference for one in found]),
+        share=over_these([one.share for one in found]),
+        other_tasks=over_tasks(list(by_task.values())) if len(by_task) >= TASKS else None,
+        p=math.nan,
+    )
