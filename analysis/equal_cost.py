@@ -157,24 +157,24 @@ def saving(pairs: Sequence[Pair]) -> Saving:
 
     factors = np.exp(np.linspace(-math.log(WIDEST), math.log(WIDEST), COARSE + 1))  # 1 is among them
     found = [test(float(factor)) for factor in factors]
-    kept = [place for place, one in enumerate(found) if _compatible(one)]
     nearest = min(range(len(found)), key=lambda place: abs(found[place].value))
     value = _zero(lambda factor: test(factor).value, factors, nearest)
-    low = _edge(test, factors, kept[0] if kept else nearest, -1)
-    high = _edge(test, factors, kept[-1] if kept else nearest, 1)
-    return Saving(value, min(low, value), max(high, value), n)
+    kept = [float(factor) for factor, one in zip(factors, found, strict=True) if _compatible(one)]
+    low, high = min([value, *kept]), max([value, *kept])
+    return Saving(value, _edge(test, low, factors[::-1]), _edge(test, high, factors), n)
 
 
-def _edge(test: Callable[[float], Estimate], factors: Array, place: int, way: int) -> float:
-    """Where compatibility ends beyond a compatible factor; 0 or infinity at the end of what was tried."""
-    beyond = place + way
-    if not 0 <= beyond < len(factors):
-        return math.inf if way > 0 else 0.0
-    inside, outside = math.log(factors[place]), math.log(factors[beyond])
+def _edge(test: Callable[[float], Estimate], inside: float, factors: Array) -> float:
+    """Where compatibility ends beyond a compatible factor, on the way through `factors`; 0 or infinity at their end."""
+    rising = bool(factors[0] < factors[-1])
+    beyond = factors[factors > inside * (1 + 1e-9)] if rising else factors[factors < inside * (1 - 1e-9)]
+    if not len(beyond):
+        return math.inf if rising else 0.0
+    a, b = math.log(inside), math.log(beyond[0])
     for _ in range(FINE):
-        middle = (inside + outside) / 2
-        inside, outside = (middle, outside) if _compatible(test(math.exp(middle))) else (inside, middle)
-    return math.exp(outside)
+        middle = (a + b) / 2
+        a, b = (middle, b) if _compatible(test(math.exp(middle))) else (a, middle)
+    return math.exp(b)
 
 
 def _zero(value: Callable[[float], float], factors: Array, place: int) -> float:

@@ -1,0 +1,89 @@
+"""Made-up studies whose truth is known, to count how often a verdict is right."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from analysis.equal_cost import Curve, Pair
+from analysis.estimates import crossed, over_these
+from analysis.families import holm
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """What a study looks like: `arms` compared with a baseline on each of `pairs` of model and task."""
+
+    name: str
+    arms: int
+    pairs: int
+    seeds: int
+    evaluations: int  # after the start
+    questions: int
+    samples: int  # of each question at an evaluation
+
+
+@dataclass(frozen=True)
+class World:
+    """How runs differ. The defaults are near the quickstart's: see docs/statistics.md.
+
+    Log-odds of solving a question: its own ease, normal with `ease`, plus what training taught, which rises to `gain`
+    along 1 - exp(-cost / pace). Seeds differ in what they learn at most (`gain_spread`, a share) and in pace
+    (`pace_spread`, a share), and wander by `wander` between evaluations; a question learns better or worse than others
+    with `question_spread`, in all runs alike.
+    """
+
+    start: float = -2.0
+    ease: float = 1.7
+    gain: float = 2.9
+    pace: float = 0.5
+    gain_spread: float = 0.04
+    pace_spread: float = 0.05
+    wander: float = 0.06
+    question_spread: float = 0.3
+
+
+def pair(shape: Shape, faster: Sequence[float], draw: np.random.Generator, world: World = World()) -> list[Pair]:
+    """Runs of a baseline, and of one arm for each number in `faster`: so many times faster it learns. One task."""
+    ease = world.start + draw.normal(0, world.ease, shape.questions)  # (questions,)
+    learns = 1 + draw.normal(0, world.question_spread, shape.questions)
+    first = draw.binomial(shape.samples, _sigmoid(ease)) / shape.samples
+    cost = np.linspace(0, 1, shape.evaluations + 1)
+
+    def run(speed: float) -> Curve:
+        most = world.gain * (1 + draw.normal(0, world.gain_spread))
+        pace = speed * np.exp(draw.normal(0, world.pace_spread))
+        wander = np.cumsum(draw.normal(0, world.wander, shape.evaluations + 1)) / np.sqrt(shape.evaluations / 8)
+        learned = most * (1 - np.exp(-cost * pace / world.pace)) + wander - wander[0]  # (evaluations + 1,)
+        rates = draw.binomial(shape.samples, _sigmoid(ease + learned[:, None] * learns)) / shape.samples
+        rates[0] = first
+        return Curve(cost, rates)
+
+    def runs(speed: float) -> tuple[Curve, ...]:
+        return tuple(run(speed) for _ in range(shape.seeds))
+
+    baseline = runs(1.0)
+    gain = float(np.mean([(curve.mean_to(1.0) - curve.rates[0]).mean() for curve in baseline]))
+    return [Pair(baseline, runs(speed), gain) for speed in faster]
+
+
+def study(shape: Shape, faster: Sequence[float], draw: np.random.Generator, world: World = World()) -> list[list[Pair]]:
+    """The pairs of every arm [arms][pairs], an arm for each number in `faster`."""
+    by_pair = [pair(shape, faster, draw, world) for _ in range(shape.pairs)]
+    return [[found[arm] for found in by_pair] for arm in range(len(faster))]
+
+
+def verdicts(arms: Sequence[Sequence[Pair]], alpha: float = 0.05) -> list[int]:
+    """1 where an arm is called higher, -1 where lower, else 0: by the rules of `primary.judge`."""
+    shares = [over_these([crossed(one.differences()).times(1 / one.scale) for one in pairs]) for pairs in arms]
+    adjusted = holm([share.p() for share in shares])
+    return [int(np.sign(share.value)) if p <= alpha else 0 for share, p in zip(shares, adjusted, strict=True)]
+
+
+def _sigmoid(x: Array) -> Array:
+    return np.asarray(1 / (1 + np.exp(-x)))

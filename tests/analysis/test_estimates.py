@@ -1,0 +1,144 @@
+"""Estimates, pools, Holm's procedure and what a study could have seen: against closed forms and simulation."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import pytest
+from scipy import optimize, stats
+
+from analysis.estimates import Estimate, crossed, mean_of, over_tasks, over_these
+from analysis.families import holm
+from analysis.power import Spread, pooled, seeds_needed, smallest_seen, spread_of
+
+
+def test_a_mean_has_the_interval_and_the_p_value_of_a_t_test():
+    values = np.array([0.1, 0.4, -0.2, 0.3, 0.25])
+    found, wanted = mean_of(values), stats.ttest_1samp(values, 0)
+    assert found.p() == pytest.approx(wanted.pvalue)
+    low, high = wanted.confidence_interval(0.95)
+    assert (found.interval().low, found.interval().high) == pytest.approx((low, high))
+
+
+@pytest.mark.parametrize("values", [[0.3], [0.3, 0.3, 0.3], []])
+def test_values_that_do_not_vary_say_nothing_about_their_error(values):
+    found = mean_of(values)
+    assert not found.known and math.isnan(found.p()) and not found.interval().known
+
+
+def test_with_one_seed_questions_alone_give_no_error():
+    assert not crossed(np.random.default_rng(0).random((1, 50))).known
+
+
+def test_the_interval_over_seeds_and_questions_is_never_narrower_than_that_over_seeds():
+    draw = np.random.default_rng(1)
+    for _ in range(50):
+        d = draw.normal(0, 0.02, (3, 1)) + draw.normal(0, 0.1, (1, 40)) + draw.normal(0, 0.1, (3, 40))
+        ours, seeds = crossed(d).interval(), mean_of(d.mean(axis=1)).interval()
+        assert ours.high - ours.low >= seeds.high - seeds.low - 1e-12
+
+
+@pytest.mark.parametrize(
+    ("seeds", "by_seed", "by_question"), [(3, 0.024, 0.0), (3, 0.024, 0.1), (3, 0.0, 0.1), (8, 0.02, 0.05)]
+)
+def test_a_true_difference_of_zero_is_called_clear_in_at_most_one_study_of_twenty(seeds, by_seed, by_question):
+    draw, wrong, studies = np.random.default_rng(7), 0, 800
+    shape = (seeds, 64)
+    for _ in range(studies):
+        d = (
+            draw.normal(0, by_seed, (seeds, 1))
+            + draw.normal(0, by_question, (1, 64))
+            + draw.normal(0, 0.12, (seeds, 64))
+        )
+        wrong += crossed(d).p() <= 0.05
+    assert wrong <= stats.binom.ppf(0.999, studies, 0.05)
+
+
+def test_a_pool_of_fixed_pairs_is_welchs_mean():
+    a, b = np.array([0.1, 0.2, 0.4]), np.array([0.5, 0.1, 0.3, 0.2])
+    found = over_these([mean_of(a), mean_of(b)])
+    va, vb = a.var(ddof=1) / 3 / 4, b.var(ddof=1) / 4 / 4
+    assert found.value == pytest.approx((a.mean() + b.mean()) / 2)
+    error, freedom = found.errors[0]
+    assert error == pytest.approx(math.sqrt(va + vb))
+    assert freedom == pytest.approx((va + vb) ** 2 / (va**2 / 2 + vb**2 / 3))
+    assert found.n == 7
+
+
+def test_a_pool_with_a_part_that_has_no_error_has_none():
+    assert not over_these([mean_of([0.1, 0.2]), mean_of([0.1])]).known
+
+
+def test_of_other_tasks_only_the_means_of_tasks_speak():
+    tasks = [[mean_of([0.1, 0.3]), mean_of([0.2, 0.2])], [mean_of([0.5, 0.5])], [mean_of([0.0, 0.2])]]
+    wanted = stats.ttest_1samp([0.2, 0.5, 0.1], 0)
+    assert over_tasks(tasks).p() == pytest.approx(wanted.pvalue)
+    assert over_tasks(tasks).n == 3
+
+
+def test_another_unit_scales_value_and_error_and_keeps_the_p_value():
+    one = mean_of([0.1, 0.2, 0.4])
+    assert one.times(-100).value == pytest.approx(-100 * one.value)
+    assert one.times(-100).p() == pytest.approx(one.p())
+
+
+def test_holm_multiplies_the_smallest_by_all_and_never_goes_back():
+    assert holm([0.01, 0.04, 0.03]) == pytest.approx([0.03, 0.06, 0.06])
+    assert holm([0.5, 0.9]) == pytest.approx([1.0, 1.0])
+    assert holm([]) == []
+
+
+def test_a_claim_that_was_not_run_does_not_count_for_holm():
+    found = holm([0.02, math.nan, 0.03])
+    assert found[0] == pytest.approx(0.04) and math.isnan(found[1]) and found[2] == pytest.approx(0.04)
+
+
+def test_the_smallest_difference_seen_solves_the_power_of_a_two_sided_t_test():
+    for seeds in (3, 5, 8, 20):
+        bound = stats.t.ppf(0.975, seeds - 1)
+
+        def power(shift, seeds=seeds, bound=bound):
+            return stats.nct.sf(bound, seeds - 1, shift) + stats.nct.cdf(-bound, seeds - 1, shift)
+
+        wanted = optimize.brentq(lambda shift: power(shift) - 0.8, 0.1, 12) * 0.02 / math.sqrt(seeds)
+        assert smallest_seen(Spread(0.02**2, 0.0, 0.0, 256), seeds) == pytest.approx(wanted, rel=2e-3)
+
+
+def test_a_difference_of_the_size_that_is_said_to_be_seen_is_seen_in_four_studies_of_five():
+    spread, seeds, draw = Spread(0.02**2, 0.04**2, 0.1**2, 64), 5, np.random.default_rng(11)
+    true, seen, studies = smallest_seen(spread, seeds), 0, 600
+    for _ in range(studies):
+        d = true + draw.normal(0, 0.02, (seeds, 1)) + draw.normal(0, 0.04, (1, 64)) + draw.normal(0, 0.1, (seeds, 64))
+        seen += crossed(d).p() <= 0.05
+    assert seen / studies == pytest.approx(0.8, abs=0.06)
+
+
+def test_seeds_needed_is_the_first_number_that_is_enough():
+    spread = Spread(0.02**2, 0.0, 0.1**2, 256)
+    for difference in (0.01, 0.02, 0.05):
+        n = seeds_needed(spread, difference)
+        assert smallest_seen(spread, n) <= difference < smallest_seen(spread, n - 1)
+
+
+def test_where_the_questions_are_too_few_no_number_of_seeds_is_enough():
+    assert seeds_needed(Spread(0.02**2, 0.2**2, 0.0, 16), 0.01) is None
+    assert smallest_seen(Spread(0.02**2, 0.2**2, 0.0, 16), 1) == math.inf
+
+
+def test_the_parts_of_the_spread_are_found_again():
+    draw = np.random.default_rng(5)
+    d = draw.normal(0, 0.05, (300, 1)) + draw.normal(0, 0.1, (1, 300)) + draw.normal(0, 0.2, (300, 300))
+    found = spread_of(d)
+    assert found.seeds == pytest.approx(0.0025, rel=0.3)
+    assert found.problems == pytest.approx(0.01, rel=0.3)
+    assert found.rest == pytest.approx(0.04, rel=0.05)
+    assert spread_of(d[:1]) is None and pooled([]) is None
+    assert pooled([found, found]) == found
+
+
+def test_an_estimate_with_two_errors_tells_the_larger_p_value_and_the_wider_interval():
+    one = Estimate(0.1, ((0.03, 200.0), (0.02, 2.0)), 3)
+    alone = [Estimate(0.1, (error,), 3) for error in one.errors]
+    assert one.p() == max(part.p() for part in alone)
+    assert one.interval().low == min(part.interval().low for part in alone)

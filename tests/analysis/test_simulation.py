@@ -1,0 +1,36 @@
+"""How often the verdicts of a study are right, on made-up studies with a known truth."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from analysis.equal_cost import saving
+from analysis.simulation import Shape, pair, study, verdicts
+
+SHAPES = [Shape("one task", 4, 1, 3, 8, 64, 4), Shape("several tasks", 2, 3, 3, 8, 64, 2)]
+
+
+@pytest.mark.parametrize("shape", SHAPES, ids=lambda shape: shape.name)
+def test_arms_equal_to_the_baseline_are_called_different_in_at_most_one_study_of_twenty(shape):
+    draw, studies = np.random.default_rng(0), 200
+    wrong = sum(any(verdicts(study(shape, [1.0] * shape.arms, draw))) for _ in range(studies))
+    assert wrong <= stats.binom.ppf(0.999, studies, 0.05)
+
+
+def test_an_arm_that_learns_twice_as_fast_is_seen_more_often_the_more_seeds_there_are():
+    draw = np.random.default_rng(1)
+    seen = [
+        sum(verdicts(study(Shape("", 1, 1, seeds, 8, 64, 4), [2.0], draw)) == [1] for _ in range(40))
+        for seeds in (2, 4, 8)
+    ]
+    assert seen[0] < seen[1] < seen[2] and seen[2] >= 36
+
+
+def test_the_interval_of_a_saving_holds_the_truth_in_nineteen_studies_of_twenty():
+    draw, studies = np.random.default_rng(2), 60
+    for truth in (1.0, 1.5):
+        found = [saving(pair(Shape("", 1, 1, 5, 12, 64, 4), [truth], draw)) for _ in range(studies)]
+        inside = sum(one.low <= truth <= one.high for one in found)
+        assert inside >= stats.binom.ppf(0.001, studies, 0.94)
