@@ -20,10 +20,12 @@ from rich.console import Console
 
 from repro.errors import UserError
 from repro.files import read_jsonl
+from repro.launch.cells import check_cell
 from repro.launch.launchers.local import Local
 from repro.launch.launchers.local import pool as pool_module
 from repro.launch.launchers.ray import Ray
-from repro.launch.run import check_cell, in_training_order, run_study
+from repro.launch.order import in_training_order
+from repro.launch.run import run_study
 from repro.launch.worker import Target
 from repro.models.rollout_spec import RolloutSpec
 from repro.study.expand import expand_study
