@@ -26,8 +26,9 @@ from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Choice
 from repro.study.load import LoadedSpec, load_spec
 from repro.sweep.objective import objective
+from repro.sweep.run import run_sweep
 from repro.sweep.sampling import trial_values
-from repro.sweep.study import Attempt, Search, run_sweep
+from repro.sweep.search import Attempt, Search
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.client import open_client
 from repro.tracking.journal import Journal
@@ -146,7 +147,7 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
         from pathlib import Path
         from repro.launch.launchers.local import Local
         from repro.study.load import load_spec
-        from repro.sweep.study import run_sweep
+        from repro.sweep.run import run_sweep
         from tests.launch.jobs import PRELOAD
         from tests.sweep import jobs
         if __name__ == "__main__":
