@@ -11,7 +11,8 @@ from repro.fields import LONGEST_NAME, Scalar
 from repro.plugins import is_door, load
 from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem
-from repro.spec.schema import FloatRange, IntRange, Range, Spec, SweepSpec
+from repro.spec.schema import Spec
+from repro.spec.sweep_spec import FloatRange, IntRange, Range, SweepSpec
 from repro.study.cell_checks import CellCheck
 from repro.study.points import points
 from repro.study.raw_fields import all_paths, base_fields, has_path, with_fields

@@ -2,8 +2,8 @@
 
 One experiment per study (the name of the spec). A parent run per (model, dataset, arm, axis point) holds what its
 seeds share and, after `aggregate`, the figures over them; a child run per seed holds params, metrics and the run
-directory's files as artifacts. What has been delivered is remembered beside the run (`delivery/<key>.json`, one file
-per store and label set), so a run directory can be delivered any number of times, to any number of stores.
+directory's files as artifacts. What has been delivered is remembered beside the run (`repro.tracking.cursor`), so a run
+directory can be delivered any number of times, to any number of stores.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro.canonical import canonical, digest
-from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, temporary_files, write_atomically
-from repro.masking import mask_values
-from repro.tracking.address import public_address, resolve_store, sqlite_path
+from repro.canonical import digest
+from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, write_atomically
+from repro.tracking.address import resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
 from repro.tracking.client import (
     away_errors,
@@ -29,8 +28,10 @@ from repro.tracking.client import (
     report_back,
     writing,
 )
+from repro.tracking.cursor import cursor_path, read_cursor, save_cursor
 from repro.tracking.damage import METRICS, damaged_run, run_damage
 from repro.tracking.journal import run_status
+from repro.tracking.keys import flatten, parent_key, run_key
 from repro.tracking.labels import Labels
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ def deliver(
                 if not (isinstance(error, _RunDeleted) or is_missing(error)):
                     raise
                 # The run was deleted from the store since the last delivery: start over.
-                _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
+                cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
                 _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
     except DamagedError:
         raise
@@ -87,31 +88,6 @@ def deliver(
         return False
     report_back(uri)
     return True
-
-
-def run_key(identity: str, labels: Labels) -> str:
-    """Tag `repro.key` of a child: one training under one set of labels."""
-    return digest({"identity": identity, **labels.as_dict()}, 32)
-
-
-def parent_key(cell: Mapping[str, Any], labels: Labels) -> str:
-    """Tag `repro.key` of a parent: a named arm with its whole configuration, so a changed arm gets a new parent."""
-    shared = {name: value for name, value in labels.as_dict().items() if name != "seed"}
-    fields = {key: value for key, value in cell.items() if key not in ("spec", "arm", "axis_point", "seed")}
-    return digest({**shared, "cell": mask_values(fields)}, 32)  # as in cell.json
-
-
-def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted params of a resolved cell without empty fields and labels; values are cut to MLflow's 6,000 characters."""
-    params: dict[str, str] = {}
-    for name, value in fields.items():
-        if prefix == "" and name in ("spec", "arm", "axis_point"):
-            continue
-        if isinstance(value, Mapping):
-            params.update(flatten(value, f"{prefix}{name}."))
-        elif value is not None:
-            params[f"{prefix}{name}"] = (value if isinstance(value, str) else canonical(value))[:6000]
-    return params
 
 
 class _RunDeleted(Exception):
@@ -130,15 +106,7 @@ class _Delivery:
         self.cell: dict[str, Any] = about["cell"]
         self.started_ms = int(about["started"] * 1000)
         self.files: dict[str, Any] = {}  # checksums of a finished run's files
-        self.cursor: dict[str, Any] = read_json(_cursor_path(run_dir, labels, uri)) or {
-            "store": public_address(uri),
-            "experiment": labels.experiment,
-            "run": None,  # id of the MLflow run
-            "status": None,  # last status sent
-            "final": False,  # everything of a finished run has been sent
-            "lines": [],  # digests of the rows of metrics.jsonl sent
-            "files": {},  # name -> digest of the content sent
-        }
+        self.cursor = read_cursor(run_dir, labels, uri)
 
     def bring_up_to_date(self, final: bool) -> None:
         status: str = run_status(self.run_dir)
@@ -306,17 +274,7 @@ class _Delivery:
             self.client.log_artifact(self.cursor["run"], str(Path(folder) / name))
 
     def _save_cursor(self) -> None:
-        path = _cursor_path(self.run_dir, self.labels, self.uri)
-        path.parent.mkdir(exist_ok=True)
-        for left, name in temporary_files(path.parent).items():
-            if name == path.name:  # of a delivery that was killed: we hold the store's lock
-                left.unlink(missing_ok=True)
-        # Not on the disk at once: a delivery that is forgotten is made again and changes nothing.
-        write_atomically(path, dump_json(self.cursor), sync=False)
-
-
-def _cursor_path(run_dir: Path, labels: Labels, uri: str) -> Path:
-    return run_dir / "delivery" / f"{digest({'store': uri, **labels.as_dict()}, 16)}.json"
+        save_cursor(self.run_dir, self.labels, self.uri, self.cursor)
 
 
 def _line_digest(row: Mapping[str, Any]) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from repro.canonical import canonical, digest
 from repro.tracking.address import resolve_store
 from repro.tracking.client import away_errors, experiment_id, report_away, writing
+from repro.tracking.keys import parent_key
 from repro.tracking.labels import Labels
-from repro.tracking.store import parent_key
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

@@ -23,7 +23,7 @@ from repro.files import DamagedError
 from repro.launch.launchers.local import Local
 from repro.launch.launchers.local import pool as pool_module
 from repro.models.model_spec import ModelSpec
-from repro.spec.schema import Choice
+from repro.spec.sweep_spec import Choice
 from repro.study.load import LoadedSpec, load_spec
 from repro.sweep.objective import objective
 from repro.sweep.run import run_sweep

@@ -22,9 +22,11 @@ from repro.tracking import client as client_module
 from repro.tracking import store as store_module
 from repro.tracking.address import public_address, resolve_store
 from repro.tracking.client import open_client
+from repro.tracking.histories import Series
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
-from repro.tracking.read import RunRecord, Series, read_runs
+from repro.tracking.read import read_runs
+from repro.tracking.run_record import RunRecord
 from repro.tracking.store import deliver
 from tests.tracking.helpers import log_steps, make_cell, make_run
 
