@@ -18,7 +18,7 @@ from repro.tracking.local_runs import StoredRun, experiments, histories_of, runs
 from repro.tracking.run_record import RunRecord
 from repro.tracking.server_runs import server_files, server_runs
 from repro.tracking.sqlite_store import check_sqlite
-from repro.words import nearest
+from repro.words import listed, nearest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -88,7 +88,7 @@ def _read_server(
 
 def _unknown(experiment: str, names: Sequence[str], uri: str) -> UserError:
     near = nearest(experiment, names)
-    hint = f"; did you mean {near!r}?" if near else f"; it has: {', '.join(sorted(names)) or 'nothing'}"
+    hint = f"; did you mean {near!r}?" if near else f"; it has: {listed(sorted(names)) or 'nothing'}"
     return UserError(f"MLflow store {public_address(uri)} has no experiment {experiment!r}{hint}")
 
 
