@@ -103,9 +103,13 @@ def explain(error: BaseException, places: Sequence[str | Path] = ()) -> str | No
     return None
 
 
+class RefusedError(UserError):
+    """The system refused something. Once what the message names is mended, the same work may succeed."""
+
+
 @contextmanager
 def told_to_the_user(*places: str | Path) -> Iterator[None]:
-    """Within the block an error of the system becomes a UserError, with the system's own as its cause.
+    """Within the block an error of the system becomes a RefusedError, with the system's own as its cause.
 
     `places`: see `explain`.
     """
@@ -117,7 +121,7 @@ def told_to_the_user(*places: str | Path) -> Iterator[None]:
         told = explain(error, places)
         if told is None:
             raise
-        raise UserError(told) from error
+        raise RefusedError(told) from error
 
 
 def _line(place: str, what: str, cure: str) -> str:

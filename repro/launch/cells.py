@@ -22,6 +22,7 @@ from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell
 from repro.study.inputs import write_plan
 from repro.tracking.aggregate import aggregate
+from repro.tracking.failure import reason_in
 from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
 from repro.training.split import check_ranks
@@ -66,6 +67,7 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
     waiting = {task.identity for task in to_train}
     damaged = damage_of(task for task in tasks if task.identity not in waiting)
     mended = {task.identity: len(repairs_of(task.run_dir)) for task in to_train}
+    before = {task.identity: reason_in(task.run_dir) for task in to_train}
     settled = Settled(experiment, options.runs_dir, options.store_uri)
     if not to_train and not damaged and settled.holds(tasks, labels):
         return Ended([], None, (), aggregated=True)
@@ -86,6 +88,7 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             )  # fmt: skip
             with make_display(to_train, launcher.jobs, console) as display:
                 outcomes = launcher.run(to_train, Delivering(display, delivery, labels))
+            outcomes = [_compared(outcome, before[outcome.task.identity]) for outcome in outcomes]
             interrupted = launcher.interrupted
         ended = _close(delivery, experiment, options, outcomes, interrupted)
     repairs = {name_of(task.cell): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
@@ -112,6 +115,11 @@ def _close(
     undelivered = tuple(dict.fromkeys(run_dir for run_dir, _ in lacking))
     damaged = {run_dir.name: text for run_dir, text in delivery.damaged.items()}
     return Ended(outcomes, interrupted, undelivered, aggregated, damaged)
+
+
+def _compared(outcome: Outcome, before: str) -> Outcome:
+    """An outcome with a note where the attempt before failed, too, for the reason `before`, which is the same."""
+    return replace(outcome, again=outcome.end == "failed" and outcome.reason == before)
 
 
 def check_cell(cell: Cell, where: Where) -> None:

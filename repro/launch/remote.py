@@ -249,9 +249,10 @@ class RemoteLauncher(ABC):
             return None
         if result.code == supervisor.EXIT_NOT_SHARED:
             where = "the machine of this job does not see it: --runs must lie on a file system that all machines share"
-            return failed(task, seconds, f"{self.runs_dir}: {where}")
+            return failed(task, seconds, f"{self.runs_dir}: {where}", lasting=True)
         if result.code == supervisor.EXIT_NO_FOLDER:
-            return failed(task, seconds, f"{Path.cwd()}: no such directory on the machine of this job")
+            text = f"{Path.cwd()}: no such directory on the machine of this job"
+            return failed(task, seconds, text, lasting=True)
         outcome = outcome_of(task, result.code, seconds, self._stopping)
         if outcome is None:
             assert result.code == EXIT_BUSY

@@ -12,6 +12,7 @@ from repro.files import read_object
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec
 from repro.study.plan import STATUS_WORDS
+from repro.tracking.failure import reason_in
 
 COLUMNS = ("identity", "study", "model", "dataset", "arm", "axes", "seed", "status", "step", "accuracy", "message")
 
@@ -40,7 +41,7 @@ def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
     status = run_status(folder)
     message = str(progress.get("message", ""))
     if status == "failed":
-        message = _last_line(folder / "error.txt") or message
+        message = reason_in(folder) or message
     elif status == "damaged":
         message = listed(run_damage(folder))
     elif status == "running" and "time" in progress:
@@ -59,11 +60,6 @@ def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
         "accuracy": progress.get("accuracy"),
         "message": message,
     }
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1].removeprefix("repro.errors.UserError: ") if lines else ""
 
 
 def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:

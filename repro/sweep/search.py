@@ -161,12 +161,13 @@ class Search:
         return None
 
     def _train(self, cells: list[ExpandedCell]) -> int | None:
-        """Train cells, a second time at once where the job failed; returns the signal that ended it.
+        """Train cells, a second time at once where that may help; returns the signal that ended it.
 
         A job that was killed, or failed for the machine's sake, must not change which values are tried next.
         """
         ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
-        failed = [cell for cell in cells if run_status(self.options.runs_dir / cell.identity) == "failed"]
+        lasting = {outcome.task.identity for outcome in ended.outcomes if outcome.lasting}
+        failed = [cell for cell in cells if self._failed(cell) and cell.identity not in lasting]
         if ended.interrupted is None and failed and not _stopped(ended):
             self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
             print_damage({}, ended.repairs, self.console)
@@ -175,6 +176,9 @@ class Search:
             return signal.SIGTERM  # by another program; the trial has not failed
         print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
         return ended.interrupted
+
+    def _failed(self, cell: ExpandedCell) -> bool:
+        return run_status(self.options.runs_dir / cell.identity) == "failed"
 
     def _stages(self) -> list[list[int]]:
         """Which seeds (by position) run together: one by one where the pruner may stop a trial in between."""

@@ -16,8 +16,9 @@ import pytest
 from repro.files import read_json, read_jsonl
 from repro.launch.launchers.local import pool as pool_module
 from repro.launch.launchers.local.pool import Pool
-from repro.launch.protocol import Outcome, Task, reason_of
+from repro.launch.protocol import Outcome, Task
 from repro.launch.worker import Target
+from repro.tracking.failure import reason_of
 from repro.tracking.journal import run_lock, run_status
 from tests.launch import jobs
 from tests.tracking.helpers import make_cell
