@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from repro.errors import UserError
+from repro.errors import TryAgainError, UserError
 
 SPACE = "free some space or choose another place, then run the same command again"
 RIGHTS = "choose another place, or change its permissions"
@@ -103,13 +103,9 @@ def explain(error: BaseException, places: Sequence[str | Path] = ()) -> str | No
     return None
 
 
-class RefusedError(UserError):
-    """The system refused something. Once what the message names is mended, the same work may succeed."""
-
-
 @contextmanager
 def told_to_the_user(*places: str | Path) -> Iterator[None]:
-    """Within the block an error of the system becomes a RefusedError, with the system's own as its cause.
+    """Within the block an error of the system becomes a TryAgainError, with the system's own as its cause.
 
     `places`: see `explain`.
     """
@@ -121,7 +117,7 @@ def told_to_the_user(*places: str | Path) -> Iterator[None]:
         told = explain(error, places)
         if told is None:
             raise
-        raise RefusedError(told) from error
+        raise TryAgainError(told) from error
 
 
 def _line(place: str, what: str, cure: str) -> str:

@@ -8,14 +8,14 @@ from repro.files import read_object
 
 MISTAKES = ("repro.errors.UserError: ", "repro.files.DamagedError: ")
 """How the exception begins that tells a mistake of the user's: it is there until somebody mends it."""
-REFUSALS = ("repro.system_errors.RefusedError: ",)
-"""The same of what the system refused, such as space on a disk: its message says what helps."""
+OBSTACLES = ("repro.errors.TryAgainError: ",)
+"""The same of what is in the way of a command that is right, such as a full disk: its message says what helps."""
 
 
 def reason_of(error_text: str) -> str:
     """The line of an error.txt that says what happened: the exception of the last traceback, else the last line."""
     line = _exception(error_text)
-    for start in (*MISTAKES, *REFUSALS):  # there the message is enough
+    for start in (*MISTAKES, *OBSTACLES):  # there the message is enough
         line = line.removeprefix(start)
     return line
 
