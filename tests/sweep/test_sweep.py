@@ -299,6 +299,15 @@ def test_a_job_that_is_killed_changes_no_trial(tmp_path: Path, uri: str) -> None
     assert result(tmp_path / "killed") == result(tmp_path / "whole")
 
 
+def test_a_trial_whose_job_finds_a_mistake_is_not_tried_a_second_time(tmp_path: Path, uri: str) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=1, seeds=[1000]), tmp_path / "runs"
+    runs.mkdir()
+    (runs / "mistake").touch()
+    code, text = sweep(loaded, runs, uri)
+    assert code == 1 and "tried once more" not in text
+    assert [trial["state"] for trial in result(runs)["trials"]] == ["fail"]
+
+
 def test_a_kill_inside_a_write_of_the_journal_holds_nobody_up(tmp_path: Path, uri: str) -> None:
     loaded, runs = sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs"
     (runs / "sweeps").mkdir(parents=True)
