@@ -226,7 +226,9 @@ def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load
 def test_status_counts_the_runs_that_were_stopped_early_and_says_at_which_step(tmp_path: Path) -> None:
     spec = parse_spec({**BASE, "seeds": [0, 1], **arm()})
     early, whole = expand_study(spec)
-    Journal(tmp_path / early.identity).write_json("health.json", {"stopped": {"kind": "collapse", "step": 20}})
+    health = tmp_path / early.identity / "health.json"
+    health.parent.mkdir()
+    health.write_text('{"stopped": {"kind": "collapse", "step": 20}}')
     for one in (early, whole):
         finish(tmp_path, one.cell, one.identity)
     rows = {row["identity"]: row for row in status_rows(tmp_path)}
