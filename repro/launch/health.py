@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from repro.files import read_json
 from repro.study.expand import ExpandedCell
-from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
+from repro.tracking.run_status import run_status
 
 SHOWN = 12
 """Lines of warnings at most: one screen."""

@@ -35,8 +35,8 @@ from repro.tracking import series
 from repro.tracking.address import public_address, resolve_store
 from repro.tracking.aggregate import aggregate
 from repro.tracking.client import check_store
-from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
+from repro.tracking.run_status import run_status
 from repro.training.split import check_ranks
 
 

@@ -30,8 +30,8 @@ from repro.tracking.client import (
     writing,
 )
 from repro.tracking.damage import METRICS, damaged_run, run_damage
-from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
+from repro.tracking.run_status import run_status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient

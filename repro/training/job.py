@@ -11,7 +11,7 @@ from transformers.utils import logging as transformers_logging
 from repro.arithmetic import settle, use_threads
 from repro.errors import UserError
 from repro.models.policy import Policy, load_policy, load_policy_weights, save_policy
-from repro.models.vllm_engine import start_engine
+from repro.models.vllm_start import start_engine
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
@@ -20,9 +20,10 @@ from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import rewards_accuracy
 from repro.tracking import series
-from repro.tracking.journal import Journal, ReadOnlyJournal
+from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.live import LiveDelivery
+from repro.tracking.read_only import ReadOnlyJournal
 from repro.training.base_policy import describe_base
 from repro.training.benchmarks import benchmark_metrics, load_benchmarks
 from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
