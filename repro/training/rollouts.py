@@ -53,14 +53,21 @@ class Rollouts:
         self.kept, self.kept_logps, self.engine, self.arithmetic = kept, kept_logps, engine, arithmetic
         self.flop_counter = FlopCounter.of(policy)
         self._step_seed = 0
+        self._earlier: list[int] = []  # questions whose groups other ranks make, before those of this one
         self._given: list[Sequence[int] | None] = []  # per row: the probe's completion, None where one is to be made
         self._given_logps: list[Sequence[float]] = []  # of the rows that are given, in order
 
-    def begin(self, step: int, questions: Sequence[int], reused: Collection[int]) -> None:
-        """The groups that this rank rolls out in a step (from 1); those in `reused` train with their probes."""
+    def begin(self, step: int, chosen: Sequence[int], reused: Collection[int]) -> list[int]:
+        """The questions of this rank's groups in a step (from 1), of those that all ranks train.
+
+        Those in `reused` train with their probes. `chosen` divides by the number of ranks.
+        """
         self._step_seed = derive_seed(self.seed, ROLLOUT, step)
+        questions = self.ranks.share(chosen)
+        self._earlier = [i for i in chosen[: self.ranks.index * len(questions)] if i not in reused]
         self._given = [row for index in questions for row in self._group(index, index in reused)]
         self._given_logps = [row for index in questions if index in reused for row in self.kept_logps.get(index, ())]
+        return questions
 
     def _group(self, index: int, reused: bool) -> Sequence[Sequence[int] | None]:
         size = self.train.group_size
@@ -115,19 +122,26 @@ class Rollouts:
         """Completions of rows of the batch and their log-probs, by the policy itself.
 
         They depend on (run seed, step, prompt, sample) and the weights alone: neither the other questions of a step nor
-        the number of ranks changes them.
+        the number of ranks changes them. Of questions with the same prompt, the later one gets the next samples.
         """
         train = self.train
         how = decoding_of(self.policy, self.tokenizer, train.temperature, train.top_p, train.max_completion_tokens)
         with without_dropout(self.policy), self.arithmetic():
-            return complete(self.policy, prompt_ids, self._step_seed, how)
+            return complete(self.policy, prompt_ids, self._step_seed, how, earlier=self._earlier_rows())
+
+    def _earlier_rows(self) -> list[list[int]]:
+        if not self._earlier:
+            return []
+        prompts = [self.prompts[index] for index in self._earlier]
+        encoded = self.tokenizer(text=prompts, add_special_tokens=False)["input_ids"]
+        return [ids for ids in encoded for _ in range(self.train.group_size)]
 
     def _ask_engine(self, engine: VLLMEngine, prompt_ids: list[Sequence[int]], rows: list[int]) -> Completed:
-        """The same by vLLM; a row's seed depends on (run seed, step, rank, row)."""
-        seed = self._step_seed
+        """The same by vLLM; a row's seed depends on (run seed, step, its place in the batch of all ranks)."""
+        first = self.ranks.index * len(self._given)
         return engine.complete(
             prompt_ids,
-            row_seeds(seed, rows),
+            row_seeds(self._step_seed, [first + row for row in rows]),
             temperature=self.train.temperature,
             top_p=self.train.top_p,
             max_new_tokens=self.train.max_completion_tokens,

@@ -149,8 +149,7 @@ class SelectiveGRPOTrainer(UpdateTrainer):
         batch, replayed = draw_groups(self.buffer, self.replay, spec, self.ranks, step)
         chosen, reused = self._choose(self.ranks.count * batch.fresh)
         predicted = self.selector.predictions()
-        fresh = self.ranks.share(chosen)  # whole groups; the counts divide
-        self.rollouts.begin(step, fresh, reused)
+        fresh = self.rollouts.begin(step, chosen, reused)  # whole groups
         # TRL draws from torch's global generator: how it shuffles a step depends on (seed, step, rank) alone.
         torch.manual_seed(derive_seed(*self.ranks.seed(self.run_seed, ROLLOUT, step)))
         rows: list[dict[str, Any]] = [
