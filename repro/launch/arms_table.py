@@ -16,7 +16,7 @@ from repro.numbers import t_interval
 from repro.scoring.progress import duration
 from repro.study.expand import ExpandedCell
 from repro.tracking import series
-from repro.tracking.journal import run_status
+from repro.tracking.run_status import run_status
 
 
 def print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console) -> None:

@@ -23,8 +23,8 @@ from repro.study.expand import ExpandedCell
 from repro.study.inputs import write_plan
 from repro.tracking.aggregate import aggregate
 from repro.tracking.failure import reason_in
-from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
+from repro.tracking.run_status import run_status
 from repro.training.split import check_ranks
 
 

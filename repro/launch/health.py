@@ -12,7 +12,7 @@ from rich.markup import escape
 from repro.files import read_object
 from repro.launch.cells import name_of
 from repro.study.expand import ExpandedCell
-from repro.tracking.journal import run_status
+from repro.tracking.run_status import run_status
 from repro.tracking.stopped import HEALTH, stopped_early
 from repro.words import listed
 

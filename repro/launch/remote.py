@@ -18,7 +18,7 @@ from repro.launch import supervisor
 from repro.launch.orders import Orders, write_down
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.launch.worker import EXIT_BUSY, EXIT_FAILED, Target
-from repro.tracking.journal import run_status
+from repro.tracking.run_status import run_status
 
 RETRY = 2.0  # seconds between looks at a cell that another command trains, and before a lost one goes out again
 

@@ -19,7 +19,7 @@ from repro.launch.worker import Target
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.client import check_store
-from repro.tracking.journal import run_status
+from repro.tracking.run_status import run_status
 
 
 def run_study(

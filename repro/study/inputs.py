@@ -25,7 +25,7 @@ from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm
 from repro.tasks.rewards import BUILT_IN, find_reward
 from repro.tasks.sources import Source, evaluation_set, find_source, find_test
-from repro.tracking.journal import run_lock
+from repro.tracking.run_status import run_lock
 
 INPUTS = "inputs.json"
 """Record of a run: {"identity", "digests", "files": [{"field", "place", "sha256"}]}."""

@@ -213,7 +213,7 @@ def plan(spec: Spec, runs_dir: Path, rates: Sequence[Throughput] = ()) -> Plan:
     `rates`: throughputs for the cells without finished runs of their policy and dataset.
     """
     from repro.tracking.damage import damaged_run, run_damage
-    from repro.tracking.journal import run_status
+    from repro.tracking.run_status import run_status
 
     finished, begun, once = Neighbours(finished_runs(runs_dir)), _folders(runs_dir), Once()
     rows, damages = [], []

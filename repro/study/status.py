@@ -33,7 +33,7 @@ def status_rows(runs_dir: Path, loaded: LoadedSpec | None = None) -> list[dict[s
 
 def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
     from repro.tracking.damage import run_damage
-    from repro.tracking.journal import run_status
+    from repro.tracking.run_status import run_status
 
     names = labels if labels is not None else read_object(folder / "cell.json").get("labels")
     if not isinstance(names, dict):  # of a damaged file

@@ -104,7 +104,7 @@ def _explain(
     identity: str, cell: Cell, finished: Sequence[FinishedRun], runs_dir: Path, written: Mapping[str, str]
 ) -> str:
     from repro.tracking.damage import damaged_run, run_damage
-    from repro.tracking.journal import run_status
+    from repro.tracking.run_status import run_status
 
     status = run_status(runs_dir / identity)
     lines = [f"{identity} ({_name(cell)}): {STATUS_WORDS[status]}"]

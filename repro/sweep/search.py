@@ -39,8 +39,8 @@ from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, base_cell, experiment_name, merge, trial_cells
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.address import public_address, resolve_store
-from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
+from repro.tracking.run_status import run_status
 from repro.tracking.trials import TrialRecord, record_trials
 
 

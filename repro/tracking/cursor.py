@@ -31,7 +31,7 @@ def cursor_path(run_dir: Path, labels: Labels, uri: str) -> Path:
 
 def read_cursor(run_dir: Path, labels: Labels, uri: str) -> dict[str, Any]:
     """The cursor as it was saved; that of a store without anything where there is none."""
-    empty = {
+    empty: dict[str, Any] = {
         "store": public_address(uri),
         "experiment": labels.experiment,
         "run": None,

@@ -30,9 +30,9 @@ from repro.tracking.client import (
 )
 from repro.tracking.cursor import cursor_path, read_cursor, save_cursor
 from repro.tracking.damage import METRICS, damaged_run, run_damage
-from repro.tracking.journal import run_status
 from repro.tracking.keys import flatten, parent_key, run_key
 from repro.tracking.labels import Labels
+from repro.tracking.run_status import run_status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -153,9 +153,14 @@ class _Delivery:
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
-        """The run with this key, made where there is none. Where two hosts made one at once, the first stays."""
+        """The run with this key, made where there is none, with all its params: a kill may have kept some out.
+
+        Where two hosts made one at once, the first stays.
+        """
+        fields = self.cell if kind == "cell" else {name: part for name, part in self.cell.items() if name != "seed"}
         found = self._search(experiment, key)
         if found:
+            self._send_params(found[0], flatten(fields))
             return found[0].info.run_id
         everything = {
             "repro.kind": kind,
@@ -169,8 +174,7 @@ class _Delivery:
             **tags,
         }
         made = self.client.create_run(experiment, start_time=self.started_ms, tags=everything, run_name=name)
-        fields = self.cell if kind == "cell" else {name: part for name, part in self.cell.items() if name != "seed"}
-        self._send_params(made.info.run_id, flatten(fields))
+        self._send_params(made, flatten(fields))
         first = self._search(experiment, key)[0].info.run_id
         if first != made.info.run_id:
             self.client.delete_run(made.info.run_id)
@@ -180,12 +184,13 @@ class _Delivery:
         found = self.client.search_runs([experiment], f"tags.`repro.key` = '{key}'")
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
-    def _send_params(self, run_id: str, params: Mapping[str, str]) -> None:
+    def _send_params(self, run: Run, params: Mapping[str, str]) -> None:
+        """Send the params that the run lacks; those that it has never change."""
         from mlflow.entities import Param
 
-        items = [Param(name, value) for name, value in sorted(params.items())]
+        items = [Param(name, value) for name, value in sorted(params.items()) if name not in run.data.params]
         for start in range(0, len(items), 100):
-            self.client.log_batch(run_id, params=items[start : start + 100])
+            self.client.log_batch(run.info.run_id, params=items[start : start + 100])
 
     # ------------------------------------------------------------ what happened since the last delivery
 

@@ -18,9 +18,10 @@ from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec, load_spec
 from repro.tracking.aggregate import aggregate
 from repro.tracking.histories import Series
-from repro.tracking.journal import Journal, run_status
+from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.run_record import RunRecord
+from repro.tracking.run_status import run_status
 from repro.tracking.store import deliver
 
 POOL, GROUP, QUESTIONS_PER_STEP = 64, 4, 8

@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from repro.errors import UserError
-from repro.tracking.journal import Journal, read_jsonl
+from repro.files import read_jsonl
+from repro.tracking.journal import Journal
 
 STEPS = 8
 PRELOAD = ("tests.launch.jobs", "tests.sweep.jobs", "repro.launch.run")  # light, so that a fork costs milliseconds

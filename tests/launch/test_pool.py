@@ -18,7 +18,7 @@ from repro.launch.launchers.local import pool as pool_module
 from repro.launch.launchers.local.pool import Pool
 from repro.launch.protocol import Outcome, Task
 from repro.launch.worker import Target
-from repro.tracking.journal import run_lock, run_status
+from repro.tracking.run_status import run_lock, run_status
 from tests.launch import jobs
 from tests.tracking.helpers import make_cell
 

@@ -30,8 +30,8 @@ from repro.launch.worker import Target
 from repro.models.rollout_spec import RolloutSpec
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec, load_spec
-from repro.tracking.journal import run_status
 from repro.tracking.read import read_runs
+from repro.tracking.run_status import run_status
 from tests.launch import jobs
 
 SPEC = """

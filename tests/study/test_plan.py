@@ -17,7 +17,8 @@ from repro.study.neighbours import Neighbours
 from repro.study.plan import finished_runs, plan
 from repro.study.status import status_rows, status_table
 from repro.study.why import why
-from repro.tracking.journal import Journal, run_lock
+from repro.tracking.journal import Journal
+from repro.tracking.run_status import run_lock
 from tests.conftest import Load
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"

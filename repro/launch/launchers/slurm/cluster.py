@@ -21,7 +21,7 @@ from repro.launch.launchers.slurm.job import SlurmJob
 from repro.launch.protocol import Task
 from repro.launch.remote import RemoteLauncher, Result
 from repro.launch.worker import Target
-from repro.tracking.journal import run_status
+from repro.tracking.run_status import run_status
 
 if TYPE_CHECKING:
     import submitit
