@@ -78,8 +78,9 @@ class Difficulty(Selection):
         return 0 if self.predictor == "oracle" else self.references
 
     def identity_fields(self, group_size: int) -> dict[str, Any]:
-        """Without what says nothing: as many samples as a group has, references of an oracle."""
+        """Without what says nothing: as many samples as a group has, references of an oracle, which of none train."""
         idle = {"references"} if self.predictor == "oracle" else set()
+        idle |= set() if self.reuse_references else {"reuse_by", "reuse_within"}
         idle |= {"samples"} if self.samples == group_size else set()
         return {key: value for key, value in super().identity_fields(group_size).items() if key not in idle}
 
@@ -116,9 +117,12 @@ class Difficulty(Selection):
             yield Mistake("references", text)
 
     def idle(self, written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """References of an oracle."""
+        """References of an oracle; which references train, where none do."""
         if self.predictor == "oracle" and "references" in written:
             yield "references", "an oracle measures every question"
+        for field in ("reuse_by", "reuse_within"):
+            if not self.reuse_references and field in written:
+                yield field, "reuse_references is off"
 
     def smoke(self, sizes: Smoke) -> Self:
         """Few references and rollouts; an oracle measures once."""
