@@ -1,0 +1,85 @@
+"""How often a report's verdicts are right: made-up studies of the shapes of the shipped specs, with a known truth.
+
+    python benchmarks/verdicts.py
+    python benchmarks/verdicts.py my_study.yaml --studies 2000
+
+Every study is drawn from `analysis.simulation.World`, judged as a report judges it, and compared with the truth. The
+first number is the chance that a study in which every arm equals the baseline calls any of them different. The others
+are the chance that one arm which learns 1.25, 1.5 and 2 times as fast is called higher, beside others that equal the
+baseline.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+from pathlib import Path
+
+import numpy as np
+
+from analysis.power import pooled, smallest_seen, spread_of
+from analysis.simulation import Shape, study, verdicts
+from analysis.study import headline_arms
+from repro.spec.schema import Spec
+from repro.study.estimate import likely_test
+from repro.study.expand import expand
+from repro.study.load import load_spec
+
+ROOT = Path(__file__).parents[1]
+SHIPPED = ("quickstart", "ufo_rl/tiny", "ufo_rl/tiny_full", "ufo_rl/gsm8k_tiny", "dots_rr/tiny", "dots_rr/tiny_full")
+FASTER = (1.25, 1.5, 2.0)
+
+
+def shape_of(spec: Spec) -> Shape:
+    """Arms that run everywhere, pairs, seeds, evaluations and questions of a spec."""
+    cell = expand(spec)[0]
+    questions = min(likely_test(cell.dataset), cell.dataset.limits.test or math.inf, cell.evaluate.questions or math.inf)
+    return Shape(
+        name=spec.name,
+        arms=max(1, len(headline_arms(spec)) - 1),
+        pairs=len(spec.model) * len(spec.dataset),
+        seeds=len(spec.seeds),
+        evaluations=math.ceil(cell.train.steps / cell.evaluate.every),
+        questions=int(questions) if math.isfinite(questions) else 500,
+        samples=cell.evaluate.samples,
+    )
+
+
+def chance(shape: Shape, faster: list[float], studies: int, seed: int) -> float:
+    """Share of studies that call the first arm higher, or any arm different where all equal the baseline."""
+    draw = np.random.default_rng(seed)
+    found = [verdicts(study(shape, faster, draw)) for _ in range(studies)]
+    return sum(any(one) if faster[0] == 1 else one[0] > 0 for one in found) / studies
+
+
+def difference_seen(shape: Shape, seed: int) -> float:
+    """The smallest difference in mean accuracy over training that such a study sees with a chance of 80 %."""
+    draw = np.random.default_rng(seed)
+    wide = Shape("", 1, 1, 8, shape.evaluations, shape.questions, shape.samples)
+    spreads = [spread_of(study(wide, [1.0], draw)[0][0].differences()) for _ in range(40)]
+    mean = pooled([one for one in spreads if one is not None])
+    return math.inf if mean is None else smallest_seen(mean, shape.seeds) / math.sqrt(shape.pairs)
+
+
+def main() -> None:
+    """Print the table of docs/statistics.md."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("specs", nargs="*", type=Path, help="default: the shipped specs that run without a GPU")
+    parser.add_argument("--studies", type=int, default=1000, help="made-up studies for each number")
+    parser.add_argument("--seed", type=int, default=0)
+    options = parser.parse_args()
+    paths = options.specs or [ROOT / "experiments" / f"{name}.yaml" for name in SHIPPED]
+    print("| study | arms x pairs x seeds | evaluations | any false | 1.25x | 1.5x | 2x | seen, points |")
+    print("|:--|:--|--:|--:|--:|--:|--:|--:|")
+    for path in paths:
+        shape = shape_of(load_spec(path).spec)
+        others = [1.0] * (shape.arms - 1)
+        numbers = [chance(shape, [faster, *others], options.studies, options.seed) for faster in (1.0, *FASTER)]
+        cells = [f"{100 * number:.0f} %" for number in numbers]
+        size = f"{shape.arms} x {shape.pairs} x {shape.seeds}"
+        seen = f"{100 * difference_seen(shape, options.seed):.1f}"
+        print(f"| {shape.name} | {size} | {shape.evaluations} | {' | '.join(cells)} | {seen} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
