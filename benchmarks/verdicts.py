@@ -33,7 +33,9 @@ FASTER = (1.25, 1.5, 2.0)
 def shape_of(spec: Spec) -> Shape:
     """Arms that run everywhere, pairs, seeds, evaluations and questions of a spec."""
     cell = expand(spec)[0]
-    questions = min(likely_test(cell.dataset), cell.dataset.limits.test or math.inf, cell.evaluate.questions or math.inf)
+    questions = min(
+        likely_test(cell.dataset), cell.dataset.limits.test or math.inf, cell.evaluate.questions or math.inf
+    )
     return Shape(
         name=spec.name,
         arms=max(1, len(headline_arms(spec)) - 1),

@@ -57,13 +57,13 @@ def gain(measures: Measures) -> str:
     start, sentences = measures.start, []
     for series in measures.panel.references or measures.panel.series[:1]:
         final = measures.final(series.label)
-        begin = f"The start policy solves {percent(start.sampled)} of {plural(start.questions, 'held-out question')}"
+        begin = f"The start policy solves {percent(start.sampled)} of {start.asked.held_out}"
         size = _change(final.gain.value)
         interval = brackets(final.gain, 100, sign=True)
         verb = {1: "a gain of", -1: "a loss of", 0: "no clear change:"}[final.gain.clear_of(0)]
         amount = size if final.gain.clear_of(0) else f"{number(100 * final.gain.value, sign=True)} points"
         sentences.append(
-            f"{begin} (avg@{final.samples} at temperature {start.temperature:g}); `{series.label}` solves "
+            f"{begin} ({final.asked.avg} at temperature {start.asked.temperature}); `{series.label}` solves "
             f"{percent(final.accuracy)} after {plural(round(final.step.value), 'step')}, {verb} {amount} {interval} "
             f"over {plural(len(final.per_seed), 'seed')}."
         )
@@ -210,7 +210,7 @@ def warnings(measures: Measures) -> tuple[str, ...]:
         out.append(
             f"**Accuracy is near zero**: {percent(measures.start.sampled, 2)} before training and at best "
             f"{percent(best.accuracy, 2)} after it (`{best.series.label}`), on "
-            f"{plural(best.questions, 'question')}. Differences at this level mean nothing."
+            f"{best.asked.held_out}. Differences at this level mean nothing."
         )
     for share in measures.zero_variance:
         useful = 1 - share.mean.value

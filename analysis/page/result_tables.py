@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.main_series import Asked
 from analysis.measures import AXES, Measures
 from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, plural, points, ratio, seconds, spread, time_bounds
+from repro.spec.schema import BENCHMARKS_MEAN
 from repro.tracking.series import SPEND
 
 QUANTITIES = {
@@ -44,23 +47,27 @@ def compared_with(measures: Measures) -> str:
 def accuracy_table(measures: Measures, prefix: str = "") -> Table:
     """Final accuracy per arm with every comparison that belongs beside it."""
     start, others = measures.start, sorted({name for final in measures.finals for name in final.other_sets})
-    header = ["arm", "seeds", "accuracy, %", "greedy, %", "entropy, nats", "gain over start, points"]
+    decoded = not all(math.isnan(value) for value in (start.greedy, *(f.greedy.value for f in measures.finals)))
+    header = ["arm", "seeds", "accuracy, %", *["greedy, %"] * decoded, "entropy, nats", "gain over start, points"]
     header += [f"{compared_with(measures)}, points", "P(better)", "mean over training, %"]
-    header += [f"`{name}`, %" for name in others]
-    first = ["start policy", NOTHING, spread(start.sampled, 100), number(100 * start.greedy), number(start.entropy, 3)]
+    header += [f"{_set_name(measures, name)}, %" for name in others]
+    first = ["start policy", NOTHING, spread(start.sampled, 100)]
+    first += [*[number(100 * start.greedy)] * decoded, number(start.entropy, 3)]
     rows = [first + [NOTHING] * (len(header) - len(first))]
-    data = [{"arm": "start policy", **numbers("accuracy", start.sampled), "greedy": start.greedy}]
-    data[0] |= {"entropy": start.entropy, "questions": start.questions, "samples": start.samples}
+    data: list[dict[str, object]] = [
+        {"arm": "start policy", **numbers("accuracy", start.sampled), "greedy": start.greedy}
+    ]
+    data[0] |= {"entropy": start.entropy, **_asked(start.asked)}
     for final in measures.finals:
         row = [f"`{final.series.label}`", str(len(final.per_seed)), spread(final.accuracy, 100)]
-        row += [spread(final.greedy, 100), spread(final.entropy, 1, 3), points(final.gain)]
+        row += [*[spread(final.greedy, 100)] * decoded, spread(final.entropy, 1, 3), points(final.gain)]
         row.append(points(final.difference) if final.difference else NOTHING)
         row.append(number(final.improvement, 2) if final.improvement is not None else NOTHING)
         row.append(spread(final.mean_over_training, 100))
         row += [spread(final.other_sets[name], 100) if name in final.other_sets else NOTHING for name in others]
         rows.append(row)
-        record = {"arm": final.series.label, "seeds": len(final.per_seed), "questions": final.questions}
-        record |= {"samples": final.samples, "step": final.step.value, **numbers("accuracy", final.accuracy)}
+        record = {"arm": final.series.label, "seeds": len(final.per_seed), **_asked(final.asked)}
+        record |= {"step": final.step.value, **numbers("accuracy", final.accuracy)}
         record |= {f"accuracy_seed_{s}": v for s, v in zip(final.series.seeds, final.per_seed, strict=True)}
         record |= {**numbers("greedy", final.greedy), **numbers("entropy", final.entropy)}
         record |= {**numbers("tokens", final.tokens), **numbers("gain", final.gain)}
@@ -72,8 +79,8 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         data.append(record)
     final = measures.finals[0]
     caption = (
-        f"Last evaluation; avg@{final.samples} on {plural(final.questions, 'held-out question')} "
-        f"(`{measures.panel.main}`), sampling temperature {start.temperature:g}. In brackets: 95 % intervals, over "
+        f"Last evaluation; {final.asked.avg} on {final.asked.held_out} "
+        f"(`{measures.panel.main}`), sampling temperature {start.asked.temperature}. In brackets: 95 % intervals, over "
         "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
         f"{_alone(measures)}P(better): chance that a run of the arm beats a run of the baseline."
     )
@@ -87,20 +94,33 @@ def _alone(measures: Measures) -> str:
     return "With one seed the intervals of gain and difference are over questions alone. "
 
 
+def _asked(asked: Asked) -> dict[str, object]:
+    """CSV columns: questions and samples of each."""
+    return {"questions": asked.questions, "samples": asked.samples[0] if len(asked.samples) == 1 else asked.avg}
+
+
+def _set_name(measures: Measures, name: str) -> str:
+    """Header of the accuracy on a further set, or on the mean over the benchmarks."""
+    return replace(measures.panel.main_series, name=name).title if name == BENCHMARKS_MEAN else f"`{name}`"
+
+
 def start_table(measures: Measures, prefix: str = "") -> Table:
     """The start policy under every way of decoding that was measured: what sharpening alone would give."""
     start = measures.start
-    rows = [[f"sampled, temperature {start.temperature:g}", spread(start.sampled, 100)]]
-    data = [{"decoding": "sampled", "temperature": start.temperature, **numbers("accuracy", start.sampled)}]
+    rows = [[f"sampled, temperature {start.asked.temperature}", spread(start.sampled, 100)]]
+    data: list[dict[str, object]] = [{"decoding": "sampled", "temperature": start.asked.temperature}]
+    data[0] |= numbers("accuracy", start.sampled)
     for temperature, value in sorted(start.temperatures.items(), reverse=True):
         rows.append([f"sampled, temperature {temperature:g}", number(100 * value)])
         data.append({"decoding": "sampled", "temperature": temperature, "accuracy": value})
-    rows.append(["greedy", number(100 * start.greedy)])
-    data.append({"decoding": "greedy", "temperature": 0.0, "accuracy": start.greedy})
-    caption = (
-        f"avg@{start.samples} on {plural(start.questions, 'question')}; 95 % interval over questions. A gain in "
-        "sampled accuracy up to the lower rows could be had without training, by decoding more sharply."
-    )
+    if not math.isnan(start.greedy):
+        rows.append(["greedy", number(100 * start.greedy)])
+        data.append({"decoding": "greedy", "temperature": 0.0, "accuracy": start.greedy})
+    caption = f"{start.asked.avg} on {start.asked.held_out}; 95 % interval over questions."
+    if len(rows) > 1:
+        caption += (
+            " A gain in sampled accuracy up to the lower rows could be had without training, by decoding more sharply."
+        )
     header = ["start policy, before any GRPO", "accuracy, %"]
     return Table(f"{prefix}start_policy", "The start policy", header, rows, pd.DataFrame(data), caption)
 

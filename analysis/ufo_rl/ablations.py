@@ -196,7 +196,7 @@ def _matching(panels: Sequence[Measures]) -> Table | None:
         "thing. At equal epochs a tenth of the data gets a tenth of the updates, so any tenth saves about tenfold: "
         "that part of a ratio is not owed to the choice of questions. Tokens and seconds are means per run, with what "
         f"selection cost and without evaluation; {seeds_said(used)}. Accuracy: mean and 95 % t-interval over seeds. "
-        "Difference: for arms whose full data is the study's baseline 95 % interval over seeds and test questions, "
+        "Difference: for arms whose full data is the study's baseline 95 % interval over seeds and held-out questions, "
         f"otherwise t-interval over paired seeds. {CLOCKS} {NOT_IN_PAPER}"
     )
     title = "Ablation: matched by steps, epochs and tokens"

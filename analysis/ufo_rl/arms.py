@@ -19,7 +19,7 @@ from repro.tracking.series import SPEND
 
 NOT_IN_PAPER = "The paper has no such comparison, so nothing published stands beside it."
 HOW = (
-    "Accuracy: mean and 95 % t-interval over seeds; difference to full data: 95 % interval over seeds and test "
+    "Accuracy: mean and 95 % t-interval over seeds; difference to full data: 95 % interval over seeds and held-out "
     "questions, paired (over seeds alone where full data is not the study's baseline)."
 )
 
