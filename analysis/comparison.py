@@ -62,9 +62,9 @@ def compare(panel: Panel, arm: Series, other: Series, axis: str) -> Comparison |
     pair = Pair(theirs, ours)
     if pair.budget <= 0:
         return None
-    gain = float(np.mean([(curve.mean_to(pair.budget) - curve.rates[0]).mean() for curve in theirs]))
+    gain = float(np.mean([curve.gain_to(pair.budget) for curve in theirs]))
     pair, differences = replace(pair, scale=gain), pair.differences()
-    return Comparison(panel, arm, other, axis, pair, crossed(differences), spread_of(differences))
+    return Comparison(panel, arm, other, axis, pair, crossed(*differences), spread_of(differences))
 
 
 def _curves(panel: Panel, series: Series, seeds: Sequence[int], axis: str) -> tuple[Curve, ...]:
@@ -75,4 +75,8 @@ def _curves(panel: Panel, series: Series, seeds: Sequence[int], axis: str) -> tu
 def _curve(panel: Panel, run: Run, axis: str) -> Curve:
     rows = run.evaluations(panel.main)
     cost, _ = run.evaluated_cost(AXES[axis], panel.main)
-    return Curve(cost, np.stack([row.rates(panel.problems) for row in rows]))
+    parts = [
+        np.stack([row.parts[place].rates(ids) for row in rows])  # (evaluations, problems of a set)
+        for place, ids in enumerate(panel.problems)
+    ]
+    return Curve(cost, np.concatenate(parts, axis=1), [part.shape[1] for part in parts])

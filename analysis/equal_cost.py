@@ -34,17 +34,20 @@ class Curve:
     Args:
         cost: spent at each evaluation, >= 0 and not decreasing (evaluations,).
         rates: share of correct samples, 0..1 (evaluations, problems).
+        sets: how many problems each set of questions has, in order; by default all are one set. What is averaged is the
+            unweighted mean over sets.
 
     Raises ValueError for other shapes, for fewer than two evaluations, or for a cost that falls.
     """
 
-    def __init__(self, cost: ArrayLike, rates: ArrayLike) -> None:
+    def __init__(self, cost: ArrayLike, rates: ArrayLike, sets: Sequence[int] = ()) -> None:
         spent, height = np.asarray(cost, float), np.asarray(rates, float)
         if height.ndim != 2 or spent.shape != height.shape[:1] or len(spent) < 2:
             raise ValueError(f"expected costs (n,) and rates (n, problems) with n > 1: {spent.shape}, {height.shape}")
         if (np.diff(spent) < 0).any() or spent[0] < 0:
             raise ValueError(f"costs must not fall: {spent}")
         self.evaluations = len(spent) - 1
+        self.ends = np.cumsum(sets or [height.shape[1]])[:-1]  # where a set ends and the next begins
         self.cost = np.concatenate([[0.0], spent])  # (evaluations + 1,)
         self.rates = np.concatenate([height[:1], height])  # (evaluations + 1, problems)
 
@@ -68,6 +71,11 @@ class Curve:
         left, _ = self._place(cost)
         rest = (cost - self.cost[left]) * (self.rates[left] + self.at(cost)) / 2
         return np.asarray((self._areas[left] + rest) / cost)
+
+    def gain_to(self, cost: float) -> float:
+        """How far the mean accuracy over training lies above that of the start policy."""
+        above = self.mean_to(cost) - self.rates[0]
+        return float(np.mean([part.mean() for part in np.split(above, self.ends)]))
 
     def _place(self, cost: float) -> tuple[int, float]:
         """(evaluation before, share of the way to the next) of a cost. ValueError outside of what was spent."""
@@ -123,15 +131,16 @@ class Pair:
         """What every run of both arms has spent at least."""
         return min(curve.end for curve in (*self.baseline, *self.arm))
 
-    def differences(self, factor: float = 1.0) -> Array:
+    def differences(self, factor: float = 1.0) -> list[Array]:
         """Mean accuracy over training of the arm to 1/factor of a cost minus the baseline's to that cost.
 
-        The cost is the largest that both curves allow. Returns (seeds, problems).
+        The cost is the largest that both curves allow. Returns (seeds, problems) for each set of questions.
         """
         ends = min(curve.end for curve in self.baseline), min(curve.end for curve in self.arm)
         cost = min(ends[0], factor * ends[1])
         pairs = zip(self.baseline, self.arm, strict=True)
-        return np.stack([arm.mean_to(cost / factor) - base.mean_to(cost) for base, arm in pairs])
+        rows = [arm.mean_to(cost / factor) - base.mean_to(cost) for base, arm in pairs]
+        return np.split(np.stack(rows), self.arm[0].ends, axis=1)
 
 
 def saving(pairs: Sequence[Pair]) -> Saving:
@@ -153,7 +162,7 @@ def saving(pairs: Sequence[Pair]) -> Saving:
         return Saving(nan, nan, nan, n, "the baseline gained nothing")
 
     def test(factor: float) -> Estimate:
-        return over_these([crossed(pair.differences(factor)).times(1 / pair.scale) for pair in pairs])
+        return over_these([crossed(*pair.differences(factor)).times(1 / pair.scale) for pair in pairs])
 
     factors = np.exp(np.linspace(-math.log(WIDEST), math.log(WIDEST), COARSE + 1))  # 1 is among them
     found = [test(float(factor)) for factor in factors]

@@ -65,40 +65,47 @@ def mean_of(values: ArrayLike) -> Estimate:
     return Estimate(float(x.mean()), ((deviation / math.sqrt(n), n - 1),) if deviation > 0 else (), n)
 
 
-def crossed(differences: ArrayLike) -> Estimate:
+def crossed(*differences: ArrayLike) -> Estimate:
     """Mean difference of two arms when other seeds and other questions could have been drawn.
 
     Args:
-        differences: accuracy of one arm minus the other, per training seed and question [seeds, questions].
+        differences: accuracy of one arm minus the other, per training seed and question [seeds, questions]; of several
+            sets of questions one array each with the same seeds, for the unweighted mean of the sets.
 
     Two-way random effects without replication: d = mean + seed + question + rest. Var(mean) = MS_seed / SQ +
     MS_question / SQ - MS_rest / SQ, unbiased from the two-way analysis of variance, with Satterthwaite's degrees of
-    freedom. It is never taken below the larger of its first two parts. With three seeds the part of the seeds is often
-    small by chance; so the error over seeds alone stands beside it. With one seed there is none: questions alone cannot
-    speak of another training run. `n` is the number of seeds.
-    Raises ValueError unless the array has two axes.
+    freedom. Sets are strata: the seed's part is taken from its mean over the sets, those of questions and of the rest
+    inside each set, divided by the square of the number of sets. The variance is never taken below that of the seeds or
+    that of the questions. With three seeds the part of the seeds is often small by chance; so the error over seeds
+    alone stands beside it. With one seed there is none: questions alone cannot speak of another training run. `n` is
+    the number of seeds. Raises ValueError unless each array has two axes and all have the same number of seeds.
     """
-    d = np.asarray(differences, float)
-    if d.ndim != 2:
-        raise ValueError(f"expected [seeds, questions], got shape {d.shape}")
-    seeds, questions = d.shape
-    mean = float(d.mean())
-    if seeds < 2 or questions < 2:
-        return Estimate(mean, (), seeds)
-    rows, columns = d.mean(axis=1), d.mean(axis=0)
-    rest = d - rows[:, None] - columns[None, :] + mean
-    by_seed = float(rows.var(ddof=1)) / seeds
-    by_question = float(columns.var(ddof=1)) / questions
-    both = float((rest**2).sum()) / ((seeds - 1) * (questions - 1)) / (seeds * questions)
-    variance = by_seed + by_question - both
-    parts = [(by_seed, seeds - 1), (by_question, questions - 1), (both, (seeds - 1) * (questions - 1))]
-    if variance < max(by_seed, by_question):
-        parts = [max(parts[:2], key=lambda part: part[0])]
-        variance = parts[0][0]
+    sets = [np.asarray(one, float) for one in differences]
+    if any(d.ndim != 2 for d in sets) or len({len(d) for d in sets}) != 1:
+        raise ValueError(f"expected [seeds, questions] of the same seeds, got shapes {[d.shape for d in sets]}")
+    rows = np.mean([d.mean(axis=1) for d in sets], axis=0)  # (seeds,)
+    by_seeds = mean_of(rows)
+    seeds = len(rows)
+    if seeds < 2 or min(d.shape[1] for d in sets) < 2:
+        return by_seeds
+    by_seed = (float(rows.var(ddof=1)) / seeds, seeds - 1)
+    by_question, both = [], []
+    for d in sets:
+        questions, columns = d.shape[1], d.mean(axis=0)
+        rest = d - d.mean(axis=1)[:, None] - columns[None, :] + d.mean()
+        freedom = (seeds - 1) * (questions - 1)
+        by_question.append((float(columns.var(ddof=1)) / questions / len(sets) ** 2, questions - 1))
+        both.append((float((rest**2).sum()) / freedom / (seeds * questions) / len(sets) ** 2, freedom))
+    over_questions = sum(part for part, _ in by_question)
+    variance = by_seed[0] + over_questions - sum(part for part, _ in both)
+    parts = [by_seed, *by_question, *both]
+    if variance < max(by_seed[0], over_questions):
+        parts = [by_seed] if by_seed[0] >= over_questions else by_question
+        variance = sum(part for part, _ in parts)
     if variance == 0.0:
-        return Estimate(mean, (), seeds)
+        return by_seeds
     freedom = variance**2 / sum(part**2 / df for part, df in parts)
-    return Estimate(mean, ((math.sqrt(variance), freedom), *mean_of(rows).errors), seeds)
+    return Estimate(float(rows.mean()), ((math.sqrt(variance), freedom), *by_seeds.errors), seeds)
 
 
 def over_these(estimates: Sequence[Estimate]) -> Estimate:

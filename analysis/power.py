@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -41,25 +42,33 @@ class Spread:
         return [(math.sqrt(variance), freedom), (math.sqrt(by_seed), n - 1)]
 
 
-def spread_of(differences: ArrayLike) -> Spread | None:
-    """The variances behind accuracies of one arm minus another [seeds, problems]; None for fewer than 2 of either."""
-    d = np.asarray(differences, float)
-    n, questions = d.shape
-    if min(n, questions) < 2:
+def spread_of(differences: Sequence[ArrayLike]) -> Spread | None:
+    """The variances behind accuracies of one arm minus another, [seeds, problems] for each set of questions.
+
+    Several sets count as one with the variance of their unweighted mean. None for fewer than two seeds or problems.
+    """
+    sets = [np.asarray(one, float) for one in differences]
+    n, questions = len(sets[0]), sum(d.shape[1] for d in sets)
+    if n < 2 or min(d.shape[1] for d in sets) < 2:
         return None
-    rows, columns, mean = d.mean(axis=1), d.mean(axis=0), d.mean()
-    left = d - rows[:, None] - columns[None, :] + mean
-    rest = float((left**2).sum()) / ((n - 1) * (questions - 1))
-    seeds = max(0.0, float(rows.var(ddof=1)) - rest / questions)
-    return Spread(seeds, max(0.0, float(columns.var(ddof=1)) - rest / n), rest, questions)
+    over_problems = over_rest = 0.0  # of the mean over problems, of one seed
+    for d in sets:
+        own, columns = d.shape[1] * len(sets) ** 2, d.mean(axis=0)
+        left = d - d.mean(axis=1)[:, None] - columns[None, :] + d.mean()
+        rest = float((left**2).sum()) / ((n - 1) * (d.shape[1] - 1))
+        over_problems += max(0.0, float(columns.var(ddof=1)) - rest / n) / own
+        over_rest += rest / own
+    rows = np.mean([d.mean(axis=1) for d in sets], axis=0)
+    seeds = max(0.0, float(rows.var(ddof=1)) - over_rest)
+    return Spread(seeds, over_problems * questions, over_rest * questions, questions)
 
 
 def pooled(spreads: list[Spread]) -> Spread | None:
     """The mean of several spreads over as many questions as the first has; None for none."""
     if not spreads:
         return None
-    means = [float(np.mean([getattr(one, part) for one in spreads])) for part in ("seeds", "problems", "rest")]
-    return Spread(*means, spreads[0].questions)
+    seeds, problems, rest = np.mean([(one.seeds, one.problems, one.rest) for one in spreads], axis=0)
+    return Spread(float(seeds), float(problems), float(rest), spreads[0].questions)
 
 
 def smallest_seen(spread: Spread, seeds: int) -> float:

@@ -12,7 +12,10 @@ from analysis.equal_cost import Saving, saving
 from analysis.estimates import Estimate, over_tasks, over_these
 from analysis.families import holm
 from analysis.power import Spread, pooled, seeds_needed, smallest_seen
-from analysis.runs import Panel
+from analysis.runs import Panel, Series
+from analysis.study import headline_arms
+from repro.spec.report_spec import ClaimSpec
+from repro.spec.schema import Spec
 
 By = Literal["tokens", "steps", "seconds"]
 
@@ -30,11 +33,39 @@ Verdict = Literal["higher", "lower", "undecided", "one seed", "not run"]
 
 @dataclass(frozen=True)
 class Question:
-    """Whether `arm` is more accurate over training than `against` at equal cost."""
+    """Whether one series is more accurate over training than another at equal cost; both by their labels."""
 
     arm: str
     against: str
     by: By
+
+
+def questions(spec: Spec, panels: Sequence[Panel]) -> tuple[Question, ...]:
+    """What a study is to decide: its `report.claims`, else every arm that runs everywhere against the baseline.
+
+    An arm of several axis points is asked about at each of them, against the other arm at the same point where that has
+    it too.
+    """
+    baseline = spec.report.baseline or next(iter(spec.arms))
+    claims = spec.report.claims or [ClaimSpec(arm=arm) for arm in headline_arms(spec) if arm != baseline]
+    series = {one.label: one for panel in panels for one in panel.series}
+    found = []
+    for claim in claims:
+        others = [one for one in series.values() if one.arm == (claim.against or baseline)]
+        for one in series.values():
+            if one.arm == claim.arm and others:
+                other = max(
+                    others, key=lambda other: sum(one.axis.get(key) == value for key, value in other.axis.items())
+                )
+                found.append(Question(one.label, other.label, claim.by))
+        if not others or all(one.arm != claim.arm for one in series.values()):
+            found.append(Question(claim.arm, claim.against or baseline, claim.by))
+    return tuple(found)
+
+
+def _at_same_point(series: Series, others: Sequence[Series]) -> Series:
+    """The one with most axis values in common."""
+    return max(others, key=lambda other: sum(series.axis.get(key) == value for key, value in other.axis.items()))
 
 
 @dataclass(frozen=True)

@@ -68,7 +68,7 @@ def pair(shape: Shape, faster: Sequence[float], draw: np.random.Generator, world
         return tuple(run(speed) for _ in range(shape.seeds))
 
     baseline = runs(1.0)
-    gain = float(np.mean([(curve.mean_to(1.0) - curve.rates[0]).mean() for curve in baseline]))
+    gain = float(np.mean([curve.gain_to(1.0) for curve in baseline]))
     return [Pair(baseline, runs(speed), gain) for speed in faster]
 
 
@@ -80,7 +80,7 @@ def study(shape: Shape, faster: Sequence[float], draw: np.random.Generator, worl
 
 def verdicts(arms: Sequence[Sequence[Pair]], alpha: float = 0.05) -> list[int]:
     """1 where an arm is called higher, -1 where lower, else 0: by the rules of `primary.judge`."""
-    shares = [over_these([crossed(one.differences()).times(1 / one.scale) for one in pairs]) for pairs in arms]
+    shares = [over_these([crossed(*one.differences()).times(1 / one.scale) for one in pairs]) for pairs in arms]
     adjusted = holm([share.p() for share in shares])
     return [int(np.sign(share.value)) if p <= alpha else 0 for share, p in zip(shares, adjusted, strict=True)]
 

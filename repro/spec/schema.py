@@ -24,6 +24,7 @@ from repro.replay.replay_spec import ReplaySpec
 from repro.selection.registry import AnySelection, selection_of
 from repro.spec.presets.registry import HELP as PRESET_HELP
 from repro.spec.presets.registry import PresetName
+from repro.spec.report_spec import ReportSpec
 from repro.spec.sweep_spec import SweepSpec
 from repro.tasks.benchmark_spec import Benchmark, label_problem
 from repro.tasks.dataset_spec import DatasetSpec
@@ -206,25 +207,6 @@ class ArmSpec(Strict):
 
 
 # ---------------------------------------------------------------- study
-
-
-class ReportSpec(Strict):
-    """What the report compares and shows; no run depends on it."""
-
-    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"baseline", "main", "target", "artefacts"})
-
-    baseline: str | None = Field(None, description="the arm that the others are compared with (default: the first)")
-    main: str | None = Field(
-        None,
-        max_length=LONGEST_NAME,
-        description="whose accuracy every number is about: test, validation, benchmarks (the mean over"
-        " evaluate.benchmarks) or the label of one benchmark (default: test, else validation)",
-    )
-    target: float | None = Field(None, gt=0, lt=1, description="accuracy of time-to-target (default: baseline's final)")
-    artefacts: list[str] = Field(
-        default_factory=list,
-        description="tables and figures of the papers, e.g. dots_rr.table_1, and your own as module:function",
-    )
 
 
 class Spec(Strict):

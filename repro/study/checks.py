@@ -55,6 +55,7 @@ def _names(spec: Spec) -> Iterator[Problem]:
             yield Problem(("arms", name), text)
     if spec.report.baseline is not None and spec.report.baseline not in arms:
         yield Problem(("report", "baseline"), unknown(spec.report.baseline, arms, "an arm"), ARM_NAMES)
+    yield from _claims(spec)
     for key, labels in (
         ("models", [model.label for model in spec.model]),
         ("datasets", [dataset.label for dataset in spec.dataset]),
@@ -66,6 +67,23 @@ def _names(spec: Spec) -> Iterator[Problem]:
                     yield Problem(("arms", arm, key, index), text, ((key.removesuffix("s"),),))
     if spec.sweep is not None and spec.sweep.arm not in arms:
         yield Problem(("sweep", "arm"), unknown(spec.sweep.arm, arms, "an arm"), ARM_NAMES)
+
+
+def _claims(spec: Spec) -> Iterator[Problem]:
+    """Arms of primary claims must be there, each claim once."""
+    arms, seen = list(spec.arms), set[tuple[str, str, str]]()
+    for index, claim in enumerate(spec.report.claims):
+        place = ("report", "claims", index)
+        against = claim.against or spec.report.baseline or arms[0]
+        for field, name in (("arm", claim.arm), ("against", against)):
+            if name not in arms:
+                yield Problem((*place, field), unknown(name, arms, "an arm"), ARM_NAMES)
+        if claim.arm == against:
+            text = f"got {show(claim.arm)} against itself, expected two arms: say `against`, or another report.baseline"
+            yield Problem((*place, "arm"), text)
+        if (key := (claim.arm, against, claim.by)) in seen:
+            yield Problem(place, f"got {show(claim.arm)} against {show(against)} by {claim.by} twice, expected it once")
+        seen.add(key)
 
 
 def _main(spec: Spec) -> Iterator[Problem]:

@@ -98,7 +98,7 @@ def test_the_saving_is_clear_exactly_where_the_difference_at_equal_cost_is():
     draw, agreed = np.random.default_rng(3), 0
     for speed in (1.0, 1.0, 1.6, 1.6, 2.5, 2.5, 0.5, 0.5):
         (one,) = pair(Shape("small", 1, 1, 4, 10, 60, 4), [speed], draw)
-        sign = crossed(one.differences()).interval().clear_of(0)
+        sign = crossed(*one.differences()).interval().clear_of(0)
         assert saving([one]).clear_of(1) == sign
         agreed += sign != 0
     assert agreed >= 3  # else the assertion above has said nothing

@@ -119,11 +119,11 @@ def test_where_the_questions_are_too_few_no_number_of_seeds_is_enough():
 def test_the_parts_of_the_spread_are_found_again():
     draw = np.random.default_rng(5)
     d = draw.normal(0, 0.05, (300, 1)) + draw.normal(0, 0.1, (1, 300)) + draw.normal(0, 0.2, (300, 300))
-    found = spread_of(d)
+    found = spread_of([d])
     assert found.seeds == pytest.approx(0.0025, rel=0.3)
     assert found.problems == pytest.approx(0.01, rel=0.3)
     assert found.rest == pytest.approx(0.04, rel=0.05)
-    assert spread_of(d[:1]) is None and pooled([]) is None
+    assert spread_of([d[:1]]) is None and pooled([]) is None
     assert pooled([found, found]) == found
 
 
@@ -132,3 +132,22 @@ def test_an_estimate_with_two_errors_tells_the_larger_p_value_and_the_wider_inte
     alone = [Estimate(0.1, (error,), 3) for error in one.errors]
     assert one.p() == max(part.p() for part in alone)
     assert one.interval().low == min(part.interval().low for part in alone)
+
+
+def test_several_sets_are_averaged_without_weights_and_questions_vary_inside_each():
+    draw = np.random.default_rng(9)
+    small, large = draw.normal(0.3, 0.1, (4, 10)), draw.normal(0.1, 0.1, (4, 400))
+    found = crossed(small, large)
+    assert found.value == pytest.approx((small.mean() + large.mean()) / 2)
+    doubled = crossed(small, small)  # the same set twice is the set once, but for its questions, which count as more
+    assert doubled.value == pytest.approx(small.mean()) and doubled.errors[1] == pytest.approx(crossed(small).errors[1])
+    with pytest.raises(ValueError, match="same seeds"):
+        crossed(small, large[:2])
+
+
+def test_the_spread_of_several_sets_is_that_of_their_mean():
+    draw = np.random.default_rng(10)
+    sets = [draw.normal(0, 0.1, (200, 1)) + draw.normal(0, 0.2, (200, size)) for size in (30, 300)]
+    found = spread_of(sets)
+    error, _ = found.errors(200)[0]
+    assert error == pytest.approx(crossed(*sets).errors[0][0], rel=0.1)
