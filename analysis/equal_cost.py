@@ -72,6 +72,10 @@ class Curve:
         rest = (cost - self.cost[left]) * (self.rates[left] + self.at(cost)) / 2
         return np.asarray((self._areas[left] + rest) / cost)
 
+    def accuracy_at(self, cost: float) -> float:
+        """Accuracy at a cost between 0 and `end`, the unweighted mean over sets."""
+        return float(np.mean([part.mean() for part in np.split(self.at(cost), self.ends)]))
+
     def gain_to(self, cost: float) -> float:
         """How far the mean accuracy over training lies above that of the start policy."""
         above = self.mean_to(cost) - self.rates[0]

@@ -41,6 +41,12 @@ class Series:
         return Chosen(self.cell.get("selection") or {})
 
     @property
+    def way(self) -> str:
+        """How the arm comes by its groups, the same word in all studies: figures colour it by that."""
+        method = str(self.selection.get("method", "uniform"))
+        return f"{method}, replay" if self.replay else method
+
+    @property
     def replay(self) -> dict[str, Any] | None:
         found = self.cell.get("replay")
         return dict(found) if found else None
@@ -55,7 +61,7 @@ class Panel:
     series: tuple[Series, ...]
     main_series: MainSeries
     baselines: Mapping[str, str] = field(default_factory=dict)  # label -> label of the series it is compared with
-    known: tuple[str, ...] = ()  # labels of the whole study, in the order in which they get their colours
+    known: Mapping[str, str] = field(default_factory=dict)  # label -> way of every series of the study, in its order
     known_baselines: tuple[str, ...] = ()
 
     def only(self, arms: Collection[str]) -> Panel:

@@ -121,9 +121,11 @@ def _assembled(
         panels.append(_panel(spec, model, dataset, inside, baseline))
     everywhere, order = headline_arms(spec), list(spec.arms)
     arm_of = {series.label: series.arm for panel in panels for series in panel.series}
+    way_of = {series.label: series.way for panel in panels for series in panel.series}
     labels = sorted(arm_of, key=lambda label: (arm_of[label] not in everywhere, order.index(arm_of[label])))
     references = tuple(label for label in labels if arm_of[label] == baseline)
-    panels = [replace(panel, known=tuple(labels), known_baselines=references) for panel in panels]
+    ways = {label: way_of[label] for label in labels}
+    panels = [replace(panel, known=ways, known_baselines=references) for panel in panels]
     return Study(spec, tuple(panels), tuple(found), tuple(missing), baseline, left_out, tuple(planned))
 
 

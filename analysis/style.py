@@ -11,9 +11,27 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe and Ito (2008), yellow left out: it vanishes on white. The baseline is black.
+# Okabe and Ito (2008), yellow left out: it vanishes on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 BASELINE = "#000000"
+COLOURS: Mapping[str, str] = {
+    "uniform": "#000000",
+    "uniform, replay": "#E69F00",
+    "difficulty": "#009E73",
+    "difficulty, replay": "#D55E00",
+    "confidence": "#0072B2",
+    "random": "#CC79A7",
+    "pass_rate": "#56B4E9",
+    "curriculum": "#7B4EA3",
+    "dynamic": "#8C6D31",
+    "high_confidence": "#3D5A80",
+    "low_confidence": "#6C9BC4",
+    "hardest": "#9B2226",
+    "scores": "#5F7A1F",
+}
+"""Way of choosing, with replay or without -> colour, the same in all reports."""
+SPARE = ("#A0522D", "#2F8F83", "#B5179E", "#4D6A00", "#5C4B8A", "#C1666B")
+"""For ways that are not listed, such as a user's own, in the order of the study."""
 DASHES: tuple[Any, ...] = (
     (0, (5, 1.6)),
     (0, (1.2, 1.2)),
@@ -80,18 +98,39 @@ class Look:
         return {"color": self.color, "linestyle": self.dash, **more}
 
 
-def looks(labels: Sequence[str], baselines: Sequence[str] = ()) -> dict[str, Look]:
-    """One look per label: baselines black and solid, the others in order; more than six repeat with other dashes."""
+def looks(ways: Mapping[str, str], baselines: Sequence[str] = ()) -> dict[str, Look]:
+    """One look per label, from its way of choosing (`Series.way`): hue for the way, shade, dashes and mark for the arm.
+
+    Baselines are solid with a round mark.
+    """
     out: dict[str, Look] = {}
-    position = 0
-    for label in labels:
-        if label in baselines and not any(known.color == BASELINE for known in out.values()):
-            out[label] = Look(BASELINE, "-", "o")
-            continue
-        turn, index = divmod(position, len(PALETTE))
-        out[label] = Look(PALETTE[index], DASHES[(index + turn) % len(DASHES)], MARKERS[(index + 2 * turn) % 6])
-        position += 1
+    spare = iter(SPARE * len(ways))
+    own: dict[str, str] = {}
+    seen: dict[str, int] = {}
+    for position, (label, way) in enumerate(ways.items()):
+        if way not in own:
+            own[way] = COLOURS.get(way) or next(spare)
+        turn = seen[way] = seen.get(way, -1) + 1
+        colour = own[way] if turn == 0 else _lighter(own[way], 0.28 * ((turn - 1) % 3 + 1))
+        if label in baselines:
+            out[label] = Look(colour, "-", "o")
+        else:
+            out[label] = Look(colour, DASHES[position % len(DASHES)], MARKERS[position % len(MARKERS)])
     return out
+
+
+def _lighter(colour: str, share: float) -> str:
+    """The colour mixed with white."""
+    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    return "#" + "".join(f"{round(part + share * (255 - part)):02X}" for part in parts)
+
+
+def in_order(labels: Sequence[str]) -> dict[str, Look]:
+    """Looks of lines that are no arms: colours in order."""
+    return {
+        label: Look(PALETTE[i % len(PALETTE)], DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)])
+        for i, label in enumerate(labels)
+    }
 
 
 @contextmanager

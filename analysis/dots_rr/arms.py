@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.measures import Measures
 from analysis.runs import Series
-from analysis.selections import CURRICULUM
+from analysis.selections import CURRICULUM, DYNAMIC, FILTER
 from analysis.style import Look, looks
 from repro.spec.schema import ARM_SECTIONS
 
@@ -131,7 +131,15 @@ def find(measures: Measures, arm: Arm | None) -> Series | None:
 def part_looks(names: Sequence[str]) -> dict[str, Look]:
     """One look per part, the same in every figure: the headline ones first, whatever else is drawn after them."""
     known = (*HEADLINE, CURRICULUM)
-    return looks([*known, *(name for name in names if name not in known)], [GRPO])
+    every = [*known, *(name for name in names if name not in known)]
+    return looks({name: _way(name) for name in every}, [GRPO])
+
+
+def _way(part: str) -> str:
+    """The way of choosing (`Series.way`) that a part stands for; its own name where it stands for none."""
+    ways = {GRPO: "uniform", DOTS: "difficulty", RR: "uniform, replay", DOTS_RR: "difficulty, replay"}
+    ways |= {CURRICULUM: "curriculum", FILTER: "pass_rate", DYNAMIC: "dynamic"}
+    return ways.get(part) or ways.get(part.partition(",")[0], part)
 
 
 # ---------------------------------------------------------------- fields

@@ -21,7 +21,7 @@ from analysis.published import published_table
 from analysis.run import Run
 from analysis.runs import Series
 from analysis.statistics import Interval, share_interval, t_interval
-from analysis.style import BASELINE, looks, percent_axis, shared_legend
+from analysis.style import BASELINE, in_order, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, score_value, spread
 from repro.difficulty import quality as predictions
@@ -167,7 +167,7 @@ def calibration(panels: Sequence[Measures]) -> list[Table | Picture]:
         return []
     titles = list(dict.fromkeys(measures.panel.title for measures, _ in found))
     kinds = [name for key, name in SOURCES.items() if any(one.source == key for _, one in found)]
-    styles = looks(kinds)
+    styles = in_order(kinds)
     curves = {
         (title, kind): binned([one for m, one in found if m.panel.title == title and SOURCES[one.source] == kind])
         for title in titles

@@ -15,7 +15,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.pictures import Picture
 from analysis.statistics import share_interval
-from analysis.style import canvas, looks, percent_axis, shared_legend
+from analysis.style import canvas, in_order, percent_axis, shared_legend
 from analysis.tables import numbers
 from analysis.text import number
 
@@ -58,7 +58,7 @@ def sweep_picture(item: str, title: str, symbol: str, points: Sequence[Point]) -
 
     def draw(narrow: bool) -> Figure:
         figure, axes = canvas(len(DRAWN), narrow, height=2.2, columns=4 if len(ticks) < 5 else 2)
-        look = looks(list(lines))
+        look = in_order(list(lines))
         for axis, name in zip(axes, DRAWN, strict=True):
             for index, (label, members) in enumerate(lines.items()):
                 _line(axis, name, members, ticks, look[label].color, look[label].marker, index - (len(lines) - 1) / 2)

@@ -25,6 +25,7 @@ from analysis.style import (
     PHASE_NAMES,
     Look,
     canvas,
+    in_order,
     looks,
     percent_axis,
     shared_legend,
@@ -37,7 +38,7 @@ from repro.tracking.series import SPEND
 def panel_looks(measures: Measures) -> dict[str, Look]:
     """One look per series, the same in every figure of the study: a panel that lacks an arm shifts no colour."""
     panel = measures.panel
-    own = [series.label for series in panel.series]
+    own = {series.label: series.way for series in panel.series}
     chosen = looks(panel.known or own, panel.known_baselines or [series.label for series in panel.references])
     return {label: chosen[label] for label in own}
 
@@ -186,7 +187,7 @@ def _axis_curve(measures: Measures, path: str, prefix: str) -> Picture:
 
     def draw(narrow: bool) -> Figure:
         figure, (axis,) = canvas(1, narrow, height=2.8)
-        styles = looks(list(lines))
+        styles = in_order(list(lines))
         entries: list[Line2D] = []
         for label, points in lines.items():
             xs, ys, look = [x for x, _ in points], [y for _, y in points], styles[label]

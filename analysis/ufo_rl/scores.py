@@ -21,7 +21,7 @@ from analysis.pictures import Picture
 from analysis.pool import Array, Levels, Pool, pools_of
 from analysis.selections import CONFIDENCE, words
 from analysis.statistics import Interval, t_interval
-from analysis.style import looks, shared_legend
+from analysis.style import in_order, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, score_value, spread
 from analysis.ufo_rl.arms import scores, target_name
@@ -179,7 +179,7 @@ def _by_pass_rate(every: Sequence[Scored], samples: int, several: bool) -> Table
 
 def _curves(every: Sequence[Scored]) -> Picture:
     titles, names = list(dict.fromkeys(one.title for one in every)), list(dict.fromkeys(one.name for one in every))
-    styles = looks(names)
+    styles = in_order(names)
     rows: list[dict[str, Any]] = []
     for one in every:
         for centre, each in zip(Levels(one.pool.samples).centres, by_level(one), strict=True):
