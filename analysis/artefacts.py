@@ -17,13 +17,6 @@ from repro.words import show
 MAKERS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {**dots_rr.ARTEFACTS, **ufo_rl.ARTEFACTS}
 """Those of `repro.spec.artefacts.ARTEFACTS`."""
 
-ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {**dots_rr.ANSWERS, **ufo_rl.ANSWERS}
-"""Artefacts whose sentences answer the question of the study, and so lead its report."""
-
-HEADLINE = dots_rr.HEADLINE | ufo_rl.HEADLINE
-"""Artefacts that a paper of one's own would show: their tables are written as LaTeX too, their figures as PDF."""
-
-
 _FILE_NAME = re.compile(r"\w[\w.-]*")
 
 
@@ -35,11 +28,6 @@ def make_artefacts(names: Sequence[str], panels: Sequence[Measures]) -> dict[str
             name.
     """
     return {name: _own(name, panels) if is_door(name) else MAKERS[name](panels) for name in names}
-
-
-def answer_of(names: Sequence[str], panels: Sequence[Measures]) -> tuple[str, ...]:
-    """What the artefacts asked for say to the study's question, the verdict first; () where none of them answers."""
-    return tuple(text for name in names if name in ANSWERS for text in ANSWERS[name](panels))
 
 
 def _own(door: str, panels: Sequence[Measures]) -> list[Table | Picture]:

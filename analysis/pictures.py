@@ -34,13 +34,12 @@ class Picture:
     data: pd.DataFrame
     draw: Callable[[bool], Figure]
 
-    def write(self, folder: Path, print_too: bool = False) -> None:
-        """`<name>.png` for a page and `<name>.csv` (what is plotted); `<name>.pdf` for a column where asked."""
+    def write(self, folder: Path) -> None:
+        """`<name>.png` for a page, `<name>.csv` (what is plotted) and `<name>.pdf` for a column."""
         folder.mkdir(parents=True, exist_ok=True)
         (folder / f"{self.name}.png").write_bytes(_few_colours(rendered(self.draw, False, "png")))
         write_csv(folder / f"{self.name}.csv", self.data)
-        if print_too:
-            (folder / f"{self.name}.pdf").write_bytes(rendered(self.draw, True, "pdf"))
+        (folder / f"{self.name}.pdf").write_bytes(rendered(self.draw, True, "pdf"))
 
 
 def rendered(draw: Callable[[bool], Figure], narrow: bool, ending: str) -> bytes:

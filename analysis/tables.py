@@ -84,12 +84,11 @@ class Table:
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
 
-    def write(self, folder: Path, print_too: bool = False) -> None:
-        """`<name>.md` and `<name>.csv` in the folder; `<name>.tex` where asked."""
+    def write(self, folder: Path) -> None:
+        """`<name>.md`, `<name>.csv` and `<name>.tex` in the folder."""
         folder.mkdir(parents=True, exist_ok=True)
         write_text(folder / f"{self.name}.md", self.markdown())
-        if print_too:
-            write_text(folder / f"{self.name}.tex", self.latex())
+        write_text(folder / f"{self.name}.tex", self.latex())
         write_csv(folder / f"{self.name}.csv", self.data)
 
     def _align(self, column: int, cell: str = "") -> str:

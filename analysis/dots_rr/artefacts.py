@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from analysis.dots_rr import ablations, answer, area, claims, cost, figures, noise, predictor, savings, theorem
+from analysis.dots_rr import ablations, area, claims, cost, figures, noise, predictor, savings, theorem
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.tables import Table
@@ -32,9 +32,3 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "dots_rr.calibration": predictor.calibration,
     "dots_rr.theorem_1": theorem.theorem_1,
 }
-
-ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {"dots_rr.claims": answer.answer}
-"""Artefacts whose sentences answer the question of the study, and so lead its report."""
-
-HEADLINE = frozenset({"dots_rr.claims", "dots_rr.table_1", "dots_rr.figure_3"})
-"""Artefacts that are written in print formats too."""

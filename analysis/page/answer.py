@@ -176,7 +176,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
     by = judged[0].question.by if judged else "tokens"
     header = ["arm", "accuracy at the end, %", f"at equal {SHORT[by]}, points", f"times fewer {SHORT[by]}"]
     header.append("groups that train, %")
-    rows, data = [], []
+    rows: list[list[str]] = []
+    data: list[dict[str, object]] = []
     for label in dict.fromkeys(one.question.against for one in judged):
         end, trains = _end(panels, label), _trains(panels, label)
         rows.append([f"`{label}`", spread(end, 100), NOTHING, NOTHING, number(100 * trains)])
@@ -195,7 +196,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
                 number(100 * trains),
             ]
         )
-        row = {"arm": label, "against": one.question.against, "equal": COST[one.question.by], "verdict": one.verdict}
+        row: dict[str, object] = {"arm": label, "against": one.question.against, "verdict": one.verdict}
+        row["equal"] = COST[one.question.by]
         row |= {**numbers("accuracy", end), **numbers("difference", difference), "holm_p": one.p}
         row |= {**numbers("saving", saved), "groups_that_train": trains, "pairs": len(one.pairs)}
         data.append(row)

@@ -1,7 +1,7 @@
-"""The sentences of a report, each computed from the store: the answer, what stands behind it, and warnings.
+"""Sentences about one model and dataset, each computed from the store: what stands behind the answer, and warnings.
 
-No sentence takes a side that its interval does not: an interval clear of zero (of one, for a ratio) reads as better or
-worse, anything else as no clear difference, and a single seed as no interval at all.
+No sentence takes a side that its interval does not: an interval clear of zero reads as better or worse, anything else
+as no clear difference, and a single seed as no interval at all.
 """
 
 from __future__ import annotations
@@ -9,34 +9,26 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.measures import AXES, HARDLY, Measures
+from analysis.measures import HARDLY, Measures
 from analysis.page.stopped import stopped_text
-from analysis.page.verdict import verdict
 from analysis.results import Final
 from analysis.study import Study
-from analysis.text import brackets, joined, names, number, percent, plural, ratio, sentence, time_bounds
+from analysis.text import brackets, joined, names, number, percent, plural, sentence
 
 
 @dataclass(frozen=True)
 class Findings:
     """Text in the light markup of `analysis.markup.as_html`."""
 
-    verdict: str  # one or two sentences: did it save compute?
-    answer: tuple[str, ...]  # the rest of the paragraph: how far, against the baseline, how fast
-    behind: tuple[tuple[str, str], ...]  # (word, text): what stands behind it
+    behind: tuple[tuple[str, str], ...]  # (word, text): what stands behind the answer
     warnings: tuple[str, ...]
 
 
 def findings(measures: Measures) -> Findings:
     """Everything that is said of one panel."""
-    answer = [gain(measures), differences(measures), speed(measures)]
-    behind = [("Groups that train", groups(measures)), ("Sharpening", sharpening(measures))]
-    return Findings(
-        verdict(measures),
-        tuple(text for text in answer if text),
-        tuple((word, text) for word, text in behind if text),
-        warnings(measures),
-    )
+    behind = [("Start and end", gain(measures)), ("Groups that train", groups(measures))]
+    behind.append(("Sharpening", sharpening(measures)))
+    return Findings(tuple((word, text) for word, text in behind if text), warnings(measures))
 
 
 def derived_question(study: Study) -> str:
@@ -47,9 +39,6 @@ def derived_question(study: Study) -> str:
     if not others:
         return f"How does `{study.baseline}` learn?"
     return f"Do {names(others)} reach the accuracy of `{study.baseline}` with less compute, or a higher one?"
-
-
-# ---------------------------------------------------------------- the rest of the paragraph
 
 
 def gain(measures: Measures) -> str:
@@ -67,68 +56,6 @@ def gain(measures: Measures) -> str:
             f"{percent(final.accuracy)} after {plural(round(final.step.value), 'step')}, {verb} {amount} {interval} "
             f"over {plural(len(final.per_seed), 'seed')}."
         )
-    return " ".join(sentences)
-
-
-def differences(measures: Measures) -> str:
-    """Final accuracy against the baseline, arm by arm."""
-    better: list[str] = []
-    worse: list[str] = []
-    unclear: list[str] = []
-    alone: list[str] = []
-    for final in measures.finals:
-        if final.difference is None:
-            continue
-        said = f"`{final.series.label}` ({number(100 * final.difference.value, sign=True)} points "
-        said += f"{brackets(final.difference, 100, sign=True)})"
-        sign = final.difference.clear_of(0)
-        if len(final.per_seed) < 2:
-            alone.append(said)
-        else:
-            (better if sign > 0 else worse if sign < 0 else unclear).append(said)
-    parts = []
-    if better:
-        parts.append(f"{joined(better)} ended higher")
-    if worse:
-        parts.append(f"{joined(worse)} ended lower")
-    if unclear:
-        parts.append(f"{joined(unclear)} ended with no clear difference")
-    if alone:
-        parts.append(
-            f"{joined(alone)}: one seed each, so the interval covers the questions only and no interval over training "
-            "runs is possible"
-        )
-    if not parts:
-        return ""
-    references = names([series.label for series in measures.panel.references])
-    return sentence(f"Against {references} at the end of training, {'; '.join(parts)}")
-
-
-def speed(measures: Measures) -> str:
-    """Time to target by every axis."""
-    if not measures.panel.references or measures.near_zero:
-        return ""
-    sentences = []
-    for reference in measures.panel.references:
-        target = measures.target(reference)
-        own = f", the final mean of `{reference.label}`" if measures.own_target else ""
-        needed = [f"{time_bounds(measures.time(reference.label, axis).median)} {axis}" for axis in AXES]
-        text = f"To hold {number(100 * target)} %{own}, twice in a row, `{reference.label}` needed {joined(needed)}"
-        parts, never = [], []
-        for series in measures.panel.series:
-            if measures.panel.baseline_of(series) is not reference:
-                continue
-            times = [measures.time(series.label, axis) for axis in AXES]
-            missed = times[0].censored
-            if missed == len(series.runs):
-                never.append(f"`{series.label}` ({time_bounds(times[0].median)} steps)")
-                continue
-            told = joined([f"{ratio(time.speedup)} by {time.axis}" for time in times if time.speedup])
-            lost = f", though {missed} of {len(series.runs)} seeds did not get there" if missed else ""
-            parts.append(f"the speedup of `{series.label}` was {told}{lost}")
-        if never:
-            parts.append(f"{joined(never)} did not get there in any seed")
-        sentences.append(sentence("; ".join([text, *parts])))
     return " ".join(sentences)
 
 

@@ -55,8 +55,8 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
     return Picture(
         "answer",
         "Who learns more from the same cost",
-        f"{'Left: mean' if single else 'Mean'} accuracy over training up to equal {AXIS[by]}, minus that of the baseline; "
-        f"bars are 95 % intervals over seeds and questions.{several}{curves}{hidden}",
+        f"{'Left: mean' if single else 'Mean'} accuracy over training up to equal {AXIS[by]}, minus that of the "
+        f"baseline; bars are 95 % intervals over seeds and questions.{several}{curves}{hidden}",
         f"Differences to the baseline at equal {AXIS[by]}: {of}.",
         _data(shown),
         draw,
@@ -64,7 +64,7 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
 
 
 def _data(shown: Sequence[Judged]) -> pd.DataFrame:
-    rows = []
+    rows: list[dict[str, object]] = []
     for one in shown:
         whole = one.difference.interval()
         every = [("all", whole), *((pair.panel.title, pair.difference.interval()) for pair in one.pairs)]
@@ -132,13 +132,14 @@ def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) 
 
 
 def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Names at the ends of lines, moved apart."""
+    """Names beside the longest line, at the height of each line's end, moved apart."""
+    edge = max(x for x, *_ in ends)
     low, high = axis.get_ylim()
     gap, last = 0.075 * (high - low), -np.inf
-    for x, y, label, colour in sorted(ends, key=lambda end: end[1]):
+    for _, y, label, colour in sorted(ends, key=lambda end: end[1]):
         last = max(y, last + gap)
         axis.annotate(
-            label, (x, last), (6, 0), textcoords="offset points", va="center", color=colour, fontsize=8,
+            label, (edge, last), (6, 0), textcoords="offset points", va="center", color=colour, fontsize=8,
             annotation_clip=False,
         )  # fmt: skip
     left, right = axis.get_xlim()

@@ -43,6 +43,16 @@ def missing_table(study: Study) -> Table:
     return Table("missing_cells", "Cells without a finished run", header, rows, pd.DataFrame(data), caption, 3)
 
 
+def failed(study: Study) -> str:
+    """Arms with runs that failed, in one sentence; empty where none did."""
+    count = Counter(place.arm for place, status in study.missing if status == "failed")
+    planned = Counter(place.arm for _, place in study.cells)
+    said = [f"`{arm}` ({failures} of {planned[arm]} runs)" for arm, failures in count.items()]
+    if len(said) > LISTED:
+        said = [*said[:LISTED], f"{len(said) - LISTED} more arms"]
+    return sentence(f"Failed: {joined(said)}") if said else ""
+
+
 def left_out(study: Study) -> tuple[str, ...]:
     """One sentence for each finished run that no number uses because it cannot be read, then the cure; () without."""
     if not study.left_out:

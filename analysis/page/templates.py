@@ -1,4 +1,4 @@
-"""Fills in the templates of a report: the page, and the same as Markdown."""
+"""Fills in the templates of a report: its pages, and the same as Markdown."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from analysis.markup import as_html, as_markdown
 
 
 def rendered(name: str, content: Mapping[str, Any]) -> str:
-    """The text of `report.html` or `report.md`."""
+    """The text of one page or of `report.md`."""
     text = _environment().get_template(f"{name}.j2").render(content)
     return re.sub(r"\n{3,}", "\n\n", text)
 

@@ -21,9 +21,3 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "ufo_rl.table_6": batches.table_6,
     "ufo_rl.ablations": ablations.ablations,
 }
-
-ANSWERS: dict[str, Callable[[Sequence[Measures]], tuple[str, ...]]] = {"ufo_rl.claims": claims.answer}
-"""Artefacts whose sentences answer the question of the study, and so lead its report."""
-
-HEADLINE = frozenset({"ufo_rl.claims", "ufo_rl.table_5", "ufo_rl.figure_1"})
-"""Artefacts that are written in print formats too."""

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from analysis.arms import find, matching
-from analysis.claims import MARGIN, UNREAD, VERDICTS, Claim, claims_table, counted, disagreeing, listed, measured
+from analysis.claims import MARGIN, UNREAD, Claim, claims_table, measured
 from analysis.effects import Effect, Values, difference, finals, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
 from analysis.tables import Table
-from analysis.text import joined, number, plural
+from analysis.text import number
 from analysis.ufo_rl.effects import at_budget, cheaper, steadier, time_saved, tracks
 from analysis.ufo_rl.strategies import fraction, headline, samples
 
@@ -120,59 +120,3 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
         "Claims are judged one by one, with no correction for their number."
     )
     return [claims_table("ufo_rl.claims", "UFO-RL: what holds here", claims(panels), caption)]
-
-
-# ---------------------------------------------------------------- in words
-
-
-def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
-    """The study's answer in a few sentences, the first of which is the verdict; () where no claim could be checked."""
-    found = [claim for claim in claims(panels) if claim.verdict != "not run"]
-    if not found:
-        return ()
-    groups = {name: [claim for claim in found if claim.verdict == name] for name in VERDICTS}
-    titles = {title for claim in found for effect in claim.effects for title in effect.panels}
-    said = [f"**Of {plural(len(found), 'claim')} about UFO-RL checked here, {joined(counted(found))}.**"]
-    if groups["holds"]:
-        said.append(f"What holds: {listed(groups['holds'])}.")
-    if groups["does not hold"]:
-        said.append(f"What does not hold: {listed(groups['does not hold'])}.")
-    if groups["undecided"]:
-        said.append(f"Left open by their intervals: {listed(groups['undecided'])}.")
-    apart = disagreeing(found)
-    if apart:
-        said.append(f"The tasks disagree: {apart}.")
-    said += _control({claim.key: claim for claim in found})
-    seeds = sorted({len(series.runs) for measures in panels for series in measures.panel.series})
-    runs = plural(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
-    said.append(
-        f"This is over {plural(len(titles), 'pair of model and dataset', 'pairs of model and dataset')}, {runs} each."
-    )
-    return tuple(said)
-
-
-def _control(found: Mapping[str, Claim]) -> list[str]:
-    """Whether a random subset explains what UFO shows."""
-    said = []
-    matches, random = found.get("matches_full"), found.get("beats_random")
-    if matches is not None and matches.beside:
-        control = matches.beside[0]
-        text = f"A random subset of the same size ended at {control.text()} against full data"
-        if matches.verdict == "holds" and control.pooled.clear_of(matches.bar) > 0 and random is not None:
-            text += (
-                ", so it matches as well, and UFO adds to it"
-                if random.verdict == "holds"
-                else ", so a match with full data says nothing for the score"
-            )
-        said.append(f"{text}.")
-    time, ended = found.get("time_epochs"), found.get("matches_full_epochs")
-    if time is not None and time.beside:
-        arms = {"UFO": time.effects[0], "a random subset": time.beside[0]}
-        said_of = [f"{name} took {effect.text()} less time" for name, effect in arms.items()]
-        if ended is not None and ended.beside:
-            finals_of = (ended.effects[0], ended.beside[0])
-            said_of = [
-                f"{text} and ended at {e.text()} against full data" for text, e in zip(said_of, finals_of, strict=True)
-            ]
-        said.append(f"At equal epochs {', '.join(said_of)}.")
-    return said

@@ -19,9 +19,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     shared.add_runs(parser)
     shared.add_out(parser)
     parser.add_argument(
-        "--all-formats",
+        "--single-file",
         action="store_true",
-        help="every table as LaTeX and every figure as PDF too",
+        help="write single.html too: all pages with their pictures in one file",
     )
 
 
@@ -35,9 +35,7 @@ def write(loaded: LoadedSpec, options: argparse.Namespace) -> None:
     """Write the report of finished runs. A smoke run's numbers mean nothing: its report stays among the runs."""
     from analysis.page.report import write_report
 
-    page = write_report(
-        loaded, options.runs, place(loaded, options), all_formats=getattr(options, "all_formats", False)
-    )
+    page = write_report(loaded, options.runs, place(loaded, options), single=getattr(options, "single_file", False))
     shared.say(f"report: {page}")
 
 
