@@ -11,7 +11,7 @@ import pandas as pd
 from analysis.comparison import compare
 from analysis.equal_cost import Saving
 from analysis.estimates import Estimate, over_these
-from analysis.measures import Measures
+from analysis.measures import NEAR_ZERO, Measures
 from analysis.primary import AXIS, By, Judged
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
@@ -45,8 +45,21 @@ def answer(panels: Sequence[Measures], judged: Sequence[Judged]) -> Answer:
     groups: dict[tuple[str, By], list[Judged]] = {}
     for one in judged:
         groups.setdefault((one.question.against, one.question.by), []).append(one)
-    said = [text for (against, by), found in groups.items() for text in _sentences(against, by, found)]
+    if near_zero(panels):
+        said = [
+            f"**Accuracy stayed below {100 * NEAR_ZERO:.0f} % before and after training, so that nothing is decided.**"
+        ]
+    else:
+        said = [text for (against, by), found in groups.items() for text in _sentences(against, by, found)]
+    if not groups:
+        ran = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
+        said = [f"**Only {names(list(ran))} was to be trained, so that there is nothing to compare.**"]
     return Answer(tuple(said), _sure(panels, judged), _changes(panels, judged), answer_table(panels, judged))
+
+
+def near_zero(panels: Sequence[Measures]) -> bool:
+    """Whether accuracy is so low everywhere that arms cannot be told apart."""
+    return all(measures.near_zero for measures in panels)
 
 
 # ---------------------------------------------------------------- the answer
@@ -69,7 +82,7 @@ def _sentences(against: str, by: By, found: Sequence[Judged]) -> list[str]:
         first = f"At equal {COST[by]} {_who(higher)} were more accurate over training than {names([against])}"
         first += f", by {_sizes(higher)}"
     elif all(one.verdict == "not run" for one in found):
-        first = f"Nothing can be said: {_who(found)} or {names([against])} has not run"
+        first = f"Nothing can be compared: no model and task has finished runs of {names([against])} and of another arm"
         rest = []
     else:
         first = f"At equal {COST[by]} no arm was shown to be more accurate over training than {names([against])}"
@@ -178,7 +191,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
     header.append("groups that train, %")
     rows: list[list[str]] = []
     data: list[dict[str, object]] = []
-    for label in dict.fromkeys(one.question.against for one in judged):
+    ran = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
+    for label in dict.fromkeys(one.question.against for one in judged) if judged else ran:
         end, trains = _end(panels, label), _trains(panels, label)
         rows.append([f"`{label}`", spread(end, 100), NOTHING, NOTHING, number(100 * trains)])
         data.append({"arm": label, **numbers("accuracy", end), "groups_that_train": trains})
@@ -203,8 +217,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
         data.append(row)
     caption = (
         f"Points: mean accuracy over training up to equal {COST[by]}, those of selection included, minus that of "
-        f"{joined(_baselines(judged))}. In brackets 95 % intervals over seeds and questions, not corrected for "
-        "their number."
+        f"{joined(_baselines(judged)) or 'the baseline'}. In brackets 95 % intervals over seeds and questions, not "
+        "corrected for their number."
     )
     withheld = {one.saving.withheld for one in judged if one.pairs and not one.saving.known}
     if withheld:

@@ -28,7 +28,10 @@ LIT = 5
 
 
 def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
-    """Differences of the primary claims with their intervals; beside them, on one model and task, the curves."""
+    """Differences of the primary claims with their intervals; beside them, on one model and task, the curves.
+
+    At least one claim has runs of both its arms.
+    """
     answered = sorted((one for one in judged if one.pairs), key=lambda one: -abs(one.difference.value))
     kept = {id(one) for one in answered[:SHOWN]}
     shown = [one for one in judged if id(one) in kept]
@@ -48,7 +51,7 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
         return figure
 
     of = joined([f"{one.question.arm} {points(one.difference.interval())} points" for one in shown])
-    by = shown[0].question.by if shown else "tokens"
+    by = shown[0].question.by
     several = "" if single else " Small marks are single pairs of model and task."
     hidden = f" Not drawn: {len(answered) - len(shown)} arms nearer to zero." if len(answered) > len(shown) else ""
     curves = " Right: accuracy against the same cost, mean over seeds." if single else ""
@@ -91,19 +94,20 @@ def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look]) ->
     axis.set_ylim(len(shown) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="y", visible=False)
+    axis.margins(x=0.02)
     reach = 1.08 * max(0.02, *(abs(value) for value in axis.get_xlim()))
     axis.set_xlim(-reach, reach)
     axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(100 * value, 0, sign=True)))
     against = list(dict.fromkeys(one.question.against for one in shown))
-    axis.set_title(f"Points against {joined(against)}, equal {AXIS[shown[0].question.by] if shown else 'tokens'}")
+    axis.set_title(f"Points against {joined(against)}, equal {AXIS[shown[0].question.by]}")
     axis.set_xlabel("less accurate  ←     → more accurate")
     axis.set_ylabel("")
 
 
 def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict[str, Look]) -> None:
     """Mean accuracy over seeds against cost; the arms furthest from the baseline and the baseline in colour."""
-    by = AXIS[shown[0].question.by] if shown else "generated tokens"
+    by = AXIS[shown[0].question.by]
     found: dict[str, Comparison] = {}
     for one in sorted(shown, key=lambda one: -abs(one.difference.value)):
         found[one.question.arm] = one.pairs[0]
@@ -112,10 +116,9 @@ def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict
     for label, pair in reversed(found.items()):
         colour = looks[label].color if label in lit else "#C9CED6"
         ends.append((*_mean_curve(axis, pair.pair.arm, colour, 1.8 if label in lit else 1.0), label, colour))
-    first = next(iter(found.values()), None)
-    if first is not None:
-        colour = looks[first.other.label].color
-        ends.append((*_mean_curve(axis, first.pair.baseline, colour, 2.2), first.other.label, colour))
+    first = next(iter(found.values()))
+    colour = looks[first.other.label].color
+    ends.append((*_mean_curve(axis, first.pair.baseline, colour, 2.2), first.other.label, colour))
     _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]])
     axis.set_title("Accuracy, %")
     axis.set_xlabel(by)

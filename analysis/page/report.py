@@ -14,6 +14,7 @@ from analysis.files import write_text
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
+from analysis.page.figures import accuracy_curves
 from analysis.page.findings import derived_question
 from analysis.page.folder import check, replaced
 from analysis.page.forest import forest
@@ -86,7 +87,9 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     spec = loaded.spec
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
     judged = judge(questions(spec, study.panels), study.panels)
-    found, figure = answer(panels, judged), forest(panels, judged)
+    found = answer(panels, judged)
+    compared = any(one.pairs for one in judged)
+    figure = forest(panels, judged) if compared else accuracy_curves(panels[0])
     pages, explained = _pages(study, panels), methods(study, panels)
     main = main_series(spec)
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))

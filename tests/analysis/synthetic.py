@@ -246,7 +246,7 @@ class _Writer:
         centre = low + (high - low) * (step - 1) / max(1, cell.train.steps - 1)
         weight = np.exp(-0.5 * ((self.true - centre) / 1.5) ** 2)
         chosen = generator.choice(POOL, fresh, replace=False, p=weight / weight.sum())
-        zero = behaviour.zero + behaviour.zero_jitter[cell.seed]
+        zero = behaviour.zero + behaviour.zero_jitter[cell.seed % len(behaviour.zero_jitter)]
         if not self.exact:
             zero = float(np.clip(zero + generator.normal(0, 0.06), 0, 1))
         rates = np.where(generator.random(fresh) < zero, generator.integers(0, 2, fresh), 0.5)

@@ -13,14 +13,15 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from analysis.artefacts import MAKERS, answer_of
+from analysis.artefacts import MAKERS
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page import figures, result_tables
+from analysis.page.answer import answer
 from analysis.page.findings import findings
 from analysis.page.report import write_report
-from analysis.page.summary import summary
 from analysis.pictures import Picture
+from analysis.primary import Question, judge
 from analysis.statistics import crossed_difference, fixed_mean
 from analysis.style import styled
 from analysis.tables import Table
@@ -194,7 +195,6 @@ def everything(measures: Measures) -> Iterator[Table | Picture]:
     yield result_tables.start_table(measures)
     yield result_tables.overall_table([measures, measures])
     yield figures.accuracy_curves(measures)
-    yield summary(measures)
 
 
 def test_no_table_figure_claim_or_sentence_takes_a_number_from_the_test_set(quick_study: Make):
@@ -206,8 +206,10 @@ def test_no_table_figure_claim_or_sentence_takes_a_number_from_the_test_set(quic
         own = [name for name in a.data if not name.startswith("test")]  # the test set's own columns
         pd.testing.assert_frame_equal(a.data[own], b.data[own])
     assert findings(one) == findings(other)
-    for name in ("dots_rr.claims", "ufo_rl.claims"):
-        assert answer_of([name], [one]) == answer_of([name], [other]) != ()
+    said = [
+        answer([each], judge([Question("dots", "full", "tokens")], [each.panel])).sentences for each in (one, other)
+    ]
+    assert said[0] == said[1]
 
 
 def test_what_shows_accuracy_names_the_series_and_nothing_else_does(quick_study: Make):
@@ -217,10 +219,8 @@ def test_what_shows_accuracy_names_the_series_and_nothing_else_does(quick_study:
     silent = {item.name for item in made if "unweighted mean of 2 benchmarks (gsm8k and math)" not in item.caption}
     assert {"dots_rr.figure_9", "dots_rr.table_1", "dots_rr.claims", "ufo_rl.table_5"}.isdisjoint(silent)
     assert {"dots_rr.figure_4", "dots_rr.cost_model", "ufo_rl.table_1", "ufo_rl.table_2"} <= silent
-    curves = next(item for item in made if item.name == "accuracy")
+    curves = next(item for item in made if item.name == "accuracy" and isinstance(item, Picture))
     assert "accuracy, %\n(mean of 2 benchmarks)" in drawn_texts(curves)
-    ends = next(item for item in made if item.name == "summary")
-    assert "Final accuracy, %\n(mean of 2 benchmarks)" in drawn_texts(ends)
 
 
 def drawn_texts(picture: Any) -> list[str]:
@@ -236,7 +236,7 @@ def test_a_report_says_which_accuracy_it_is_about(study: Make, tmp_path: Path):
     page = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
     text = page.with_name("report.md").read_text()
     assert "of 50 held-out questions of 2 benchmarks, unweighted mean (avg@4 at temperature 1)" in text
-    lead = text.split("## Answer")[1].split("The start policy")[0]
+    lead = text.split("## Answer")[1].split("![")[0]
     assert "Accuracy: unweighted mean of 2 benchmarks (gsm8k and math)." in lead
     assert "the benchmarks are fixed" in text
     assert "(mean of 2 benchmarks)" not in text.split("## How")[0].split("## Answer")[0]

@@ -23,15 +23,18 @@ def page() -> Iterator[Page]:
         yield opened
 
 
+PAGES = ("report", "evidence", "papers", "methods", "provenance")
+
+
 @pytest.mark.parametrize("width", WIDTHS)
-def test_the_report_opens_whole_on_a_phone_and_on_a_desk(page: Page, report: Path, width: int):
-    page.open(report.as_uri(), width)
+@pytest.mark.parametrize("name", PAGES)
+def test_every_page_opens_whole_on_a_phone_and_on_a_desk(page: Page, report: Path, name: str, width: int):
+    page.open(report.with_name(f"{name}.html").as_uri(), width)
     assert page.evaluate("innerWidth") == width
     pictures = page.evaluate("[...document.images].map(i => [i.alt.slice(0, 30), i.complete && i.naturalWidth])")
-    assert len(pictures) == 11
     assert [alt for alt, loaded in pictures if not loaded] == []
     overflowing = """[...document.querySelectorAll('body *')]
-        .filter(e => !e.closest('.scroll, pre, svg') && e.getBoundingClientRect().right > innerWidth + 0.5)
+        .filter(e => !e.closest('.scroll, pre, svg, nav') && e.getBoundingClientRect().right > innerWidth + 0.5)
         .map(e => e.outerHTML.slice(0, 80))"""
     assert page.evaluate(overflowing) == []
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -40,8 +43,17 @@ def test_the_report_opens_whole_on_a_phone_and_on_a_desk(page: Page, report: Pat
     assert all(address.startswith(folder) for address in page.requests())
 
 
+def test_question_answer_how_sure_and_figure_are_on_the_first_screen(page: Page, report: Path):
+    page.open(report.as_uri(), 1280)
+    place = "(e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom])(document.querySelector('{}'))"
+    ends = [page.evaluate(place.format(one)) for one in ("h1", ".verdict", ".sure", "#figure-answer img")]
+    assert [top for top, _ in ends] == sorted(top for top, _ in ends)
+    assert max(bottom for _, bottom in ends) <= 900
+    assert page.evaluate("document.body.scrollHeight") <= 2 * 900
+
+
 def test_wide_tables_scroll_inside_their_own_box_on_a_phone(page: Page, report: Path):
-    page.open(report.as_uri(), 390)
+    page.open(report.with_name("evidence.html").as_uri(), 390)
     boxes = page.evaluate("[...document.querySelectorAll('.scroll')].map(b => [b.clientWidth, b.scrollWidth])")
     assert any(inner > outer for outer, inner in boxes) and all(outer <= 390 for outer, _ in boxes)
     assert page.evaluate("[...document.querySelectorAll('.scroll')].every(b => b.tabIndex === 0)")

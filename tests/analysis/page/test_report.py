@@ -18,7 +18,8 @@ from analysis.measures import Measures
 from analysis.page.figures import panel_looks
 from analysis.page.folder import write_manifest
 from analysis.page.groups import Fresh, fresh_questions
-from analysis.page.report import _shown, write_report
+from analysis.page.report import write_report
+from analysis.page.sections import evidence
 from analysis.page.selected import pictures, predictor
 from analysis.tables import Table
 from repro.errors import UserError
@@ -52,7 +53,7 @@ class Outline(HTMLParser):
             self.stack.append(tag)
         if known.get("id"):
             self.ids.append(str(known["id"]))
-        if tag == "a":
+        if tag == "a" and known.get("href"):
             self.targets.append(str(known["href"]))
         if tag == "img":
             self.images.append(known)
@@ -69,37 +70,69 @@ class Outline(HTMLParser):
             self.headings.append(data)
 
 
-def test_the_page_is_whole_light_and_needs_nothing_but_the_files_beside_it(report: Path):
-    text = report.read_text(encoding="utf-8")
-    outline = Outline(text)
-    assert not outline.stack
-    assert outline.headings[:3] == ["synthetic", "Answer", "Accuracy"]
-    assert {"Time to target", "Groups that train", "What was selected", "Predictions", "Cost"} < set(outline.headings)
-    assert {"Beside the papers", "How each number was computed", "Provenance"} < set(outline.headings)
-    assert all((report.parent / address).exists() for address in outline.resources if not address.startswith("data:"))
-    assert all(image["loading"] == "lazy" for image in outline.images)
-    assert not re.search(r"@import|url\((?!['\"]?data:)|https?://", text)
-    assert len(outline.ids) == len(set(outline.ids))
-    assert all(target.startswith("#") and target[1:] in outline.ids for target in outline.targets)
-    assert outline.images and all(len(image["alt"] or "") > 20 for image in outline.images)
-    assert len(text) < 500_000
+def pages_of(report: Path) -> dict[str, Outline]:
+    return {path.name: Outline(path.read_text(encoding="utf-8")) for path in sorted(report.parent.glob("*.html"))}
 
 
-def test_tables_and_figures_are_files_and_the_headline_has_print_formats(report: Path):
+def check_pages(report: Path) -> dict[str, Outline]:
+    """Every page is whole, its pictures and links exist, and no id is there twice."""
+    pages = pages_of(report)
+    for name, outline in pages.items():
+        assert not outline.stack, name
+        assert len(outline.ids) == len(set(outline.ids)), name
+        for address in outline.resources:
+            assert address.startswith("data:") or (report.parent / address).exists(), (name, address)
+        for target in outline.targets:
+            file, _, place = target.partition("#")
+            assert not file or (report.parent / file).exists(), (name, target)
+            assert not place or place in pages[file or name].ids, (name, target)
+    return pages
+
+
+def test_every_page_is_whole_light_and_needs_nothing_but_the_files_beside_it(report: Path):
+    pages = check_pages(report)
+    assert set(pages) == {"report.html", "evidence.html", "papers.html", "methods.html", "provenance.html"}
+    assert pages["report.html"].headings == ["Does choosing questions save compute?", "Further pages"]
+    assert {"Accuracy", "Time to target", "Groups that train", "What was selected", "Predictions", "Cost"} < set(
+        pages["evidence.html"].headings
+    )
+    for path in report.parent.glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        assert not re.search(r"@import|url\((?!['\"]?data:)|https?://", text)
+        assert len(text) < 300_000
+    images = [image for outline in pages.values() for image in outline.images]
+    assert len(images) > 10 and all(len(image["alt"] or "") > 20 for image in images)
+    assert [image["src"] for image in images if image.get("loading") != "lazy"] == ["figures/answer.png"]
+
+
+def test_every_figure_and_table_has_an_id_and_links_to_its_files(report: Path):
+    pages = check_pages(report)
+    for folder, kind, endings in (
+        ("figures", "figure", ("csv", "pdf", "png")),
+        ("tables", "table", ("csv", "tex", "md")),
+    ):
+        names = {path.stem for path in (report.parent / folder).glob("*.csv")}
+        assert names
+        for name in names:
+            holders = [outline for outline in pages.values() if f"{kind}-{name}" in outline.ids]
+            assert holders, f"{name} is on no page"
+            for outline in holders:
+                assert {f"{folder}/{name}.{ending}" for ending in endings} <= set(outline.targets)
+
+
+def test_tables_and_figures_are_files_for_a_page_for_a_paper_and_with_their_numbers(report: Path):
     tables = {path.name for path in (report.parent / "tables").iterdir()}
-    for name in ("accuracy", "start_policy", "time_to_target", "speedup_by_target", "zero_variance", "cost", "runs",
-                 "cost_phases", "dots_rr.table_1", "dots_rr.auc", "dots_rr.cost_model",
+    for name in ("answer", "accuracy", "start_policy", "time_to_target", "speedup_by_target", "zero_variance", "cost",
+                 "runs", "cost_phases", "dots_rr.table_1", "dots_rr.auc", "dots_rr.cost_model",
                  "dots_rr.table_7", "ufo_rl.table_4", "ufo_rl.table_5", "ufo_rl.table_6"):  # fmt: skip
-        assert {f"{name}.md", f"{name}.csv"} <= tables
-    made = {"dots_rr.table_1.tex", "ufo_rl.table_5.tex"}
-    assert {name for name in tables if name.endswith(".tex")} == made
+        assert {f"{name}.md", f"{name}.csv", f"{name}.tex"} <= tables
     figures = {path.name for path in (report.parent / "figures").iterdir()}
-    for name in ("summary", "accuracy", "zero_variance", "outcomes", "difficulty", "predictor", "pool", "cost",
+    for name in ("answer", "accuracy", "zero_variance", "outcomes", "difficulty", "predictor", "pool", "cost",
                  "dots_rr.figure_4"):  # fmt: skip
-        assert {f"{name}.png", f"{name}.csv"} <= figures
-    assert not [name for name in figures if name.endswith(".pdf")], "no figure of the headline is asked for"
+        assert {f"{name}.png", f"{name}.csv", f"{name}.pdf"} <= figures
     for path in (report.parent / "figures").glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000
+    assert all(path.read_bytes().startswith(b"%PDF") for path in (report.parent / "figures").glob("*.pdf"))
     for path in report.parent.glob("*/*.csv"):
         assert len(list(csv.reader(path.open()))) > 1, path
 
@@ -114,12 +147,23 @@ def test_markdown_has_the_same_answer_and_its_pictures_exist(report: Path):
     assert "\n\n\n\n" not in text
 
 
+def test_a_single_file_holds_every_page_and_its_pictures(quickstart: Store, tmp_path: Path):
+    write_report(quickstart.loaded, quickstart.runs_dir, tmp_path / "out", quickstart.uri, single=True)
+    text = (tmp_path / "out" / "single.html").read_text(encoding="utf-8")
+    outline = Outline(text)
+    assert not outline.stack and len(outline.ids) == len(set(outline.ids))
+    assert all(address.startswith("data:") for address in outline.resources)
+    assert all(target[:1] == "#" and target[1:] in outline.ids for target in outline.targets)
+    assert {"report", "evidence", "papers", "methods", "provenance"} <= set(outline.ids)
+    assert len(text) < 3_000_000
+
+
 def test_the_resolved_spec_beside_the_report_loads_to_the_same_spec(report: Path, quickstart: Store):
     assert load_spec(report.parent / "spec.yaml").spec == quickstart.loaded.spec
 
 
 def test_provenance_names_the_commands_the_versions_and_every_run(report: Path, quickstart: Store):
-    text = report.read_text(encoding="utf-8")
+    text = report.with_name("provenance.html").read_text(encoding="utf-8")
     assert f"python -m repro run {quickstart.loaded.path}" in text
     assert "trl 1." in text and "commit" in text and "15 of 15 planned runs finished" in text
     for run in quickstart.read().runs:
@@ -148,9 +192,9 @@ def test_names_and_questions_cannot_break_out_of_the_page(study: Callable[..., S
     evil = "=a|b`c\\<img src=x onerror=1>&$\\frac$ %\n# d](javascript:1)"
     fields = {"question": evil, "model": {"tiny": {}, "name": evil}, "report": {"artefacts": ["dots_rr.table_1"]}}
     store = study({"full": ({}, FULL), "dots": (DOTS, FULL)}, seeds=2, fields=fields)
-    page = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri, all_formats=True)
-    outline = Outline(page.read_text(encoding="utf-8"))
-    assert not outline.stack and all(image["src"] != "x" for image in outline.images)
+    page = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
+    for outline in check_pages(page).values():
+        assert all(image["src"] != "x" for image in outline.images)
     for path in [page.parent / "report.md", *page.parent.glob("tables/*.md")]:
         text = re.sub(r"```.*?```", "", path.read_text(encoding="utf-8"), flags=re.S)
         assert "<img" not in text and "](javascript" not in text and not re.search("^# d", text, re.M), path
@@ -173,31 +217,30 @@ def test_several_models_an_axis_and_missing_cells_have_their_places(study: Calla
     fields = {"model": [{"tiny": {}}, {"tiny": {"width": 48}}], "axes": {"selection.fraction": [0.25, 0.5]}}
     store = study(arms, seeds=1, fields=fields)
     path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
+    pages = check_pages(path)
+    assert {"pair-tiny-96x2_arithmetic.html", "pair-tiny-48x2_arithmetic.html"} <= set(pages)
+    assert "Overall" in pages["evidence.html"].headings
+    assert "Cells without a finished run" in pages["provenance.html"].headings
     text = path.read_text(encoding="utf-8")
-    outline = Outline(text)
-    assert "tiny-96x2 on arithmetic" in outline.headings and "tiny-48x2 on arithmetic" in outline.headings
-    assert "Overall" in outline.headings and "Cells without a finished run" in outline.headings
-    assert "6 of 8 runs are finished" in text
+    assert "6 of 8 runs are finished" in text and "Failed: <code>dots</code> (2 of 2 runs)" in text
     rows = list(csv.DictReader((path.parent / "tables" / "missing_cells.csv").open()))
     assert [(row["arm"], row["status"]) for row in rows] == [("dots", "failed")] * 2
     assert (path.parent / "figures" / "tiny-96x2_arithmetic_axis_selection.fraction.png").exists()
-    assert not outline.stack and len(outline.ids) == len(set(outline.ids))
 
 
-def test_a_study_of_many_panels_stopped_half_way_leads_with_its_answer(study: Callable[..., Store], tmp_path: Path):
+def test_a_study_of_many_panels_stopped_half_way_answers_from_what_there_is(
+    study: Callable[..., Store], tmp_path: Path
+):
     arms = {name: arm for name, arm in headline_arms().items() if name in ("full", "ufo")}
     arms = changed(arms, "full", absent=("seed 1",))
     fields = {"model": SIX["model"], "report": {"artefacts": ["ufo_rl.claims"]}}
     store = study(arms, seeds=2, questions=100, fields=fields)
     path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
-    text, markdown = path.read_text(encoding="utf-8"), (path.parent / "report.md").read_text(encoding="utf-8")
-    outline = Outline(text)
-    assert not outline.stack and len(outline.ids) == len(set(outline.ids))
-    assert all(target.startswith("#") and target[1:] in outline.ids for target in outline.targets)
-    assert "about UFO-RL checked here" in text.split("<h2>Answer</h2>")[1].split("</section>")[0]
-    assert text.count('<details class="part"') == 3 and "<summary>tiny-96x2 on arithmetic" in text
-    assert outline.headings.index("Beside the papers") < outline.headings.index("One by one")
-    assert markdown.index("UFO-RL: what holds here") < markdown.index("## tiny-96x2 on arithmetic")
+    pages = check_pages(path)
+    assert "`ufo` has one seed" in (path.parent / "report.md").read_text(encoding="utf-8")
+    assert (
+        len([name for name in pages if name.startswith("pair-")]) == 3 and "ufo_rl.claims" in pages["papers.html"].ids
+    )
     rows = (path.parent / "tables" / "missing_cells.md").read_text(encoding="utf-8")
     assert "| `full` | 3 not run | 3 pairs of model and data | 3 of 6 |" in rows
     assert len(list(csv.DictReader((path.parent / "tables" / "missing_cells.csv").open()))) == 3
@@ -209,10 +252,10 @@ def test_a_crowded_panel_shows_the_arms_of_all_panels_in_colours_that_stay(quick
     panels = [Measures(panel) for panel in found.panels]
     crowded, other = panels[0], panels[1]
     assert len(crowded.panel.series) == 15 and len(other.panel.series) == 6
-    part = _shown(found, crowded)
+    part = evidence(found, crowded)
     shown = next(item for item in part.sections[0].items if isinstance(item, Table))
     assert [row[0] for row in shown.rows[1:]] == [f"`{arm}`" for arm in headline_arms()]
-    assert "8 more arms" in part.left_out and not _shown(found, other).left_out
+    assert "8 more arms" in part.left_out and not evidence(found, other).left_out
     looks, others = panel_looks(crowded), panel_looks(other)
     assert "random" not in others and all(looks[label] == look for label, look in others.items())
     assert len({look.color for label, look in looks.items() if label in headline_arms()}) == 7
@@ -258,15 +301,6 @@ def test_fresh_questions_are_read_as_their_json_says_them(quick_study: Callable[
             expected.append((row["step"], 0, rate, by_id.get(question, math.nan), true, trains[index]))
     found = np.array([getattr(fresh, field.name) for field in fields(Fresh)]).T
     assert np.array_equal(found, np.array(expected, float), equal_nan=True)
-
-
-def test_all_formats_are_written_where_they_are_asked_for(study: Callable[..., Store], tmp_path: Path):
-    store = study({"full": ({}, FULL)}, seeds=1)
-    path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri, all_formats=True)
-    for folder, pair in (("tables", (".md", ".tex")), ("figures", (".png", ".pdf"))):
-        shown, printed = ({one.stem for one in (path.parent / folder).glob(f"*{ending}")} for ending in pair)
-        assert shown == printed != set()
-    assert all(one.read_bytes().startswith(b"%PDF") for one in (path.parent / "figures").glob("*.pdf"))
 
 
 def test_no_store_is_an_error_and_writes_nothing(quickstart: Store, tmp_path: Path):

@@ -1,0 +1,129 @@
+"""The answer on the first screen follows from the store: other numbers, other sentences, table and figure alike."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+
+import pytest
+
+from analysis.measures import Measures
+from analysis.page.answer import Answer, answer
+from analysis.page.forest import forest
+from analysis.primary import judge, questions
+from tests.analysis.synthetic import Behaviour, Store
+
+DOTS = {"selection": {"method": "difficulty", "references": 4}}
+RANDOM = {"selection": {"method": "random", "fraction": 0.25}}
+JITTER = (0.0, 0.03, -0.03, 0.02, -0.02)
+FULL = Behaviour((0.4, 0.5, 0.6, 0.65), JITTER)
+BETTER = Behaviour((0.6, 0.7, 0.8, 0.85), JITTER[::-1])
+WORSE = Behaviour((0.3, 0.35, 0.4, 0.4), JITTER[::-1])
+SAME = Behaviour(FULL.curve, JITTER[::-1])
+
+Make = Callable[..., Store]
+
+
+def answered(store: Store) -> Answer:
+    study = store.read()
+    return answer([Measures(panel) for panel in study.panels], judge(questions(study.spec, study.panels), study.panels))
+
+
+def drawn(store: Store):
+    study = store.read()
+    return forest([Measures(panel) for panel in study.panels], judge(questions(study.spec, study.panels), study.panels))
+
+
+def test_a_better_arm_is_named_with_its_difference_and_its_interval(quick_study: Make):
+    said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, BETTER)}, seeds=5, questions=100))
+    first = said.sentences[0]
+    assert first.startswith("**At equal generated tokens `dots` was more accurate over training than `full`, by ")
+    assert re.search(r"by 1\d\.\d points \[\d+\.\d, \d+\.\d\]\.\*\*$", first)
+
+
+def test_worse_and_undecided_arms_are_told_apart(quick_study: Make):
+    arms = {"full": ({}, FULL), "random": (RANDOM, WORSE), "dots": ({**RANDOM, "train": {"top_p": 0.9}}, SAME)}
+    said = answered(quick_study(arms, seeds=5, questions=100))
+    assert said.sentences[0] == (
+        "**At equal generated tokens no arm was shown to be more accurate over training than `full`.**"
+    )
+    assert re.fullmatch(r"`random` was less accurate, by \d+\.\d points; `dots` is undecided\.", said.sentences[1])
+
+
+def test_the_answer_has_at_most_two_sentences_and_four_numbers(quick_study: Make):
+    arms = {"full": ({}, FULL), "dots": (DOTS, BETTER), "random": (RANDOM, WORSE)}
+    said = answered(quick_study(arms, seeds=5, questions=100))
+    text = re.sub(r"`[^`]+`", "", " ".join(said.sentences))
+    assert len(said.sentences) == 2 and len(re.findall(r"\d+(?:\.\d+)?", text)) <= 4
+
+
+def test_another_number_in_the_store_changes_sentence_table_and_figure_together(quick_study: Make):
+    seen = []
+    for end in (0.85, 0.95):
+        better = Behaviour((*BETTER.curve[:3], end), BETTER.jitter)
+        store = quick_study({"full": ({}, FULL), "dots": (DOTS, better)}, seeds=5, questions=100)
+        said, figure = answered(store), drawn(store)
+        (size,) = re.findall(r"by (\d+\.\d) points", said.sentences[0])
+        (row,) = [row for row in said.table.rows if row[0] == "`dots`"]
+        assert row[2].startswith(f"+{size} ")
+        value = figure.data.query("arm == 'dots' and where == 'all'")["difference"].item()
+        assert f"{100 * value:.1f}" == size
+        seen.append(size)
+    assert seen[0] != seen[1]
+
+
+def test_one_seed_decides_nothing(quick_study: Make):
+    said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, BETTER)}, seeds=1))
+    assert (
+        "no arm was shown" in said.sentences[0] and said.sentences[1] == "`dots` has one seed, which decides nothing."
+    )
+
+
+def test_accuracy_near_zero_decides_nothing(quick_study: Make):
+    low = Behaviour((0.0, 0.0, 0.0, 0.01))
+    said = answered(quick_study({"full": ({}, low), "dots": (DOTS, low)}, base=0.0, questions=100))
+    assert said.sentences == ("**Accuracy stayed below 5 % before and after training, so that nothing is decided.**",)
+
+
+def test_a_study_of_one_arm_compares_nothing(quick_study: Make):
+    store = quick_study({"full": ({}, FULL)})
+    said = answered(store)
+    assert "nothing to compare" in said.sentences[0] and said.table.rows[0][0] == "`full`"
+
+
+def test_a_baseline_without_runs_is_said(quick_study: Make):
+    arms = {"full": ({}, Behaviour(FULL.curve, status="failed")), "dots": (DOTS, FULL)}
+    assert "no model and task has finished runs of `full`" in answered(quick_study(arms)).sentences[0]
+
+
+def test_claims_of_the_spec_are_judged_and_all_else_is_not(quick_study: Make):
+    arms = {"full": ({}, FULL), "dots": (DOTS, BETTER), "random": (RANDOM, WORSE)}
+    report = {"claims": [{"arm": "dots", "against": "random", "by": "steps"}]}
+    said = answered(quick_study(arms, seeds=5, questions=100, fields={"report": report}))
+    assert "At equal steps `dots` was more accurate over training than `random`" in said.sentences[0]
+    assert [row[0] for row in said.table.rows] == ["`random`", "`dots`"] and "Holm" not in said.sure
+
+
+def test_how_sure_names_seeds_questions_and_what_could_be_seen(quick_study: Make):
+    said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, SAME)}, seeds=5, questions=100))
+    assert said.sure.startswith("5 seeds, 100 held-out questions.")
+    assert re.search(r"A true difference of \d+\.\d points is seen with a chance of 80 %", said.sure)
+
+
+def test_what_would_change_the_answer_is_an_arm_that_wins_by_another_cost(quick_study: Make):
+    dear = Behaviour(BETTER.curve, BETTER.jitter, probe_tokens=4_000)  # better by steps, far dearer in tokens
+    said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, dear)}, seeds=5, questions=100))
+    assert any(text.startswith("At equal steps `dots` leads: +") for text in said.changes)
+
+
+@pytest.mark.parametrize("count", [1, 2, 12, 30])
+def test_the_figure_holds_any_number_of_arms(quick_study: Make, count: int):
+    arms: dict = {"full": ({}, FULL)}
+    for number in range(count):
+        selection = {"method": "random", "fraction": 0.25 + 0.01 * number}
+        arms[f"an_arm_with_a_long_name_{number}"] = ({"selection": selection}, SAME)
+    picture = drawn(quick_study(arms, seeds=2, questions=40))
+    figure = picture.draw(False)
+    assert len(figure.axes[0].get_yticks()) == min(count, 12)
+    assert figure.get_size_inches()[1] < 5
+    assert ("Not drawn" in picture.caption) == (count > 12)
