@@ -74,9 +74,10 @@ def _models(spec: Spec) -> Iterator[ModelSpec]:
     yield from spec.model
     predictors = [spec.predictor, *(arm.predictor for arm in spec.arms.values())]
     for predictor in predictors:
-        if predictor is not None and predictor.path is None:
+        if predictor is not None:
             yield from predictor.policies
-            yield predictor.embedding_model
+            if predictor.path is None or predictor.embedder is not None:
+                yield predictor.embedding_model
 
 
 def _splits(spec: Spec) -> Iterator[tuple[Hub, str, DatasetSpec]]:
