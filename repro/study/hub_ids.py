@@ -12,7 +12,7 @@ from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Spec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.rows import BadItem, EmptyItem, filtered, problem_of
-from repro.tasks.sources import Hub, evaluation_set, find_source, find_test, held_out_spec
+from repro.tasks.sources import Hub, evaluation_set, file_of, find_source, find_test, held_out_spec
 
 ROWS = 100
 """Rows of a split that are read to see whether fields and filters fit."""
@@ -84,7 +84,7 @@ def _splits(spec: Spec) -> Iterator[tuple[Hub, str, DatasetSpec]]:
     for dataset in spec.dataset:
         if dataset.procedural is None:
             source = find_source(dataset, dataset.train_split)
-            if isinstance(source, Hub):
+            if isinstance(source, Hub) and file_of(dataset) is None:
                 yield source, dataset.train_split, dataset
             yield from _test(dataset)
             for name in dataset.without:
