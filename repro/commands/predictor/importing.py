@@ -30,8 +30,9 @@ def import_file(options: argparse.Namespace) -> int:
     predictor, folder = released.predictor, options.out or options.runs / "predictors" / path.stem
     known = _known(folder)
     if known != predictor.digest:
-        if known is not None or (folder.exists() and any(folder.iterdir())):
-            raise UserError(f"--out: {folder} holds something else already, expected a new folder")
+        if folder.exists() and any(folder.iterdir()):
+            what = "something else" if known is None else "another predictor"
+            raise UserError(f"--out: {folder} holds {what} already, expected a new folder")
         predictor.save(folder)
     spec, left_out = predictor.spec, released.left_out
     lines = [
