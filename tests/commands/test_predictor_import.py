@@ -14,6 +14,7 @@ from repro.difficulty.predictor import DifficultyPredictor
 from repro.study.expand import expand
 from repro.study.identity import identity
 from repro.study.load import load_spec
+from repro.training.job import run_job
 from tests.difficulty.test_released import checkpoint, their_state
 
 POLICY = Path(repro.models.__file__).parent / "assets" / "tiny"
@@ -43,11 +44,11 @@ def test_an_imported_predictor_trains_a_study(tmp_path: Path, capsys: pytest.Cap
     assert len(said.splitlines()) <= 20
     study = tmp_path / "study.yaml"
     study.write_text(STUDY.format(path=out, policy=POLICY))
-    before = identity(expand(load_spec(study).spec)[0])
-    assert main(["run", str(study), "--runs", str(tmp_path / "runs"), "--jobs", "1"]) == 0
-    ours = DifficultyPredictor.load(out)
-    card = json.loads((tmp_path / "runs" / before / "inputs.json").read_text())
-    assert card["digests"]["predictor_digest"] == ours.digest
+    (cell,) = expand(load_spec(study).spec)
+    before = identity(cell)
+    run_job(cell, before, tmp_path / "runs" / before, tmp_path / "runs")
+    digests = json.loads((tmp_path / "runs" / before / "inputs.json").read_text())["digests"]
+    assert digests["predictor_digest"] == DifficultyPredictor.load(out).digest
     (tmp_path / "p").rename(tmp_path / "elsewhere")
     study.write_text(STUDY.format(path=tmp_path / "elsewhere", policy=POLICY))
     assert identity(expand(load_spec(study).spec)[0]) == before

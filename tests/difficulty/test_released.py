@@ -111,6 +111,7 @@ def test_it_does_so_at_their_size(tmp_path: Path) -> None:
     compare(state, ours, embeddings(24, 1536), [0.0, 0.25, 1.0, 0.5])
 
 
+@pytest.mark.filterwarnings("ignore:std")
 def test_one_reference_has_no_spread_where_theirs_is_no_number(
     both: tuple[dict[str, Tensor], DifficultyPredictor],
 ) -> None:

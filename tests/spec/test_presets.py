@@ -139,6 +139,7 @@ def test_every_row_of_the_table_is_a_difference_with_a_source() -> None:
         assert set(field.where) == set(DOTS_RR) and all(field.where.values()) and field.why, field.path
         values = [field.values.get(name, "unset") for name in DOTS_RR]
         assert any(value != default_of(field.path) for value in values), field.path
+        assert None not in (default_of(field.path), *values), f"{field.path}: a resolved spec leaves out what is none"
         if dots_rr.NOT_SAID in field.where.values():
             assert values[0] == values[1], f"{field.path}: what one does not say is taken from the other"
 
@@ -147,7 +148,7 @@ def test_the_table_of_the_documents_is_that_of_the_presets() -> None:
     def word(value: Any) -> str:
         if isinstance(value, bool) or value is None:
             return {True: "on", False: "off", None: "none"}[value]
-        return value if isinstance(value, str) else f"{value:g}"
+        return value if isinstance(value, str) else f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
     text = (Path(__file__).parents[2] / "docs/methods.md").read_text(encoding="utf-8")
     section = text.partition("## DOTS + RR: the paper")[2].partition("\n## ")[0]
@@ -225,7 +226,9 @@ def test_an_arm_changes_single_fields_of_the_predictor() -> None:
 
 def test_a_resolved_spec_gives_the_same_cells(tmp_path: Any) -> None:
     arms = {**STUDY["arms"], "code": {"extends": "dots_rr", "preset": "code"}}
-    spec: Spec = parse_spec({**STUDY, "arms": arms, "preset": "paper"})
+    ours = {"fit": {"warm_up_most": default_of("predictor.fit.warm_up_most")}}
+    predictor = {**STUDY["predictor"], **ours}
+    spec: Spec = parse_spec({**STUDY, "arms": arms, "predictor": predictor, "preset": "paper"})
     path = tmp_path / "resolved.yaml"
     path.write_text(resolved_yaml(spec))
     assert expand(load_spec(path).spec) == expand(spec)
