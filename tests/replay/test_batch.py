@@ -13,7 +13,7 @@ def batch(short, eligible, step=5, fresh=0.25, group_size=4, minibatches=8, warm
     return compose(replay, 16, group_size, minibatches, step, eligible)
 
 
-@pytest.mark.parametrize("short", ["top_up", "wait", "shrink", "fresh_only"])
+@pytest.mark.parametrize("short", ["top_up", "wait", "shrink"])
 @pytest.mark.parametrize("eligible", [12, 13, 1000])
 def test_a_buffer_that_holds_enough_is_asked_for_the_share_that_is_not_fresh(short, eligible):
     assert batch(short, eligible) == Batch(fresh=4, replayed=12)
@@ -37,20 +37,14 @@ def test_a_batch_shrinks_to_what_there_is_and_to_rows_that_divide_by_the_minibat
         batch("shrink", 2, fresh=1 / 16, group_size=2)
 
 
-def test_a_step_trains_on_its_fresh_share_alone_until_the_buffer_holds_enough():
-    assert batch("fresh_only", 11) == batch("fresh_only", 0) == Batch(fresh=4, replayed=0, shrunk=12)
-    with pytest.raises(ValueError, match=r"1 fresh groups of 4 do not divide by minibatches \(8\)"):
-        batch("fresh_only", 2, fresh=1 / 16)
-
-
-@pytest.mark.parametrize("short", ["top_up", "wait", "shrink", "fresh_only"])
+@pytest.mark.parametrize("short", ["top_up", "wait", "shrink"])
 def test_the_warm_up_is_all_fresh_however_much_the_buffer_holds(short):
     for step in (1, 2):
         assert batch(short, 100, step=step, warm_up=2) == Batch(fresh=16, replayed=0, warm_up=12)
     assert batch(short, 100, step=3, warm_up=2) == Batch(fresh=4, replayed=12)
 
 
-@pytest.mark.parametrize("short", ["top_up", "wait", "shrink", "fresh_only"])
+@pytest.mark.parametrize("short", ["top_up", "wait", "shrink"])
 @pytest.mark.parametrize("minibatches", [1, 2, 4, 8, 16])
 def test_every_group_is_accounted_for(short, minibatches):
     for eligible in range(20):

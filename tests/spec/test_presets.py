@@ -212,7 +212,7 @@ def test_an_arms_preset_goes_before_that_of_the_study() -> None:
     trained = found["code"].train.model_dump()
     assert trained | PRESETS["code"].nested(["train"])["train"] == trained
     assert found["code"].replay.short == "shrink"  # type: ignore[union-attr]
-    assert found["dots_rr"].replay.short == "fresh_only"  # type: ignore[union-attr]
+    assert found["dots_rr"].replay.short == "wait"  # type: ignore[union-attr]
 
 
 def test_an_arm_changes_single_fields_of_the_predictor() -> None:

@@ -41,9 +41,9 @@ FIELDS: tuple[PresetField, ...] = (
     _field("replay.per_question", ("all", "algorithm 1, line 18"), ("latest", TRAINER), "as the paper"),
     _field(
         "replay.short",
-        ("fresh_only", "algorithm 1, line 16"),
+        ("wait", "algorithm 1, line 16"),
         ("shrink", TRAINER),
-        "every step trains on as many groups",
+        "a buffer that is nearly full is used",
     ),
     _field("replay.warm_up", (0, "algorithm 1, line 10"), (2, TRAINER), "as the paper"),
     # ---- selection
