@@ -66,7 +66,7 @@ class FitSpec(Strict):
     warm_up_from: Literal["first", "zero"] = Field(
         "first", description="the rate of the first update: a step of the warm-up, or 0 as in the code"
     )
-    held_out: Annotated[float, Field(ge=0, le=0.9)] = Field(
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.1, description="share of the questions that are held back, to record the loss on them (the code: 0)"
     )
     references_among: Literal["others", "all"] = Field(
