@@ -42,6 +42,11 @@ class Spread:
         return [(math.sqrt(variance), freedom), (math.sqrt(by_seed), n - 1)]
 
 
+def typical(questions: int, samples: int) -> Spread:
+    """The spread of the quickstart's arms against its baseline, for another test set: see docs/statistics.md."""
+    return Spread(seeds=0.025**2, problems=0.03**2, rest=0.13**2 * 4 / samples, questions=questions)
+
+
 def spread_of(differences: Sequence[ArrayLike]) -> Spread | None:
     """The variances behind accuracies of one arm minus another, [seeds, problems] for each set of questions.
 

@@ -31,14 +31,14 @@ FASTER = (1.25, 1.5, 2.0)
 
 
 def shape_of(spec: Spec) -> Shape:
-    """Arms that run everywhere, pairs, seeds, evaluations and questions of a spec."""
+    """Primary claims, pairs of model and task, seeds, evaluations and questions of a spec."""
     cell = expand(spec)[0]
     questions = min(
         likely_test(cell.dataset), cell.dataset.limits.test or math.inf, cell.evaluate.questions or math.inf
     )
     return Shape(
         name=spec.name,
-        arms=max(1, len(headline_arms(spec)) - 1),
+        arms=len(spec.report.claims) or max(1, len(headline_arms(spec)) - 1),
         pairs=len(spec.model) * len(spec.dataset),
         seeds=len(spec.seeds),
         evaluations=math.ceil(cell.train.steps / cell.evaluate.every),
@@ -71,7 +71,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     paths = options.specs or [ROOT / "experiments" / f"{name}.yaml" for name in SHIPPED]
-    print("| study | arms x pairs x seeds | evaluations | any false | 1.25x | 1.5x | 2x | seen, points |")
+    print("| study | claims x pairs x seeds | evaluations | any false | 1.25x | 1.5x | 2x | seen, points |")
     print("|:--|:--|--:|--:|--:|--:|--:|--:|")
     for path in paths:
         shape = shape_of(load_spec(path).spec)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.equal_cost import ENOUGH
 from analysis.measures import GAIN_SHARES, HARDLY, NEAR_ZERO, Measures
+from analysis.primary import ALPHA
 from analysis.rewards import all_by_accuracy, rewarded_by
 from analysis.statistics import RESAMPLES
 from analysis.study import Study
@@ -17,6 +19,29 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
     asked = measures.finals[0].asked
     seeds = [len(series.runs) for one in panels for series in one.panel.series]
     found = [
+        (
+            "The answer",
+            "Mean accuracy over training up to equal cost, which every run of both arms has spent: the area under the "
+            "line through a run's evaluations. Runs are paired by seed and question; both vary, and the t-interval over "
+            "seeds alone counts where it is wider. Over several models and tasks the mean is over these, and what is "
+            "tested is the difference as a share of the baseline's gain.",
+        ),
+        (
+            "Primary claims",
+            f"{_claims(study)} Holm's procedure keeps the chance of any false one below {100 * ALPHA:.0f} %. Everything "
+            "else on these pages is exploratory: its intervals are not corrected for their number.",
+        ),
+        (
+            "Times fewer",
+            "The factor by which an arm's curve has to be stretched along the cost to have the baseline's mean accuracy "
+            "over training; the interval holds every factor that the runs allow. Withheld below "
+            f"{ENOUGH} evaluations.",
+        ),
+        (
+            "What could be seen",
+            "The smallest true difference that is told apart from zero with a chance of 80 %, from the spread between "
+            "this study's own seeds and questions.",
+        ),
         (
             "Accuracy",
             f"{asked.avg}: the share of correct completions of held-out questions, sampled at temperature "
@@ -34,8 +59,7 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             "Differences and gains",
             "Paired: the same seed and the same questions on both sides. The interval covers new seeds and new "
             "questions at once (two-way random effects, Satterthwaite's degrees of freedom). 'Higher', 'lower' and "
-            "'clearly' are used only where a 95 % interval leaves zero (or a ratio of one) outside. Arms are compared "
-            "one by one, with no correction for their number.",
+            "'clearly' are used only where a 95 % interval leaves zero (or a ratio of one) outside.",
         ),
         (
             "P(better)",
@@ -108,6 +132,17 @@ def _main(measures: Measures) -> str:
             "square of their number: the benchmarks are fixed, their questions a sample."
         )
     return text
+
+
+def _claims(study: Study) -> str:
+    """Which comparisons the study is to decide."""
+    if not study.spec.report.claims:
+        return "The spec names none, so every arm that runs on all models and tasks is compared with the baseline."
+    said = [
+        f"`{claim.arm}` against `{claim.against or study.baseline}` at equal {claim.by}"
+        for claim in study.spec.report.claims
+    ]
+    return f"Named by the spec: {joined(said)}."
 
 
 def _reward(panels: Sequence[Measures]) -> str:

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.launch.devices import default_jobs
+
+if TYPE_CHECKING:
+    from repro.spec.schema import Cell, Spec
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -40,14 +45,41 @@ def run(options: argparse.Namespace) -> int:
         rates = read_throughput(options.throughput)
     elif options.tokens_per_second is not None:
         rates = [by_hand(options.tokens_per_second)]
-    made = plan(shared.load(options).spec, options.runs, rates)
+    spec = shared.load(options).spec
+    made = plan(spec, options.runs, rates)
     if options.json:
         import json
 
         shared.say(json.dumps(made.as_dict(), indent=1))
     else:
         shared.say(made.table(options.jobs or default_jobs()))
+        shared.say(could_see(spec, made.rows[0].expanded.cell))
     return 0
+
+
+def could_see(spec: Spec, cell: Cell) -> str:
+    """The smallest difference that the study's seeds and questions can tell apart, in one sentence."""
+    from analysis.power import smallest_seen, typical
+    from repro.study.estimate import likely_test
+
+    limits = (cell.dataset.limits.test, cell.evaluate.questions)
+    questions = min(likely_test(cell.dataset), *(limit or math.inf for limit in limits))
+    pairs, seeds = len(spec.model) * len(spec.dataset), len(spec.seeds)
+    if seeds < 2:
+        return "One seed decides nothing: a report needs two or more, better five."
+    if math.isinf(questions):
+        return ""
+    spread = typical(int(questions), cell.evaluate.samples)
+
+    def points(count: int) -> str:
+        return f"{100 * smallest_seen(spread, count) / math.sqrt(pairs):.1f}"
+
+    more = [count for count in (5, 8, 16) if count > seeds][:2]
+    return (
+        f"With {seeds} seeds a true difference of {points(seeds)} points is seen with a chance of 80 %"
+        + (f" ({', '.join(f'{points(count)} with {count} seeds' for count in more)})" if more else "")
+        + ", if runs differ as the quickstart's do (docs/statistics.md)."
+    )
 
 
 COMMAND = Command("plan", "list the cells of a study and their expected cost", add_options, run)

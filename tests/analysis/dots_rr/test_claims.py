@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from analysis.dots_rr.answer import answer
 
 from analysis.artefacts import answer_of
 from analysis.claims import Claim, side, verdict
-from analysis.dots_rr.answer import answer
 from analysis.dots_rr.claims import claims, table
 from analysis.dots_rr.effects import pooled_ratio
 from analysis.dots_rr.split import split
