@@ -21,20 +21,20 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
     found = [
         (
             "The answer",
-            "Mean accuracy over training up to equal cost, which every run of both arms has spent: the area under the "
-            "line through a run's evaluations. Runs are paired by seed and question; both vary, and the t-interval over "
-            "seeds alone counts where it is wider. Over several models and tasks the mean is over these, and what is "
-            "tested is the difference as a share of the baseline's gain.",
+            "Mean accuracy over training up to equal cost, which every run of both arms has spent: the area under "
+            "the line through a run's evaluations. Runs are paired by seed and question; both vary, and the "
+            "t-interval over seeds alone counts where it is wider. Over several models and tasks the mean is over "
+            "these, and what is tested is the difference as a share of the baseline's gain.",
         ),
         (
             "Primary claims",
-            f"{_claims(study)} Holm's procedure keeps the chance of any false one below {100 * ALPHA:.0f} %. Everything "
-            "else on these pages is exploratory: its intervals are not corrected for their number.",
+            f"{_claims(study)} Holm's procedure keeps the chance of any false one below {100 * ALPHA:.0f} %. "
+            "Everything else on these pages is exploratory: its intervals are not corrected for their number.",
         ),
         (
             "Times fewer",
-            "The factor by which an arm's curve has to be stretched along the cost to have the baseline's mean accuracy "
-            "over training; the interval holds every factor that the runs allow. Withheld below "
+            "The factor by which an arm's curve has to be stretched along the cost to have the baseline's mean "
+            "accuracy over training; the interval holds every factor that the runs allow. Withheld below "
             f"{ENOUGH} evaluations.",
         ),
         (
