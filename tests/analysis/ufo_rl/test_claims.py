@@ -128,7 +128,7 @@ def test_one_pass_is_compared_with_sampling_panel_by_panel(
     assert claim.in_favour == (0, 0), "seeds share one measurement"
     six = by_key(panels_of(quick_study(headline_arms(), questions=100, fields=SIX)))["cheaper"]
     assert six.verdict == "holds" and six.effects[0].pooled.n == 6
-    assert "8 samples a question" in six.short and six.published == "39×, up to 185×"
+    assert "8 samples a question" in six.short and str(six.published) == "abstract, Table 4: 39×, up to 185×"
 
 
 def test_a_panel_without_an_arm_is_left_out_of_that_claim_alone(two: Callable[..., list[Measures]]):
