@@ -96,16 +96,14 @@ def _on_top(found: Mapping[str, Claim]) -> list[str]:
         return []
     assert time.published is not None and accuracy.published is not None
     ended, whole = accuracy.effects
-    said = [
-        f"With replay a step of DOTS takes {time.effects[0].text()} less time (published {time.published.said})",
-        f"accuracy changes by {ended.text()} at the end and {whole.text()} over training, at equal steps "
-        f"(published {accuracy.published.said})",
-    ]
+    spent = [f"DOTS's ÷ DOTS+RR's {time.effects[0].text()} (published {time.published.said})"]
     step = found.get("step_cheaper")
     if step is not None and step.published is not None:
-        less = f"a step of DOTS+RR takes {step.effects[0].text()} less time than one of GRPO"
-        said.append(f"{less} (published {step.published.said})")
-    return [f"{'; '.join(said)}."]
+        spent.append(f"GRPO's ÷ DOTS+RR's {step.effects[0].text()} (published {step.published.said})")
+    return [
+        f"At equal steps replay on top of DOTS changes accuracy by {ended.text()} at the end and {whole.text()} over "
+        f"training (published {accuracy.published.said}). Time per step: {'; '.join(spent)}."
+    ]
 
 
 def _replay_alone(found: Mapping[str, Claim]) -> list[str]:

@@ -61,7 +61,7 @@ def _fits(fits: Sequence[Fit]) -> Table:
     for row in published_table("dots_rr", "footnote_4").itertuples():
         place = f"{row.model}, {row.dataset}"
         rows.append([f"{place} (published)", NOTHING, ADVANTAGES[""], str(PUBLISHED_GROUPS), NOTHING])
-        rows[-1] += [f"{row.value:.3f} ± {row.std:.3f}", *[NOTHING] * 5]
+        rows[-1] += [f"{row.value:g} ± {row.std:g}", *[NOTHING] * 5]
         data.append({"source": "published", "model_data": place, "advantage": ADVANTAGES[""]})
         data[-1] |= {"groups": PUBLISHED_GROUPS, "ratio": row.value, "ratio_std": row.std}
     caption = (

@@ -83,9 +83,9 @@ class CellCheck:
             places = tuple(self._place(*path.split(".")) if "." in path else (path,) for path in uses)
             yield Problem(self._place("selection", field), given, places or sizes)
         if cell.selection.dataset_column is not None:
-            text = column_mistake(cell.dataset, cell.selection.dataset_column)
-            if text is not None:
-                yield Problem(self._place("selection", "column"), text, (("dataset",),))
+            mistake = column_mistake(cell.dataset, cell.selection.dataset_column)
+            if mistake is not None:
+                yield Problem(self._place("selection", "column"), mistake, (("dataset",),))
         if cell.selection.wants_predictor and cell.predictor is not None:
             yield from self._predictor(cell, cell.predictor)
 
