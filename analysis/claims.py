@@ -127,18 +127,18 @@ def rule(claim: Claim) -> str:
 # ---------------------------------------------------------------- in words
 
 
-def counted_apart(found: Sequence[Claim]) -> str:
-    """`of 12 published claims checked, 3 hold and 9 do not; of 1 comparison of ours, 1 holds`."""
+def counted_apart(found: Sequence[Claim], about: str) -> str:
+    """`Of 12 published claims about DOTS checked here, 3 hold and 9 do not; of 1 comparison of ours, 1 holds.`"""
     theirs = [claim for claim in found if claim.published is not None]
     ours = [claim for claim in found if claim.published is None]
     told = []
     if theirs:
-        checked = plural(len(theirs), "published claim checked", "published claims checked")
-        told.append(f"of {checked}, {joined(counted(theirs))}")
+        checked = plural(len(theirs), "published claim", "published claims")
+        told.append(f"of {checked} about {about} checked here, {joined(counted(theirs))}")
     if ours:
         made = plural(len(ours), "comparison of ours", "comparisons of ours")
         told.append(f"of {made}, {joined(counted(ours))}")
-    return "; ".join(told)
+    return sentence("; ".join(told))
 
 
 def counted(found: Sequence[Claim]) -> list[str]:

@@ -41,8 +41,7 @@ def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
     seeds = sorted({len(series.runs) for measures in panels for series in measures.panel.series})
     runs = plural(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
     pairs = plural(len(titles), "pair of model and dataset", "pairs of model and dataset")
-    checked = counted_apart(list(found.values()))
-    said.append(f"{checked[0].upper()}{checked[1:]}. This is over {pairs}, {runs}.")
+    said.append(f"{counted_apart(list(found.values()), 'DOTS + RR')} This is over {pairs}, {runs}.")
     return tuple(said)
 
 

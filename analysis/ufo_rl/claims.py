@@ -160,8 +160,7 @@ def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
         return ()
     groups = {name: [claim for claim in found if claim.verdict == name] for name in VERDICTS}
     titles = {title for claim in found for effect in claim.effects for title in effect.panels}
-    checked = counted_apart(found)
-    said = [f"**UFO-RL here: {checked}.**"]
+    said = [f"**{counted_apart(found, 'UFO-RL')}**"]
     if groups["holds"]:
         said.append(f"What holds: {listed(groups['holds'])}.")
     if groups["does not hold"]:
