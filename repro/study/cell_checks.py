@@ -85,7 +85,8 @@ class CellCheck:
         if cell.selection.dataset_column is not None:
             mistake = column_mistake(cell.dataset, cell.selection.dataset_column)
             if mistake is not None:
-                yield Problem(self._place("selection", "column"), mistake, (("dataset",),))
+                field = "column" if "column" in type(cell.selection).model_fields else "method"
+                yield Problem(self._place("selection", field), mistake, (("dataset",),))
         if cell.selection.wants_predictor and cell.predictor is not None:
             yield from self._predictor(cell, cell.predictor)
 
