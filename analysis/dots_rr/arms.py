@@ -8,7 +8,7 @@ from typing import Any
 
 from analysis.measures import Measures
 from analysis.runs import Series
-from analysis.selections import CURRICULUM, DYNAMIC, FILTER
+from analysis.selections import CURRICULUM, DYNAMIC, FILTER, words
 from analysis.style import Look, looks
 from repro.spec.schema import ARM_SECTIONS
 
@@ -121,6 +121,12 @@ def role(series: Series) -> str:
     if chosen.dots:
         return DOTS_RR if replays else DOTS
     return f"{chosen.title} + RR" if replays else chosen.title
+
+
+def ordered_by(arm: Arm) -> str:
+    """What orders the questions of a curriculum: `the pass rate`, `the column steps`."""
+    by, column = arm.fields["selection.by"], arm.fields.get("selection.column")
+    return f"the column {column}" if column is not None else f"the {words(str(by))}"
 
 
 def find(measures: Measures, arm: Arm | None) -> Series | None:
