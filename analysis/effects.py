@@ -52,13 +52,6 @@ class Effect:
             return f"{number(100 * of.value, 2)} % {brackets(of, 100, 2)}"
         return spread(of, digits=2)
 
-    @property
-    def apart(self) -> str:
-        """`arithmetic −1.0 points [−2.0, 0.0], shuffle ...`; empty where there is one dataset."""
-        if len(self.datasets) < 2:
-            return ""
-        return ", ".join(f"{name} {self.text(interval)}" for name, interval in self.datasets.items())
-
 
 def named(effect: Effect | None, more: str) -> Effect | None:
     """The same effect with `more` added to its name, where the arms alone do not say what was measured."""

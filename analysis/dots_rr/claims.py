@@ -252,6 +252,7 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"the paper and its numbers, for other policies and data; 'curves' marks what was read off figures. {READ_OFF}"
     )
     found = claims(panels)
-    caption = f"{counted_apart(found, 'DOTS + RR')} {caption}"
+    checked = [claim for claim in found if claim.verdict != "not run"]
+    caption = f"{counted_apart(checked, 'DOTS + RR')} {caption}"
     made: list[Table | Picture] = [claims_table("dots_rr.claims", "DOTS + RR: what holds here", found, caption)]
     return [*made, *part_tables(panels), *split_table(panels)]

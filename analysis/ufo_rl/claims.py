@@ -138,5 +138,6 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"numbers, for other policies and data. {READABLE}"
     )
     found = claims(panels)
-    caption = f"{counted_apart(found, 'UFO-RL')} {caption}"
+    checked = [claim for claim in found if claim.verdict != "not run"]
+    caption = f"{counted_apart(checked, 'UFO-RL')} {caption}"
     return [claims_table("ufo_rl.claims", "UFO-RL: what holds here", found, caption)]
