@@ -102,9 +102,9 @@ def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
 
 ODD = [
     "a: 1\n\tb: 2\n", "é: ü\nb: \x01\n", "a: [1, 2\n", "a: &x {k: *x}\n", "a: *y", "--- a\n--- b\n", "a: !!str 5",
-    "%YAML 1.2\n---\na: 1\n", "%YAML 2.0\n---\na: 1\n", "a: |\n  x\n  y\n", "a: >-\n  x\n\n  y\n# c\n", "? [a, b]\n: 3\n",
-    "{a: 1, b}", "[http://x:1]", "a: b: c", 'a: "\\/\\x41\\ud800"', "a: \U0001f600", "a:\u2028b", "a: 1\r\nb: 2\r\n",
-    "!foo a", "a: @x", "- - a\n  - b\n-\n", "a: - b", "x" * 2000 + ": 1", "\ufeffa: 1", "", "# c\n", "a: 'it''s'",
+    "%YAML 1.2\n---\na: 1\n", "%YAML 2.0\n---\na: 1\n", "a: |\n  x\n  y\n", "a: >-\n  x\n\n  y\n# c\n",
+    "? [a, b]\n: 3\n", "{a: 1, b}", "[http://x:1]", "a: b: c", 'a: "\\/\\x41\\ud800"', "a: \U0001f600", "a:\u2028b",
+    "a: 1\r\nb: 2\r\n", "!foo a", "a: @x", "- - a\n  - b\n-\n", "a: - b", "x" * 2000 + ": 1", "\ufeffa: 1", "", "# c\n", "a: 'it''s'",
     "a: ]", "a: 1\n b: 2\n", "a: [1,,2]", "a: 1\n...\nb: 2\n", "{a: , b: }", "a: \x85b", "a: 1\na: 2\n", "[" * 5000,
     "a: 1e5\nb: on\nc: 0o17\n",
 ]  # fmt: skip
