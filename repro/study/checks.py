@@ -134,6 +134,8 @@ def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _axes(spec: Spec) -> Iterator[Problem]:
+    if not spec.axes:
+        return
     bases = _bases(spec, list(spec.arms))
     for path in spec.axes:
         if not any(has_path(base, path) for base in bases):
