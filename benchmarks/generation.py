@@ -105,9 +105,8 @@ def main() -> None:
             way()
         found = alternate({" ".join(key): way for key, way in ways.items()}, given.rounds)
     print(f"torch {torch.__version__}, {platform.machine()}, {len(prompts)} prompts x {given.samples}\n")
-    print(
-        "| rows | generate, CPU s | ours, CPU s | ours / generate | tokens of a completion, both |\n|:--|--:|--:|--:|--:|"
-    )
+    print("| rows | generate, CPU s | ours, CPU s | ours / generate | tokens of a completion, both |")
+    print("|:--|--:|--:|--:|--:|")
     for size in sizes:
         plain, loop = found[f"generate {size}"], found[f"ours {size}"]
         seconds = [[one.processor for one in way] for way in (plain, loop)]
