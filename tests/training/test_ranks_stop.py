@@ -47,8 +47,7 @@ def stopped(ranks: Ranks, run_dir: Path, runs: Path, kind: str) -> dict[str, Any
         loss_of = SelectiveGRPOTrainer._compute_loss
 
         def broken(self: Any, *arguments: Any) -> torch.Tensor:
-            loss = loss_of(self, *arguments)
-            return loss * torch.nan if self.state.global_step >= 2 else loss
+            return loss_of(self, *arguments) * torch.nan
 
         SelectiveGRPOTrainer._compute_loss = broken  # type: ignore[method-assign]
     job = GRPOJob(stopping(kind), run_dir.name, run_dir, runs, ranks)
@@ -79,5 +78,5 @@ def test_ranks_end_together_with_a_finished_run(tmp_path: Path, shared: Path, ki
 def test_ranks_fail_together_where_the_loss_of_one_is_no_number(tmp_path: Path, shared: Path) -> None:  # noqa: F811
     run_dir = tmp_path / "runs/one"
     first, second = on_two(stopped, run_dir, shared, "nan")
-    assert first == second and "training ended at step 2: the loss is NaN at step 2" in first["error"]
+    assert first == second and "training ended at step 1: the loss is NaN at step 1" in first["error"]
     assert not Journal(run_dir).finished
