@@ -22,6 +22,8 @@ from repro.models.model_spec import ModelSpec, Precision
 from repro.models.rollout_spec import RolloutSpec
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.registry import AnySelection, selection_of
+from repro.spec.presets.registry import HELP as PRESET_HELP
+from repro.spec.presets.registry import PresetName
 from repro.tasks.benchmark_spec import Benchmark, label_problem
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import Terms, accuracy_terms
@@ -179,9 +181,6 @@ class Budget(Strict):
         return self
 
 
-Preset = Literal["paper", "code"]
-
-
 class ArmSpec(Strict):
     """One way to spend rollouts; arms are what a report compares."""
 
@@ -190,7 +189,7 @@ class ArmSpec(Strict):
     extends: str | None = Field(None, description="another arm whose fields are inherited")
     selection: AnySelection = Field(default_factory=lambda: selection_of({}), description="how questions are chosen")
     replay: ReplaySpec | None = Field(None, description="rollout replay (off when absent)")
-    preset: Preset | None = Field(None, description="paper or code: what the two disagree about, in this arm")
+    preset: PresetName | None = Field(None, description=f"{PRESET_HELP}, in this arm")
     reward: Terms | None = Field(None, description="what this arm rewards, in place of the study's reward")
     predictor: PredictorSpec | None = Field(None, description="fields of the study's predictor that differ in this arm")
     train: dict[str, Scalar] = Field(default_factory=dict, description="train fields that differ in this arm")
@@ -304,7 +303,7 @@ class Spec(Strict):
         description="what training rewards: accuracy, module:name of your own, or a list with weights",
     )
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec, description="how accuracy is measured")
-    preset: Preset | None = Field(None, description="DOTS + RR as the paper has it, or as its authors' code does")
+    preset: PresetName | None = Field(None, description=PRESET_HELP)
     predictor: PredictorSpec | None = Field(
         None, description="the difficulty predictor of arms that ask for a trained one"
     )

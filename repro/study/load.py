@@ -18,7 +18,7 @@ from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, re
 from repro.spec.inherit import normalise, resolve_arms
 from repro.spec.messages import render, schema_problems
 from repro.spec.overrides import apply_arm_overrides, apply_overrides, parse_override
-from repro.spec.presets import apply_presets
+from repro.spec.presets.apply import apply_presets
 from repro.spec.schema import Spec, TrainSpec
 from repro.words import show
 

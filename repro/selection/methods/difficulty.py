@@ -22,12 +22,6 @@ from repro.words import show
 NEAR = 0.1  # half-width of the "near the target" metric
 REUSED_WITHIN = 0.25  # distance from the target up to which a reference trains with its own rollouts
 
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {"measure": "failure_rate", "recalibration": "none", "reuse_references": True},
-    "code": {"measure": "pass_rate", "recalibration": "in_sample", "reuse_references": False},
-}
-"""What the paper and its authors' code disagree about."""
-
 
 class Difficulty(Selection):
     """DOTS: predict every question's difficulty from a few reference rollouts; draw those near the target."""
@@ -130,10 +124,10 @@ class Difficulty(Selection):
         return self.model_copy(update=changes)
 
     @classmethod
-    def preset_fields(cls, preset: Literal["paper", "code"], written: Mapping[str, Any]) -> dict[str, Any]:
+    def fitting(cls, fields: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
         """The line belongs to a trained predictor only."""
         unfit = () if written.get("predictor") == "trained" else ("recalibration",)
-        return {key: value for key, value in PRESETS[preset].items() if key not in unfit}
+        return {key: value for key, value in fields.items() if key not in unfit}
 
 
 class DifficultySelector(Selector):
