@@ -190,7 +190,12 @@ class GRPOJob:
         buffer = None
         if cell.replay is not None:
             share = cell.replay.model_copy(update={"capacity": cell.replay.capacity // self.ranks.count})
-            buffer = ReplayBuffer.of(share, derive_seed(*self.ranks.seed(cell.seed, REPLAY)), cell.train.min_spread)
+            buffer = ReplayBuffer.of(
+                share,
+                derive_seed(*self.ranks.seed(cell.seed, REPLAY)),
+                cell.train.min_spread,
+                questions=cell.train.questions_per_step // self.ranks.count,
+            )
         self.policy.trained.train()
         trainer = SelectiveGRPOTrainer(
             model=self.policy.trained,
