@@ -6,7 +6,6 @@ import re
 from pathlib import Path
 from typing import Any
 
-import pytest
 from transformers import TrainingArguments
 
 from repro.spec.presets.ufo_rl import ARGUMENTS, FIELDS, INFERRED, NAME, STATED
@@ -104,7 +103,9 @@ def test_what_is_inferred_from_the_arguments_of_training_is_still_their_default(
     assert fields["per_device_train_batch_size"].default == 8
 
 
-@pytest.mark.parametrize("length", [{"train": {"steps": 5}}, {"budget": {"tokens": 100}, "train": {"schedule": "constant"}}])
+@pytest.mark.parametrize(
+    "length", [{"train": {"steps": 5}}, {"budget": {"tokens": 100}, "train": {"schedule": "constant"}}]
+)
 def test_a_study_that_says_how_long_it_trains_keeps_its_own_length(length: dict[str, Any]) -> None:
     for cell in cells({**STUDY, **length}).values():
         assert cell.train.kl == 0.04

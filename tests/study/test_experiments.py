@@ -92,7 +92,12 @@ def test_a_tenth_of_gsm8k_makes_many_updates_and_is_evaluated_on_the_way() -> No
 def test_the_release_is_trained_with_its_own_settings_wherever_an_arm_does_not_say_otherwise() -> None:
     for name in ("ufo_rl/release", "ufo_rl/pass_rate_bins"):
         spec = spec_of(name)
-        assert (spec.preset, spec.train.kl, spec.train.schedule, spec.train.group_size) == ("release", 0.04, "linear", 7)
+        assert (spec.preset, spec.train.kl, spec.train.schedule, spec.train.group_size) == (
+            "release",
+            0.04,
+            "linear",
+            7,
+        )
         assert spec.budget is not None and spec.budget.epochs == 3
         for arm in spec.arms.values():
             assert getattr(arm.selection, "prompt", "paper") == "paper"
@@ -132,11 +137,12 @@ def test_the_controls_run_on_a_policy_of_qwen_and_on_one_of_another_family() -> 
 
 
 def test_the_figures_of_dots_rr_have_the_sizes_of_the_paper() -> None:
-    arms = spec_of(MAIN).arms
-    assert (arms["dots"].selection.references, arms["dots_k128"].selection.references) == (256, 128)  # type: ignore[attr-defined]
-    assert arms["curriculum"].selection.stages == 3  # type: ignore[attr-defined]
-    assert (spec_of(MAIN).train.steps, arms["dots_rr_long"].train["steps"], arms["grpo_long"].train["steps"]) == (60, 100, 100)
-    aime = spec_of("dots_rr/aime24")
+    spec, aime = spec_of(MAIN), spec_of("dots_rr/aime24")
+    fields = {name: arm.selection.model_dump() for name, arm in spec.arms.items()}
+    assert (fields["dots"]["references"], fields["dots_k128"]["references"]) == (256, 128)
+    assert fields["curriculum"]["stages"] == 3
+    longer = [spec.arms[name].train["steps"] for name in ("grpo_long", "dots_rr_long")]
+    assert (spec.train.steps, longer) == (60, [100, 100])
     assert (aime.evaluate.every, aime.evaluate.samples, aime.dataset[0].test_named) == (10, 8, "aime24")
 
 
