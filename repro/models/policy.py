@@ -32,7 +32,7 @@ CARD_FILE = "card.json"
 
 @dataclass
 class Policy:
-    """A loaded policy. `identity` is its digest; `base` holds the shipped card or the warm start's own record.
+    """A loaded policy. `identity` is its `policy_digest`; `base` holds the shipped card or the warm start's own record.
 
     `warm_start_cost` is what this call spent (tokens, flops, seconds): zeros where the weights were there already.
     """
@@ -46,6 +46,8 @@ class Policy:
     warm_start_cost: dict[str, float] = field(default_factory=dict)
     adapted: PeftModel | None = None
     """The same layers seen through PEFT, where `model.lora` is given: saves and restores the adapters alone."""
+    precision: Precision = "float32"
+    """The arithmetic of sampling and evaluation. Passes over given text compute in the type of the weights."""
 
     @property
     def trained(self) -> PreTrainedModel:
@@ -59,15 +61,20 @@ class Policy:
         return {"total": sum(n for n, _ in sizes), "trained": sum(n for n, moved in sizes if moved)}
 
     def compute_in(self, precision: Precision) -> None:
-        """Sampling and evaluation in this arithmetic, as in training; what is cached of it has its own identity."""
+        """Sample and evaluate in this arithmetic, as in training."""
         from repro.models.modes import compute_in
 
         compute_in(self.model, precision)
-        self.identity = precise_identity(self.identity, precision)
+        self.precision = precision
+
+    @property
+    def sampling_identity(self) -> str:
+        """Digest of what completions are sampled from: the policy and its arithmetic."""
+        return precise_identity(self.identity, self.precision)
 
 
 def precise_identity(identity: str, precision: Precision) -> str:
-    """The digest of a policy that computes in this arithmetic."""
+    """The digest of a policy that samples in this arithmetic."""
     return identity if precision == "float32" else f"{identity}-{precision}"
 
 

@@ -23,7 +23,7 @@ from repro.tasks.reward_spec import RewardTerm, describe_reward, rewards_accurac
 
 if TYPE_CHECKING:
     from repro.training.ledger import Cost
-    from repro.training.predictors import Say
+    from repro.training.predictor_models import Say
 
 LABELS_FILE, PREDICTOR_FOLDER, EVALUATION_FILE = "labels.parquet", "predictor", "evaluation.json"
 SAY_EVERY = 5.0  # seconds between two lines
@@ -81,7 +81,7 @@ def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Roll out the predictor's policies over the label questions; goes on where an earlier call was stopped."""
     files = PredictorFiles(loaded, options)
     spec = files.recipe("make labels of")
-    from repro.training.predictors import make_labels
+    from repro.training.predictor_labels import make_labels
 
     for dataset, folder in files.datasets():
         study = loaded.spec
