@@ -81,7 +81,7 @@ class Digests:
                 f"predictor.path: {path!r} has no card.json of a difficulty predictor; expected a directory written by "
                 "`repro predictor train` or `repro predictor import`"
             )
-        if embedder is not None and self.policy(embedder, dataset) != card.get("embedder"):
+        if embedder is not None and card.get("embedder") not in (None, self.policy(embedder, dataset)):
             raise UserError(
                 f"predictor.embedder: {embedder.label!r} is not the model whose embeddings {path} was fitted on; "
                 "expected that one, its revision, dtype and system_prompt too"

@@ -11,7 +11,7 @@ from pydantic import ValidationError
 from repro.difficulty.predictor import CARD, DifficultyPredictor
 from repro.difficulty.released import LISTED, read_released
 from repro.errors import UserError
-from repro.files import read_json
+from repro.files import read_json, write_folder
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import policy_digest
 from repro.spec.document import parse_scalar
@@ -30,9 +30,10 @@ def import_file(options: argparse.Namespace) -> int:
     predictor, folder = released.predictor, options.out or options.runs / "predictors" / path.stem
     known = _known(folder)
     if known != predictor.digest:
-        if known is not None or (folder.exists() and any(folder.iterdir())):
-            raise UserError(f"--out: {folder} holds something else already, expected a new folder")
-        predictor.save(folder)
+        if folder.exists() and any(folder.iterdir()):
+            what = "something else" if known is None else "another predictor"
+            raise UserError(f"--out: {folder} holds {what} already, expected a new folder")
+        write_folder(folder, predictor.save)
     spec, left_out = predictor.spec, released.left_out
     lines = [
         f"{path} -> {folder}",
