@@ -6,8 +6,10 @@ import re
 from pathlib import Path
 from typing import Any
 
+import pytest
 from transformers import TrainingArguments
 
+from repro.errors import UserError
 from repro.spec.presets.ufo_rl import ARGUMENTS, FIELDS, INFERRED, NAME, STATED
 from repro.spec.schema import Cell, TrainSpec
 from repro.study.expand import expand
@@ -109,6 +111,16 @@ def test_a_study_that_says_how_long_it_trains_keeps_its_own_length() -> None:
     for cell in cells({**STUDY, "budget": {"tokens": 100}, "train": {"schedule": "constant"}}).values():
         assert cell.budget is not None
         assert (cell.budget.tokens, cell.budget.epochs, cell.train.kl) == (100, None, 0.04)
+
+
+def test_a_study_over_several_lengths_has_no_other() -> None:
+    found = expand(parse_spec({**STUDY, "arms": {"full": {}}, "axes": {"train.steps": [3, 4]}}))
+    assert [(cell.budget, cell.train.steps) for cell in found] == [(None, 3), (None, 4)]
+
+
+def test_steps_of_one_arm_beside_the_presets_budget_are_a_mistake_that_names_the_preset() -> None:
+    with pytest.raises(UserError, match=r"arms\.short\.train\.steps: got steps beside a budget of preset release"):
+        parse_spec({**STUDY, "arms": {"full": {}, "short": {"train": {"steps": 3}}}})
 
 
 def test_a_budget_of_an_arm_goes_before_that_of_the_preset() -> None:

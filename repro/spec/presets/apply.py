@@ -38,9 +38,11 @@ def apply_presets(document: Document) -> None:
 
 
 def _has_length(data: dict[str, Any]) -> bool:
-    """Whether a study says how long it trains."""
-    train = data.get("train")
-    return "budget" in data or (isinstance(train, dict) and "steps" in train)
+    """Whether a study says how long it trains, or tries several lengths."""
+    train, sweep = data.get("train"), data.get("sweep")
+    ranges = (data.get("axes"), sweep.get("space") if isinstance(sweep, dict) else None)
+    steps = isinstance(train, dict) and "steps" in train
+    return steps or "budget" in data or any(isinstance(paths, dict) and "train.steps" in paths for paths in ranges)
 
 
 def _arm(document: Document, arm: str, fields: dict[str, Any], study: Any) -> None:
