@@ -363,6 +363,8 @@ def test_trimming_keeps_groups_with_gradient_that_the_capacity_would_push_out_wi
     assert questions(trimming.eligible(3)) == [0, 1, 4]
     with pytest.raises(ValueError, match="kept_before is None with filter trimming"):
         ReplayBuffer(4, 0, filter="trimming")
+    with pytest.raises(ValueError, match="questions is 0"):
+        ReplayBuffer.of(ReplaySpec(capacity=4, filter="trimming"), 0)
 
 
 OPTIONS = [

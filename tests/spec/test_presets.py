@@ -74,7 +74,7 @@ AS_BOTH = {
 """Field -> what the paper, where it speaks, the code and our default have in common."""
 SIZES = {
     *("train.steps", "train.questions_per_step", "train.group_size", "train.minibatches", "train.learning_rate"),
-    *("train.max_completion_tokens", "replay.capacity", "selection.references"),
+    *("train.max_completion_tokens", "train.max_prompt_tokens", "replay.capacity", "selection.references"),
 }
 OURS = {
     *("train.min_spread", "train.stop_on", "train.rollout", "train.precision", "train.threads"),

@@ -2,7 +2,7 @@
 
 Sections, tables and lines of the paper are those of arXiv 2506.05316, files of the code those of
 github.com/ASTRAL-Group/data-efficient-llm-rl. What the paper does not say, `paper` takes from the code. Sizes (steps,
-batch, K, C, learning rate, length of a completion) are a study's own: they have to fit its policy and its machine.
+batch, K, C, learning rate, lengths) are a study's own: they have to fit its policy and its machine.
 """
 
 from __future__ import annotations
