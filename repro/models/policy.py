@@ -13,13 +13,16 @@ from repro.canonical import digest
 from repro.errors import UserError, setting
 from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
-from repro.models.chat import apply_chat_template, chat_template_text
+from repro.models.chat import apply_chat_template, chat_template_text, prompt_style
 from repro.models.content import checked_directory, directory_digest
+from repro.models.examples import check_plain
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
 from repro.models.stand_in import build_stand_in, stand_in_digest
 from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
+from repro.tasks.chat_text import has_template
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
+from repro.tasks.prompts import PromptStyle
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -44,6 +47,8 @@ class Policy:
     identity: str
     base: dict[str, Any] = field(default_factory=dict)
     warm_start_cost: dict[str, float] = field(default_factory=dict)
+    style: PromptStyle = field(default_factory=PromptStyle)
+    """How it is asked, whoever asks."""
     adapted: PeftModel | None = None
     """The same layers seen through PEFT, where `model.lora` is given: saves and restores the adapters alone."""
 
@@ -96,6 +101,10 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
     what = {"source": source, "prompt": prompt, "dtype": model.dtype, "remote_code": model.trust_remote_code}
     if template is not None:
         what["chat_template"] = template
+    if prompt == "":
+        what["system_turn"] = "empty"
+    if examples := prompt_style(model).examples:
+        what["examples"] = examples
     return digest(what)
 
 
@@ -129,8 +138,11 @@ def load_policy(
         loaded.config._name_or_path = str(directory)  # where TRL loads the reference of the KL term from
     if model.chat_template is not None and model.tiny is None:
         apply_chat_template(tokenizer, model.chat_template)
+    style = prompt_style(model)
+    if not has_template(tokenizer):
+        check_plain(style.examples, tokenizer)
     adapted = None if model.lora is None else attach_adapter(loaded, model.lora, name, model.revision)
-    return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost, adapted)
+    return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost, style, adapted)
 
 
 def load_embedder(

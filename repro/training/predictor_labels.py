@@ -151,7 +151,7 @@ def _chunks(
                 policy.model,
                 policy.tokenizer,
                 pool.data,
-                model.system_prompt,
+                policy.style,
                 spec.max_completion_tokens,
                 ledger,
                 engine=engine,

@@ -36,6 +36,7 @@ from repro.models.decode import complete
 from repro.models.flops import FlopCounter
 from repro.models.modes import without_dropout
 from repro.models.sampling import decoding_of
+from repro.models.texts import completion_texts
 from repro.models.vllm_engine import VLLMEngine, mismatch, row_seeds
 from repro.replay.batch import Batch, compose
 from repro.replay.buffer import Group, ReplayBuffer
@@ -45,8 +46,8 @@ from repro.selection.base import Observation, Selector
 from repro.spec.schema import TrainSpec
 from repro.tasks.grading import Grader, Grades
 from repro.tasks.problem import Problem, Verifier
+from repro.tasks.replies import Reply
 from repro.tasks.reward_spec import RewardTerm
-from repro.tasks.thinking import opened
 from repro.tasks.verify import undecided
 from repro.tracking import series
 from repro.training import merge
@@ -66,6 +67,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         problems, prompts: the training questions and their rendered prompts, index by index.
         verifier: judges answers; its verdict is the reward where `reward` names no other.
         reward: terms whose weighted mean is the reward (default: accuracy).
+        reply: how completions of these prompts are read (default: as they are).
         selector: chooses question indices and observes the rewards of fresh groups.
         buffer, replay: rollout replay, both or neither.
         kept: completions (token ids) of this step's probes by question, for the questions that `selector.reused` names.
@@ -94,6 +96,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         on_step: Callable[[StepRecord], None],
         on_generated: Callable[[StepRecord], None] = lambda record: None,
         reward: Sequence[RewardTerm] | None = None,
+        reply: Reply | None = None,
         kept: Mapping[int, Sequence[Sequence[int]]] | None = None,
         kept_logps: Mapping[int, Sequence[Sequence[float]]] | None = None,
         engine: VLLMEngine | None = None,
@@ -112,7 +115,7 @@ class SelectiveGRPOTrainer(GRPOTrainer):
         self.ranks, self.marks = ranks or Ranks(), marks
         self.flop_counter = FlopCounter.of(model)
         self._record: StepRecord | None = None
-        self.grader = Grader(reward, opened(next(iter(prompts), "")))
+        self.grader = Grader(reward, reply)
         self._grades = Grades([], {}, [])
         self._undecided: int | None = None
         self._kept: list[int] = []
@@ -148,8 +151,8 @@ class SelectiveGRPOTrainer(GRPOTrainer):
 
     # ------------------------------------------------------------ the generation batch
 
-    def _reward(self, completions: list[Any], question: list[int], **_: Any) -> list[float | None]:
-        texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
+    def _reward(self, completion_ids: list[list[int]], question: list[int], **_: Any) -> list[float | None]:
+        texts = completion_texts(self.tokenizer, completion_ids)
         counts = undecided(self.verifier)
         before = 0 if counts is None else counts.total()
         self._grades = self.grader.grade(self.verifier, texts, [self.problems[i] for i in question], verdicts=True)

@@ -10,7 +10,7 @@ from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
 from repro.errors import UserError
-from repro.tasks.prompts import render_prompt
+from repro.tasks.prompts import PromptStyle
 
 CHATML = (
     "{% for m in messages %}<|im_start|>{{ m['role'] }}\n{{ m['content'] }}<|im_end|>\n{% endfor %}"
@@ -29,26 +29,26 @@ def tokenizer(chat_template: str | None) -> PreTrainedTokenizerFast:
 
 @pytest.mark.parametrize("system_prompt", [None, "Be brief."])
 def test_without_a_template_the_prompt_is_the_question_and_its_suffix(system_prompt):
-    assert render_prompt("7*5-9?", tokenizer(None), system_prompt, "") == "7*5-9?"
-    assert render_prompt("How many eggs?", tokenizer(None), system_prompt, "\n") == "How many eggs?\n"
+    assert PromptStyle(system_prompt).prompt("7*5-9?", tokenizer(None), "") == "7*5-9?"
+    assert PromptStyle(system_prompt).prompt("How many eggs?", tokenizer(None), "\n") == "How many eggs?\n"
 
 
 def test_a_template_opens_the_assistant_turn_and_ignores_the_suffix():
     assert (
-        render_prompt("How many eggs?", tokenizer(CHATML), None, "\n")
+        PromptStyle(None).prompt("How many eggs?", tokenizer(CHATML), "\n")
         == "<|im_start|>user\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
     )
 
 
 def test_a_system_prompt_becomes_the_system_turn():
-    prompt = render_prompt("How many eggs?", tokenizer(CHATML), "Be brief.", "\n")
+    prompt = PromptStyle("Be brief.").prompt("How many eggs?", tokenizer(CHATML), "\n")
     assert prompt.startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\nHow many eggs?<|im_end|>\n")
     assert prompt.endswith("<|im_end|>\n<|im_start|>assistant\n")
 
 
 def test_a_template_without_system_turn_gets_the_system_prompt_in_the_user_turn():
     assert (
-        render_prompt("How many eggs?", tokenizer(NO_SYSTEM + CHATML), "Be brief.", "\n")
+        PromptStyle("Be brief.").prompt("How many eggs?", tokenizer(NO_SYSTEM + CHATML), "\n")
         == "<|im_start|>user\nBe brief.\n\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
     )
 
@@ -56,25 +56,25 @@ def test_a_template_without_system_turn_gets_the_system_prompt_in_the_user_turn(
 def test_a_template_that_drops_the_system_turn_without_a_word_gets_it_in_the_user_turn():
     users_only = CHATML.replace("{% for m in messages %}", "{% for m in messages if m['role'] == 'user' %}")
     assert (
-        render_prompt("How many eggs?", tokenizer(users_only), "Be brief.", "\n")
+        PromptStyle("Be brief.").prompt("How many eggs?", tokenizer(users_only), "\n")
         == "<|im_start|>user\nBe brief.\n\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
     )
 
 
 def test_a_template_that_drops_the_question_is_refused():
     with pytest.raises(UserError, match='drops what it is given: "How many eggs\\?" is not in its prompt'):
-        render_prompt("How many eggs?", tokenizer("{% for m in messages %}.{% endfor %}"), None, "")
+        PromptStyle(None).prompt("How many eggs?", tokenizer("{% for m in messages %}.{% endfor %}"), "")
 
 
 def test_a_template_that_asks_for_the_date_gets_the_same_one_every_day():
     dated = "{{ strftime_now('%d %b %Y') }} " + CHATML
-    assert render_prompt("How many?", tokenizer(dated), None, "").startswith("26 Jul 2024 ")
+    assert PromptStyle(None).prompt("How many?", tokenizer(dated), "").startswith("26 Jul 2024 ")
 
 
 @pytest.mark.parametrize("computed", ["{{ [1, 2] | random }}", "{% set f = '%d' %}{{ strftime_now(f) }}"])
 def test_a_template_that_computes_what_nobody_gave_it_is_refused(computed):
     with pytest.raises(UserError, match="could not be repeated"):
-        render_prompt("How many?", tokenizer(computed + CHATML), None, "")
+        PromptStyle(None).prompt("How many?", tokenizer(computed + CHATML), "")
 
 
 @pytest.mark.parametrize("attribute", [None, True, False])
@@ -87,4 +87,4 @@ def test_the_start_token_is_what_the_tokenizer_itself_puts_first(attribute):
     if attribute is not None:
         fast.add_bos_token = attribute
     first = fast.decode(fast("2 eggs")["input_ids"][0])
-    assert render_prompt("2 eggs", fast, None, "\n") == ("<s>2 eggs\n" if first == "<s>" else "2 eggs\n")
+    assert PromptStyle(None).prompt("2 eggs", fast, "\n") == ("<s>2 eggs\n" if first == "<s>" else "2 eggs\n")

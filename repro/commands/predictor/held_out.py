@@ -138,7 +138,7 @@ def _pass_rates(
                 policy.model,
                 policy.tokenizer,
                 data,
-                model.system_prompt,
+                policy.style,
                 train.max_completion_tokens,
                 Ledger(),
                 engine=running,

@@ -11,6 +11,7 @@ from typing import Any
 
 from repro.arithmetic import thread_suffix
 from repro.commands.score.sources import Sources
+from repro.models.chat import prompt_style
 from repro.models.model_spec import ModelSpec, Precision
 from repro.models.policy import policy_digest, precise_identity
 from repro.scoring.keys import VERSION, Asked, confidences
@@ -66,7 +67,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
     policy = precise_identity(policy_digest(model, dataset), precision)
     system_prompt = None if options.prompt == "paper" else model.system_prompt
     asked = confidences(
-        policy, problems, answer_format, model.system_prompt, options.target, options.prompt, max_new_tokens
+        policy, problems, answer_format, prompt_style(model), options.target, options.prompt, max_new_tokens
     )
     threads = options.threads or (1 if study is None else study.train.threads)
     fields = {
