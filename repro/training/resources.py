@@ -204,6 +204,7 @@ class PolicyResources:
             "version": VERSION,
             "policy": self.policy.identity,
             "dataset": dataset_digest(self.cell.dataset),
+            **self.data.left_out(),
             "samples": samples,
             "temperature": train.temperature,
             "top_p": train.top_p,

@@ -17,6 +17,7 @@ from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import Policy, load_policy
+from repro.models.prompt_room import measured, room_of
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.vllm_start import running_engine
 from repro.scoring.embeddings import embed_questions
@@ -62,8 +63,13 @@ def evaluate_pair(
     check_apart(predictor, model, dataset)
     data = load_dataset(dataset)
     held = data.train if dataset.procedural else (*data.validation, *data.test)
-    questions = [problem.question for problem in held]
     policy = load_policy(model, dataset, data, cache)
+    room = room_of(policy.model.config, spec.train.max_completion_tokens)
+    found = measured(held, policy.style, policy.tokenizer, data.answer_format.question_suffix, room)
+    if dataset.too_long == "refuse" or dataset.procedural is not None:
+        found.refuse("held-out", dropping=dataset.procedural is None)
+    held = found.fitting
+    questions = [problem.question for problem in held]
     pass_rates = _pass_rates(policy, model, dataset, data, held, spec, cache)
     embeddings, _ = embed(find_embedder(predictor, built.predictor, dataset), questions, dataset, cache, say)
     own, _ = embed_questions(policy.model, policy.tokenizer, questions)
