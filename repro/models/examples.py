@@ -41,7 +41,7 @@ class Example(Strict):
 class ExampleFile(Strict):
     """Examples in a file: the fields `question` and `answer` of its first rows."""
 
-    file: PathText = Field(description="a .jsonl, .json, .csv or .parquet file")
+    file: PathText = Field(description="a .jsonl, .json, .parquet or .csv file")
     count: int | None = Field(None, ge=1, le=MOST, description="only the first rows (default: all)")
 
 

@@ -28,8 +28,8 @@ class Room:
     prompt: int | None
     context: int | None
     completion: int
-    place: str = "the model's context (max_position_embeddings)"
-    field: str = "train.max_completion_tokens"
+    place: str
+    field: str
 
     @property
     def most(self) -> int | None:
@@ -39,14 +39,21 @@ class Room:
 
 
 def room_of(
-    config: Any, completion: int, *, prompt: int | None = None, vllm_context: int | None = None, **field: str
+    config: Any,
+    label: str,
+    completion: int,
+    prompt: int | None = None,
+    vllm_context: int | None = None,
+    field: str = "train.max_completion_tokens",
 ) -> Room:
-    """The room that a model's config leaves beside `completion` tokens; `vllm_context` where vLLM makes them: it would
-    cut what is longer."""
+    """The room that a model leaves beside `completion` tokens, by its config; messages call it `label`.
+
+    `vllm_context`: where vLLM makes the completions, which would cut what is longer.
+    """
     own = getattr(config.get_text_config(), "max_position_embeddings", None)
     if vllm_context is not None and (own is None or vllm_context < own):
-        return Room(prompt, vllm_context, completion, "train.rollout.context", **field)
-    return Room(prompt, own, completion, **field)
+        return Room(prompt, vllm_context, completion, "train.rollout.context", field)
+    return Room(prompt, own, completion, f"the context of {label}", field)
 
 
 @dataclass(frozen=True)
@@ -83,7 +90,7 @@ class Measured:
         if room.prompt is not None and length > room.prompt:
             return f"{many}; {first}, and train.max_prompt_tokens is {room.prompt:,}"
         together = f"with {room.field} {room.completion:,} that is {length + room.completion:,}"
-        return f"{many}; {first}, {together}, and {room.place} holds {room.context:,}"
+        return f"{many}; {first}, {together}, and {room.place} is {room.context:,}"
 
     def refuse(self, label: str, dropping: bool = True) -> None:
         """UserError where a prompt does not fit, with what would help; `dropping`: whether the spec can drop them."""
@@ -104,12 +111,22 @@ class Measured:
 def measured(problems: Sequence[Problem], style: PromptStyle, tokenizer: Any, suffix: str, room: Room) -> Measured:
     """The lengths of the prompts of questions, in tokens. UserError for one of which the tokenizer knows nothing."""
     prompts = style.prompts([problem.question for problem in problems], tokenizer, suffix)
-    ids = tokenizer(prompts, add_special_tokens=False)["input_ids"] if prompts else []
+    try:
+        ids = tokenizer(prompts, add_special_tokens=False)["input_ids"] if prompts else []
+    except Exception:  # of a tokenizer without a token for what it does not know
+        ids = [_ids(prompt, tokenizer) for prompt in prompts]
     lengths = tuple(len(row) for row in ids)
     if 0 in lengths:
         problem = problems[lengths.index(0)]
         raise UserError(
             f"{problem.place or problem.id!r}: the question {show(problem.question)} has no tokens: the tokenizer of "
-            "the model knows none of its characters; expected another model, or the question left out"
+            "the model does not know its characters; expected another model, or the question left out"
         )
     return Measured(tuple(problems), lengths, room)
+
+
+def _ids(prompt: str, tokenizer: Any) -> list[int]:
+    try:
+        return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
+    except Exception:
+        return []

@@ -80,6 +80,7 @@ class _Fit:
         rollout = self.train.rollout
         return room_of(
             self.asked.config,
+            self.asked.label,
             self.train.max_completion_tokens,
             prompt=self.train.max_prompt_tokens if training else None,
             vllm_context=rollout.context if rollout.engine == "vllm" else None,

@@ -57,7 +57,10 @@ def template_of(tokenizer: Any) -> str:
 def start_token(tokenizer: Any) -> str:
     """What the tokenizer itself puts before a text, as text: `<|begin_of_text|>`, `<s>` or nothing."""
     for probe in PROBES:
-        plain = tokenizer(probe, add_special_tokens=False)["input_ids"]
+        try:
+            plain = tokenizer(probe, add_special_tokens=False)["input_ids"]
+        except Exception:  # of a tokenizer without a token for what it does not know
+            continue
         if plain:
             whole = tokenizer(probe)["input_ids"]
             places = (i for i in range(len(whole)) if whole[i : i + len(plain)] == plain)

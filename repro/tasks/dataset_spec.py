@@ -92,7 +92,7 @@ class DatasetSpec(Strict):
     named: DatasetName | None = Field(None, description="a dataset whose fields are known; offline via REPRO_DATA")
     hub: HubId | None = Field(None, description="a Hugging Face dataset id")
     path: PathText | None = Field(
-        None, description="a .jsonl, .json, .csv or .parquet file, or a directory with train/test files"
+        None, description="a .jsonl, .json, .parquet or .csv file, or a directory with train/test files"
     )
     config: str | None = Field(None, description="configuration of the hub dataset")
     revision: str | None = Field(None, description="commit, tag or branch of the hub dataset")

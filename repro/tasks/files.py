@@ -14,7 +14,7 @@ from repro.errors import UserError
 from repro.tasks.values import plain
 from repro.words import nearest
 
-EXTENSIONS = (".jsonl", ".json", ".csv", ".parquet")
+EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
 LARGEST_CELL = 1 << 30
 """Characters of a cell of a .csv file at most."""
 BATCH = 4096

@@ -42,7 +42,7 @@ class Verdict:
 
 
 def read_completions(path: Path, completion: str, answer: str, prompt: str | None = None) -> list[Completion]:
-    """The rows of a .jsonl, .json, .csv or .parquet table. UserError naming file, row and column for what is no text.
+    """The rows of a .jsonl, .json, .parquet or .csv table. UserError naming file, row and column for what is no text.
 
     A number as gold answer is taken as written. A completion may be a list, then each of its texts is one.
     """

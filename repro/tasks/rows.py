@@ -143,11 +143,12 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
             mapped = f"field {field!r} ({setting(f'dataset.{role}')})"
             raise BadItem(f"{mapped} holds {ascii(value)[:40]}, expected text without NUL and half characters")
         return value
-    if role != "question" and is_number(value):
+    whole = isinstance(value, int) and not isinstance(value, bool)  # as many digits as it has
+    if role != "question" and (whole or is_number(value)):
         return number_text(value)
     mapped = f"field {field!r} ({setting(f'dataset.{role}')})"
     if is_missing(value):
-        found = "null" if value is None else "not a number"
+        found = "null" if value is None else f"{type(value).__name__} {str(value)!r}"
         raise EmptyItem(f"{mapped} holds nothing ({found}), expected {_expected(role)}")
     if isinstance(value, Unreadable):
         raise BadItem(f"{mapped} {value.why}, expected {_expected(role)}")

@@ -158,7 +158,7 @@ def _split(folder: Path, spec: DatasetSpec, split: str, field: str, hint: str) -
     found = ", ".join(sorted(p.name for p in folder.iterdir())[:20]) or "nothing"
     raise UserError(
         f"{field}: {folder} has no file for the split {split!r}; expected {_stems(spec, split)[0]}.jsonl, .json, "
-        f".csv or .parquet; found: {found}{hint}"
+        f".parquet or .csv; found: {found}{hint}"
     )
 
 
@@ -207,7 +207,7 @@ def _unreachable(hub: Hub, spec: DatasetSpec, error: Exception) -> str:
     found = f"REPRO_DATA is {root}, which holds no {file}" if root else "REPRO_DATA is not set"
     whole = " or DIR/train.jsonl" if spec.named == "gsm8k" else ""
     return (
-        f"{message}\n  expected: a connection, or a local copy of train and test (.jsonl, .json, .csv, .parquet)\n"
+        f"{message}\n  expected: a connection, or a local copy of train and test (.jsonl, .json, .parquet, .csv)\n"
         f"  to use a local copy: export REPRO_DATA=DIR, where DIR/{file}{whole} exists\n"
         f"  or name it beside the dataset: {setting('dataset.path', 'DIR')}\n  now: {found}"
     )

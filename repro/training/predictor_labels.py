@@ -152,7 +152,9 @@ def _chunks(
         def build(folder: Path) -> None:
             say(f"labels of {model.label}: question {start} of {len(pool.problems)}")
             policy, engine = load()
-            room = room_of(policy.model.config, spec.max_completion_tokens, field="predictor.max_completion_tokens")
+            room = room_of(
+                policy.model.config, model.label, spec.max_completion_tokens, field="predictor.max_completion_tokens"
+            )
             suffix = pool.data.answer_format.question_suffix
             found = measured(problems, policy.style, policy.tokenizer, suffix, room)
             if dataset.too_long == "refuse" or dataset.procedural is not None:

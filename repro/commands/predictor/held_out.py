@@ -64,7 +64,7 @@ def evaluate_pair(
     data = load_dataset(dataset)
     held = data.train if dataset.procedural else (*data.validation, *data.test)
     policy = load_policy(model, dataset, data, cache)
-    room = room_of(policy.model.config, spec.train.max_completion_tokens)
+    room = room_of(policy.model.config, model.label, spec.train.max_completion_tokens)
     found = measured(held, policy.style, policy.tokenizer, data.answer_format.question_suffix, room)
     if dataset.too_long == "refuse" or dataset.procedural is not None:
         found.refuse("held-out", dropping=dataset.procedural is None)

@@ -54,7 +54,7 @@ def dataset_spec(options: argparse.Namespace) -> DatasetSpec:
     on_hub = {"config": options.config, "revision": options.data_revision}
     task = task_of(text)
     known = task is not None or text in NAMES
-    path = None if known else _local(text, "--dataset", "a .jsonl, .json, .csv or .parquet file, or a folder of them")
+    path = None if known else _local(text, "--dataset", "a .jsonl, .json, .parquet or .csv file, or a folder of them")
     hub = not known and path is None
     whole = task is not None or (path is not None and path.is_file())
     unused = [
