@@ -15,7 +15,7 @@ from repro.tasks.chat_text import chat_text
 from repro.tasks.prompts import PromptStyle
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 PLAIN = "plain"
 """In place of a template: none, so that prompts are plain text."""
@@ -61,3 +61,19 @@ def apply_chat_template(tokenizer: PreTrainedTokenizerBase, given: str) -> None:
         raise UserError(f"model.chat_template: it does not render: {error}") from error
     if marker not in rendered:
         raise UserError("model.chat_template: the user's message is not in what it renders, expected message.content")
+
+
+def end_with_turn(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let completions end with the token that ends an assistant's turn in the template, where it is a special one.
+
+    A base model that is shown turns ends its own as they end, and then writes the user's next: its own end token
+    would not stop it.
+    """
+    asked, answered = "\u241e asked \u241e", "\u241e answered \u241e"
+    after = PromptStyle(examples=((asked, answered),)).prompt(asked, tokenizer, "").partition(answered)[2]
+    first = tokenizer(after, add_special_tokens=False)["input_ids"][:1]
+    if not first or tokenizer.decode(first, skip_special_tokens=True):
+        return
+    known = model.generation_config.eos_token_id
+    ends = known if isinstance(known, list) else [] if known is None else [known]
+    model.generation_config.eos_token_id = sorted({*ends, *first})

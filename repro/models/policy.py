@@ -13,7 +13,7 @@ from repro.canonical import digest
 from repro.errors import UserError, setting
 from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
-from repro.models.chat import apply_chat_template, chat_template_text, prompt_style
+from repro.models.chat import apply_chat_template, chat_template_text, end_with_turn, prompt_style
 from repro.models.content import checked_directory, directory_digest
 from repro.models.examples import check_plain
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
@@ -98,7 +98,12 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
         source = ["hub", model.hub, model.revision or "main"]
     else:
         source = ["path", directory_digest(checked_directory(str(model.path)))]
-    what = {"source": source, "prompt": prompt, "dtype": model.dtype, "remote_code": model.trust_remote_code}
+    what: dict[str, Any] = {
+        "source": source,
+        "prompt": prompt,
+        "dtype": model.dtype,
+        "remote_code": model.trust_remote_code,
+    }
     if template is not None:
         what["chat_template"] = template
     if prompt == "":
@@ -141,6 +146,8 @@ def load_policy(
     style = prompt_style(model)
     if not has_template(tokenizer):
         check_plain(style.examples, tokenizer)
+    elif style.examples:
+        end_with_turn(loaded, tokenizer)
     adapted = None if model.lora is None else attach_adapter(loaded, model.lora, name, model.revision)
     return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost, style, adapted)
 

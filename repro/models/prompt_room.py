@@ -23,6 +23,7 @@ class Room:
         context: tokens of prompt and completion together, by the model or by vLLM.
         completion: tokens that a completion may have, and the field that says so.
         place: what a message calls the context.
+        vocabulary: tokens that the model has embeddings of.
     """
 
     prompt: int | None
@@ -30,6 +31,7 @@ class Room:
     completion: int
     place: str
     field: str
+    vocabulary: int
 
     @property
     def most(self) -> int | None:
@@ -50,10 +52,11 @@ def room_of(
 
     `vllm_context`: where vLLM makes the completions, which would cut what is longer.
     """
-    own = getattr(config.get_text_config(), "max_position_embeddings", None)
+    text = config.get_text_config()
+    own, place = getattr(text, "max_position_embeddings", None), f"the context of {label}"
     if vllm_context is not None and (own is None or vllm_context < own):
-        return Room(prompt, vllm_context, completion, "train.rollout.context", field)
-    return Room(prompt, own, completion, f"the context of {label}", field)
+        own, place = vllm_context, "train.rollout.context"
+    return Room(prompt, own, completion, place, field, text.vocab_size)
 
 
 @dataclass(frozen=True)
@@ -109,7 +112,7 @@ class Measured:
 
 
 def measured(problems: Sequence[Problem], style: PromptStyle, tokenizer: Any, suffix: str, room: Room) -> Measured:
-    """The lengths of the prompts of questions, in tokens. UserError for one of which the tokenizer knows nothing."""
+    """The lengths of the prompts of questions, in tokens. UserError for one that tokenizer or model do not know."""
     prompts = style.prompts([problem.question for problem in problems], tokenizer, suffix)
     try:
         ids = tokenizer(prompts, add_special_tokens=False)["input_ids"] if prompts else []
@@ -121,6 +124,14 @@ def measured(problems: Sequence[Problem], style: PromptStyle, tokenizer: Any, su
         raise UserError(
             f"{problem.place or problem.id!r}: the question {show(problem.question)} has no tokens: the tokenizer of "
             "the model does not know its characters; expected another model, or the question left out"
+        )
+    strange = next(((p, i) for p, row in zip(problems, ids, strict=True) if (i := max(row)) >= room.vocabulary), None)
+    if strange is not None:
+        problem, index = strange
+        raise UserError(
+            f"{problem.place or problem.id!r}: its prompt has the token {tokenizer.convert_ids_to_tokens(index)!r}, "
+            f"number {index:,}, of which a model of {room.vocabulary:,} tokens knows nothing: tokenizer and weights do "
+            "not belong together"
         )
     return Measured(tuple(problems), lengths, room)
 

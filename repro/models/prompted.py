@@ -40,16 +40,19 @@ def at_hand(model: ModelSpec, fetch: bool = False) -> Prompted | None:
     if model.tiny is not None or model.stand_in:
         return None
     name: str | Path = str(model.hub)
+    own = name
     if model.path is not None:
-        directory = checked_directory(model.path)
-        name = adapter_base(directory) if is_adapter(directory) else directory
+        name = own = checked_directory(model.path)
+        if is_adapter(own):
+            name = adapter_base(own)
+            own = own if (own / "tokenizer_config.json").is_file() else name
     options = {"revision": model.revision or "main", "trust_remote_code": model.trust_remote_code}
     if model.hub is not None and not fetch and not _in_cache(model.hub, model.revision):
         return None
     from transformers import AutoConfig, AutoTokenizer
 
     try:
-        tokenizer: Any = AutoTokenizer.from_pretrained(name, local_files_only=not fetch, **options)
+        tokenizer: Any = AutoTokenizer.from_pretrained(own, local_files_only=not fetch, **options)
         config: Any = AutoConfig.from_pretrained(name, local_files_only=not fetch, **options)
     except (OSError, ValueError, KeyError):  # not here, or the job will say why it does not load
         return None

@@ -21,7 +21,8 @@ def completion_texts(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence
     special |= dict(zip(tokenizer.all_special_ids, map(str, tokenizer.all_special_tokens), strict=True))
     tags = {index for index, text in special.items() if _in_a_tag(text)}
     if not tags:
-        return list(tokenizer.batch_decode(list(rows), skip_special_tokens=True, clean_up_tokenization_spaces=False))
+        whole = [list(row) for row in rows]
+        return list(tokenizer.batch_decode(whole, skip_special_tokens=True, clean_up_tokenization_spaces=False))
     dropped = special.keys() - tags
     kept = [[index for index in row if index not in dropped] for row in rows]
     return list(tokenizer.batch_decode(kept, skip_special_tokens=False, clean_up_tokenization_spaces=False))

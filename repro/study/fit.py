@@ -45,8 +45,15 @@ def fit_to_policy(
     found = {name: fit.of(name, problems, evaluate.questions) for name, problems in own.items()}
     further = {name: fit.of(name, problems, None) for name, problems in benchmarks.items()}
     extra = {name: found.get(name, problems) for name, problems in data.extra.items()}
-    kept = {name: found[name] for name in ("train", "validation", "test") if name in found}
-    return replace(data, **kept, extra=extra, dropped=(*data.dropped, *fit.dropped)), further
+    kept = replace(
+        data,
+        train=found["train"],
+        validation=found.get("validation", data.validation),
+        test=found.get("test", data.test),
+        extra=extra,
+        dropped=(*data.dropped, *fit.dropped),
+    )
+    return kept, further
 
 
 class _Fit:

@@ -27,6 +27,8 @@ USUAL = {
     "solution": ("response", "rationale", "reasoning", "answer"),
     "id": ("idx", "index", "uid", "unique_id"),
 }
+CONTENT = ("content", "value", "text", "answer", "ground_truth")
+"""Names of what holds the text of a nested field."""
 CALCULATOR = re.compile(r"<<[^<>]*>>")  # GSM8K's `<<48/2=24>>`
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
@@ -148,16 +150,24 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
         return number_text(value)
     mapped = f"field {field!r} ({setting(f'dataset.{role}')})"
     if is_missing(value):
-        found = "null" if value is None else f"{type(value).__name__} {str(value)!r}"
-        raise EmptyItem(f"{mapped} holds nothing ({found}), expected {_expected(role)}")
+        gap = "null" if value is None else f"{type(value).__name__} {str(value)!r}"
+        raise EmptyItem(f"{mapped} holds nothing ({gap}), expected {_expected(role)}")
     if isinstance(value, Unreadable):
         raise BadItem(f"{mapped} {value.why}, expected {_expected(role)}")
-    inside = ""
-    if isinstance(value, dict | list) and value:
-        first = next(iter(value)) if isinstance(value, dict) else 0
-        inside = f"; a dotted path reaches into it: {setting(f'dataset.{role}', f'{field}.{first}')}"
+    path = _path_inside(field, value)
+    inside = f"; a dotted path reaches into it: {setting(f'dataset.{role}', path)}" if path != field else ""
     kind = f"{type(value).__name__} {str(value)[:40]!r}"
     raise BadItem(f"{mapped} holds {kind}, expected {_expected(role)}{inside}")
+
+
+def _path_inside(field: str, value: Any) -> str:
+    """The path to the text that a nested field most likely holds: `prompt.0.content` of turns."""
+    while isinstance(value, dict | list) and value:
+        part: Any = 0
+        if isinstance(value, dict):
+            part = next((name for name in CONTENT if name in value), next(iter(value)))
+        field, value = f"{field}.{part}", value[part]
+    return field
 
 
 def _expected(role: str) -> str:

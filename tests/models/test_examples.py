@@ -12,6 +12,7 @@ from repro.models.chat import prompt_style
 from repro.models.content import model_files
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import load_policy, policy_digest
+from repro.models.sampling import end_tokens
 from repro.models.tokenizers import bpe_tokenizer
 from tests.models.conftest import DATASET
 
@@ -111,3 +112,27 @@ def test_templates_in_a_folder_of_their_own_are_part_of_what_a_model_is(textual)
     (textual / "additional_chat_templates").mkdir()
     (textual / "additional_chat_templates" / "rag.jinja").write_text("{{ messages }}")
     assert policy_digest(model, DATASET) != before
+
+
+CHATML = (
+    "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}"
+    "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+)
+
+
+def test_a_base_model_that_is_shown_turns_ends_with_the_token_that_ends_them(textual, cache, data):
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(textual)
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_start|>", "<|im_end|>"]})
+    tokenizer.save_pretrained(textual)
+    shot = {"question": "1+1?", "answer": "It is 2"}
+    ends = {}
+    for name, shots in (("shown", [shot]), ("bare", [])):
+        model = ModelSpec(path=str(textual), chat_template=CHATML, examples=shots)
+        policy = load_policy(model, DATASET, data, cache)
+        ends[name] = end_tokens(policy.model, policy.tokenizer)
+    assert ends["shown"] - ends["bare"] == {tokenizer.convert_tokens_to_ids("<|im_end|>")}
+    plain = ModelSpec(path=str(textual), chat_template=CHATML.replace("<|im_end|>", "."), examples=[shot])
+    policy = load_policy(plain, DATASET, data, cache)
+    assert end_tokens(policy.model, policy.tokenizer) == ends["bare"]

@@ -129,3 +129,12 @@ def test_a_question_of_which_the_tokenizer_knows_nothing_is_named():
     strange = (Problem("a", "1+1", "2"), Problem("b", "\u2764", "2", place="train.jsonl:2"))
     with pytest.raises(UserError, match=r"'train\.jsonl:2': the question .* has no tokens"):
         fit(who, data(strange, problems("test", 9)))
+
+
+def test_a_token_that_the_weights_do_not_know_is_named():
+    tokenizer = character_tokenizer()
+    tokenizer.add_special_tokens({"additional_special_tokens": ["<|im_end|>"]})
+    config = Qwen2Config(max_position_embeddings=99, vocab_size=len(tokenizer) - 1)
+    odd = (Problem("a", "1+1", "2"), Problem("b", "1+<|im_end|>", "2", place="train.jsonl:2"))
+    with pytest.raises(UserError, match=r"'train\.jsonl:2': its prompt has the token '<\|im_end\|>', number \d+"):
+        fit(Prompted("bytes", PromptStyle(), tokenizer, config), data(odd, problems("test", 9)))

@@ -70,6 +70,7 @@ def test_what_holds_nothing_is_empty(value):
         (b"\xff\xfe", "bytes"),
         (["72"], r"list .*a dotted path reaches into it: dataset\.answer: answer\.0"),
         ({"value": "72"}, r"dict .*dataset\.answer: answer\.value"),
+        ([{"role": "user", "content": "72"}], r"list .*dataset\.answer: answer\.0\.content"),
         (np.array([1, 2]), "list"),
         ("7\x002", ".*expected text without NUL and half characters"),
         ("7\ud83d", ".*expected text without NUL and half characters"),

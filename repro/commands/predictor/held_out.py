@@ -65,10 +65,10 @@ def evaluate_pair(
     held = data.train if dataset.procedural else (*data.validation, *data.test)
     policy = load_policy(model, dataset, data, cache)
     room = room_of(policy.model.config, model.label, spec.train.max_completion_tokens)
-    found = measured(held, policy.style, policy.tokenizer, data.answer_format.question_suffix, room)
+    asked = measured(held, policy.style, policy.tokenizer, data.answer_format.question_suffix, room)
     if dataset.too_long == "refuse" or dataset.procedural is not None:
-        found.refuse("held-out", dropping=dataset.procedural is None)
-    held = found.fitting
+        asked.refuse("held-out", dropping=dataset.procedural is None)
+    held = asked.fitting
     questions = [problem.question for problem in held]
     pass_rates = _pass_rates(policy, model, dataset, data, held, spec, cache)
     embeddings, _ = embed(find_embedder(predictor, built.predictor, dataset), questions, dataset, cache, say)
