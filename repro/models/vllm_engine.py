@@ -47,8 +47,6 @@ class VLLMEngine:
     tokens are in no ledger. A stale copy is noticed once its policy has moved by more than `TOLERANCE`.
     """
 
-    seeds_prompts = False  # of places: ranks need seeds of their own
-
     def __init__(
         self,
         model: PreTrainedModel,
@@ -80,15 +78,16 @@ class VLLMEngine:
         top_p: float,
         max_new_tokens: int,
         seed: int,
+        earlier: Sequence[str] = (),
     ) -> Completions:
-        """All completions in one request; see `Engine.generate`. Seeds of rows are derived from `seed`."""
+        """All completions in one request; see `Engine.generate`. A row's seed is of (`seed`, its place in the call)."""
         if not prompts:
             return Completions([], [], [], [])
         encoded: list[list[int]] = self.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
         rows = [ids for ids in encoded for _ in range(samples)]
-        tokens, logps = self.complete(
-            rows, row_seeds(seed, range(len(rows))), temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens
-        )
+        first = len(earlier) * samples
+        seeds = row_seeds(seed, range(first, first + len(rows)))
+        tokens, logps = self.complete(rows, seeds, temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
         return Completions(completion_texts(self.tokenizer, tokens), tokens, [len(ids) for ids in rows], logps)
 
     def complete(

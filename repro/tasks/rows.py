@@ -15,7 +15,7 @@ from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
 from repro.tasks.files import AnyRow, Unreadable
 from repro.tasks.problem import Dropped, Problem, question_digest
 from repro.tasks.values import is_blank, is_missing, is_number, number_text
-from repro.words import did_you_mean, nearest, unwritable
+from repro.words import did_you_mean, listed, nearest, unwritable
 
 MARKER = "####"
 SHOWN = 5  # problems of a file that one message lists
@@ -136,7 +136,7 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
         place = f"{inside}." if inside and near not in row else ""
         hint = f"; nearest: {setting(f'dataset.{role}', f'{place}{near}')}" if near else ""
         raise BadItem(
-            f"no field {field!r} ({setting(f'dataset.{role}')}); fields found: {', '.join(found) or 'none'}{hint}"
+            f"no field {field!r} ({setting(f'dataset.{role}')}); fields found: {listed(found) or 'none'}{hint}"
         ) from None
     if is_missing(value) and empty_for_null:
         return ""
@@ -214,7 +214,7 @@ def filtered(rows: Iterable[AnyRow], filters: dict[str, Filter], source: str) ->
                 hint = did_you_mean(field.rpartition(".")[2], found)
                 raise UserError(
                     f"dataset.filters.{field}: {source}, {where} has no such field; "
-                    f"fields found: {', '.join(found) or 'none'}{hint}"
+                    f"fields found: {listed(found) or 'none'}{hint}"
                 ) from None
             counts = seen[field]
             text = str(value)[:40]

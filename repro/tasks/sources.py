@@ -15,6 +15,7 @@ from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.files import AnyRow, all_rows, check_extension, find_path, split_files
 from repro.tasks.stand_in import STAND_IN_VERSION, stand_in_rows
 from repro.tasks.values import plain
+from repro.words import listed
 
 CUT = "\n  to cut the test questions from train instead: dataset.test_split: null"
 
@@ -155,7 +156,7 @@ def _split(folder: Path, spec: DatasetSpec, split: str, field: str, hint: str) -
     for stem in _stems(spec, split):
         if files := split_files(folder, stem, field):
             return files
-    found = ", ".join(sorted(p.name for p in folder.iterdir())[:20]) or "nothing"
+    found = listed(sorted(p.name for p in folder.iterdir())) or "nothing"
     raise UserError(
         f"{field}: {folder} has no file for the split {split!r}; expected {_stems(spec, split)[0]}.jsonl, .json, "
         f".parquet or .csv; found: {found}{hint}"
@@ -192,7 +193,7 @@ def _hub_rows(hub: Hub, spec: DatasetSpec, split: str) -> Any:
     except Exception as error:  # the library's own and its clients' errors share no base
         raise UserError(_unreachable(hub, spec, error)) from error
     if split not in splits:
-        raise UserError(f"dataset {hub.id}: no split {split!r}; splits found: {', '.join(map(str, splits))}")
+        raise UserError(f"dataset {hub.id}: no split {split!r}; splits found: {listed(splits)}")
     return splits[split]
 
 

@@ -59,7 +59,7 @@ def describe_base(
     evaluate, train, ranks = cell.evaluate, cell.train, resources.ranks
     what = {
         "version": VERSION,
-        "policy": policy.identity,
+        "policy": policy.sampling_identity,
         "dataset": dataset_digest(cell.dataset),
         **data.left_out(),
         "evaluate": evaluate.model_dump(mode="json", exclude=NOT_MEASURED_HERE),
@@ -148,7 +148,7 @@ def _gradients(
         )
     what = {
         "version": VERSION,
-        "policy": policy.identity,
+        "policy": policy.sampling_identity,
         "dataset": dataset_digest(cell.dataset),
         **data.left_out(),
         "questions": count,

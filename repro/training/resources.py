@@ -173,6 +173,7 @@ class PolicyResources:
             prompt or "default",
             train.max_completion_tokens,
             train.rollout.cache_fields(),
+            self.policy.precision,
         )
 
     def _scored(
@@ -202,7 +203,7 @@ class PolicyResources:
         train = self.cell.train
         what = {
             "version": VERSION,
-            "policy": self.policy.identity,
+            "policy": self.policy.sampling_identity,
             "dataset": dataset_digest(self.cell.dataset),
             **self.data.left_out(),
             "samples": samples,

@@ -122,14 +122,17 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         if built.folder.resolve() != target.resolve():
             built.predictor.save(target)
         record = built.predictor.training
-        losses = record["validation_loss"]
         _print(
             f"{dataset.label}: {record['questions']:,} questions x {record['policies']} policies, "
-            f"{record['references']} references, {record['seconds']:.0f} s -> {target}\n"
-            f"  loss on {record['validation_questions']:,} questions held back: {losses[0]:.4f} after the first epoch, "
-            f"{losses[-1]:.4f} at the end"
+            f"{record['references']} references, {record['seconds']:.0f} s -> {target}\n  {_losses(record)}"
         )
     return 0
+
+
+def _losses(record: dict[str, Any]) -> str:
+    held, losses = record["validation_questions"], record["validation_loss"] or record["train_loss"]
+    where = f"loss on {held:,} questions held back" if held else "loss on the questions it learns from"
+    return f"{where}: {losses[0]:.4f} after the first epoch, {losses[-1]:.4f} at the end"
 
 
 def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:

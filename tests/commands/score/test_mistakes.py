@@ -127,7 +127,10 @@ def test_a_model_that_is_not_there_is_told_with_what_was_tried(score, tmp_path, 
             "arithmetics",
             "so it was taken for a hub id; nearest name: arithmetic\ndataset arithmetics: cannot be loaded",
         ),
-        ("folder", "--dataset: folder has no file for the split 'train'; expected train.jsonl, .json, .parquet or .csv"),
+        (
+            "folder",
+            "--dataset: folder has no file for the split 'train'; expected train.jsonl, .json, .parquet or .csv",
+        ),
     ],
 )
 def test_a_dataset_that_is_not_there_is_told_with_what_was_tried(score, tmp_path, monkeypatch, dataset, said) -> None:
