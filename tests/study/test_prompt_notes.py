@@ -27,7 +27,7 @@ def model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def study(folder: Path, model: Path, **changes: dict) -> Path:
+def study(folder: Path, saved: Path, **changes: dict) -> Path:
     """A study on 30 questions, of which one has 900 characters."""
     lines = [{"question": f"What is {i} plus {i}?", "answer": 2 * i} for i in range(30)]
     lines[11]["question"] = "How many? " * 90
@@ -36,7 +36,7 @@ def study(folder: Path, model: Path, **changes: dict) -> Path:
     data = {"path": str(folder / "train.jsonl"), "test_path": str(folder / "test.jsonl"), "validation_fraction": 0}
     fields = {
         "name": "x",
-        "model": {"path": str(model)} | changes.get("model", {}),
+        "model": {"path": str(saved)} | changes.get("model", {}),
         "dataset": data | changes.get("dataset", {}),
         "train": {"questions_per_step": 4} | changes.get("train", {}),
         "arms": {"grpo": {}},
