@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, cast
 
 from repro.cache import Cache
 from repro.canonical import digest
-from repro.errors import UserError, setting
 from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
 from repro.models.chat import apply_chat_template, chat_template_text, end_with_turn, prompt_style
 from repro.models.content import checked_directory, directory_digest
 from repro.models.examples import check_plain
+from repro.models.loading import load_model
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
 from repro.models.stand_in import build_stand_in, stand_in_digest
 from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
@@ -145,7 +145,7 @@ def load_policy(
         name = _source(model, cache)
         directory = Path(name)
     with quiet():
-        loaded, tokenizer = _load(model, name)
+        loaded, tokenizer = load_model(model, name)
     if model.hub is not None and not model.stand_in:
         directory = _snapshot(model.hub, model.revision) or directory
         loaded.config._name_or_path = str(directory)  # where TRL loads the reference of the KL term from
@@ -173,7 +173,7 @@ def load_embedder(
         policy = load_policy(model, dataset, data, cache, progress)
         return policy.model, policy.tokenizer
     with quiet():
-        return _load(model, _source(model, cache), head=False)
+        return load_model(model, _source(model, cache), head=False)
 
 
 def save_policy(policy: Policy, directory: Path, weights: dict[str, Any] | None = None) -> None:
@@ -246,42 +246,6 @@ def _source(model: ModelSpec, cache: Cache) -> str:
     if is_adapter(directory):
         return str(merged_adapter(directory, directory_digest(directory), cache, model.trust_remote_code))
     return str(directory)
-
-
-def _load(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    import torch
-    from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
-
-    kind = AutoModelForCausalLM if head else AutoModel
-    where = setting("model.hub" if spec.hub else "model.path")
-    options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
-    if spec.revision is not None:
-        options["revision"] = spec.revision
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        loaded = kind.from_pretrained(name, dtype=getattr(torch, spec.dtype), **options)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        if "trust_remote_code" in str(error) and not spec.trust_remote_code:
-            raise UserError(
-                f"model.trust_remote_code: {name!r} ships code of its own, which was not run; read it, and set "
-                f"trust_remote_code: true if you trust it"
-            ) from error
-        raise UserError(
-            f"{where}: {name!r} did not load: {first}\n"
-            f"Expected {'a causal language model' if head else 'a transformer'} with its tokenizer; for a hub id check "
-            f"the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
-        ) from error
-    if head and tokenizer.eos_token_id is None:
-        raise UserError(f"{where}: the tokenizer of {name!r} has no end-of-sequence token, so no completion would end")
-    # Some tokenizer classes invent a padding token that the weights know nothing of.
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= loaded.config.get_text_config().vocab_size:
-        tokenizer.pad_token = tokenizer.eos_token  # masks tell them apart, as in TRL
-    tokenizer.padding_side = "left"
-    if torch.cuda.is_available():
-        torch.nn.Module.to(loaded, "cuda")  # the start policy is measured before TRL would move it
-    loaded.eval()
-    return loaded, tokenizer
 
 
 def _snapshot(hub: str, revision: str | None) -> Path | None:

@@ -54,7 +54,7 @@ def at_hand(model: ModelSpec, fetch: bool = False) -> Prompted | None:
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(own, local_files_only=not fetch, **options)
         config: Any = AutoConfig.from_pretrained(name, local_files_only=not fetch, **options)
-    except (OSError, ValueError, KeyError):  # not here, or the job will say why it does not load
+    except Exception:  # not here, or the job will say why it does not load
         return None
     if model.chat_template is not None:
         apply_chat_template(tokenizer, model.chat_template)

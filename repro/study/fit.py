@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from repro.errors import UserError
@@ -115,3 +115,18 @@ def without_examples(
     ids = tuple(problem.id for problem in found)
     kept = tuple(problem for problem in problems if problem.id not in ids)
     return kept, Dropped(name, "examples", len(ids), text, ids)
+
+
+def which_are_asked(
+    asked: Prompted, dataset: DatasetSpec, problems: Sequence[Problem], suffix: str, room: Room, label: str
+) -> list[bool]:
+    """Of each question that is only measured, whether a policy is asked: not one that is too long or an example.
+
+    UserError for one that is too long where the spec does not drop it; messages call the questions `label`.
+    """
+    found = measured(problems, asked.style, asked.tokenizer, suffix, room)
+    made = dataset.procedural is not None
+    if made or dataset.too_long == "refuse":
+        found.refuse(label, dropping=not made)
+    shown = {problem.id for problem in shared(asked.style.examples, problems)}
+    return [fits and problem.id not in shown for problem, fits in zip(problems, found.fits, strict=True)]

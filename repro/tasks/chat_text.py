@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from repro.errors import UserError
@@ -29,16 +30,23 @@ def chat_text(tokenizer: Any, messages: list[Message]) -> str:
 
     UserError for a template that computes what is no part of the conversation: then no prompt could be repeated.
     """
-    template = ASKS_DATE.sub(lambda call: repr(TODAY.strftime(call["format"])), template_of(tokenizer))
+    template = _repeatable(template_of(tokenizer))
+    return str(
+        tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=True)
+    )
+
+
+@lru_cache(maxsize=16)
+def _repeatable(template: str) -> str:
+    """A template with the date written out. UserError where it computes anything else."""
+    template = ASKS_DATE.sub(lambda call: repr(TODAY.strftime(call["format"])), template)
     computed = COMPUTES.search(template)
     if computed:
         raise UserError(
             f"the chat template of the model computes {computed[0]!r}, so that its prompts could not be repeated; "
             "give another model.chat_template"
         )
-    return str(
-        tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=True)
-    )
+    return template
 
 
 def template_of(tokenizer: Any) -> str:

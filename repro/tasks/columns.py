@@ -13,13 +13,17 @@ from repro.tasks.problem import Problem
 from repro.tasks.values import is_number
 from repro.words import show, unknown
 
+DEEPEST = 16
+"""Fields inside fields that are looked into at most."""
 
-def numbers_of(row: Mapping[str, Any]) -> dict[str, int | float]:
+
+def numbers_of(row: Mapping[str, Any], depth: int = DEEPEST) -> dict[str, int | float]:
     """The finite numbers of a row by field; a number inside nested fields by its dotted path, none inside lists."""
     found: dict[str, int | float] = {}
     for name, value in row.items():
         if isinstance(value, Mapping):
-            found |= {f"{name}.{inner}": number for inner, number in numbers_of(value).items()}
+            inside = numbers_of(value, depth - 1) if depth else {}
+            found |= {f"{name}.{inner}": number for inner, number in inside.items()}
         elif is_number(value):
             found[str(name)] = float(value) if isinstance(value, Decimal) else value
     return found

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -159,6 +160,8 @@ def _csv(path: Path) -> Iterator[AnyRow]:
     reader = csv.reader(io.StringIO(text, newline=""), strict=True)
     try:
         names = next(reader, [])
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise UserError(f"{path}: two columns are called {twice[0]!r}, expected different names in the first line")
         for number, cells in enumerate((cells for cells in reader if cells), 1):
             where = f"{path.name}, row {number}"
             if len(cells) == len(names):
