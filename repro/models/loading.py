@@ -31,8 +31,8 @@ def load_model(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTraine
         options["revision"] = spec.revision
     try:
         tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
-        loaded: Any
-        loaded, info = kind.from_pretrained(name, dtype=getattr(torch, spec.dtype), output_loading_info=True, **options)
+        read: Any = kind.from_pretrained(name, dtype=getattr(torch, spec.dtype), output_loading_info=True, **options)
+        loaded, info = read
     except torch.OutOfMemoryError:
         raise
     except Exception as error:  # files that are torn, of another model or another format: each library has its own
