@@ -71,7 +71,11 @@ def grpo_steps(cell: Cell, policy: Policy, data: TaskData, after_step: AfterStep
             seed=cell.seed,
             on_step=found.records.append,
             kept=resources.kept,
-            buffer=None if cell.replay is None else ReplayBuffer.of(cell.replay, cell.seed, cell.train.min_spread),
+            buffer=None
+            if cell.replay is None
+            else ReplayBuffer.of(
+                cell.replay, cell.seed, cell.train.min_spread, questions=cell.train.questions_per_step
+            ),
             replay=cell.replay,
             callbacks=[clock],
         )

@@ -13,7 +13,7 @@ from repro.spec.schema import Spec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.files import AnyRow, Unreadable
 from repro.tasks.rows import BadItem, EmptyItem, filtered, problem_of
-from repro.tasks.sources import Hub, evaluation_set, find_source, find_test, held_out_spec
+from repro.tasks.sources import Hub, evaluation_set, file_of, find_source, find_test, held_out_spec
 from repro.tasks.values import plain
 
 ROWS = 100
@@ -76,16 +76,17 @@ def _models(spec: Spec) -> Iterator[ModelSpec]:
     yield from spec.model
     predictors = [spec.predictor, *(arm.predictor for arm in spec.arms.values())]
     for predictor in predictors:
-        if predictor is not None and predictor.path is None:
+        if predictor is not None:
             yield from predictor.policies
-            yield predictor.embedding_model
+            if predictor.path is None or predictor.embedder is not None:
+                yield predictor.embedding_model
 
 
 def _splits(spec: Spec) -> Iterator[tuple[Hub, str, DatasetSpec]]:
     for dataset in spec.dataset:
         if dataset.procedural is None:
             source = find_source(dataset, dataset.train_split)
-            if isinstance(source, Hub):
+            if isinstance(source, Hub) and file_of(dataset) is None:
                 yield source, dataset.train_split, dataset
             yield from _test(dataset)
             for name in dataset.without:

@@ -70,13 +70,21 @@ class Digests:
             self._known[key] = policy_digest(model, dataset)
         return self._known[key]
 
-    def predictor(self, path: str) -> str:
-        """Digest of a trained predictor as its card says, which loading checks. UserError where none is there."""
+    def predictor(self, path: str, embedder: ModelSpec | None, dataset: DatasetSpec) -> str:
+        """Digest of a trained predictor as its card says, which loading checks.
+
+        UserError where none is there, or where it was fitted on the embeddings of another model.
+        """
         card = read_json(Path(path) / "card.json")
         if not isinstance(card, dict) or "digest" not in card:
             raise UserError(
                 f"predictor.path: {path!r} has no card.json of a difficulty predictor; expected a directory written by "
-                "`repro predictor train`"
+                "`repro predictor train` or `repro predictor import`"
+            )
+        if embedder is not None and card.get("embedder") not in (None, self.policy(embedder, dataset)):
+            raise UserError(
+                f"predictor.embedder: {embedder.label!r} is not the model whose embeddings {path} was fitted on; "
+                "expected that one, its revision, dtype and system_prompt too"
             )
         return str(card["digest"])
 
@@ -102,7 +110,8 @@ def input_digests(cell: Cell, digests: Digests | None = None) -> dict[str, Any]:
         found["benchmark_digests"] = [digests.benchmark(one) for one in cell.evaluate.benchmarks]
     if cell.selection.wants_predictor and cell.predictor is not None:
         if cell.predictor.path is not None:
-            found["predictor_digest"] = digests.predictor(cell.predictor.path)
+            path, embedder = cell.predictor.path, cell.predictor.embedder
+            found["predictor_digest"] = digests.predictor(path, embedder, cell.dataset)
         local = _local_models(cell.predictor, cell.dataset, digests)
         if local:
             found["predictor_models"] = local

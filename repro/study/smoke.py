@@ -122,8 +122,12 @@ def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
 
 
 def _predictor(predictor: dict[str, Any], datasets: list[DatasetSpec]) -> None:
+    embedder = predictor.get("embedder")
     if predictor.get("path") is not None:
-        return
+        if embedder is None or embedder.get("hub") is None:
+            return
+        del predictor["path"]  # its embeddings would come from the hub: a small one takes its place
+        predictor["policies"] = [embedder]
     tokens = predictor["max_completion_tokens"]
     if any(dataset.procedural is None for dataset in datasets):
         tokens = min(tokens, TOKENS)

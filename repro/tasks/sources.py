@@ -185,7 +185,18 @@ def source_digest(source: Source | None, split: str | None) -> Any:
     return None if source is None else [file_digest(path) for path in source]
 
 
+def file_of(spec: DatasetSpec) -> str | None:
+    """The address of a named dataset that is a file outside the hub, so that only a copy of it can be read."""
+    entry = entry_of(spec)
+    return None if entry is None or spec.hub is not None else entry.file
+
+
 def _hub_rows(hub: Hub, spec: DatasetSpec, split: str) -> Any:
+    if file := file_of(spec):
+        raise UserError(
+            f"dataset {spec.named}: no copy of it is here, and it is not on the hub\n  expected: the file {file}\n"
+            f"  to use a copy: {setting('dataset.path', 'FILE')}"
+        )
     import datasets
 
     try:
