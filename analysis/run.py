@@ -21,7 +21,7 @@ from repro.files import DamagedError
 from repro.spec.schema import BENCHMARKS_MEAN
 from repro.study.points import Place
 from repro.tasks.benchmark_spec import Benchmark
-from repro.tracking.read import RunRecord
+from repro.tracking.run_record import RunRecord
 from repro.tracking.series import GENERATED_TOKENS, SECONDS, SPEND
 
 SMALL = 65_536
