@@ -52,10 +52,10 @@ class Unfit:
     def reason(self) -> str:
         """Both costs, and what they left of the training."""
         unit = UNITS.get(self.metric, self.metric)
-        made = plural(round(self.steps), "step")
+        made = plural(int(self.steps + 1e-6), "step")
         return (
             f"selection of `{self.arm}` takes {amount(self.selection)} {unit}, the whole run of `{self.other}` "
-            f"{amount(self.whole)}, and where that ends `{self.arm}` has made {made} of {number(self.of, 0)}"
+            f"{amount(self.whole)}; where that ends, `{self.arm}` has made {made}, `{self.other}` {number(self.of, 0)}"
         )
 
 
@@ -115,10 +115,11 @@ def _ends(series: Series, metric: str) -> list[float]:
 
 
 def _steps(run: Run, metric: str, end: float) -> float:
-    """Steps that a run has made by the time it has spent `end`."""
+    """Steps that a run has made by the time it has spent `end`, the last one in part."""
     steps, values = run.points(metric)
-    inside = steps[values <= end * (1 + 1e-9)]
-    return float(inside.max()) if len(inside) else 0.0
+    if not len(steps) or steps[0] > 0:
+        steps, values = np.array([0.0, *steps]), np.array([0.0, *values])
+    return float(np.interp(end, values, steps))
 
 
 def _rows(series: Series) -> int:
