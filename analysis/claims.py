@@ -11,28 +11,38 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
-from analysis.comparable import NOT_COMPARABLE, titles_said
+from analysis.comparable import NOT_COMPARABLE, RULE, titles_said
 from analysis.effects import Effect, Unit
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import MINUS, NOTHING, sentence
+from analysis.text import MINUS, NOTHING, joined, plural, sentence
 
 MARGIN = 0.02
 """Equivalence margin of "matches", as a share: an arm may end up to two points lower."""
 
 VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, "not run")
-UNREAD = "no number could be read"
-NOT_COMPARED = "not compared"
+OURS = "a comparison of ours"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a paper makes a claim, and the numbers that it gives; "" where none is at hand."""
+
+    place: str
+    said: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.said}" if self.said else self.place
 
 
 @dataclass(frozen=True)
 class Claim:
     """It holds where every effect lies above `bar` and below `ceiling`, and not where one lies outside. `beside` is
-    shown, not judged."""
+    shown, not judged. `published` is None for a comparison that no paper makes: it is ours."""
 
     key: str
     short: str
-    published: str
+    published: Published | None
     bar: float
     effects: tuple[Effect, ...]
     beside: tuple[Effect, ...] = ()
@@ -93,15 +103,20 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
         measured += [f"for comparison {effect.name}: {effect.told}" for effect in claim.beside]
         favour = f"{clear} of {panels}" if panels else NOTHING
         row = [sentence(claim.short)[:-1], f"**{claim.verdict}**", "; ".join(measured) or NOTHING, favour]
-        rows.append([*row, rule(claim), claim.published])
+        rows.append([*row, rule(claim), OURS if claim.published is None else str(claim.published)])
+        source = claim.published or Published("")
         for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
             record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
             record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
             record |= {} if math.isinf(claim.ceiling) else {"ceiling": claim.ceiling}
             record |= {NOT_COMPARABLE.replace(" ", "_"): titles_said(effect.unfit)} if effect.unfit else {}
-            data.append(record | {"in_favour": clear, "panels": panels})
+            record |= {"in_favour": clear, "panels": panels}
+            data.append(record | {"place": source.place, "published": source.said})
         if not claim.effects:
-            data.append({"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0})
+            record = {"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0}
+            data.append(record | {"place": source.place, "published": source.said})
+    if any(effect.unfit for claim in found for effect in (*claim.effects, *claim.beside)):
+        caption = f"{caption} {RULE}; such pairs count for no verdict."
     return Table(name, title, header, rows, pd.DataFrame(data), caption, 6)
 
 
@@ -116,6 +131,20 @@ def rule(claim: Claim) -> str:
 
 
 # ---------------------------------------------------------------- in words
+
+
+def counted_apart(found: Sequence[Claim], about: str) -> str:
+    """`Of 12 published claims about DOTS checked here, 3 hold and 9 do not; of 1 comparison of ours, 1 holds.`"""
+    theirs = [claim for claim in found if claim.published is not None]
+    ours = [claim for claim in found if claim.published is None]
+    told = []
+    if theirs:
+        checked = plural(len(theirs), "published claim", "published claims")
+        told.append(f"of {checked} about {about} checked here, {joined(counted(theirs))}")
+    if ours:
+        made = plural(len(ours), "comparison of ours", "comparisons of ours")
+        told.append(f"of {made}, {joined(counted(ours))}")
+    return sentence("; ".join(told))
 
 
 def counted(found: Sequence[Claim]) -> list[str]:

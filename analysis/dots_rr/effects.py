@@ -134,8 +134,11 @@ def _steps(run: Run, main: str) -> int:
     return int(run.evaluations(main)[-1].step)
 
 
-def volume_error(panels: Sequence[Measures]) -> Effect | None:
-    """How far the completions counted lie from delta + K / (mu B), as a share; of all arms it describes the worst."""
+def volume_error(panels: Sequence[Measures], adjusted: bool = True) -> Effect | None:
+    """How far completions lie from delta + K / (mu B), as a share; of all arms it describes the worst.
+
+    `adjusted`: after the warm-up, without top-ups and with reused groups (see `cost.Counted`); else as counted.
+    """
     found: dict[str, np.ndarray] = {}
     arms = Arms(panels)
     members: list[str] = []
@@ -146,7 +149,8 @@ def volume_error(panels: Sequence[Measures]) -> Effect | None:
             if reference is None or not described(series):
                 continue
             plain = [one.whole for one in counts(reference).values()]
-            ours = {seed: one.per_step for seed, one in counts(series).items() if not math.isnan(one.per_step)}
+            each = {seed: one.adjusted if adjusted else one.whole for seed, one in counts(series).items()}
+            ours = {seed: volume for seed, volume in each.items() if not math.isnan(volume)}
             if not plain or not ours:
                 continue
             members.append(series.label)
@@ -155,7 +159,8 @@ def volume_error(panels: Sequence[Measures]) -> Effect | None:
                 worst[seed] = max(error, worst.get(seed, 0.0))
         found[measures.panel.title] = np.array(list(worst.values()))
     labels = list(dict.fromkeys(members))
-    name = f"largest error of `{labels[0]}`" if len(labels) == 1 else f"largest error of {len(labels)} arms"
+    whose = f"`{labels[0]}`" if len(labels) == 1 else f"{len(labels)} arms"
+    name = f"largest error of {whose}{'' if adjusted else ', as counted'}"
     return effect_of(panels, name, "percent", found)
 
 

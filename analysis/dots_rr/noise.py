@@ -89,7 +89,8 @@ def table_7(panels: Sequence[Measures]) -> list[Table | Picture]:
             spread = deviation(part)
             rows.append([measures.panel.title, f"`{series.label}`", str(count), *cells])
             rows[-1] += [number(100 * float(np.ptp(accuracy))), number(100 * spread)]
-            data += _records("ours", measures.panel.title, count, accuracy, error, spread)
+            steps = [row.step for row in series.runs[0].evaluations(measures.panel.main)][-len(accuracy) :]
+            data += _records("ours", measures.panel.title, count, steps, accuracy, error, spread)
     ours = len(rows)
     for (model, dataset), part in published_table("dots_rr", "table_7").groupby(["model", "dataset"], sort=False):
         accuracy = part["value"].to_numpy(float) / 100
@@ -98,7 +99,8 @@ def table_7(panels: Sequence[Measures]) -> list[Table | Picture]:
         rows.append([f"{model}, {dataset} (published)", GRPO, str(FEW), *cells])
         rows[-1] += [number(100 * float(np.ptp(accuracy))), number(100 * spread)]
         errors = np.full(len(accuracy), math.nan)
-        data += _records("published", f"{model}, {dataset}", FEW, accuracy, errors, spread)
+        steps = [int(note.split()[1]) for note in part["note"]]  # "step 10 of training on ..."
+        data += _records("published", f"{model}, {dataset}", FEW, steps, accuracy, errors, spread)
     header = ["model, data", "arm", "questions", *(f"checkpoint {i + 1}" for i in range(CHECKPOINTS))]
     header += ["range, points", "deviation, points"]
     k = ", ".join(f"avg@{one}" for one in sorted(samples))
@@ -107,8 +109,9 @@ def table_7(panels: Sequence[Measures]) -> list[Table | Picture]:
         "held-out questions (of the first set, where there are several) and on all of them, ± one standard error over "
         "questions, the samples of one question as a cluster. Range: of these checkpoints; deviation: standard "
         "deviation over the checkpoints of a run, pooled over all seeds. What the policy still learns is in both, so "
-        "it is the difference between few questions and all that tells noise. Published: avg@8 on AIME24, whose errors "
-        "cannot be had from what is printed; ours are other questions and other policies."
+        "it is the difference between few questions and all that tells noise. Published: avg@8 on AIME24 at steps 10, "
+        "20, ... 60 of training on DeepScaleR, whose errors cannot be had from what is printed; ours are other "
+        "questions and other policies."
     )
     title, emphasis = "DOTS + RR, Table 7: noise of an evaluation on few questions", frozenset(range(ours))
     return [Table("dots_rr.table_7", title, header, rows, pd.DataFrame(data), caption, 2, emphasis)]
@@ -118,10 +121,14 @@ def _records(
     source: str,
     panel: str,
     questions: int,
+    steps: Sequence[int],
     accuracy: NDArray[np.float64],
     error: NDArray[np.float64],
     spread: float,
 ) -> list[dict[str, Any]]:
     about = {"source": source, "model_data": panel, "questions": questions, "deviation": spread}
-    each = enumerate(zip(accuracy, error, strict=True), start=1)
-    return [{**about, "checkpoint": i, "accuracy": float(a), "standard_error": float(e)} for i, (a, e) in each]
+    each = enumerate(zip(steps, accuracy, error, strict=True), start=1)
+    return [
+        {**about, "checkpoint": i, "step": int(step), "accuracy": float(a), "standard_error": float(e)}
+        for i, (step, a, e) in each
+    ]

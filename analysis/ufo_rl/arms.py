@@ -18,7 +18,7 @@ from analysis.text import NOTHING, number
 from repro.canonical import canonical
 from repro.tracking.series import SPEND
 
-NOT_IN_PAPER = "The paper has no such comparison, so nothing published stands beside it."
+NOT_IN_PAPER = "A comparison of ours: nothing published stands beside it."
 HOW = (
     "Accuracy: mean and 95 % t-interval over seeds; difference to full data: 95 % interval over seeds and held-out "
     "questions, paired (over seeds alone where full data is not the study's baseline)."

@@ -1,4 +1,4 @@
-"""UFO-RL (arXiv 2505.12457): Tables 4 to 6 from our runs, beside the few published numbers that could be read."""
+"""UFO-RL (arXiv 2505.12457): Tables 4 to 6 from our runs, beside the published numbers that are at hand."""
 
 from __future__ import annotations
 
@@ -134,7 +134,7 @@ def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
         "pass scores the whole pool once before training; references of an online predictor are rolled out all through "
         "training. The ratio of sampling to a single pass grows with the number of samples K and the length of a "
         "response, and hangs on the engine (ours: Hugging Face Transformers, in one process): the published 39-fold "
-        f"and 185-fold are not constants, and their K and engine are not stated in what could be read. {CLOCKS}"
+        f"and 185-fold are not constants, and nothing at hand states their K and engine. {CLOCKS}"
     )
     title, emphasis = "UFO-RL, Table 4: cost of knowing what to train on", frozenset(range(ours))
     return [Table("ufo_rl.table_4", title, header, rows, pd.DataFrame(data), caption, 4, emphasis)]

@@ -37,7 +37,6 @@ from analysis.ufo_rl.arms import (
 WIDEST = 0.25
 """A band of at most this share of the pool is a bin of Figure 1."""
 
-UNPUBLISHED = "The paper's own numbers could not be read, so none stand beside ours."
 REGRESSION = (
     "The pass rate of a bin is the measurement that the bin was cut by, so that the extreme bins look more extreme "
     "than they are: with few samples, a question that was never solved may be solvable."
@@ -126,8 +125,7 @@ def _picture(found: Sequence[tuple[Measures, list[Bin]]]) -> Picture:
         f"The pool is cut into quantiles of the start policy's pass rate over K = {_samples(every)} samples, hardest "
         f"left; each arm trains on one of them "
         f"alone, matched on {matched_on(every)}. Squares are means with 95 % t-intervals over seeds "
-        f"({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. {REGRESSION} "
-        f"{UNPUBLISHED}",
+        f"({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. {REGRESSION}",
         f"Final accuracy by bin of the base pass rate. {said}.",
         pd.DataFrame(rows),
         draw,
@@ -196,7 +194,7 @@ def _bin_table(found: Sequence[tuple[Measures, list[Bin]]]) -> Table:
     caption = (
         f"Bins by the start policy's pass rate over K = {_samples(every)} samples. Arms matched on "
         f"{matched_on(every)}; {seeds_said(every)}. {HOW}{apart} A share of zero-variance groups near 100 % leaves "
-        f"nothing to learn from. {REGRESSION} {UNPUBLISHED}"
+        f"nothing to learn from. {REGRESSION}"
     )
     title = "UFO-RL, Figure 1 as a table: one bin of the pass rate alone"
     return Table("ufo_rl.figure_1_table", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))
@@ -262,8 +260,7 @@ def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"A curriculum goes through the whole pool in {' or '.join(map(str, sorted(stages)))} stages of equal length, "
         f"ordered once by the start policy's score. Arms matched on {matched_on(used)}; {seeds_said(used)}. "
         f"{HOW}{said(apart)} Mean over training: area under the accuracy curve. Where a curriculum ends "
-        "enters its final accuracy as much as its order does: read it beside the mean over training. "
-        f"{UNPUBLISHED}"
+        "enters its final accuracy as much as its order does: read it beside the mean over training."
     )
     title = "UFO-RL, Table 3: curricula and single quantiles"
     return [Table("ufo_rl.table_3", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))]

@@ -117,8 +117,9 @@ def test_a_void_comparison_is_no_win(quick_study: Make):
     (row,) = [row for row in table(found)[0].rows if row[0].startswith("DOTS beats an offline") and "tokens" in row[0]]
     assert row[1] == "**not comparable**" and "takes 5.12 k" in row[2] and "2.82 k" in row[2]
     said = " ".join(answer(found))
-    assert "not comparable" in said.lower() and "1 is not comparable" in said
-    assert "beats an offline pass-rate filter at equal tokens (" not in said.split("Not comparable")[0]
+    assert "Not comparable: DOTS beats an offline pass-rate filter at equal tokens (selection of `filter`" in said
+    assert "1 is not comparable" in said and "filter at equal tokens" not in said.split("Not comparable")[0]
+    assert "such pairs count for no verdict" in table(found)[0].caption
 
 
 def test_with_less_labelling_the_same_claim_is_judged(quick_study: Make):

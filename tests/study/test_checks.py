@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -137,6 +138,17 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
             "budget: {epochs: 1}\narms: {a: {selection: {method: curriculum, by: pass_rate}}}",
             "budget: {tokens: 9}\narms: {a: {selection: {method: curriculum, by: pass_rate}}}",
             'arms.a.selection.method: got "curriculum" with a budget, expected train.steps or budget.epochs',
+        ),
+        # a column of the dataset
+        (
+            "arms: {a: {selection: {method: curriculum, by: column, column: steps, high: hard}}}",
+            "arms: {a: {selection: {method: curriculum, by: column, column: step, high: hard}}}",
+            'arms.a.selection.column: got "step", expected a numeric column of the dataset (steps), did you mean',
+        ),
+        (
+            "arms: {a: {selection: {method: scores, column: steps, fraction: 0.5}}}",
+            "arms: {a: {selection: {method: scores, column: operations, fraction: 0.5}}}",
+            'arms.a.selection.column: got "operations", expected a numeric column of the dataset (steps)',
         ),
         # names
         (
@@ -329,3 +341,18 @@ def test_a_figure_of_ones_own_must_be_a_function_that_can_be_imported(
     assert load(text.replace("WHICH", "curve")).spec.report.artefacts == ["figures_of_mine:curve"]
     assert "has no 'curv', did you mean curve?" in mistakes(text.replace("WHICH", "curv"))[0]
     assert "expected a function" in mistakes(text.replace("WHICH", "number"))[0]
+
+
+def test_a_column_is_looked_for_in_the_rows_of_a_file_that_the_filters_keep(mistakes: Mistakes, tmp_path: Path) -> None:
+    rows = [{"level": 1, "rate": "0.5"}, {"level": 2, "rate": 0.5}, {"level": 2, "rate": 0.25}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"question": f"{i}?", "answer": "1", **r}) + "\n" for i, r in enumerate(rows)))
+
+    def said(column: str, more: str = "", source: str = f"path: {path}") -> list[str]:
+        arm = f"{{selection: {{method: curriculum, by: column, column: {column}, stages: 2}}}}"
+        return mistakes(f"name: x\nmodel: tiny\ndataset: {{{source}{more}}}\narms: {{a: {arm}}}\n")
+
+    assert said("level") == [] and said("rate", ", filters: {level: 2}") == []
+    (found,) = said("rate")
+    assert 'arms.a.selection.column: got "rate", expected a numeric column of the dataset (level)' in found
+    assert said("anything", source="hub: some/data") == [], "only a download could tell"
