@@ -61,8 +61,6 @@ class Entry:
     file: str | None = None
     marked: bool = False
     """Whether the answer field holds the worked solution, with the answer after `####`."""
-    numbers: tuple[str, ...] = ()
-    """Numeric columns by which questions can be chosen or ordered, such as a difficulty."""
 
     @property
     def evaluation_only(self) -> bool:
@@ -110,7 +108,6 @@ CATALOGUE: Mapping[DatasetName, Entry] = MappingProxyType(
             rows=(12000, 500),
             keep={"level": [3, 4, 5]},
             without=("math500",),
-            numbers=("level",),
             notes="The 12,000 / 500 split of PRM800K, whose test questions are MATH500. Levels are whole numbers in "
             "copies of this layout and 'Level 3' in the original: then dataset.filters: {level: [Level 3, ...]}.",
         ),
@@ -160,7 +157,6 @@ CATALOGUE: Mapping[DatasetName, Entry] = MappingProxyType(
             solution="r1_solution_1",
             splits=("train", None),
             rows=(103110, None),
-            numbers=("difficulty",),
             notes="Cards state 103,110 rows and, in later copies, 103,022; 48 questions were revised in May 2025. "
             "About 2 GB, because three long solutions come with each question.",
         ),
