@@ -71,6 +71,7 @@ def test_every_source_is_stated_or_inferred() -> None:
     assert {field.path for field in FIELDS if field.where[NAME].startswith(STATED)} == {
         "train.learning_rate",
         "train.temperature",
+        "train.max_prompt_tokens",
         "train.max_completion_tokens",
         "train.group_size",
         "selection.prompt",

@@ -25,6 +25,7 @@ def _field(path: str, value: object, source: str, why: str, method: str | None =
 FIELDS: tuple[PresetField, ...] = (
     _field("train.learning_rate", 1e-6, f"{COMMAND}, `--learning_rate`", EMBEDDED),
     _field("train.temperature", 1.0, f"{COMMAND}, `--temperature`", "as the release"),
+    _field("train.max_prompt_tokens", 512, f"{COMMAND}, `--max_prompt_length`", "what fits the model"),
     _field("train.max_completion_tokens", 1024, f"{COMMAND}, `--max_completion_length`", EMBEDDED),
     _field("train.group_size", 7, f"{COMMAND}, `--num_generations`", "as DOTS + RR"),
     *(
