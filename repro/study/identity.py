@@ -159,7 +159,7 @@ def _local_models(predictor: PredictorSpec, dataset: DatasetSpec, digests: Diges
         named["embedder"] = predictor.embedder
     found: dict[str, str] = {}
     for field, model in named.items():
-        if model.path is not None or model.chat_template is not None:
+        if model.path is not None or model.chat_template is not None or model.examples:
             try:
                 found[field] = digests.policy(model, dataset)
             except UserError as error:
@@ -241,6 +241,8 @@ def _model_fields(model: ModelSpec, dataset: DatasetSpec) -> dict[str, Any]:
         fields["local"] = True
     if model.chat_template is not None:
         fields["chat_template"] = True  # its text enters as a digest
+    if model.examples:
+        fields["examples"] = True  # so do their texts
     if model.tiny is not None:
         fields["tiny"] = dict(fields["tiny"])
         if model.tiny.tokenizer == "characters":

@@ -25,6 +25,8 @@ FILE_FIELDS = (
     "filters",
     "without",
     "decontaminate",
+    "too_long",
+    "unreadable",
     "stand_in",
 )
 HUB_FIELDS = ("config", "revision")

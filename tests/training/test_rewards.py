@@ -18,6 +18,7 @@ from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, ReplaySpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tasks.prompts import PromptStyle
 from repro.tasks.reward_spec import RewardTerm, accuracy_terms
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
@@ -115,7 +116,7 @@ def resources(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -> C
             seed=0,
         )
         task, ledger = replace(data, verifier=coin), Ledger()
-        sampler = Sampler(start_policy.eval(), tokenizer, task, None, 12, ledger, reward=reward)
+        sampler = Sampler(start_policy.eval(), tokenizer, task, PromptStyle(), 12, ledger, reward=reward)
         loaded = Policy(start_policy, tokenizer, tmp_path, "tiny", "an-identity")
         return PolicyResources(cell, task, loaded, sampler, ledger, Cache(tmp_path / "cache"))
 
@@ -138,6 +139,6 @@ def test_probes_are_rewarded_as_training_is_and_evaluations_by_the_verifier(
     made = resources(terms("taste:thirds"))
     assert {round(3 * value, 9) for row in made.probe(range(8), 4) for value in row} == {0, 1, 2, 3}
     result = made.sampler.evaluate("test", made.data.test, 4, 1.0, 1.0, 0, greedy=True)
-    same = Sampler(made.sampler.model, made.sampler.tokenizer, made.data, None, 12, Ledger())
+    same = Sampler(made.sampler.model, made.sampler.tokenizer, made.data, PromptStyle(), 12, Ledger())
     assert result == same.evaluate("test", made.data.test, 4, 1.0, 1.0, 0, greedy=True)
     assert 0 < result.accuracy < 1
