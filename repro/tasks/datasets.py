@@ -149,7 +149,9 @@ def _problems(source: Source, spec: DatasetSpec, split: str, role: str = "test")
     """The problems of a split, of the training split those that the spec's filters keep."""
     found = Read([], [])
     for name, rows in rows_of(source, spec, split):
-        kept = filtered(rows, spec.filters, name) if spec.filters and role == "train" else rows
+        kept = (
+            filtered(rows, spec.filters, name, spec.unreadable == "drop") if spec.filters and role == "train" else rows
+        )
         read = problems_of(kept, spec, name, role)
         found.problems.extend(read.problems)
         found.dropped.extend(read.dropped)
