@@ -43,7 +43,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.tokens_per_second is not None:
         rates = [by_hand(options.tokens_per_second)]
     spec = shared.load(options).spec
-    for note in prompt_notes(spec):
+    for note in prompt_notes(spec, dropped_only=True):
         print(note, file=sys.stderr)  # noqa: T201
     made = plan(spec, options.runs, rates)
     if options.json:

@@ -14,7 +14,8 @@ from repro.fields import PathText, Strict
 from repro.tasks.files import check_extension, find_path, read_rows
 from repro.tasks.overlap import words
 from repro.tasks.problem import Problem
-from repro.tasks.prompts import BLANK_LINE
+from repro.tasks.prompts import APART
+from repro.tasks.replies import BLANK_LINE
 from repro.words import show, unknown, unwritable
 
 Turns = tuple[tuple[str, str], ...]
@@ -92,12 +93,12 @@ def check_plain(turns: Turns, tokenizer: Any) -> None:
     """UserError where examples cannot be told apart in a prompt of plain text, as a tokenizer without a chat template
     gets it."""
     for _, answer in turns:
-        if BLANK_LINE in answer:
+        if BLANK_LINE.search(answer):
             raise UserError(
                 f"model.examples: the answer {show(answer)} has a blank line, expected none: the model has no chat "
                 "template, so a blank line ends an answer"
             )
-    apart, together = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (f"1{BLANK_LINE}1", "1 1"))
+    apart, together = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (f"1{APART}1", "1 1"))
     if turns and (apart == together or len(apart) < 3):
         raise UserError(
             "model.examples: the tokenizer of the model drops line breaks and there is no chat template, so examples "

@@ -49,7 +49,7 @@ def load_model(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTraine
     missing = sorted(info["missing_keys"])
     if head and missing:
         raise UserError(
-            f"{where}: {name!r} lacks the weights of {len(missing)} parts, the first is {missing[0]!r}, which would be "
+            f"{where}: {name!r} lacks weights, {len(missing)} in all, the first is {missing[0]!r}: they would be "
             "random numbers; expected a causal language model with all of its weights"
         )
     if head and tokenizer.eos_token_id is None:

@@ -17,9 +17,10 @@ from repro.tasks.problem import TaskData
 from repro.tasks.sources import on_hub
 
 
-def prompt_notes(spec: Spec) -> list[str]:
+def prompt_notes(spec: Spec, dropped_only: bool = False) -> list[str]:
     """One line for each set and policy of which questions are left out. UserError where a run would refuse them.
 
+    With `dropped_only`, only cells that may leave something out are looked at: reading all questions takes its time.
     Hub models and datasets that are not here, and embedded policies without examples, are passed over.
     """
     looked = _Looked()
@@ -27,8 +28,14 @@ def prompt_notes(spec: Spec) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is dropped is in the notes
         for point in points(spec):
-            notes |= dict.fromkeys(looked.notes(point.valid()))
+            cell = point.valid()
+            if not dropped_only or _may_drop(cell):
+                notes |= dict.fromkeys(looked.notes(cell))
     return list(notes)
+
+
+def _may_drop(cell: Cell) -> bool:
+    return "drop" in (cell.dataset.too_long, cell.dataset.unreadable) or bool(cell.model.examples)
 
 
 class _Looked:

@@ -90,7 +90,13 @@ def load_questions(spec: DatasetSpec) -> tuple[tuple[Problem, ...], AnswerFormat
 
 
 def load_test(spec: DatasetSpec) -> tuple[Problem, ...]:
-    """The test questions of a dataset alone, once and in their order; no other split is looked at.
+    """The problems of `read_test`."""
+    return tuple(read_test(spec).problems)
+
+
+def read_test(spec: DatasetSpec) -> Read:
+    """The test questions of a dataset alone, once and in their order, and the rows that were left out; no other split
+    is looked at.
 
     Raises UserError naming file, item and field, and where there is no test split.
     """
@@ -98,8 +104,8 @@ def load_test(spec: DatasetSpec) -> tuple[Problem, ...]:
     source = find_test(spec)
     if source is None:
         raise UserError(f"dataset {spec.label}: it has no test split; expected one to evaluate on")
-    problems = _problems(source, held, held.test_split or "test").problems
-    return tuple(_once(problems, f"{held.label}: test")[: spec.limits.test])
+    read = _problems(source, held, held.test_split or "test")
+    return Read(_once(read.problems, f"{held.label}: test")[: spec.limits.test], read.dropped)
 
 
 def dataset_digest(spec: DatasetSpec) -> str:
@@ -143,7 +149,9 @@ def _problems(source: Source, spec: DatasetSpec, split: str, role: str = "test")
     """The problems of a split, of the training split those that the spec's filters keep."""
     found = Read([], [])
     for name, rows in rows_of(source, spec, split):
-        kept = filtered(rows, spec.filters, name) if spec.filters and role == "train" else rows
+        kept = (
+            filtered(rows, spec.filters, name, spec.unreadable == "drop") if spec.filters and role == "train" else rows
+        )
         read = problems_of(kept, spec, name, role)
         found.problems.extend(read.problems)
         found.dropped.extend(read.dropped)

@@ -28,8 +28,8 @@ DOTS_RR_SYSTEM_PROMPT = "Let's think step by step and output the final answer wi
 SYSTEM_PROMPTS = {"ufo_rl": UFO_RL_SYSTEM_PROMPT, "dots_rr": DOTS_RR_SYSTEM_PROMPT}
 """What a spec may call by name in `model.system_prompt`."""
 
-BLANK_LINE = "\n\n"
-"""Ends an example in a prompt of plain text, and with it the answer that the model writes in the same format."""
+APART = "\n\n"
+"""Ends an example in a prompt of plain text: a blank line, which ends the model's own answer too."""
 
 MARK = "\u241e QUESTION \u241e"
 """Stands for the question where the text around it is looked at."""
@@ -64,7 +64,7 @@ class PromptStyle:
         if has_template(tokenizer):
             return [self._conversation(question, tokenizer) for question in questions]
         # Callers tokenize without special tokens, so a start token that the tokenizer would add is written out.
-        before = start_token(tokenizer) + "".join(f"{q}{suffix}{a}{BLANK_LINE}" for q, a in self.examples)
+        before = start_token(tokenizer) + "".join(f"{q}{suffix}{a}{APART}" for q, a in self.examples)
         return [f"{before}{question}{suffix}" for question in questions]
 
     def prompt(self, question: str, tokenizer: Any, suffix: str) -> str:
@@ -75,7 +75,7 @@ class PromptStyle:
         """How completions of these prompts are read: with what the template has written in the model's place, and, in
         plain text with examples, up to the blank line that ends an example."""
         if not has_template(tokenizer):
-            return Reply(ends_with=BLANK_LINE if self.examples else "")
+            return Reply(one_block=bool(self.examples))
         return Reply(opened=left_open(self._conversation(MARK, tokenizer).rpartition(MARK)[2]))
 
     def _conversation(self, question: str, tokenizer: Any) -> str:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from repro.tasks.thinking import TAGS
 
 OPENED = (*TAGS, ("<answer>", "</answer>"), (r"\boxed{", "}"))
 """(what opens a part of a reply, what closes it)."""
+BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
 @dataclass(frozen=True)
@@ -16,16 +18,16 @@ class Reply:
 
     Attributes:
         opened: what the prompt has written in the model's place, `<think>` with what follows it.
-        ends_with: the text that ends the reply, "" where the model ends it by a token.
+        one_block: whether a blank line ends the reply; else the model ends it by a token.
     """
 
     opened: str = ""
-    ends_with: str = ""
+    one_block: bool = False
 
     def whole(self, completion: str) -> str:
         """The reply of which a completion is the rest."""
-        if self.ends_with:
-            completion = completion.lstrip("\n").partition(self.ends_with)[0]
+        if self.one_block:
+            completion = BLANK_LINE.split(completion.lstrip(), maxsplit=1)[0]
         return self.opened + completion
 
 

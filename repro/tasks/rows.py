@@ -72,7 +72,8 @@ def problems_of(rows: Iterable[AnyRow], spec: DatasetSpec, source: str, split: s
             problems.append(replace(problem, place=where if of_file else f"{source}, {where}"))
         except BadItem as error:
             if spec.unreadable == "drop" or (theirs and isinstance(error, EmptyItem)):
-                dropped.append(str(error) if isinstance(error, WholeRow) else f"{where}: {error}")
+                text = str(error) if isinstance(error, WholeRow) else f"{where}: {error}"
+                dropped.append(text.splitlines()[0])
             elif isinstance(error, WholeRow):
                 raise UserError(str(error)) from None
             else:
@@ -193,11 +194,13 @@ def value_at(row: dict[str, Any], field: str) -> Any:
     return value
 
 
-def filtered(rows: Iterable[AnyRow], filters: dict[str, Filter], source: str) -> Iterator[AnyRow]:
+def filtered(
+    rows: Iterable[AnyRow], filters: dict[str, Filter], source: str, dropping: bool = False
+) -> Iterator[AnyRow]:
     """The rows that every filter keeps, in their order, and those that cannot be read.
 
-    Raises UserError for a field that a row does not have (with the nearest one), and where no row is kept (with the
-    values that the fields hold).
+    Raises UserError for a field that a row does not have (with the nearest one; `dropping` makes the row unreadable in
+    place of that), and where no row is kept (with the values that the fields hold).
     """
     seen: dict[str, dict[str, int]] = {field: {} for field in filters}
     kept = 0
@@ -205,22 +208,15 @@ def filtered(rows: Iterable[AnyRow], filters: dict[str, Filter], source: str) ->
         if isinstance(row, Unreadable):
             yield where, row
             continue
-        keep = True
-        for field, wanted in filters.items():
-            try:
-                value = value_at(row, field)
-            except KeyError as error:
-                found = error.args[0]
-                hint = did_you_mean(field.rpartition(".")[2], found)
-                raise UserError(
-                    f"dataset.filters.{field}: {source}, {where} has no such field; "
-                    f"fields found: {listed(found) or 'none'}{hint}"
-                ) from None
-            counts = seen[field]
-            text = str(value)[:40]
-            if text in counts or len(counts) < SHOWN_VALUES:
-                counts[text] = counts.get(text, 0) + 1
-            keep = keep and passes(value, wanted)
+        try:
+            keep = _kept(row, filters, seen)
+        except BadItem as error:
+            field, lacks = error.args
+            why = f"dataset.filters.{field}: {source}, {where} {lacks}"
+            if not dropping:
+                raise UserError(why) from None
+            yield where, Unreadable(why)
+            continue
         if keep:
             kept += 1
             yield where, row
@@ -231,6 +227,24 @@ def filtered(rows: Iterable[AnyRow], filters: dict[str, Filter], source: str) ->
             for field, counts in seen.items()
         ]
         raise UserError("\n".join([f"{source}: dataset.filters keep none of the rows", *lines]))
+
+
+def _kept(row: dict[str, Any], filters: dict[str, Filter], seen: dict[str, dict[str, int]]) -> bool:
+    """Whether every filter keeps a row, whose values are counted in `seen`. BadItem (field, what it lacks)."""
+    keep = True
+    for field, wanted in filters.items():
+        try:
+            value = value_at(row, field)
+        except KeyError as error:
+            found = error.args[0]
+            hint = did_you_mean(field.rpartition(".")[2], found)
+            lacks = f"has no such field; fields found: {listed(found) or 'none'}{hint}"
+            raise BadItem(field, lacks) from None
+        counts, text = seen[field], str(value)[:40]
+        if text in counts or len(counts) < SHOWN_VALUES:
+            counts[text] = counts.get(text, 0) + 1
+        keep = keep and passes(value, wanted)
+    return keep
 
 
 def passes(value: Any, wanted: Filter) -> bool:

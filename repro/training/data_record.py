@@ -38,5 +38,5 @@ def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet]) 
                 stacklevel=2,
             )
         overlaps += found
-    dropped = [one.as_dict() for one in data.dropped]
+    dropped = [one.as_dict() for one in (*data.dropped, *(one for each in benchmarks for one in each.dropped))]
     return {"questions": sizes, "overlaps": [overlap.as_dict() for overlap in overlaps], "dropped": dropped}

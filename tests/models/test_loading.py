@@ -38,7 +38,7 @@ def another_tokenizer_file(folder):
 @pytest.mark.parametrize(
     ("damage", "said"),
     [
-        (without_a_weight, r"lacks the weights of 1 parts, the first is 'model\..*would be random numbers"),
+        (without_a_weight, r"lacks weights, 1 in all, the first is 'model\..*would be random numbers"),
         (cut, "did not load: SafetensorError"),
         (of_another_size, "did not load: RuntimeError"),
         (another_tokenizer_file, "did not load: KeyError"),

@@ -102,14 +102,14 @@ ALTERNATES = (
 def test_examples_are_plain_text_in_the_format_of_the_prompt_without_a_template():
     plain = STYLE.prompt("3+4?", tokenizer(None), "\n")
     assert plain == "1+1?\nIt is 2\n\n2+2?\nIt is 4\n\n3+4?\n"
-    assert STYLE.reply(tokenizer(None)).ends_with == "\n\n" != PromptStyle().reply(tokenizer(None)).ends_with
+    assert STYLE.reply(tokenizer(None)).one_block and not PromptStyle().reply(tokenizer(None)).one_block
 
 
 def test_examples_are_turns_with_a_template():
     turns = [("user", "1+1?"), ("assistant", "It is 2"), ("user", "2+2?"), ("assistant", "It is 4"), ("user", "3+4?")]
     expected = "".join(f"<|im_start|>{role}\n{text}<|im_end|>\n" for role, text in turns) + "<|im_start|>assistant\n"
     assert STYLE.prompt("3+4?", tokenizer(CHATML), "\n") == expected
-    assert STYLE.reply(tokenizer(CHATML)).ends_with == ""
+    assert not STYLE.reply(tokenizer(CHATML)).one_block
 
 
 def test_the_system_prompt_opens_the_first_user_turn_where_turns_must_alternate():

@@ -5,8 +5,11 @@ from __future__ import annotations
 import pytest
 
 from repro.tasks.answers import extract_answer
+from repro.tasks.grading import Grader
+from repro.tasks.problem import Problem
 from repro.tasks.replies import Reply, left_open
 from repro.tasks.thinking import TAGS
+from repro.tasks.verify import MathVerifier
 
 
 @pytest.mark.parametrize(("opening", "closing"), TAGS)
@@ -38,7 +41,16 @@ def test_an_answer_and_a_box_that_the_prompt_opened_are_read():
 
 
 def test_a_reply_that_ends_with_a_blank_line_is_not_followed_by_what_the_model_asks_itself():
-    reply = Reply(ends_with="\n\n")
+    reply = Reply(one_block=True)
     assert reply.whole("3+4=7\n#### 7\n\nWhat is 1+1?\n1+1=2\n#### 2") == "3+4=7\n#### 7"
-    assert reply.whole("\n\n7") == "7"
+    assert reply.whole(" \n\n7 \n \n8") == "7 "
     assert Reply().whole("a\n\nb") == "a\n\nb"
+
+
+def test_a_reward_sees_the_reply_and_nothing_after_it():
+    asked = Problem("a", "3+4?", "7")
+    written = "3+4=7\n#### 7\n\nWhat is 1+1?\n#### 2"
+    for block, reward in ((True, 1.0), (False, 0.0)):
+        assert Grader(reply=Reply(one_block=block)).grade(MathVerifier(), [written], [asked]).rewards == [reward]
+    thinking = Grader(reply=Reply("<think>\n")).grade(MathVerifier(), ["It is 7", "Is it?</think>7"], [asked, asked])
+    assert thinking.rewards == [0.0, 1.0]

@@ -152,6 +152,17 @@ def test_one_bad_line_among_many_is_refused_with_its_place_or_dropped_with_a_cou
     assert BAD[bad] in dropped.what
 
 
+def test_a_row_without_a_filtered_field_is_dropped_like_any_other(tmp_path):
+    rows = [{"question": f"{i}+{i}?", "answer": 2 * i, "level": i % 2} for i in range(20)]
+    del rows[4]["level"]
+    (tmp_path / "d.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    fields = {"path": str(tmp_path / "d.jsonl"), "test_split": None, "validation_fraction": 0, "filters": {"level": 0}}
+    with pytest.raises(UserError, match=r"dataset\.filters\.level: .*d\.jsonl:5 has no such field"):
+        load_dataset(DatasetSpec(**fields))
+    data = load_dataset(DatasetSpec(**fields, unreadable="drop"))
+    assert len(data.train) + len(data.test) == 9 and data.dropped[0].count == 1
+
+
 def test_where_every_row_is_unreadable_nothing_is_dropped_in_silence(tmp_path):
     (tmp_path / "d.jsonl").write_text('{"question": "2+2?", "gold": 4}\n' * 3)
     spec = DatasetSpec(path=str(tmp_path / "d.jsonl"), test_split=None, unreadable="drop")

@@ -10,6 +10,7 @@ import pytest
 from repro.models.model_spec import ModelSpec
 from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
+from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.journal import Journal
 from repro.training.job import GRPOJob
@@ -25,6 +26,7 @@ def test_a_run_says_what_it_left_out_and_shows_its_examples(tmp_path: Path, monk
     lines[9] = json.dumps({"question": "What is it? " * 40, "answer": "1"})
     (tmp_path / "train.jsonl").write_text("\n".join(lines))
     (tmp_path / "test.jsonl").write_text(json.dumps({"question": "What is 50 plus 50?", "answer": "100"}))
+    (tmp_path / "bench.jsonl").write_text('{"question": "What is 60 plus 60?", "answer": 120}\n{"question": "Why?"}')
     cell = Cell(
         spec="test",
         arm="arm",
@@ -44,7 +46,13 @@ def test_a_run_says_what_it_left_out_and_shows_its_examples(tmp_path: Path, monk
             max_completion_tokens=4,
             max_prompt_tokens=200,
         ),
-        evaluate=EvaluateSpec(every=1, samples=1, pool_samples=1, base_temperatures=()),
+        evaluate=EvaluateSpec(
+            every=1,
+            samples=1,
+            pool_samples=1,
+            base_temperatures=(),
+            benchmarks=[Benchmark(path=str(tmp_path / "bench.jsonl"), unreadable="drop")],
+        ),
         selection=Uniform(),
         replay=None,
         budget=None,
@@ -58,8 +66,10 @@ def test_a_run_says_what_it_left_out_and_shows_its_examples(tmp_path: Path, monk
     )
     assert job.sampler.prompts(job.data.train)[0] == prompt
     record = Journal(tmp_path / "runs/one").read_json("data.json")
-    assert record["questions"] == {"train": 17, "validation": 0, "test": 1}
-    found = {one["reason"]: (one["set"], one["count"], one["what"]) for one in record["dropped"]}
+    assert record["questions"] == {"train": 17, "validation": 0, "test": 1, "bench": 1}
+    *own, bench = record["dropped"]
+    assert (bench["set"], bench["reason"], bench["count"]) == ("bench", "unreadable", 1)
+    found = {one["reason"]: (one["set"], one["count"], one["what"]) for one in own}
     assert set(found) == {"unreadable", "too_long", "examples"}
     assert all(kind[:2] == ("train", 1) for kind in found.values())
     assert "train.jsonl:8: not JSON" in found["unreadable"][2]

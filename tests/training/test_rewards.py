@@ -19,6 +19,7 @@ from repro.spec.schema import Cell, EvaluateSpec, ReplaySpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
 from repro.tasks.prompts import PromptStyle
+from repro.tasks.replies import Reply
 from repro.tasks.reward_spec import RewardTerm, accuracy_terms
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
@@ -32,6 +33,10 @@ import zlib
 
 def thirds(completion, problem):
     return zlib.crc32(completion.encode()) % 4 / 3
+
+
+def begins(completion, problem):
+    return float(completion.startswith("<think>"))
 
 
 def near(completion, problem):
@@ -62,6 +67,12 @@ def test_a_reward_in_thirds_gives_the_advantages_of_its_group(make_trainer: Any)
     assert set((3 * rewards).round(12).ravel()) <= {0, 1, 2, 3} and len(set(rewards.ravel().round(6))) > 2
     expected = (rewards - rewards.mean(1, keepdims=True)) / (rewards.std(1, ddof=1, keepdims=True) + 1e-4)
     np.testing.assert_allclose(advantages.cpu().numpy(), expected, atol=1e-5)
+
+
+def test_a_reward_sees_what_the_prompt_has_opened(make_trainer: Any) -> None:
+    for reply, expected in ((Reply("<think>\n"), 1.0), (Reply(), 0.0)):
+        _, rewards = first_batch(make_trainer(reward=terms("taste:begins"), reply=reply))
+        assert set(rewards.ravel()) == {expected}
 
 
 @pytest.mark.parametrize(("min_spread", "idle"), [(0.0, False), (0.0999, False), (0.1, True), (0.5, True)])
