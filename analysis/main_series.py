@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
-
-from matplotlib.figure import Figure
-from matplotlib.text import Text
 
 from analysis.evaluations import Evaluation
 from analysis.mean_evaluation import MeanEvaluation
@@ -19,9 +15,6 @@ from repro.spec.schema import BENCHMARKS_MEAN, MAIN_SETS, Spec
 
 _ACCURACY = re.compile(r"(?<!multi-sample )accurac(y|ies)", re.IGNORECASE)
 """Accuracy on held-out questions; the multi-sample accuracy of a training question is its pass rate."""
-
-_LABELS = ("accuracy, %", "final accuracy, %", "Final accuracy, %")
-"""Labels of axes that get the name of the series."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +40,10 @@ class MainSeries:
         if self.mean:
             return f"Accuracy: unweighted {self.title} ({joined(list(self.benchmarks))})."
         return "" if self.name in MAIN_SETS else f"Accuracy: on the benchmark {self.name}."
+
+    def label(self, text: str) -> str:
+        """The label of an axis of accuracy, with the name of the series on a line of its own where it needs one."""
+        return f"{text}\n({self.title})" if self.said else text
 
     @property
     def over_questions(self) -> str:
@@ -83,9 +80,9 @@ class Asked:
 
     @property
     def held_out(self) -> str:
-        """`256 held-out questions`, of several benchmarks where there are several."""
+        """`256 held-out questions`, and of how many benchmarks where there are several."""
         text = plural(self.questions, "held-out question")
-        return f"{text} of {plural(len(self.sets), 'benchmark')}, unweighted mean" if len(self.sets) > 1 else text
+        return f"{text} of {plural(len(self.sets), 'benchmark')}, weighted equally" if len(self.sets) > 1 else text
 
 
 def asked(row: Evaluation | MeanEvaluation) -> Asked:
@@ -106,7 +103,7 @@ def _range(values: list[str]) -> str:
 
 
 def with_main_series(item: Any, main: MainSeries) -> Any:
-    """Tables, pictures and whatever holds them: those that show accuracy say in captions and labels which one it is."""
+    """Tables, pictures and whatever holds them: the captions of those that show accuracy say which one it is."""
     if not main.said:
         return item
     if isinstance(item, tuple | list):
@@ -116,7 +113,7 @@ def with_main_series(item: Any, main: MainSeries) -> Any:
         return replace(item, caption=_caption(item.caption, words, main))
     if isinstance(item, Picture):
         caption = _caption(item.caption, [item.title, item.caption, item.alt], main)
-        return replace(item, caption=caption, draw=_labelled(item.draw, main))
+        return replace(item, caption=caption)
     if is_dataclass(item) and not isinstance(item, type):
         changed = {field.name: getattr(item, field.name) for field in fields(item) if field.init}
         return replace(item, **{name: with_main_series(value, main) for name, value in changed.items()})
@@ -128,14 +125,3 @@ def _caption(caption: str, words: list[str], main: MainSeries) -> str:
         return caption
     more = [main.said, *([main.over_questions] if "questions" in caption else [])]
     return " ".join(filter(None, [caption, *more]))
-
-
-def _labelled(draw: Callable[[bool], Figure], main: MainSeries) -> Callable[[bool], Figure]:
-    def drawn(narrow: bool) -> Figure:
-        figure = draw(narrow)
-        for text in figure.findobj(Text):
-            if text.get_text() in _LABELS:
-                text.set_text(f"{text.get_text()}\n({main.title})")
-        return figure
-
-    return drawn

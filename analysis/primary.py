@@ -7,10 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from analysis.comparable import Unfit, unfit
 from analysis.comparison import Comparison, compare
 from analysis.equal_cost import Saving, saving
 from analysis.estimates import Estimate, over_tasks, over_these
 from analysis.families import holm
+from analysis.measures import AXES
 from analysis.power import Spread, pooled, seeds_needed, smallest_seen
 from analysis.runs import Panel, Series
 from analysis.study import headline_arms
@@ -28,7 +30,7 @@ ALPHA = 0.05
 TASKS = 3
 """From this many tasks on, an interval over tasks says something of others."""
 
-Verdict = Literal["higher", "lower", "undecided", "one seed", "not run"]
+Verdict = Literal["higher", "lower", "undecided", "one seed", "not comparable", "not run"]
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,8 @@ class Judged:
 
     `difference` is mean accuracy over training, arm minus the other, averaged over the pairs of model and task that
     were run; `share` is the same as a share of the other arm's gain, and what is tested; `other_tasks` the same with
-    tasks as units, None for fewer than three. `p` is Holm's over all primary claims.
+    tasks as units, None for fewer than three. `unfit` has the pairs, by title, where selection left one arm hardly any
+    training (`analysis.comparable`): they are in none of these numbers. `p` is Holm's over all primary claims.
     """
 
     question: Question
@@ -82,13 +85,14 @@ class Judged:
     difference: Estimate
     share: Estimate
     other_tasks: Estimate | None
+    unfit: Mapping[str, Unfit]
     p: float
 
     @property
     def verdict(self) -> Verdict:
         """`higher` or `lower` where Holm's p-value is at most 0.05."""
         if not self.pairs:
-            return "not run"
+            return "not comparable" if self.unfit else "not run"
         if not self.share.known:
             return "one seed" if min(one.difference.n for one in self.pairs) < 2 else "undecided"
         if self.p > ALPHA:
@@ -130,12 +134,16 @@ def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judge
 
 
 def _answered(question: Question, panels: Sequence[Panel]) -> Judged:
-    found = []
+    found, apart = list[Comparison](), dict[str, Unfit]()
     for panel in panels:
         series = {one.label: one for one in panel.series}
         if question.arm in series and question.against in series:
-            one = compare(panel, series[question.arm], series[question.against], AXIS[question.by])
-            found += [one] if one is not None else []
+            both = series[question.arm], series[question.against]
+            why = unfit(both, AXES[AXIS[question.by]])
+            if why:
+                apart[panel.title] = next(iter(why.values()))
+            elif (one := compare(panel, *both, AXIS[question.by])) is not None:
+                found.append(one)
     by_task: dict[str, list[Estimate]] = {}
     for one in found:
         by_task.setdefault(one.panel.dataset, []).append(one.share)
@@ -145,5 +153,6 @@ def _answered(question: Question, panels: Sequence[Panel]) -> Judged:
         difference=over_these([one.difference for one in found]),
         share=over_these([one.share for one in found]),
         other_tasks=over_tasks(list(by_task.values())) if len(by_task) >= TASKS else None,
+        unfit=apart,
         p=math.nan,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.comparable import said as told_unfit
 from analysis.comparison import compare
 from analysis.equal_cost import Saving
 from analysis.estimates import Estimate, over_these
@@ -95,6 +96,8 @@ def _others(verdict: str, found: Sequence[Judged]) -> str:
         return f"{who} {'were' if many else 'was'} less accurate, by {_sizes(found)}"
     if verdict == "undecided":
         return f"{who} {'are' if many else 'is'} undecided"
+    if verdict == "not comparable":
+        return f"{who} {'are' if many else 'is'} not comparable: selection leaves hardly any training"
     if verdict == "one seed":
         return f"{who} {'have' if many else 'has'} one seed, which decides nothing"
     return f"{who} {'have' if many else 'has'} not run"
@@ -220,6 +223,7 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
         f"{joined(_baselines(judged)) or 'the baseline'}. In brackets 95 % intervals over seeds and questions, not "
         "corrected for their number."
     )
+    caption += told_unfit([why for one in judged for why in one.unfit.values()])
     withheld = {one.saving.withheld for one in judged if one.pairs and not one.saving.known}
     if withheld:
         caption += f" No saving is told: {joined(sorted(withheld))}."

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.comparable import NOT_COMPARABLE, Unfit, beside_baseline, points_or_not, said, unfit_at_end
 from analysis.main_series import Asked
 from analysis.measures import AXES, Measures
 from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
@@ -58,11 +59,15 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         {"arm": "start policy", **numbers("accuracy", start.sampled), "greedy": start.greedy}
     ]
     data[0] |= {"entropy": start.entropy, **_asked(start.asked)}
+    apart: list[Unfit | None] = []
     for final in measures.finals:
         row = [f"`{final.series.label}`", str(len(final.per_seed)), spread(final.accuracy, 100)]
         row += [*[spread(final.greedy, 100)] * decoded, spread(final.entropy, 1, 3), points(final.gain)]
-        row.append(points(final.difference) if final.difference else NOTHING)
-        row.append(number(final.improvement, 2) if final.improvement is not None else NOTHING)
+        baseline = measures.panel.baseline_of(final.series)
+        why = unfit_at_end(final.series, baseline) if baseline else None
+        apart.append(why)
+        row.append(points_or_not(why or final.difference))
+        row.append(number(final.improvement, 2) if final.improvement is not None and not why else NOTHING)
         row.append(spread(final.mean_over_training, 100))
         row += [spread(final.other_sets[name], 100) if name in final.other_sets else NOTHING for name in others]
         rows.append(row)
@@ -82,7 +87,7 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         f"Last evaluation; {final.asked.avg} on {final.asked.held_out} "
         f"(`{measures.panel.main}`), sampling temperature {start.asked.temperature}. In brackets: 95 % intervals, over "
         "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
-        f"{_alone(measures)}P(better): chance that a run of the arm beats a run of the baseline."
+        f"{_alone(measures)}P(better): chance that a run of the arm beats a run of the baseline.{said(apart)}"
     )
     reference = frozenset(i + 1 for i in emphasised(measures))
     return Table(f"{prefix}accuracy", "Final accuracy", header, rows, pd.DataFrame(data), caption, 1, reference)
@@ -131,6 +136,7 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
     for axis in AXES:
         header += [axis, f"{compared_with(measures)}, by {axis}"]
     rows, data = [], []
+    apart: list[Unfit | None] = []
     for series in measures.panel.series:
         times = [measures.time(series.label, axis) for axis in AXES]
         reached = len(series.runs) - times[0].censored
@@ -140,7 +146,13 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
         record: dict[str, object] = {"arm": series.label, "target": times[0].target, "seeds": len(series.runs)}
         record["reached"] = reached
         for time in times:
-            row += [time_bounds(time.median), ratio(time.speedup) if time.speedup else NOTHING]
+            why = beside_baseline(measures.panel, series, AXES[time.axis])
+            apart.append(why)
+            row += [
+                time_bounds(time.median),
+                NOT_COMPARABLE if why else ratio(time.speedup) if time.speedup else NOTHING,
+            ]
+            record |= {f"{time.axis.replace(' ', '_')}_not_comparable": why.reason} if why else {}
             key = time.axis.replace(" ", "_")
             record |= {f"{key}_median_low": time.median.low, f"{key}_median_high": time.median.high}
             if time.speedup:
@@ -155,7 +167,7 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
         "Median over seeds of the first evaluation from which accuracy holds the target twice in a row. Speedup: ratio "
         "of medians, 95 % bootstrap interval over seeds; above 1 the arm needed less. `>` and `<` mark what runs "
         "that never got there leave open: they took longer than their budget. Selection cost is included, evaluation "
-        "is not."
+        f"is not.{said(apart)}"
     )
     title, reference = "Time to target", emphasised(measures)
     return Table(f"{prefix}time_to_target", title, header, rows, pd.DataFrame(data), caption, 1, reference)
@@ -170,8 +182,15 @@ def robustness_table(measures: Measures, axis: str = "generated tokens", prefix:
         header.append(f"{100 * share:.0f} % of the gain")
         for time in times:
             if time.series.label in cells:
-                cells[time.series.label].append(ratio(time.speedup) if time.speedup else NOTHING)
-                record = {"arm": time.series.label, "share_of_gain": share, "target": time.target, "axis": axis}
+                why = beside_baseline(measures.panel, time.series, AXES[axis])
+                told = ratio(time.speedup) if time.speedup else NOTHING
+                cells[time.series.label].append(NOT_COMPARABLE if why else told)
+                record: dict[str, object] = {
+                    "arm": time.series.label,
+                    "share_of_gain": share,
+                    "target": time.target,
+                    "axis": axis,
+                }
                 if time.speedup:
                     record |= {"speedup_low_bound": time.speedup.point.low, "speedup_low": time.speedup.low}
                     record |= {"speedup_high_bound": time.speedup.point.high, "speedup_high": time.speedup.high}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import math
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -38,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the plan; 0."""
     from repro.study.plan import plan
+    from repro.study.prompt_notes import prompt_notes
     from repro.study.throughput import by_hand, read_throughput
 
     rates = []
@@ -46,6 +48,8 @@ def run(options: argparse.Namespace) -> int:
     elif options.tokens_per_second is not None:
         rates = [by_hand(options.tokens_per_second)]
     spec = shared.load(options).spec
+    for note in prompt_notes(spec, dropped_only=True):
+        print(note, file=sys.stderr)  # noqa: T201
     made = plan(spec, options.runs, rates)
     if options.json:
         import json

@@ -279,6 +279,7 @@ class _Writer:
         if cell.replay is not None:
             planned = step <= cell.replay.warm_up
             metrics |= {
+                "replay/fresh": fresh,
                 "replay/warm_up": (fresh - wanted) * planned,
                 "replay/topped_up": (fresh - wanted) * (not planned),
             }
