@@ -6,8 +6,6 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from analysis.dots_rr.answer import answer
-from analysis.page.summary import summary
 
 from analysis.comparable import unfit, unfit_at_end
 from analysis.dots_rr.ablations import ablations
@@ -15,8 +13,9 @@ from analysis.dots_rr.area import auc
 from analysis.dots_rr.claims import claims, table
 from analysis.effects import difference, finals
 from analysis.measures import Measures
-from analysis.page.findings import findings
+from analysis.page.answer import answer
 from analysis.page.result_tables import accuracy_table, time_table
+from analysis.primary import Question, judge
 from analysis.tables import Table
 from analysis.ufo_rl.arms import difference_to_full
 from analysis.ufo_rl.batches import table_5
@@ -116,9 +115,7 @@ def test_a_void_comparison_is_no_win(quick_study: Make):
     assert steps.verdict in ("undecided", "does not hold", "holds") and steps.in_favour[1] == 1
     (row,) = [row for row in table(found)[0].rows if row[0].startswith("DOTS beats an offline") and "tokens" in row[0]]
     assert row[1] == "**not comparable**" and "takes 5.12 k" in row[2] and "2.82 k" in row[2]
-    said = " ".join(answer(found))
-    assert "Not comparable: DOTS beats an offline pass-rate filter at equal tokens (selection of `filter`" in said
-    assert "1 is not comparable" in said and "filter at equal tokens" not in said.split("Not comparable")[0]
+    assert "1 is not comparable" in table(found)[0].caption
     assert "such pairs count for no verdict" in table(found)[0].caption
 
 
@@ -137,14 +134,12 @@ def test_tables_mark_the_pair_and_say_why(quick_study: Make):
     assert filtered_row[0] == "`filter`" and filtered_row[6] == "not comparable" and "×" in filtered_row[4]
 
 
-def test_verdict_sentences_neither_praise_nor_blame_what_cannot_be_compared(quick_study: Make):
-    said = findings(panels(quick_study, 8)[0])
-    assert "`filter` is not comparable by generated tokens: selection of `filter` takes 5.12 k" in said.verdict
-    assert "`filter` needed clearly more generated tokens" not in said.verdict
-    assert "not comparable by generated tokens" in said.answer[2]
-    picture = summary(panels(quick_study, 8)[0])
-    row = picture.data.set_index("arm").loc["filter"]
-    assert row.isna()["speedup_generated_tokens_from"] and not row.isna()["speedup_steps_from"]
+def test_the_answer_neither_praises_nor_blames_what_cannot_be_compared(quick_study: Make):
+    (measures,) = panels(quick_study, 8)
+    said = answer([measures], judge([Question("filter", "plain", "tokens")], [measures.panel]))
+    assert said.sentences[1] == "`filter` is not comparable: selection leaves hardly any training."
+    assert "selection of `filter` takes 5.12 k generated tokens" in said.table.caption
+    assert said.table.rows[-1][2:4] == ["–", "–"]
 
 
 # ---------------------------------------------------------------- arms that stop at as many tokens
@@ -160,5 +155,4 @@ def test_final_accuracies_are_not_compared_where_the_budget_went_into_labels(qui
     assert effect is not None and not effect.comparable and "takes 5.12 k" in effect.told
     assert difference_to_full(measures, rate) == unfit_at_end(rate, full)
     assert accuracy_table(measures).rows[-1][6] == "not comparable"
-    assert "`rate` is not comparable" in findings(measures).answer[1]
     assert not any("+5.0" in cell for table in table_5([measures]) for row in table.rows for cell in row[:4])

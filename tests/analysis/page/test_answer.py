@@ -111,7 +111,7 @@ def test_how_sure_names_seeds_questions_and_what_could_be_seen(quick_study: Make
 
 
 def test_what_would_change_the_answer_is_an_arm_that_wins_by_another_cost(quick_study: Make):
-    dear = Behaviour(BETTER.curve, BETTER.jitter, probe_tokens=4_000)  # better by steps, far dearer in tokens
+    dear = Behaviour((0.45, 0.55, 0.65, 0.7), JITTER[::-1], probe_tokens=250)  # better by steps, dearer in tokens
     said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, dear)}, seeds=5, questions=100))
     assert any(text.startswith("At equal steps `dots` leads: +") for text in said.changes)
 
