@@ -42,6 +42,7 @@ from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.made.arithmetic import Arithmetic
 from repro.tasks.problem import Problem
+from repro.tasks.prompts import PromptStyle
 from repro.tracking.failure import reason_of
 from repro.tracking.journal import Journal
 from repro.training import merge
@@ -357,7 +358,7 @@ def measured(ranks: Ranks, folder: Path) -> dict[str, Any]:
     odd = cell(dataset=DatasetSpec(arithmetic=Arithmetic(pool=65, test=8, validation=0, hard=0.0, max_steps=3)))
     data, cache, ledger = load_dataset(odd.dataset), Cache(folder / "cache"), Ledger()
     policy = load_policy(odd.model, odd.dataset, data, cache)
-    sampler = Sampler(policy.model, policy.tokenizer, data, None, 32, ledger, ranks)
+    sampler = Sampler(policy.model, policy.tokenizer, data, PromptStyle(), 32, ledger, ranks)
     resources = PolicyResources(odd, data, policy, sampler, ledger, cache)
     found = {
         "confidences": resources.confidences("final_answer"),
@@ -394,7 +395,7 @@ def confidences(ranks: Ranks, folder: Path) -> np.ndarray:
     odd = cell(dataset=DatasetSpec(arithmetic=Arithmetic(pool=65, test=8, validation=0, hard=0.0, max_steps=3)))
     data, cache, ledger = load_dataset(odd.dataset), Cache(folder / "cache"), Ledger()
     policy = load_policy(odd.model, odd.dataset, data, cache)
-    sampler = Sampler(policy.model, policy.tokenizer, data, None, 32, ledger, ranks)
+    sampler = Sampler(policy.model, policy.tokenizer, data, PromptStyle(), 32, ledger, ranks)
     resources = PolicyResources(odd, data, policy, sampler, ledger, cache)
     resources.scorer.batch_tokens = 40
     if (folder / "stop").exists():
