@@ -42,6 +42,24 @@ def hours_notes(costs: Sequence[Estimate], unit: str) -> list[str]:
     return notes
 
 
+WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def reference_notes(cells: Sequence[Cell]) -> list[str]:
+    """The memory that the reference of the KL term takes; none where no cell has one, or adapters alone are trained:
+    without them the policy is its own reference."""
+    held: dict[str, str] = {}
+    for cell in cells:
+        if cell.train.kl > 0 and cell.model.lora is None:
+            size = size_of(cell.model)
+            taken = None if size is None else size.parameters * WEIGHT_BYTES[cell.model.dtype] / 2**30
+            held[cell.model.label] = "of a size that nothing tells" if taken is None else f"{taken:.2g} GiB"
+    if not held:
+        return []
+    taken = ", ".join(f"{label} {amount}" for label, amount in held.items())
+    return [f"The KL term keeps the start policy in memory beside the trained one: {taken} more in each process."]
+
+
 class Labels(NamedTuple):
     """What the labels of trained predictors take: completions by `pairs` of policy and dataset, and their seconds."""
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
 from repro.tasks.answers import BRACES
 from repro.tasks.final_number import DELIMITED, NUMBER
-from repro.tasks.units import CHANGES, COPULAS, HEDGES, IN_RATIOS, LONGEST_UNIT, NO_UNIT, SCALES, SYMBOLS
+from repro.tasks.units import CHANGES, CHANGES_OF, COPULAS, HEDGES, IN_RATIOS, LONGEST_UNIT, NO_UNIT, SCALES, SYMBOLS
 
 LONGEST_NUMBER = 4000
 """Characters; longer runs of digits are compared as text (Python itself refuses to read integers past 4,300)."""
@@ -54,6 +55,9 @@ CHOSEN = re.compile(
     r"(?:\\text(?:bf)?\s?\{)?\(?([A-J])(?:\)|\b)(?:[.:)}](?:.*)?)?",
     re.DOTALL,
 )
+FILLERS = {"the", "a", "an", "about", "roughly", "approximately", "exactly", "number"}
+JOINING = {"of": CHANGES_OF, "to": {"up", "close", "power"}, "by": {"divided", "multiplied"}}
+"""Words between a number and the word that changes it."""
 NAMED = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){0,2} ?= ?(?P<value>[^=]+)")
 
 
@@ -121,9 +125,17 @@ def stated_number(sentence: str) -> str:
     ((start, end),) = found
     before, after = sentence[:start], sentence[end:]
     words = words_of(before)
-    if SAYING.fullmatch(before) is None or HEDGES.intersection(words) or CHANGES.intersection(words[-3:]):
+    if SAYING.fullmatch(before) is None or HEDGES.intersection(words) or changes_what_follows(words):
         return ""
     return sentence[start:end] + after
+
+
+def changes_what_follows(words: Sequence[str]) -> bool:
+    """Do words say that a number behind them is another value: `minus`, `half of`, `up to`, `divided by`?"""
+    last = [word for word in words if word not in FILLERS][-2:]
+    if len(last) == 2 and last[1] in JOINING:
+        return last[0] in JOINING[last[1]]
+    return bool(last) and last[-1] in CHANGES
 
 
 def is_formula(answer: str) -> bool:

@@ -37,7 +37,17 @@ PART = re.compile(r"(?:[{_^]|\d[.,:])$")
 MATHS = re.compile(r"\s?(?:\^|\\(?:pi|sqrt|[dt]?frac|cdot|times|div|pm|infty|theta|sin|cos|tan|log|ln)(?![A-Za-z]))")
 GLUED = re.compile(r"[A-Za-z]+")
 ORDINALS = {"st", "nd", "rd", "th"}
-CHANGES_BEFORE = re.compile(r"\b(?:minus|negative|plus|times|over|root|sqrt)\s$", re.IGNORECASE)
+CHANGES_BEFORE = re.compile(
+    r"\b(?:minus|negative|plus|times|over|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost)\s$",
+    re.IGNORECASE,
+)
+DENIED = re.compile(
+    r"(?:\bnot|n['’]t|\bcannot|\bnever|\binstead of|\brather than|\bexcept(?: for)?)(?: be| equal| equals| to)*\s[$(*]*$",
+    re.IGNORECASE,
+)
+"""What before a number says that it is not this one."""
+BESIDE = re.compile(rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}),? (?:or|and) (?:[A-Za-z]\s?=\s?)?$")
+"""Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`."""
 CHANGES_AFTER = re.compile(
     rf"\s(?:{'|'.join(sorted(SCALES))}|squared|cubed|factorial|and (?:a|one) (?:half|quarter|third)"
     r"|and three quarters)\b",
@@ -50,7 +60,8 @@ def final_number(text: str) -> str:
 
     A number that stands inside `\( \)`, `\[ \]`, `$ $` or an environment is read with all that stands there, after the
     last equals sign. One that is part of an expression in plain text (`36pi`, `2 + 3`, `5:30`) is read as that whole
-    expression, so that it never passes for a part of it. Names with digits (`x2`, `3rd`) are words.
+    expression, so that it never passes for a part of it. Names with digits (`x2`, `3rd`) are words, and numbers that
+    the text denies (`7, not 5`) are passed over.
     """
     end = len(text)
     for _ in range(LONGEST_RUN):
@@ -61,9 +72,9 @@ def final_number(text: str) -> str:
         start = max(start, text.find("\n", start, digit - BEFORE // 2)) if start else 0
         window = text[start : digit + AFTER]
         found = _read(window, digit - start)
-        if found is not None:
+        if isinstance(found, str):
             return found
-        end = digit
+        end = digit if found is None else start + found
         while end and (text[end - 1].isalnum() or text[end - 1] in "_-"):
             end -= 1
     return ""
@@ -73,10 +84,12 @@ def _last_digit(text: str, end: int) -> int:
     return next((place for place in range(end - 1, -1, -1) if "0" <= text[place] <= "9"), -1)
 
 
-def _read(text: str, digit: int) -> str | None:
-    """The expression around a digit, None where it belongs to a name."""
+def _read(text: str, digit: int) -> str | int | None:
+    """The expression around a digit, None where it belongs to a name, its place where the text denies it."""
     for part in DELIMITED.finditer(text):
         if part.start() < digit < part.end():
+            if DENIED.search(text[: part.start()]):
+                return part.start()
             return _last_side(next(group for name, group in part.groupdict().items() if group and name != "name"))
     token = next((found for found in NUMBER.finditer(text) if found.start() <= digit < found.end()), None)
     if token is None:
@@ -94,7 +107,9 @@ def _read(text: str, digit: int) -> str | None:
     if PART.search(before):
         return _chunk(text, start, end)
     first = _first_operand(before)
-    word = CHANGES_BEFORE.search(before)
+    if DENIED.search(text[:first]):
+        return first
+    word = CHANGES_BEFORE.search(before) or BESIDE.search(before, max(0, len(before) - 80))
     first = word.start() if word else first
     if glued and glued[0] not in SYMBOLS and len(glued[0]) < 4:
         end += glued.end()

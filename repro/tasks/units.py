@@ -20,9 +20,16 @@ COPULAS = {"is", "was"}
 NO_UNIT = HEDGES | COPULAS | {"pi", "sqrt", "mod", "modulo", "plus", "minus", "times", "over", "divided", "squared"}
 NO_UNIT |= {"cubed", "factorial", "power", "to", "by", "zero", "one", "two", "three", "four", "five", "six", "seven"}
 NO_UNIT |= {"eight", "nine", "ten", "eleven", "twelve", "hundred", "thousand", "million", "billion", "trillion"}
-NO_UNIT |= {"e", "half", "halves", "third", "thirds", "quarter", "quarters"}
+NO_UNIT |= {"e", "half", "halves", "third", "thirds", "quarter", "quarters", "lakh", "lakhs", "crore", "crores"}
+NO_UNIT |= {"fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "tenth", "tenths", "twelfths", "hundredth"}
+NO_UNIT |= {"hundredths", "thousandth", "thousandths", "millionths", "recurring", "repeating", "doubled", "tripled"}
+NO_UNIT |= {"halved", "inverse", "cancelled", "recurrent"}
 CHANGES = {"minus", "negative", "plus", "times", "over", "divided", "sqrt", "root", "mod", "modulo", "power", "pi", "e"}
-CHANGES |= {"half", "halves", "third", "thirds", "quarter", "quarters", "twice", "double", "triple", "square"}
-"""Words before a number that change its value."""
+CHANGES |= {"half", "halves", "third", "thirds", "quarter", "quarters", "twice", "double", "triple", "log", "log2", "ln"}
+CHANGES |= {"under", "below", "above", "beyond", "nearly", "almost", "without", "except"}
+"""Words right before a number that change its value or say that it is another one."""
+CHANGES_OF = CHANGES | {"square", "cube", "root", "reciprocal", "inverse", "opposite", "factorial", "logarithm", "tenth"}
+CHANGES_OF |= {"fifth", "sixth", "eighth", "hundredth", "thousandth", "percent", "multiple", "fraction", "complement"}
+"""Words that do so with `of` between: `the square of 5`."""
 LONGEST_UNIT = 4
 """Words; more of them after a number or a formula are prose."""
