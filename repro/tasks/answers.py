@@ -13,10 +13,10 @@ from repro.tasks.thinking import after_thinking
 LONGEST_ANSWER = 10_000
 """Characters; what is longer is no answer."""
 
-BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|\Z)")
+BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?:\{|\Z)")
 BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 SPACES = re.compile(r"(?:(?<!\\)\\[,;: ]|~|[\s\x00-\x1f\x7f])+")
-WRAPPERS = [("**", "**"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
+WRAPPERS = [("**", "**"), ("```", "```"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
 # Signs that only look different, and marks that nobody sees; not the ones that turn the direction of the text around.
 LOOKALIKES = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | str.maketrans(
     "−‐‑–﹣⁄∕º˚\u00a0\u2007\u2009\u202f", "-----//°°    ", "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
@@ -27,6 +27,7 @@ HEADING = re.compile(
     re.IGNORECASE,
 )
 """A line after `####` that is a heading of Markdown and no answer."""
+CLOSED_HEADING = re.compile(r"(####[^\n#]*[^\s#])[^\S\n]*#{4,}[^\S\n]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)\]}*])\*{2,3}(?=[^\s*])|(?<=[^\s*])\*{2,3}(?![\w(\\*])|(?<!\w)__(?=\w)|(?<=\w)__(?!\w)")
 """Where bold text of Markdown begins and ends; `x**2` is a power."""
 PICTURES = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f]")
@@ -46,11 +47,12 @@ def extract_answer(completion: str) -> str:
     text = after_thinking(completion)
     if text is None:
         return ""
+    text = CLOSED_HEADING.sub(r"\1", text)
     boxes = [match.start() for match in BOX.finditer(text)]
     hashes, box, tag = _last_hashes(text), boxes[-1] if boxes else -1, text.rfind("<answer>")
     last = max(hashes, box, tag)
     if last < 0:
-        text = ascii_signs(plain_text(text))
+        text = ascii_signs(plain_text(BOLD.sub("", text)))
         found = phrased_answer(text) or final_number(text)
     elif last == hashes:
         found = next(iter(text[hashes + len("####") :].strip().splitlines()), "")
@@ -85,7 +87,7 @@ def tidy(text: str) -> str:
             inner = text[len(left) : len(text) - len(right)]
             if text.startswith(left) and text.endswith(right) and inner and left not in inner:
                 text = inner.strip()
-        if text.startswith((r"\boxed", r"\fbox")) and text.endswith("}"):
+        if BOX.match(text) and text.endswith("}"):
             text = (braced(text, 0) or text).strip()
         changed = text != before
     return standard(text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repro.tasks.final_number import DELIMITED, final_number
+from repro.tasks.final_number import DELIMITED, JOINS, final_number
 
 WORDS = r"\b(?:answer|ответ|respuesta|réponse|antwort|risposta|resposta|odpowiedź)|答案|答え|정답"
 PHRASE = re.compile(
@@ -13,7 +13,6 @@ PHRASE = re.compile(
 CHOICE = re.compile(r"\b(?i:option|choice)(?i: is)?:?[\s*]*(\(?[A-J]\)?)(?=[*.]*(?:\s|$))")
 """`option B`, `the correct choice is (B)`: one letter, where `option is` begins many other sentences."""
 LABELLED = re.compile(r"\(?[A-J]\)?(?![^\W_])")
-JOINS = re.compile(r",?\s?(?:or|and|,) ")
 SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)")
 TAKEN_BACK = re.compile(
     r"\b(?:wait|actually|hmm+|oops|mistake\w*|errors?|wrong|incorrect|correction|instead|sorry|should|however|but|no|not"

@@ -29,7 +29,7 @@ BREAKS = ("<think>\n", "\n</think>\n", "\n<answer>\n", "\n</answer>")
         ("so " + WHOLE, 0.0, 1.0),
         ("\n" + WHOLE, 0.0, 1.0),
         (WHOLE.replace("\n", ""), 0.0, 0.0),
-        (WHOLE.replace("\n", "\r\n"), 0.0, 0.0),
+        (WHOLE.replace("\n", "\r\n"), 0.0, 0.25),
         (WHOLE.replace("</think>\n", "</think>\n\n"), 0.0, 1.0),
         (WHOLE.replace("2+2", ""), 1.0, 1.0),
         (WHOLE.replace("2+2\n", ""), 0.0, 1.0),  # one line break cannot both end a tag and begin the next
