@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from analysis.evaluations import Evaluation, Reader
 from repro.files import DamagedError
 from repro.study.points import Place
-from repro.tracking.read import RunRecord
+from repro.tracking.run_record import RunRecord
 from repro.tracking.series import GENERATED_TOKENS, SECONDS, SPEND
 
 SMALL = 65_536

@@ -17,7 +17,8 @@ from repro.errors import UserError
 from repro.spec.schema import Spec
 from repro.study.expand import expand_study
 from repro.study.points import Place
-from repro.tracking.read import RunRecord, read_runs
+from repro.tracking.read import read_runs
+from repro.tracking.run_record import RunRecord
 
 NOT_RUN, LEFT_OUT = "not run", "left out"
 """What the list of missing cells says of a cell without a run, and of one whose run cannot be read."""

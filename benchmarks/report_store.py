@@ -29,8 +29,9 @@ from repro.study.load import load_spec
 from repro.tracking import series as names
 from repro.tracking.aggregate import aggregate
 from repro.tracking.journal import Journal
+from repro.tracking.keys import run_key
 from repro.tracking.labels import Labels
-from repro.tracking.store import ZIP_ABOVE, deliver, run_key
+from repro.tracking.store import ZIP_ABOVE, deliver
 
 ARMS: dict[str, dict[str, Any]] = {
     "full": {},

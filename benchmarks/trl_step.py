@@ -90,7 +90,8 @@ def run_ours(steps: int, skip: bool, generate: bool, folder: Path) -> dict[str, 
             trainer = super()._build_trainer(*args, **kwargs)
             trainer.add_callback(times.callback())
             if generate:  # no log-probs come with it, so they are computed
-                trainer._decode = lambda ids: (GRPOTrainer._generate_single_turn(trainer, ids, None, {}, 0)[0], [])
+                made = GRPOTrainer._generate_single_turn
+                trainer.rollouts.decode = lambda ids: (made(trainer, ids, None, {}, 0)[0], [])
             return trainer
 
         def evaluate(self, *args: Any, **kwargs: Any) -> None:

@@ -17,6 +17,10 @@ class UserError(Exception):
     """
 
 
+class TryAgainError(UserError):
+    """What stands in the way is not the command: once what the message names is mended, the same command goes on."""
+
+
 def setting(path: str, value: str | None = None) -> str:
     """What a message calls a field of a spec: `dataset.answer`, with a value `dataset.answer: gold`.
 

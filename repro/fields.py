@@ -57,6 +57,15 @@ def mistake(text: str, value: Any, *place: str | int) -> ValidationError:
     return ValidationError.from_exception_data("section", [InitErrorDetails(type=kind, loc=place, input=value)])
 
 
+def under(error: ValidationError, field: str) -> ValidationError:
+    """The same mistakes one level deeper, in the section `field`; to be raised by a validator."""
+    lines = []
+    for item in error.errors(include_url=False):
+        kind: Any = PydanticCustomError(item["type"], "{message}", {**item.get("ctx", {}), "message": item["msg"]})
+        lines.append(InitErrorDetails(type=kind, loc=(field, *item["loc"]), input=item["input"]))
+    return ValidationError.from_exception_data(error.title, lines)
+
+
 class Strict(BaseModel):
     """Base of every spec section: unknown keys are errors, instances are immutable, nothing is coerced.
 

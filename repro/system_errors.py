@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from repro.errors import UserError
+from repro.errors import TryAgainError, UserError
 
 SPACE = "free some space or choose another place, then run the same command again"
 RIGHTS = "choose another place, or change its permissions"
@@ -105,7 +105,7 @@ def explain(error: BaseException, places: Sequence[str | Path] = ()) -> str | No
 
 @contextmanager
 def told_to_the_user(*places: str | Path) -> Iterator[None]:
-    """Within the block an error of the system becomes a UserError, with the system's own as its cause.
+    """Within the block an error of the system becomes a TryAgainError, with the system's own as its cause.
 
     `places`: see `explain`.
     """
@@ -117,7 +117,7 @@ def told_to_the_user(*places: str | Path) -> Iterator[None]:
         told = explain(error, places)
         if told is None:
             raise
-        raise UserError(told) from error
+        raise TryAgainError(told) from error
 
 
 def _line(place: str, what: str, cure: str) -> str:

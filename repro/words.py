@@ -7,6 +7,9 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Any
 
+LISTED = 80
+"""Characters of a list of names in a message at most, where not stated otherwise."""
+
 
 def nearest(word: object, names: Iterable[str]) -> str | None:
     """The valid name that `word` most resembles, or None."""
@@ -21,11 +24,25 @@ def did_you_mean(word: object, names: Iterable[str]) -> str:
     return f", did you mean {name}?" if name is not None else ""
 
 
-def unknown(word: object, names: Sequence[str], what: str) -> str:
-    """`got WORD, expected WHAT (a, b, c)`, or `…, did you mean b?` in place of a long list."""
+def listed(names: Iterable[object], width: int = LISTED) -> str:
+    """`a, b, c`; of a list longer than `width` characters the first names: `a, b and 12 more`."""
+    words = [str(name) for name in names]
+    if len(", ".join(words)) <= width:
+        return ", ".join(words)
+    kept = 1
+    while len(", ".join(words[: kept + 1])) <= width:
+        kept += 1
+    return f"{', '.join(words[:kept])} and {len(words) - kept:,} more" if kept < len(words) else words[0]
+
+
+def unknown(word: object, names: Sequence[str], what: str, told: bool = False) -> str:
+    """`got WORD, expected WHAT (a, b, c)`, or `…, did you mean b?` in place of a long list.
+
+    `told`: another message beside this one has listed the names.
+    """
     hint = did_you_mean(word, names)
-    listed = f" ({', '.join(names)})" if names and (len(names) <= 6 or not hint) else ""
-    return f"got {show(word)}, expected {what}{listed}{hint}"
+    among = f" ({listed(names)})" if names and not told and (len(names) <= 6 or not hint) else ""
+    return f"got {show(word)}, expected {what}{among}{hint}"
 
 
 def unwritable(text: str) -> bool:

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 
 from analysis.measures import AXES, HARDLY, Measures
+from analysis.page.stopped import stopped_text
 from analysis.page.verdict import verdict
 from analysis.results import Final
 from analysis.study import Study
@@ -218,6 +219,8 @@ def warnings(measures: Measures) -> tuple[str, ...]:
                 f"**Hardly any group trains** under `{share.series.label}`: on average {number(100 * useful)} % of its "
                 f"groups had rewards that differ (warning below {100 * HARDLY:.0f} %)."
             )
+    if stopped := stopped_text(measures):
+        out.append(stopped)
     few = sorted({len(series.runs) for series in measures.panel.series})
     if few[0] < 2:
         single = [series.label for series in measures.panel.series if len(series.runs) < 2]

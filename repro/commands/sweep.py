@@ -24,7 +24,7 @@ def run(options: argparse.Namespace) -> int:
     loaded = shared.load(options)
     if loaded.spec.sweep is None:
         raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
-    from repro.sweep.study import run_sweep
+    from repro.sweep.run import run_sweep
 
     code: int = run_sweep(loaded, options.runs, place)
     return code

@@ -20,9 +20,6 @@ if TYPE_CHECKING:
 Progress = Callable[[int, int], None]
 """`progress(done, total)` updates."""
 
-VALIDATION = 0.1
-"""Share of the questions that is held back."""
-
 VALIDATION_DRAWS = 4
 """Sets of references behind a validation loss; the same ones in every epoch."""
 
@@ -43,14 +40,15 @@ def fit_predictor(
     """A predictor fitted on N questions and the pass rates of P policies (DOTS, appendix on the predictor).
 
     embeddings (N, W), row i of the question of column i of pass_rates (P, N), in [0, 1]. An example is a pair of
-    policy and question; its target is the failure rate, its loss the soft-label cross-entropy. Each update draws its
-    references among the questions that are not in its batch, and every example attends over the rates of its own
-    policy on them: the towers see each policy only through its references, which is why they carry over to another.
+    policy and question; its target is the failure rate (or the pass rate, see `TowersSpec.rates`), its loss the
+    soft-label cross-entropy. Each update draws its references, by default among the questions that are not in its
+    batch, and every example attends over the rates of its own policy on them: the towers see each policy only through
+    its references, which is why they carry over to another.
 
-    A tenth of the questions is held back, and their loss recorded per epoch. Nothing stops early and the last weights
-    stay: the learning rate has fallen to 0 by then. Where the pool is small, batch and references shrink so that half
-    of the fitted questions can be references (the record says to what). The same seed gives the same bits under one
-    thread; the global generators stay as they were.
+    A share of the questions is held back (`fit.held_out`), and their loss recorded per epoch. Nothing stops early and
+    the last weights stay: the learning rate has fallen to 0 by then. Where the pool is small, batch and references
+    shrink so that half of the fitted questions can be references (the record says to what). The same seed gives the
+    same bits under one thread; the global generators stay as they were.
 
     Raises:
         ValueError: shapes that do not fit, values that are not finite or outside [0, 1], fewer than 5 questions.
@@ -64,17 +62,19 @@ def fit_predictor(
     generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([fit.seed, STREAM])))
     split = _split(len(embeddings), fit, generator)
     rows = torch.from_numpy(np.ascontiguousarray(embeddings, dtype=np.float32))  # (N, W)
-    failure = torch.from_numpy((1.0 - pass_rates).astype(np.float32))  # (P, N)
+    targets = pass_rates if towers.rates == "pass_rate" else 1.0 - pass_rates
+    rates = torch.from_numpy(targets.astype(np.float32))  # (P, N)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(int(np.random.SeedSequence([fit.seed, TORCH_STREAM]).generate_state(1)[0]))
         model = Towers(rows.shape[1], towers)
-        _standardise(model, rows[torch.from_numpy(split.fitted)])
-        curves = _optimise(model, rows, failure, fit, split, generator, progress)
+        if towers.standardise:
+            _standardise(model, rows[torch.from_numpy(split.fitted)])
+        curves = _optimise(model, rows, rates, fit, split, generator, progress)
     training = {
         "fit": fit.model_dump(),
         "questions": len(rows),
         "validation_questions": len(split.validation),
-        "policies": len(failure),
+        "policies": len(rates),
         "batch_size": split.batch,
         "references": split.references,
         "seconds": time.perf_counter() - started,
@@ -85,7 +85,10 @@ def fit_predictor(
 
 @dataclass(frozen=True)
 class _Split:
-    """Which questions are fitted and which held back; batch + references never exceed the fitted."""
+    """Which questions are fitted and which held back; batch + references never exceed the fitted.
+
+    `validation` may be empty.
+    """
 
     fitted: np.ndarray  # (F,) rows
     validation: np.ndarray  # (V,) rows
@@ -96,7 +99,7 @@ class _Split:
 
 def _split(size: int, fit: FitSpec, generator: np.random.Generator) -> _Split:
     order = generator.permutation(size)  # (N,)
-    held = max(1, round(VALIDATION * size))
+    held = max(1, round(fit.held_out * size)) if fit.held_out else 0
     fitted = order[held:]
     references = min(fit.references, len(fitted) // 2)
     draws = [generator.choice(fitted, size=references, replace=False) for _ in range(VALIDATION_DRAWS)]
@@ -130,7 +133,7 @@ def _standardise(model: Towers, fitted: Tensor) -> None:
 def _optimise(
     model: Towers,
     rows: Tensor,
-    failure: Tensor,
+    rates: Tensor,
     fit: FitSpec,
     split: _Split,
     generator: np.random.Generator,
@@ -140,11 +143,11 @@ def _optimise(
     import torch
     from torch.nn.functional import binary_cross_entropy_with_logits
 
-    pairs = len(failure) * len(split.fitted)
+    pairs = len(rates) * len(split.fitted)
     per_epoch = -(-pairs // split.batch)
     updates = fit.epochs * per_epoch
     optimizer = torch.optim.Adam(model.parameters(), lr=fit.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done, updates, fit.warm_up))
+    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda done: _rate(done, updates, fit))
     train_loss: list[float] = []
     validation: list[tuple[float, float | None]] = []
     for epoch in range(fit.epochs):
@@ -152,12 +155,12 @@ def _optimise(
         order, total = generator.permutation(pairs), 0.0
         for start in range(0, pairs, split.batch):
             policy, place = np.divmod(order[start : start + split.batch], len(split.fitted))  # (B,), (B,)
-            apart = np.delete(split.fitted, place)
-            references = torch.from_numpy(generator.choice(apart, size=split.references, replace=False))  # (K,)
+            among = np.delete(split.fitted, place) if fit.references_among == "others" else split.fitted
+            references = torch.from_numpy(generator.choice(among, size=split.references, replace=False))  # (K,)
             policies, questions = torch.from_numpy(policy), torch.from_numpy(split.fitted[place])  # (B,), (B,)
-            truth = failure[policies.unsqueeze(1), references]  # (B, K)
+            truth = rates[policies.unsqueeze(1), references]  # (B, K)
             logits = model(rows[questions], rows[references], truth)  # (B,)
-            loss = binary_cross_entropy_with_logits(logits, failure[policies, questions])
+            loss = binary_cross_entropy_with_logits(logits, rates[policies, questions])
             optimizer.zero_grad()
             loss.backward()
             optimizer.step()
@@ -166,25 +169,28 @@ def _optimise(
             if progress is not None:
                 progress(epoch * per_epoch + start // split.batch + 1, updates)
         train_loss.append(total / pairs)
-        validation.append(_validate(model, rows, failure, split))
+        if len(split.validation):
+            validation.append(_validate(model, rows, rates, split))
     return {
         "updates": updates,
         "train_loss": train_loss,
         "validation_loss": [loss for loss, _ in validation],
         "validation_pearson": [pearson for _, pearson in validation],
-        "validation_loss_of_mean": _loss_of_mean(failure, split),
+        "validation_loss_of_mean": _loss_of_mean(rates, split, model.spec.clip) if len(split.validation) else None,
     }
 
 
-def _rate(done: int, updates: int, warm_up: float) -> float:
+def _rate(done: int, updates: int, fit: FitSpec) -> float:
     """Share of the peak learning rate of the update after `done`: up to 1 over the warm-up, then down towards 0."""
-    rising = round(warm_up * updates)
+    rising = round(fit.warm_up * updates)
+    if fit.warm_up_most is not None:
+        rising = min(rising, fit.warm_up_most)
     if done < rising:
-        return (done + 1) / rising
+        return (done + int(fit.warm_up_from == "first")) / rising
     return (updates - done) / max(1, updates - rising)
 
 
-def _validate(model: Towers, rows: Tensor, failure: Tensor, split: _Split) -> tuple[float, float | None]:
+def _validate(model: Towers, rows: Tensor, rates: Tensor, split: _Split) -> tuple[float, float | None]:
     """Cross-entropy per pair of policy and held-back question, and Pearson's r within a policy, averaged.
 
     The correlation is None where no policy's rates vary among the held-back questions.
@@ -194,13 +200,13 @@ def _validate(model: Towers, rows: Tensor, failure: Tensor, split: _Split) -> tu
 
     model.eval()
     losses, correlations = [], []
-    known = failure[:, torch.from_numpy(split.validation)].T  # (V, P)
+    known = rates[:, torch.from_numpy(split.validation)].T  # (V, P)
     with torch.inference_mode():
         queries = model.queries(rows[torch.from_numpy(split.validation)])  # (V, h)
         for draw in torch.from_numpy(split.validation_references):
-            truth = failure[:, draw]  # (P, K)
+            truth = rates[:, draw]  # (P, K)
             weights = model.weights(queries, model.references(rows[draw]))  # (V, K)
-            logits = model.calibrated(weights @ truth.T, truth.mean(1), truth.std(1, unbiased=False))  # (V, P)
+            logits = model.calibrated(weights @ truth.T, truth.mean(1), model.deviation(truth))  # (V, P)
             losses.append(binary_cross_entropy_with_logits(logits, known).item())
             both = torch.stack([torch.sigmoid(logits), known]).double()  # (2, V, P)
             both = both - both.mean(1, keepdim=True)
@@ -212,16 +218,14 @@ def _validate(model: Towers, rows: Tensor, failure: Tensor, split: _Split) -> tu
     return float(np.mean(losses)), float(np.mean(correlations)) if correlations else None
 
 
-def _loss_of_mean(failure: Tensor, split: _Split) -> float:
+def _loss_of_mean(rates: Tensor, split: _Split, clip: float) -> float:
     """The validation loss of the references' mean as everyone's prediction: what the towers must beat."""
     import torch
     from torch.nn.functional import binary_cross_entropy
 
-    from repro.difficulty.towers import CLIP
-
-    known = failure[:, torch.from_numpy(split.validation)]  # (P, V)
+    known = rates[:, torch.from_numpy(split.validation)]  # (P, V)
     losses = []
     for draw in torch.from_numpy(split.validation_references):
-        mean = failure[:, draw].mean(1, keepdim=True).clamp(CLIP, 1 - CLIP)  # (P, 1)
+        mean = rates[:, draw].mean(1, keepdim=True).clamp(clip, 1 - clip)  # (P, 1)
         losses.append(binary_cross_entropy(mean.expand_as(known), known).item())
     return float(np.mean(losses))

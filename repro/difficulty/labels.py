@@ -24,6 +24,7 @@ import numpy as np
 
 from repro.errors import UserError
 from repro.files import write_alone
+from repro.words import listed
 
 if TYPE_CHECKING:
     import pyarrow
@@ -154,7 +155,9 @@ def _columns(path: Path, table: pyarrow.Table) -> dict[str, list[Any]]:
     found: dict[str, list[Any]] = {}
     for name in COLUMNS:
         if name not in table.column_names:
-            raise UserError(f"{path}: no column {name!r}, expected {', '.join(COLUMNS)}; found {table.column_names}")
+            raise UserError(
+                f"{path}: no column {name!r}, expected {', '.join(COLUMNS)}; found {listed(table.column_names)}"
+            )
         column = table.column(name)
         kind = column.type
         if name == "samples":

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import ArrayLike
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
@@ -25,6 +24,9 @@ if TYPE_CHECKING:
 
 VERSION = 1
 WEIGHTS, CARD = "towers.safetensors", "card.json"
+FIRST_FIELDS = ("width", "layers", "dropout", "shared", "calibration")
+"""Fields of the towers that enter a digest always; later ones only where they are not at their default, so that a
+predictor of before keeps its digest."""
 ROWS, PROJECTED = 256, 512
 """Queries predicted and embeddings projected at once: what lies between two operations stays in a core's cache."""
 
@@ -60,7 +62,7 @@ class DifficultyPredictor:
 
     @property
     def spec(self) -> TowersSpec:
-        """The towers' widths and calibration."""
+        """The towers' widths, calibration and rates."""
         return self._towers.spec
 
     @property
@@ -71,7 +73,8 @@ class DifficultyPredictor:
     @property
     def digest(self) -> str:
         """SHA-256 of what fixes its predictions: towers, embedder, weights."""
-        content = {"version": VERSION, "towers": self.spec.model_dump(), "embedder": self.embedder}
+        towers = {name: getattr(self.spec, name) for name in FIRST_FIELDS} | self.spec.result_fields()
+        content = {"version": VERSION, "towers": towers, "embedder": self.embedder}
         weights = {
             name: [str(array.dtype), array.shape, hashlib.sha256(array.tobytes()).hexdigest()]
             for name, array in self._weights().items()
@@ -110,7 +113,7 @@ class DifficultyPredictor:
         like any other question, so that its own measurement takes part with the weight that attention gives it;
         `left_out` is for judging the predictor. ValueError for rows outside the pool and rates outside [0, 1].
         """
-        truth = _checked(projections, references, truth, least=1)
+        truth = self._rates(_checked(projections, references, truth, least=1))
         keys = self._keys(projections, references)  # (h, K)
         sums = np.stack([truth, np.ones(len(truth))], axis=1).astype(np.float32)  # (K, 2)
         out = np.empty((len(projections.query), 2), dtype=np.float32)
@@ -121,21 +124,20 @@ class DifficultyPredictor:
             scores -= scores.max(axis=1, keepdims=True)
             np.exp(scores, out=scores)
             np.matmul(scores, sums, out=out[start : start + ROWS])
-        failure = out[:, 0].astype(np.float64) / out[:, 1]  # (N,)
-        return self._calibrated(failure, truth.mean(), truth.std())
+        rates = out[:, 0].astype(np.float64) / out[:, 1]  # (N,)
+        return self._calibrated(rates, truth)
 
     def left_out(self, projections: Projections, references: np.ndarray, truth: np.ndarray) -> np.ndarray:
         """(K,) float64 failure rate of each reference from the other K - 1, calibrated by their mean and deviation.
 
         What an honest recalibration is fitted on. Arguments and errors as in `predict`; K >= 2.
         """
-        truth = _checked(projections, references, truth, least=2)
+        truth = self._rates(_checked(projections, references, truth, least=2))
         count = len(truth)
         scores = (projections.query[references] @ self._keys(projections, references)).astype(np.float64)  # (K, K)
         np.fill_diagonal(scores, -np.inf)
-        failure = softmax(scores) @ truth  # (K,)
         others = np.broadcast_to(truth, (count, count))[~np.eye(count, dtype=bool)].reshape(count, count - 1)
-        return self._calibrated(failure, others.mean(axis=1), others.std(axis=1))
+        return self._calibrated(softmax(scores) @ truth, others)
 
     def attention(self, projections: Projections, queries: np.ndarray, references: np.ndarray) -> np.ndarray:
         """(Q, K) float64 weights of references (K,) for queries (Q,), rows of the pool; each row sums to 1."""
@@ -146,15 +148,20 @@ class DifficultyPredictor:
         keys = projections.reference[references] / np.sqrt(np.float32(projections.reference.shape[1]))
         return np.ascontiguousarray(keys.T, dtype=np.float32)  # (h, K)
 
-    def _calibrated(self, failure: np.ndarray, mean: ArrayLike, deviation: ArrayLike) -> np.ndarray:
-        """(n,) float64 from the attention's rates (n,) and the references' statistics, one each or (n,)."""
+    def _rates(self, rates: np.ndarray) -> np.ndarray:
+        """Failure rates as the towers have rates, and what the towers say as failure rates."""
+        return rates if self.spec.rates == "failure_rate" else 1.0 - rates
+
+    def _calibrated(self, rates: np.ndarray, truth: np.ndarray) -> np.ndarray:
+        """(n,) float64 failure rates from the attention's rates (n,); truth (K,) of all or (n, K) of each."""
         import torch
 
+        deviation = truth.std(axis=-1, ddof=int(self.spec.deviation == "sample" and truth.shape[-1] > 1))
         with torch.inference_mode():
-            statistics = (torch.as_tensor(value, dtype=torch.float32) for value in (mean, deviation))
-            logits = self._towers.calibrated(torch.from_numpy(failure), *statistics)
+            statistics = (torch.as_tensor(value, dtype=torch.float32) for value in (truth.mean(axis=-1), deviation))
+            logits = self._towers.calibrated(torch.from_numpy(rates), *statistics)
             out: np.ndarray = torch.sigmoid(logits).numpy()
-        return out
+        return self._rates(out)
 
     # ------------------------------------------------------------ folder
 

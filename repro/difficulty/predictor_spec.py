@@ -24,6 +24,25 @@ class TowersSpec(Strict):
         description="of logit(d), from the references' mean and std: times a slope plus a bias (paper), or divided by a"
         " temperature of .01 to 10 plus a bias (its code)",
     )
+    activation: Literal["gelu", "relu"] = Field("gelu", description="inside the calibration (its code: relu)")
+    identity_start: bool = Field(
+        True,
+        description="the calibration starts as one that changes nothing; off: at random, as in the code",
+    )
+    clip: float = Field(
+        1e-3, ge=1e-7, le=0.1, description="d is clipped to [clip, 1 - clip] before its logit (the code: 1e-4)"
+    )
+    deviation: Literal["population", "sample"] = Field(
+        "population",
+        description="std of the references' rates: divided by K (paper) or by K - 1 (its code)",
+    )
+    standardise: bool = Field(
+        True,
+        description="bring each feature of the embeddings to mean 0 and std 1 (neither paper nor code does)",
+    )
+    rates: Literal["failure_rate", "pass_rate"] = Field(
+        "failure_rate", description="what the towers average and are fitted to: the paper's, or those of its code"
+    )
 
 
 class FitSpec(Strict):
@@ -40,6 +59,18 @@ class FitSpec(Strict):
     )
     warm_up: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of the updates with a rising learning rate; it falls linearly to 0 after"
+    )
+    warm_up_most: int | None = Field(
+        None, ge=1, le=1_000_000, description="updates that the warm-up takes at most (the code: 100)"
+    )
+    warm_up_from: Literal["first", "zero"] = Field(
+        "first", description="the rate of the first update: a step of the warm-up, or 0 as in the code"
+    )
+    held_out: Annotated[float, Field(ge=0, le=0.9)] = Field(
+        0.1, description="share of the questions that are held back, to record the loss on them (the code: 0)"
+    )
+    references_among: Literal["others", "all"] = Field(
+        "others", description="references of an update: without the questions of its batch, or also those (the code)"
     )
     seed: Seed = Field(0, description="of weights, batches, references, dropout and the validation questions")
 

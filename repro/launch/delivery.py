@@ -5,10 +5,11 @@ from __future__ import annotations
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from repro.files import DamagedError
+from repro.launch.protocol import Outcome, Task, Watcher
 from repro.masking import mask
 from repro.tracking.labels import Labels
 
@@ -75,3 +76,30 @@ class MetricsDelivery:
         except Exception as error:
             self.note(mask(f"cannot deliver {delivery[0]}: {type(error).__name__}: {error}"))
             return False
+
+
+class Delivering(Watcher):
+    """Passes everything on to the display and delivers runs that have ended."""
+
+    def __init__(self, display: Watcher, delivery: MetricsDelivery, labels: Mapping[str, Sequence[Labels]]) -> None:
+        self.display, self.delivery, self.labels = display, delivery, labels
+
+    def started(self, task: Task) -> None:
+        self.display.started(task)
+
+    def waiting(self, task: Task) -> None:
+        self.display.waiting(task)
+
+    def retried(self, task: Task, why: str) -> None:
+        self.display.retried(task, why)
+
+    def ended(self, outcome: Outcome) -> None:
+        self.display.ended(outcome)
+        if outcome.end not in ("not run", "submitted"):
+            self.delivery.send(outcome.task.run_dir, self.labels[outcome.task.identity])
+
+    def stopping(self) -> None:
+        self.display.stopping()
+
+    def tick(self) -> None:
+        self.display.tick()

@@ -15,9 +15,10 @@ from repro.files import last_lines, read_object
 from repro.launch import worker
 from repro.launch.supervisor import GRACE
 from repro.system_errors import explain
+from repro.tracking.failure import is_mistake, reason_of
 from repro.tracking.journal import Journal
 
-__all__ = ["GRACE", "End", "Launcher", "Outcome", "Signals", "Task", "Watcher", "failed", "outcome_of", "reason_of"]
+__all__ = ["GRACE", "End", "Launcher", "Outcome", "Signals", "Task", "Watcher", "failed", "outcome_of"]
 
 End = Literal["finished", "failed", "stopped", "not run", "submitted"]
 
@@ -35,7 +36,8 @@ class Task:
 class Outcome:
     """How a task ended. `error` is the file with the traceback (None: it could not be written), `reason` its last line.
 
-    "submitted": it was handed to a cluster that works on without us.
+    `lasting`: the same command would fail the same way, until somebody changes what the reason names. `again`: the
+    attempt before failed for the same reason. "submitted": it was handed to a cluster that works on without us.
     """
 
     task: Task
@@ -43,6 +45,8 @@ class Outcome:
     seconds: float = 0.0
     error: Path | None = None
     reason: str = ""
+    lasting: bool = False
+    again: bool = False
 
 
 class Watcher(Protocol):
@@ -122,27 +126,17 @@ def outcome_of(task: Task, code: int | None, seconds: float, asked_to_stop: bool
     return failed(task, seconds)
 
 
-def failed(task: Task, seconds: float, why: str | None = None) -> Outcome:
+def failed(task: Task, seconds: float, why: str | None = None, lasting: bool = False) -> Outcome:
     """The outcome of a task whose failure is in its error.txt, or for the reason `why`, which is then written there."""
     error = task.run_dir / "error.txt"
     try:
         if why is not None:
             Journal(task.run_dir).fail(f"{why}\n")
-        return Outcome(task, "failed", seconds, error, reason_of(error.read_text(errors="replace")))
+        text = error.read_text(errors="replace")
+        return Outcome(task, "failed", seconds, error, reason_of(text), lasting or is_mistake(text))
     except OSError as refused:  # a full disk
         told = explain(refused, [task.run_dir]) or str(refused)
         return Outcome(task, "failed", seconds, None, f"{reason_of(why)} ({told})" if why else told)
-
-
-def reason_of(error_text: str) -> str:
-    """The line of an error.txt that says what happened: the exception of the last traceback, else the last line."""
-    lines = [line for line in error_text.splitlines() if line.strip()]
-    starts = [index for index, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
-    if starts:
-        after = (line for line in lines[starts[-1] + 1 :] if not line.startswith(" "))
-        # A message may have more lines; of a mistake of the user's the message is enough.
-        return next(after, lines[-1]).removeprefix("repro.errors.UserError: ")
-    return lines[-1] if lines else ""
 
 
 def _obituary(code: int | None, run_dir: Path, seconds: float) -> str:

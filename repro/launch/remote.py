@@ -6,29 +6,21 @@ that another machine can go on from them, and where the live table reads the pro
 
 from __future__ import annotations
 
-import os
 import time
-import uuid
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
-import repro
-from repro import arithmetic
-from repro.files import dump_json, read_object, write_atomically
+from repro.files import read_object
 from repro.launch import supervisor
+from repro.launch.orders import Orders, write_down
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.launch.worker import EXIT_BUSY, EXIT_FAILED, Target
-from repro.tracking.address import resolve_store, sqlite_path
-from repro.tracking.journal import run_status
-from repro.tracking.store import DELIVERED_BY_LAUNCHER
+from repro.tracking.run_status import run_status
 
 RETRY = 2.0  # seconds between looks at a cell that another command trains, and before a lost one goes out again
-LOCK_SECONDS = 20.0  # that a job waits for its run: an attempt on a lost node may take a moment to die
-RUN_JOB = "repro.training.job:run_job"
 
 
 @dataclass(frozen=True)
@@ -65,11 +57,8 @@ class RemoteLauncher(ABC):
     not.
 
     Args:
-        target: called in the job's process with (cell, identity, run_dir, runs_dir), a function by name or a `partial`
-            of one with JSON-able keywords; None for the real job.
+        target, cores, store_uri: see `repro.launch.orders.Orders`.
         limit: at most so many orders are out at a time; None: all, the cluster has a queue.
-        cores: that each process of a job may keep busy.
-        store_uri: where jobs deliver themselves if it is a server; to a file only the launcher delivers.
     """
 
     name: str
@@ -87,13 +76,10 @@ class RemoteLauncher(ABC):
         detach: bool = False,
         store_uri: str | None = None,
     ) -> None:
-        function: Any = target.func if isinstance(target, partial) else target
-        self.arguments: dict[str, Any] = target.keywords if isinstance(target, partial) else {}
-        self.target = RUN_JOB if target is None else f"{function.__module__}:{function.__qualname__}"
-        self.runs_dir, self.limit, self.cores = runs_dir, limit, cores
+        self.orders = Orders(target, runs_dir, cores, store_uri)
+        self.runs_dir, self.limit = runs_dir, limit
         self.jobs = limit or 10**6
         self.retries, self.fail_fast, self.detach = retries, fail_fast, detach
-        self.environment = _environment(store_uri)
         self._signals = Signals()
         self._stopping = False
         self._kill_at = float("inf")
@@ -201,35 +187,14 @@ class RemoteLauncher(ABC):
     def _send(self, tasks: Sequence[Task]) -> list[_Job]:
         orders = []
         for task in tasks:
-            order = self._order(task)
+            order = self.orders.of(task)
             orders.append(order)
-            self._write_down(task, {"ticket": order["ticket"], "launcher": self.name, "name": None})
+            write_down(task, order["ticket"], self.name, None)
         jobs = []
         for task, order, (handle, name) in zip(tasks, orders, self._submit(orders), strict=True):
-            self._write_down(task, {"ticket": order["ticket"], "launcher": self.name, "name": name})
+            write_down(task, order["ticket"], self.name, name)
             jobs.append(_Job(task, order["ticket"], handle))
         return jobs
-
-    def _order(self, task: Task) -> dict[str, Any]:
-        """Everything that a supervisor needs to run a task, as plain JSON."""
-        return {
-            "ticket": uuid.uuid4().hex,
-            "target": self.target,
-            "arguments": self.arguments,
-            "cell": task.cell.model_dump_json(),
-            "identity": task.identity,
-            "run_dir": str(task.run_dir),
-            "runs_dir": str(self.runs_dir),
-            "cwd": str(Path.cwd()),
-            "environment": self.environment,
-            "cores": self.cores,
-            "lock_seconds": LOCK_SECONDS,
-        }
-
-    @staticmethod
-    def _write_down(task: Task, about: dict[str, Any]) -> None:
-        task.run_dir.mkdir(parents=True, exist_ok=True)
-        write_atomically(task.run_dir / "order.json", dump_json(about))
 
     def _adopted(self, task: Task) -> _Job | None:
         about = read_object(task.run_dir / "order.json")
@@ -284,9 +249,10 @@ class RemoteLauncher(ABC):
             return None
         if result.code == supervisor.EXIT_NOT_SHARED:
             where = "the machine of this job does not see it: --runs must lie on a file system that all machines share"
-            return failed(task, seconds, f"{self.runs_dir}: {where}")
+            return failed(task, seconds, f"{self.runs_dir}: {where}", lasting=True)
         if result.code == supervisor.EXIT_NO_FOLDER:
-            return failed(task, seconds, f"{Path.cwd()}: no such directory on the machine of this job")
+            text = f"{Path.cwd()}: no such directory on the machine of this job"
+            return failed(task, seconds, text, lasting=True)
         outcome = outcome_of(task, result.code, seconds, self._stopping)
         if outcome is None:
             assert result.code == EXIT_BUSY
@@ -312,13 +278,3 @@ class RemoteLauncher(ABC):
         for job in running:
             self._cancel(job.handle, kill=False)
         watcher.stopping()
-
-
-def _environment(store_uri: str | None) -> dict[str, str]:
-    """Environment variables that a job on another machine needs."""
-    root = str(Path(repro.__file__).parents[1])
-    path = [str(Path(entry).absolute()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep) if entry]
-    variables = {**arithmetic.FIXED, "GLIBC_TUNABLES": "", "PYTHONPATH": os.pathsep.join([root, *path])}
-    if sqlite_path(resolve_store(store_uri)):  # several machines must not write to one file
-        variables[DELIVERED_BY_LAUNCHER] = "1"
-    return variables

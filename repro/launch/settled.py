@@ -13,6 +13,7 @@ from repro.files import dump_json, read_json, write_atomically
 from repro.launch.protocol import Task
 from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
+from repro.tracking.cursor import cursors_of
 from repro.tracking.labels import Labels
 
 CONTENT = ("done.json", "metrics.jsonl", "cell.json")
@@ -57,9 +58,9 @@ class Settled:
 
     def _delivered(self, run_dir: Path) -> list[str]:
         """Ids of the runs of this store that a run directory was delivered to, whole."""
-        found = [read_json(path) or {} for path in (run_dir / "delivery").glob("*.json")]
         here = {"store": public_address(self.uri), "experiment": self.experiment, "final": True}
-        return [one["run"] for one in found if all(one.get(name) == value for name, value in here.items())]
+        cursors = cursors_of(run_dir)
+        return [one["run"] for one in cursors if all(one.get(name) == value for name, value in here.items())]
 
     def _runs_in_store(self) -> set[str]:
         """Ids of the runs that the store has, with their files; empty where it cannot be read."""

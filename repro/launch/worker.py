@@ -23,7 +23,8 @@ from repro import arithmetic
 from repro.launch.supervisor import EXIT_STOPPED
 from repro.masking import mask_streams
 from repro.system_errors import told_to_the_user
-from repro.tracking.journal import Journal, run_lock
+from repro.tracking.journal import Journal
+from repro.tracking.run_status import run_lock
 
 Target = Callable[[Any, str, Path, Path], None]  # (cell, identity, run_dir, runs_dir)
 

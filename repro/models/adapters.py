@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from repro.cache import Cache
 from repro.errors import UserError, setting
 from repro.models.model_spec import LoraSpec
+from repro.words import listed
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -44,7 +45,7 @@ def attach_adapter(model: PreTrainedModel, lora: LoraSpec, base: str, revision: 
         unknown = [target for target in lora.targets if target.rsplit(".", 1)[-1] not in names]
         if unknown:
             raise UserError(
-                f"model.lora.targets: got {unknown[0]!r}, expected layers of this model: {', '.join(sorted(names))}, "
+                f"model.lora.targets: got {unknown[0]!r}, expected layers of this model: {listed(sorted(names))}, "
                 f"or {ALL_LINEAR} alone"
             )
     with torch.random.fork_rng(devices=range(torch.cuda.device_count())):

@@ -36,21 +36,28 @@ class Decoding:
 
 @torch.no_grad()
 def complete(
-    model: PreTrainedModel, prompts: Sequence[Sequence[int]], seed: int, how: Decoding, batch_size: int | None = None
+    model: PreTrainedModel,
+    prompts: Sequence[Sequence[int]],
+    seed: int,
+    how: Decoding,
+    batch_size: int | None = None,
+    earlier: Sequence[Sequence[int]] = (),
 ) -> tuple[list[list[int]], list[list[float]]]:
     """One completion per row of `prompts`, its end token included, and the log-probs of its tokens at the temperature
     and over the full vocabulary. Rows of one group repeat their prompt.
 
-    A completion depends on the weights, the seed, its prompt and how many rows before it have the same prompt. It does
-    not depend on the other rows, their order or `batch_size`, up to rounding: the last bits of logits vary with a
-    batch's shape, and a draw that falls between two roundings changes. At temperature 0 the seed has no effect.
+    A completion depends on the weights, the seed, its prompt and how many rows before it have the same prompt; rows
+    that other processes complete before these are `earlier`. It does not depend on the other rows, their order or
+    `batch_size`, up to rounding: the last bits of logits vary with a batch's shape, and a draw that falls between two
+    roundings changes. At temperature 0 the seed has no effect.
 
     The model computes in the mode and arithmetic that it is in. A model whose cache cannot be packed (sliding windows,
     recurrent layers, weights sharded over processes) is decoded by its own `generate`, with the same random numbers.
     """
     if not prompts:
         return [], []
-    uniforms = torch.from_numpy(row_uniforms(seed, prompts, how.max_new_tokens if how.temperature > 0 else 0))
+    count = how.max_new_tokens if how.temperature > 0 else 0
+    uniforms = torch.from_numpy(row_uniforms(seed, prompts, count, earlier))  # (rows, count)
     # Rows of like length share a batch: less padding.
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     longest = len(prompts[order[-1]]) + how.max_new_tokens

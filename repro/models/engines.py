@@ -13,9 +13,6 @@ from repro.models.sampling import Completions, sample
 class Engine(Protocol):
     """Samples from the policy as it is now."""
 
-    seeds_prompts: bool
-    """Whether a completion's random numbers are those of its prompt, not of its place among the prompts."""
-
     def generate(
         self,
         prompts: Sequence[str],
@@ -25,8 +22,13 @@ class Engine(Protocol):
         top_p: float,
         max_new_tokens: int,
         seed: int,
+        earlier: Sequence[str] = (),
     ) -> Completions:
-        """`samples` completions of every rendered prompt, row i of prompt i // samples; temperature 0 is greedy."""
+        """`samples` completions of every rendered prompt, row i of prompt i // samples; temperature 0 is greedy.
+
+        `earlier`: prompts of the same call that other processes complete, before these. No row of theirs and of these
+        has the same random numbers, and how a call is split between processes changes none.
+        """
 
     def policy_changed(self) -> None:
         """Called when the policy's weights have changed: an engine with a copy of them has to renew it."""
@@ -37,8 +39,6 @@ class Engine(Protocol):
 
 class HuggingFaceEngine:
     """The policy itself, which always has the newest weights."""
-
-    seeds_prompts = True
 
     def __init__(self, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
         self.model, self.tokenizer = model, tokenizer
@@ -52,6 +52,7 @@ class HuggingFaceEngine:
         top_p: float,
         max_new_tokens: int,
         seed: int,
+        earlier: Sequence[str] = (),
     ) -> Completions:
         """See `repro.models.sampling.sample`."""
         return sample(
@@ -63,6 +64,7 @@ class HuggingFaceEngine:
             top_p=top_p,
             max_new_tokens=max_new_tokens,
             seed=seed,
+            earlier=earlier,
         )
 
     def policy_changed(self) -> None:

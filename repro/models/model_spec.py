@@ -6,9 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
-from repro.fields import LEAST_RATE, LONGEST_NAME, HubId, PathText, Seed, Strict
+from repro.fields import LEAST_RATE, LONGEST_NAME, HubId, PathText, Seed, Strict, mistake, under
 from repro.tasks import registry
-from repro.tasks.mistakes import mistake, under
 from repro.tasks.prompts import SYSTEM_PROMPTS
 from repro.tasks.task import Task
 from repro.words import nearest
@@ -41,7 +40,7 @@ class WarmStart(Strict):
             try:
                 task = registry.find(name)
             except ValueError as error:
-                raise mistake("value_error", name, fields, error=str(error)) from None
+                raise mistake(str(error), fields, name) from None
             try:
                 found[registry.task_name(task)] = task.teacher.model_validate({} if fields is None else fields)
             except ValidationError as error:

@@ -24,6 +24,21 @@ def arithmetic(model: Any) -> AbstractContextManager[Any]:
 
 
 @contextmanager
+def uncast(model: Any) -> Iterator[None]:
+    """The model computes in the type of its weights, though a trainer that was given it has made it cast (accelerate
+    replaces `forward` and keeps the model's own as `_original_forward`)."""
+    cast = vars(model).get("forward")
+    if cast is not None and "_original_forward" in vars(model):
+        model.forward = model._original_forward
+    try:
+        with torch.autocast(model.device.type, enabled=False):
+            yield
+    finally:
+        if cast is not None:
+            model.forward = cast
+
+
+@contextmanager
 def without_dropout(model: torch.nn.Module) -> Iterator[None]:
     """Every layer in evaluation mode, the model's own mode as it is: TRL reads from it that this is training.
 

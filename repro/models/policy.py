@@ -32,9 +32,10 @@ CARD_FILE = "card.json"
 
 @dataclass
 class Policy:
-    """A loaded policy. `identity` is its digest; `base` holds the shipped card or the warm start's own record.
+    """A loaded policy. `identity` is its `policy_digest`; `base` holds the shipped card or the warm start's own record.
 
-    `warm_start_cost` is what this call spent (tokens, flops, seconds): zeros where the weights were there already.
+    `warm_start_cost` is what the warm start took (tokens, flops, seconds), also where its weights come from the cache:
+    a run costs the same whoever made them. Zeros for the policy in the package and for those without a warm start.
     """
 
     model: PreTrainedModel
@@ -46,6 +47,8 @@ class Policy:
     warm_start_cost: dict[str, float] = field(default_factory=dict)
     adapted: PeftModel | None = None
     """The same layers seen through PEFT, where `model.lora` is given: saves and restores the adapters alone."""
+    precision: Precision = "float32"
+    """The arithmetic of sampling and evaluation. Passes over given text compute in the type of the weights."""
 
     @property
     def trained(self) -> PreTrainedModel:
@@ -59,15 +62,20 @@ class Policy:
         return {"total": sum(n for n, _ in sizes), "trained": sum(n for n, moved in sizes if moved)}
 
     def compute_in(self, precision: Precision) -> None:
-        """Sampling and evaluation in this arithmetic, as in training; what is cached of it has its own identity."""
+        """Sample and evaluate in this arithmetic, as in training."""
         from repro.models.modes import compute_in
 
         compute_in(self.model, precision)
-        self.identity = precise_identity(self.identity, precision)
+        self.precision = precision
+
+    @property
+    def sampling_identity(self) -> str:
+        """Digest of what completions are sampled from: the policy and its arithmetic."""
+        return precise_identity(self.identity, self.precision)
 
 
 def precise_identity(identity: str, precision: Precision) -> str:
-    """The digest of a policy that computes in this arithmetic."""
+    """The digest of a policy that samples in this arithmetic."""
     return identity if precision == "float32" else f"{identity}-{precision}"
 
 
@@ -114,10 +122,10 @@ def load_policy(
     cost = {"tokens": 0, "flops": 0.0, "seconds": 0.0}
     base: dict[str, Any] = {}
     if model.tiny is not None:
-        directory, spent = _tiny_directory(model.tiny, dataset, data, cache, progress)
+        directory = _tiny_directory(model.tiny, dataset, data, cache, progress)
         record = directory / (CARD_FILE if directory == SHIPPED else COST_FILE)
         base = json.loads(record.read_text())
-        cost.update({key: spent[key] for key in cost if key in spent})
+        cost.update({key: base["cost"][key] for key in cost if directory != SHIPPED})
         name = str(directory)
     else:
         name = _source(model, cache)
@@ -196,17 +204,16 @@ def _tiny_directory(
     data: TaskData,
     cache: Cache,
     progress: Callable[[str, float], None] | None,
-) -> tuple[Path, dict[str, float]]:
-    """Where the embedded policy lies, and what was spent on it just now."""
+) -> Path:
+    """Where the embedded policy lies: in the package, or in the cache, where it is made if it is not there."""
     key = warm_start_key(tiny, dataset)
     if key == shipped_key():
-        return SHIPPED, {}
-    spent: dict[str, float] = {}
+        return SHIPPED
 
     def build(directory: Path) -> None:
-        spent.update(build_warm_start(directory, tiny, dataset, data, progress)["cost"])
+        build_warm_start(directory, tiny, dataset, data, progress)
 
-    return cache.directory("warm_start", key, build), spent
+    return cache.directory("warm_start", key, build)
 
 
 def _source(model: ModelSpec, cache: Cache) -> str:

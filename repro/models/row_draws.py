@@ -11,20 +11,27 @@ import torch
 from transformers import TopPLogitsWarper
 
 
-def row_uniforms(seed: int, prompts: Sequence[Sequence[int]], count: int) -> np.ndarray:
+def row_uniforms(
+    seed: int, prompts: Sequence[Sequence[int]], count: int, earlier: Sequence[Sequence[int]] = ()
+) -> np.ndarray:
     """(rows, count) float64 in [0, 1): `count` random numbers for every row of token ids.
 
     The numbers of a row depend on the seed, its prompt and how many rows before it have the same prompt, and on
-    nothing else of the other rows. The first numbers are the same for every `count`.
+    nothing else of the other rows. `earlier`: rows of the batch before `prompts`, which get their numbers elsewhere.
+    The first numbers are the same for every `count`.
     """
-    before: Counter[bytes] = Counter()
+    before = Counter(map(_as_bytes, earlier))
     out = np.empty((len(prompts), count))
     for row, ids in enumerate(prompts):
-        prompt = np.asarray(ids, dtype="<i8").tobytes()
+        prompt = _as_bytes(ids)
         key = hashlib.blake2b(prompt, digest_size=16, key=f"{seed}/{before[prompt]}".encode()).digest()
         before[prompt] += 1
         out[row] = np.random.Generator(np.random.Philox(key=int.from_bytes(key, "little"))).random(count)
     return out
+
+
+def _as_bytes(ids: Sequence[int]) -> bytes:
+    return np.asarray(ids, dtype="<i8").tobytes()
 
 
 class TokenDraw:

@@ -58,10 +58,12 @@ def sample(
     max_new_tokens: int,
     seed: int,
     batch_size: int | None = None,
+    earlier: Sequence[str] = (),
 ) -> Completions:
     """`samples` completions of every prompt; temperature 0 is greedy.
 
     A completion depends on `seed`, its prompt and which of the prompt's samples it is, not on what else is asked for;
+    `earlier` are prompts that other processes complete before these, as often each.
     `repro.models.decode.complete` says what is left to rounding. Torch's global generators and the model's mode are
     left as they were.
     Raises ValueError for a negative temperature, a top_p outside (0, 1] or counts below 1.
@@ -73,18 +75,22 @@ def sample(
         )
     if not prompts:
         return Completions([], [], [])
-    encoded = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
-    rows = [ids for ids in encoded for _ in range(samples)]
+    rows, before = _rows(tokenizer, prompts, samples), _rows(tokenizer, earlier, samples)
     how = decoding_of(model, tokenizer, temperature, top_p, max_new_tokens)
     training = model.training
     model.eval()
     try:
         with arithmetic(model):
-            kept, logps = complete(model, rows, seed, how, batch_size)
+            kept, logps = complete(model, rows, seed, how, batch_size, before)
     finally:
         model.train(training)
     texts = tokenizer.batch_decode(kept, skip_special_tokens=True)
     return Completions(texts, kept, [len(ids) for ids in rows], logps)
+
+
+def _rows(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], samples: int) -> list[list[int]]:
+    encoded = tokenizer(list(prompts), add_special_tokens=False)["input_ids"] if prompts else []
+    return [ids for ids in encoded for _ in range(samples)]
 
 
 MOST_LOGITS = 2**28

@@ -21,27 +21,19 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from repro.models.model_spec import ModelSpec
-from repro.models.policy import Policy
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.sampling import Completions, end_tokens
 from repro.models.vllm_connection import check_installed, connect
-from repro.tasks.problem import TaskData
-from repro.tasks.prompts import render_prompt
 
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
 """Largest difference of a log-prob that is taken for rounding: of any token in float32, in the mean of the tokens in
 the half formats, where single improbable tokens differ by much more."""
-
-PROBE_SEQUENCES, PROBE_TOKENS = 4, 256
-"""How many questions verify the weights, and the most tokens of each."""
 
 SERVER_REQUESTS = 64
 """Requests under way to a server at a time; it batches them itself."""
@@ -53,8 +45,6 @@ class VLLMEngine:
     The probe of a sync costs a forward pass over `fixed` on both sides: its time is in the phase that synced, its
     tokens are in no ledger. A stale copy is noticed once its policy has moved by more than `TOLERANCE`.
     """
-
-    seeds_prompts = False  # of places: ranks need seeds of their own
 
     def __init__(
         self,
@@ -87,15 +77,16 @@ class VLLMEngine:
         top_p: float,
         max_new_tokens: int,
         seed: int,
+        earlier: Sequence[str] = (),
     ) -> Completions:
-        """All completions in one request; see `Engine.generate`. Seeds of rows are derived from `seed`."""
+        """All completions in one request; see `Engine.generate`. A row's seed is of (`seed`, its place in the call)."""
         if not prompts:
             return Completions([], [], [], [])
         encoded: list[list[int]] = self.tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
         rows = [ids for ids in encoded for _ in range(samples)]
-        tokens, logps = self.complete(
-            rows, row_seeds(seed, range(len(rows))), temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens
-        )
+        first = len(earlier) * samples
+        seeds = row_seeds(seed, range(first, first + len(rows)))
+        tokens, logps = self.complete(rows, seeds, temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
         texts = [str(self.tokenizer.decode(ids, skip_special_tokens=True)) for ids in tokens]
         return Completions(texts, tokens, [len(ids) for ids in rows], logps)
 
@@ -250,43 +241,6 @@ class VLLMEngine:
         if self.spec.mode == "colocate":
             self._generation.llm.llm_engine.model_executor.shutdown()
         del self._generation
-
-
-def start_engine(rollout: RolloutSpec, model: ModelSpec, data: TaskData, policy: Policy) -> VLLMEngine | None:
-    """vLLM where the spec asks for it, else None; the first questions with their solutions verify its weights.
-
-    UserError where vLLM is not installed.
-    """
-    if rollout.engine == "hf":
-        return None
-    style = data.answer_format
-    texts = [
-        render_prompt(problem.question, policy.tokenizer, model.system_prompt, style.question_suffix)
-        + style.completion(problem)
-        for problem in data.train[:PROBE_SEQUENCES]
-    ]
-    ids = [row[:PROBE_TOKENS] for row in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
-    return VLLMEngine(
-        policy.trained,
-        policy.tokenizer,
-        rollout,
-        ids,
-        revision=model.revision,
-        trust_remote_code=model.trust_remote_code,
-    )
-
-
-@contextmanager
-def running_engine(
-    rollout: RolloutSpec, model: ModelSpec, data: TaskData, policy: Policy
-) -> Iterator[VLLMEngine | None]:
-    """The same for the length of a block."""
-    engine = start_engine(rollout, model, data, policy)
-    try:
-        yield engine
-    finally:
-        if engine is not None:
-            engine.close()
 
 
 def row_seeds(seed: int, rows: Sequence[int]) -> list[int]:

@@ -79,8 +79,9 @@ class ReplayBuffer:
 
     A group may be drawn in a step if it was made before it, is informative, is no older than `max_age` steps and, with
     `per_question="latest"`, is the newest held group of its question. `filter` says where uninformative groups are
-    left out: at `insertion`, or at the `draw`, so that they take up capacity and, being the newest, bar their question
-    (the authors' code). Groups past `max_age` leave at the next draw.
+    left out: at `insertion`; at the `draw`, so that they take up capacity and, being the newest, bar their question; or
+    at `trimming` (the authors' code): before a step's groups enter, those that could not be drawn any more leave, then
+    the oldest beyond `kept_before`, then all of the step's enter. Groups past `max_age` leave at the next draw.
 
     A group is informative where its rewards differ by more than `min_spread`.
 
@@ -100,7 +101,8 @@ class ReplayBuffer:
         *,
         draw: Literal["uniform", "prioritised"] = "uniform",
         max_age: int | None = None,
-        filter: Literal["insertion", "draw"] = "insertion",
+        filter: Literal["insertion", "draw", "trimming"] = "insertion",
+        kept_before: int | None = None,
         per_question: Literal["all", "latest"] = "all",
         min_spread: float = 0.0,
     ) -> None:
@@ -110,18 +112,26 @@ class ReplayBuffer:
             raise ValueError(f"max_age is {max_age}, expected at least 1: a group is one step old when first drawn")
         self.capacity, self.max_age, self.min_spread = capacity, max_age, min_spread
         self._prioritised = draw == "prioritised"
-        self._keeps_all = filter == "draw"
+        if (filter == "trimming") != (kept_before is not None) or (kept_before is not None and kept_before < 0):
+            raise ValueError(f"kept_before is {kept_before} with filter {filter}, expected a count with trimming only")
+        self._keeps_all = filter != "insertion"
+        self._kept_before = kept_before
         self._latest = per_question == "latest"
-        self._groups: deque[Group] = deque(maxlen=capacity)
+        self._groups = self._queue()
         self._generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, 11])))
         self._counts = {"added": 0, "rejected": 0, "evicted": 0, "expired": 0, "reused": 0}
         self._drawn: list[Group] = []
 
     @classmethod
-    def of(cls, replay: ReplaySpec, seed: int, min_spread: float = 0.0) -> ReplayBuffer:
-        """The empty buffer that a spec asks for; `min_spread` is that of training."""
+    def of(cls, replay: ReplaySpec, seed: int, min_spread: float = 0.0, *, questions: int = 0) -> ReplayBuffer:
+        """The empty buffer that a spec asks for; `min_spread` is that of training, `questions` its groups a step."""
         options = replay.model_dump(include={"draw", "max_age", "filter", "per_question"})
+        if replay.filter == "trimming":
+            options["kept_before"] = max(0, replay.capacity - round(replay.fresh * questions))
         return cls(replay.capacity, seed, **options, min_spread=min_spread)
+
+    def _queue(self, groups: Iterable[Group] = ()) -> deque[Group]:
+        return deque(groups, maxlen=self.capacity if self._kept_before is None else None)
 
     def __len__(self) -> int:
         return len(self._groups)
@@ -136,13 +146,15 @@ class ReplayBuffer:
         return has_spread(group.rewards.tolist(), self.min_spread)
 
     def add(self, groups: Iterable[Group]) -> int:
-        """Keep the groups that the filter lets in, in order; the oldest leave. Returns how many were kept."""
+        """Keep the groups of a step that the filter lets in, in order; the oldest leave. Returns how many were kept."""
+        if self._kept_before is not None:
+            self._trim(self._kept_before)
         kept = 0
         for group in groups:
             if not (self._keeps_all or self.informative(group)):
                 self._counts["rejected"] += 1
                 continue
-            self._counts["evicted"] += len(self._groups) == self.capacity
+            self._counts["evicted"] += len(self._groups) == self._groups.maxlen
             self._groups.append(group)
             kept += 1
         self._counts["added"] += kept
@@ -153,10 +165,22 @@ class ReplayBuffer:
         made = [group for group in self._groups if group.step < step]
         if self.max_age is not None:
             made = [group for group in made if step - group.step <= self.max_age]
+        return self._drawable(made)
+
+    def _drawable(self, groups: list[Group]) -> list[Group]:
+        """Those of some groups, oldest first, that are informative and, where asked, the newest of their question."""
         if self._latest:
-            newest = {group.question: id(group) for group in made}
-            made = [group for group in made if newest[group.question] == id(group)]
-        return [group for group in made if self.informative(group)]
+            newest = {group.question: id(group) for group in groups}
+            groups = [group for group in groups if newest[group.question] == id(group)]
+        return [group for group in groups if self.informative(group)]
+
+    def _trim(self, most: int) -> None:
+        held = self._drawable(list(self._groups))
+        uninformative = sum(not self.informative(group) for group in self._groups)
+        kept = held[max(0, len(held) - most) :]
+        self._counts["rejected"] += uninformative
+        self._counts["evicted"] += len(self._groups) - uninformative - len(kept)
+        self._groups = self._queue(kept)
 
     def draw(self, n: int, step: int) -> list[Group]:
         """Up to `n` distinct groups of `eligible(step)`, without replacement; their `uses` go up by one.
@@ -187,16 +211,16 @@ class ReplayBuffer:
             return
         young = [group for group in self._groups if step - group.step <= self.max_age]
         self._counts["expired"] += len(self._groups) - len(young)
-        self._groups = deque(young, maxlen=self.capacity)
+        self._groups = self._queue(young)
 
     def statistics(self, step: int) -> dict[str, float]:
         """Finite numbers, which the trainer logs as `replay/name`.
 
-        `size` groups held; `filled` their share of the capacity; `informative` those with a gradient; `questions`
-        distinct ones among the held; `unused` share of held informative groups never replayed; `reused` groups of the
-        latest draw; `age_mean`, `age_max` of those in steps, `uses_mean`, `uses_max`, `reward` mean reward and
-        `reward_variance` mean variance of rewards within a group (absent if the latest draw was empty); `added`,
-        `rejected`, `evicted`, `expired`, `reused_total` groups since the start.
+        `size` groups held; `filled` their share of the capacity (above 1 in a warm-up with `trimming`); `informative`
+        those with a gradient; `questions` distinct ones among the held; `unused` share of held informative groups never
+        replayed; `reused` groups of the latest draw; `age_mean`, `age_max` of those in steps, `uses_mean`, `uses_max`,
+        `reward` mean reward and `reward_variance` mean variance of rewards within a group (absent if the latest draw
+        was empty); `added`, `rejected`, `evicted`, `expired`, `reused_total` groups since the start.
         """
         held = list(self._groups)
         informative = [group for group in held if self.informative(group)]

@@ -29,11 +29,15 @@ class ReplaySpec(Strict):
     max_age: int | None = Field(
         None, ge=1, le=1_000_000, description="groups older than so many steps leave the buffer"
     )
-    short: Literal["top_up", "wait", "shrink"] = Field(
-        "top_up", description="a buffer short of groups: fresh questions fill up, replay waits, or the batch shrinks"
+    short: Literal["top_up", "wait", "shrink", "fresh_only"] = Field(
+        "top_up",
+        description="a buffer short of groups: fresh questions fill up, the step is all fresh (wait), the batch shrinks"
+        " by what is missing, or to its fresh share alone (fresh_only)",
     )
-    filter: Literal["insertion", "draw"] = Field(
-        "insertion", description="where groups without gradient are left out; at the draw they take up capacity"
+    filter: Literal["insertion", "draw", "trimming"] = Field(
+        "insertion",
+        description="where groups without gradient are left out: when they are made; at the draw, so that they take up"
+        " capacity; or before the oldest leave, which then keeps C - delta B and adds the step's (the authors' code)",
     )
     per_question: Literal["all", "latest"] = Field("all", description="latest: only a question's newest group is drawn")
     warm_up: int = Field(0, ge=0, le=1_000_000, description="first so many steps all fresh")

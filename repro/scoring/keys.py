@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from repro.canonical import digest
+from repro.models.model_spec import Precision
+from repro.models.policy import precise_identity
 from repro.scoring.targets import PromptStyle, Target
 from repro.tasks.problem import AnswerFormat, Problem
 
@@ -53,13 +55,15 @@ def confidences(
     prompt: PromptStyle,
     max_new_tokens: int | None = None,
     engine: Mapping[str, Any] | None = None,
+    precision: Precision = "float32",
 ) -> Asked:
     """Confidences of `target` after `prompt` under the policy of that digest.
 
-    A greedy response also depends on its longest length in tokens and on the engine (`RolloutSpec.cache_fields`).
+    A pass over given text computes in the type of the policy's weights. A greedy response also depends on its longest
+    length in tokens, on the engine (`RolloutSpec.cache_fields`) and on the arithmetic that it is decoded in.
     """
     fields: dict[str, Any] = {
-        "policy": policy,
+        "policy": precise_identity(policy, precision) if target == "greedy_response" else policy,
         "questions": questions_digest(problems, answer_format, target),
         "target": target,
         "prompt": prompt,

@@ -129,13 +129,15 @@ def hidden_states(model: PreTrainedModel, ids: np.ndarray, shared: Cache | None 
 
 @contextmanager
 def frozen(model: PreTrainedModel) -> Iterator[None]:
-    """Evaluation mode without gradients; the mode is restored."""
+    """Evaluation mode without gradients, in the arithmetic of the weights' own type; all is restored."""
     import torch
+
+    from repro.models.modes import uncast
 
     training = model.training
     model.eval()
     try:
-        with torch.no_grad():
+        with torch.no_grad(), uncast(model):
             yield
     finally:
         model.train(training)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple, Self
+from typing import Any, ClassVar, NamedTuple, Self
 
 from pydantic import Field
 
@@ -152,6 +152,6 @@ class Selection(Strict):
         return self.model_copy(update={"fraction": max(fraction, sizes.least_fraction)})
 
     @classmethod
-    def preset_fields(cls, preset: Literal["paper", "code"], written: Mapping[str, Any]) -> dict[str, Any]:
-        """What a preset sets beside the fields that are `written`."""
-        return {}
+    def fitting(cls, fields: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
+        """Of the fields that a preset sets, those that fit the fields that are `written`."""
+        return dict(fields)

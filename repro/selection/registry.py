@@ -17,7 +17,7 @@ from repro.fields import mistake
 from repro.selection import methods
 from repro.selection.base import Selector
 from repro.selection.method import Selection
-from repro.words import show, unknown
+from repro.words import listed, show, unknown
 
 OUTSIDE = "x-outside"
 """Marks the schema of a class from outside the package, whose fields only the class knows."""
@@ -78,7 +78,7 @@ def selection_of(fields: Mapping[str, Any]) -> Selection:
     except ValueError as error:
         raise mistake(str(error), method, "method") from None
     if kind is None:
-        raise mistake(f"got {show(method)}, expected a method ({', '.join(names())})", method, "method")
+        raise mistake(f"got {show(method)}, expected a method ({listed(names())})", method, "method")
     return kind.model_validate({**fields, "method": method})
 
 
@@ -87,7 +87,7 @@ def _validate(value: Any) -> Selection:
         return value
     if isinstance(value, Mapping) and "method" in value:
         return selection_of(value)
-    raise mistake(f"got {show(value)}, expected a mapping with method: {', '.join(names())}", value)
+    raise mistake(f"got {show(value)}, expected a mapping with method: {listed(names())}", value)
 
 
 def _dump(value: Selection, info: SerializationInfo) -> dict[str, Any]:

@@ -14,6 +14,10 @@ from repro.spec.schema import Spec
 from repro.tasks import registry
 from repro.tasks.catalogue import NAMES, TestName
 from repro.tasks.rewards import find_reward
+from repro.words import LISTED, listed
+
+BESIDE = 40
+"""Characters of a list of names at most where a message has other alternatives, and of the fields of a mapping."""
 
 
 @lru_cache(maxsize=1)
@@ -86,11 +90,11 @@ def choices(nodes: list[Node]) -> list[str]:
 
 def expected(nodes: list[Node]) -> str:
     """What may stand at a place, in words."""
-    words = choices(nodes)
-    parts = [("one of " if len(words) > 1 else "") + ", ".join(words)] if words else []
-    for node in nodes:
-        if "enum" not in node and "const" not in node:
-            parts.append(_describe(node))
+    words, others = choices(nodes), [node for node in nodes if "enum" not in node and "const" not in node]
+    parts = [("one of " if len(words) > 1 else "") + listed(words, BESIDE if others else LISTED)] if words else []
+    for node in others:
+        so_far = " or ".join(parts)
+        parts.append("a list of them" if so_far and _items(node) == so_far else _describe(node))
     return " or ".join(dict.fromkeys(part for part in parts if part)) or "another value"
 
 
@@ -105,14 +109,13 @@ def _describe(node: Node) -> str:
         usual = f" ({node['x-usual']} is usual)" if "x-usual" in node else ""
         return " ".join([noun, " and ".join(bounds)]).strip() + usual
     if kind == "array":
-        inner = node.get("items") or (node.get("prefixItems") or [{}])[0]
         least, most = node.get("minItems"), node.get("maxItems")
         size = (f" of {least}" if least == most else f" of at least {least}") if least else ""
-        items = expected(_alternatives(inner, None)) if inner else ""
+        items = _items(node)
         return f"a list{size}" + (f" ({items})" if items else "")
     if kind == "object":
         names = list(node.get("properties", {}))
-        return f"a mapping with {', '.join(names)}" if names else "a mapping"
+        return f"a mapping with {listed(names, BESIDE)}" if names else "a mapping"
     plain = {"boolean": "true or false", "null": "null", "string": "text"}
     if kind == "string" and node.get("pattern") == f"^{DOOR.pattern}$":
         return "module:Name"
@@ -120,6 +123,12 @@ def _describe(node: Node) -> str:
     if kind == "string" and "pattern" in node:
         return f"letters, digits, '_', '-' and '.', beginning with a letter or digit{most}"
     return plain.get(str(kind), "") + most
+
+
+def _items(node: Node) -> str:
+    """What the items of a list may be, in words; empty for what is no list or has any items."""
+    inner = node.get("items") or (node.get("prefixItems") or [{}])[0]
+    return expected(_alternatives(inner, None)) if inner else ""
 
 
 def _bound(value: float) -> str:

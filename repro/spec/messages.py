@@ -25,9 +25,10 @@ def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -
         part = part[key]
     problems: dict[FieldPath, Problem] = {}
     sizes: list[FieldPath] = []
+    told: set[FieldPath] = set()  # sections whose fields a problem lists
     for item in error.errors(include_url=False):
         path = (*prefix, *_real_path(item["loc"], part, item["type"]))
-        problem = _explain(path, dict(item), data)
+        problem = _explain(path, dict(item), data, told)
         problems.setdefault(problem.path, problem)
         if item["type"] in ("too_short", "too_long"):
             sizes.append(path)
@@ -51,7 +52,7 @@ def _real_path(loc: Sequence[str | int], data: Any, kind: str) -> FieldPath:
     return tuple(path)
 
 
-def _explain(path: FieldPath, item: dict[str, Any], data: Any) -> Problem:
+def _explain(path: FieldPath, item: dict[str, Any], data: Any, told: set[FieldPath]) -> Problem:
     kind, value, context = item["type"], item["input"], item.get("ctx", {})
     if kind == "value_error":
         return Problem(path, str(context["error"]))
@@ -59,7 +60,10 @@ def _explain(path: FieldPath, item: dict[str, Any], data: Any) -> Problem:
         return Problem(path, f"got nothing, expected {expected(locate(path, data))}")
     if kind == "extra_forbidden":
         section = next((str(part) for part in reversed(path[:-1]) if isinstance(part, str)), "the spec")
-        return Problem(path, unknown(path[-1], field_names(locate(path[:-1], data)), f"a field of {section}"))
+        text = unknown(path[-1], field_names(locate(path[:-1], data)), f"a field of {section}", path[:-1] in told)
+        if "(" in text:
+            told.add(path[:-1])
+        return Problem(path, text)
     if kind == "mistake":
         return Problem(path, context["text"])
     if kind.startswith("union_tag"):

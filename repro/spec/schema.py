@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Discriminator, Field, Tag, field_validator, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.fields import (
@@ -22,6 +22,9 @@ from repro.models.model_spec import ModelSpec, Precision
 from repro.models.rollout_spec import RolloutSpec
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.registry import AnySelection, selection_of
+from repro.spec.presets.registry import HELP as PRESET_HELP
+from repro.spec.presets.registry import PresetName
+from repro.spec.sweep_spec import SweepSpec
 from repro.tasks.benchmark_spec import Benchmark, label_problem
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import Terms, accuracy_terms
@@ -179,9 +182,6 @@ class Budget(Strict):
         return self
 
 
-Preset = Literal["paper", "code"]
-
-
 class ArmSpec(Strict):
     """One way to spend rollouts; arms are what a report compares."""
 
@@ -190,7 +190,7 @@ class ArmSpec(Strict):
     extends: str | None = Field(None, description="another arm whose fields are inherited")
     selection: AnySelection = Field(default_factory=lambda: selection_of({}), description="how questions are chosen")
     replay: ReplaySpec | None = Field(None, description="rollout replay (off when absent)")
-    preset: Preset | None = Field(None, description="paper or code: what the two disagree about, in this arm")
+    preset: PresetName | None = Field(None, description=f"{PRESET_HELP}, in this arm")
     reward: Terms | None = Field(None, description="what this arm rewards, in place of the study's reward")
     predictor: PredictorSpec | None = Field(None, description="fields of the study's predictor that differ in this arm")
     train: dict[str, Scalar] = Field(default_factory=dict, description="train fields that differ in this arm")
@@ -200,78 +200,6 @@ class ArmSpec(Strict):
 
 
 # ---------------------------------------------------------------- study
-
-
-def _check_range(low: float, high: float, log: bool) -> None:
-    if low >= high:
-        raise ValueError(f"got low {low:g} and high {high:g}, expected low < high")
-    if log and low <= 0:
-        raise ValueError(f"got log with low {low:g}, expected low > 0")
-
-
-class FloatRange(Strict):
-    """Real numbers between two bounds."""
-
-    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"float"})  # looked at as values of the field that is searched
-
-    float: Annotated[tuple[float, float], Field(strict=False, description="low and high, both included")]
-    log: bool = Field(False, description="uniform in the logarithm")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> FloatRange:
-        _check_range(*self.float, self.log)
-        return self
-
-
-class IntRange(Strict):
-    """Whole numbers between two bounds."""
-
-    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"int"})
-
-    int: Annotated[tuple[int, int], Field(strict=False, description="low and high, both included")]
-    log: bool = Field(False, description="uniform in the logarithm")
-
-    @model_validator(mode="after")
-    def _ordered(self) -> IntRange:
-        _check_range(*self.int, self.log)
-        return self
-
-
-class Choice(Strict):
-    """One of the listed values."""
-
-    ANY_NUMBER: ClassVar[frozenset[str]] = frozenset({"choice"})
-
-    choice: list[Scalar] = Field(min_length=1, description="the values")
-
-
-def _range_kind(value: Any) -> str | None:
-    kinds: dict[str, type[Strict]] = {"float": FloatRange, "int": IntRange, "choice": Choice}
-    for name, kind in kinds.items():
-        if isinstance(value, kind) or (isinstance(value, dict) and name in value):
-            return f"<{name}>"
-    return None
-
-
-Range = Annotated[
-    Annotated[FloatRange, Tag("<float>")] | Annotated[IntRange, Tag("<int>")] | Annotated[Choice, Tag("<choice>")],
-    Discriminator(_range_kind),
-]
-
-
-class SweepSpec(Strict):
-    """An Optuna study over fields of one arm; it looks at validation questions only."""
-
-    arm: str = Field(description="the arm whose fields are searched")
-    space: dict[str, Range] = Field(min_length=1, description="dotted path -> range")
-    metric: Literal["validation_accuracy", "validation_accuracy_auc"] = Field(
-        "validation_accuracy", description="at the end, or averaged over the run (auc); mean over seeds"
-    )
-    direction: Literal["maximize", "minimize"] = Field("maximize", description="of the metric")
-    trials: int = Field(20, ge=1, le=100_000, description="trials in total; a resumed study makes the missing ones")
-    batch: int = Field(2, ge=1, le=10_000, description="trials asked at once: fixes the outcome of a parallel sweep")
-    seeds: list[Seed] = Field(default_factory=lambda: [1000, 1001], min_length=1, description="not those of the tables")
-    sampler_seed: Seed = Field(0, description="seed of Optuna's sampler")
 
 
 class ReportSpec(Strict):
@@ -304,7 +232,7 @@ class Spec(Strict):
         description="what training rewards: accuracy, module:name of your own, or a list with weights",
     )
     evaluate: EvaluateSpec = Field(default_factory=EvaluateSpec, description="how accuracy is measured")
-    preset: Preset | None = Field(None, description="DOTS + RR as the paper has it, or as its authors' code does")
+    preset: PresetName | None = Field(None, description=PRESET_HELP)
     predictor: PredictorSpec | None = Field(
         None, description="the difficulty predictor of arms that ask for a trained one"
     )

@@ -193,10 +193,10 @@ class CellCheck:
             text = f"got {replay.capacity}, expected at least {replayed}, the groups replayed a step"
             yield Problem(self._place("replay", "capacity"), text, (batch_place, place))
         rows, minibatches = fresh * cell.train.group_size, cell.train.minibatches
-        if replay.short == "shrink" and rows % minibatches:
+        if replay.short in ("shrink", "fresh_only") and rows % minibatches:
             text = (
-                f'got "shrink" with fresh {show(replay.fresh)}, which leaves {rows} rows where nothing can be replayed,'
-                f" expected a multiple of minibatches ({minibatches}) or another way"
+                f'got "{replay.short}" with fresh {show(replay.fresh)}, which leaves {rows} rows where nothing can be'
+                f" replayed, expected a multiple of minibatches ({minibatches}) or another way"
             )
             minibatches_place = self._place("train", "minibatches")
             yield Problem(self._place("replay", "short"), text, (place, batch_place, minibatches_place))

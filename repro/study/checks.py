@@ -11,13 +11,14 @@ from repro.fields import LONGEST_NAME, Scalar
 from repro.plugins import is_door, load
 from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem
-from repro.spec.schema import FloatRange, IntRange, Range, Spec, SweepSpec
+from repro.spec.schema import Spec
+from repro.spec.sweep_spec import FloatRange, IntRange, Range, SweepSpec
 from repro.study.cell_checks import CellCheck
 from repro.study.points import points
 from repro.study.raw_fields import all_paths, base_fields, has_path, with_fields
 from repro.study.sizes import too_many_cells
 from repro.tasks.catalogue import TRAINING_NAMES
-from repro.words import show, unknown
+from repro.words import listed, show, unknown
 
 ARM_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*")
 ARM_NAMES: tuple[FieldPath, ...] = (("arms", "<names>"),)
@@ -105,12 +106,12 @@ def _repeats(spec: Spec) -> Iterator[Problem]:
         lists.append((("sweep", "seeds"), spec.sweep.seeds))
         shared = sorted(set(spec.seeds) & set(spec.sweep.seeds))
         if shared:
-            text = f"got {_listed(shared)}, expected seeds that the tables do not use (seeds: {show(spec.seeds)})"
+            text = f"got {listed(shared)}, expected seeds that the tables do not use (seeds: {show(spec.seeds)})"
             yield Problem(("sweep", "seeds"), text, (("seeds",),))
     for place, values in lists:
         twice = [value for value, count in Counter(map(show, values)).items() if count > 1]
         if twice:
-            yield Problem(place, f"got {_listed(twice)} more than once, expected distinct values")
+            yield Problem(place, f"got {listed(twice)} more than once, expected distinct values")
 
 
 def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
@@ -192,7 +193,3 @@ def _ends(values: Range) -> tuple[Scalar, ...]:
     if isinstance(values, FloatRange):
         return values.float
     return values.int if isinstance(values, IntRange) else tuple(values.choice)
-
-
-def _listed(values: Sequence[object]) -> str:
-    return ", ".join(map(str, values))

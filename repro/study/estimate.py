@@ -155,8 +155,8 @@ def rollouts_of(cell: Cell, steps: int) -> int:
     """Fresh completions of a run, step by step, if every group were informative and no question came twice.
 
     Counts the warm-up, the first step without a buffer, and a `max_age` at which the buffer never holds enough. A run
-    makes more where its buffer is short of informative groups (with `short: shrink` it makes no more, its batches
-    are smaller). Beyond `COUNTED` steps it goes on as it did on average.
+    makes more where its buffer is short of informative groups (with `short: shrink` or `fresh_only` it makes no more,
+    its batches are smaller). Beyond `COUNTED` steps it goes on as it did on average.
     """
     train, replay = cell.train, cell.replay
     if replay is None:

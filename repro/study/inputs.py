@@ -14,7 +14,7 @@ from filelock import Timeout
 from repro import plugins
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.digests import Stamp, file_digest, stamp
-from repro.errors import UserError
+from repro.errors import TryAgainError
 from repro.files import dump_json, read_json, write_alone
 from repro.models.content import model_files
 from repro.models.model_spec import ModelSpec
@@ -25,7 +25,7 @@ from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm
 from repro.tasks.rewards import BUILT_IN, find_reward
 from repro.tasks.sources import Source, evaluation_set, find_source, find_test
-from repro.tracking.journal import run_lock
+from repro.tracking.run_status import run_lock
 
 INPUTS = "inputs.json"
 """Record of a run: {"identity", "digests", "files": [{"field", "place", "sha256"}]}."""
@@ -67,7 +67,7 @@ class Watched:
         if self.reading and stamps != self._stamps:
             place = next((place for place in stamps if stamps[place] != self._stamps.get(place)), "a file")
             field = next((one.field for one in files if one.place == place), "input")
-            raise UserError(f"{field}: {place} was written anew while it was read; nothing was filed, so try again")
+            raise TryAgainError(f"{field}: {place} was written anew while it was read; nothing was filed, so try again")
 
     def all_read(self) -> None:
         """Look again; from here on nothing is read any more, and only the content counts."""
@@ -106,7 +106,7 @@ class CellInputs(Watched):
         if planned := planned_files(self.run_dir, self.name):
             refuse_changes(planned, files)
         places = ", ".join(f"{one.field} {one.place}" for one in files) or "a task, a reward or a selection of your own"
-        raise UserError(f"an input is not what it was when {self.name} was planned, one of: {places}; {CURE}")
+        raise TryAgainError(f"an input is not what it was when {self.name} was planned, one of: {places}; {CURE}")
 
 
 CURE = (
@@ -126,7 +126,7 @@ def refuse_changes(before: Sequence[InputFile], now: Sequence[InputFile]) -> Non
             how = "was not there before" if was is None else "is not read any more"
         else:
             how = f"has changed (sha256 {was[:12]}, now {has[:12]})"
-        raise UserError(f"{field}: {place} {how}; {CURE}")
+        raise TryAgainError(f"{field}: {place} {how}; {CURE}")
 
 
 def planned_files(run_dir: Path, name: str) -> list[InputFile]:

@@ -18,9 +18,9 @@ from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, re
 from repro.spec.inherit import normalise, resolve_arms
 from repro.spec.messages import render, schema_problems
 from repro.spec.overrides import apply_arm_overrides, apply_overrides, parse_override
-from repro.spec.presets import apply_presets
+from repro.spec.presets.apply import apply_presets
 from repro.spec.schema import Spec, TrainSpec
-from repro.words import show
+from repro.words import listed, show
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,17 @@ class LoadedSpec:
         return f"{places.pop()}: {message}" if len(places) == 1 else message
 
 
+STUDY = "name, model, dataset, arms"
+"""What every study has, in the words of a message."""
+
+
+def _other_content(data: Any) -> str:
+    """What a file that is no study holds, in a few words."""
+    if not data:
+        return "nothing"
+    return f"a mapping with {listed(data, 40)}" if isinstance(data, dict) else show(data)
+
+
 def _without_numbers(path: str) -> str:
     return ".".join(part for part in path.split(".") if not part.isdigit())
 
@@ -66,8 +77,8 @@ def load_spec(path: Path | str, overrides: Sequence[str] = (), smoke: bool = Fal
     path = Path(path)
     importable(path.parent, Path.cwd())
     document = read_document(path)
-    if not isinstance(document.data, dict):
-        raise UserError(f"{path}:1: got {show(document.data)}, expected a mapping with name, model, dataset, arms")
+    if not isinstance(document.data, dict) or not set(document.data) & set(Spec.model_fields):
+        raise UserError(f"{path}:1: got {_other_content(document.data)}, expected a mapping with {STUDY}")
     changes = [parse_override(text) for text in overrides]
     normalise(document)
     apply_overrides(document, changes)

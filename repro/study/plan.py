@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
@@ -30,7 +30,7 @@ STATUS_WORDS = {
     "damaged": "damaged",
 }
 
-SHOWN = 5  # damaged runs whose messages the table has; `status` lists all
+SHOWN = 5  # damaged runs whose messages the table has (`status` lists all), and assumed lengths
 ENDED = ("finished", "damaged")
 """States of runs that are not trained now: they have a completion marker."""
 
@@ -168,10 +168,7 @@ class Plan:
     def notes(self) -> list[str]:
         """What the estimates rest on."""
         notes = ["Completions and generated tokens are per run; evaluation is not part of the tokens."]
-        lengths = {(round(row.cost.mean_tokens, 1), row.cost.measured) for row in self.rows}
-        for length, measured in sorted(lengths):
-            how = "as in finished runs of the dataset" if measured else "half of max_completion_tokens, none finished"
-            notes.append(f"Tokens assume {length:g} a completion ({how}).")
+        notes += _length_notes({(round(row.cost.mean_tokens, 1), row.cost.measured) for row in self.rows})
         if any(row.cell.replay is not None for row in (row.expanded for row in self.rows)):
             notes.append("Replay is counted as if every group were informative; a buffer that runs short changes that.")
         costs = [(row.expanded.cell, row.cost) for row in self.rows]
@@ -217,7 +214,7 @@ def plan(spec: Spec, runs_dir: Path, rates: Sequence[Throughput] = ()) -> Plan:
     `rates`: throughputs for the cells without finished runs of their policy and dataset.
     """
     from repro.tracking.damage import damaged_run, run_damage
-    from repro.tracking.journal import run_status
+    from repro.tracking.run_status import run_status
 
     finished, begun, once = Neighbours(finished_runs(runs_dir)), _folders(runs_dir), Once()
     rows, damages = [], []
@@ -266,6 +263,18 @@ def finished_runs(runs_dir: Path) -> list[FinishedRun]:
         machine = read_object(marker.parent / "environment.json")
         found.append(FinishedRun(marker.parent.name, cell, ledger, steps, machine.get("accelerator")))
     return found
+
+
+def _length_notes(lengths: Collection[tuple[float, bool]]) -> list[str]:
+    """What lengths of completions are assumed; `lengths`: each with whether it was measured."""
+    told = {True: "as in finished runs of the dataset", False: "half of max_completion_tokens, none finished"}
+    if len(lengths) <= SHOWN:
+        return [f"Tokens assume {length:g} a completion ({told[measured]})." for length, measured in sorted(lengths)]
+    notes = []
+    for measured, how in told.items():
+        if some := [length for length, known in lengths if known == measured]:
+            notes.append(f"Tokens assume {min(some):g} to {max(some):g} a completion ({how}).")
+    return notes
 
 
 def _hours(cost: Estimate) -> float | None:

@@ -12,6 +12,8 @@ from repro.files import read_object
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec
 from repro.study.plan import STATUS_WORDS
+from repro.tracking.failure import reason_in
+from repro.tracking.stopped import stopped_in
 
 COLUMNS = ("identity", "study", "model", "dataset", "arm", "axes", "seed", "status", "step", "accuracy", "message")
 
@@ -31,16 +33,19 @@ def status_rows(runs_dir: Path, loaded: LoadedSpec | None = None) -> list[dict[s
 
 def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
     from repro.tracking.damage import run_damage
-    from repro.tracking.journal import run_status
+    from repro.tracking.run_status import run_status
 
     names = labels if labels is not None else read_object(folder / "cell.json").get("labels")
     if not isinstance(names, dict):  # of a damaged file
         names = {}
     progress = read_object(folder / "progress.json")
     status = run_status(folder)
-    message = str(progress.get("message", ""))
+    message, stopped = str(progress.get("message", "")), None
     if status == "failed":
-        message = _last_line(folder / "error.txt") or message
+        message = reason_in(folder) or message
+    elif status == "finished" and (place := stopped_in(folder)) is not None:
+        stopped = place._asdict()
+        message = f"stopped by train.stop_on {place}" + (f"; {message}" if message else "")
     elif status == "damaged":
         message = listed(run_damage(folder))
     elif status == "running" and "time" in progress:
@@ -57,13 +62,9 @@ def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
         "step": progress.get("step"),
         "steps": progress.get("steps"),
         "accuracy": progress.get("accuracy"),
+        "stopped": stopped,
         "message": message,
     }
-
-
-def _last_line(path: Path) -> str:
-    lines = path.read_text(errors="replace").strip().splitlines() if path.exists() else []
-    return lines[-1].removeprefix("repro.errors.UserError: ") if lines else ""
 
 
 def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:
@@ -81,6 +82,8 @@ def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:
     text = ["  ".join(cell.ljust(size) for cell, size in zip(line, widths, strict=True)).rstrip() for line in lines]
     counts = {word: sum(row["status"] == status for row in rows) for status, word in STATUS_WORDS.items()}
     text += ["", ", ".join(f"{count} {word}" for word, count in counts.items() if count)]
+    if early := sum(row["stopped"] is not None for row in rows):
+        text.append(f"{early} of the {STATUS_WORDS['finished']} stopped early by train.stop_on; the messages say when")
     if counts[STATUS_WORDS["damaged"]]:
         text += [
             "To mend a damaged run, remove its done.json and run the study again: it goes on from its last whole",

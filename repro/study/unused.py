@@ -145,6 +145,7 @@ _SHORT = {
     "top_up": "fresh questions fill up",
     "wait": "replay waits again and again",
     "shrink": "batches are smaller",
+    "fresh_only": "steps train on their fresh groups alone",
 }
 
 

@@ -15,7 +15,7 @@ from repro.study.load import LoadedSpec, load_spec
 from repro.study.neighbours import FinishedRun
 from repro.study.plan import STATUS_WORDS, finished_runs
 from repro.study.stored import stored_run
-from repro.words import show, unknown
+from repro.words import listed, show, unknown
 
 ABSENT = "(off)"
 SPEC_TARGET = re.compile(r"(?P<path>.+\.ya?ml)(?::(?P<arm>[^:]+))?(?::(?P<seed>\d+))?")
@@ -39,7 +39,7 @@ def why(target: str, runs_dir: Path, overrides: Sequence[str] = (), smoke: bool 
     if match["arm"] is not None and match["arm"] not in spec.arms:
         raise UserError(f"{target}: {unknown(match['arm'], list(spec.arms), 'an arm')}")
     if match["seed"] is not None and int(match["seed"]) not in spec.seeds:
-        raise UserError(f"{target}: got {match['seed']}, expected a seed ({', '.join(map(str, spec.seeds))})")
+        raise UserError(f"{target}: got {match['seed']}, expected a seed ({listed(spec.seeds)})")
     wanted = [
         (expanded.identity, expanded.cell.model_copy(update={"arm": place.arm, "axis_point": place.axis_point}))
         for expanded in expand_study(spec)
@@ -104,7 +104,7 @@ def _explain(
     identity: str, cell: Cell, finished: Sequence[FinishedRun], runs_dir: Path, written: Mapping[str, str]
 ) -> str:
     from repro.tracking.damage import damaged_run, run_damage
-    from repro.tracking.journal import run_status
+    from repro.tracking.run_status import run_status
 
     status = run_status(runs_dir / identity)
     lines = [f"{identity} ({_name(cell)}): {STATUS_WORDS[status]}"]

@@ -17,7 +17,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from repro.files import cut_torn_line
-from repro.spec.schema import FloatRange, IntRange, Range, SweepSpec
+from repro.spec.sweep_spec import FloatRange, IntRange, Range, SweepSpec
 
 PRUNER_STARTUP = 5  # finished trials before a trial can be stopped for being below their median
 

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from repro.files import dump_json, read_object, write_alone
-from repro.launch.display import print_table
+from repro.launch.terminal import print_table
 from repro.spec.schema import ARM_SECTIONS, Spec
 from repro.sweep.trial import arm_name
 from repro.tracking.labels import short

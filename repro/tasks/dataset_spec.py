@@ -16,10 +16,9 @@ from pydantic import (
 )
 
 from repro import plugins
-from repro.fields import LONGEST_NAME, MOST_QUESTIONS, HubId, PathText, Scalar, Seed, Strict
+from repro.fields import LONGEST_NAME, MOST_QUESTIONS, HubId, PathText, Scalar, Seed, Strict, mistake, under
 from repro.tasks import registry
 from repro.tasks.catalogue import CATALOGUE, NAMES, DatasetName, TestName
-from repro.tasks.mistakes import mistake, under
 from repro.tasks.task import Task
 
 TEST_SHARE = 0.1
@@ -128,7 +127,9 @@ class DatasetSpec(Strict):
         if not isinstance(value, dict):
             return value
         if not isinstance(value.get("procedural"), Task | None):
-            raise mistake("extra_forbidden", "procedural", value["procedural"])
+            names = ", ".join(registry.built_in())
+            text = f"got a field of that name, expected a task under its own ({names}), or task"
+            raise mistake(text, value["procedural"], "procedural")
         value = {key: inner for key, inner in value.items() if inner is not None or key not in sources()}
         given = [key for key in sources() if key in value]
         tasks = [key for key in given if key not in ("named", "hub", "path")]
@@ -223,7 +224,7 @@ def _own_task(value: dict[str, Any]) -> dict[str, Any]:
     try:
         task = registry.find(value["task"])
     except ValueError as error:
-        raise mistake("value_error", "task", value["task"], error=str(error)) from None
+        raise mistake(str(error), value["task"], "task") from None
     fields: dict[str, Any] = {key: value[key] for key in ("name", "limits") if key in value}
     return {**fields, "procedural": task.model_validate(own)}
 

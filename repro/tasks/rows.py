@@ -13,7 +13,7 @@ from repro.tasks.columns import numbers_of
 from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
 from repro.tasks.files import Row
 from repro.tasks.problem import Problem, question_digest
-from repro.words import did_you_mean, nearest, unwritable
+from repro.words import did_you_mean, listed, nearest, unwritable
 
 MARKER = "####"
 SHOWN = 5  # problems of a file that one message lists
@@ -114,7 +114,7 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
         place = f"{inside}." if inside and near not in row else ""
         hint = f"; nearest: {setting(f'dataset.{role}', f'{place}{near}')}" if near else ""
         raise BadItem(
-            f"no field {field!r} ({setting(f'dataset.{role}')}); fields found: {', '.join(found) or 'none'}{hint}"
+            f"no field {field!r} ({setting(f'dataset.{role}')}); fields found: {listed(found) or 'none'}{hint}"
         ) from None
     if value is None and empty_for_null:
         return ""
@@ -171,7 +171,7 @@ def filtered(rows: Iterable[Row], filters: dict[str, Filter], source: str) -> It
                 hint = did_you_mean(field.rpartition(".")[2], found)
                 raise UserError(
                     f"dataset.filters.{field}: {source}, {where} has no such field; "
-                    f"fields found: {', '.join(found) or 'none'}{hint}"
+                    f"fields found: {listed(found) or 'none'}{hint}"
                 ) from None
             counts = seen[field]
             text = str(value)[:40]

@@ -14,6 +14,7 @@ from repro.tasks.catalogue import CATALOGUE, Entry, TestName
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.files import Row, check_extension, find_path, read_rows, split_files
 from repro.tasks.stand_in import STAND_IN_VERSION, stand_in_rows
+from repro.words import listed
 
 CUT = "\n  to cut the test questions from train instead: dataset.test_split: null"
 
@@ -154,7 +155,7 @@ def _split(folder: Path, spec: DatasetSpec, split: str, field: str, hint: str) -
     for stem in _stems(spec, split):
         if files := split_files(folder, stem, field):
             return files
-    found = ", ".join(sorted(p.name for p in folder.iterdir())[:20]) or "nothing"
+    found = listed(sorted(p.name for p in folder.iterdir())) or "nothing"
     raise UserError(
         f"{field}: {folder} has no file for the split {split!r}; expected {_stems(spec, split)[0]}.jsonl, .json or "
         f".parquet; found: {found}{hint}"
@@ -191,7 +192,7 @@ def _hub_rows(hub: Hub, spec: DatasetSpec, split: str) -> Any:
     except Exception as error:  # the library's own and its clients' errors share no base
         raise UserError(_unreachable(hub, spec, error)) from error
     if split not in splits:
-        raise UserError(f"dataset {hub.id}: no split {split!r}; splits found: {', '.join(map(str, splits))}")
+        raise UserError(f"dataset {hub.id}: no split {split!r}; splits found: {listed(splits)}")
     return splits[split]
 
 

@@ -28,9 +28,7 @@ import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
-
-from filelock import FileLock, Timeout
+from typing import Any
 
 from repro import arithmetic
 from repro.checksums import Checksums, sealed
@@ -47,40 +45,11 @@ from repro.files import (
 )
 from repro.masking import mask, mask_values
 from repro.tracking import rows, series
-from repro.tracking.damage import CHANGING, DONE, run_checksums, run_damage
+from repro.tracking.damage import CHANGING, DONE, run_checksums
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
 
-__all__ = ["Journal", "Status", "read_json", "read_jsonl", "run_lock", "run_status"]
-
-Status = Literal["todo", "running", "finished", "failed", "killed", "damaged"]
-"""`damaged`: it has ended, but files that its marker vouches for are missing, have another size or other metrics."""
-
 log = logging.getLogger(__name__)
-
-
-def run_lock(run_dir: Path) -> FileLock:
-    """The lock of the process that trains into `run_dir`; the system releases it when the process ends."""
-    run_dir.mkdir(parents=True, exist_ok=True)
-    return FileLock(run_dir / "run.lock")
-
-
-def run_status(run_dir: Path) -> Status:
-    """The state of a cell by its run directory, which is not changed."""
-    if (run_dir / DONE).exists():
-        return "damaged" if run_damage(run_dir) else "finished"
-    if not (run_dir / "cell.json").exists() and not (run_dir / "error.txt").exists():
-        return "todo"
-    if (run_dir / "run.lock").exists():
-        try:
-            with FileLock(run_dir / "run.lock", timeout=0):
-                pass
-        except Timeout:
-            return "running"
-        except OSError as error:
-            if error.errno not in (errno.EROFS, errno.EACCES, errno.EPERM):
-                raise  # else nobody can train in a folder that cannot be written, and looking at it is still possible
-    return "failed" if (run_dir / "error.txt").exists() else "killed"
 
 
 class Journal:
@@ -315,32 +284,6 @@ class Journal:
             except OSError:
                 file.truncate(start)  # half a line would spoil the next one
                 raise
-
-
-class ReadOnlyJournal(Journal):
-    """The journal of a run for its processes other than the first: they read it, and their writes do nothing."""
-
-    def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
-        """Do nothing."""
-
-    def finish(self, summary: Mapping[str, Any]) -> None:
-        """Do nothing."""
-
-    def truncate(self, step: int, marks: Checksums | None = None) -> None:
-        """Do nothing."""
-
-    def marks(self) -> dict[str, dict[str, Any]]:
-        """Nothing: rank 0 writes them down."""
-        return {}
-
-    def sync(self) -> None:
-        """Do nothing."""
-
-    def write_json(self, name: str, value: Any) -> None:
-        """Do nothing."""
-
-    def _append(self, name: str, row: Mapping[str, Any]) -> None:
-        pass
 
 
 def _arithmetic() -> dict[str, Any]:

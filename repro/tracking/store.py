@@ -2,8 +2,8 @@
 
 One experiment per study (the name of the spec). A parent run per (model, dataset, arm, axis point) holds what its
 seeds share and, after `aggregate`, the figures over them; a child run per seed holds params, metrics and the run
-directory's files as artifacts. What has been delivered is remembered beside the run (`delivery/<key>.json`, one file
-per store and label set), so a run directory can be delivered any number of times, to any number of stores.
+directory's files as artifacts. What has been delivered is remembered beside the run (`repro.tracking.cursor`), so a run
+directory can be delivered any number of times, to any number of stores.
 """
 
 from __future__ import annotations
@@ -16,10 +16,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro.canonical import canonical, digest
-from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, temporary_files, write_atomically
-from repro.masking import mask_values
-from repro.tracking.address import public_address, resolve_store, sqlite_path
+from repro.canonical import digest
+from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, write_atomically
+from repro.tracking.address import resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
 from repro.tracking.client import (
     away_errors,
@@ -29,9 +28,11 @@ from repro.tracking.client import (
     report_back,
     writing,
 )
+from repro.tracking.cursor import cursor_path, read_cursor, save_cursor
 from repro.tracking.damage import METRICS, damaged_run, run_damage
-from repro.tracking.journal import run_status
+from repro.tracking.keys import flatten, parent_key, run_key
 from repro.tracking.labels import Labels
+from repro.tracking.run_status import run_status
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -78,7 +79,7 @@ def deliver(
                 if not (isinstance(error, _RunDeleted) or is_missing(error)):
                     raise
                 # The run was deleted from the store since the last delivery: start over.
-                _cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
+                cursor_path(run_dir, labels, uri).unlink(missing_ok=True)
                 _Delivery(client, run_dir, labels, uri).bring_up_to_date(final)
     except DamagedError:
         raise
@@ -87,31 +88,6 @@ def deliver(
         return False
     report_back(uri)
     return True
-
-
-def run_key(identity: str, labels: Labels) -> str:
-    """Tag `repro.key` of a child: one training under one set of labels."""
-    return digest({"identity": identity, **labels.as_dict()}, 32)
-
-
-def parent_key(cell: Mapping[str, Any], labels: Labels) -> str:
-    """Tag `repro.key` of a parent: a named arm with its whole configuration, so a changed arm gets a new parent."""
-    shared = {name: value for name, value in labels.as_dict().items() if name != "seed"}
-    fields = {key: value for key, value in cell.items() if key not in ("spec", "arm", "axis_point", "seed")}
-    return digest({**shared, "cell": mask_values(fields)}, 32)  # as in cell.json
-
-
-def flatten(fields: Mapping[str, Any], prefix: str = "") -> dict[str, str]:
-    """Dotted params of a resolved cell without empty fields and labels; values are cut to MLflow's 6,000 characters."""
-    params: dict[str, str] = {}
-    for name, value in fields.items():
-        if prefix == "" and name in ("spec", "arm", "axis_point"):
-            continue
-        if isinstance(value, Mapping):
-            params.update(flatten(value, f"{prefix}{name}."))
-        elif value is not None:
-            params[f"{prefix}{name}"] = (value if isinstance(value, str) else canonical(value))[:6000]
-    return params
 
 
 class _RunDeleted(Exception):
@@ -130,15 +106,7 @@ class _Delivery:
         self.cell: dict[str, Any] = about["cell"]
         self.started_ms = int(about["started"] * 1000)
         self.files: dict[str, Any] = {}  # checksums of a finished run's files
-        self.cursor: dict[str, Any] = read_json(_cursor_path(run_dir, labels, uri)) or {
-            "store": public_address(uri),
-            "experiment": labels.experiment,
-            "run": None,  # id of the MLflow run
-            "status": None,  # last status sent
-            "final": False,  # everything of a finished run has been sent
-            "lines": [],  # digests of the rows of metrics.jsonl sent
-            "files": {},  # name -> digest of the content sent
-        }
+        self.cursor = read_cursor(run_dir, labels, uri)
 
     def bring_up_to_date(self, final: bool) -> None:
         status: str = run_status(self.run_dir)
@@ -185,9 +153,14 @@ class _Delivery:
         return self._one_run(experiment, "cell", run_key(self.identity, self.labels), name, tags)
 
     def _one_run(self, experiment: str, kind: str, key: str, name: str, tags: Mapping[str, str]) -> str:
-        """The run with this key, made where there is none. Where two hosts made one at once, the first stays."""
+        """The run with this key, made where there is none, with all its params: a kill may have kept some out.
+
+        Where two hosts made one at once, the first stays.
+        """
+        fields = self.cell if kind == "cell" else {name: part for name, part in self.cell.items() if name != "seed"}
         found = self._search(experiment, key)
         if found:
+            self._send_params(found[0], flatten(fields))
             return found[0].info.run_id
         everything = {
             "repro.kind": kind,
@@ -201,8 +174,7 @@ class _Delivery:
             **tags,
         }
         made = self.client.create_run(experiment, start_time=self.started_ms, tags=everything, run_name=name)
-        fields = self.cell if kind == "cell" else {name: part for name, part in self.cell.items() if name != "seed"}
-        self._send_params(made.info.run_id, flatten(fields))
+        self._send_params(made, flatten(fields))
         first = self._search(experiment, key)[0].info.run_id
         if first != made.info.run_id:
             self.client.delete_run(made.info.run_id)
@@ -212,12 +184,13 @@ class _Delivery:
         found = self.client.search_runs([experiment], f"tags.`repro.key` = '{key}'")
         return sorted(found, key=lambda run: (run.info.start_time, run.info.run_id))
 
-    def _send_params(self, run_id: str, params: Mapping[str, str]) -> None:
+    def _send_params(self, run: Run, params: Mapping[str, str]) -> None:
+        """Send the params that the run lacks; those that it has never change."""
         from mlflow.entities import Param
 
-        items = [Param(name, value) for name, value in sorted(params.items())]
+        items = [Param(name, value) for name, value in sorted(params.items()) if name not in run.data.params]
         for start in range(0, len(items), 100):
-            self.client.log_batch(run_id, params=items[start : start + 100])
+            self.client.log_batch(run.info.run_id, params=items[start : start + 100])
 
     # ------------------------------------------------------------ what happened since the last delivery
 
@@ -306,17 +279,7 @@ class _Delivery:
             self.client.log_artifact(self.cursor["run"], str(Path(folder) / name))
 
     def _save_cursor(self) -> None:
-        path = _cursor_path(self.run_dir, self.labels, self.uri)
-        path.parent.mkdir(exist_ok=True)
-        for left, name in temporary_files(path.parent).items():
-            if name == path.name:  # of a delivery that was killed: we hold the store's lock
-                left.unlink(missing_ok=True)
-        # Not on the disk at once: a delivery that is forgotten is made again and changes nothing.
-        write_atomically(path, dump_json(self.cursor), sync=False)
-
-
-def _cursor_path(run_dir: Path, labels: Labels, uri: str) -> Path:
-    return run_dir / "delivery" / f"{digest({'store': uri, **labels.as_dict()}, 16)}.json"
+        save_cursor(self.run_dir, self.labels, self.uri, self.cursor)
 
 
 def _line_digest(row: Mapping[str, Any]) -> str:

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 from repro.canonical import canonical, digest
 from repro.tracking.address import resolve_store
 from repro.tracking.client import away_errors, experiment_id, report_away, writing
+from repro.tracking.keys import parent_key
 from repro.tracking.labels import Labels
-from repro.tracking.store import parent_key
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -97,15 +97,14 @@ def _record(client: MlflowClient, experiment: str, run: Run | None, trial: Trial
             "repro.axis": trial.labels.axis_key,
         }
         run = client.create_run(experiment, start_time=now, tags=tags, run_name=trial.labels.arm_name)
-        params = [Param(name, str(value)) for name, value in trial.params.items()]
-        client.log_batch(run.info.run_id, params=params)
+    params = [Param(name, str(value)) for name, value in trial.params.items() if name not in run.data.params]
     changed = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name, "") != value]
     metrics = {f"sweep/seed_{seed}": value for seed, value in trial.seed_values.items()}
     if trial.value is not None:
         metrics["sweep/value"] = trial.value
     new = [Metric(name, value, now, 0) for name, value in metrics.items() if run.data.metrics.get(name) != value]
-    if changed or new:
-        client.log_batch(run.info.run_id, metrics=new, tags=changed)
+    if changed or new or params:  # a kill may have kept params out of a run that is there
+        client.log_batch(run.info.run_id, metrics=new, params=params, tags=changed)
     status = MLFLOW_STATUS.get(trial.state)
     if status is not None and run.info.status != status:
         client.set_terminated(run.info.run_id, status, end_time=run.info.end_time)

@@ -59,7 +59,7 @@ def describe_base(
     evaluate, train, ranks = cell.evaluate, cell.train, resources.ranks
     what = {
         "version": VERSION,
-        "policy": policy.identity,
+        "policy": policy.sampling_identity,
         "dataset": dataset_digest(cell.dataset),
         "evaluate": evaluate.model_dump(mode="json", exclude=NOT_MEASURED_HERE),
         "max_completion_tokens": train.max_completion_tokens,
@@ -147,7 +147,7 @@ def _gradients(
         )
     what = {
         "version": VERSION,
-        "policy": policy.identity,
+        "policy": policy.sampling_identity,
         "dataset": dataset_digest(cell.dataset),
         "questions": count,
         "group_size": train.group_size,

@@ -17,7 +17,6 @@ from repro.tasks.prompts import render_prompt
 from repro.tasks.reward_spec import RewardTerm
 from repro.tasks.thinking import opened
 from repro.training.ledger import Ledger
-from repro.training.randomness import derive_seed
 from repro.training.ranks import Ranks
 
 
@@ -57,7 +56,7 @@ class Sampler:
     Probes, pass rates and evaluations all go through here, so that they count alike. The policy's mode and torch's
     global generator are left as they were. `engine` makes the completions (default: the policy itself). With several
     ranks each samples a part of the problems and enters its own cost; all get the whole result (so every call is
-    collective), which depends on how the problems are split only where the engine's seeds are not of prompts.
+    collective), which does not depend on how many ranks there are.
 
     `reward`: what probes and pass rates are measured by (default: accuracy). Evaluations are always accuracy.
     """
@@ -102,15 +101,17 @@ class Sampler:
 
         With `accuracy` the dataset's own verdicts, 0 or 1, in place of the rewards that training uses.
         """
-        count, problems = len(problems), self.ranks.share(problems)
+        count, everything = len(problems), self.prompts(problems)
+        problems, prompts = self.ranks.share(problems), self.ranks.share(everything)
         with self.ledger.phase(phase):
             out = self.engine.generate(
-                self.prompts(problems),
+                prompts,
                 samples=samples,
                 temperature=temperature,
                 top_p=top_p,
                 max_new_tokens=self.max_completion_tokens,
-                seed=seed if self.ranks.main or self.engine.seeds_prompts else derive_seed(*self.ranks.seed(seed)),
+                seed=seed,
+                earlier=everything[: self.ranks.index * len(prompts)],
             )
             asked = [problem for problem in problems for _ in range(samples)]
             grader = self._accuracy if accuracy else self.reward

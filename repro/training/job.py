@@ -11,20 +11,19 @@ from transformers.utils import logging as transformers_logging
 from repro.arithmetic import settle, use_threads
 from repro.errors import UserError
 from repro.models.policy import Policy, load_policy, load_policy_weights, save_policy
-from repro.models.vllm_engine import start_engine
+from repro.models.vllm_start import start_engine
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
 from repro.study.inputs import INPUTS, CellInputs
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
-from repro.tasks.reward_spec import rewards_accuracy
-from repro.tracking import series
-from repro.tracking.journal import Journal, ReadOnlyJournal
+from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.live import LiveDelivery
+from repro.tracking.read_only import ReadOnlyJournal
 from repro.training.base_policy import describe_base
-from repro.training.benchmarks import benchmark_metrics, load_benchmarks
+from repro.training.benchmarks import load_benchmarks
 from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
 from repro.training.checkpoint import last_checkpoint, marker_of, tidy
 from repro.training.config import grpo_config
@@ -32,7 +31,8 @@ from repro.training.data_record import data_record
 from repro.training.evaluation import Sampler
 from repro.training.fit import check_prompts
 from repro.training.health_record import HealthRecord, check_can_follow
-from repro.training.ledger import Ledger, subtract
+from repro.training.job_record import JobRecord
+from repro.training.ledger import Ledger
 from repro.training.policy_evaluation import evaluate_policy, evaluation_sets
 from repro.training.predictor_quality import PredictorQuality
 from repro.training.prepare import cache_of
@@ -76,10 +76,9 @@ class GRPOJob:
         self.resources = PolicyResources(
             cell, self.data, self.policy, self.sampler, self.ledger, self.cache, self.journal.progress
         )
+        self.record = JobRecord(cell, self.data, self.journal, self.ledger, self.ranks)
         self.health = HealthRecord(cell, self.journal, self.ranks)
         self.steps = 0  # known in `run`, once it is known how many questions the arm may draw from
-        self._rewards_accuracy = rewards_accuracy(cell.reward)
-        self._logged_spend: dict[str, Any] = {}
         self._evaluated: dict[str, float] = {}
 
     def _say(self, message: str, done: float) -> None:
@@ -122,15 +121,15 @@ class GRPOJob:
             self.journal.truncate(-1)
             self._prepare_selection(selector)
             if self.journal.read_jsonl("spent.jsonl"):
-                self._logged_spend = self.spent().as_dict()  # an attempt without a checkpoint has paid for this
-            self._record_base(base)
+                self.record.paid_before()  # an attempt without a checkpoint has paid for this
+            self.record.base(base, self.benchmarks)
         else:
             trainer.restore(checkpoint)
             marker = marker_of(checkpoint)
             step = marker["step"]
             self.journal.truncate(step, marker.get("rows"))
-            self._logged_spend = self.spent().as_dict()
-            self._evaluated = self._last_evaluation()
+            self.record.paid_before()
+            self._evaluated = self.record.last_evaluation()
         self.inputs.all_read()
         self.health.restore()
         if step < self.steps and self.budget_used() < 1 and not self.health.stops():
@@ -138,7 +137,7 @@ class GRPOJob:
                 trainer.train(resume_from_checkpoint=str(checkpoint) if checkpoint else None)
             step, weights = trainer.step, trainer.gathered_weights()
         elif checkpoint is None:
-            raise UserError(nothing_left(cell, self.spent()))
+            raise UserError(nothing_left(cell, self.record.spent()))
         else:  # killed between the last checkpoint and the marker: nothing is left to train
             load_policy_weights(self.policy, checkpoint)
         self._finish(step, weights)
@@ -150,14 +149,6 @@ class GRPOJob:
         if not there and self.journal.steps_recorded() > self.cell.evaluate.every:
             self.journal.repaired(f"{checkpoints} holds no checkpoint any more: the run begins anew")
         return found
-
-    def spent(self) -> Ledger:
-        """What all ranks spent so far."""
-        return self.ledger.over(self.ranks)
-
-    def _last_evaluation(self) -> dict[str, float]:
-        rows = [row["metrics"] for row in self.journal.read_jsonl("metrics.jsonl") if series.TOKENS in row["metrics"]]
-        return {name: value for name, value in rows[-1].items() if name.startswith(series.EVAL)} if rows else {}
 
     def _build_selector(self) -> Selector:
         cell = self.cell
@@ -190,7 +181,12 @@ class GRPOJob:
         buffer = None
         if cell.replay is not None:
             share = cell.replay.model_copy(update={"capacity": cell.replay.capacity // self.ranks.count})
-            buffer = ReplayBuffer.of(share, derive_seed(*self.ranks.seed(cell.seed, REPLAY)), cell.train.min_spread)
+            buffer = ReplayBuffer.of(
+                share,
+                derive_seed(*self.ranks.seed(cell.seed, REPLAY)),
+                cell.train.min_spread,
+                questions=cell.train.questions_per_step // self.ranks.count,
+            )
         self.policy.trained.train()
         trainer = SelectiveGRPOTrainer(
             model=self.policy.trained,
@@ -222,7 +218,7 @@ class GRPOJob:
 
     def _finish(self, step: int, weights: dict[str, Any] | None) -> None:
         """`weights`: those of a policy that is sharded over ranks."""
-        spent = self.spent()
+        spent = self.record.spent()
         if self.ranks.main:
             save_policy(self.policy, self.run_dir / "policy", weights)
         self.journal.write_json("ledger.json", spent.as_dict())
@@ -235,20 +231,6 @@ class GRPOJob:
             tidy(self.run_dir / "checkpoints")
 
     # ------------------------------------------------------------ what happens at each step
-
-    def _record_base(self, base: dict[str, Any]) -> None:
-        """Step 0: the start policy as it was measured once for all cells that share it."""
-        metrics = {
-            series.GREEDY: base["greedy"],
-            series.ENTROPY: base["entropy"],
-            series.TOKENS: base["mean_tokens"],
-        }
-        for evaluation in base["evaluations"]:
-            self.journal.record_evaluation(0, evaluation.pop("set"), **evaluation)
-        metrics |= {series.accuracy_of(name): value for name, value in base["accuracy"].items()}
-        metrics |= benchmark_metrics(base["accuracy"], self.benchmarks)
-        self.journal.log(0, {**metrics, **self.spent().metrics()})
-        self._log_spending(0)
 
     def evaluate(self, step: int, last: bool) -> bool:
         """Evaluate the policy as it is after a step: sampled accuracy each time, the rest at the end.
@@ -274,35 +256,14 @@ class GRPOJob:
         return last
 
     def _on_step(self, record: StepRecord) -> None:
-        train, ids = self.data.train, [problem.id for problem in self.data.train]
-        known = [train[i].metadata.get("steps") for i in record.fresh]
-        self.journal.record_step(
-            record.step,
-            chosen=[ids[i] for i in record.fresh],
-            fresh=[ids[i] for i in record.fresh],
-            replayed=[ids[i] for i in record.replayed],
-            predicted=record.predicted,
-            pass_rate=record.mean_rewards,
-            trains=None if self._rewards_accuracy else record.trains,
-            steps_true=known if None not in known else None,
-        )
-        spent = self.spent()
-        self.journal.log(record.step, {**record.metrics, **self.health.metrics, **spent.metrics()})
-        self._log_spending(record.step)
-        self.journal.write_json("ledger.json", spent.as_dict())
+        self.record.step(record, self.health.metrics)
         self.health.updated(record.step, record.metrics)
         planned = planned_steps(record.step, self.budget_used(), self.steps)
         self.journal.progress("training", record.step, planned, self.health.latest)
 
     def budget_used(self) -> float:
         """Share of a budget of tokens or seconds that is spent; 0 where steps end the run."""
-        return budget_used(self.cell.budget, self.spent())
-
-    def _log_spending(self, step: int) -> None:
-        now = self.spent().as_dict()
-        for phase, amounts in subtract(now, self._logged_spend).items():
-            self.journal.spent(step, phase, amounts)
-        self._logged_spend = now
+        return budget_used(self.cell.budget, self.record.spent())
 
 
 def _warm_start_amounts(policy: Policy) -> dict[str, float]:

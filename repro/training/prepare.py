@@ -13,7 +13,7 @@ from repro.models.model_spec import ModelSpec
 from repro.models.policy import load_policy, policy_is_built
 from repro.spec.schema import Cell
 from repro.tasks.datasets import load_dataset
-from repro.training.predictors import label_pool
+from repro.training.predictor_labels import label_pool
 
 
 def cache_of(cell: Cell, runs_dir: Path, check: Callable[[], None] = no_check) -> Cache:

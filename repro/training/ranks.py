@@ -96,8 +96,8 @@ class Ranks:
 class RankedCache(Cache):
     """A cache whose items all ranks build together, because building samples on all of them; rank 0's is kept.
 
-    Samples depend on how many ranks share the work, so the items of each number of ranks lie apart (`apart`); what
-    does not depend on it is shared with every other run.
+    The last bits of a pass, and with them some samples, depend on how many ranks share the work, so the items of each
+    number of ranks lie apart (`apart`); what does not depend on it is shared with every other run.
     """
 
     def __init__(self, like: Cache, ranks: Ranks, *, apart: bool = True) -> None:

@@ -28,7 +28,8 @@ from repro.errors import UserError
 from repro.masking import mask, mask_streams
 from repro.spec.schema import Cell
 from repro.tracking.damage import damaged_run, run_damage
-from repro.tracking.journal import Journal, run_lock, run_status
+from repro.tracking.journal import Journal
+from repro.tracking.run_status import run_lock, run_status
 
 RANK_ERROR = "rank_error.txt"
 """Traceback of the rank that failed first, in the run directory."""

@@ -29,7 +29,9 @@ from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import reward_key
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
-from repro.training.predictors import build_predictor, check_apart, find_embedder, open_embedder, share_labels
+from repro.training.predictor_labels import share_labels
+from repro.training.predictor_models import check_apart, find_embedder, open_embedder
+from repro.training.predictors import build_predictor
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
 from repro.training.ranks import RankedCache
 
@@ -171,6 +173,7 @@ class PolicyResources:
             prompt or "default",
             train.max_completion_tokens,
             train.rollout.cache_fields(),
+            self.policy.precision,
         )
 
     def _scored(
@@ -200,7 +203,7 @@ class PolicyResources:
         train = self.cell.train
         what = {
             "version": VERSION,
-            "policy": self.policy.identity,
+            "policy": self.policy.sampling_identity,
             "dataset": dataset_digest(self.cell.dataset),
             "samples": samples,
             "temperature": train.temperature,

@@ -23,7 +23,7 @@ from repro.spec.schema import Cell
 from repro.study.inputs import IDENTITY, CellInputs
 from repro.study.stored import stored_run
 from repro.tracking.damage import run_damage
-from repro.tracking.journal import run_status
+from repro.tracking.run_status import run_status
 from repro.verify.compare import ABSENT, Comparison, Difference, compare, environment_differences
 
 MEASURED = ("base", "gradients")

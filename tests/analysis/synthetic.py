@@ -17,9 +17,11 @@ from repro.files import read_jsonl
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec, load_spec
 from repro.tracking.aggregate import aggregate
-from repro.tracking.journal import Journal, run_status
+from repro.tracking.histories import Series
+from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
-from repro.tracking.read import RunRecord, Series
+from repro.tracking.run_record import RunRecord
+from repro.tracking.run_status import run_status
 from repro.tracking.store import deliver
 
 POOL, GROUP, QUESTIONS_PER_STEP = 64, 4, 8
@@ -81,7 +83,7 @@ def edit(path: Path, text: str) -> None:
 
 
 def _record(run_dir: Path) -> RunRecord:
-    """What `repro.tracking.read` would make of a delivered run, straight from its directory: MLflow takes seconds."""
+    """What `read_runs` would make of a delivered run, straight from its directory: MLflow takes seconds."""
     about = json.loads((run_dir / "cell.json").read_text())
     labels, metrics = about["labels"], {}
     for row in read_jsonl(run_dir / "metrics.jsonl"):

@@ -15,7 +15,8 @@ from analysis.page.missing import left_out, missing_table
 from analysis.page.report import write_report
 from analysis.study import load_study
 from repro.errors import UserError
-from repro.tracking.read import RunRecord, read_runs
+from repro.tracking.read import read_runs
+from repro.tracking.run_record import RunRecord
 from tests.analysis.synthetic import Behaviour, Store
 
 FULL = Behaviour((0.4, 0.5, 0.6, 0.6))

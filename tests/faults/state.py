@@ -44,8 +44,11 @@ def plain(value: Any) -> Any:
     return [plain(item) for item in value] if isinstance(value, list) else value
 
 
-def state_of(folder: Path) -> dict[str, Any]:
+def state_of(folder: Path, trained_anew: bool = False) -> dict[str, Any]:
     """Path below the folder (with a place in the file where one helps) -> content or its digest.
+
+    `trained_anew`: reports are of runs that were trained by the command itself, so that they tell its seconds and what
+    it did twice. Of those it is compared which files there are and whether each is what the manifest says.
 
     Runs, caches, sweeps, predictors, scores and reports are read from the files, the MLflow store as its reader and
     as SQL give it. Locks, logs and the record of deliveries are left out; remains of a kill are part of it.
@@ -63,6 +66,9 @@ def state_of(folder: Path) -> dict[str, Any]:
             continue  # two commands may write a spec at once: none knows whether the other still does
         if REMAINS.search(name):
             found[f"left over: {RANDOM.sub('*', name)}"] = True
+            continue
+        if trained_anew and name.startswith("reports/"):
+            found[name] = _as_listed(path)
             continue
         found.update({f"{name}{place}": item for place, item in _content(path)})
     for path in sorted((folder / "runs").glob("*/spent.jsonl")):
@@ -149,6 +155,14 @@ def _content(path: Path) -> Iterable[tuple[str, Any]]:
             ("", path.suffix)
         ]  # a zip archive with times, an Optuna journal with times: both are compared elsewhere
     return [("", _digest(data))]
+
+
+def _as_listed(path: Path) -> bool:
+    """Whether a file of a report is the one that the manifest above it lists."""
+    above = next(parent for parent in path.parents if (parent / "manifest.json").exists())
+    listed = json.loads((above / "manifest.json").read_bytes())["files"]
+    name = path.relative_to(above).as_posix()
+    return name == "manifest.json" or listed.get(name) == hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _rows(text: str) -> list[list[str]]:

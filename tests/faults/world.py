@@ -75,7 +75,7 @@ class World:
         place = self.folder / "state.json"
 
         def body() -> int:
-            place.write_text(json.dumps(state_of(self.work)))
+            place.write_text(json.dumps(state_of(self.work, self.study.trained_anew)))
             return 0
 
         ended = commands.fork(body, self.folder, self.folder / "state.txt").wait()

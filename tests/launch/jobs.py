@@ -15,7 +15,8 @@ from typing import Any
 import psutil
 
 from repro.errors import UserError
-from repro.tracking.journal import Journal, read_jsonl
+from repro.files import read_jsonl
+from repro.tracking.journal import Journal
 
 STEPS = 8
 PRELOAD = ("tests.launch.jobs", "tests.sweep.jobs", "repro.launch.run")  # light, so that a fork costs milliseconds
@@ -39,16 +40,22 @@ def job(cell: Any, identity: str, run_dir: Path, runs_dir: Path) -> None:
     for step in range(done, STEPS):
         journal.progress("training", step, STEPS)
         if step == 4 and not (runs_dir / "healed").exists():
-            misbehave(cell.arm, runs_dir)
+            misbehave(cell.arm, run_dir, runs_dir)
         journal.log(step, {"eval/accuracy": step / 10, "time": time.time(), "pid": os.getpid()})
         time.sleep(0.02)
     journal.progress("finished", STEPS, STEPS)
     journal.finish({"accuracy": 0.7})
 
 
-def misbehave(how: str, runs_dir: Path) -> None:
+def misbehave(how: str, run_dir: Path, runs_dir: Path) -> None:
     if how == "raises":
         raise UserError("dataset.path: no such file")
+    if how == "nan":
+        warning = {"kind": "nan", "likely": "train.learning_rate 100 (too high)", "over": None, "text": "NaN"}
+        Journal(run_dir).write_json("health.json", {"warnings": [warning], "stopped": {"kind": "nan", "step": 4}})
+        raise UserError("training ended at step 4")
+    if how == "breaks":
+        raise RuntimeError("out of luck")
     if how == "crashes":
         os.kill(os.getpid(), signal.SIGSEGV)
     if how == "oom":

@@ -7,7 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from repro.launch.display import LiveTable, PlainLines, duration, make_display, task_names
+from repro.launch.board import duration, task_names
+from repro.launch.display import make_display
+from repro.launch.live_table import LiveTable
+from repro.launch.plain_lines import PlainLines
 from repro.launch.protocol import Outcome, Task
 from repro.tracking.journal import Journal
 from tests.tracking.helpers import make_cell

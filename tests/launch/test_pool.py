@@ -16,9 +16,9 @@ import pytest
 from repro.files import read_json, read_jsonl
 from repro.launch.launchers.local import pool as pool_module
 from repro.launch.launchers.local.pool import Pool
-from repro.launch.protocol import Outcome, Task, reason_of
+from repro.launch.protocol import Outcome, Task
 from repro.launch.worker import Target
-from repro.tracking.journal import run_lock, run_status
+from repro.tracking.run_status import run_lock, run_status
 from tests.launch import jobs
 from tests.tracking.helpers import make_cell
 
@@ -215,20 +215,6 @@ def test_with_cuda_devices_jobs_are_spawned_and_each_gets_one(tmp_path: Path, mo
     found = [read_json(task.run_dir / "found.json") for task in tasks]
     assert sorted(each["gpu"] for each in found) == ["3", "5"]
     assert {each["parent"] for each in found} == {os.getpid()}, "a child of this process, not of a fork server"
-
-
-def test_the_reason_is_the_exception_of_the_last_traceback() -> None:
-    chained = "Traceback (most recent call last):\n  File 1\nKeyError: 'a'\n\nDuring handling:\n\n"
-    last = "Traceback (most recent call last):\n  File 2\n    ^^^\nValueError: first line\nsecond line\n"
-    assert reason_of(chained + last) == "ValueError: first line"
-    assert reason_of("Last lines of job.log:\n    x\nkilled by signal 9\n") == "killed by signal 9"
-    assert reason_of("") == ""
-
-
-@pytest.mark.parametrize("count", [0, -1])
-def test_a_pool_without_jobs_is_refused(tmp_path: Path, count: int) -> None:
-    with pytest.raises(ValueError, match="at least 1"):
-        Pool(jobs.job, tmp_path, count)
 
 
 def test_the_fork_server_has_imported_everything_and_started_no_thread(tmp_path: Path) -> None:

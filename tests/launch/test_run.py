@@ -20,16 +20,18 @@ from rich.console import Console
 
 from repro.errors import UserError
 from repro.files import read_jsonl
+from repro.launch.cells import check_cell
 from repro.launch.launchers.local import Local
 from repro.launch.launchers.local import pool as pool_module
 from repro.launch.launchers.ray import Ray
-from repro.launch.run import check_cell, in_training_order, run_study
+from repro.launch.order import in_training_order
+from repro.launch.run import run_study
 from repro.launch.worker import Target
 from repro.models.rollout_spec import RolloutSpec
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec, load_spec
-from repro.tracking.journal import run_status
 from repro.tracking.read import read_runs
+from repro.tracking.run_status import run_status
 from tests.launch import jobs
 
 SPEC = """
@@ -161,13 +163,24 @@ def test_a_failed_cell_is_listed_and_makes_the_exit_code_one_and_the_next_run_me
     assert code == 1
     failed = [r for r in read_runs("trial", uri) if r.arm == "raises"]
     assert [r.status for r in failed] == ["failed", "failed"]
-    assert "2 failed; the same command tries them again" in text
+    assert "2 failed; the same command fails the same way until what each line names is changed:" in text
     for record in failed:
         assert f"{runs / record.identity / 'error.txt'}" in text
     (runs / "healed").touch()
     code, text = run(loaded, runs, uri)
     assert code == 0 and "2 to go on with after a failure or a stop" in text
     assert {r.status for r in read_runs("trial", uri)} == {"finished"}
+
+
+def test_the_last_lines_say_whether_the_same_command_can_help(tmp_path: Path, uri: str) -> None:
+    loaded, runs = study(tmp_path, {"nan": "{}", "breaks": "{selection: {method: random}}"}, "[0]"), tmp_path / "runs"
+    code, text = run(loaded, runs, uri)
+    assert code == 1
+    assert "1 failed; the same command fails the same way until train.learning_rate is changed:\n  nan seed 0: " in text
+    assert "1 failed; the same command tries them again:\n  breaks seed 0: RuntimeError: out of luck\n" in text
+    code, text = run(loaded, runs, uri)
+    assert code == 1 and "until train.learning_rate is changed:\n  nan seed 0: " in text
+    assert "1 failed as before; the same command tries them again, but is not likely to help:\n  breaks" in text
 
 
 def test_a_store_that_is_away_costs_the_exit_code_and_gets_everything_next_time(

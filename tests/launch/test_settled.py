@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from repro.launch import run as run_module
+from repro.launch.delivery import MetricsDelivery
 from repro.tracking.read import read_runs
 from tests.launch.test_run import run, study
 
@@ -18,13 +18,13 @@ from tests.launch.test_run import run, study
 def asked(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The runs that were offered to the store."""
     found: list[str] = []
-    send = run_module.MetricsDelivery.send
+    send = MetricsDelivery.send
 
     def noted(self: object, run_dir: Path, labels: object) -> None:
         found.append(run_dir.name)
         send(self, run_dir, labels)  # type: ignore[arg-type]
 
-    monkeypatch.setattr(run_module.MetricsDelivery, "send", noted)
+    monkeypatch.setattr(MetricsDelivery, "send", noted)
     return found
 
 

@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from repro.files import read_jsonl
-from repro.tracking.journal import run_lock, run_status
+from repro.tracking.run_status import run_lock, run_status
 from tests.launch import jobs
 
 SCRIPT = """

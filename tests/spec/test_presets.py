@@ -1,4 +1,4 @@
-"""The presets `paper` and `code`: one line that sets every disagreement, and that what is written overrules."""
+"""Presets: one line that sets every field of a paper's table, and that what is written overrules."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from repro.errors import UserError
-from repro.selection.methods.difficulty import Difficulty
-from repro.spec.presets import PRESETS
+from repro.spec.presets import dots_rr
+from repro.spec.presets.preset import PresetField
+from repro.spec.presets.registry import PRESETS
 from repro.spec.schema import Cell, Spec
 from repro.study.expand import expand
 from repro.study.load import load_spec, parse_spec, resolved_yaml
@@ -34,32 +35,26 @@ def cells(study: dict[str, Any]) -> dict[str, Cell]:
     return {cell.arm: cell for cell in expand(parse_spec(study))}
 
 
-@pytest.mark.parametrize("name", PRESETS)
-def test_a_preset_sets_every_field_it_lists_in_every_arm_that_has_the_section(name: str) -> None:
+DOTS_RR = ("paper", "code")
+
+
+def value_in(cell: Cell, path: str) -> Any:
+    value: Any = cell.model_dump()
+    for key in path.split("."):
+        value = value[key]
+    return value
+
+
+@pytest.mark.parametrize(("name", "field"), [(name, field) for name in DOTS_RR for field in dots_rr.FIELDS])
+def test_a_preset_sets_every_field_of_its_table(name: str, field: PresetField) -> None:
     found = cells({**STUDY, "preset": name})
-    preset = PRESETS[name]
-    for cell in found.values():
-        assert cell.train.model_dump() | preset["train"] == cell.train.model_dump()
-    for arm in ("dots", "dots_rr"):
-        selection = found[arm].selection.model_dump()
-        assert selection | Difficulty.preset_fields(name, {"predictor": "trained"}) == selection
-        assert found[arm].predictor is not None
-        towers = found[arm].predictor.towers.model_dump()  # type: ignore[union-attr]
-        assert towers | preset["towers"] == towers
-    replay = found["dots_rr"].replay
-    assert replay is not None
-    assert replay.model_dump() | preset["replay"] == replay.model_dump()
+    if name not in field.values:
+        return
+    wanted = field.values[name]
+    assert value_in(found["dots_rr"], field.path) == wanted
+    if field.path.startswith("train."):
+        assert value_in(found["grpo"], field.path) == wanted
     assert found["grpo"].replay is None
-
-
-def test_the_two_presets_disagree_in_every_field() -> None:
-    paper, code = (
-        PRESETS[name] | {"selection": Difficulty.preset_fields(name, {"predictor": "trained"})} for name in PRESETS
-    )
-    for section in paper:
-        assert paper[section].keys() == code[section].keys()
-        for field in paper[section]:
-            assert paper[section][field] != code[section][field], (section, field)
 
 
 def test_the_paper_without_preset_differs_from_both() -> None:
@@ -96,7 +91,8 @@ def test_an_arm_may_have_a_preset_of_its_own() -> None:
 def test_an_arms_preset_goes_before_that_of_the_study() -> None:
     arms = {**STUDY["arms"], "code": {"extends": "dots_rr", "preset": "code"}}
     found = cells({**STUDY, "arms": arms, "preset": "paper"})
-    assert found["code"].train.model_dump() | PRESETS["code"]["train"] == found["code"].train.model_dump()
+    trained = found["code"].train.model_dump()
+    assert trained | PRESETS["code"].nested(["train"])["train"] == trained
     assert found["code"].replay.short == "shrink"  # type: ignore[union-attr]
     assert found["dots_rr"].replay.short == "wait"  # type: ignore[union-attr]
 

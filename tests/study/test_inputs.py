@@ -20,7 +20,7 @@ from repro.selection.registry import selection_of
 from repro.spec.schema import Cell
 from repro.study.identity import identity
 from repro.study.inputs import INPUTS, CellInputs, Watched, cell_files, planned_files, write_plan
-from repro.tracking.journal import run_lock
+from repro.tracking.run_status import run_lock
 
 ROWS = "".join(json.dumps({"id": str(i), "question": f"{i}+1=?", "answer": str(i + 1)}) + "\n" for i in range(8))
 REWARD = "import weights_of_mine\n\n\ndef brief(completion, problem):\n    return 1.0\n"

@@ -314,6 +314,25 @@ def test_a_file_that_is_no_mapping_is_refused(mistakes: Mistakes, tmp_path: Path
             load_spec(path)
 
 
+def test_a_file_that_is_no_study_is_told_in_one_line(mistakes: Mistakes, tmp_path: Path) -> None:
+    path = tmp_path / "other.yaml"
+    for text, found in (("version: 3\nservices: {}\n", "a mapping with version, services"), ("", "nothing")):
+        path.write_text(text)
+        with pytest.raises(UserError) as caught:
+            load_spec(path)
+        assert str(caught.value) == f"{path}:1: got {found}, expected a mapping with name, model, dataset, arms"
+
+
+def test_names_are_listed_once_and_a_few_of_many(mistakes: Mistakes) -> None:
+    found = mistakes("name: x\nversion: 3\nservices: {}\nsteps: 3\n")
+    assert len(found) == 6 and all(len(line) < 250 for line in found)
+    dataset = next(line for line in found if ": dataset: " in line)
+    assert dataset.count("arithmetic") == 2, "as a word and as a field, and not again for a list of them"
+    assert dataset.endswith(" or a list of them")
+    unknown = [line for line in found if "expected a field of the spec" in line]
+    assert [line.endswith(" more)") for line in unknown] == [True, False, False], "the fields are listed once"
+
+
 def test_a_screen_of_mistakes_is_shown_and_the_rest_counted(mistakes: Mistakes) -> None:
     fields = "".join(f"  wrong_{index}: 1\n" for index in range(30))
     found = mistakes(f"train:\n{fields}arms: {{full: {{}}}}\n")

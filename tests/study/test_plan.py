@@ -17,7 +17,8 @@ from repro.study.neighbours import Neighbours
 from repro.study.plan import finished_runs, plan
 from repro.study.status import status_rows, status_table
 from repro.study.why import why
-from repro.tracking.journal import Journal, run_lock
+from repro.tracking.journal import Journal
+from repro.tracking.run_status import run_lock
 from tests.conftest import Load
 
 QUICKSTART = Path(__file__).parents[2] / "experiments" / "quickstart.yaml"
@@ -221,6 +222,23 @@ def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load
     assert "0.625" in table
     assert "MemoryError: too much" in table
     assert table.endswith("1 failed")
+
+
+def test_status_counts_the_runs_that_were_stopped_early_and_says_at_which_step(tmp_path: Path) -> None:
+    spec = parse_spec({**BASE, "seeds": [0, 1], **arm()})
+    early, whole = expand_study(spec)
+    health = tmp_path / early.identity / "health.json"
+    health.parent.mkdir()
+    health.write_text('{"stopped": {"kind": "collapse", "step": 20}}')
+    for one in (early, whole):
+        finish(tmp_path, one.cell, one.identity)
+    rows = {row["identity"]: row for row in status_rows(tmp_path)}
+    assert (
+        rows[early.identity]["stopped"] == {"step": 20, "kind": "collapse"} and rows[whole.identity]["stopped"] is None
+    )
+    table = status_table(list(rows.values()))
+    assert "stopped by train.stop_on at step 20 (collapse)" in table
+    assert table.endswith("2 cached\n1 of the cached stopped early by train.stop_on; the messages say when")
 
 
 def _spec(spec: Spec) -> Spec:

@@ -9,6 +9,7 @@ import signal
 import time
 from pathlib import Path
 
+from repro.errors import UserError
 from repro.spec.schema import Cell
 from repro.tracking.journal import Journal
 
@@ -39,6 +40,8 @@ def job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path) -> None:
     journal.truncate(-1)
     if (runs_dir / "fail").exists() and cell.train.learning_rate < BEST:
         raise MemoryError("too much")
+    if (runs_dir / "mistake").exists():
+        raise UserError("train.learning_rate: too high")
     if (runs_dir / "terminate").exists():
         os.kill(os.getpid(), signal.SIGTERM)
     with contextlib.suppress(FileNotFoundError):

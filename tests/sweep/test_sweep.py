@@ -23,11 +23,12 @@ from repro.files import DamagedError
 from repro.launch.launchers.local import Local
 from repro.launch.launchers.local import pool as pool_module
 from repro.models.model_spec import ModelSpec
-from repro.spec.schema import Choice
+from repro.spec.sweep_spec import Choice
 from repro.study.load import LoadedSpec, load_spec
 from repro.sweep.objective import objective
+from repro.sweep.run import run_sweep
 from repro.sweep.sampling import trial_values
-from repro.sweep.study import Attempt, Search, run_sweep
+from repro.sweep.search import Attempt, Search
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.client import open_client
 from repro.tracking.journal import Journal
@@ -146,7 +147,7 @@ def test_kill_9_inside_a_batch_changes_nothing_of_the_outcome(tmp_path: Path) ->
         from pathlib import Path
         from repro.launch.launchers.local import Local
         from repro.study.load import load_spec
-        from repro.sweep.study import run_sweep
+        from repro.sweep.run import run_sweep
         from tests.launch.jobs import PRELOAD
         from tests.sweep import jobs
         if __name__ == "__main__":
@@ -296,6 +297,15 @@ def test_a_job_that_is_killed_changes_no_trial(tmp_path: Path, uri: str) -> None
     code, text = sweep(loaded, tmp_path / "killed", uri)
     assert code == 0 and "1 failed; each is tried once more" in text and "SIGKILL" in text
     assert result(tmp_path / "killed") == result(tmp_path / "whole")
+
+
+def test_a_trial_whose_job_finds_a_mistake_is_not_tried_a_second_time(tmp_path: Path, uri: str) -> None:
+    loaded, runs = sweep_spec(tmp_path, trials=1, seeds=[1000]), tmp_path / "runs"
+    runs.mkdir()
+    (runs / "mistake").touch()
+    code, text = sweep(loaded, runs, uri)
+    assert code == 1 and "tried once more" not in text
+    assert [trial["state"] for trial in result(runs)["trials"]] == ["fail"]
 
 
 def test_a_kill_inside_a_write_of_the_journal_holds_nobody_up(tmp_path: Path, uri: str) -> None:

@@ -15,7 +15,8 @@ import numpy as np
 import pytest
 
 from repro.files import dump_json, last_lines, read_json, read_jsonl, write_atomically
-from repro.tracking.journal import Journal, run_lock, run_status
+from repro.tracking.journal import Journal
+from repro.tracking.run_status import run_lock, run_status
 from tests.tracking.helpers import log_steps, make_cell
 
 

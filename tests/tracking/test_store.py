@@ -13,6 +13,7 @@ import textwrap
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,9 +23,11 @@ from repro.tracking import client as client_module
 from repro.tracking import store as store_module
 from repro.tracking.address import public_address, resolve_store
 from repro.tracking.client import open_client
+from repro.tracking.histories import Series
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
-from repro.tracking.read import RunRecord, Series, read_runs
+from repro.tracking.read import read_runs
+from repro.tracking.run_record import RunRecord
 from repro.tracking.store import deliver
 from tests.tracking.helpers import log_steps, make_cell, make_run
 
@@ -168,6 +171,29 @@ def test_a_lost_cursor_duplicates_neither_runs_nor_metrics(tmp_path: Path, uri: 
     assert deliver(run_dir, labels, uri, final=True)
     assert query(uri, "SELECT count(*) FROM metrics") == [(4 * 4,)]
     assert query(uri, "SELECT count(*) FROM runs") == [(2,)]
+
+
+@pytest.mark.parametrize("sent", [0, 1], ids=["of the parent", "of the run"])
+def test_params_that_a_kill_kept_out_of_a_run_are_sent_by_the_next_delivery(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch, sent: int
+) -> None:
+    from mlflow import MlflowClient
+
+    run_dir, labels = make_run(tmp_path / "runs", make_cell())
+    send, batches = MlflowClient.log_batch, iter(range(9))
+
+    def killed(*args: Any, **fields: Any) -> None:
+        if fields.get("params") and next(batches) == sent:
+            raise KeyboardInterrupt
+        send(*args, **fields)
+
+    with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
+        patched.setattr(MlflowClient, "log_batch", killed)
+        deliver(run_dir, labels, uri, final=True)
+    assert deliver(run_dir, labels, uri, final=True)
+    runs = {run.data.tags["repro.kind"]: run.data.params for run in open_client(uri).search_runs(["1"])}
+    assert runs["cell"]["seed"] == "0" and runs["cell"]["train.steps"]
+    assert {name: value for name, value in runs["cell"].items() if name != "seed"} == runs["arm"]
 
 
 def test_after_a_resume_the_redone_steps_replace_the_delivered_ones(tmp_path: Path, uri: str) -> None:

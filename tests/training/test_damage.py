@@ -16,7 +16,8 @@ from repro.files import read_json, read_jsonl
 from repro.selection.methods.difficulty import Difficulty
 from repro.spec.schema import EvaluateSpec, ReplaySpec, TrainSpec
 from repro.tracking.damage import run_damage
-from repro.tracking.journal import Journal, run_status
+from repro.tracking.journal import Journal
+from repro.tracking.run_status import run_status
 from repro.training.checkpoint import last_checkpoint, marker_of, tidy
 from repro.training.job import run_job
 

@@ -280,6 +280,9 @@ def test_a_collapse_stops_a_run_that_asks_for_it_and_the_run_is_finished(tmp_pat
     rows = [(row["step"], row["set"]) for row in journal.read_jsonl("evaluations.jsonl")]
     assert len(rows) == len(set(rows)), "one record of each set and step"
     assert health_json(tmp_path / "runs/stopped")["stopped"] == {"kind": "collapse", "step": 2}
+    console = Console(record=True, width=400)
+    print_health([ExpandedCell(wild, "stopped", ())], tmp_path / "runs", console)
+    assert "1 finished early, stopped by train.stop_on: arm seed 0 at step 2 (collapse)" in console.export_text()
     # Killed between the checkpoint of step 2 and the marker: the same end, and not another step.
     before = deterministic(tmp_path / "runs/stopped")
     (tmp_path / "runs/stopped/done.json").unlink()

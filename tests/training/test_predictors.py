@@ -16,8 +16,10 @@ from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.made.arithmetic import Arithmetic
-from repro.training import predictors
-from repro.training.predictors import build_predictor, check_apart, find_embedder, label_pool, make_labels
+from repro.training import predictor_labels
+from repro.training.predictor_labels import label_pool, make_labels
+from repro.training.predictor_models import check_apart, embed, find_embedder
+from repro.training.predictors import build_predictor
 
 
 def small(seed: int, name: str) -> ModelSpec:
@@ -64,7 +66,7 @@ def test_a_file_gives_its_first_training_questions_as_in_the_paper(tmp_path: Pat
 def test_labels_are_rolled_out_once_and_a_stopped_call_goes_on_by_chunks(
     cache: Cache, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(predictors, "CHUNK", 32)
+    monkeypatch.setattr(predictor_labels, "CHUNK", 32)
     said: list[str] = []
     first, cost = make_labels(SPEC, DATASET, cache, said.append)
     assert first.policies == ("one", "two")
@@ -137,7 +139,7 @@ def test_rates_do_not_depend_on_the_chunks_before_them(cache: Cache, tmp_path: P
 def test_a_model_that_does_not_load_is_told_with_the_predictors_field(cache: Cache, tmp_path: Path) -> None:
     missing = ModelSpec(name="gone", path=str(tmp_path / "gone"))
     with pytest.raises(UserError, match=r"predictor\.embedder\.path: .*gone' is not a directory"):
-        predictors.embed(missing, ["1+1?"], DATASET, cache, quiet)
+        embed(missing, ["1+1?"], DATASET, cache, quiet)
     (tmp_path / "gone").mkdir()
     (tmp_path / "gone" / "config.json").write_text("{}")
     (tmp_path / "gone" / "tokenizer_config.json").write_text("{}")

@@ -25,7 +25,6 @@ from repro.cache import Cache
 from repro.errors import UserError
 from repro.launch.devices import default_jobs, gpus_of
 from repro.launch.options import add_launch_options, where
-from repro.launch.protocol import reason_of
 from repro.launch.ranked import run_ranks, target_of
 from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
 from repro.models.policy import SHIPPED, load_policy
@@ -42,6 +41,7 @@ from repro.study.identity import identity
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tracking.failure import reason_of
 from repro.tracking.journal import Journal
 from repro.training import merge
 from repro.training.config import grpo_config

@@ -28,7 +28,7 @@ from repro.tasks.problem import TaskData
 from repro.training.config import grpo_config
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
-from repro.training.predictors import make_labels
+from repro.training.predictor_labels import make_labels
 from repro.training.trainer import SelectiveGRPOTrainer
 
 DRAW: dict[str, Any] = {"samples": 4, "temperature": 1.0, "top_p": 1.0, "max_new_tokens": 48, "seed": 5}

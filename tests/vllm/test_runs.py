@@ -18,7 +18,8 @@ pytest.importorskip("vllm", reason="vLLM is not installed here; make test-vllm h
 from repro.spec.schema import Cell
 from repro.study.expand import expand_study
 from repro.study.load import load_spec
-from repro.tracking.journal import Journal, run_status
+from repro.tracking.journal import Journal
+from repro.tracking.run_status import run_status
 
 pytestmark = pytest.mark.slow
 

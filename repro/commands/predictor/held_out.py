@@ -18,7 +18,7 @@ from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import Policy, load_policy
 from repro.models.rollout_spec import RolloutSpec
-from repro.models.vllm_engine import running_engine
+from repro.models.vllm_start import running_engine
 from repro.scoring.embeddings import embed_questions
 from repro.spec.schema import Spec
 from repro.tasks.dataset_spec import DatasetSpec
@@ -26,7 +26,9 @@ from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.problem import Problem, TaskData
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
-from repro.training.predictors import Built, Say, check_apart, embed, find_embedder, make_labels
+from repro.training.predictor_labels import make_labels
+from repro.training.predictor_models import Say, check_apart, embed, find_embedder
+from repro.training.predictors import Built
 from repro.training.randomness import LABEL, derive_seed
 
 SAMPLES = 16

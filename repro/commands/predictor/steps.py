@@ -23,7 +23,7 @@ from repro.tasks.reward_spec import RewardTerm, describe_reward, rewards_accurac
 
 if TYPE_CHECKING:
     from repro.training.ledger import Cost
-    from repro.training.predictors import Say
+    from repro.training.predictor_models import Say
 
 LABELS_FILE, PREDICTOR_FOLDER, EVALUATION_FILE = "labels.parquet", "predictor", "evaluation.json"
 SAY_EVERY = 5.0  # seconds between two lines
@@ -81,7 +81,7 @@ def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     """Roll out the predictor's policies over the label questions; goes on where an earlier call was stopped."""
     files = PredictorFiles(loaded, options)
     spec = files.recipe("make labels of")
-    from repro.training.predictors import make_labels
+    from repro.training.predictor_labels import make_labels
 
     for dataset, folder in files.datasets():
         study = loaded.spec
@@ -122,14 +122,17 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         if built.folder.resolve() != target.resolve():
             built.predictor.save(target)
         record = built.predictor.training
-        losses = record["validation_loss"]
         _print(
             f"{dataset.label}: {record['questions']:,} questions x {record['policies']} policies, "
-            f"{record['references']} references, {record['seconds']:.0f} s -> {target}\n"
-            f"  loss on {record['validation_questions']:,} questions held back: {losses[0]:.4f} after the first epoch, "
-            f"{losses[-1]:.4f} at the end"
+            f"{record['references']} references, {record['seconds']:.0f} s -> {target}\n  {_losses(record)}"
         )
     return 0
+
+
+def _losses(record: dict[str, Any]) -> str:
+    held, losses = record["validation_questions"], record["validation_loss"] or record["train_loss"]
+    where = f"loss on {held:,} questions held back" if held else "loss on the questions it learns from"
+    return f"{where}: {losses[0]:.4f} after the first epoch, {losses[-1]:.4f} at the end"
 
 
 def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:

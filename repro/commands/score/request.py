@@ -12,7 +12,7 @@ from typing import Any
 from repro.arithmetic import thread_suffix
 from repro.commands.score.sources import Sources
 from repro.models.model_spec import ModelSpec, Precision
-from repro.models.policy import policy_digest, precise_identity
+from repro.models.policy import policy_digest
 from repro.scoring.keys import VERSION, Asked, confidences
 from repro.selection.bands import Band, CenterBand, EndBand, RangeBand
 from repro.study.inputs import Watched, dataset_files, model_paths
@@ -59,14 +59,21 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
         warn(str(message.message))
     problems = problems[: options.limit]
     max_new_tokens = None
+    precision: Precision = "float32"  # of decoding; what is not decoded is scored in the type of the weights
     if options.target == "greedy_response":
         usual = MAX_NEW_TOKENS if study is None else study.train.max_completion_tokens
         max_new_tokens = options.max_new_tokens or usual
-    precision: Precision = "float32" if study is None else study.train.precision
-    policy = precise_identity(policy_digest(model, dataset), precision)
+        precision = "float32" if study is None else study.train.precision
     system_prompt = None if options.prompt == "paper" else model.system_prompt
     asked = confidences(
-        policy, problems, answer_format, model.system_prompt, options.target, options.prompt, max_new_tokens
+        policy_digest(model, dataset),
+        problems,
+        answer_format,
+        model.system_prompt,
+        options.target,
+        options.prompt,
+        max_new_tokens,
+        precision=precision,
     )
     threads = options.threads or (1 if study is None else study.train.threads)
     fields = {
@@ -76,7 +83,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
         "dtype": model.dtype,
         "precision": precision,
         "system_prompt": system_prompt,
-        "policy": policy,
+        "policy": asked.fields["policy"],
         "dataset": options.dataset or dataset.label,
         "split": dataset.train_split,
         "questions": asked.fields["questions"],

@@ -19,7 +19,7 @@ from repro.tasks.catalogue import NAMES
 from repro.tasks.dataset_spec import DatasetSpec, shorthand
 from repro.tasks.datasets import load_dataset, load_questions
 from repro.tasks.problem import AnswerFormat, Problem
-from repro.words import did_you_mean, nearest
+from repro.words import did_you_mean, listed, nearest
 
 if TYPE_CHECKING:
     from repro.spec.schema import Spec
@@ -130,7 +130,7 @@ def _labelled(items: Sequence[Item], label: str | None, option: str, spec: Path)
         return items[labels.index(label)]
     got = f"got no {option}" if label is None else f"got {option} {label}"
     hint = "" if label is None else did_you_mean(label, labels)
-    raise UserError(f"{spec}: {got}, expected the label of one of its own: {', '.join(labels)}{hint}")
+    raise UserError(f"{spec}: {got}, expected the label of one of its own: {listed(labels)}{hint}")
 
 
 def _local(text: str, option: str, what: str) -> Path | None:

@@ -20,13 +20,6 @@ from repro.selection.pool import align, check_batch, check_state, pool_digest
 from repro.words import show
 
 NEAR = 0.1  # half-width of the "near the target" metric
-REUSED_WITHIN = 0.25  # distance from the target up to which a reference trains with its own rollouts
-
-PRESETS: dict[str, dict[str, Any]] = {
-    "paper": {"measure": "failure_rate", "recalibration": "none", "reuse_references": True},
-    "code": {"measure": "pass_rate", "recalibration": "in_sample", "reuse_references": False},
-}
-"""What the paper and its authors' code disagree about."""
 
 
 class Difficulty(Selection):
@@ -57,8 +50,14 @@ class Difficulty(Selection):
         " in the authors' code, or none as in the paper",
     )
     reuse_references: bool = Field(
-        False, description="references measured near the target train with the rollouts that measured them"
+        False, description="references near the target train with the rollouts that measured them"
     )
+    reuse_by: Literal["measured", "predicted"] = Field(
+        "measured",
+        description="what of a reference lies near the target: its measured difficulty, if it has a gradient, or its"
+        " predicted one (paper)",
+    )
+    reuse_within: float = Field(0.25, ge=0, le=1, description="how near to the target that is")
 
     def build(self, run: Run) -> Selector:
         """UserError where the pool has fewer questions than references."""
@@ -79,8 +78,9 @@ class Difficulty(Selection):
         return 0 if self.predictor == "oracle" else self.references
 
     def identity_fields(self, group_size: int) -> dict[str, Any]:
-        """Without what says nothing: as many samples as a group has, references of an oracle."""
+        """Without what says nothing: as many samples as a group has, references of an oracle, which of none train."""
         idle = {"references"} if self.predictor == "oracle" else set()
+        idle |= set() if self.reuse_references else {"reuse_by", "reuse_within"}
         idle |= {"samples"} if self.samples == group_size else set()
         return {key: value for key, value in super().identity_fields(group_size).items() if key not in idle}
 
@@ -117,9 +117,12 @@ class Difficulty(Selection):
             yield Mistake("references", text)
 
     def idle(self, written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """References of an oracle."""
+        """References of an oracle; which references train, where none do."""
         if self.predictor == "oracle" and "references" in written:
             yield "references", "an oracle measures every question"
+        for field in ("reuse_by", "reuse_within"):
+            if not self.reuse_references and field in written:
+                yield field, "reuse_references is off"
 
     def smoke(self, sizes: Smoke) -> Self:
         """Few references and rollouts; an oracle measures once."""
@@ -130,10 +133,10 @@ class Difficulty(Selection):
         return self.model_copy(update=changes)
 
     @classmethod
-    def preset_fields(cls, preset: Literal["paper", "code"], written: Mapping[str, Any]) -> dict[str, Any]:
+    def fitting(cls, fields: Mapping[str, Any], written: Mapping[str, Any]) -> dict[str, Any]:
         """The line belongs to a trained predictor only."""
         unfit = () if written.get("predictor") == "trained" else ("recalibration",)
-        return {key: value for key, value in PRESETS[preset].items() if key not in unfit}
+        return {key: value for key, value in fields.items() if key not in unfit}
 
 
 class DifficultySelector(Selector):
@@ -143,7 +146,7 @@ class DifficultySelector(Selector):
     prediction must not hand out the same questions again; if fewer than n are left, the window starts over).
     References may be chosen too. `observe` learns nothing: as in the paper, only references enter the prediction.
     An oracle measures the whole pool in place of K references. With `reuse_references` a refresh puts the references
-    measured near the target first, and they train with the rollouts that measured them (DOTS, appendix A.1).
+    near the target first, and they train with the rollouts that measured them (DOTS, appendix A.1).
 
     Quality is measured on the uniform references only; on the chosen questions a correlation collapses.
     `predictor_*` compares the prediction in force, made `every` steps ago from other references, with the
@@ -177,9 +180,9 @@ class DifficultySelector(Selector):
         check_batch(n, self.selection.method, len(self.ids), len(self.ids))
         self._metrics, self._reused = {}, []
         if self._step % self.selection.every == 0 or self._failure is None:
-            rewards = self._refresh()
+            near = self._refresh()
             if self.selection.reuse_references:
-                self._reused = self._near(rewards)[:n]
+                self._reused = near[:n]
         assert self._failure is not None
         if len(self.ids) - len(self._window) < n:
             self._window = []
@@ -203,14 +206,19 @@ class DifficultySelector(Selector):
         """References of this step's refresh that train with the rollouts which measured them, nearest first."""
         return list(self._reused)
 
-    def _near(self, rewards: dict[int, tuple[float, ...]]) -> list[int]:
-        """References with a gradient whose measured failure rate is near the target, the nearest first."""
-        spread = {i: row for i, row in rewards.items() if has_spread(row, self.run.min_spread)}
-        distance = {i: abs(1 - float(np.mean(row)) - self.target) for i, row in spread.items()}
-        return sorted((i for i, d in distance.items() if d <= REUSED_WITHIN), key=lambda i: distance[i])
+    def _near(self, failure: np.ndarray, rewards: Sequence[tuple[float, ...]]) -> list[int]:
+        """References that are near the target, the nearest first, from all N predictions and the K rows of rewards."""
+        if self.selection.reuse_by == "predicted":
+            distance = {i: abs(float(failure[i]) - self.target) for i in self._references}
+        else:
+            spread = [has_spread(row, self.run.min_spread) for row in rewards]
+            measured = zip(self._references, self._truth, spread, strict=True)
+            distance = {i: abs(truth - self.target) for i, truth, differs in measured if differs}
+        within = self.selection.reuse_within
+        return sorted((i for i, d in distance.items() if d <= within), key=lambda i: distance[i])
 
-    def _refresh(self) -> dict[int, tuple[float, ...]]:
-        """Measure, predict; the rewards of every measured question."""
+    def _refresh(self) -> list[int]:
+        """Measure and predict. The references near the target, the nearest first."""
         oracle = self.selection.predictor == "oracle"
         count = len(self.ids) if oracle else self.selection.references
         references = np.arange(count) if oracle else self._generator.choice(len(self.ids), size=count, replace=False)
@@ -231,7 +239,7 @@ class DifficultySelector(Selector):
         self._failure = truth if oracle else self._predict(references, truth)
         self._references, self._truth = [int(i) for i in references], truth.tolist()
         self._window = []
-        return dict(zip(self._references, rewards, strict=True))
+        return self._near(self._failure, rewards)
 
     def _predict(self, references: np.ndarray, truth: np.ndarray) -> np.ndarray:
         made = self._make_estimator().estimate(references, truth)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from analysis.page.findings import findings, groups, sharpening
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Behaviour, Store, edit
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
 RANDOM = {"selection": {"method": "random", "fraction": 0.25}}
@@ -86,6 +86,14 @@ def test_accuracy_near_zero_is_said_plainly_and_nothing_is_concluded(quick_study
     assert any("**Accuracy is near zero**: 0.00 %" in warning for warning in said.warnings)
     hardly = [warning for warning in said.warnings if "Hardly any group trains" in warning]
     assert len(hardly) == 2 and "`full`: on average 3.0 %" in hardly[0]
+
+
+def test_runs_that_were_stopped_early_are_counted_and_named_with_their_step(quick_study: Make):
+    store = quick_study({"full": ({}, FULL), "dots": (DOTS, Behaviour((0.4, 0.5, 0.6, 0.6), zero=0.89))})
+    for run in store.read().panels[0].series[1].runs[:1]:
+        edit(store.runs_dir / run.identity / "health.json", '{"stopped": {"kind": "no_signal", "step": 6}}')
+    (said,) = findings(measure(store)).warnings
+    assert said.startswith("**1 of 6 runs stopped early** by `train.stop_on`: `dots` seed 0 at step 6 (no_signal).")
 
 
 def test_enough_training_groups_and_accuracy_give_no_warning(quick_study: Make):

@@ -27,7 +27,7 @@ from repro.launch.launchers.local.processes import (
 )
 from repro.launch.protocol import GRACE, Outcome, Signals, Task, Watcher, failed, outcome_of
 from repro.system_errors import explain
-from repro.tracking.journal import run_status
+from repro.tracking.run_status import run_status
 
 TICK = 0.5  # seconds between looks at the jobs' progress
 RETRY = 2.0  # seconds between looks at a cell that another command trains

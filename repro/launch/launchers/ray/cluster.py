@@ -80,8 +80,8 @@ class RayLauncher(RemoteLauncher):
         )  # fmt: skip
         self.jobs = min(self.jobs, max(1, room))
         if not self.gpus:  # Ray leaves the variable alone where it gives no GPU
-            self.environment["CUDA_VISIBLE_DEVICES"] = ""
-        self.environment |= {name: value for name, value in os.environ.items() if name.startswith(OF_A_JOB)}
+            self.orders.environment["CUDA_VISIBLE_DEVICES"] = ""
+        self.orders.environment |= {name: value for name, value in os.environ.items() if name.startswith(OF_A_JOB)}
 
     def _fit(self, node: dict[str, float]) -> int:
         """How many jobs a node has room for."""

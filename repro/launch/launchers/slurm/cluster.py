@@ -21,7 +21,7 @@ from repro.launch.launchers.slurm.job import SlurmJob
 from repro.launch.protocol import Task
 from repro.launch.remote import RemoteLauncher, Result
 from repro.launch.worker import Target
-from repro.tracking.journal import run_status
+from repro.tracking.run_status import run_status
 
 if TYPE_CHECKING:
     import submitit
@@ -98,7 +98,7 @@ class SlurmLauncher(RemoteLauncher):
             for key, value in given.items()
             if key not in ("executor", "timeouts", *UNKNOWN_TO_SUBMITIT)
         }
-        setup = [f"export {name}={shlex.quote(value)}" for name, value in self.environment.items()]
+        setup = [f"export {name}={shlex.quote(value)}" for name, value in self.orders.environment.items()]
         extra = {key: given[key] for key in UNKNOWN_TO_SUBMITIT if key in given}
         cluster.update_parameters(
             job_name="repro", array_parallelism=self.limit or 10**4, setup=setup, additional_parameters=extra,
@@ -111,7 +111,7 @@ class SlurmLauncher(RemoteLauncher):
     def _submit(self, orders: Sequence[dict[str, Any]]) -> list[tuple[Any, str]]:
         import submitit
 
-        with self._aside(), _variables(self.environment):
+        with self._aside(), _variables(self.orders.environment):
             try:
                 with self.executor.batch():
                     jobs = [self.executor.submit(SlurmJob(order)) for order in orders]

@@ -1,4 +1,4 @@
-"""`repro sweep`: an Optuna study over fields of one arm; reproducible in parallel, and resumable after any kill.
+"""The Optuna study of one model and one dataset; reproducible in parallel, and resumable after any kill.
 
 Trials are asked for in fixed batches and their results are given to Optuna in the order of their numbers: what is tried
 next depends on finished batches only, not on which job was faster or on where a kill fell. A trial without an end, as a
@@ -11,15 +11,12 @@ a job failed twice or its values make no valid cell. The next call makes another
 
 from __future__ import annotations
 
-import itertools
 import json
 import signal
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import optuna
-from filelock import FileLock, Timeout
 from optuna.trial import TrialState
 from rich.console import Console
 from rich.markup import escape
@@ -27,78 +24,24 @@ from rich.markup import escape
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import DamagedError
+from repro.launch.cells import Ended, Options, check_cell, deliver_cells, labels_of, run_cells
+from repro.launch.closing import lacking_words
 from repro.launch.damaged import print_damage
-from repro.launch.run import Ended, Options, check_cell, deliver_cells, labels_of, lacking_words, run_cells
-from repro.launch.terminal import make_console
-from repro.launch.where import Where
-from repro.launch.worker import Target
 from repro.masking import mask
 from repro.models.model_spec import ModelSpec
-from repro.spec.document import dotted
 from repro.spec.schema import Spec
-from repro.study.checks import sweep_problems
 from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests, identity
 from repro.study.inputs import Watched, cell_files
-from repro.study.load import LoadedSpec
 from repro.sweep.objective import objective
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
 from repro.sweep.summary import print_summary, seeds, write_summary
 from repro.sweep.trial import arm_name, base_cell, experiment_name, merge, trial_cells
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.address import public_address, resolve_store
-from repro.tracking.client import check_store
-from repro.tracking.journal import run_status
 from repro.tracking.labels import Labels
+from repro.tracking.run_status import run_status
 from repro.tracking.trials import TrialRecord, record_trials
-
-
-def run_sweep(
-    loaded: LoadedSpec,
-    runs_dir: Path,
-    where: Where,
-    *,
-    store_uri: str | None = None,
-    console: Console | None = None,
-    target: Target | None = None,
-) -> int:
-    """Make the trials that the sweep lacks, and print the best.
-
-    Returns:
-        0; 1 where a trial failed or the MLflow store lacks something that is on disk; 130 or 143 where Ctrl-C or
-        SIGTERM ended it (running it again goes on).
-
-    Raises:
-        UserError: the spec has no sweep or a mistake in it (found before anything is written), or another command
-            runs it.
-    """
-    spec, console = loaded.spec, console or make_console()
-    if spec.sweep is None:
-        raise UserError(f"{loaded.path}: got no sweep section, expected one with arm and space")
-    if problems := list(sweep_problems(spec)):  # a smoke study's ranges are not those that were checked when loaded
-        raise UserError("\n".join(f"{dotted(problem.path)}: {problem.text}" for problem in problems))
-    check_store(store_uri)
-    options = Options(Path(runs_dir).absolute(), where, False, store_uri, target)
-    searches = [
-        Search(spec, model, dataset, options, console) for model, dataset in itertools.product(spec.model, spec.dataset)
-    ]
-    for search in searches:
-        search.check_first_trial()
-    folder = options.runs_dir / "sweeps"
-    folder.mkdir(parents=True, exist_ok=True)
-    code = 0
-    try:
-        with FileLock(folder / f"{spec.name}.lock", timeout=0), where.session():
-            for search in searches:
-                ended = search.run()
-                if ended > 1:
-                    return ended
-                code = max(code, ended)
-    except Timeout as error:
-        raise UserError(
-            f"another command runs the sweep of {spec.name} in {options.runs_dir}: let it finish"
-        ) from error
-    return code
 
 
 @dataclass
@@ -218,12 +161,13 @@ class Search:
         return None
 
     def _train(self, cells: list[ExpandedCell]) -> int | None:
-        """Train cells, a second time at once where the job failed; returns the signal that ended it.
+        """Train cells, a second time at once where that may help; returns the signal that ended it.
 
         A job that was killed, or failed for the machine's sake, must not change which values are tried next.
         """
         ended = run_cells(cells, experiment_name(self.spec), self.options, self.console)
-        failed = [cell for cell in cells if run_status(self.options.runs_dir / cell.identity) == "failed"]
+        lasting = {outcome.task.identity for outcome in ended.outcomes if outcome.lasting}
+        failed = [cell for cell in cells if self._failed(cell) and cell.identity not in lasting]
         if ended.interrupted is None and failed and not _stopped(ended):
             self.console.print(f"{len(failed)} failed; each is tried once more", highlight=False)
             print_damage({}, ended.repairs, self.console)
@@ -232,6 +176,9 @@ class Search:
             return signal.SIGTERM  # by another program; the trial has not failed
         print_damage({}, ended.repairs, self.console)  # a damaged run ends the sweep where its value is read
         return ended.interrupted
+
+    def _failed(self, cell: ExpandedCell) -> bool:
+        return run_status(self.options.runs_dir / cell.identity) == "failed"
 
     def _stages(self) -> list[list[int]]:
         """Which seeds (by position) run together: one by one where the pruner may stop a trial in between."""

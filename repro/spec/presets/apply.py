@@ -1,4 +1,4 @@
-"""The presets `paper` and `code` of DOTS + RR: in one word, every place where paper and code disagree."""
+"""Fills in what a preset says and a spec does not."""
 
 from __future__ import annotations
 
@@ -11,40 +11,24 @@ from repro.selection.method import Selection
 from repro.selection.registry import find, selection_of
 from repro.spec.document import Document, FieldPath, Origin, walk
 from repro.spec.inherit import overlay
+from repro.spec.presets.registry import PRESETS
 
-PRESETS: dict[str, dict[str, dict[str, Any]]] = {
-    "paper": {
-        "train": {"advantage_std": False, "loss": "grpo", "top_p": 0.95, "weight_decay": 0.0},
-        "replay": {"correction": "paper", "filter": "insertion", "per_question": "all", "short": "wait", "warm_up": 0},
-        "towers": {"shared": True, "calibration": "slope_bias"},
-    },
-    "code": {
-        "train": {"advantage_std": True, "loss": "bnpo", "top_p": 1.0, "weight_decay": 0.01},
-        "replay": {
-            "correction": "proximal",
-            "filter": "draw",
-            "per_question": "latest",
-            "short": "shrink",
-            "warm_up": 2,
-        },
-        "towers": {"shared": False, "calibration": "temperature_bias"},
-    },
-}
-"""Preset -> section -> fields. What the spec writes itself goes before the preset."""
+OF_STUDY, OF_ARM = ("train", "evaluate", "reward"), ("train", "reward")
+"""Sections that a preset of the study, or of an arm, makes where they are missing."""
 
 
 def apply_presets(document: Document) -> None:
     """Fills in what a preset says and the spec does not; then every arm gets the study's `predictor` below its own.
 
-    The study's preset reaches `train`, `predictor` and every arm; an arm's own preset reaches that arm. A section
-    that an arm does not have (replay, a selection by difficulty) stays away. Idempotent.
+    The study's preset reaches its sections and every arm; an arm's own preset reaches that arm. A predictor, replay or
+    a method that is not there stays away. Idempotent.
     """
     data = document.data
     name = data.get("preset")
-    if name in PRESETS:
-        _fill(document, ("train",), PRESETS[name]["train"], ("preset",))
-        if isinstance(data.get("predictor"), dict):
-            _fill(document, ("predictor", "towers"), PRESETS[name]["towers"], ("preset",))
+    preset = PRESETS.get(name) if isinstance(name, str) else None
+    if preset is not None:
+        there = ["predictor"] if isinstance(data.get("predictor"), dict) else []
+        _fill(document, (), preset.nested([*OF_STUDY, *there]), ("preset",))
     arms = data.get("arms")
     for arm, fields in arms.items() if isinstance(arms, dict) else ():
         if isinstance(fields, dict):
@@ -55,20 +39,20 @@ def _arm(document: Document, arm: str, fields: dict[str, Any], study: Any) -> No
     own, place = fields.get("preset"), ("arms", arm)
     source: FieldPath = ("preset",) if own is None else (*place, "preset")
     name = study if own is None else own
-    preset = PRESETS.get(name)
+    preset = PRESETS.get(name) if isinstance(name, str) else None
     selection = fields.get("selection")
     written = selection if isinstance(selection, dict) else {}
     kind = _kind(written)
     trained = _wants_predictor(written)
     if preset is not None:
+        sections = ["replay"] if isinstance(fields.get("replay"), dict) else []
         if own is not None:
-            _fill(document, (*place, "train"), preset["train"], source)
-        if kind is not None and kind.preset_fields(name, written):
-            _fill(document, (*place, "selection"), kind.preset_fields(name, written), source)
-        if isinstance(fields.get("replay"), dict):
-            _fill(document, (*place, "replay"), preset["replay"], source)
-        if own is not None and trained:
-            _fill(document, (*place, "predictor", "towers"), preset["towers"], source)
+            sections += [*OF_ARM, *(["predictor"] if trained else [])]
+        _fill(document, place, preset.nested(sections), source)
+        if kind is not None:
+            chosen = preset.nested(["selection"], str(written.get("method", "uniform"))).get("selection", {})
+            fitting = kind.fitting(chosen, written)
+            _fill(document, place, {"selection": fitting} if fitting else {}, source)
     shared = document.data.get("predictor")
     if isinstance(shared, dict) and (
         trained or "predictor" in fields or (kind is not None and kind.predicts and _varied(document.data))
@@ -103,9 +87,7 @@ def _fill(document: Document, place: FieldPath, values: dict[str, Any], source: 
     """Sets what is missing under `place`; a message about it points at the line of `source`."""
     node: Any = document.data
     for key in place:
-        if not isinstance(node, dict):
-            return
-        node = node.setdefault(key, {})
+        node = node.get(key) if isinstance(node, dict) else None
     if not isinstance(node, dict):
         return  # a mistake that the schema names
     for key, value in values.items():

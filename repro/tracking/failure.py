@@ -1,0 +1,54 @@
+"""Why an attempt of a run failed, read from its error.txt, and whether the same command would fail the same way."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from repro.files import read_object
+
+MISTAKES = ("repro.errors.UserError: ", "repro.files.DamagedError: ")
+"""How the exception begins that tells a mistake of the user's: it is there until somebody mends it."""
+OBSTACLES = ("repro.errors.TryAgainError: ",)
+"""The same of what is in the way of a command that is right, such as a full disk: its message says what helps."""
+
+
+def reason_of(error_text: str) -> str:
+    """The line of an error.txt that says what happened: the exception of the last traceback, else the last line."""
+    line = _exception(error_text)
+    for start in (*MISTAKES, *OBSTACLES):  # there the message is enough
+        line = line.removeprefix(start)
+    return line
+
+
+def reason_in(run_dir: Path) -> str:
+    """The reason of a run's last failure; empty where it has none."""
+    try:
+        return reason_of((run_dir / "error.txt").read_text(errors="replace"))
+    except OSError:
+        return ""
+
+
+def is_mistake(error_text: str) -> bool:
+    """Whether an error.txt tells a mistake that the same command meets again."""
+    return _exception(error_text).startswith(MISTAKES)
+
+
+def blamed_field(run_dir: Path) -> str | None:
+    """The field of the spec that most likely made the numbers of a failed run NaN or infinite.
+
+    None where the run did not end for that, or nothing says which field it was.
+    """
+    health = read_object(run_dir / "health.json")
+    if (health.get("stopped") or {}).get("kind") != "nan":
+        return None
+    likely = [warning["likely"] for warning in health.get("warnings", []) if warning.get("kind") == "nan"]
+    return str(likely[0]).split()[0] if likely else None
+
+
+def _exception(error_text: str) -> str:
+    lines = [line for line in error_text.splitlines() if line.strip()]
+    starts = [index for index, line in enumerate(lines) if line.startswith("Traceback (most recent call last)")]
+    if starts:
+        # A message may have more lines.
+        return next((line for line in lines[starts[-1] + 1 :] if not line.startswith(" ")), lines[-1])
+    return lines[-1] if lines else ""
