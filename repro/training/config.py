@@ -53,6 +53,7 @@ def grpo_config(
         scale_rewards="group" if train.advantage_std else "none",
         epsilon=train.clip,
         beta=train.kl,
+        use_bias_correction_kl=False,  # GRPO's own term; TRL would multiply it by the ratio, as DeepSeek-V3.2 does
         trust_remote_code=remote_code,
         seed=seed,
         save_strategy="steps",

@@ -17,6 +17,12 @@ REFERENCE_FILL = -1e4
 mask, since infinity times 0 is no number."""
 
 
+def without_padding(output: dict[str, Any]) -> torch.Tensor:
+    """The reference log-probs (R, T) of TRL's batch with `REFERENCE_FILL` in their padding."""
+    found: torch.Tensor = output["ref_per_token_logps"]
+    return found.masked_fill(output["completion_mask"] == 0, REFERENCE_FILL)
+
+
 def fresh_groups(
     output: dict[str, Any], questions: Sequence[int], rewards: Sequence[Sequence[float]], step: int
 ) -> list[Group]:

@@ -18,6 +18,7 @@ from torch.func import functional_call
 from trl.trainer import grpo_trainer
 
 from repro.replay.buffer import Group
+from repro.training import trainer as trainer_module
 
 
 class Double:
@@ -175,16 +176,12 @@ def recorded_run(trainer: Any, monkeypatch: Any) -> list[Update]:
     drawn: list[Group] = []
     now: dict[str, Any] = {"passes": 0}
     reference = Double(trainer.model)
-    draw, generate, training_step = (
-        trainer._draw_replayed,
-        trainer._generate_and_score_completions,
-        trainer.training_step,
-    )
-    shuffle = grpo_trainer.shuffle_sequence_dict
+    generate, training_step = trainer._generate_and_score_completions, trainer.training_step
+    shuffle, draw = grpo_trainer.shuffle_sequence_dict, trainer_module.draw_groups
     train, passes = trainer.train_spec, trainer.args.gradient_accumulation_steps
 
-    def drew(step: int) -> Any:
-        batch, groups = draw(step)
+    def drew(*arguments: Any) -> Any:
+        batch, groups = draw(*arguments)
         drawn[:] = groups
         return batch, groups
 
@@ -192,12 +189,7 @@ def recorded_run(trainer: Any, monkeypatch: Any) -> list[Update]:
         output: dict[str, Any] = generate(inputs)
         spread = (train.advantage_std, train.min_spread)
         old = [row for group in drawn for row in replayed_rows(group, *spread)]
-        rewards = trainer._grades.rewards
-        fresh = [
-            value
-            for first in range(0, len(rewards), train.group_size)
-            for value in advantages(rewards[first : first + train.group_size], *spread)
-        ]
+        fresh = [value for group in trainer.grades.groups(train.group_size) for value in advantages(group, *spread)]
         tokens = [_tokens(output, number) for number in range(len(fresh))]
         now["rows"] = [Row(*row, float(value), [], False) for row, value in zip(tokens, fresh, strict=True)] + old
         now["start"] = Double(trainer.model)
@@ -230,7 +222,8 @@ def recorded_run(trainer: Any, monkeypatch: Any) -> list[Update]:
             updates.append(Update(step, nth, reference, now["start"], now["before"], rows, tokens, made))
         return loss
 
-    trainer._draw_replayed, trainer._generate_and_score_completions, trainer.training_step = drew, generated, stepped
+    trainer._generate_and_score_completions, trainer.training_step = generated, stepped
+    monkeypatch.setattr(trainer_module, "draw_groups", drew)
     monkeypatch.setattr(grpo_trainer, "shuffle_sequence_dict", shuffled)
     trainer.train()
     return updates

@@ -68,8 +68,7 @@ def test_each_update_has_the_rate_of_the_schedule(make_trainer, schedule, warmup
     assert rates.seen == pytest.approx([rate(schedule, warm, update) for update in range(UPDATES)])
 
 
-@pytest.mark.parametrize("stop", [1, 2])
-@pytest.mark.parametrize("schedule", ["constant", "linear", "cosine"])
+@pytest.mark.parametrize(("schedule", "stop"), [("constant", 1), ("linear", 1), ("linear", 2), ("cosine", 2)])
 def test_a_run_that_ends_before_and_goes_on_later_has_the_rates_of_the_whole_schedule(make_trainer, schedule, stop):
     """In the warm-up and after it: nothing of the schedule begins anew, and nothing is squeezed into the steps left."""
     changes = {"schedule": schedule, "warmup": 0.5, "learning_rate": FULL}
