@@ -28,7 +28,10 @@ def positive_seconds(text: str) -> float:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which table, which columns, where the verdicts go."""
     parser.add_argument(
-        "table", metavar="FILE", type=Path, help="completions: .jsonl, .json, .csv, .tsv or .parquet, one or a list a row"
+        "table",
+        metavar="FILE",
+        type=Path,
+        help="completions: .jsonl, .json, .csv, .tsv or .parquet, one or a list a row",
     )
     parser.add_argument("--completion", metavar="COLUMN", default="completion", help="their text (completion)")
     parser.add_argument("--answer", metavar="COLUMN", default="answer", help="the gold answer (answer)")

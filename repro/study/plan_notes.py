@@ -56,8 +56,8 @@ def reference_notes(cells: Sequence[Cell]) -> list[str]:
             held[cell.model.label] = "of a size that nothing tells" if taken is None else f"{taken:.2g} GiB"
     if not held:
         return []
-    taken = ", ".join(f"{label} {amount}" for label, amount in held.items())
-    return [f"The KL term keeps the start policy in memory beside the trained one: {taken} more in each process."]
+    each = ", ".join(f"{label} {amount}" for label, amount in held.items())
+    return [f"The KL term keeps the start policy in memory beside the trained one: {each} more in each process."]
 
 
 class Labels(NamedTuple):

@@ -18,9 +18,13 @@ BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 SPACES = re.compile(r"(?:(?<!\\)\\[,;: ]|~|[\s\x00-\x1f\x7f])+")
 WRAPPERS = [("**", "**"), ("```", "```"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
 # Signs that only look different, and marks that nobody sees; not the ones that turn the direction of the text around.
-LOOKALIKES = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | str.maketrans(
-    "−‐‑–﹣⁄∕º˚\u00a0\u2007\u2009\u202f", "-----//°°    ", "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
-) | {ord("。"): ". "}
+LOOKALIKES = (
+    {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | str.maketrans(
+        "−‐‑–﹣⁄∕º˚\u00a0\u2007\u2009\u202f", "-----//°°    ", "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+    )
+    | {ord("。"): ". "}
+)
 HEADING = re.compile(
     r"[\s*_]*(?:(?:step|part|case|method|approach)\b.*|(?:\d+[.)]\s*)?(?:(?:the|final|detailed|our) )*"
     r"(?:answer|solution|conclusion|result|explanation|verification|check|calculation|summary|reasoning)s?\b[^\d$\\]*)",
@@ -30,7 +34,9 @@ HEADING = re.compile(
 CLOSED_HEADING = re.compile(r"(####[^\n#]*[^\s#])[^\S\n]*#{4,}[^\S\n]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)\]}*])\*{2,3}(?=[^\s*])|(?<=[^\s*])\*{2,3}(?![\w(\\*])|(?<!\w)__(?=\w)|(?<=\w)__(?!\w)")
 """Where bold text of Markdown begins and ends; `x**2` is a power."""
+BOLD_TEXT = re.compile(r"\\(?:textbf|textit|mathbf|emph|underline)\s?\{([^{}]*)\}")
 PICTURES = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f]")
+ROUGHLY = re.compile(r"^(?:≈|\\approx(?![A-Za-z]))\s*")
 GROUPED = re.compile(r"(?<=\d)['’](?=\d{3}(?!\d))")
 DOTTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?!\.?\d)")
 
@@ -52,7 +58,7 @@ def extract_answer(completion: str) -> str:
     hashes, box, tag = _last_hashes(text), boxes[-1] if boxes else -1, text.rfind("<answer>")
     last = max(hashes, box, tag)
     if last < 0:
-        text = ascii_signs(plain_text(BOLD.sub("", text)))
+        text = ascii_signs(plain_text(BOLD_TEXT.sub(r"\1", BOLD.sub("", text))))
         found = phrased_answer(text) or final_number(text)
     elif last == hashes:
         found = next(iter(text[hashes + len("####") :].strip().splitlines()), "")
@@ -82,7 +88,7 @@ def tidy(text: str) -> str:
     changed = True
     while changed:
         before = text
-        text = text.rstrip(". ").lstrip("= ")
+        text = ROUGHLY.sub("", text.rstrip(". ").lstrip("= "))
         for left, right in WRAPPERS:
             inner = text[len(left) : len(text) - len(right)]
             if text.startswith(left) and text.endswith(right) and inner and left not in inner:
@@ -107,7 +113,7 @@ def braced(text: str, start: int) -> str | None:
 
 
 def plain_text(text: str) -> str:
-    """`ascii_text` without pictures, and without marks between thousands that have no other meaning: 1'000, 1.000.000."""
+    """`ascii_text` without pictures and without marks that only stand between thousands: 1'000, 1.000.000."""
     text = ascii_text(text if text.isascii() else PICTURES.sub(" ", text))
     text = GROUPED.sub("", text)
     return DOTTED.sub(lambda number: number[0].replace(".", ""), text)

@@ -30,7 +30,8 @@ SEVERAL = re.compile(r",(?!\d{3}(?!\d))|;|\\text\s?\{\s*(?:and|or)\s*\}|\b(?:and
 ENVIRONMENT = re.compile(r"\\(?:begin|end)\{(?:aligned|gathered|split|align\*?)\}")
 ROWS = re.compile(r"\\\\(?:\[[^\]]*\])?")
 TERM = r"\((?:(?![A-Za-z]{3})[^()\n])*\)"  # in brackets, without a word
-OPERAND = rf"(?:\$?\d[\d,]*(?:\.\d+)?%?|(?<![A-Za-z])[a-zA-Z]|\\[A-Za-z]+(?:\{{[^{{}}]*\}})*|{TERM})"
+NAMED_OPERAND = r"(?:\d[\d,.]*)?\\[A-Za-z]+(?:\{[^{}]*\})*"
+OPERAND = rf"(?:{NAMED_OPERAND}|\$?\d[\d,]*(?:\.\d+)?%?|(?<![A-Za-z])[a-zA-Z]|{TERM})"
 LEFT = re.compile(rf"{OPERAND}(?P<left> ?)(?:[-+*/^–]|(?<=\d )[xX](?= )|\*\*|\\cdot|\\times|\\div|\\pm)(?P<right> ?)\Z")
 NAME = re.compile(r"[^\W\d\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]-?\Z|(?<![\\A-Za-z])[A-Za-z]{2,}\^\{?\Z")
 """What before a digit makes it part of a word: a letter (`x2`, `COVID-19`), the power of a unit (`cm^2`)."""
@@ -46,10 +47,19 @@ CHANGES_BEFORE = re.compile(
     re.IGNORECASE,
 )
 DENIED = re.compile(
-    r"(?:\bnot|n['’]t|\bcannot|\bnever|\binstead of|\brather than|\bexcept(?: for)?)(?: be| equal| equals| to)*\s[$(*]*\Z",
+    r"(?:\bnot|n['’]t|\bcannot|\bnever|\binstead of|\brather than|\bexcept(?: for)?)(?: be| equal| equals| to)*"
+    r"\s[$(*]*\Z",
     re.IGNORECASE,
 )
 """What before a number says that it is not this one."""
+COMPARED = re.compile(
+    r"(?:(?<![<\w/])[A-Za-z][^\S\n]?|[^\S\n])(?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\n]?\Z"
+)
+"""What before a number says that it is a bound: `x > 5`, and no arrow, quote or tag."""
+BOUND = re.compile(r"[^\S\n](?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\n][^\n]*")
+"""What behind a number says the same: `5 < x`."""
+ROUNDED = re.compile(r"[^\s=]+[^\S\n]?\\approx[^\S\n]?\Z")
+"""What a number is roughly equal to: `2\\sqrt{5} \\approx 4.47`."""
 BESIDE = re.compile(rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}),? (?:or|and) (?:[A-Za-z]\s?=\s?)?\Z")
 """Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`."""
 CHANGES_AFTER = re.compile(
@@ -119,13 +129,14 @@ def _read(text: str, digit: int) -> str | int | None:
     first = _first_operand(before)
     if DENIED.search(text[:first]):
         return first
-    word = CHANGES_BEFORE.search(before) or BESIDE.search(before, max(0, len(before) - 80))
-    first = word.start() if word else first
+    for pattern in (CHANGES_BEFORE, COMPARED, ROUNDED, BESIDE):
+        if (word := pattern.search(before, max(0, len(before) - 80))) is not None:
+            first = min(first, word.start())
     if glued and glued[0] not in SYMBOLS and len(glued[0]) < 4:
         end += glued.end()
     elif MATHS.match(after):
         end = _chunk_end(text, end)
-    elif changed := CHANGES_AFTER.match(after):
+    elif changed := CHANGES_AFTER.match(after) or BOUND.match(after):
         end += changed.end()
     return text[first:end].strip()
 

@@ -8,7 +8,7 @@ from repro.tasks.answers import tidy
 from repro.tasks.equality import CHOICE, is_prose, words_of
 from repro.tasks.intervals import as_intervals, is_intervals
 from repro.tasks.quantities import TEXT, quantity
-from repro.tasks.units import HEDGES
+from repro.tasks.units import HEDGES, SYMBOL_OF, SYMBOLS
 
 STRUCK = re.compile(r"\\(?:[bx]?cancel(?:to)?|sout|hcancel|st|not|[hv]?phantom)(?![A-Za-z])")
 """What strikes out or hides a part of an answer."""
@@ -17,6 +17,9 @@ LABEL = re.compile(r"\(([A-J])\)[.:]?\s+(?P<rest>.+)", re.DOTALL)
 CHOICE_TEXT = re.compile(r"^\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{\s?(\([A-J]\)[.:]?)\s?\}")
 UNION = re.compile(r"([\])])\s?U\s?(?=[\[(])")
 TUPLE = re.compile(r"(?:\\left\s?)?\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+UNITS = "|".join(sorted({*SYMBOLS, *SYMBOL_OF, "unit", "radian"}, key=len, reverse=True))
+UNIT = re.compile(rf"(?<=[\d}})\]iA-Za-z])\s(?:(?:square|cubic|sq) )?(?:{UNITS})s?(?:\s?\^\s?\{{?[23]\}}?)?\Z")
+"""A unit in plain text behind a formula."""
 POINT = re.compile(r"[A-Z]'?\s?(?==?\s?(?:\\left\s?)?\()=?\s?")
 BETWEEN = re.compile(r"\s*(?:\\text\s?\{\s*and\s*\}|[,;]|\band\b|\\quad|\\\s)+\s*")
 NAMED = re.compile(r"([A-Za-z])\s?=\s?([^=]+)")
@@ -43,6 +46,8 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
         answer = tidy(label["rest"])
     if is_prose(gold):
         return gold, answer
+    if quantity(gold) is None and not words_of(gold):
+        answer = UNIT.sub("", answer)
     if quantity(gold) is None:
         gold, answer = _out_of_sentence(gold), _out_of_sentence(answer)
     ours, theirs = as_intervals(gold), as_intervals(answer)

@@ -144,7 +144,7 @@ def far_apart(gold: list[Any], answer: list[Any]) -> bool:
 
 
 def identical(gold: list[Any], answer: list[Any]) -> bool:
-    """Are both plain numbers, complex ones too, that agree in 40 digits? math-verify does not expand `2e^{2\\pi i/3}`."""
+    """Are both plain numbers, complex ones too, that agree in 40 digits? math-verify does not expand all of them."""
     if not (gold and answer and getattr(gold[0], "is_number", False) and getattr(answer[0], "is_number", False)):
         return False
     left, right = (parsed[0].doit().evalf(50) for parsed in (gold, answer))

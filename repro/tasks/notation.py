@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from fractions import Fraction
 
 GREEK = "alpha beta gamma delta epsilon theta lambda mu nu rho sigma tau phi psi omega Delta Gamma Omega Phi Sigma"
 # Signs that mean what a command means.
@@ -61,6 +62,7 @@ ONE_TIMES_I = re.compile(r"(?<![\w.^_{])1\s?i(?![A-Za-z])")
 # What programmers and plain text write.
 POWER = re.compile(r"\s?\*\*\s?")
 RAISED_TO = re.compile(r"\^\s?(-?\d+\.\d+|-?\d{2,}|-\d|-[A-Za-z](?![A-Za-z]))")
+DECIMAL_POWER = re.compile(r"\^\s?\{\s?(-?\d{0,3}\.\d{1,3})\s?\}")
 POWER_OPENS = re.compile(r"\^\s?(?=\()")
 CALLS = re.compile(r"(?<![A-Za-z\\])(sqrt|cbrt|exp|abs)\s?\(")
 PLAIN_ROOT = re.compile(r"(?<![A-Za-z\\])sqrt\s?(\d+|[a-z](?![a-z]))")
@@ -103,6 +105,7 @@ def standard(text: str) -> str:
     text = E_NOTATION.sub(lambda number: rf"{number[1]} \times 10^{{{int(number[2])}}}", COLON.sub(":", text))
     text = POWER.sub("^", text)
     text = _braced_powers(RAISED_TO.sub(r"^{\1}", text))
+    text = DECIMAL_POWER.sub(lambda power: f"^{{{Fraction(power[1])}}}", text)
     text = FACTOR.sub(" ", TIMES.sub(r" \\times ", text))
     text = PRODUCT.sub(r" \\cdot ", text)
     for pattern, new in ORDER:

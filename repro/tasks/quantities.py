@@ -21,7 +21,9 @@ TEN = re.compile(
     r"(?<![\w.^{])(?:(\d+(?:\.\d*)?|\.\d+)\s?(?:\\times|\\cdot)\s?)?10\^(?:\{\s?([+-]?\d{1,2})\s?\}|([+-]?\d)(?!\d))"
 )
 PER_MILLE = re.compile(r"(\d+(?:\.\d+)?)\s?(?:‰|\\permil(?![A-Za-z])|\\text\{\s?‰\s?\})")
-MONEY = re.compile(r"(?:US|CA|AU|HK|C|A)(?=\\?\$\s?\d)|(?<![A-Za-z])Rs\.?\s?(?=\d)|\\(?:pounds|textsterling|yen|euro)(?![A-Za-z])")
+MONEY = re.compile(
+    r"(?:US|CA|AU|HK|C|A)(?=\\?\$\s?\d)|(?<![A-Za-z])Rs\.?\s?(?=\d)|\\(?:pounds|textsterling|yen|euro)(?![A-Za-z])"
+)
 SIGN_INSIDE = re.compile(r"^(\\?[$€£¥₹])\s?([+-])(?=[\d.])")
 # What a unit looks like in LaTeX: a fraction of two, a product of two, a quotient of texts.
 _WORD = r"\\(?:text|mathrm)\s?\{\s?([A-Za-z]+)\s?\}"
@@ -37,14 +39,18 @@ _RATIO = "(?:" + "|".join(sorted(IN_RATIOS, key=len, reverse=True)) + ")" + _POW
 _SYMBOL = "(?:" + "|".join(sorted(SYMBOLS, key=len, reverse=True)) + r")(?![A-Za-z])" + _POWER
 _PER = rf"\s?/\s?(?:{_RATIO}(?![A-Za-z])|[A-Za-z]{{3,}}\.?)"
 _PRODUCT = rf"{_RATIO}(?:\s?\\cdot\s?{_RATIO})+(?![A-Za-z])"
-UNIT_WORD = rf"(?:{_PRODUCT}(?:{_PER})?|{_RATIO}{_PER}|{_LETTER}(?:{_LETTER}|\.)+{_POWER}(?:{_PER})?|m\^\s?\{{?\s?[23]\s?\}}?)"
+UNIT_WORD = (
+    rf"(?:{_PRODUCT}(?:{_PER})?|{_RATIO}{_PER}|{_LETTER}(?:{_LETTER}|\.)+{_POWER}(?:{_PER})?|m\^\s?\{{?\s?[23]\s?\}}?)"
+)
 GLUED_UNIT = rf"(?:{_RATIO}{_PER}|{_SYMBOL}(?:{_PER})?|\s?/\s?(?:{'|'.join(sorted(PER))})(?![A-Za-z]))"
 QUANTITY = re.compile(
     rf"(?P<sign>[+-]?)\s?{CURRENCY}(?:(?P<whole>\d+)?\s?\\[dt]?frac\{{(?P<a>{DIGITS})\}}\{{(?P<b>{DIGITS})\}}"
     rf"|(?:(?P<apart>\d+)\s(?=\d+\s?/))?(?P<top>{DIGITS})(?:\s?/\s?(?P<bottom>{DIGITS}))?)"
     rf"\s?{CURRENCY}(?P<percent>%?)(?P<unit>(?:{GLUED_UNIT}|\s{UNIT_WORD})?(?:\s{UNIT_WORD})*)"
 )
-DECIMAL_COMMA = re.compile(rf"([+-]?\s?{CURRENCY}(?:\d{{1,3}}(?P<grouped>(?:[. ]\d{{3}})+)|\d+)),(?P<decimals>\d+)(?!\d)")
+DECIMAL_COMMA = re.compile(
+    rf"([+-]?\s?{CURRENCY}(?:\d{{1,3}}(?P<grouped>(?:[. ]\d{{3}})+)|\d+)),(?P<decimals>\d+)(?!\d)"
+)
 
 
 @dataclass(frozen=True)

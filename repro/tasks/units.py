@@ -30,7 +30,20 @@ NO_UNIT |= {"fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "ten
 NO_UNIT |= {"hundredths", "thousandth", "thousandths", "millionths", "recurring", "repeating", "doubled", "tripled"}
 NO_UNIT |= {"halved", "inverse", "mil", "mille", "mila", "tausend", "тысяча", "тысячи", "тысяч"}
 NO_UNIT |= {"millón", "millon", "millones", "millions", "millionen", "milliard", "milliards", "milliarden", "milhões"}
-NO_UNIT |= {"миллион", "миллиона", "миллионов", "миллиард", "миллиарда", "миллиардов"}
+NO_UNIT |= {
+    "billón",
+    "billones",
+    "billionen",
+    "bilhões",
+    "mio",
+    "mrd",
+    "миллион",
+    "миллиона",
+    "миллионов",
+    "миллиард",
+    "миллиарда",
+    "миллиардов",
+}
 CHANGES = {"minus", "negative", "plus", "times", "over", "divided", "sqrt", "root", "mod", "modulo", "power", "pi", "e"}
 CHANGES |= {"half", "halves", "third", "thirds", "quarter", "quarters", "twice", "double", "triple", "log", "ln"}
 CHANGES |= {"under", "below", "above", "beyond", "nearly", "almost", "without"}

@@ -54,7 +54,9 @@ def test_tags_are_rewarded_where_they_stand_once_and_on_lines_of_their_own(compl
 
 def test_any_mixture_of_tags_and_lines_gets_what_the_rules_in_other_words_give():
     """From the first character: a tag, anything, ..., and a line's end after the last tag; each tag counted once."""
-    in_order = re.compile(r".*?".join(map(re.escape, ("<think>\n", "\n</think>\n<answer>\n", "\n</answer>"))), re.DOTALL)
+    in_order = re.compile(
+        r".*?".join(map(re.escape, ("<think>\n", "\n</think>\n<answer>\n", "\n</answer>"))), re.DOTALL
+    )
     parts = ["<think>", "\n", "2+2", "\n", "</think>", "\n", "<answer>", "\n", "4", "\n", "</answer>", " ", "x"]
     draw, seen = random.Random(0), set()
     for _ in range(4000):

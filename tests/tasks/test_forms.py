@@ -26,7 +26,9 @@ def test_inequalities_of_one_variable_are_intervals(answer, name, intervals):
     assert as_intervals(tidy(answer)) == (name, intervals)
 
 
-@pytest.mark.parametrize("answer", ["x = 5", "2 < 5", "x < y < z", "x < 1 or y > 2", "5", "(2,5)", "1 < x > 2", "<", "x <"])
+@pytest.mark.parametrize(
+    "answer", ["x = 5", "2 < 5", "x < y < z", "x < 1 or y > 2", "5", "(2,5)", "1 < x > 2", "<", "x <"]
+)
 def test_what_is_no_inequality_of_one_variable_is_none(answer):
     found = as_intervals(tidy(answer))
     assert found is None or found[0] == "y"  # of `x < y < z`, whose bounds are no numbers
