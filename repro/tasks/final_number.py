@@ -145,9 +145,9 @@ def _first_operand(before: str) -> int:
     """Where the expression begins whose last operand is the number that follows; the end where it stands alone."""
     start = len(before)
     for _ in range(LONGEST_RUN):
-        found = LEFT.search(before[max(0, start - 80) : start])
-        sign = bool(found) and before[found.end("left")] in "+-–"
-        if found is None or (sign and found["left"] and not found["right"]):
+        left = before[max(0, start - 80) : start]
+        found = LEFT.search(left)
+        if found is None or (left[found.end("left")] in "+-–" and found["left"] and not found["right"]):
             break
         start -= found.end() - found.start()
     return start
