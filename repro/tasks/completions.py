@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import csv
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
-from repro.tasks.files import EXTENSIONS, Row, find_path, read_rows
+from repro.tasks.files import EXTENSIONS, find_path, read_rows
 from repro.tasks.thinking import opened
 from repro.words import show, unknown, unwritable
 
-KINDS = (*EXTENSIONS, ".csv", ".tsv")
-DELIMITERS = ",;\t|"
-"""What separates the cells of a row; spreadsheets of many countries write `;`."""
+KINDS = (*EXTENSIONS, ".tsv")
 
 
 @dataclass(frozen=True)
@@ -41,7 +37,7 @@ def read_completions(path: Path, completion: str, answer: str, prompt: str | Non
     path, found = find_path(str(path), "FILE"), []
     if not path.is_file() or path.suffix.lower() not in KINDS:
         raise UserError(f"FILE: {path} is not a table; expected a file ending in {', '.join(KINDS)}")
-    for where, row in _rows(path):
+    for where, row in read_rows(path) if path.stat().st_size else ():  # an empty file has no rows, whatever it is
         for name, option in ((completion, "--completion"), (answer, "--answer"), (prompt, "--prompt")):
             if name is not None and name not in row:
                 raise UserError(f"{where}: {option}: {unknown(name, list(row), 'a column of the table')}")
@@ -77,36 +73,3 @@ def _gold(value: Any, place: str) -> str:
     if not (number or isinstance(value, str)):
         raise UserError(f"{place} holds {show(value)}, expected a gold answer: text or a number")
     return _text(str(value), place, "a gold answer")
-
-
-def _rows(path: Path) -> Iterator[Row]:
-    if path.suffix.lower() in (".csv", ".tsv"):
-        yield from _cells(path)
-    elif path.stat().st_size:  # an empty file has no rows, whatever it is
-        yield from read_rows(path)
-
-
-def _cells(path: Path) -> Iterator[Row]:
-    """The rows of a table whose cells are separated by the delimiter that its first line has most of."""
-    csv.field_size_limit(1 << 30)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            first = file.readline()
-            file.seek(0)
-            delimiter = max(DELIMITERS, key=first.count)
-            reader = csv.DictReader(file, delimiter=delimiter)
-            names = list(reader.fieldnames or [])
-            if twice := next((name for name in names if names.count(name) > 1), None):
-                raise UserError(f"{path}: has two columns {twice!r}, expected different names")
-            for number, row in enumerate(reader, 1):
-                where = f"{path.name}, row {number}"
-                if None in row:
-                    raise UserError(
-                        f"{where}: has more cells than the header has columns ({len(names)}); put text that holds "
-                        f"{show(delimiter)} or a line break into double quotes"
-                    )
-                yield where, dict(row)
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not UTF-8; expected UTF-8 text") from error
-    except csv.Error as error:
-        raise UserError(f"{path}: not a readable CSV file ({error})") from error
