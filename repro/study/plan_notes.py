@@ -52,8 +52,10 @@ def reference_notes(cells: Sequence[Cell]) -> list[str]:
     for cell in cells:
         if cell.train.kl > 0 and cell.model.lora is None:
             size = size_of(cell.model)
-            taken = None if size is None else size.parameters * WEIGHT_BYTES[cell.model.dtype] / 2**30
-            held[cell.model.label] = "of a size that nothing tells" if taken is None else f"{taken:.2g} GiB"
+            held[cell.model.label] = "of a size that nothing tells"
+            if size is not None:
+                mebibytes = size.parameters * WEIGHT_BYTES[cell.model.dtype] / 2**20
+                held[cell.model.label] = f"{mebibytes / 1024:.1f} GiB" if mebibytes > 100 else f"{mebibytes:.1f} MiB"
     if not held:
         return []
     each = ", ".join(f"{label} {amount}" for label, amount in held.items())

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
 from repro.tasks.files import EXTENSIONS, find_path, read_rows
 from repro.tasks.thinking import opened
+from repro.tasks.values import is_missing, number_text
 from repro.words import show, unknown, unwritable
 
 KINDS = (*EXTENSIONS, ".tsv")
@@ -67,9 +67,10 @@ def _text(value: Any, place: str, expected: str) -> str:
 
 
 def _gold(value: Any, place: str) -> str:
-    if value is None or value == "" or (isinstance(value, float) and math.isnan(value)):
+    if value == "" or is_missing(value):
         raise UserError(f"{place} is empty, expected a gold answer; fill the cell or leave the row out")
-    number = isinstance(value, int | float | Decimal) and not isinstance(value, bool) and math.isfinite(value)
-    if not (number or isinstance(value, str)):
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return number_text(value)
+    if not isinstance(value, str):
         raise UserError(f"{place} holds {show(value)}, expected a gold answer: text or a number")
-    return _text(str(value), place, "a gold answer")
+    return _text(value, place, "a gold answer")
