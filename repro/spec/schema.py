@@ -118,6 +118,12 @@ class TrainSpec(Strict):
         return self
 
 
+MAIN_SETS = ("test", "validation")
+"""Sets with avg@k, entropy and greedy accuracy; further sets get one sample per problem."""
+BENCHMARKS_MEAN = "benchmarks"
+"""What a report calls the unweighted mean over `evaluate.benchmarks`."""
+
+
 class EvaluateSpec(Strict):
     """Evaluation on held-out problems, with a generator of its own."""
 
@@ -206,9 +212,17 @@ class ArmSpec(Strict):
 
 
 class ReportSpec(Strict):
-    """What the report compares and shows."""
+    """What the report compares and shows; no run depends on it."""
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"baseline", "main", "target", "artefacts"})
 
     baseline: str | None = Field(None, description="the arm that the others are compared with (default: the first)")
+    main: str | None = Field(
+        None,
+        max_length=LONGEST_NAME,
+        description="whose accuracy every number is about: test, validation, benchmarks (the mean over"
+        " evaluate.benchmarks) or the label of one benchmark (default: test, else validation)",
+    )
     target: float | None = Field(None, gt=0, lt=1, description="accuracy of time-to-target (default: baseline's final)")
     artefacts: list[str] = Field(
         default_factory=list,

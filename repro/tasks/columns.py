@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.tasks.problem import Problem
 from repro.tasks.values import is_number
@@ -29,13 +30,18 @@ def numbers_of(row: Mapping[str, Any], depth: int = DEEPEST) -> dict[str, int | 
     return found
 
 
-def column_of(problems: Sequence[Problem], name: str) -> np.ndarray:
+def column_of(problems: Sequence[Problem], name: str, stand_in: bool = False) -> np.ndarray:
     """(N,) float64 of `metadata[name]` of each problem. UserError where there is no such column, or where a question
-    has no finite number in it."""
+    has no finite number in it.
+
+    Rows of a stand-in lack the columns of the data that they stand for: a missing one holds whole numbers 0 to 9 that
+    follow from the ids.
+    """
     columns = {key: None for problem in problems for key, value in problem.metadata.items() if is_number(value)}
+    if name not in columns and stand_in:
+        return np.array([int(digest(problem.id), 16) % 10 for problem in problems], dtype=np.float64)
     if name not in columns:
-        what = "a numeric column of the dataset" + ("" if columns else ", which has none")
-        raise UserError(f"selection.column: {unknown(name, sorted(columns), what)}")
+        raise UserError(f"selection.column: {no_column(name, columns)}")
     lacking = [problem for problem in problems if not is_number(problem.metadata.get(name))]
     if lacking:
         raise UserError(
@@ -43,3 +49,9 @@ def column_of(problems: Sequence[Problem], name: str) -> np.ndarray:
             f"{lacking[0].id!r}, which holds {show(lacking[0].metadata.get(name))}; expected a finite number for each"
         )
     return np.array([problem.metadata[name] for problem in problems], dtype=np.float64)
+
+
+def no_column(name: str, columns: Iterable[str]) -> str:
+    """What is told of a column that is none of the numeric ones: `got "step", expected ..., did you mean steps?`."""
+    known = sorted(columns)
+    return unknown(name, known, "a numeric column of the dataset" + ("" if known else ", which has none"))

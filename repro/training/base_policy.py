@@ -13,7 +13,7 @@ from repro.cache import Cache
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.policy import Policy
-from repro.spec.schema import Cell
+from repro.spec.schema import MAIN_SETS, Cell
 from repro.tasks.datasets import dataset_digest, held_out_digest
 from repro.tasks.problem import Problem, TaskData
 from repro.training.benchmarks import BenchmarkSet, evaluate_benchmarks
@@ -21,9 +21,6 @@ from repro.training.gradients import measure_gradients
 from repro.training.ledger import Ledger
 from repro.training.randomness import BASE, GRADIENTS, derive_seed
 from repro.training.resources import VERSION, PolicyResources
-
-MAIN_SETS = ("test", "validation")
-"""Sets with avg@k, entropy and greedy accuracy; further sets get one sample per problem."""
 
 POOL_QUESTIONS = 1024
 """Most training questions whose pass rate is measured for the picture of the pool."""

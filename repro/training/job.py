@@ -58,6 +58,7 @@ class GRPOJob:
     def __init__(self, cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ranks | None = None) -> None:
         self.cell, self.identity, self.run_dir, self.ranks = cell, identity, run_dir, ranks or Ranks()
         check_ranks(cell, self.ranks.count)
+        transformers_logging.disable_progress_bar()  # its lock is a semaphore that a job's end would leave behind
         self.journal = Journal(run_dir) if self.ranks.main else ReadOnlyJournal(run_dir)
         use_threads(cell.train.threads)
         self.inputs = CellInputs(cell, identity, run_dir)
@@ -289,7 +290,6 @@ def run_job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ran
     processes train it together, each calls this with its `ranks`.
     """
     settle(rank=ranks is not None)
-    transformers_logging.disable_progress_bar()
     check_can_follow(Path(run_dir))
     with cache_repairs_recorded(Path(run_dir), ranks):
         job = GRPOJob(cell, identity, Path(run_dir), Path(runs_dir), ranks)

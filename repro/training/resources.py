@@ -88,7 +88,7 @@ class PolicyResources:
         """(N,) float64 of a numeric column of the dataset: a field of its rows (dotted where it is nested), or what a
         made-up task knows of its questions, such as `steps`. UserError where there is none, or not for each question.
         """
-        return column_of(self.data.train, name)
+        return column_of(self.data.train, name, stand_in=self.cell.dataset.stand_in)
 
     def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
         """(N,) mean rewards in [0, 1] of the start policy over the training questions, or over those of `indices`."""

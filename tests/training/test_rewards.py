@@ -80,8 +80,8 @@ def test_a_group_whose_spread_equals_min_spread_is_left_out_and_one_just_above_i
     make_trainer: Any, min_spread: float, idle: bool
 ) -> None:
     train = TRAIN.model_copy(update={"min_spread": min_spread})
-    trainer = make_trainer(train=train, reward=terms("taste:near"), replay=ReplaySpec(fresh=0.5, capacity=8))
-    trainer.run_seed = 2  # groups of both kinds
+    replay = ReplaySpec(fresh=0.5, capacity=8)
+    trainer = make_trainer(train=train, reward=terms("taste:near"), replay=replay, seed=2)  # groups of both kinds
     advantages, rewards = first_batch(trainer)
     spread = rewards.max(1) - rewards.min(1)  # (groups,) 0 or a tenth
     assert set(spread.round(6)) == {0.0, 0.1}
