@@ -87,7 +87,7 @@ class PromptStyle:
             try:
                 rendered = chat_text(tokenizer, messages)
             except (TemplateError, TypeError, AttributeError) as error:
-                reason = reason or f"does not render it: {error}"
+                reason = reason or f"does not render the conversation: {error}"
                 continue
             lost = _first_lost(rendered, shown)
             if lost is None and (self.system_prompt or "").strip() not in rendered:

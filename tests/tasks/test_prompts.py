@@ -177,7 +177,7 @@ def test_a_template_that_drops_a_question_of_one_digit_is_refused_though_the_dig
 
 
 def test_a_template_that_does_not_render_says_why():
-    with pytest.raises(UserError, match="does not render it: only robots"):
+    with pytest.raises(UserError, match="does not render the conversation: only robots"):
         PromptStyle().prompt("Why?", tokenizer("{{ raise_exception('only robots') }}"), "")
 
 
