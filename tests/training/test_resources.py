@@ -24,6 +24,7 @@ from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tasks.problem import Dropped
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, PromptStyle
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
