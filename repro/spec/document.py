@@ -97,7 +97,7 @@ class _Bounded(yaml.composer.Composer):
         self.count += 1
         if self.depth > DEPTH or self.count > 2 * VALUES:  # keys count too
             what = f"nested deeper than {DEPTH} levels" if self.depth > DEPTH else f"more than {VALUES:,} values"
-            raise _AbsurdError(problem=what, problem_mark=self.peek_event().start_mark)
+            raise _AbsurdError(problem=what, problem_mark=self.peek_event().start_mark)  # type: ignore[attr-defined]
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -138,17 +138,15 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 if yaml.__with_libyaml__:
-    _CParser: Any = vars(yaml.cyaml)["CParser"]
 
-    class _FastLoader(_Bounded, _CParser, yaml.resolver.BaseResolver):
+    class _FastLoader(_Bounded, yaml.CBaseLoader):
         """The same language, with libyaml's parser."""
 
         yaml_implicit_resolvers = _CoreLoader.yaml_implicit_resolvers
 
         def __init__(self, stream: str) -> None:
-            _CParser.__init__(self, stream)
+            yaml.CBaseLoader.__init__(self, stream)
             yaml.composer.Composer.__init__(self)
-            yaml.resolver.BaseResolver.__init__(self)
 
 
 def parse_scalar(text: str) -> Any:
