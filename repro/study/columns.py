@@ -35,13 +35,8 @@ def _columns(written: str) -> frozenset[str] | None:
         if not isinstance(source, tuple):
             return None
         for name, rows in rows_of(source, spec, spec.train_split):
-<<<<<<< HEAD
             for _, row in filtered(rows, spec.filters, name, spec.unreadable == "drop"):
-                if not isinstance(row, Unreadable):
-=======
-            for _, row in filtered(rows, spec.filters, name):
                 if isinstance(row, dict):
->>>>>>> main
                     return frozenset(numbers_of(row))
     except UserError:
         pass  # loading tells
