@@ -27,6 +27,7 @@ from analysis.run import DamagedRun
 from analysis.study import Study, load_study
 from analysis.tables import Table
 from analysis.text import plural
+from analysis.updates import with_updates
 from repro.masking import mask
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
@@ -120,7 +121,8 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, all_formats:
     origin = provenance(study, _commands(loaded), store)
     lead, explained = answer_of(spec.report.artefacts, panels), methods(study, panels)
     main = main_series(spec)
-    parts, ending = with_main_series(parts, main), with_main_series(ending, main)
+    parts = [with_updates(part, [one]) for part, one in zip(parts, panels, strict=True)]
+    parts, ending = with_main_series(parts, main), with_main_series(with_updates(ending, panels), main)
     lead = (*lead, main.said) if lead and main.said else lead
     if not all_by_accuracy(panels):
         parts, ending, lead, explained = map(reworded, (parts, ending, lead, explained))
