@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, REFERENCES, RR, STEPS, Arm, Arms, find
+from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, REFERENCES, RR, STEPS, Arm, Arms, find, ordered_by
 from analysis.dots_rr.curves import Facets, Measured, Points, by_step, by_time, picture
 from analysis.dots_rr.staleness import outside_said, staleness
 from analysis.measures import Measures
@@ -93,12 +93,9 @@ def _curriculum_of(arm: Arm | None) -> str:
     if arm is None:
         return ""
     by, stages = arm.fields["selection.by"], arm.fields["selection.stages"]
-    score = {
-        "column": f"the column `{arm.fields.get('selection.column')}` of the dataset, which costs nothing",
-        "pass_rate": "the start policy's pass rate, whose rollouts count",
-        "confidence": "the start policy's confidence, whose pass counts",
-    }[by]
-    return f" Ours has {stages} stages by {score}."
+    costs = {"column": "of the dataset, which costs nothing", "pass_rate": "of the start policy, whose rollouts count"}
+    costs["confidence"] = "of the start policy, whose passes count"
+    return f" Ours has {stages} stages by {ordered_by(arm)} {costs[by]}."
 
 
 def figure_6b(panels: Sequence[Measures]) -> Made:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.claims import MARGIN, Claim, Published, measured
-from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, REFERENCES, RR, STEPS, Arm, Arms
+from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, REFERENCES, RR, STEPS, Arm, Arms, ordered_by
 from analysis.dots_rr.effects import area, correlation, per_step, weighted_area
 from analysis.dots_rr.readings import points_said, readings
 from analysis.effects import Effect, difference, finals, named, ratio
@@ -88,10 +88,11 @@ def _predictor(panels: Sequence[Measures], dots: str | None, others: Sequence[Ar
 def _rivals(panels: Sequence[Measures], dots: str | None, arms: Arms, others: Sequence[Arm]) -> list[Claim]:
     """Other ways to choose, on the two axes on which they differ: dynamic sampling pays for its choice in tokens."""
     perfect = next((arm for arm in others if arm.role == DOTS and arm.fields.get(PREDICTOR) == "oracle"), None)
+    fixed = arms.headline(CURRICULUM)
     rivals = {
         "dynamic": (DYNAMIC, arms.headline(DYNAMIC), 0.0),
         "filter": ("an offline pass-rate filter", arms.headline(FILTER), 0.0),
-        "curriculum": ("a curriculum fixed before training", arms.headline(CURRICULUM), 0.0),
+        "curriculum": (f"a curriculum by {ordered_by(fixed) if fixed else 'a score'}", fixed, 0.0),
         "oracle": ("an oracle", perfect if perfect is None or perfect.label != dots else None, -MARGIN),
     }
     out = []

@@ -279,10 +279,21 @@ def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
     caption = (
         f"The {SHOWN} references with the largest attention weights ({' or '.join(dict.fromkeys(kinds))}), first seed, "
         "last evaluation. Rates are pass rates, those of references as measured at the refresh. Weights over all K "
-        "references sum to 1: with many references alike, no single one weighs much."
+        f"references sum to 1: with many references alike, no single one weighs much. {_published_example()}"
     )
     title = "DOTS + RR, Table 3: references that a prediction attends to"
     return [Table("dots_rr.table_3", title, header, rows, pd.DataFrame(data), caption, 3)]
+
+
+def _published_example() -> str:
+    found = published_table("dots_rr", "table_3")
+    value = found.drop_duplicates("metric").set_index("metric")["value"]
+    largest = " and ".join(number(weight, 3) for weight in found[found["metric"] == "attention"]["value"][:2])
+    predicted, measured = (number(value[f"{kind}_difficulty"], 3) for kind in ("predicted", "measured"))
+    return (
+        f"The paper's example ({found['model'].iloc[0]} on {found['dataset'].iloc[0]}): difficulty {predicted} "
+        f"predicted, {measured} measured; the largest two of 256 weights are {largest}, on references of difficulty 1."
+    )
 
 
 def _runs(measures: Measures) -> list[tuple[Checked, Run]]:

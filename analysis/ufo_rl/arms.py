@@ -11,11 +11,13 @@ import numpy as np
 from analysis.arms import budget, chosen_questions, pool_rates, pool_rates_of
 from analysis.comparable import Unfit, unfit_at_end
 from analysis.measures import Measures
+from analysis.rewards import terms_of
 from analysis.runs import Series
 from analysis.selections import CONFIDENCE, PASS_RATE
 from analysis.statistics import Interval, paired_difference
 from analysis.text import NOTHING, number
 from repro.canonical import canonical
+from repro.tasks.reward_spec import describe_reward
 from repro.tracking.series import SPEND
 
 NOT_IN_PAPER = "A comparison of ours: nothing published stands beside it."
@@ -34,9 +36,11 @@ TARGETS = {
 
 
 def conditions(series: Series, with_budget: bool = True) -> str:
-    """What two arms must share to differ in their selection alone: budget, replay, axes other than selection's."""
+    """What two arms must share to differ in their selection alone: budget, replay, reward, axes other than
+    selection's."""
     axes = {path: value for path, value in series.axis.items() if "selection" not in path}
-    return canonical([budget(series) if with_budget else {}, bool(series.replay), axes])
+    rewarded = describe_reward(terms_of(series))
+    return canonical([budget(series) if with_budget else {}, bool(series.replay), rewarded, axes])
 
 
 def comparable(measures: Measures) -> list[Series]:

@@ -182,9 +182,7 @@ def _optimise(
 
 def _rate(done: int, updates: int, fit: FitSpec) -> float:
     """Share of the peak learning rate of the update after `done`: up to 1 over the warm-up, then down towards 0."""
-    rising = round(fit.warm_up * updates)
-    if fit.warm_up_most is not None:
-        rising = min(rising, fit.warm_up_most)
+    rising = min(round(fit.warm_up * updates), fit.warm_up_most)
     if done < rising:
         return (done + int(fit.warm_up_from == "first")) / rising
     return (updates - done) / max(1, updates - rising)

@@ -71,6 +71,11 @@ class DifficultyPredictor:
         return len(self._towers.mean)
 
     @property
+    def parameters(self) -> int:
+        """How many numbers were fitted."""
+        return sum(parameter.numel() for parameter in self._towers.parameters())
+
+    @property
     def digest(self) -> str:
         """SHA-256 of what fixes its predictions: towers, embedder, weights."""
         towers = {name: getattr(self.spec, name) for name in FIRST_FIELDS} | self.spec.result_fields()
@@ -174,7 +179,7 @@ class DifficultyPredictor:
             "embedder": self.embedder,
             "width_in": self.width_in,
             "towers": self.spec.model_dump(),
-            "parameters": sum(parameter.numel() for parameter in self._towers.parameters()),
+            "parameters": self.parameters,
             "labels": self.provenance,
             "training": self.training,
         }

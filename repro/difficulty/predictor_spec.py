@@ -60,13 +60,13 @@ class FitSpec(Strict):
     warm_up: Annotated[float, Field(ge=0, lt=1)] = Field(
         0.1, description="share of the updates with a rising learning rate; it falls linearly to 0 after"
     )
-    warm_up_most: int | None = Field(
-        None, ge=1, le=1_000_000, description="updates that the warm-up takes at most (the code: 100)"
+    warm_up_most: int = Field(
+        1_000_000, ge=1, le=1_000_000, description="updates that the warm-up takes at most (the code: 100)"
     )
     warm_up_from: Literal["first", "zero"] = Field(
         "first", description="the rate of the first update: a step of the warm-up, or 0 as in the code"
     )
-    held_out: Annotated[float, Field(ge=0, le=0.9)] = Field(
+    held_out: Annotated[float, Field(ge=0, le=0.5)] = Field(
         0.1, description="share of the questions that are held back, to record the loss on them (the code: 0)"
     )
     references_among: Literal["others", "all"] = Field(

@@ -25,8 +25,7 @@ def compose(replay: ReplaySpec, questions: int, group_size: int, minibatches: in
     """The batch of a step (counted from 1) when `eligible` groups of the buffer may be drawn.
 
     `questions` is B. A batch that shrinks keeps its delta B fresh groups and so many replayed ones that its rows
-    divide by `minibatches`: TRL would drop the remainder in silence. With `fresh_only` none are replayed. ValueError if
-    no number of them divides.
+    divide by `minibatches`: TRL would drop the remainder in silence. ValueError if no number of them does.
     """
     fresh = round(replay.fresh * questions)
     wanted = questions - fresh
@@ -38,8 +37,7 @@ def compose(replay: ReplaySpec, questions: int, group_size: int, minibatches: in
         return Batch(questions, 0, topped_up=wanted)
     if replay.short == "top_up":
         return Batch(fresh + wanted - eligible, eligible, topped_up=wanted - eligible)
-    most = eligible if replay.short == "shrink" else 0
-    for replayed in range(most, -1, -1):
+    for replayed in range(eligible, -1, -1):
         if (fresh + replayed) * group_size % minibatches == 0:
             return Batch(fresh, replayed, shrunk=wanted - replayed)
     raise ValueError(f"{fresh} fresh groups of {group_size} do not divide by minibatches ({minibatches})")

@@ -120,9 +120,12 @@ class ReplayBuffer:
 
     @classmethod
     def of(cls, replay: ReplaySpec, seed: int, min_spread: float = 0.0, *, questions: int = 0) -> ReplayBuffer:
-        """The empty buffer that a spec asks for; `min_spread` is that of training, `questions` its groups a step."""
+        """The empty buffer that a spec asks for; `min_spread` is that of training, `questions` its groups a step, which
+        `trimming` needs."""
         options = replay.model_dump(include={"draw", "max_age", "filter", "per_question"})
         if replay.filter == "trimming":
+            if questions < 1:
+                raise ValueError(f"questions is {questions}, expected the groups of a step: trimming leaves them room")
             options["kept_before"] = max(0, replay.capacity - round(replay.fresh * questions))
         return cls(replay.capacity, seed, **options, min_spread=min_spread)
 

@@ -29,10 +29,8 @@ class ReplaySpec(Strict):
     max_age: int | None = Field(
         None, ge=1, le=1_000_000, description="groups older than so many steps leave the buffer"
     )
-    short: Literal["top_up", "wait", "shrink", "fresh_only"] = Field(
-        "top_up",
-        description="a buffer short of groups: fresh questions fill up, the step is all fresh (wait), the batch shrinks"
-        " by what is missing, or to its fresh share alone (fresh_only)",
+    short: Literal["top_up", "wait", "shrink"] = Field(
+        "top_up", description="a buffer short of groups: fresh questions fill up, replay waits, or the batch shrinks"
     )
     filter: Literal["insertion", "draw", "trimming"] = Field(
         "insertion",

@@ -57,6 +57,9 @@ class TrainSpec(Strict):
     temperature: Temperature = Field(1.0, description="sampling temperature of rollouts and probes")
     top_p: TopP = Field(1.0, description="nucleus of rollouts and probes")
     max_completion_tokens: int = Field(96, ge=1, le=LONGEST_COMPLETION, description="longest completion")
+    max_prompt_tokens: int | None = Field(
+        None, ge=1, le=LONGEST_COMPLETION, description="longest prompt of a training question (see dataset.too_long)"
+    )
     loss: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = Field("grpo", description="TRL's loss_type")
     advantage_std: bool = Field(True, description="divide advantages by the group's standard deviation")
     clip: float = Field(0.2, gt=0, lt=1, description="half-width of the ratio clip")

@@ -85,7 +85,8 @@ class CellCheck:
         if cell.selection.dataset_column is not None:
             mistake = column_mistake(cell.dataset, cell.selection.dataset_column)
             if mistake is not None:
-                yield Problem(self._place("selection", "column"), mistake, (("dataset",),))
+                field = "column" if "column" in type(cell.selection).model_fields else "method"
+                yield Problem(self._place("selection", field), mistake, (("dataset",),))
         if cell.selection.wants_predictor and cell.predictor is not None:
             yield from self._predictor(cell, cell.predictor)
 
@@ -201,10 +202,10 @@ class CellCheck:
             text = f"got {replay.capacity}, expected at least {replayed}, the groups replayed a step"
             yield Problem(self._place("replay", "capacity"), text, (batch_place, place))
         rows, minibatches = fresh * cell.train.group_size, cell.train.minibatches
-        if replay.short in ("shrink", "fresh_only") and rows % minibatches:
+        if replay.short == "shrink" and rows % minibatches:
             text = (
-                f'got "{replay.short}" with fresh {show(replay.fresh)}, which leaves {rows} rows where nothing can be'
-                f" replayed, expected a multiple of minibatches ({minibatches}) or another way"
+                f'got "shrink" with fresh {show(replay.fresh)}, which leaves {rows} rows where nothing can be replayed,'
+                f" expected a multiple of minibatches ({minibatches}) or another way"
             )
             minibatches_place = self._place("train", "minibatches")
             yield Problem(self._place("replay", "short"), text, (place, batch_place, minibatches_place))

@@ -11,6 +11,7 @@ from repro.fields import LONGEST_NAME, Scalar
 from repro.plugins import is_door, load
 from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem
+from repro.spec.presets.registry import PRESETS
 from repro.spec.schema import BENCHMARKS_MEAN, MAIN_SETS, Spec
 from repro.spec.sweep_spec import FloatRange, IntRange, Range, SweepSpec
 from repro.study.cell_checks import CellCheck
@@ -143,8 +144,10 @@ def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     written += [("arms", name, "train", "steps") for name, arm in spec.arms.items() if "steps" in arm.train]
     written += [("axes", "train.steps")] if "train.steps" in spec.axes else []
     written += [("sweep", "space", "train.steps")] if spec.sweep and "train.steps" in spec.sweep.space else []
+    preset = PRESETS[spec.preset].nested(["budget"]).get("budget") if spec.preset else None
+    whose = f" of preset {spec.preset}" if preset == spec.budget.model_dump(exclude_none=True) else ""
     for place in written:
-        text = "got steps beside a budget, expected only one of them: a budget stops the run instead of steps"
+        text = f"got steps beside a budget{whose}, expected only one of them: a budget stops the run instead of steps"
         yield Problem(place, text, (("budget",),))
 
 
@@ -152,6 +155,8 @@ def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _axes(spec: Spec) -> Iterator[Problem]:
+    if not spec.axes:
+        return
     bases = _bases(spec, list(spec.arms))
     for path in spec.axes:
         if not any(has_path(base, path) for base in bases):

@@ -84,7 +84,7 @@ def stand_ins(spec: Spec) -> tuple[str, ...]:
 
 
 _FRACTION = "selection.fraction"
-_SIZES = ("steps", "questions_per_step", "group_size", "minibatches", "max_completion_tokens")
+_SIZES = ("steps", "questions_per_step", "group_size", "minibatches", "max_prompt_tokens", "max_completion_tokens")
 _FIXED = (
     *(f"train.{field}" for field in _SIZES),
     "train.rollout.",
@@ -122,8 +122,12 @@ def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
 
 
 def _predictor(predictor: dict[str, Any], datasets: list[DatasetSpec]) -> None:
+    embedder = predictor.get("embedder")
     if predictor.get("path") is not None:
-        return
+        if embedder is None or embedder.get("hub") is None:
+            return
+        del predictor["path"]  # its embeddings would come from the hub: a small one takes its place
+        predictor["policies"] = [embedder]
     tokens = predictor["max_completion_tokens"]
     if any(dataset.procedural is None for dataset in datasets):
         tokens = min(tokens, TOKENS)
@@ -137,6 +141,7 @@ def _predictor(predictor: dict[str, Any], datasets: list[DatasetSpec]) -> None:
 def _train(train: dict[str, Any], cut_tokens: bool) -> None:
     train.update(steps=STEPS, questions_per_step=QUESTIONS_PER_STEP, group_size=GROUP_SIZE, minibatches=MINIBATCHES)
     train.pop("rollout", None)  # a smoke run asks for nothing that the machine may lack
+    train.pop("max_prompt_tokens", None)  # the tokens of a stand-in are bytes
     if cut_tokens:
         train["max_completion_tokens"] = min(train["max_completion_tokens"], TOKENS)
 

@@ -16,6 +16,7 @@ DatasetName = Literal[
     "gsm8k",
     "math",
     "deepscaler",
+    "deepscaler_10240",
     "orz",
     "deepmath",
     "dapo_math_17k",
@@ -39,6 +40,8 @@ class Entry:
     `splits` are the hub's names of the training and the test split, None where there is none; `rows` their published
     sizes. `keep` and `without` are the default `dataset.filters` and `dataset.without` of training questions.
     `checked` says how the fields were checked, `notes` what sources disagree about or what to know before using it.
+    `file` is the address of a file that is not on the hub: then `hub` is the repository that it lies in, and a copy is
+    needed.
     """
 
     hub: str
@@ -55,6 +58,7 @@ class Entry:
     without: tuple[TestName, ...] = ()
     checked: str = NOT_CHECKED
     notes: str = ""
+    file: str | None = None
     marked: bool = False
     """Whether the answer field holds the worked solution, with the answer after `####`."""
 
@@ -118,6 +122,21 @@ CATALOGUE: Mapping[DatasetName, Entry] = MappingProxyType(
             rows=(40315, None),
             notes="A few rows are reported to have no answer: they are dropped with a count. It draws on old AIME and "
             "AMC papers, so look at the overlap with aime24 and amc23.",
+        ),
+        "deepscaler_10240": Entry(
+            hub="ASTRAL-Group/data-efficient-llm-rl",
+            file="https://github.com/ASTRAL-Group/data-efficient-llm-rl/raw/59df918/rl_training/data/deepscaler.parquet",
+            source="https://github.com/ASTRAL-Group/data-efficient-llm-rl",
+            licence="none stated in the repository; MIT for DeepScaleR, which the questions are from",
+            question="extra_info.question",
+            answer="reward_model.ground_truth",
+            splits=("train", None),
+            rows=(10240, None),
+            checked="on the file itself, at commit 59df918",
+            notes="The questions that DOTS + RR's authors train on. 10,090 are distinct; 49 repeats have another "
+            "answer, and the first one counts. Beside it, in adaptive_difficulty_prediction/: the predictor, which "
+            "`repro predictor import` reads; embeddings, a tensor with a row per question, which studies compute; "
+            "labels in two pickle files, for which docs/methods.md has a conversion.",
         ),
         "orz": Entry(
             hub="Open-Reasoner-Zero/orz_math_57k_collection",

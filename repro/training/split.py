@@ -29,11 +29,11 @@ def check_ranks(cell: Cell, processes: int) -> None:
     fresh = round(replay.fresh * questions)
     _divides("replay.fresh", fresh, processes, f"{replay.fresh:g} of {questions} questions are {fresh} fresh groups")
     _divides("replay.capacity", replay.capacity, processes, "each process replays the groups that it generated")
-    if replay.short in ("shrink", "fresh_only") and fresh // processes * train.group_size % train.minibatches:
+    if replay.short == "shrink" and fresh // processes * train.group_size % train.minibatches:
         raise UserError(
-            f'replay.short: got "{replay.short}" with --processes {processes}, which leaves {fresh // processes} fresh '
-            f"groups of {train.group_size} for each where nothing can be replayed, expected a multiple of "
-            f"train.minibatches ({train.minibatches}) or another way"
+            f'replay.short: got "shrink" with --processes {processes}, which leaves {fresh // processes} fresh groups '
+            f"of {train.group_size} for each where nothing can be replayed, expected a multiple of train.minibatches "
+            f"({train.minibatches}) or another way"
         )
 
 

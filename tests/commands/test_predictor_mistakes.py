@@ -20,8 +20,12 @@ TRAINED = f"{HEAD}predictor: {{path: there, embedder: tiny}}\n{ARM}"
 @pytest.mark.parametrize(
     ("spec", "words", "message"),
     [
-        (GOOD, [], "the following arguments are required: {labels,train,evaluate}, SPEC"),
-        (GOOD, ["lables", "SPEC"], "got 'lables', expected one of labels, train, evaluate, did you mean labels?"),
+        (GOOD, [], "the following arguments are required: {labels,train,evaluate,import}, SPEC"),
+        (
+            GOOD,
+            ["lables", "SPEC"],
+            "got 'lables', expected one of labels, train, evaluate, import, did you mean labels?",
+        ),
         (GOOD, ["labels"], "the following arguments are required: SPEC"),
         (
             GOOD,
@@ -30,6 +34,7 @@ TRAINED = f"{HEAD}predictor: {{path: there, embedder: tiny}}\n{ARM}"
         ),
         (GOOD, ["evaluate", "SPEC", "--references", "1"], "got '1', expected a whole number >= 2"),
         (GOOD, ["evaluate", "SPEC", "--labels", "x"], "--labels: got 'x' with evaluate, expected it with train only"),
+        (GOOD, ["train", "SPEC", "--embedder", "x"], "--embedder: got 'x' with train, expected it with import only"),
         (GOOD, ["labels", "SPEC", "--out", "SPEC"], "--out: got 'SPEC', but SPEC is a file, expected a folder"),
         (GOOD, ["train", "SPEC", "--labels", "SPEC"], "SPEC: not a readable parquet file"),
         (GOOD, ["train", "SPEC", "--labels", "x.parquet"], "x.parquet: no such file, expected the labels that"),

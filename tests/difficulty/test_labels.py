@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pickle
+import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -103,3 +106,21 @@ def test_labels_whose_parts_do_not_fit_are_refused() -> None:
         Labels(("a", "b", "a"), good.questions, good.policies, good.pass_rates, good.samples)
     with pytest.raises(ValueError, match=r"in \[0, 1\]"):
         Labels(good.ids, good.questions, good.policies, good.pass_rates + 1, good.samples)
+
+
+def test_the_script_of_the_documents_makes_labels_of_the_authors_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "docs/methods.md").read_text(encoding="utf-8")
+    (script,) = re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
+    theirs = {
+        "one": {"questions": ["a", "b", "c"], "rewards": [0.25, 1.0, 0.0]},
+        "two": {"questions": ["c", "d", "a"], "rewards": [0.5, 0.125, 0.75]},
+    }
+    (tmp_path / "ref.pkl").write_bytes(pickle.dumps(theirs))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["convert.py", "ref.pkl"])
+    exec(script, {})
+    labels = read_labels(tmp_path / "labels.parquet")
+    assert (labels.policies, labels.questions) == (("one", "two"), ("a", "c"))
+    assert labels.pass_rates.tolist() == [[0.25, 0.0], [0.75, 0.5]]

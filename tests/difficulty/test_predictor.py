@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from pathlib import Path
@@ -11,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from repro.canonical import digest
 from repro.difficulty.predictor import DifficultyPredictor, Projections
 from repro.difficulty.predictor_spec import TowersSpec
 from repro.difficulty.towers import Towers
@@ -132,9 +134,25 @@ def test_projection_standardises_each_feature_and_then_each_row() -> None:
         np.testing.assert_allclose(found[4], normed(x, f"{tower}.5"), atol=1e-5)
 
 
-def test_at_the_papers_size_the_towers_have_the_papers_parameters() -> None:
-    towers = Towers(1536, TowersSpec(width=896))
-    assert round(sum(parameter.numel() for parameter in towers.parameters()) / 1e6, 2) == 5.98
+@pytest.mark.parametrize(("shared", "parameters"), [(False, 5_978_932), (True, 2_989_492)])
+def test_at_the_papers_size_there_is_one_adapter_or_the_two_of_the_code(shared: bool, parameters: int) -> None:
+    towers = Towers(1536, TowersSpec(width=896, shared=shared))
+    assert sum(parameter.numel() for parameter in towers.parameters()) == parameters
+
+
+def test_a_digest_of_before_the_later_fields_stands() -> None:
+    """With those at their defaults, the digest is of the five fields that there were."""
+    predictor = a_predictor()
+    weights = {
+        name: [str(tensor.numpy().dtype), tensor.shape, hashlib.sha256(tensor.numpy().tobytes()).hexdigest()]
+        for name, tensor in predictor._towers.state_dict().items()
+    }
+    towers = {"width": 5, "layers": 2, "dropout": 0.1, "shared": False, "calibration": "slope_bias"}
+    before = {"version": 1, "towers": towers, "embedder": "tiny", "weights": weights}
+    assert predictor.digest == digest(before, 64)
+    clip = Towers(WIDTH_IN, TowersSpec(width=5, layers=2, clip=1e-4))
+    clip.load_state_dict(predictor._towers.state_dict())
+    assert DifficultyPredictor(clip, embedder="tiny", provenance={}, training={}).digest != predictor.digest
 
 
 def test_an_unfitted_calibrator_changes_nothing() -> None:

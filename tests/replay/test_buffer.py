@@ -326,11 +326,53 @@ def test_only_the_newest_group_of_a_question_may_be_drawn(where, drawn):
     assert [(g.question, g.step) for g in buffer.eligible(1)] == [(1, 0), (2, 0)]  # made before the step, as ever
 
 
+def authors_step(held, new, budget):
+    """Their buffer in a step, as lists of (question, step, gradient): what may be drawn, and what is held after it."""
+    newest = {}
+    for row in held:
+        newest[row[0]] = row
+    drawable = [row for row in held if newest[row[0]] is row and row[2]]
+    kept = drawable[len(drawable) - budget :] if len(drawable) > budget else drawable
+    return drawable, [*kept, *new]
+
+
+@pytest.mark.parametrize(("capacity", "fresh", "idle"), [(16, 4, 0.4), (8, 4, 0.2), (4, 4, 0.3), (40, 8, 0.9)])
+def test_trimming_holds_and_offers_what_the_authors_buffer_does(capacity, fresh, idle):
+    rng, held = np.random.default_rng(capacity), []
+    spec = ReplaySpec(capacity=capacity, fresh=0.5, filter="trimming", per_question="latest")
+    buffer = ReplayBuffer.of(spec, seed=0, questions=2 * fresh)
+    for step in range(40):
+        count = 2 * fresh if step < 2 else fresh  # their first steps are all fresh
+        new = [(int(q), step, bool(rng.random() > idle)) for q in rng.choice(30, size=count, replace=False)]
+        drawable, held = authors_step(held, new, capacity - fresh)
+        assert [(g.question, g.step) for g in buffer.eligible(step)] == [row[:2] for row in drawable]
+        buffer.draw(fresh, step)
+        buffer.add([group(q, made, (0.0, 1.0) if gradient else IDLE) for q, made, gradient in new])
+        assert [(g.question, g.step) for g in buffer.groups] == [row[:2] for row in held]
+    numbers = buffer.statistics(40)
+    assert numbers["added"] == numbers["size"] + numbers["rejected"] + numbers["evicted"]
+
+
+def test_trimming_keeps_groups_with_gradient_that_the_capacity_would_push_out_with_idle_ones():
+    late, trimming = ReplayBuffer(4, 0, filter="draw"), ReplayBuffer(4, 0, filter="trimming", kept_before=2)
+    for buffer in (late, trimming):
+        buffer.add([group(0, step=0), group(1, step=0)])
+        buffer.add([group(2, step=1, rewards=IDLE), group(3, step=1, rewards=IDLE)])
+        buffer.add([group(4, step=2), group(5, step=2, rewards=IDLE)])
+    assert questions(late.eligible(3)) == [4]
+    assert questions(trimming.eligible(3)) == [0, 1, 4]
+    with pytest.raises(ValueError, match="kept_before is None with filter trimming"):
+        ReplayBuffer(4, 0, filter="trimming")
+    with pytest.raises(ValueError, match="questions is 0"):
+        ReplayBuffer.of(ReplaySpec(capacity=4, filter="trimming"), 0)
+
+
 OPTIONS = [
     {"draw": "prioritised"},
     {"max_age": 2},
     {"filter": "draw"},
     {"per_question": "latest"},
+    {"filter": "trimming", "kept_before": 5, "per_question": "latest"},
     {"draw": "prioritised", "max_age": 3, "filter": "draw", "per_question": "latest"},
 ]
 
@@ -363,7 +405,9 @@ def test_with_every_option_a_restored_buffer_goes_on_as_the_original(tmp_path, o
 
 def test_the_spec_reaches_the_buffer():
     for options in OPTIONS:
-        rng, asked = np.random.default_rng(3), ReplayBuffer.of(ReplaySpec(capacity=7, **options), seed=0)
+        fields = {name: value for name, value in options.items() if name != "kept_before"}
+        spec = ReplaySpec(capacity=7, fresh=0.25, **fields)
+        rng, asked = np.random.default_rng(3), ReplayBuffer.of(spec, seed=0, questions=8)
         plain = ReplayBuffer(7, 0, **options)
         for step in range(6):
             assert questions(asked.draw(2, step)) == questions(plain.draw(2, step))

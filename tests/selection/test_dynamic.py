@@ -136,6 +136,29 @@ def test_a_reference_without_gradient_is_not_reused_however_near_the_target():
     assert all(i % 3 == 0 for i in selector.reused())
 
 
+def test_a_reference_is_reused_by_its_predicted_difficulty_where_asked_gradient_or_not():
+    world = Mixed(120)
+    selector = difficulty(world, reuse_by="predicted", reuse_within=0.1)
+    chosen = selector.choose(12)
+    references = world.probes[0][0]
+    predicted = 1.0 - selector.predictions()
+    near = sorted((i for i in references if abs(predicted[i] - 0.5) <= 0.1), key=lambda i: abs(predicted[i] - 0.5))
+    assert selector.reused() == near[:12] == chosen[: len(near)]
+    assert near and any(world.rates[i] in (0, 1) for i in near), "the prediction does not know which have a gradient"
+    measured = difficulty(Mixed(120), reuse_within=0.1)
+    measured.choose(12)
+    assert all(i % 3 == 0 for i in measured.reused()) and measured.reused() != selector.reused()
+
+
+def test_how_references_are_reused_is_part_of_an_identity_only_where_they_are():
+    fields = {"method": "difficulty", "reuse_by": "predicted", "reuse_within": 0.1}
+    off, on = Difficulty(**fields), Difficulty(**fields, reuse_references=True)
+    assert off.identity_fields(8) == Difficulty(method="difficulty").identity_fields(8)
+    assert on.identity_fields(8).items() > {"reuse_by": "predicted", "reuse_within": 0.1}.items()
+    assert [field for field, _ in off.idle(fields)] == ["reuse_by", "reuse_within"]
+    assert list(on.idle(fields)) == []
+
+
 def test_the_pass_rate_as_measure_turns_the_target_round():
     world = World(400)
     easy = build_selector(

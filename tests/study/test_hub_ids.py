@@ -57,6 +57,20 @@ def test_every_id_is_looked_up_once_and_local_copies_not_at_all(
     assert wanted_of([parse_spec({"name": "x", "arms": {"a": {}}, "model": "tiny", "dataset": "gsm8k"})]) == []
 
 
+def test_a_file_outside_the_hub_is_not_looked_up_but_the_embedder_of_a_trained_predictor_is(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.delenv("REPRO_DATA", raising=False)
+    study = {
+        "name": "s",
+        "model": "tiny",
+        "dataset": {"named": "deepscaler_10240", "test_named": "math500"},
+        "predictor": {"path": "p", "embedder": {"hub": "a/b"}},
+        "arms": {"dots": {"selection": {"method": "difficulty", "predictor": "trained"}}},
+    }
+    assert [one.id for one in wanted_of([parse_spec(study)])] == ["a/b", "HuggingFaceH4/MATH-500"]
+
+
 def test_revisions_and_fields_are_resolved_on_a_hub(tmp_path: Path) -> None:
     rows = [{"problem": f"What is {n}?", "answer": str(n), "solution": "", "level": n % 5 + 1} for n in range(20)]
     good = "\n".join(map(json.dumps, rows))

@@ -6,6 +6,8 @@ import json
 from pathlib import Path
 from typing import Any, get_args
 
+import pyarrow
+import pyarrow.parquet
 import pytest
 
 from repro.errors import UserError
@@ -13,7 +15,7 @@ from repro.tasks.catalogue import CATALOGUE, NAMES, NOT_CHECKED, TRAINING_NAMES,
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, held_out_digest, load_dataset, load_questions, load_test
 from repro.tasks.rows import value_at
-from repro.tasks.sources import hub_of, on_hub
+from repro.tasks.sources import file_of, hub_of, on_hub
 
 
 def write(path: Path, rows: list[Any]) -> Path:
@@ -35,12 +37,13 @@ def data(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_the_catalogue_has_every_name_once_and_says_what_it_knows() -> None:
     assert tuple(CATALOGUE) == NAMES == get_args(DatasetName)
     assert {name for name in NAMES if CATALOGUE[name].splits[1] is not None} == set(get_args(TestName))
-    assert TRAINING_NAMES == ("gsm8k", "math", "deepscaler", "orz", "deepmath", "dapo_math_17k", "scp_25k")
+    trained = ("gsm8k", "math", "deepscaler", "deepscaler_10240", "orz", "deepmath", "dapo_math_17k", "scp_25k")
+    assert trained == TRAINING_NAMES
     for name, entry in CATALOGUE.items():
         assert entry.hub.count("/") == 1 and entry.source.startswith("https://") and entry.licence
         assert [split is None for split in entry.splits] == [rows is None for rows in entry.rows]
         assert entry.revision is None  # none could be looked up
-        assert (entry.checked == NOT_CHECKED) == (name != "gsm8k")
+        assert (entry.checked == NOT_CHECKED) == (name not in ("gsm8k", "deepscaler_10240"))
         assert entry.evaluation_only == (name not in TRAINING_NAMES)
 
 
@@ -88,6 +91,35 @@ def test_turns_in_a_list_and_fields_in_fields_are_reached(data: Path) -> None:
         UserError, match=r"no field 'reward_model.ground_trut'.*fields found: ground_truth; nearest: .*"
     ):
         load_questions(wrong)
+
+
+def test_the_questions_of_dots_rr_are_read_from_a_copy_of_their_file(data: Path, tmp_path: Path) -> None:
+    rows = [
+        {
+            "data_source": "deepscaler_10240",
+            "prompt": [{"content": "Think. ", "role": "system"}, {"content": f"What is {n}?", "role": "user"}],
+            "ability": "math",
+            "reward_model": {"ground_truth": str(n), "style": "rule"},
+            "extra_info": {"answer": str(n), "index": n, "question": f"What is {n}?", "split": "train"},
+        }
+        for n in (*range(20), 0)
+    ]
+    path = tmp_path / "deepscaler.parquet"
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), path)
+    by_hand = {"path": str(path), "question": "extra_info.question", "answer": "reward_model.ground_truth"}
+    for fields in ({"named": "deepscaler_10240", "path": str(path)}, {**by_hand, "test_split": None}):
+        with pytest.warns(UserWarning, match="1 repeated question"):
+            found = load_dataset(DatasetSpec.model_validate({**fields, "validation_fraction": 0}))
+        assert sorted(p.question for p in (*found.train, *found.test)) == sorted(f"What is {n}?" for n in range(20))
+        assert all(p.question == f"What is {p.answer}?" for p in found.train)
+
+
+def test_a_dataset_that_is_no_hub_dataset_is_never_looked_up_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("REPRO_DATA", raising=False)
+    spec = DatasetSpec.model_validate({"named": "deepscaler_10240", "test_named": "math500"})
+    with pytest.raises(UserError, match=r"deepscaler_10240: no copy of it is here.*\n.*deepscaler.parquet\n.*path"):
+        load_questions(spec)
+    assert file_of(spec) is not None and file_of(DatasetSpec.model_validate("deepscaler")) is None
 
 
 def test_a_field_whose_name_has_dots_goes_before_a_path() -> None:

@@ -2,7 +2,7 @@
 
 Sections, tables and lines of the paper are those of arXiv 2506.05316, files of the code those of
 github.com/ASTRAL-Group/data-efficient-llm-rl. What the paper does not say, `paper` takes from the code. Sizes (steps,
-batch, K, C, learning rate, length of a completion) are a study's own: they have to fit its policy and its machine.
+batch, K, C, learning rate, lengths) are a study's own: they have to fit its policy and its machine.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ FIELDS: tuple[PresetField, ...] = (
     _field("train.advantage_std", (False, "equation 1"), (True, LOSS), "as GRPO was published"),
     _field("train.loss", ("grpo", "section 3"), ("bnpo", LOSS), "as the paper"),
     _field("train.skip_zero_advantage", (False, NOT_SAID), (False, ACTOR), "the same gradient for less work"),
-    _field("train.temperature", (0.6, "table 4"), (0.6, SCRIPT), "small policies need to explore"),
-    _field("train.top_p", (0.95, "table 4"), (1.0, CONFIG), "log-probabilities are then those that sampled"),
+    _field("train.temperature", (0.6, "table 4"), (0.6, SCRIPT), "the policy itself is sampled"),
+    _field("train.top_p", (0.95, "table 4"), (1.0, CONFIG), "the policy itself is sampled"),
     _field("train.weight_decay", (0.0, "table 4"), (0.01, WORKER), "as the paper"),
     _field("evaluate.temperature", (0.6, "appendix D.4"), (0.6, SCRIPT), "as the rollouts"),
     _field("evaluate.top_p", (0.95, "appendix D.4"), (0.95, NOT_SAID), "as the rollouts"),
@@ -41,9 +41,9 @@ FIELDS: tuple[PresetField, ...] = (
     _field("replay.per_question", ("all", "algorithm 1, line 18"), ("latest", TRAINER), "as the paper"),
     _field(
         "replay.short",
-        ("fresh_only", "algorithm 1, line 16"),
+        ("wait", "algorithm 1, line 16"),
         ("shrink", TRAINER),
-        "every step trains on as many groups",
+        "a buffer that is nearly full is used",
     ),
     _field("replay.warm_up", (0, "algorithm 1, line 10"), (2, TRAINER), "as the paper"),
     # ---- selection

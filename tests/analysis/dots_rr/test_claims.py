@@ -69,6 +69,7 @@ def further() -> Arms:
         "code": arm(PLAIN, dots(), {"replay": {**REPLAY["replay"], "correction": "proximal"}}),
         "resample": arm(PLAIN, {"selection": {"method": "dynamic"}}),
         "filter": arm(PLAIN, {"selection": {"method": "pass_rate", "band": {"low": 0.2, "high": 0.8}}}),
+        "fixed": arm(PLAIN, {"selection": {"method": "curriculum", "by": "column", "column": "steps", "high": "hard"}}),
         "oracle": arm(PLAIN, {"selection": {"method": "difficulty", "every": 2, "predictor": "oracle"}}),
         "plain_mean": arm(PLAIN, mean_only),
         "chosen_mean": arm(BEST, dots(reuse_references=True), mean_only),
@@ -255,7 +256,7 @@ def test_without_dots_or_replay_there_is_no_answer(one: Callable[..., list[Measu
 # ---------------------------------------------------------------- arms beside the headline
 
 BESIDE = ("alpha", "correction", "clip_centre", "dynamic_steps", "dynamic_tokens", "filter_steps", "oracle_steps")
-BESIDE += ("mean_only", "predictor_gain", "fewer_references")
+BESIDE += ("mean_only", "predictor_gain", "fewer_references", "curriculum_steps")
 
 
 def test_claims_about_further_arms_turn_with_them(one: Callable[..., list[Measures]]):
@@ -276,8 +277,9 @@ def test_claims_about_further_arms_turn_with_them(one: Callable[..., list[Measur
     assert before["references_cost"].verdict == "holds"
     assert str(before["references_cost"].published) == "appendix A.1: 4 to 12 % saved, 1.04 to 1.14×"
     assert "2 references in place of 4" in before["fewer_references"].short
+    assert before["curriculum_steps"].short == "DOTS beats a curriculum by the column steps at equal steps"
 
-    for name in ("low", "bare", "code", "resample", "filter", "oracle"):
+    for name in ("low", "bare", "code", "resample", "filter", "fixed", "oracle"):
         arms = changed(arms, name, curve=BEST)
     arms = changed(arms, "chosen_mean", curve=PLAIN)
     arms = changed(changed(arms, "raw", pearson=0.9), "apart", curve=BEST)

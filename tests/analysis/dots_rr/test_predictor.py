@@ -181,6 +181,10 @@ def test_table_3_names_the_heaviest_references_of_one_question_a_panel(panels: l
     assert table.data["reference_weight"].tolist() == [0.4, 0.3, 0.2] * 2
     assert table.data["reference_pass_rate"].tolist() == [0, 0.25, 0.5] * 2
     assert "trained" in table.caption and "untrained" not in table.caption
+    assert (
+        "difficulty 0.907 predicted, 1.000 measured; the largest two of 256 weights are 0.487 and 0.093"
+        in table.caption
+    )
     alone = only(table_3(panels[:1]))
     assert [row[1] for row in alone.rows if row[1]] == ["`hard of 0`", "`medium of 0`", "`easy of 0`"]
 

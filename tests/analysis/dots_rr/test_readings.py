@@ -57,3 +57,13 @@ def test_readings_are_told_as_ranges():
     found = readings("figure_5a", "DOTS", "GRPO")
     assert times_said(found) == "1.36 to 1.67×" and times_said(found[:1]) == "1.36×"
     assert points_said([-0.003, 0.0072]) == "−0.3 to +0.7 points" and percent_said([0.224, 0.231]) == "22 to 23 %"
+
+
+@pytest.mark.parametrize(
+    ("figure", "arm", "last"),
+    [("figure_5a", "DOTS", 60), ("figure_7", "DOTS", 60), ("figure_7", "DOTS-K128", 60), ("figure_9", "DOTS+RR", 60)],
+)
+def test_an_error_of_digitising_moves_published_crossings_by_one_point_at_most(figure: str, arm: str, last: int):
+    for one in readings(figure, arm, "GRPO"):
+        at, early, late = (last / value for value in (one.speedup, one.between.high, one.between.low))
+        assert early <= at <= late and at - early <= 2.001 and late - at <= 2.001, one.place
