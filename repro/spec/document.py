@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,7 @@ class _Bounded(yaml.composer.Composer):
     """Makes nodes of the events of a parser, up to absurd sizes."""
 
     depth = count = 0
+    peek_event: Callable[[], Any]  # of the parser that it is put before
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """See `yaml.composer.Composer`. _AbsurdError for more than `DEPTH` levels or `VALUES` values."""
@@ -138,13 +139,15 @@ def _compose(text: str) -> yaml.Node | None:
 
 if yaml.__with_libyaml__:
 
-    class _FastLoader(_Bounded, yaml.cyaml.CParser, yaml.resolver.BaseResolver):  # type: ignore[misc]
+    _CParser: Any = vars(yaml.cyaml)["CParser"]
+
+    class _FastLoader(_Bounded, _CParser, yaml.resolver.BaseResolver):
         """The same language, with libyaml's parser."""
 
         yaml_implicit_resolvers = _CoreLoader.yaml_implicit_resolvers
 
         def __init__(self, stream: str) -> None:
-            yaml.cyaml.CParser.__init__(self, stream)
+            _CParser.__init__(self, stream)
             yaml.composer.Composer.__init__(self)
             yaml.resolver.BaseResolver.__init__(self)
 
