@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparable import NOT_COMPARABLE, Unfit, beside_baseline, points_or_not, said, unfit_at_end
+from analysis.comparable import (
+    NOT_COMPARABLE,
+    Unfit,
+    at_end_beside_baseline,
+    beside_baseline,
+    points_or_not,
+    said,
+)
 from analysis.main_series import Asked
 from analysis.measures import AXES, Measures
 from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
@@ -63,8 +70,7 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
     for final in measures.finals:
         row = [f"`{final.series.label}`", str(len(final.per_seed)), spread(final.accuracy, 100)]
         row += [*[spread(final.greedy, 100)] * decoded, spread(final.entropy, 1, 3), points(final.gain)]
-        baseline = measures.panel.baseline_of(final.series)
-        why = unfit_at_end(final.series, baseline) if baseline else None
+        why = at_end_beside_baseline(measures.panel, final.series)
         apart.append(why)
         row.append(points_or_not(why or final.difference))
         row.append(number(final.improvement, 2) if final.improvement is not None and not why else NOTHING)
@@ -76,8 +82,9 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         record |= {f"accuracy_seed_{s}": v for s, v in zip(final.series.seeds, final.per_seed, strict=True)}
         record |= {**numbers("greedy", final.greedy), **numbers("entropy", final.entropy)}
         record |= {**numbers("tokens", final.tokens), **numbers("gain", final.gain)}
-        record |= {**numbers("difference", final.difference), **numbers("difference_by_seed", final.difference_by_seed)}
-        record |= {"probability_of_improvement": final.improvement}
+        record |= {**numbers("difference", None if why else final.difference)}
+        record |= {**numbers("difference_by_seed", None if why else final.difference_by_seed)}
+        record |= {"not_comparable": why.reason} if why else {"probability_of_improvement": final.improvement}
         record |= numbers("mean_over_training", final.mean_over_training)
         for name in others:
             record |= numbers(name, final.other_sets.get(name))
@@ -155,7 +162,7 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
             record |= {f"{time.axis.replace(' ', '_')}_not_comparable": why.reason} if why else {}
             key = time.axis.replace(" ", "_")
             record |= {f"{key}_median_low": time.median.low, f"{key}_median_high": time.median.high}
-            if time.speedup:
+            if time.speedup and not why:
                 record |= {f"{key}_speedup_low_bound": time.speedup.point.low}
                 record |= {f"{key}_speedup_high_bound": time.speedup.point.high}
                 record |= {f"{key}_speedup_low": time.speedup.low, f"{key}_speedup_high": time.speedup.high}
@@ -191,7 +198,7 @@ def robustness_table(measures: Measures, axis: str = "generated tokens", prefix:
                     "target": time.target,
                     "axis": axis,
                 }
-                if time.speedup:
+                if time.speedup and not why:
                     record |= {"speedup_low_bound": time.speedup.point.low, "speedup_low": time.speedup.low}
                     record |= {"speedup_high_bound": time.speedup.point.high, "speedup_high": time.speedup.high}
                 data.append(record)
@@ -320,8 +327,14 @@ def overall_table(panels: Sequence[Measures]) -> Table:
         finals = [final for measures in panels for final in measures.finals if final.series.label == label]
         generator = np.random.default_rng(0)
         interval = stratified_bootstrap([final.per_seed for final in finals], iqm, generator)
-        chances = [final.improvement for final in finals if final.improvement is not None]
-        chance = sum(chances) / len(chances) if chances else math.nan
+        chances = [
+            final.improvement
+            for measures in panels
+            for final in measures.finals
+            if final.series.label == label and not at_end_beside_baseline(measures.panel, final.series)
+        ]
+        known = [chance for chance in chances if chance is not None]
+        chance = sum(known) / len(known) if known else math.nan
         rows.append([f"`{label}`", str(len(finals)), str(interval.n), spread(interval, 100), number(chance, 2)])
         data.append({"arm": label, "panels": len(finals), "runs": interval.n, **numbers("iqm", interval)})
         data[-1]["probability_of_improvement"] = chance

@@ -138,7 +138,6 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 if yaml.__with_libyaml__:
-
     _CParser: Any = vars(yaml.cyaml)["CParser"]
 
     class _FastLoader(_Bounded, _CParser, yaml.resolver.BaseResolver):
