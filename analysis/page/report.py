@@ -13,7 +13,7 @@ from analysis.artefacts import HEADLINE, answer_of, make_artefacts
 from analysis.files import write_text
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
-from analysis.page import figures, result_tables, selected
+from analysis.page import figures, result_tables, selected, time_tables
 from analysis.page.findings import Findings, derived_question, findings
 from analysis.page.folder import check, replaced
 from analysis.page.methods import methods
@@ -198,8 +198,8 @@ def _part(measures: Measures, several: bool) -> Part:
             f"{prefix}time",
             ("An arm can win by one measure alone, so all three stand side by side.",),
             (
-                result_tables.time_table(measures, prefix),
-                *((result_tables.robustness_table(measures, prefix=prefix),) if comparable else ()),
+                time_tables.time_table(measures, prefix),
+                *((time_tables.robustness_table(measures, prefix=prefix),) if comparable else ()),
             ),
         ),
         Section(

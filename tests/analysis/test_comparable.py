@@ -15,8 +15,9 @@ from analysis.dots_rr.claims import claims, table
 from analysis.effects import difference, finals
 from analysis.measures import Measures
 from analysis.page.findings import findings
-from analysis.page.result_tables import accuracy_table, time_table
+from analysis.page.result_tables import accuracy_table
 from analysis.page.summary import summary
+from analysis.page.time_tables import time_table
 from analysis.tables import Table
 from analysis.ufo_rl.arms import difference_to_full
 from analysis.ufo_rl.batches import table_5

@@ -10,7 +10,7 @@ import pytest
 from analysis.dots_rr.figures import figure_3, figure_9
 from analysis.dots_rr.savings import table_1
 from analysis.measures import Measures
-from analysis.page import figures, result_tables
+from analysis.page import figures, result_tables, time_tables
 from analysis.updates import updates_said, with_updates
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
@@ -40,7 +40,7 @@ def test_captions_about_flops_and_time_have_it_and_others_do_not(quick_study: Ma
     about_cost = [
         result_tables.cost_table(measures),
         result_tables.phase_table(measures),
-        result_tables.time_table(measures),
+        time_tables.time_table(measures),
         figures.cost_bars(measures),
         figures.accuracy_curves(measures),
         *table_1([measures]),
