@@ -138,17 +138,15 @@ def _compose(text: str) -> yaml.Node | None:
 
 
 if yaml.__with_libyaml__:
-    _CParser: Any = vars(yaml.cyaml)["CParser"]
 
-    class _FastLoader(_Bounded, _CParser, yaml.resolver.BaseResolver):
+    class _FastLoader(_Bounded, yaml.CBaseLoader):
         """The same language, with libyaml's parser."""
 
         yaml_implicit_resolvers = _CoreLoader.yaml_implicit_resolvers
 
         def __init__(self, stream: str) -> None:
-            _CParser.__init__(self, stream)
+            yaml.CBaseLoader.__init__(self, stream)
             yaml.composer.Composer.__init__(self)
-            yaml.resolver.BaseResolver.__init__(self)
 
 
 def parse_scalar(text: str) -> Any:

@@ -36,7 +36,7 @@ def _columns(written: str) -> frozenset[str] | None:
         if not isinstance(source, tuple):
             return None
         for name, rows in rows_of(source, spec, spec.train_split):
-            for _, row in filtered(rows, spec.filters, name):
+            for _, row in filtered(rows, spec.filters, name, spec.unreadable == "drop"):
                 if not isinstance(row, Unreadable):
                     return frozenset(numbers_of(row))
     except UserError:
