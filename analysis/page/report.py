@@ -31,6 +31,7 @@ from analysis.run import DamagedRun
 from analysis.study import Study, load_study
 from analysis.tables import Table
 from analysis.text import plural
+from analysis.updates import with_updates
 from repro.masking import mask
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
@@ -92,6 +93,7 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     figure = forest(panels, judged) if compared else accuracy_curves(panels[0])
     pages, explained = _pages(study, panels), methods(study, panels)
     main = main_series(spec)
+    pages = with_updates(pages, panels)
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))
     if not all_by_accuracy(panels):
         found, figure, pages, explained = map(reworded, (found, figure, pages, explained))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from analysis.measures import Measures
-from analysis.page import figures, result_tables, selected
+from analysis.page import figures, result_tables, selected, time_tables
 from analysis.page.findings import Findings, findings
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
@@ -92,8 +92,8 @@ def _evidence(measures: Measures, several: bool, left_out: str = "") -> Evidence
             "time",
             ("Exploratory: an arm can win by one measure alone, so steps, tokens and seconds stand side by side.",),
             (
-                result_tables.time_table(measures, prefix),
-                *((result_tables.robustness_table(measures, prefix=prefix),) if comparable else ()),
+                time_tables.time_table(measures, prefix),
+                *((time_tables.robustness_table(measures, prefix=prefix),) if comparable else ()),
             ),
         ),
         Section(
