@@ -22,6 +22,7 @@ from repro.models.model_spec import ModelSpec, Precision
 from repro.models.rollout_spec import RolloutSpec
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.registry import AnySelection, selection_of
+from repro.spec.budget_spec import Budget
 from repro.spec.presets.registry import HELP as PRESET_HELP
 from repro.spec.presets.registry import PresetName
 from repro.spec.report_spec import ReportSpec
@@ -176,26 +177,6 @@ class EvaluateSpec(Strict):
 
 
 # ---------------------------------------------------------------- arms
-
-
-class Budget(Strict):
-    """Stop after so much instead of after `train.steps`."""
-
-    tokens: int | None = Field(
-        None, ge=1, le=10**15, description="generated tokens: rollouts, probes and selection sampling"
-    )
-    seconds: float | None = Field(None, ge=1e-3, le=1e9, description="wall seconds of the job, evaluation left out")
-    epochs: float | None = Field(
-        None, ge=1e-6, le=1e6, description="passes over the questions that the arm may draw from"
-    )
-
-    @model_validator(mode="after")
-    def _one(self) -> Budget:
-        given = [name for name in ("tokens", "seconds", "epochs") if getattr(self, name) is not None]
-        if len(given) != 1:
-            found = " and ".join(given) or "none of them"
-            raise ValueError(f"got {found}, expected exactly one of tokens, seconds, epochs")
-        return self
 
 
 class ArmSpec(Strict):

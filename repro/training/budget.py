@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from repro.spec.schema import Budget, Cell
+from repro.spec.budget_spec import Budget
+from repro.spec.schema import Cell
 from repro.study.expand import epoch_steps
 from repro.training.ledger import SPEND, Ledger
 

@@ -26,7 +26,8 @@ from repro.selection.methods.pass_rate import PassRate
 from repro.selection.methods.prompt_entropy import PromptEntropy
 from repro.selection.methods.random import RandomSubset
 from repro.selection.methods.uniform import Uniform
-from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
+from repro.spec.budget_spec import Budget
+from repro.spec.schema import Cell, EvaluateSpec, ReplaySpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.made.arithmetic import Arithmetic

@@ -14,7 +14,8 @@ from transformers import TrainerCallback
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec, TinyModel
 from repro.selection.methods.uniform import Uniform
-from repro.spec.schema import Budget, Cell, EvaluateSpec, TrainSpec
+from repro.spec.budget_spec import Budget
+from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.study.load import parse_spec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
