@@ -9,6 +9,7 @@ Such a file is a JSON object:
     final       whether everything of a finished run has been sent
     lines       digests of the rows of metrics.jsonl that were sent
     files       name -> digest of the content that was sent
+    datasets    whether the run's datasets were sent
 """
 
 from __future__ import annotations
@@ -39,6 +40,7 @@ def read_cursor(run_dir: Path, labels: Labels, uri: str) -> dict[str, Any]:
         "final": False,
         "lines": [],
         "files": {},
+        "datasets": False,
     }
     return {**empty, **read_object(cursor_path(run_dir, labels, uri))}
 

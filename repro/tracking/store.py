@@ -8,18 +8,15 @@ directory can be delivered any number of times, to any number of stores.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.canonical import digest
-from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, write_atomically
-from repro.tracking.address import resolve_store, sqlite_path
-from repro.tracking.artifacts import run_place
+from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object
+from repro.tracking.address import resolve_store
 from repro.tracking.client import (
     away_errors,
     experiment_id,
@@ -30,16 +27,17 @@ from repro.tracking.client import (
 )
 from repro.tracking.cursor import cursor_path, read_cursor, save_cursor
 from repro.tracking.damage import METRICS, damaged_run, run_damage
+from repro.tracking.datasets import dataset_inputs, recorded_datasets
 from repro.tracking.keys import flatten, parent_key, run_key
 from repro.tracking.labels import Labels
 from repro.tracking.run_status import run_status
+from repro.tracking.sent_files import send_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
 BATCH = 1000  # MLflow's limit on metrics per call; params and tags have a limit of 100
-ZIP_ABOVE = 1_000_000  # bytes; larger files are stored gzipped
 DELIVERED_BY_LAUNCHER = "REPRO_DELIVERED_BY_LAUNCHER"
 """Environment variable of jobs on other machines whose store is a file beside the launcher: they leave it alone."""
 
@@ -123,6 +121,7 @@ class _Delivery:
                 return
         if self.cursor["run"] is None:
             self.cursor["run"] = self._find_or_create()
+        self._send_datasets()
         self._send_rows()
         if final or status == "finished":
             self._send_files()
@@ -211,6 +210,13 @@ class _Delivery:
         del sent[same:]
         return rows[same:]
 
+    def _send_datasets(self) -> None:
+        """Name the training pool and the evaluation set, once the run has written them down."""
+        if self.cursor["datasets"] or not (records := recorded_datasets(self.run_dir)):
+            return
+        self.client.log_inputs(self.cursor["run"], dataset_inputs(records))  # what is there already stays as it is
+        self.cursor["datasets"] = True
+
     def _send_rows(self) -> None:
         batch: list[Metric] = []
         lines: list[str] = []
@@ -249,34 +255,9 @@ class _Delivery:
 
     def _send_files(self) -> None:
         before = dict(self.cursor["files"])
-        place = run_place(sqlite_path(self.uri), self.client.get_run(self.cursor["run"]).info.artifact_uri)
-        paths = sorted(p for pattern in ("*.json", "*.jsonl", "error.txt") for p in self.run_dir.glob(pattern))
-        for path in paths:
-            if path.name.startswith(".") or path.name == "progress.json":
-                continue
-            data = path.read_bytes()
-            sha256 = hashlib.sha256(data).hexdigest()
-            if self.files.get(path.name, {}).get("sha256", sha256) != sha256:
-                raise damaged_run(self.run_dir, [f"{path.name} has changed since it was written"])
-            content = sha256[:16]
-            zipped = len(data) > ZIP_ABOVE
-            name = f"{path.name}.gz" if zipped else path.name
-            missing = place is not None and not (place / name).exists()  # e.g. a store moved without its files
-            if self.cursor["files"].get(path.name) == content and not missing:
-                continue
-            self._send_file(place, name, gzip.compress(data, mtime=0) if zipped else data)
-            self.cursor["files"][path.name] = content
+        send_files(self.client, self.uri, self.run_dir, self.cursor, self.files)
         if self.cursor["files"] != before:  # lets a reader's copy know that it is out of date
             self.client.set_tag(self.cursor["run"], "repro.files", digest(self.cursor["files"]))
-
-    def _send_file(self, place: Path | None, name: str, data: bytes) -> None:
-        if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
-            write_atomically(place / name, data)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / name).write_bytes(data)
-            self.client.log_artifact(self.cursor["run"], str(Path(folder) / name))
 
     def _save_cursor(self) -> None:
         save_cursor(self.run_dir, self.labels, self.uri, self.cursor)

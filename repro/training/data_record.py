@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from repro.spec.schema import Cell
@@ -11,12 +12,14 @@ from repro.tasks.catalogue import TestName
 from repro.tasks.overlap import find_overlaps
 from repro.tasks.problem import TaskData
 from repro.training.benchmarks import BenchmarkSet
+from repro.training.dataset_record import dataset_records
 
 
-def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet]) -> dict[str, Any]:
+def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet], digest: str) -> dict[str, Any]:
     """Questions per set and the overlap of train with the evaluation sets, JSON-able, as `data.json`.
 
-    {"questions": {split or benchmark: count}, "overlaps": [`Overlap.as_dict`]}: the test set and those of
+    {"questions": {split or benchmark: count}, "overlaps": [`Overlap.as_dict`], "datasets": [`DatasetRecord`]} with
+    `digest`, the dataset's in the identity of the run; overlaps: the test set and those of
     `dataset.without` as they were before any question was dropped, benchmarks against the training questions that are
     left. Warns of what a benchmark shares with train, unless `dataset.decontaminate` is off.
     """
@@ -37,4 +40,5 @@ def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet]) 
                 stacklevel=2,
             )
         overlaps += found
-    return {"questions": sizes, "overlaps": [overlap.as_dict() for overlap in overlaps]}
+    datasets = [asdict(one) for one in dataset_records(cell, data, digest)]
+    return {"questions": sizes, "overlaps": [overlap.as_dict() for overlap in overlaps], "datasets": datasets}

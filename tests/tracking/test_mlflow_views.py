@@ -1,0 +1,130 @@
+"""What MLflow's own pages show of a run, read back through MLflow's client from the store of a real job."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from mlflow.entities import Run
+
+from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
+from repro.selection.methods.uniform import Uniform
+from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
+from repro.study.identity import Digests
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.made.arithmetic import Arithmetic
+from repro.tracking.client import open_client
+from repro.tracking.labels import Labels
+from repro.tracking.store import deliver
+from repro.training.dataset_record import dataset_records
+from repro.training.job import run_job
+
+TINY = TinyModel(width=24, layers=1, heads=3, warm_start=WarmStart(updates=20, batch_size=32))
+CELL = Cell(
+    spec="study",
+    arm="full",
+    model=ModelSpec(tiny=TINY),
+    dataset=DatasetSpec(arithmetic=Arithmetic(pool=64, test=16, validation=8)),
+    train=TrainSpec(steps=2, questions_per_step=4, group_size=4, minibatches=1, max_completion_tokens=16),
+    evaluate=EvaluateSpec(every=1, samples=2, pool_samples=2, base_temperatures=(0.5,), questions=12),
+    selection=Uniform(),
+    replay=None,
+    budget=None,
+    seed=3,
+)
+
+
+@pytest.fixture(scope="module")
+def job(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator[tuple[Path, str]]:
+    """The run directory of a real job and the store that it delivered to."""
+    folder = tmp_path_factory.mktemp("project")
+    shutil.copyfile(empty_store, folder / "mlflow.db")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
+        patch.chdir(folder)
+        run_job(CELL, "v2-0", Path("runs/v2-0"), Path("runs"))
+        yield folder / "runs" / "v2-0", f"sqlite:///{folder}/mlflow.db"
+
+
+def one_run(uri: str, kind: str = "cell") -> Run:
+    """The only run of a kind, as MLflow's client gives it."""
+    (found,) = open_client(uri).search_runs(["1"], f"tags.`repro.kind` = '{kind}'")
+    return open_client(uri).get_run(found.info.run_id)
+
+
+def rows(uri: str) -> dict[str, int]:
+    """How many rows each table of the store has."""
+    with sqlite3.connect(uri.removeprefix("sqlite:///")) as connection:
+        tables = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+        return {name: connection.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for (name,) in tables}
+
+
+def forget(run_dir: Path, **fields: Any) -> None:
+    """Put the cursor back to what it was before a delivery that was killed could save it."""
+    for path in (run_dir / "delivery").glob("*.json"):
+        path.write_text(json.dumps({**json.loads(path.read_text()), "final": False, **fields}))
+
+
+def test_a_run_names_its_training_pool_and_its_evaluation_set_with_the_identitys_digest(job: tuple[Path, str]) -> None:
+    inputs = one_run(job[1]).inputs.dataset_inputs
+    found = {one.tags[0].value: one.dataset for one in inputs}
+    assert {tag.key for one in inputs for tag in one.tags} == {"mlflow.data.context"}
+    assert {context: one.name for context, one in found.items()} == {
+        "training": "arithmetic train",
+        "evaluation": "arithmetic test, first 12",
+    }
+    digest = Digests().dataset(CELL.dataset)
+    assert {one.digest for one in found.values()} == {digest[:36]}
+    assert json.loads(found["training"].profile) == {"questions": 64, "digest": digest}
+    assert json.loads(found["evaluation"].profile)["questions"] == 12
+    assert json.loads(found["training"].source)["task"] == "arithmetic"
+
+
+def test_the_source_of_a_dataset_has_no_secret_and_no_folder_above_the_project(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = CELL.dataset.procedural.load()  # type: ignore[union-attr]
+    for written, shown in (
+        (str(tmp_path / "data" / "a.jsonl"), "data/a.jsonl"),
+        ("/elsewhere/b.jsonl", "b.jsonl"),
+        ("c.jsonl", "c.jsonl"),
+    ):
+        cell = CELL.model_copy(update={"dataset": DatasetSpec(path=written, test_path="t.jsonl")})
+        train, test = dataset_records(cell, data, "0" * 64)
+        assert (train.source_type, train.source["uri"], test.source["uri"]) == ("local", shown, "t.jsonl")
+    monkeypatch.setenv("HF_TOKEN", "swordfish1")
+    cell = CELL.model_copy(update={"dataset": DatasetSpec(hub="me/set", revision="swordfish1")})
+    train, test = dataset_records(cell, data, "0" * 64)
+    assert train.source == {"path": "me/set", "revision": "***", "split": "train"}
+    named = CELL.model_copy(
+        update={"dataset": DatasetSpec.model_validate({"named": "deepscaler", "test_named": "math500"})}
+    )
+    train, test = dataset_records(named, data, "0" * 64)
+    assert (train.source["path"], train.source["split"]) == ("agentica-org/DeepScaleR-Preview-Dataset", "train")
+    assert (test.source["path"], test.source["split"]) == ("HuggingFaceH4/MATH-500", "test")
+
+
+def test_delivering_twice_adds_nothing_and_a_kill_is_mended(job: tuple[Path, str]) -> None:
+    run_dir, uri = job
+    labels = Labels.of(CELL)
+    before = rows(uri)
+    forget(run_dir, datasets=False)  # killed after it had sent everything
+    assert deliver(run_dir, labels, uri, final=True)
+    assert rows(uri) == before
+    with sqlite3.connect(uri.removeprefix("sqlite:///")) as connection:  # killed before
+        connection.execute("DELETE FROM input_tags")
+        connection.execute("DELETE FROM inputs")
+    forget(run_dir, datasets=False)
+    assert deliver(run_dir, labels, uri, final=True)
+    assert rows(uri) == before
+    elsewhere = replace(labels, experiment="another")
+    assert deliver(run_dir, elsewhere, uri, final=True)
+    after = rows(uri)
+    assert after["datasets"] == 2 * before["datasets"] == 4, "each experiment has its own"
