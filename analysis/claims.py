@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from analysis.comparable import NOT_COMPARABLE, RULE, titles_said
 from analysis.effects import Effect, Unit
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
@@ -19,7 +20,7 @@ from analysis.text import MINUS, NOTHING, joined, plural, sentence
 MARGIN = 0.02
 """Equivalence margin of "matches", as a share: an arm may end up to two points lower."""
 
-VERDICTS = ("holds", "does not hold", "undecided", "not run")
+VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, "not run")
 OURS = "a comparison of ours"
 
 
@@ -50,8 +51,9 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """One of `VERDICTS`."""
-        return verdict([effect.pooled for effect in self.effects], self.bar, self.ceiling)
+        """One of `VERDICTS`; effects whose arms cannot be compared anywhere do not count."""
+        judged = [effect.pooled for effect in self.effects if effect.comparable]
+        return verdict(judged, self.bar, self.ceiling) if judged or not self.effects else NOT_COMPARABLE
 
     @property
     def in_favour(self) -> tuple[int, int]:
@@ -62,9 +64,10 @@ class Claim:
     @property
     def places(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Titles of the same panels as in `in_favour`, in their order."""
-        known = [[title for title, own in effect.panels.items() if own.known] for effect in self.effects]
+        judged = [effect for effect in self.effects if effect.comparable]
+        known = [[title for title, own in effect.panels.items() if own.known] for effect in judged]
         shared = [title for title in known[0] if all(title in one for one in known)] if known else []
-        clear = [t for t in shared if all(side(e.panels[t], self.bar, self.ceiling) > 0 for e in self.effects)]
+        clear = [t for t in shared if all(side(e.panels[t], self.bar, self.ceiling) > 0 for e in judged)]
         return tuple(clear), tuple(shared)
 
 
@@ -96,8 +99,8 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
     rows, data = [], []
     for claim in found:
         clear, panels = claim.in_favour
-        measured = [f"{effect.name}: {effect.text()}" for effect in claim.effects]
-        measured += [f"for comparison {effect.name}: {effect.text()}" for effect in claim.beside]
+        measured = [f"{effect.name}: {effect.told}" for effect in claim.effects]
+        measured += [f"for comparison {effect.name}: {effect.told}" for effect in claim.beside]
         favour = f"{clear} of {panels}" if panels else NOTHING
         row = [sentence(claim.short)[:-1], f"**{claim.verdict}**", "; ".join(measured) or NOTHING, favour]
         rows.append([*row, rule(claim), OURS if claim.published is None else str(claim.published)])
@@ -106,11 +109,14 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
             record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
             record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
             record |= {} if math.isinf(claim.ceiling) else {"ceiling": claim.ceiling}
+            record |= {NOT_COMPARABLE.replace(" ", "_"): titles_said(effect.unfit)} if effect.unfit else {}
             record |= {"in_favour": clear, "panels": panels}
             data.append(record | {"place": source.place, "published": source.said})
         if not claim.effects:
             record = {"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0}
             data.append(record | {"place": source.place, "published": source.said})
+    if any(effect.unfit for claim in found for effect in (*claim.effects, *claim.beside)):
+        caption = f"{caption} {RULE}; such pairs count for no verdict."
     return Table(name, title, header, rows, pd.DataFrame(data), caption, 6)
 
 
@@ -142,14 +148,14 @@ def counted_apart(found: Sequence[Claim], about: str) -> str:
 
 
 def counted(found: Sequence[Claim]) -> list[str]:
-    """`3 hold`, `1 does not`, `2 are undecided`: how many claims got each verdict, none left out that has one."""
-    counts = {name: sum(claim.verdict == name for claim in found) for name in VERDICTS[:3]}
+    """`3 hold`, `1 does not`, `2 are undecided`, `1 is not comparable`: how many claims got each verdict."""
+    counts = {name: sum(claim.verdict == name for claim in found) for name in VERDICTS[:4]}
     return [f"{count} {_verb(name, count)}" for name, count in counts.items() if count]
 
 
 def _verb(name: str, count: int) -> str:
     return {"holds": "hold" if count != 1 else "holds", "does not hold": "do not" if count != 1 else "does not"}.get(
-        name, "are undecided" if count != 1 else "is undecided"
+        name, f"are {name}" if count != 1 else f"is {name}"
     )
 
 
@@ -159,7 +165,9 @@ def listed(found: Sequence[Claim]) -> str:
 
 
 def _short(claim: Claim) -> list[str]:
-    effects = list(claim.effects)
+    if claim.verdict == NOT_COMPARABLE:
+        return list(dict.fromkeys(why.reason for effect in claim.effects for why in effect.unfit.values()))
+    effects = [effect for effect in claim.effects if effect.comparable]
     if len(effects) > 2:
         effects = [min(effects, key=lambda e: min(e.pooled.value - claim.bar, claim.ceiling - e.pooled.value))]
     named = len(claim.effects) > 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from analysis.claims import Claim, counted_apart, disagreeing, listed
+from analysis.comparable import NOT_COMPARABLE
 from analysis.dots_rr.arms import DOTS, DOTS_RR, RR
 from analysis.dots_rr.claims import KEYS, claims
 from analysis.dots_rr.effects import AXES
@@ -12,7 +13,12 @@ from analysis.dots_rr.split import Split, split
 from analysis.measures import Measures
 from analysis.text import joined, plural
 
-TOGETHER = {"holds": "They add up", "does not hold": "They do not add up", "undecided": "Whether they add up is open"}
+TOGETHER = {
+    "holds": "They add up",
+    "does not hold": "They do not add up",
+    "undecided": "Whether they add up is open",
+    NOT_COMPARABLE: "Whether they add up cannot be compared",
+}
 LONG = 3
 """Claims that are told with their numbers; of more only the names."""
 
@@ -59,6 +65,7 @@ def _saves(found: Mapping[str, Claim], part: str) -> str:
         if claim is not None:
             by_verdict.setdefault(claim.verdict, []).append(axis)
     words = {"holds": "saves {}", "does not hold": "needs more {}", "undecided": "is undecided by {}"}
+    words[NOT_COMPARABLE] = f"is {NOT_COMPARABLE} by {{}}"
     return joined([words[key].format(joined(by_verdict[key])) for key in words if key in by_verdict]) or "did not run"
 
 
@@ -122,6 +129,7 @@ def _ahead(found: Mapping[str, Claim]) -> list[str]:
     """Mean accuracy over training against GRPO; an arm that is not ahead is named, whichever it is."""
     ahead: list[str] = []
     behind: list[str] = []
+    apart: list[str] = []
     names = (DOTS_RR, DOTS, RR)
     for axis in ("steps", "tokens"):
         claim = found.get(f"lead_{axis}")
@@ -130,7 +138,9 @@ def _ahead(found: Mapping[str, Claim]) -> list[str]:
         for part, effect in zip(names, (*claim.effects, *claim.beside[:2]), strict=False):
             side = effect.pooled.clear_of(claim.bar)
             text = f"{part} at equal {axis} ({effect.text()})"
-            if side > 0:
+            if not effect.comparable:
+                apart.append(f"{part} at equal {axis} ({effect.told})")
+            elif side > 0:
                 ahead.append(text)
             else:
                 behind.append(f"{text[:-1]}{', clearly below' if side < 0 else ''})")
@@ -139,6 +149,8 @@ def _ahead(found: Mapping[str, Claim]) -> list[str]:
         said.append(f"Ahead of GRPO in mean accuracy over training: {joined(ahead)}.")
     if behind:
         said.append(f"Not ahead of GRPO: {joined(behind)}.")
+    if apart:
+        said.append(f"Not compared with GRPO: {joined(apart)}.")
     return said
 
 
@@ -185,10 +197,11 @@ def _others(found: Sequence[Claim]) -> list[str]:
         ("holds", "Beside that holds"),
         ("does not hold", "What does not hold"),
         ("undecided", "Left open"),
+        (NOT_COMPARABLE, "Not comparable"),
     ):
         claimed = [claim for claim in found if claim.verdict == name]
         if claimed:
-            full = len(claimed) <= LONG or name == "does not hold"
+            full = len(claimed) <= LONG or name in ("does not hold", NOT_COMPARABLE)
             said.append(f"{lead}: {listed(claimed) if full else '; '.join(_merged([c.short for c in claimed]))}.")
     return said
 

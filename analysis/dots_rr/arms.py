@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.measures import Measures
+from analysis.rewards import terms_of
 from analysis.runs import Series
 from analysis.selections import CURRICULUM, words
 from analysis.style import Look, looks
 from repro.spec.schema import ARM_SECTIONS
+from repro.tasks.reward_spec import describe_reward
 
 GRPO, DOTS, RR, DOTS_RR = "GRPO", "DOTS", "RR", "DOTS+RR"
 HEADLINE = (GRPO, DOTS, RR, DOTS_RR)
@@ -149,6 +151,7 @@ def _flat(series: Series) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for section in ARM_SECTIONS:
         _walk(section, cell.get(section), out)
+    out["reward"] = describe_reward(terms_of(series))
     return out
 
 

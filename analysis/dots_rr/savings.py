@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arms import CLOCKS, clock
+from analysis.comparable import NOT_COMPARABLE, Unfit, said, unfit
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find
 from analysis.dots_rr.cost import (
     PAPER_VOLUME,
@@ -36,6 +37,7 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
     arms = Arms(panels)
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
+    apart: list[Unfit | None] = []
     for measures in panels:
         for part in (DOTS, RR, DOTS_RR):
             series = find(measures, arms.headline(part))
@@ -47,11 +49,15 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
             assert steps is not None and total is not None
             per_step = time_per_step_saved(series, reference)
             predicted = rollout_share(measures, reference) * (1 - rollout_volume(series))
-            rows.append([measures.panel.title, f"`{series.label}`", _cell(steps), spread(per_step, 100), _cell(total)])
+            why = next(iter(unfit((series, reference), cost_of(clock(series))).values()), None)
+            apart.append(why)
+            whole = NOT_COMPARABLE if why else _cell(total)
+            rows.append([measures.panel.title, f"`{series.label}`", _cell(steps), spread(per_step, 100), whole])
             rows[-1].append(number(100 * predicted))
             data.append({"source": "ours", "model_data": measures.panel.title, "arm": series.label, "part": part})
             data[-1] |= _columns("steps_saved", steps) | numbers("time_per_step_saved", per_step)
-            data[-1] |= _columns("total_time_saved", total) | {"cost_model_time_per_step_saved": predicted}
+            data[-1] |= {} if why else _columns("total_time_saved", total)
+            data[-1] |= {"cost_model_time_per_step_saved": predicted}
     ours = len(rows)
     published = published_table("dots_rr", "table_1")
     for (model, dataset), one in published.groupby(["model", "dataset"], sort=False):
@@ -71,7 +77,7 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
         "evaluations; < and > where censored runs leave it open, and −∞ where an arm may never get there. Time per "
         "step: whole runs, geometric mean over paired seeds, 95 % t-interval. Cost model: rollouts' share of the "
         f"baseline's time × (1 − volume), volume = δ + K / (μ B); for the published rows {PAPER_VOLUME} and the share "
-        f"printed for each model. {CLOCKS} The paper puts the mean of its total time saved at "
+        f"printed for each model.{said(apart)} {CLOCKS} The paper puts the mean of its total time saved at "
         f"{number(published_number('dots_rr', 'section_5.2', 'mean_total_time_saved_percent'))} %. Its models and data "
         "differ from ours: compare signs and the cost model, not sizes."
     )

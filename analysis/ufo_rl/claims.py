@@ -16,6 +16,7 @@ from analysis.claims import (
     listed,
     measured,
 )
+from analysis.comparable import NOT_COMPARABLE
 from analysis.effects import Effect, Values, difference, finals, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -167,6 +168,8 @@ def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
         said.append(f"What does not hold: {listed(groups['does not hold'])}.")
     if groups["undecided"]:
         said.append(f"Left open by their intervals: {listed(groups['undecided'])}.")
+    if groups[NOT_COMPARABLE]:
+        said.append(f"Not comparable: {listed(groups[NOT_COMPARABLE])}.")
     apart = disagreeing(found)
     if apart:
         said.append(f"The tasks disagree: {apart}.")

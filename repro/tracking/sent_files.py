@@ -22,8 +22,10 @@ ZIP_ABOVE = 1_000_000  # bytes; larger files are stored gzipped
 
 def send_files(
     client: MlflowClient, uri: str, run_dir: Path, cursor: dict[str, Any], checksums: Mapping[str, Any]
-) -> None:
+) -> Path | None:
     """Send what the run `cursor["run"]` lacks of the JSON files and of the traceback; `cursor["files"]` follows.
+
+    Returns the run's local folder, None where a server keeps it.
 
     Args:
         checksums: of a finished run, by file name. DamagedError where a file is not what they say.
@@ -45,6 +47,7 @@ def send_files(
             continue
         send_file(client, cursor["run"], place, name, gzip.compress(data, mtime=0) if zipped else data)
         cursor["files"][path.name] = content
+    return place
 
 
 def send_file(client: MlflowClient, run_id: str, place: Path | None, name: str, data: bytes) -> None:

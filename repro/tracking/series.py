@@ -117,10 +117,11 @@ for _name, _unit, _text in (
 
 # ---------------------------------------------------------------- replay, once per step
 
+FRESH = _listed(REPLAY, "fresh", "groups", "groups that were rolled out for the step")
+RATIO_OUTSIDE = _listed(REPLAY, "ratio_outside", "share", "replayed tokens whose ratio is further than the clip from 1")
 WARM_UP = _listed(REPLAY, "warm_up", "groups", "fresh groups in place of replayed ones while the buffer warms up")
 TOPPED_UP = _listed(REPLAY, "topped_up", "groups", "fresh groups in place of replayed ones that a short buffer lacks")
 for _name, _unit, _text in (
-    ("fresh", "groups", "groups that were rolled out for the step"),
     ("shrunk", "groups", "groups that the batch lacks because the buffer was short"),
     ("size", "groups", "groups held"),
     ("filled", "share", "held ÷ capacity"),
@@ -141,7 +142,6 @@ for _name, _unit, _text in (
     ("reward_variance", "reward²", "mean variance of rewards inside the groups replayed"),
     ("ratio_mean", "ratio", "mean of the policy's ÷ the behaviour policy's token probability on replayed rows"),
     ("ratio_max", "ratio", "largest such ratio"),
-    ("ratio_outside", "share", "such ratios further than the clip from 1"),
 ):
     _listed(REPLAY, _name, _unit, _text)
 

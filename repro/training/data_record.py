@@ -16,12 +16,13 @@ from repro.training.dataset_record import dataset_records
 
 
 def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet], digest: str) -> dict[str, Any]:
-    """Questions per set and the overlap of train with the evaluation sets, JSON-able, as `data.json`.
+    """What a run is trained and evaluated on, JSON-able, as `data.json`.
 
-    {"questions": {split or benchmark: count}, "overlaps": [`Overlap.as_dict`], "datasets": [`DatasetRecord`]} with
-    `digest`, the dataset's in the identity of the run; overlaps: the test set and those of
-    `dataset.without` as they were before any question was dropped, benchmarks against the training questions that are
-    left. Warns of what a benchmark shares with train, unless `dataset.decontaminate` is off.
+    {"questions": {split or benchmark: count}, "overlaps": [`Overlap.as_dict`], "dropped": [`Dropped.as_dict`],
+    "datasets": [`DatasetRecord`]}.
+    Overlaps are those of the test set and `dataset.without` as they were before any question was dropped, and of
+    benchmarks with the training questions that are left. Warns of what a benchmark shares with train, unless
+    `dataset.decontaminate` is off. `digest`: the dataset's in the identity of the run.
     """
     sizes = {name: len(getattr(data, name)) for name in ("train", "validation", "test")}
     sizes |= {name: len(problems) for name, problems in data.extra.items()}
@@ -40,5 +41,10 @@ def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet], 
                 stacklevel=2,
             )
         overlaps += found
-    datasets = [asdict(one) for one in dataset_records(cell, data, digest)]
-    return {"questions": sizes, "overlaps": [overlap.as_dict() for overlap in overlaps], "datasets": datasets}
+    dropped = [one.as_dict() for one in (*data.dropped, *(one for each in benchmarks for one in each.dropped))]
+    return {
+        "questions": sizes,
+        "overlaps": [overlap.as_dict() for overlap in overlaps],
+        "dropped": dropped,
+        "datasets": [asdict(one) for one in dataset_records(cell, data, digest)],
+    }

@@ -81,7 +81,7 @@ class PolicyResources:
     def prompt_scores(self, kind: PromptKind) -> np.ndarray:
         """(N,) in [0, 1] of the questions' own tokens in the prompts of rollouts; one pass serves both kinds."""
         data, policy = self.data, self.policy
-        asked = keys.prompt_scores(policy.identity, data.train, data.answer_format, self.cell.model.system_prompt)
+        asked = keys.prompt_scores(policy.identity, data.train, data.answer_format, self.policy.style)
         return self._scored(asked, "score")[kind]
 
     def column(self, name: str) -> np.ndarray:
@@ -168,7 +168,7 @@ class PolicyResources:
             self.policy.identity,
             data.train,
             data.answer_format,
-            self.cell.model.system_prompt,
+            self.policy.style,
             target,
             prompt or "default",
             train.max_completion_tokens,
@@ -205,6 +205,7 @@ class PolicyResources:
             "version": VERSION,
             "policy": self.policy.sampling_identity,
             "dataset": dataset_digest(self.cell.dataset),
+            **self.data.left_out(),
             "samples": samples,
             "temperature": train.temperature,
             "top_p": train.top_p,
@@ -238,7 +239,7 @@ class PolicyResources:
             self.policy.model,
             self.policy.tokenizer,
             self.data,
-            self.cell.model.system_prompt,
+            self.policy.style,
             self.cell.train.max_completion_tokens,
             ledger,
             self.ranks,

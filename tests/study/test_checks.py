@@ -156,6 +156,28 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
             "arms: {a: {datasets: [aritmetic]}}",
             'arms.a.datasets.0: got "aritmetic", expected the label of one of the datasets (arithmetic), did you mean',
         ),
+        # the main series of a report is evaluated at every evaluation
+        (
+            "evaluate: {benchmarks: [gsm8k]}\narms: {a: {}}\nreport: {main: benchmarks}",
+            "arms: {a: {}}\nreport: {main: benchmarks}",
+            "report.main: got benchmarks, the mean over evaluate.benchmarks, which is empty: list them, e.g. [gsm8k",
+        ),
+        (
+            "evaluate: {benchmarks: [gsm8k, {named: math500, name: math}]}\narms: {a: {}}\nreport: {main: math}",
+            "evaluate: {benchmarks: [gsm8k, {named: math500, name: math}]}\narms: {a: {}}\nreport: {main: maths}",
+            'report.main: got "maths", expected a set that is evaluated at every evaluation (test, benchmarks, gsm8k,'
+            " math), did you mean math?",
+        ),
+        (
+            "evaluate: {sets: [validation]}\narms: {a: {}}\nreport: {main: validation}",
+            "evaluate: {sets: [validation]}\narms: {a: {}}\nreport: {main: test}",
+            "report.main: got test, which is not evaluated: add it to evaluate.sets",
+        ),
+        (
+            "arms: {a: {}}\nreport: {main: test}",
+            "arms: {a: {}}\nreport: {main: extra}",
+            'report.main: got "extra", expected a set that is evaluated at every evaluation (test)',
+        ),
         (
             "arms: {a: {}}\nreport: {baseline: a}",
             "arms: {a: {}}\nreport: {baseline: A}",

@@ -76,7 +76,7 @@ def make_trainer(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -
             train=train,
             args=grpo_config(train, train.steps, 0, tmp_path / folder, save_every=1),
             ledger=Ledger(),
-            seed=0,
+            seed=options.pop("seed", 0),
             on_step=records.append,
             buffer=ReplayBuffer.of(replay, 0, train.min_spread) if replay else None,
             replay=replay,

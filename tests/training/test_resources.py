@@ -24,7 +24,7 @@ from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
-from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT
+from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, PromptStyle
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 from repro.training.randomness import PASS_RATE, derive_seed
@@ -58,7 +58,7 @@ def make(tmp_path: Path, tokenizer: Any, data: Any, policy: Any) -> Callable[...
         )
         loaded = Policy(policy, tokenizer, tmp_path, "tiny", "an-identity")
         ledger, task = Ledger(), replace(data, verifier=coin)
-        sampler = Sampler(policy, tokenizer, task, None, 12, ledger)
+        sampler = Sampler(policy, tokenizer, task, PromptStyle(), 12, ledger)
         return PolicyResources(cell, task, loaded, sampler, ledger, Cache(tmp_path / "cache"))
 
     return resources

@@ -20,19 +20,29 @@ OF_STUDY, OF_ARM = ("train", "evaluate", "reward"), ("train", "reward")
 def apply_presets(document: Document) -> None:
     """Fills in what a preset says and the spec does not; then every arm gets the study's `predictor` below its own.
 
-    The study's preset reaches its sections and every arm; an arm's own preset reaches that arm. A predictor, replay or
-    a method that is not there stays away. Idempotent.
+    The study's preset reaches its sections and every arm; an arm's own preset reaches that arm, all but the length of
+    training. A predictor, replay or a method that is not there stays away, a budget where the study has steps or a
+    budget of its own. Idempotent.
     """
     data = document.data
     name = data.get("preset")
     preset = PRESETS.get(name) if isinstance(name, str) else None
     if preset is not None:
         there = ["predictor"] if isinstance(data.get("predictor"), dict) else []
+        there += [] if _has_length(data) else ["budget"]
         _fill(document, (), preset.nested([*OF_STUDY, *there]), ("preset",))
     arms = data.get("arms")
     for arm, fields in arms.items() if isinstance(arms, dict) else ():
         if isinstance(fields, dict):
             _arm(document, arm, fields, name)
+
+
+def _has_length(data: dict[str, Any]) -> bool:
+    """Whether a study says how long it trains, or tries several lengths."""
+    train, sweep = data.get("train"), data.get("sweep")
+    ranges = (data.get("axes"), sweep.get("space") if isinstance(sweep, dict) else None)
+    steps = isinstance(train, dict) and "steps" in train
+    return steps or "budget" in data or any(isinstance(paths, dict) and "train.steps" in paths for paths in ranges)
 
 
 def _arm(document: Document, arm: str, fields: dict[str, Any], study: Any) -> None:

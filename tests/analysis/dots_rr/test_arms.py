@@ -109,6 +109,15 @@ def test_the_recipe_of_a_trained_predictor_is_no_difference_of_its_own(quick_stu
     assert found.of("wide").changes == {"predictor.towers.width": Change(128, 64)}
 
 
+def test_an_arm_that_is_rewarded_otherwise_is_a_variant_of_its_part(quick_study: Callable[..., Store]):
+    plain = behaviour(0.6, 4)
+    arms = {"base": ({}, plain), "dice": ({"reward": "random"}, plain)}
+    found = Arms([measure(quick_study(arms, seeds=1, steps=4))])
+    assert [arm.label for arm in (found.headline(GRPO), found.of("dice")) if arm] == ["base", "dice"]
+    assert found.of("dice").changes == {"reward": Change("accuracy", "random")}
+    assert found.of("dice").name == "GRPO, reward random"
+
+
 def test_parts_keep_their_look_whatever_else_is_drawn():
     few, many = part_looks([GRPO, DOTS_RR]), part_looks([GRPO, DOTS, "DOTS, K × 0.5", "DOTS, K × 2"])
     assert all(few[part] == many[part] for part in HEADLINE)

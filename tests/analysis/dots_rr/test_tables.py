@@ -12,7 +12,7 @@ import pytest
 
 from analysis.dots_rr.area import auc, mean_height
 from analysis.dots_rr.cost import cost_model, count, references_per_step, rollout_volume
-from analysis.dots_rr.noise import deviation, last_rates, standard_error, table_7
+from analysis.dots_rr.noise import deviation, first_questions, last_rates, standard_error, table_7
 from analysis.dots_rr.savings import saved, steps_to_match, table_1
 from analysis.measures import Measures
 from analysis.tables import Table
@@ -255,7 +255,8 @@ def test_predicted_and_measured_time_per_step_and_where_it_went(quick_study: Cal
 
 def test_few_questions_are_the_first_of_the_set(panels: list[Measures]):
     run = panels[0].panel.get("alpha").runs[0]
-    few, every = last_rates(run, "test", 30), last_rates(run, "test")
+    (every,) = last_rates(run, "test")
+    (few,) = first_questions((every, np.zeros((6, 40))), 30)
     assert few.shape == (6, 30) and every.shape == (6, 100)
     assert (few == every[:, :30]).all()
 
@@ -276,9 +277,12 @@ def test_table_7_has_standard_errors_over_questions(panels: list[Measures]):
 
 def test_deviation_over_checkpoints_is_pooled_over_runs():
     flat, jumps = np.full((3, 4), 0.5), np.array([[0.0] * 4, [1.0] * 4, [0.5] * 4])
-    assert deviation([flat, jumps]) == pytest.approx(math.sqrt((0.0 + 0.25) / 2))
-    assert standard_error(np.array([[0.0, 1.0, 0.0, 1.0]]))[0] == pytest.approx(math.sqrt(1 / 3) / 2)
-    assert math.isnan(deviation([flat[:1]])) and math.isnan(standard_error(flat[:, :1])[0])
+    assert deviation([(flat,), (jumps,)]) == pytest.approx(math.sqrt((0.0 + 0.25) / 2))
+    assert deviation([(flat, jumps), (flat, flat)]) == pytest.approx(math.sqrt((0.25 / 4 + 0.0) / 2))
+    four, two = np.array([[0.0, 1.0, 0.0, 1.0]]), np.array([[0.0, 1.0]])
+    assert standard_error((four,))[0] == pytest.approx(math.sqrt(1 / 3) / 2)
+    assert standard_error((four, two))[0] == pytest.approx(math.sqrt(1 / 3 / 4 + 1 / 2 / 2) / 2)
+    assert math.isnan(deviation([(flat[:1],)])) and math.isnan(standard_error((four, flat[:, :1]))[0])
 
 
 def test_a_set_smaller_than_thirty_has_one_row(quick_study: Callable[..., Store]):
