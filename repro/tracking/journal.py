@@ -8,6 +8,7 @@
       evaluations.jsonl  {"step", "set", "temperature", "samples", "passes", "greedy", "entropy", "mean_tokens", "time"}
       predictions.jsonl  {"step", "ids", "predicted", "measured", "samples", "time"}
       spent.jsonl        {"step", "phase", <amounts>, "time"}: everything paid for, work redone after a kill included
+      system.jsonl       {"step", "metrics": {name: float}, "time"}: what the machine was busy with; of no result
       progress.json      {"phase", "step", "steps", "message", "accuracy", "time"}: what the live table reads
       health.json        {"warnings", "stopped"}: what went wrong in training; absent where nothing did
       repairs.jsonl      {"text", "time"}: damage that an attempt found, and what it did about it
@@ -205,6 +206,10 @@ class Journal:
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
         """Append what a phase has just spent (tokens, FLOPs, seconds). Never cut back: redone work counts."""
         self._append("spent.jsonl", {"step": int(step), "phase": phase, **amounts})
+
+    def record_system(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Append what the machine was busy with after a step. Never cut back: work that is redone was work too."""
+        self._append("system.jsonl", {"step": int(step), "metrics": metrics})
 
     # ------------------------------------------------------------ whole files
 

@@ -31,6 +31,7 @@ from repro.tracking.datasets import dataset_inputs, recorded_datasets
 from repro.tracking.keys import flatten, parent_key, run_key
 from repro.tracking.labels import Labels
 from repro.tracking.old_trouble import WARNINGS, remove_old_files, remove_old_warnings
+from repro.tracking.rows import readable
 from repro.tracking.run_status import run_status
 from repro.tracking.sent_files import send_files
 
@@ -194,11 +195,11 @@ class _Delivery:
 
     # ------------------------------------------------------------ what happened since the last delivery
 
-    def _new_rows(self) -> list[tuple[str, dict[str, Any]]]:
-        """(digest, row) of every line that the store does not have.
+    def _new_rows(self) -> list[tuple[str | None, dict[str, Any]]]:
+        """(digest, row) of every line that the store does not have; digest is None for a row of `system.jsonl`.
 
         After a resume the file was cut back and grows again; lines after the first that differs are new. They repeat
-        steps that the store has: readers keep the last value of a step.
+        steps that the store has: readers keep the last value of a step. `system.jsonl` is never cut back.
         """
         try:
             rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
@@ -209,7 +210,8 @@ class _Delivery:
         while same < min(len(sent), len(rows)) and sent[same] == rows[same][0]:
             same += 1
         del sent[same:]
-        return rows[same:]
+        system = list(readable(self.run_dir / "system.jsonl"))[self.cursor["system"] :]
+        return [*rows[same:], *((None, row) for row in system)]
 
     def _send_datasets(self) -> None:
         """Name the training pool and the evaluation set, once the run has written them down."""
@@ -220,7 +222,7 @@ class _Delivery:
 
     def _send_rows(self) -> None:
         batch: list[Metric] = []
-        lines: list[str] = []
+        lines: list[str | None] = []
         for line, row in self._new_rows():
             metrics = list(_metrics(row))
             if len(batch) + len(metrics) > BATCH:
@@ -231,11 +233,12 @@ class _Delivery:
         if lines:
             self._send_batch(batch, lines)
 
-    def _send_batch(self, batch: list[Metric], lines: list[str]) -> None:
+    def _send_batch(self, batch: list[Metric], lines: list[str | None]) -> None:
         run_id = self.cursor["run"]
         for start in range(0, len(batch), BATCH):  # one row may hold more than a batch
             self.client.log_batch(run_id, metrics=batch[start : start + BATCH])
-        self.cursor["lines"] += lines
+        self.cursor["lines"] += [line for line in lines if line is not None]
+        self.cursor["system"] += lines.count(None)
         self._save_cursor()
 
     def _send_status(self, status: str) -> None:

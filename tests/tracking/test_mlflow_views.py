@@ -19,11 +19,13 @@ from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.study.identity import Digests
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tracking import series
 from repro.tracking.client import open_client
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
 from repro.training.dataset_record import dataset_records
 from repro.training.job import run_job
+from repro.training.system_metrics import SystemMetrics
 
 TINY = TinyModel(width=24, layers=1, heads=3, warm_start=WarmStart(updates=20, batch_size=32))
 CELL = Cell(
@@ -115,7 +117,7 @@ def test_delivering_twice_adds_nothing_and_a_kill_is_mended(job: tuple[Path, str
     run_dir, uri = job
     labels = Labels.of(CELL)
     before = rows(uri)
-    forget(run_dir, datasets=False)  # killed after it had sent everything
+    forget(run_dir, datasets=False, system=0, lines=[])  # killed after it had sent everything
     assert deliver(run_dir, labels, uri, final=True)
     assert rows(uri) == before
     with sqlite3.connect(uri.removeprefix("sqlite:///")) as connection:  # killed before
@@ -128,3 +130,32 @@ def test_delivering_twice_adds_nothing_and_a_kill_is_mended(job: tuple[Path, str
     assert deliver(run_dir, elsewhere, uri, final=True)
     after = rows(uri)
     assert after["datasets"] == 2 * before["datasets"] == 4, "each experiment has its own"
+
+
+def test_what_the_machine_was_busy_with_is_shown_as_system_metrics_and_is_no_part_of_the_result(
+    job: tuple[Path, str],
+) -> None:
+    run_dir, uri = job
+    run = one_run(uri)
+    memory = open_client(uri).get_metric_history(run.info.run_id, series.MEMORY_SHARE)
+    assert [point.step for point in memory] == [1, 2]
+    assert all(0 < point.value < 100 for point in memory)
+    assert run.data.metrics[series.JOB_MEMORY] < run.data.metrics[series.MEMORY_USED] * 1.5
+    assert 0 <= run.data.metrics[series.CPU_USED] <= 100
+    assert "system/" not in (run_dir / "metrics.jsonl").read_text() + (run_dir / "done.json").read_text()
+
+
+def test_the_gpu_is_sampled_where_the_process_uses_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert not any("gpu" in name for name in SystemMetrics().sample())
+    monkeypatch.setattr("torch.cuda.is_initialized", lambda: True)
+    monkeypatch.setattr("torch.cuda.mem_get_info", lambda: (30_000_000, 40_000_000))
+
+    def no_reader() -> int:
+        raise ModuleNotFoundError("pynvml is not installed")
+
+    monkeypatch.setattr("torch.cuda.utilization", no_reader)
+    found = SystemMetrics().sample()
+    assert (found[series.GPU_MEMORY], found[series.GPU_MEMORY_SHARE]) == (10, 25)
+    assert series.GPU_USED not in found and series.CPU_USED in found
+    monkeypatch.setattr("torch.cuda.utilization", lambda: 87)
+    assert SystemMetrics().sample()[series.GPU_USED] == 87
