@@ -11,6 +11,7 @@ Such a file is a JSON object:
     system      how many rows of system.jsonl were sent
     files       name -> digest of the content that was sent
     datasets    whether the run's datasets were sent
+    policy      whether the final policy was listed
 """
 
 from __future__ import annotations
@@ -43,6 +44,7 @@ def read_cursor(run_dir: Path, labels: Labels, uri: str) -> dict[str, Any]:
         "system": 0,
         "files": {},
         "datasets": False,
+        "policy": False,
     }
     return {**empty, **read_object(cursor_path(run_dir, labels, uri))}
 

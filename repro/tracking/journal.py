@@ -1,8 +1,9 @@
 """The run directory of one cell: everything a job records, on disk and readable after any kind of end.
 
     runs/<identity>/
-      cell.json          {"identity", "labels", "cell", "started"}
-      environment.json   {"python", "platform", "cpus", "packages", "commit", "processes", "threads", "cpu_capability"}
+      cell.json          {"identity", "labels", "cell", "started", "params"}
+      environment.json   {"python", "platform", "cpus", "packages", "commit", "processes", "command", "threads",
+                          "cpu_capability"}
       metrics.jsonl      {"step", "metrics": {name: float}, "time"}
       steps.jsonl        {"step", "chosen", "fresh", "replayed", "predicted", "pass_rate", "steps_true", "time"}
       evaluations.jsonl  {"step", "set", "temperature", "samples", "passes", "greedy", "entropy", "mean_tokens", "time"}
@@ -46,6 +47,7 @@ from repro.files import (
 )
 from repro.masking import mask, mask_values
 from repro.tracking import rows, series
+from repro.tracking.command import command_line
 from repro.tracking.damage import CHANGING, DONE, run_checksums
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
@@ -68,7 +70,14 @@ class Journal:
 
     # ------------------------------------------------------------ life of a run
 
-    def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
+    def start(
+        self,
+        cell: Any,
+        identity: str,
+        labels: Labels | None = None,
+        processes: int = 1,
+        params: Mapping[str, str] | None = None,
+    ) -> None:
         """Begin an attempt: write the identity of the run and remove the last failure. Rows of earlier attempts stay.
 
         Temporary files of attempts that were killed are removed: the caller holds the run's lock.
@@ -80,16 +89,17 @@ class Journal:
             identity: the run identity, also the name of the directory.
             labels: what the study calls this run (default: what the cell says).
             processes: how many train together.
+            params: of the cell, those that a store lists (default: all).
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
         rows.remove_leftovers(self.run_dir)
         before = read_object(self.run_dir / "cell.json").get("started")
         started = before if isinstance(before, float) else time.time()  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
-        self.write_json(
-            "cell.json", {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
-        )
-        self.write_json("environment.json", {**describe_environment(), "processes": processes, **_arithmetic()})
+        about = {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
+        self.write_json("cell.json", about if params is None else {**about, "params": mask_values(params)})
+        place = {"processes": processes, "command": command_line(), **_arithmetic()}
+        self.write_json("environment.json", {**describe_environment(), **place})
         (self.run_dir / "error.txt").unlink(missing_ok=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:

@@ -28,8 +28,10 @@ from repro.tracking.client import (
 from repro.tracking.cursor import cursor_path, read_cursor, save_cursor
 from repro.tracking.damage import METRICS, damaged_run, run_damage
 from repro.tracking.datasets import dataset_inputs, recorded_datasets
+from repro.tracking.described import description, environment_tags
 from repro.tracking.keys import flatten, parent_key, run_key
 from repro.tracking.labels import Labels
+from repro.tracking.logged_policy import send_policy
 from repro.tracking.old_trouble import WARNINGS, remove_old_files, remove_old_warnings
 from repro.tracking.rows import readable
 from repro.tracking.run_status import run_status
@@ -104,6 +106,7 @@ class _Delivery:
             raise damaged_run(run_dir, ["cell.json is not whole"])
         self.identity: str = about["identity"]
         self.cell: dict[str, Any] = about["cell"]
+        self.params: dict[str, str] = about.get("params") or flatten(self.cell)  # an earlier version wrote none
         self.started_ms = int(about["started"] * 1000)
         self.files: dict[str, Any] = {}  # checksums of a finished run's files
         self.cursor = read_cursor(run_dir, labels, uri)
@@ -127,6 +130,10 @@ class _Delivery:
         self._send_rows()
         if final or status == "finished":
             self._send_files()
+        if status == "finished" and not self.cursor["policy"]:
+            rows = read_jsonl(self.run_dir / METRICS)
+            send_policy(self.client, self.run_dir, self.labels, self.cursor["run"], rows)
+            self.cursor["policy"] = True
         if status != self.cursor["status"]:
             self._send_status(status)
         self.cursor["final"] = status == "finished"
@@ -158,10 +165,10 @@ class _Delivery:
 
         Where two hosts made one at once, the first stays.
         """
-        fields = self.cell if kind == "cell" else {name: part for name, part in self.cell.items() if name != "seed"}
+        params = {name: value for name, value in self.params.items() if kind == "cell" or name != "seed"}
         found = self._search(experiment, key)
         if found:
-            self._send_params(found[0], flatten(fields))
+            self._send_params(found[0], params)
             return found[0].info.run_id
         everything = {
             "repro.kind": kind,
@@ -172,10 +179,11 @@ class _Delivery:
             "repro.axis": self.labels.axis_key,
             "mlflow.source.name": f"repro run {self.labels.experiment}",
             "mlflow.source.type": "LOCAL",
+            "mlflow.note.content": description(self.cell, self.labels, None if kind == "arm" else self.run_dir),
             **tags,
         }
         made = self.client.create_run(experiment, start_time=self.started_ms, tags=everything, run_name=name)
-        self._send_params(made, flatten(fields))
+        self._send_params(made, params)
         first = self._search(experiment, key)[0].info.run_id
         if first != made.info.run_id:
             self.client.delete_run(made.info.run_id)
@@ -242,14 +250,16 @@ class _Delivery:
         self._save_cursor()
 
     def _send_status(self, status: str) -> None:
+        from mlflow.entities import RunTag
+
         run_id = self.cursor["run"]
-        self.client.set_tag(run_id, "repro.status", status)
-        environment = read_json(self.run_dir / "environment.json") or {}  # a first attempt may have died before it
-        if "threads" in environment:
-            self.client.set_tag(run_id, "repro.threads", str(environment["threads"]))
-        if warnings := (read_json(self.run_dir / "health.json") or {}).get("warnings"):
-            self.client.set_tag(run_id, WARNINGS, "; ".join(one["text"] for one in warnings)[:5000])
-        elif status != "running":
+        environment = read_object(self.run_dir / "environment.json")  # a first attempt may have died before it
+        tags = {"repro.status": status, **environment_tags(environment)}
+        warnings = read_object(self.run_dir / "health.json").get("warnings")
+        if warnings:
+            tags[WARNINGS] = "; ".join(one["text"] for one in warnings)[:5000]
+        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        if not warnings and status != "running":
             remove_old_warnings(self.client, run_id)
         if status == "running":
             self.client.update_run(run_id, status="RUNNING")

@@ -19,6 +19,7 @@ from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
 from repro.study.fit import fit_to_policy
 from repro.study.inputs import INPUTS, CellInputs
+from repro.study.params import run_params
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tracking.journal import Journal
@@ -65,7 +66,7 @@ class GRPOJob:
         self.ledger, self.cache = Ledger(), cache_of(cell, runs_dir, self.inputs.check)
         self.labels = Labels.of(cell)
         self.delivery = LiveDelivery(run_dir, self.labels)
-        self.journal.start(cell, identity, self.labels, self.ranks.count)
+        self.journal.start(cell, identity, self.labels, self.ranks.count, run_params(cell))
         self.journal.progress("loading")
         data, benchmarks = load_dataset(cell.dataset), load_benchmarks(cell.evaluate)
         inputs = self.inputs.record()

@@ -13,14 +13,17 @@ from typing import Any
 import pytest
 from mlflow.entities import Run
 
+from repro.files import read_object
 from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
 from repro.selection.methods.uniform import Uniform
-from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
+from repro.spec.schema import Budget, Cell, EvaluateSpec, ReplaySpec, TrainSpec
 from repro.study.identity import Digests
+from repro.study.params import run_params
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
 from repro.tracking import series
 from repro.tracking.client import open_client
+from repro.tracking.command import remember_command
 from repro.tracking.labels import Labels
 from repro.tracking.store import deliver
 from repro.training.dataset_record import dataset_records
@@ -48,8 +51,11 @@ def job(tmp_path_factory: pytest.TempPathFactory, empty_store: Path) -> Iterator
     folder = tmp_path_factory.mktemp("project")
     shutil.copyfile(empty_store, folder / "mlflow.db")
     with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPRO_COMMAND", "")  # put back at the end
         patch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{folder}/mlflow.db")
         patch.chdir(folder)
+        patch.setenv("HF_TOKEN", "swordfish1")
+        remember_command(["run", str(folder / "exp.yaml"), "-S", "model.revision=swordfish1"])
         run_job(CELL, "v2-0", Path("runs/v2-0"), Path("runs"))
         yield folder / "runs" / "v2-0", f"sqlite:///{folder}/mlflow.db"
 
@@ -117,18 +123,21 @@ def test_delivering_twice_adds_nothing_and_a_kill_is_mended(job: tuple[Path, str
     run_dir, uri = job
     labels = Labels.of(CELL)
     before = rows(uri)
-    forget(run_dir, datasets=False, system=0, lines=[])  # killed after it had sent everything
+    forget(run_dir, datasets=False, policy=False, system=0, lines=[])  # killed after it had sent everything
     assert deliver(run_dir, labels, uri, final=True)
     assert rows(uri) == before
     with sqlite3.connect(uri.removeprefix("sqlite:///")) as connection:  # killed before
         connection.execute("DELETE FROM input_tags")
         connection.execute("DELETE FROM inputs")
-    forget(run_dir, datasets=False)
+        connection.execute("DELETE FROM logged_model_metrics")
+        connection.execute("UPDATE logged_models SET status = 1")
+    forget(run_dir, datasets=False, policy=False)
     assert deliver(run_dir, labels, uri, final=True)
     assert rows(uri) == before
     elsewhere = replace(labels, experiment="another")
     assert deliver(run_dir, elsewhere, uri, final=True)
     after = rows(uri)
+    assert after["logged_models"] == 2 * before["logged_models"] == 2
     assert after["datasets"] == 2 * before["datasets"] == 4, "each experiment has its own"
 
 
@@ -159,3 +168,58 @@ def test_the_gpu_is_sampled_where_the_process_uses_one(monkeypatch: pytest.Monke
     assert series.GPU_USED not in found and series.CPU_USED in found
     monkeypatch.setattr("torch.cuda.utilization", lambda: 87)
     assert SystemMetrics().sample()[series.GPU_USED] == 87
+
+
+def test_a_run_tells_its_commit_and_its_command_without_secrets_and_describes_itself(job: tuple[Path, str]) -> None:
+    tags = one_run(job[1]).data.tags
+    commit = read_object(job[0] / "environment.json")["commit"]
+    assert tags["mlflow.source.git.commit"] == commit.split("-")[0]
+    assert tags["mlflow.source.git.dirty"] == str("-dirty" in commit).lower()
+    assert tags["repro.command"] == "python -m repro run exp.yaml -S model.revision=***"
+    note = tags["mlflow.note.content"]
+    assert "GRPO of `tiny-24x1` on `arithmetic`, arm `full`." in note and "`runs/v2-0`" in note
+    assert "by `uniform`, no replay; 2 steps" in note and "Seed 3" in note
+    assert "One run for each seed" in one_run(job[1], "arm").data.tags["mlflow.note.content"]
+
+
+def test_a_run_lists_what_was_set_and_the_whole_cell_lies_beside_it(job: tuple[Path, str]) -> None:
+    params = one_run(job[1]).data.params
+    assert len(params) < 25
+    always = {"model": "tiny-24x1", "dataset": "arithmetic", "train.learning_rate": "0.0002", "seed": "3"}
+    assert always.items() <= params.items()
+    assert params["train.group_size"] == "4" and params["selection.method"] == "uniform"
+    assert params["dataset.arithmetic.pool"] == "64", "not its default"
+    assert not [name for name in params if name.startswith(("predictor", "replay", "train.clip"))]
+    assert {**params, "seed": ""} == {**one_run(job[1], "arm").data.params, "seed": ""}
+    client = open_client(job[1])
+    whole = json.loads(Path(client.download_artifacts(one_run(job[1]).info.run_id, "cell.json")).read_text())
+    assert whole["cell"]["train"]["clip"] is not None
+
+
+def test_a_section_that_a_cell_does_not_use_has_no_params() -> None:
+    assert "train.steps" not in run_params(CELL.model_copy(update={"budget": Budget(tokens=1000)}))
+    assert run_params(CELL.model_copy(update={"budget": Budget(tokens=1000)}))["budget.tokens"] == "1000"
+    replay = run_params(CELL.model_copy(update={"replay": ReplaySpec()}))
+    assert {"replay.fresh", "replay.capacity"} <= set(replay)
+
+
+def test_the_final_policy_is_a_model_of_its_run_with_its_last_evaluation_and_where_its_weights_lie(
+    job: tuple[Path, str],
+) -> None:
+    run_dir, uri = job
+    run, client = one_run(uri), open_client(uri)
+    (output,) = run.outputs.model_outputs
+    model = client.get_logged_model(output.model_id)
+    assert (model.name, str(model.status), output.step) == ("full seed 3", "READY", 2)
+    assert model.source_run_id == run.info.run_id
+    assert (run_dir.parents[1] / model.params["policy"] / "config.json").is_file()
+    assert model.params["policy"] == "runs/v2-0/policy"
+    metrics = {one.key: one for one in model.metrics}
+    accuracy = metrics[series.ACCURACY]
+    assert (accuracy.value, accuracy.step) == (run.data.metrics[series.ACCURACY], 2)
+    evaluated = next(one.dataset for one in run.inputs.dataset_inputs if one.tags[0].value == "evaluation")
+    assert (accuracy.dataset_name, accuracy.dataset_digest) == (evaluated.name, evaluated.digest)
+    found = client.search_logged_models(["1"], datasets=[{"dataset_name": evaluated.name}])
+    assert [one.model_id for one in found] == [model.model_id]
+    assert all(name.startswith("eval/") for name in metrics)
+    assert not list((run_dir.parents[1] / "mlartifacts").rglob("*.safetensors")), "a link, no copy"
