@@ -136,6 +136,21 @@ def find(measures: Measures, arm: Arm | None) -> Series | None:
     return next((s for s in measures.panel.series if arm is not None and s.label == arm.label), None)
 
 
+def rows_said(panels: Sequence[Measures]) -> str:
+    """One sentence: whether the updates of the headline arms train every row, on which the time of a step depends."""
+    arms = Arms(panels)
+    known = [arm for arm in map(arms.headline, HEADLINE) if arm is not None]
+    skipping = {bool(arm.fields.get("train.skip_zero_advantage", True)) for arm in known}
+    if skipping == {False}:
+        return "Updates train every row, as the authors' do."
+    if skipping == {True}:
+        return (
+            "Updates leave out groups without a gradient; the authors train every row. Where GRPO rolls out more such "
+            "groups than the others, its updates cost less here beside theirs."
+        )
+    return "Some of these arms leave groups without a gradient out of their updates and others do not." if known else ""
+
+
 def part_looks(names: Sequence[str]) -> dict[str, Look]:
     """One look per part, the same in every figure: the headline ones first, whatever else is drawn after them."""
     known = (*HEADLINE, CURRICULUM)

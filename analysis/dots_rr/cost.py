@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.arms import CLOCKS, clock
-from analysis.dots_rr.arms import DOTS, DOTS_RR, RR, Arms, find, role
+from analysis.dots_rr.arms import DOTS, DOTS_RR, RR, Arms, find, role, rows_said
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_number, published_table
@@ -182,7 +182,7 @@ def cost_model(panels: Sequence[Measures]) -> list[Table | Picture]:
         "(1 − volume), the volume from the formula or as the ledger counted it over the whole run. Measured: whole "
         "runs, geometric mean over paired seeds with a 95 % t-interval; its parts are differences of mean times in "
         "points of a GRPO step. The model takes the rest of a step (updates, predictions, log-probs of replayed "
-        f"groups) for unchanged. {CLOCKS} {_shares_said()}"
+        f"groups) for unchanged. {rows_said(panels)} {CLOCKS} {_shares_said()}"
     )
     title = "DOTS + RR, cost model: time per step saved"
     return [volume, Table("dots_rr.cost_model_time", title, header, timed, pd.DataFrame(times), caption, 2)]

@@ -7,7 +7,20 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, REFERENCES, RR, STEPS, Arm, Arms, find, ordered_by
+from analysis.dots_rr.arms import (
+    DOTS,
+    DOTS_RR,
+    GRPO,
+    HEADLINE,
+    REFERENCES,
+    RR,
+    STEPS,
+    Arm,
+    Arms,
+    find,
+    ordered_by,
+    rows_said,
+)
 from analysis.dots_rr.curves import Facets, Measured, Points, by_step, by_time, picture
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -32,7 +45,7 @@ PUBLISHED_K = (128, 256)
 
 def figure_3(panels: Sequence[Measures]) -> Made:
     """Accuracy of GRPO and DOTS+RR by time."""
-    said = f"Accuracy by time, DOTS+RR against GRPO. {TIME}"
+    said = f"Accuracy by time, DOTS+RR against GRPO. {TIME} {rows_said(panels)}"
     return _headline(panels, "figure_3", "Figure 3: accuracy by time", said, by_time(), (GRPO, DOTS_RR))
 
 
@@ -70,7 +83,7 @@ def figure_5(panels: Sequence[Measures]) -> Made:
 
 def figure_10(panels: Sequence[Measures]) -> Made:
     """The comparisons of Figure 5 by time."""
-    return _pair(panels, "figure_10", by_time(), "by time", f" {TIME}")
+    return _pair(panels, "figure_10", by_time(), "by time", f" {TIME} {rows_said(panels)}")
 
 
 def figure_6a(panels: Sequence[Measures]) -> Made:
@@ -103,7 +116,9 @@ def figure_6b(panels: Sequence[Measures]) -> Made:
     others = [measures for measures in panels if measures.panel.dataset != first]
     said = f"DOTS+RR against GRPO in a second domain by time: science in the paper, for us every dataset but {first}."
     title = "Figure 6b: a second domain"
-    return _headline(others, "figure_6b", title, f"{said} {TIME}", by_time(), (GRPO, DOTS_RR), Arms(panels))
+    return _headline(
+        others, "figure_6b", title, f"{said} {TIME} {rows_said(panels)}", by_time(), (GRPO, DOTS_RR), Arms(panels)
+    )
 
 
 def figure_7(panels: Sequence[Measures]) -> Made:

@@ -11,7 +11,7 @@ import pandas as pd
 
 from analysis.arms import CLOCKS, clock
 from analysis.comparable import NOT_COMPARABLE, Unfit, said, unfit
-from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find
+from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find, rows_said
 from analysis.dots_rr.cost import (
     PAPER_VOLUME,
     published_rollout_share,
@@ -77,9 +77,9 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
         "evaluations; < and > where censored runs leave it open, and −∞ where an arm may never get there. Time per "
         "step: whole runs, geometric mean over paired seeds, 95 % t-interval. Cost model: rollouts' share of the "
         f"baseline's time × (1 − volume), volume = δ + K / (μ B); for the published rows {PAPER_VOLUME} and the share "
-        f"printed for each model.{said(apart)} {CLOCKS} The paper puts the mean of its total time saved at "
-        f"{number(published_number('dots_rr', 'section_5.2', 'mean_total_time_saved_percent'))} %. Its models and data "
-        "differ from ours: compare signs and the cost model, not sizes."
+        f"printed for each model.{said(apart)} {CLOCKS} {rows_said(panels)} The paper puts the mean of its total time "
+        f"saved at {number(published_number('dots_rr', 'section_5.2', 'mean_total_time_saved_percent'))} %. Its models "
+        "and data differ from ours: compare signs and the cost model, not sizes."
     )
     title, emphasis = "DOTS + RR, Table 1: what was saved", frozenset(range(ours))
     return [Table("dots_rr.table_1", title, header, rows, pd.DataFrame(data), caption, 2, emphasis)]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -89,6 +89,7 @@ class _Bounded(yaml.composer.Composer):
     """Makes nodes of the events of a parser, up to absurd sizes."""
 
     depth = count = 0
+    peek_event: Callable[[], Any]  # of the parser that it is put before
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
         """See `yaml.composer.Composer`. _AbsurdError for more than `DEPTH` levels or `VALUES` values."""
@@ -96,7 +97,7 @@ class _Bounded(yaml.composer.Composer):
         self.count += 1
         if self.depth > DEPTH or self.count > 2 * VALUES:  # keys count too
             what = f"nested deeper than {DEPTH} levels" if self.depth > DEPTH else f"more than {VALUES:,} values"
-            raise _AbsurdError(problem=what, problem_mark=self.peek_event().start_mark)
+            raise _AbsurdError(problem=what, problem_mark=self.peek_event().start_mark)  # type: ignore[attr-defined]
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
@@ -138,15 +139,14 @@ def _compose(text: str) -> yaml.Node | None:
 
 if yaml.__with_libyaml__:
 
-    class _FastLoader(_Bounded, yaml.cyaml.CParser, yaml.resolver.BaseResolver):  # type: ignore[misc]
+    class _FastLoader(_Bounded, yaml.CBaseLoader):
         """The same language, with libyaml's parser."""
 
         yaml_implicit_resolvers = _CoreLoader.yaml_implicit_resolvers
 
         def __init__(self, stream: str) -> None:
-            yaml.cyaml.CParser.__init__(self, stream)
+            yaml.CBaseLoader.__init__(self, stream)
             yaml.composer.Composer.__init__(self)
-            yaml.resolver.BaseResolver.__init__(self)
 
 
 def parse_scalar(text: str) -> Any:

@@ -63,7 +63,9 @@ class TrainSpec(Strict):
     loss: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = Field("grpo", description="TRL's loss_type")
     advantage_std: bool = Field(True, description="divide advantages by the group's standard deviation")
     clip: float = Field(0.2, gt=0, lt=1, description="half-width of the ratio clip")
-    kl: float = Field(0.0, ge=0, le=100, description="weight of the KL term to the start policy")
+    kl: float = Field(
+        0.0, ge=0, le=100, description="weight of the KL term to the start policy: q - log q - 1 of q = start / policy"
+    )
     min_spread: float = Field(
         0.0, ge=0, lt=1, description="a group whose rewards differ by at most so much has no gradient"
     )
@@ -96,6 +98,10 @@ class TrainSpec(Strict):
     def _nan_always(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         """In one order, without repeats and with nan, so that what means the same is the same run."""
         return tuple(kind for kind in ("nan", "collapse", "no_signal") if kind == "nan" or kind in value)
+
+    def result_fields(self) -> dict[str, Any]:
+        """A KL term counts with its form: runs that TRL weighted by the ratio are other ones."""
+        return super().result_fields() | ({"kl_form": "grpo"} if self.kl else {})
 
     @property
     def shares_out_steps(self) -> bool:

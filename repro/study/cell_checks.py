@@ -145,9 +145,6 @@ class CellCheck:
         """Sizes of a valid cell that do not fit together."""
         batch_place = self._place("train", "questions_per_step")
         batch = cell.train.questions_per_step
-        if cell.replay is not None and cell.train.kl > 0:
-            text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
-            yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
         yield from self._rewards(cell)
         yield from self._steps(cell)
         for path, text in beyond_memory(cell):

@@ -36,7 +36,8 @@ def _columns(written: str) -> frozenset[str] | None:
             return None
         for name, rows in rows_of(source, spec, spec.train_split):
             for _, row in filtered(rows, spec.filters, name):
-                return frozenset(numbers_of(row))
+                if isinstance(row, dict):
+                    return frozenset(numbers_of(row))
     except UserError:
         pass  # loading tells
     return None

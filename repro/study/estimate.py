@@ -116,6 +116,8 @@ def work_of(cell: Cell, steps: int, generated: float, length: float, prompt: flo
     rows = steps * train.questions_per_step * train.group_size
     trained = rows * (prompt + length)
     scored = trained if train.minibatches > 1 or cell.replay is not None else 0.0
+    if train.kl > 0:  # the reference of the KL term passes what is rolled out, once
+        scored += steps * rollouts_per_step(cell) * (prompt + length)
     if costs.passes:
         scored += (likely_pool(cell.dataset) or 0) * (prompt + (length if costs.passes_response else 0.0))
     return Work(generated, trained, scored)

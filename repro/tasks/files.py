@@ -16,6 +16,9 @@ from repro.tasks.values import plain
 from repro.words import nearest
 
 EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
+DELIMITERS = ",;\t|"
+"""What separates the cells of a .csv file: the one that its first line has most of. Spreadsheets of many countries
+write `;`."""
 LARGEST_CELL = 1 << 30
 """Characters of a cell of a .csv file at most."""
 BATCH = 4096
@@ -88,9 +91,9 @@ def read_rows(path: Path) -> Iterator[Row]:
 def all_rows(path: Path) -> Iterator[AnyRow]:
     """The same with the rows that cannot be read in their places. Raises UserError for a file that is unreadable as a
     whole."""
-    readers = {".parquet": _parquet, ".csv": _csv}
+    readers = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv}
     empty = True
-    for row in readers.get(path.suffix, _json)(path):
+    for row in readers.get(path.suffix.lower(), _json)(path):
         empty = False
         yield row
     if empty:
@@ -157,7 +160,8 @@ def _object(value: Any, path: Path, place: str) -> Row:
 def _csv(path: Path) -> Iterator[AnyRow]:
     csv.field_size_limit(LARGEST_CELL)
     text = _utf8(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), str(path))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    first = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count), strict=True)
     try:
         names = next(reader, [])
         if twice := [name for name, count in Counter(names).items() if count > 1]:

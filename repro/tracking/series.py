@@ -49,6 +49,7 @@ LOSS = _listed(TRAIN, "loss", "loss", "mean loss of the step's updates")
 GRAD_NORM = _listed(TRAIN, "grad_norm", "norm", "norm of the gradient before clipping, mean over updates")
 KEPT_ENTROPY = _listed(TRAIN, "kept_entropy", "nats", "mean token entropy of the rows that were trained on")
 KEPT_CLIP_RATIO = _listed(TRAIN, "kept_clip_ratio", "share", "tokens of trained rows whose ratio was clipped")
+KL = _listed(TRAIN, "kl", "nats", "divergence from the start policy, mean over trained tokens; absent without train.kl")
 KEPT_ROWS = _listed(TRAIN, "kept_rows", "rows", "completions with an advantage that were trained on, fresh or replayed")
 WARNINGS = _listed(TRAIN, "warnings", "warnings", "kinds of trouble seen so far (health.json); absent without any")
 

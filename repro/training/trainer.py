@@ -173,6 +173,9 @@ class SelectiveGRPOTrainer(UpdateTrainer):
         }
         if "old_per_token_logps" in output and not self.sampled.known:
             self._count_scored(output)
+        if "ref_per_token_logps" in output:
+            self._count_scored(output)  # the reference of the KL term has passed them too
+            output["ref_per_token_logps"] = merge.without_padding(output)
         sampled = output.pop("sampling_per_token_logps", None)  # the ratio's denominator is the trainer's own
         if sampled is not None and "old_per_token_logps" in output:
             apart = mismatch(output["old_per_token_logps"], sampled, output["completion_mask"])
@@ -258,7 +261,7 @@ class SelectiveGRPOTrainer(UpdateTrainer):
         if record is None or self.state.global_step % self.train_spec.minibatches:
             return
         names = {"loss": series.LOSS, "grad_norm": series.GRAD_NORM, "entropy": series.KEPT_ENTROPY}
-        names["clip_ratio/region_mean"] = series.KEPT_CLIP_RATIO
+        names |= {"clip_ratio/region_mean": series.KEPT_CLIP_RATIO, "kl": series.KL}
         record.metrics |= {ours: float(logs[theirs]) for theirs, ours in names.items() if logs.get(theirs) is not None}
         record.metrics[series.KEPT_ROWS] = float(sum(self.kept_rows) * self.ranks.count)
         self.kept_rows.clear()

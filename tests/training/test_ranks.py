@@ -74,13 +74,20 @@ def trainer_of(
     verifier: Any = coin,
     replay: ReplaySpec | None = None,
     problems: Sequence[Problem] | None = None,
+    start: Path | None = None,
 ) -> Any:
-    """The trainer of `conftest.make_trainer` as one of several ranks; records of steps are in `.records`."""
+    """The trainer of `conftest.make_trainer` as one of several ranks; records of steps are in `.records`.
+
+    `start`: where its policy is saved, from which the reference of a KL term is loaded.
+    """
     tokenizer = character_tokenizer(Arithmetic.alphabet)
     problems = problems or Arithmetic(pool=32, test=8, validation=0).load().train
     records: list[StepRecord] = []
+    model = build_tiny(TinyModel(width=24, layers=2, heads=3), tokenizer, 64)
+    if start is not None:
+        model.config._name_or_path = str(start)
     trainer = SelectiveGRPOTrainer(
-        model=build_tiny(TinyModel(width=24, layers=2, heads=3), tokenizer, 64),
+        model=model,
         tokenizer=tokenizer,
         problems=problems,
         prompts=[problem.question for problem in problems],

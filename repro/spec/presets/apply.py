@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -12,6 +13,9 @@ from repro.selection.registry import find, selection_of
 from repro.spec.document import Document, FieldPath, Origin, walk
 from repro.spec.inherit import overlay
 from repro.spec.presets.registry import PRESETS
+
+if TYPE_CHECKING:
+    from repro.spec.schema import Spec
 
 OF_STUDY, OF_ARM = ("train", "evaluate", "reward"), ("train", "reward")
 """Sections that a preset of the study, or of an arm, makes where they are missing."""
@@ -35,6 +39,26 @@ def apply_presets(document: Document) -> None:
     for arm, fields in arms.items() if isinstance(arms, dict) else ():
         if isinstance(fields, dict):
             _arm(document, arm, fields, name)
+
+
+def write_empty(spec: Spec, data: dict[str, Any]) -> None:
+    """Writes null into `data`, a spec as plain data, where a field of `spec` is empty and its preset is not: else
+    whoever loads `data` would get the preset's value."""
+    if spec.preset is not None:
+        _write_empty(spec, data, PRESETS[spec.preset].nested(OF_STUDY))
+    for name, arm in spec.arms.items():
+        preset = PRESETS.get(arm.preset or spec.preset or "")
+        if preset is not None:
+            _write_empty(arm, data["arms"][name], preset.nested(["selection"], arm.selection.method))
+
+
+def _write_empty(section: Any, data: dict[str, Any], filled: Mapping[str, Any]) -> None:
+    for key, value in filled.items():
+        own = getattr(section, key, None)
+        if isinstance(value, Mapping):
+            _write_empty(own, data[key], value)
+        elif own is None:
+            data[key] = None
 
 
 def _has_length(data: dict[str, Any]) -> bool:
