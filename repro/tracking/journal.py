@@ -8,6 +8,7 @@
       steps.jsonl        {"step", "chosen", "fresh", "replayed", "predicted", "pass_rate", "steps_true", "time"}
       evaluations.jsonl  {"step", "set", "temperature", "samples", "passes", "greedy", "entropy", "mean_tokens", "time"}
       predictions.jsonl  {"step", "ids", "predicted", "measured", "samples", "time"}
+      completions.jsonl  {"step", "completions": [{"question", "completion", "reward", "advantage"}], "time"}
       spent.jsonl        {"step", "phase", <amounts>, "time"}: everything paid for, work redone after a kill included
       system.jsonl       {"step", "metrics": {name: float}, "time"}: what the machine was busy with; of no result
       progress.json      {"phase", "step", "steps", "message", "accuracy", "time"}: what the live table reads
@@ -48,6 +49,7 @@ from repro.files import (
 from repro.masking import mask, mask_values
 from repro.tracking import rows, series
 from repro.tracking.command import command_line
+from repro.tracking.completions import RECORDED
 from repro.tracking.damage import CHANGING, DONE, run_checksums
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
@@ -212,6 +214,10 @@ class Journal:
         if variance is not None:
             row["variance"] = variance
         self._append("predictions.jsonl", {"step": int(step), **row})
+
+    def record_completions(self, step: int, completions: Sequence[Any]) -> None:
+        """Append completions of a few fixed questions of the main set (see `repro.tracking.completions`)."""
+        self._append(RECORDED, {"step": int(step), "completions": encode(completions)})
 
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
         """Append what a phase has just spent (tokens, FLOPs, seconds). Never cut back: redone work counts."""

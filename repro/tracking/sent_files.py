@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 from repro.files import write_atomically
 from repro.tracking.address import sqlite_path
 from repro.tracking.artifacts import run_place
+from repro.tracking.completions import RECORDED, TABLE, completions_table
 from repro.tracking.damage import damaged_run
+from repro.tracking.run_record import content_digest
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -24,6 +26,8 @@ def send_files(
     client: MlflowClient, uri: str, run_dir: Path, cursor: dict[str, Any], checksums: Mapping[str, Any]
 ) -> Path | None:
     """Send what the run `cursor["run"]` lacks of the JSON files and of the traceback; `cursor["files"]` follows.
+
+    Completions become MLflow's table of them.
 
     Returns the run's local folder, None where a server keeps it.
 
@@ -39,14 +43,17 @@ def send_files(
         sha256 = hashlib.sha256(data).hexdigest()
         if checksums.get(path.name, {}).get("sha256", sha256) != sha256:
             raise damaged_run(run_dir, [f"{path.name} has changed since it was written"])
-        content = sha256[:16]
-        zipped = len(data) > ZIP_ABOVE
-        name = f"{path.name}.gz" if zipped else path.name
+        own = TABLE if path.name == RECORDED else path.name
+        if own == TABLE:
+            data = completions_table(run_dir)
+        content = content_digest(data)
+        zipped = len(data) > ZIP_ABOVE and own != TABLE  # MLflow's pages read it
+        name = f"{own}.gz" if zipped else own
         missing = place is not None and not (place / name).exists()  # e.g. a store moved without its files
-        if cursor["files"].get(path.name) == content and not missing:
+        if cursor["files"].get(own) == content and not missing:
             continue
         send_file(client, cursor["run"], place, name, gzip.compress(data, mtime=0) if zipped else data)
-        cursor["files"][path.name] = content
+        cursor["files"][own] = content
     return place
 
 

@@ -25,6 +25,7 @@ from repro.tracking.client import (
     report_back,
     writing,
 )
+from repro.tracking.completions import TABLE, TABLE_TAG
 from repro.tracking.cursor import cursor_path, read_cursor, save_cursor
 from repro.tracking.damage import METRICS, damaged_run, run_damage
 from repro.tracking.datasets import dataset_inputs, recorded_datasets
@@ -276,6 +277,8 @@ class _Delivery:
             self.cursor["files"].pop(name, None)
         if self.cursor["files"] != before:  # lets a reader's copy know that it is out of date
             self.client.set_tag(self.cursor["run"], "repro.files", digest(self.cursor["files"]))
+        if TABLE in self.cursor["files"] and TABLE not in before:
+            self.client.set_tag(self.cursor["run"], *TABLE_TAG)
 
     def _save_cursor(self) -> None:
         save_cursor(self.run_dir, self.labels, self.uri, self.cursor)

@@ -26,7 +26,7 @@ from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.live import LiveDelivery
 from repro.tracking.read_only import ReadOnlyJournal
-from repro.training.base_policy import describe_base
+from repro.training.base_policy import describe_base, main_set
 from repro.training.benchmarks import BenchmarkSet, load_benchmarks
 from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
 from repro.training.checkpoint import last_checkpoint, marker_of, tidy
@@ -271,6 +271,8 @@ class GRPOJob:
             results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, last)
         for result in results:
             self.journal.record_evaluation(step, **result.as_dict())
+            if result.set == main_set(self.cell.evaluate.sets):
+                self.journal.record_completions(step, result.shown)
         metrics |= self._predictions.record(step)
         self._evaluated = metrics
         self.journal.log(step, metrics)

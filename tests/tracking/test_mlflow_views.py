@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from mlflow.entities import Run
 
@@ -24,10 +25,14 @@ from repro.tasks.made.arithmetic import Arithmetic
 from repro.tracking import series
 from repro.tracking.client import open_client
 from repro.tracking.command import remember_command
+from repro.tracking.completions import completions_table
+from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
+from repro.tracking.read import read_runs
 from repro.tracking.store import deliver
 from repro.training.dataset_record import dataset_records
 from repro.training.job import run_job
+from repro.training.shown_completions import QUESTIONS, SAMPLES, ShownCompletion, shown_completions
 from repro.training.system_metrics import SystemMetrics
 
 TINY = TinyModel(width=24, layers=1, heads=3, warm_start=WarmStart(updates=20, batch_size=32))
@@ -223,3 +228,42 @@ def test_the_final_policy_is_a_model_of_its_run_with_its_last_evaluation_and_whe
     assert [one.model_id for one in found] == [model.model_id]
     assert all(name.startswith("eval/") for name in metrics)
     assert not list((run_dir.parents[1] / "mlartifacts").rglob("*.safetensors")), "a link, no copy"
+
+
+def test_completions_of_the_same_questions_are_a_table_of_mlflows(job: tuple[Path, str]) -> None:
+    run_dir, uri = job
+    client, run = open_client(uri), one_run(uri)
+    table = client.load_table("1", "completions.json", run_ids=[run.info.run_id])
+    assert list(table.columns) == ["question", "completion", "reward", "advantage", "step"]
+    tests = CELL.dataset.procedural.load().test  # type: ignore[union-attr]
+    for step in (1, 2):
+        of_step = table[table.step == step]
+        assert list(of_step.question) == [one.question for one in tests[:4] for _ in range(CELL.evaluate.samples)]
+    assert json.loads(run.data.tags["mlflow.loggedArtifacts"]) == [{"path": "completions.json", "type": "table"}]
+    passes = [row["passes"] for row in Journal(run_dir).read_jsonl("evaluations.jsonl") if row["step"] == 2]
+    assert table[table.step == 2].reward.sum() == sum(passes[0][one.id] for one in tests[:4])
+    (record,) = read_runs("study", uri)
+    assert not record.altered()
+
+
+def test_the_advantage_of_a_completion_is_that_of_its_group() -> None:
+    problems = CELL.dataset.procedural.load().test  # type: ignore[union-attr]
+    rewards = [(1.0, 0.0, 0.0, 0.0, 1.0, 0.0), (1.0,) * 6, *[(0.0,) * 6] * 14]
+    found = shown_completions(problems, [f"text {n}" for n in range(96)], rewards)
+    assert len(found) == QUESTIONS * SAMPLES
+    assert [one.completion for one in found[3:5]] == ["text 3", "text 6"]
+    spread = np.std(rewards[0], ddof=1)
+    assert found[0].advantage == pytest.approx((1 - 1 / 3) / (spread + 1e-4))
+    assert found[1].advantage == pytest.approx(-1 / 3 / (spread + 1e-4))
+    assert {one.advantage for one in found[4:]} == {0.0}, "groups whose rewards agree"
+
+
+def test_completions_are_cut_back_to_the_checkpoint(tmp_path: Path) -> None:
+    journal = Journal(tmp_path)
+    for step in (1, 2, 3):
+        journal.record_completions(step, [ShownCompletion("q", "c", 1.0, 0.0)])
+        if step == 2:
+            marks = journal.marks()
+    journal.truncate(2, marks)
+    assert [row["step"] for row in journal.read_jsonl("completions.jsonl")] == [1, 2]
+    assert [row[-1] for row in json.loads(completions_table(tmp_path))["data"]] == [1, 2]
