@@ -30,7 +30,7 @@ from repro.models.sampling import end_tokens, sample
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.made.arithmetic import Arithmetic
-from repro.tasks.prompts import render_prompt
+from repro.tasks.prompts import PromptStyle
 
 SEED = 0
 Way = Callable[[], int]
@@ -93,7 +93,7 @@ def main() -> None:
     policy = load_policy(model, spec, data, Cache(Path(tempfile.mkdtemp())))
     suffix = data.answer_format.question_suffix
     asked = data.train[: given.completions // given.samples]
-    prompts = [render_prompt(problem.question, policy.tokenizer, None, suffix) for problem in asked]
+    prompts = PromptStyle().prompts([problem.question for problem in asked], policy.tokenizer, suffix)
     sizes = {f"batches of {given.batch}": given.batch, "all in one": given.completions}
     ways = {
         (name, size): way(policy, prompts, given.samples, given.longest, rows)

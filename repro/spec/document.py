@@ -97,7 +97,7 @@ class _Bounded(yaml.composer.Composer):
         self.count += 1
         if self.depth > DEPTH or self.count > 2 * VALUES:  # keys count too
             what = f"nested deeper than {DEPTH} levels" if self.depth > DEPTH else f"more than {VALUES:,} values"
-            raise _AbsurdError(problem=what, problem_mark=self.peek_event().start_mark)  # type: ignore[attr-defined]
+            raise _AbsurdError(problem=what, problem_mark=self.peek_event().start_mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node

@@ -9,6 +9,7 @@ from repro.canonical import canonical
 from repro.errors import UserError
 from repro.tasks.columns import no_column, numbers_of
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.files import Unreadable
 from repro.tasks.rows import filtered
 from repro.tasks.sources import find_source, rows_of
 
@@ -35,8 +36,8 @@ def _columns(written: str) -> frozenset[str] | None:
         if not isinstance(source, tuple):
             return None
         for name, rows in rows_of(source, spec, spec.train_split):
-            for _, row in filtered(rows, spec.filters, name):
-                if isinstance(row, dict):
+            for _, row in filtered(rows, spec.filters, name, spec.unreadable == "drop"):
+                if not isinstance(row, Unreadable):
                     return frozenset(numbers_of(row))
     except UserError:
         pass  # loading tells

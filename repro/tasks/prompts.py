@@ -62,7 +62,9 @@ class PromptStyle:
         drops anything.
         """
         if has_template(tokenizer):
-            return [self._conversation(question, tokenizer) for question in questions]
+            rendered = [self._conversation(question, tokenizer) for question in questions]
+            self._conversation(MARK, tokenizer)  # a question of one digit might be found in a prompt that drops it
+            return rendered
         # Callers tokenize without special tokens, so a start token that the tokenizer would add is written out.
         before = start_token(tokenizer) + "".join(f"{q}{suffix}{a}{APART}" for q, a in self.examples)
         return [f"{before}{question}{suffix}" for question in questions]
@@ -85,12 +87,13 @@ class PromptStyle:
             try:
                 rendered = chat_text(tokenizer, messages)
             except (TemplateError, TypeError, AttributeError) as error:
-                reason = reason or f"does not render it: {error}"
+                reason = reason or f"does not render the conversation: {error}"
                 continue
             lost = _first_lost(rendered, shown)
             if lost is None and (self.system_prompt or "").strip() not in rendered:
                 lost = (self.system_prompt or "").strip()
-            if lost is None and not LISTED.search(rendered):
+            listed = not isinstance(messages[0]["content"], str) and LISTED.search(rendered)
+            if lost is None and not listed:
                 return rendered
             reason = reason or f"drops what it is given: {show(lost or question)} is not in its prompt {show(rendered)}"
         cure = ", or chat_template: plain" if self.examples else ""

@@ -79,10 +79,10 @@ def problems_of(rows: Iterable[AnyRow], spec: DatasetSpec, source: str, split: s
             else:
                 mistakes.setdefault(str(error), []).append(where)
     if dropped and problems:
-        what = "items without a question or an answer" if spec.unreadable == "refuse" else "unreadable rows"
-        warnings.warn(
-            f"{source}: {len(dropped)} {what} are dropped; the first is {dropped[0]}", UserWarning, stacklevel=2
-        )
+        count = f"{len(dropped)} items without a question or an answer are dropped"
+        if spec.unreadable == "drop":
+            count = f"rows that cannot be read: {len(dropped)} dropped"
+        warnings.warn(f"{source}: {count}; the first is {dropped[0]}", UserWarning, stacklevel=2)
     elif dropped:
         raise UserError(f"{source}: no item has a question with an answer; the first is {dropped[0]}")
     if mistakes:

@@ -166,8 +166,18 @@ def test_a_list_of_parts_that_a_template_writes_out_is_no_text():
         PromptStyle().prompt("Why?", tokenizer(upper), "")
 
 
+def test_a_question_may_look_like_a_list_of_parts():
+    question = "What is [{'type': 1}] in YAML?"
+    assert question in PromptStyle().prompt(question, tokenizer(CHATML), "")
+
+
+def test_a_template_that_drops_a_question_of_one_digit_is_refused_though_the_digit_is_in_its_date():
+    with pytest.raises(UserError, match="drops what it is given"):
+        PromptStyle().prompt("4", tokenizer("{{ strftime_now('%Y') }}"), "")
+
+
 def test_a_template_that_does_not_render_says_why():
-    with pytest.raises(UserError, match="does not render it: only robots"):
+    with pytest.raises(UserError, match="does not render the conversation: only robots"):
         PromptStyle().prompt("Why?", tokenizer("{{ raise_exception('only robots') }}"), "")
 
 

@@ -144,7 +144,7 @@ def test_one_bad_line_among_many_is_refused_with_its_place_or_dropped_with_a_cou
     with pytest.raises(UserError, match=rf"d\.jsonl:6\b[\s\S]*{BAD[bad]}"):
         load_dataset(spec)
     dropping = spec.model_copy(update={"unreadable": "drop"})
-    with pytest.warns(UserWarning, match=r"1 unreadable rows are dropped; the first is .*d\.jsonl:6"):
+    with pytest.warns(UserWarning, match=r"rows that cannot be read: 1 dropped; the first is .*d\.jsonl:6"):
         data = load_dataset(dropping)
     assert len(data.train) + len(data.test) == 20
     (dropped,) = data.dropped

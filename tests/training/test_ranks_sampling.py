@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tasks.prompts import PromptStyle
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 from repro.training.ranks import Ranks
@@ -37,7 +38,7 @@ def sampled(ranks: Ranks, folder: Path) -> dict[str, Any]:
 
         trainer.rollouts.make = watched
         trainer._generate_and_score_completions([{"prompt": ""}] * (16 // ranks.count))
-    sampler = Sampler(trainer.policy, trainer.tokenizer, DATA, None, 12, Ledger(), ranks)
+    sampler = Sampler(trainer.policy, trainer.tokenizer, DATA, PromptStyle(), 12, Ledger(), ranks)
     asked = [TWINS[index] for index in (0, 1, 7, 2, 0)]  # five: the ranks do not get equally many
     out, _ = sampler.completions(asked, 2, 1.0, 1.0, 5, "evaluate")
     return {**made, "evaluation": out.token_ids}
