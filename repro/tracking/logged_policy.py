@@ -37,7 +37,8 @@ def send_policy(
     there = client.search_logged_models([experiment], f"source_run_id = '{run_id}'")
     model = there[0] if there else _create(client, experiment, run_dir, labels, run_id)
     last = max((int(row["step"]) for row in rows), default=0)
-    if model.model_id not in {output.model_id for output in run.outputs.model_outputs}:
+    listed = run.outputs.model_outputs if run.outputs is not None else []
+    if model.model_id not in {output.model_id for output in listed}:
         client.log_outputs(run_id, [LoggedModelOutput(model.model_id, last)])
     if not model.metrics:
         client.log_batch(run_id, metrics=list(_metrics(rows, model.model_id, run_dir)))
