@@ -15,6 +15,7 @@ from repro.commands.boundary import EXIT_CODES, EXIT_MISTAKE, SIGNALS, guarded
 from repro.commands.registry import COMMANDS
 from repro.errors import UserError
 from repro.masking import masked_output
+from repro.tracking.command import remember_command
 from repro.words import did_you_mean
 
 EXAMPLES = """
@@ -64,6 +65,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def body() -> int:
         nonlocal options
         options = _parse(words)
+        remember_command(words)
         return EXIT_MISTAKE if options is None else int(options.body(options))
 
     def located(message: str) -> str:

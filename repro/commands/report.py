@@ -34,9 +34,11 @@ def run(options: argparse.Namespace) -> int:
 def write(loaded: LoadedSpec, options: argparse.Namespace) -> None:
     """Write the report of finished runs. A smoke run's numbers mean nothing: its report stays among the runs."""
     from analysis.page.report import write_report
+    from repro.tracking.study_run import record_report
 
     page = write_report(loaded, options.runs, place(loaded, options), single=getattr(options, "single_file", False))
     shared.say(f"report: {page}")
+    record_report(loaded.spec.name, page.parent)
 
 
 def place(loaded: LoadedSpec, options: argparse.Namespace) -> Path:

@@ -12,6 +12,7 @@ from repro.numbers import t_interval
 from repro.tracking import series
 from repro.tracking.address import resolve_store
 from repro.tracking.client import away_errors, report_away, writing
+from repro.tracking.study_run import KIND
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -81,7 +82,7 @@ def _aggregate(client: MlflowClient, experiment: str) -> None:
         for run in page:
             if run.data.tags.get("repro.kind") == "cell":
                 children[run.data.tags["mlflow.parentRunId"]].append(run)
-            elif "repro.key" in run.data.tags:
+            elif "repro.key" in run.data.tags and run.data.tags.get("repro.kind") != KIND:
                 parents.append(run)
         token = page.token
         if not token:

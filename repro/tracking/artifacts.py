@@ -68,3 +68,8 @@ def bring_home(store: Path, experiment_id: str, recorded: str) -> None:
             "WHERE experiment_id = ? AND substr(artifact_uri, 1, ?) = ?",
             (here, len(recorded) + 1, int(experiment_id), len(recorded) + 1, f"{recorded}/"),
         )
+        connection.execute(
+            "UPDATE logged_models SET artifact_location = ? || substr(artifact_location, ?) "
+            "WHERE experiment_id = ? AND substr(artifact_location, 1, ?) = ?",
+            (here, len(recorded) + 1, int(experiment_id), len(recorded) + 1, f"{recorded}/"),
+        )

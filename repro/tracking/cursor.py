@@ -8,7 +8,10 @@ Such a file is a JSON object:
     status      the last status sent
     final       whether everything of a finished run has been sent
     lines       digests of the rows of metrics.jsonl that were sent
+    system      how many rows of system.jsonl were sent
     files       name -> digest of the content that was sent
+    datasets    whether the run's datasets were sent
+    policy      whether the final policy was listed
 """
 
 from __future__ import annotations
@@ -38,7 +41,10 @@ def read_cursor(run_dir: Path, labels: Labels, uri: str) -> dict[str, Any]:
         "status": None,
         "final": False,
         "lines": [],
+        "system": 0,
         "files": {},
+        "datasets": False,
+        "policy": False,
     }
     return {**empty, **read_object(cursor_path(run_dir, labels, uri))}
 

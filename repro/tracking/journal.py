@@ -1,13 +1,16 @@
 """The run directory of one cell: everything a job records, on disk and readable after any kind of end.
 
     runs/<identity>/
-      cell.json          {"identity", "labels", "cell", "started"}
-      environment.json   {"python", "platform", "cpus", "packages", "commit", "processes", "threads", "cpu_capability"}
+      cell.json          {"identity", "labels", "cell", "started", "params"}
+      environment.json   {"python", "platform", "cpus", "packages", "commit", "processes", "command", "threads",
+                          "cpu_capability"}
       metrics.jsonl      {"step", "metrics": {name: float}, "time"}
       steps.jsonl        {"step", "chosen", "fresh", "replayed", "predicted", "pass_rate", "steps_true", "time"}
       evaluations.jsonl  {"step", "set", "temperature", "samples", "passes", "greedy", "entropy", "mean_tokens", "time"}
       predictions.jsonl  {"step", "ids", "predicted", "measured", "samples", "time"}
+      completions.jsonl  {"step", "completions": [{"question", "completion", "reward", "advantage"}], "time"}
       spent.jsonl        {"step", "phase", <amounts>, "time"}: everything paid for, work redone after a kill included
+      system.jsonl       {"step", "metrics": {name: float}, "time"}: what the machine was busy with; of no result
       progress.json      {"phase", "step", "steps", "message", "accuracy", "time"}: what the live table reads
       health.json        {"warnings", "stopped"}: what went wrong in training; absent where nothing did
       repairs.jsonl      {"text", "time"}: damage that an attempt found, and what it did about it
@@ -45,6 +48,8 @@ from repro.files import (
 )
 from repro.masking import mask, mask_values
 from repro.tracking import rows, series
+from repro.tracking.command import command_line
+from repro.tracking.completions import RECORDED
 from repro.tracking.damage import CHANGING, DONE, run_checksums
 from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
@@ -67,7 +72,14 @@ class Journal:
 
     # ------------------------------------------------------------ life of a run
 
-    def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
+    def start(
+        self,
+        cell: Any,
+        identity: str,
+        labels: Labels | None = None,
+        processes: int = 1,
+        params: Mapping[str, str] | None = None,
+    ) -> None:
         """Begin an attempt: write the identity of the run and remove the last failure. Rows of earlier attempts stay.
 
         Temporary files of attempts that were killed are removed: the caller holds the run's lock.
@@ -79,16 +91,17 @@ class Journal:
             identity: the run identity, also the name of the directory.
             labels: what the study calls this run (default: what the cell says).
             processes: how many train together.
+            params: of the cell, those that a store lists (default: all).
         """
         self.run_dir.mkdir(parents=True, exist_ok=True)
         rows.remove_leftovers(self.run_dir)
         before = read_object(self.run_dir / "cell.json").get("started")
         started = before if isinstance(before, float) else time.time()  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
-        self.write_json(
-            "cell.json", {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
-        )
-        self.write_json("environment.json", {**describe_environment(), "processes": processes, **_arithmetic()})
+        about = {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
+        self.write_json("cell.json", about if params is None else {**about, "params": mask_values(params)})
+        place = {"processes": processes, "command": command_line(), **_arithmetic()}
+        self.write_json("environment.json", {**describe_environment(), **place})
         (self.run_dir / "error.txt").unlink(missing_ok=True)
 
     def finish(self, summary: Mapping[str, Any]) -> None:
@@ -202,9 +215,17 @@ class Journal:
             row["variance"] = variance
         self._append("predictions.jsonl", {"step": int(step), **row})
 
+    def record_completions(self, step: int, completions: Sequence[Any]) -> None:
+        """Append completions of a few fixed questions of the main set (see `repro.tracking.completions`)."""
+        self._append(RECORDED, {"step": int(step), "completions": encode(completions)})
+
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
         """Append what a phase has just spent (tokens, FLOPs, seconds). Never cut back: redone work counts."""
         self._append("spent.jsonl", {"step": int(step), "phase": phase, **amounts})
+
+    def record_system(self, step: int, metrics: Mapping[str, float]) -> None:
+        """Append what the machine was busy with after a step. Never cut back: work that is redone was work too."""
+        self._append("system.jsonl", {"step": int(step), "metrics": metrics})
 
     # ------------------------------------------------------------ whole files
 

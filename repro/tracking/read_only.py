@@ -13,7 +13,14 @@ from repro.tracking.labels import Labels
 class ReadOnlyJournal(Journal):
     """The journal of a run for its processes other than the first: they read it, and their writes do nothing."""
 
-    def start(self, cell: Any, identity: str, labels: Labels | None = None, processes: int = 1) -> None:
+    def start(
+        self,
+        cell: Any,
+        identity: str,
+        labels: Labels | None = None,
+        processes: int = 1,
+        params: Mapping[str, str] | None = None,
+    ) -> None:
         """Do nothing."""
 
     def finish(self, summary: Mapping[str, Any]) -> None:

@@ -10,8 +10,9 @@ from typing import Any
 
 from repro.checksums import Checksums, checksums, damage
 from repro.files import cut_torn_line, dump_json, parse_line, read_object, temporary_files, write_atomically
+from repro.tracking.completions import RECORDED
 
-STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jsonl")
+STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jsonl", RECORDED)
 """Cut back to the checkpoint's step on resume."""
 
 SELECTION = "selection.json"

@@ -19,7 +19,7 @@ class Meaning(NamedTuple):
 SERIES: dict[str, Meaning] = {}
 """Name -> meaning of every listed series."""
 
-TRAIN, EVAL, SELECT, REPLAY, ROLLOUT, COST, SEEDS = (
+TRAIN, EVAL, SELECT, REPLAY, ROLLOUT, COST, SEEDS, SYSTEM = (
     "train/",
     "eval/",
     "select/",
@@ -27,6 +27,7 @@ TRAIN, EVAL, SELECT, REPLAY, ROLLOUT, COST, SEEDS = (
     "rollout/",
     "cost/",
     "seeds/",
+    "system/",
 )
 """How the names of a family begin."""
 
@@ -160,6 +161,17 @@ def cost_of(amount: str) -> str:
     """The cumulative series of an amount of the ledger, e.g. `cpu_seconds`."""
     return COST + amount
 
+
+# ---------------------------------------------------------------- the machine, sampled after each step, of no result
+# Names and units are MLflow's own, so that it shows them as system metrics.
+
+CPU_USED = _listed(SYSTEM, "cpu_utilization_percentage", "%", "use of the machine's processors since the last sample")
+MEMORY_USED = _listed(SYSTEM, "system_memory_usage_megabytes", "MB", "memory of the machine in use")
+MEMORY_SHARE = _listed(SYSTEM, "system_memory_usage_percentage", "%", "the same as a share of what it has")
+JOB_MEMORY = _listed(SYSTEM, "process_memory_usage_megabytes", "MB", "memory of the job's first process")
+GPU_USED = _listed(SYSTEM, "gpu_0_utilization_percentage", "%", "use of that process's GPU")
+GPU_MEMORY = _listed(SYSTEM, "gpu_0_memory_usage_megabytes", "MB", "memory of that GPU in use, by whomever")
+GPU_MEMORY_SHARE = _listed(SYSTEM, "gpu_0_memory_usage_percentage", "%", "the same as a share of what it has")
 
 # ---------------------------------------------------------------- the ledger
 

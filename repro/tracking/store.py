@@ -8,18 +8,15 @@ directory can be delivered any number of times, to any number of stores.
 
 from __future__ import annotations
 
-import gzip
 import hashlib
 import os
-import tempfile
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.canonical import digest
-from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object, write_atomically
-from repro.tracking.address import resolve_store, sqlite_path
-from repro.tracking.artifacts import run_place
+from repro.files import DamagedError, dump_json, read_json, read_jsonl, read_object
+from repro.tracking.address import resolve_store
 from repro.tracking.client import (
     away_errors,
     experiment_id,
@@ -28,19 +25,24 @@ from repro.tracking.client import (
     report_back,
     writing,
 )
+from repro.tracking.completions import TABLE, TABLE_TAG
 from repro.tracking.cursor import cursor_path, read_cursor, save_cursor
 from repro.tracking.damage import METRICS, damaged_run, run_damage
+from repro.tracking.datasets import dataset_inputs, recorded_datasets
+from repro.tracking.described import description, environment_tags
 from repro.tracking.keys import flatten, parent_key, run_key
 from repro.tracking.labels import Labels
+from repro.tracking.logged_policy import send_policy
 from repro.tracking.old_trouble import WARNINGS, remove_old_files, remove_old_warnings
+from repro.tracking.rows import readable
 from repro.tracking.run_status import run_status
+from repro.tracking.sent_files import send_files
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Metric, Run
 
 BATCH = 1000  # MLflow's limit on metrics per call; params and tags have a limit of 100
-ZIP_ABOVE = 1_000_000  # bytes; larger files are stored gzipped
 DELIVERED_BY_LAUNCHER = "REPRO_DELIVERED_BY_LAUNCHER"
 """Environment variable of jobs on other machines whose store is a file beside the launcher: they leave it alone."""
 
@@ -105,6 +107,7 @@ class _Delivery:
             raise damaged_run(run_dir, ["cell.json is not whole"])
         self.identity: str = about["identity"]
         self.cell: dict[str, Any] = about["cell"]
+        self.params: dict[str, str] = about.get("params") or flatten(self.cell)  # an earlier version wrote none
         self.started_ms = int(about["started"] * 1000)
         self.files: dict[str, Any] = {}  # checksums of a finished run's files
         self.cursor = read_cursor(run_dir, labels, uri)
@@ -124,9 +127,14 @@ class _Delivery:
                 return
         if self.cursor["run"] is None:
             self.cursor["run"] = self._find_or_create()
+        self._send_datasets()
         self._send_rows()
         if final or status == "finished":
             self._send_files()
+        if status == "finished" and not self.cursor["policy"]:
+            rows = read_jsonl(self.run_dir / METRICS)
+            send_policy(self.client, self.run_dir, self.labels, self.cursor["run"], rows)
+            self.cursor["policy"] = True
         if status != self.cursor["status"]:
             self._send_status(status)
         self.cursor["final"] = status == "finished"
@@ -158,10 +166,10 @@ class _Delivery:
 
         Where two hosts made one at once, the first stays.
         """
-        fields = self.cell if kind == "cell" else {name: part for name, part in self.cell.items() if name != "seed"}
+        params = {name: value for name, value in self.params.items() if kind == "cell" or name != "seed"}
         found = self._search(experiment, key)
         if found:
-            self._send_params(found[0], flatten(fields))
+            self._send_params(found[0], params)
             return found[0].info.run_id
         everything = {
             "repro.kind": kind,
@@ -172,10 +180,11 @@ class _Delivery:
             "repro.axis": self.labels.axis_key,
             "mlflow.source.name": f"repro run {self.labels.experiment}",
             "mlflow.source.type": "LOCAL",
+            "mlflow.note.content": description(self.cell, self.labels, None if kind == "arm" else self.run_dir),
             **tags,
         }
         made = self.client.create_run(experiment, start_time=self.started_ms, tags=everything, run_name=name)
-        self._send_params(made, flatten(fields))
+        self._send_params(made, params)
         first = self._search(experiment, key)[0].info.run_id
         if first != made.info.run_id:
             self.client.delete_run(made.info.run_id)
@@ -195,11 +204,11 @@ class _Delivery:
 
     # ------------------------------------------------------------ what happened since the last delivery
 
-    def _new_rows(self) -> list[tuple[str, dict[str, Any]]]:
-        """(digest, row) of every line that the store does not have.
+    def _new_rows(self) -> list[tuple[str | None, dict[str, Any]]]:
+        """(digest, row) of every line that the store does not have; digest is None for a row of `system.jsonl`.
 
         After a resume the file was cut back and grows again; lines after the first that differs are new. They repeat
-        steps that the store has: readers keep the last value of a step.
+        steps that the store has: readers keep the last value of a step. `system.jsonl` is never cut back.
         """
         try:
             rows = [(_line_digest(row), row) for row in read_jsonl(self.run_dir / "metrics.jsonl")]
@@ -210,11 +219,19 @@ class _Delivery:
         while same < min(len(sent), len(rows)) and sent[same] == rows[same][0]:
             same += 1
         del sent[same:]
-        return rows[same:]
+        system = list(readable(self.run_dir / "system.jsonl"))[self.cursor["system"] :]
+        return [*rows[same:], *((None, row) for row in system)]
+
+    def _send_datasets(self) -> None:
+        """Name the training pool and the evaluation set, once the run has written them down."""
+        if self.cursor["datasets"] or not (records := recorded_datasets(self.run_dir)):
+            return
+        self.client.log_inputs(self.cursor["run"], dataset_inputs(records))  # what is there already stays as it is
+        self.cursor["datasets"] = True
 
     def _send_rows(self) -> None:
         batch: list[Metric] = []
-        lines: list[str] = []
+        lines: list[str | None] = []
         for line, row in self._new_rows():
             metrics = list(_metrics(row))
             if len(batch) + len(metrics) > BATCH:
@@ -225,22 +242,25 @@ class _Delivery:
         if lines:
             self._send_batch(batch, lines)
 
-    def _send_batch(self, batch: list[Metric], lines: list[str]) -> None:
+    def _send_batch(self, batch: list[Metric], lines: list[str | None]) -> None:
         run_id = self.cursor["run"]
         for start in range(0, len(batch), BATCH):  # one row may hold more than a batch
             self.client.log_batch(run_id, metrics=batch[start : start + BATCH])
-        self.cursor["lines"] += lines
+        self.cursor["lines"] += [line for line in lines if line is not None]
+        self.cursor["system"] += lines.count(None)
         self._save_cursor()
 
     def _send_status(self, status: str) -> None:
+        from mlflow.entities import RunTag
+
         run_id = self.cursor["run"]
-        self.client.set_tag(run_id, "repro.status", status)
-        environment = read_json(self.run_dir / "environment.json") or {}  # a first attempt may have died before it
-        if "threads" in environment:
-            self.client.set_tag(run_id, "repro.threads", str(environment["threads"]))
-        if warnings := (read_json(self.run_dir / "health.json") or {}).get("warnings"):
-            self.client.set_tag(run_id, WARNINGS, "; ".join(one["text"] for one in warnings)[:5000])
-        elif status != "running":
+        environment = read_object(self.run_dir / "environment.json")  # a first attempt may have died before it
+        tags = {"repro.status": status, **environment_tags(environment)}
+        warnings = read_object(self.run_dir / "health.json").get("warnings")
+        if warnings:
+            tags[WARNINGS] = "; ".join(one["text"] for one in warnings)[:5000]
+        self.client.log_batch(run_id, tags=[RunTag(name, value) for name, value in tags.items()])
+        if not warnings and status != "running":
             remove_old_warnings(self.client, run_id)
         if status == "running":
             self.client.update_run(run_id, status="RUNNING")
@@ -252,36 +272,13 @@ class _Delivery:
 
     def _send_files(self) -> None:
         before = dict(self.cursor["files"])
-        place = run_place(sqlite_path(self.uri), self.client.get_run(self.cursor["run"]).info.artifact_uri)
-        paths = sorted(p for pattern in ("*.json", "*.jsonl", "error.txt") for p in self.run_dir.glob(pattern))
-        for path in paths:
-            if path.name.startswith(".") or path.name == "progress.json":
-                continue
-            data = path.read_bytes()
-            sha256 = hashlib.sha256(data).hexdigest()
-            if self.files.get(path.name, {}).get("sha256", sha256) != sha256:
-                raise damaged_run(self.run_dir, [f"{path.name} has changed since it was written"])
-            content = sha256[:16]
-            zipped = len(data) > ZIP_ABOVE
-            name = f"{path.name}.gz" if zipped else path.name
-            missing = place is not None and not (place / name).exists()  # e.g. a store moved without its files
-            if self.cursor["files"].get(path.name) == content and not missing:
-                continue
-            self._send_file(place, name, gzip.compress(data, mtime=0) if zipped else data)
-            self.cursor["files"][path.name] = content
+        place = send_files(self.client, self.uri, self.run_dir, self.cursor, self.files)
         for name in remove_old_files(self.client, self.uri, self.cursor["run"], place, self.run_dir):
             self.cursor["files"].pop(name, None)
         if self.cursor["files"] != before:  # lets a reader's copy know that it is out of date
             self.client.set_tag(self.cursor["run"], "repro.files", digest(self.cursor["files"]))
-
-    def _send_file(self, place: Path | None, name: str, data: bytes) -> None:
-        if place is not None:
-            place.mkdir(parents=True, exist_ok=True)
-            write_atomically(place / name, data)
-            return
-        with tempfile.TemporaryDirectory() as folder:
-            (Path(folder) / name).write_bytes(data)
-            self.client.log_artifact(self.cursor["run"], str(Path(folder) / name))
+        if TABLE in self.cursor["files"] and TABLE not in before:
+            self.client.set_tag(self.cursor["run"], *TABLE_TAG)
 
     def _save_cursor(self) -> None:
         save_cursor(self.run_dir, self.labels, self.uri, self.cursor)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Any
 
 from repro.spec.schema import Cell
@@ -11,15 +12,17 @@ from repro.tasks.catalogue import TestName
 from repro.tasks.overlap import find_overlaps
 from repro.tasks.problem import TaskData
 from repro.training.benchmarks import BenchmarkSet
+from repro.training.dataset_record import dataset_records
 
 
-def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet]) -> dict[str, Any]:
+def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet], digest: str) -> dict[str, Any]:
     """What a run is trained and evaluated on, JSON-able, as `data.json`.
 
-    {"questions": {split or benchmark: count}, "overlaps": [`Overlap.as_dict`], "dropped": [`Dropped.as_dict`]}.
+    {"questions": {split or benchmark: count}, "overlaps": [`Overlap.as_dict`], "dropped": [`Dropped.as_dict`],
+    "datasets": [`DatasetRecord`]}.
     Overlaps are those of the test set and `dataset.without` as they were before any question was dropped, and of
     benchmarks with the training questions that are left. Warns of what a benchmark shares with train, unless
-    `dataset.decontaminate` is off.
+    `dataset.decontaminate` is off. `digest`: the dataset's in the identity of the run.
     """
     sizes = {name: len(getattr(data, name)) for name in ("train", "validation", "test")}
     sizes |= {name: len(problems) for name, problems in data.extra.items()}
@@ -39,4 +42,9 @@ def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet]) 
             )
         overlaps += found
     dropped = [one.as_dict() for one in (*data.dropped, *(one for each in benchmarks for one in each.dropped))]
-    return {"questions": sizes, "overlaps": [overlap.as_dict() for overlap in overlaps], "dropped": dropped}
+    return {
+        "questions": sizes,
+        "overlaps": [overlap.as_dict() for overlap in overlaps],
+        "dropped": dropped,
+        "datasets": [asdict(one) for one in dataset_records(cell, data, digest)],
+    }

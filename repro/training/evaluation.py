@@ -17,6 +17,7 @@ from repro.tasks.prompts import PromptStyle
 from repro.tasks.reward_spec import RewardTerm
 from repro.training.ledger import Ledger
 from repro.training.ranks import Ranks
+from repro.training.shown_completions import ShownCompletion, shown_completions
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ class Evaluation:
     greedy: dict[str, bool] | None
     entropy: float
     mean_tokens: float
+    shown: tuple[ShownCompletion, ...] = ()  # a few for people to read; they are recorded apart
 
     @property
     def accuracy(self) -> float:
@@ -46,7 +48,9 @@ class Evaluation:
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form, as a line of `evaluations.jsonl`."""
-        return asdict(self)
+        fields = asdict(self)
+        del fields["shown"]
+        return fields
 
 
 class Sampler:
@@ -159,4 +163,5 @@ class Sampler:
             greedy=solved,
             entropy=entropy,
             mean_tokens=out.generated_tokens / len(out.texts),
+            shown=shown_completions(problems, out.texts, rewards),
         )

@@ -18,13 +18,14 @@ from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
 from repro.study.fit import fit_to_policy
 from repro.study.inputs import INPUTS, CellInputs
+from repro.study.params import run_params
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tracking.journal import Journal
 from repro.tracking.labels import Labels
 from repro.tracking.live import LiveDelivery
 from repro.tracking.read_only import ReadOnlyJournal
-from repro.training.base_policy import describe_base
+from repro.training.base_policy import describe_base, main_set
 from repro.training.benchmarks import BenchmarkSet, load_benchmarks
 from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
 from repro.training.checkpoint import last_checkpoint, marker_of, tidy
@@ -64,14 +65,16 @@ class GRPOJob:
         self.ledger, self.cache = Ledger(), cache_of(cell, runs_dir, self.inputs.check)
         self.labels = Labels.of(cell)
         self.delivery = LiveDelivery(run_dir, self.labels)
-        self.journal.start(cell, identity, self.labels, self.ranks.count)
+        self.journal.start(cell, identity, self.labels, self.ranks.count, run_params(cell))
         self.journal.progress("loading")
         data, benchmarks = load_dataset(cell.dataset), load_benchmarks(cell.evaluate)
-        self.journal.write_json(INPUTS, self.inputs.record())
+        inputs = self.inputs.record()
+        self.journal.write_json(INPUTS, inputs)
         self.policy: Policy = load_policy(cell.model, cell.dataset, data, self.cache, self._say)
         self.policy.compute_in(cell.train.precision)
         self.data, self.benchmarks = self._fitting(data, benchmarks)
-        self.journal.write_json("data.json", data_record(cell, self.data, self.benchmarks))
+        digest = inputs["digests"]["dataset_digest"]
+        self.journal.write_json("data.json", data_record(cell, self.data, self.benchmarks, digest))
         self.engine = start_engine(cell.train.rollout, cell.model, self.data, self.policy)
         self.sampler = self._sampler()
         self.resources = PolicyResources(
@@ -258,6 +261,8 @@ class GRPOJob:
             results, metrics = evaluate_policy(self.cell, self.sampler, sets, self.benchmarks, last)
         for result in results:
             self.journal.record_evaluation(step, **result.as_dict())
+            if result.set == main_set(self.cell.evaluate.sets):
+                self.journal.record_completions(step, result.shown)
         metrics |= self._predictions.record(step)
         self._evaluated = metrics
         self.journal.log(step, metrics)

@@ -14,6 +14,7 @@ from repro.training.benchmarks import BenchmarkSet, benchmark_metrics
 from repro.training.ledger import Ledger, subtract
 from repro.training.ranks import Ranks
 from repro.training.record import StepRecord
+from repro.training.system_metrics import SystemMetrics
 
 
 class JobRecord:
@@ -22,6 +23,7 @@ class JobRecord:
     def __init__(self, cell: Cell, data: TaskData, journal: Journal, ledger: Ledger, ranks: Ranks) -> None:
         self.data, self.journal, self.ledger, self.ranks = data, journal, ledger, ranks
         self._rewards_accuracy = rewards_accuracy(cell.reward)
+        self._system = SystemMetrics()
         self._written: dict[str, Any] = {}  # what was spent, as far as it is written down
 
     def spent(self) -> Ledger:
@@ -65,6 +67,7 @@ class JobRecord:
         spent = self.spent()
         self.journal.log(record.step, {**record.metrics, **more, **spent.metrics()})
         self._write_spending(record.step)
+        self.journal.record_system(record.step, self._system.sample())
         self.journal.write_json("ledger.json", spent.as_dict())
 
     def last_evaluation(self) -> dict[str, float]:

@@ -114,9 +114,10 @@ def _size(one: Any, other: Any) -> float | None:
 
 
 def environment_differences(recorded: Mapping[str, Any], now: Mapping[str, Any]) -> list[str]:
-    """`threads: 4 then, 1 now` for every part of two environment records that differs, packages one by one."""
+    """`threads: 4 then, 1 now` for every part of two environment records that differs, packages one by one; the command
+    that started a run is no part of what it ran on."""
     parts: Sequence[tuple[str, Any, Any]] = [
-        (name, recorded.get(name, "not recorded"), now.get(name)) for name in now if name != "packages"
+        (name, recorded.get(name, "not recorded"), now.get(name)) for name in now if name not in ("packages", "command")
     ]
     then, here = recorded.get("packages") or {}, now.get("packages") or {}
     parts = [*parts, *((name, then.get(name), here.get(name)) for name in {**then, **here})]

@@ -16,11 +16,13 @@ from typing import Any
 import numpy as np
 
 OF_CLOCKS = re.compile(
-    r"(^|[/_ ])(cpu_)?(seconds|time|started|ended|made)($|[/_ ])|tokens_per_second|machine|taken_over|^commit$"
+    r"(^|[/_ ])(cpu_)?(seconds|time|started|ended|made)($|[/_ ])|^system/|tokens_per_second|machine|taken_over"
+    r"|^commit$|(^|\.)command$"
 )
 """Names of values that measure time or say when and where something was made."""
 NOT_COMPARED = (
     *("*.log", "*.lock", ".locks/*", "progress.json", "delivery/*", "*.delivered.json", "mlflow.db*"),
+    "system.jsonl",  # what the machine was busy with
     "spent.jsonl",  # counts redone work as well; what it must cover is compared
     ".complete",  # checksums of files with times: whether they hold is what its reader checks
     "trainer_state.json",  # of the trainer's own: lists what it logged since it was started

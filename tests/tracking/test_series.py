@@ -12,7 +12,16 @@ from repro.tracking import series
 from repro.training.ledger import PHASES, Ledger
 
 ROOT = Path(__file__).parents[2]
-FAMILIES = (series.TRAIN, series.EVAL, series.SELECT, series.REPLAY, series.ROLLOUT, series.COST, series.SEEDS)
+FAMILIES = (
+    series.TRAIN,
+    series.EVAL,
+    series.SELECT,
+    series.REPLAY,
+    series.ROLLOUT,
+    series.COST,
+    series.SEEDS,
+    series.SYSTEM,
+)
 
 
 def bare(source: str) -> list[tuple[int, str]]:

@@ -20,7 +20,7 @@ import pytest
 from repro.errors import UserError
 from repro.files import DamagedError
 from repro.tracking import client as client_module
-from repro.tracking import store as store_module
+from repro.tracking import sent_files
 from repro.tracking.address import public_address, resolve_store
 from repro.tracking.client import open_client
 from repro.tracking.histories import Series
@@ -85,7 +85,7 @@ def test_a_run_that_did_not_finish_and_has_a_damaged_row_is_told_to_run_again(tm
 def test_a_damaged_copy_in_the_store_is_named_and_delivered_anew_as_its_message_says(
     tmp_path: Path, uri: str, zipped: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(store_module, "ZIP_ABOVE", 0 if zipped else 10**6)
+    monkeypatch.setattr(sent_files, "ZIP_ABOVE", 0 if zipped else 10**6)
     run_dir, labels = make_run(tmp_path / "runs", make_cell(), steps=3)
     assert deliver(run_dir, labels, uri, final=True)
     record = only(read_runs("study", uri))
