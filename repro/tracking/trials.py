@@ -32,9 +32,9 @@ class TrialRecord:
     labels: Labels
     params: Mapping[str, Any]
     cell: Mapping[str, Any] | None = None
-    value: float | None = None
+    values: Mapping[str, float] = field(default_factory=dict)  # metric -> mean over seeds, in the sweep's order
     reason: str = ""
-    seed_values: Mapping[int, float] = field(default_factory=dict)
+    seed_values: Mapping[int, float] = field(default_factory=dict)  # of the first metric
 
     @property
     def key(self) -> str:
@@ -100,8 +100,9 @@ def _record(client: MlflowClient, experiment: str, run: Run | None, trial: Trial
     params = [Param(name, str(value)) for name, value in trial.params.items() if name not in run.data.params]
     changed = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name, "") != value]
     metrics = {f"sweep/seed_{seed}": value for seed, value in trial.seed_values.items()}
-    if trial.value is not None:
-        metrics["sweep/value"] = trial.value
+    metrics |= {f"sweep/{name}": value for name, value in trial.values.items()}
+    if trial.values:
+        metrics["sweep/value"] = next(iter(trial.values.values()))  # of the first metric
     new = [Metric(name, value, now, 0) for name, value in metrics.items() if run.data.metrics.get(name) != value]
     if changed or new or params:  # a kill may have kept params out of a run that is there
         client.log_batch(run.info.run_id, metrics=new, params=params, tags=changed)
