@@ -73,6 +73,9 @@ Metric = Literal["validation_accuracy", "validation_accuracy_auc", "generated_to
 Direction = Literal["maximize", "minimize"]
 METRICS, DIRECTIONS = get_args(Metric), get_args(Direction)
 
+IMPORTANCE_FROM = 8
+"""Finished trials from which the importance of a field is worth a look."""
+
 WILCOXON_SEEDS = 4
 """Pairs of seeds from which the one-sided test can fall below 0.1: the least p of n pairs is 1 in 2^n."""
 

@@ -22,7 +22,6 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.markup import escape
 
-from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import DamagedError
 from repro.launch.cells import Ended, Options, check_cell, deliver_cells, labels_of, run_cells
@@ -33,12 +32,12 @@ from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Spec
 from repro.spec.sweep_spec import WILCOXON_SEEDS
 from repro.study.expand import ExpandedCell
-from repro.study.identity import Digests, identity
+from repro.study.identity import Digests
 from repro.study.inputs import Watched, cell_files
+from repro.study.trial_cells import arm_name, base_cell, experiment_name, merge, study_name, trial_cells
 from repro.sweep.objective import objective
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
 from repro.sweep.summary import print_summary, seeds, values_of, write_summary
-from repro.sweep.trial import arm_name, base_cell, experiment_name, merge, trial_cells
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.address import public_address, resolve_store
 from repro.tracking.environment import describe_environment
@@ -94,12 +93,7 @@ class Search:
 
     @property
     def study_name(self) -> str:
-        """Ends in a digest of everything that changes what a trial means, the content of local files included.
-
-        More trials, other labels or another place of the same files go on with the same study.
-        """
-        name = f"{self.spec.name} {self.model.label} {self.dataset.label}"
-        return f"{name} {digest({'cell': identity(self.base, self.digests), 'search': self.sweep.search_fields}, 8)}"
+        return study_name(self.spec, self.base, self.digests)
 
     # ------------------------------------------------------------ the loop
 
@@ -292,6 +286,8 @@ class Search:
             cell=fields,
             values=values_of(trial, self.sweep),
             reason=trial.user_attrs.get("reason", ""),
+            search=self.study_name,
+            times=_times(trial),
             seed_values={int(seed): value for seed, value in trial.user_attrs.get("seeds", {}).items()},
         )
 
@@ -299,3 +295,10 @@ class Search:
 def _stopped(ended: Ended) -> bool:
     """Whether another program stopped a job."""
     return any(outcome.end == "stopped" for outcome in ended.outcomes)
+
+
+def _times(trial: optuna.trial.FrozenTrial) -> tuple[float, float] | None:
+    """When a trial began and ended, in seconds since 1970; None for one that has not ended."""
+    if trial.datetime_start is None or trial.datetime_complete is None:
+        return None
+    return trial.datetime_start.timestamp(), trial.datetime_complete.timestamp()

@@ -16,15 +16,14 @@ from rich.table import Table
 from repro.files import dump_json, read_object, write_alone
 from repro.launch.terminal import print_table
 from repro.spec.schema import ARM_SECTIONS, Spec
-from repro.spec.sweep_spec import SweepSpec
-from repro.sweep.trial import arm_name
+from repro.spec.sweep_spec import IMPORTANCE_FROM, SweepSpec
+from repro.study.trial_cells import arm_name
 from repro.tracking.labels import short
 from repro.tracking.trials import TrialRecord
 
 if TYPE_CHECKING:
     import optuna
 
-IMPORTANCE_FROM = 8  # finished trials from which an importance is worth a look
 SHOWN = 5  # best trials on the screen
 
 

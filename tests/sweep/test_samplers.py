@@ -93,6 +93,8 @@ def test_nsga2_goes_from_generation_to_generation_whatever_command_makes_the_tri
     born = [t.params for t in trials[POPULATION:]]
     assert [t.params for t in trials[:POPULATION]] == alone[:POPULATION], "the first generation is drawn at random"
     assert sum(params in alone for params in born) < len(born) / 2, "most values come from parents"
+    if metric != "validation_accuracy":
+        return
     means = [sum(accuracy(t.params) for t in trials[i : i + POPULATION]) / POPULATION for i in (0, 2 * POPULATION)]
     assert means[1] > means[0], "children of the best are better"
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
@@ -28,6 +29,20 @@ def arm_name(number: int) -> str:
 def experiment_name(spec: Spec) -> str:
     """The MLflow experiment of a sweep: apart from the study's own, whose report must not mix with trials."""
     return f"{spec.name}.sweep"
+
+
+def study_name(spec: Spec, base: Cell, digests: Digests | None = None) -> str:
+    """Of the Optuna study of a model and dataset; ends in a digest of everything that changes what a trial means.
+
+    The content of local files enters it. More trials, other labels or another place of the same files go on with the
+    same study.
+
+    Args:
+        base: see `base_cell`.
+    """
+    assert spec.sweep is not None
+    name = f"{spec.name} {base.model.label} {base.dataset.label}"
+    return f"{name} {digest({'cell': identity(base, digests), 'search': spec.sweep.search_fields}, 8)}"
 
 
 def base_cell(spec: Spec, model: ModelSpec, dataset: DatasetSpec) -> Cell:
