@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import FuncFormatter, LogLocator, MaxNLocator, NullFormatter
 from matplotlib.tri import Triangulation
 from numpy.typing import NDArray
 
@@ -62,9 +62,7 @@ def history(search: Search, prefix: str = "") -> Picture:
     for name, best in bests.items():
         data[f"best_{name}"] = data["trial"].map(dict(zip([t.number for t in trials], best, strict=True)))
     counts = ", ".join(f"{sum(t.state == state for t in search.trials)} {state}" for state in STATES)
-    told = ", ".join(
-        f"best {NAMES[name].replace(chr(10), ' ')} {_said(name, best[-1])}" for name, best in bests.items()
-    )
+    told = ", ".join(f"best {_words(name)} {_said(name, best[-1])}" for name, best in bests.items())
     return Picture(
         f"{prefix}sweep.history",
         _title(search, "sweep, trial by trial"),
@@ -149,7 +147,7 @@ def contour(search: Search, prefix: str = "") -> Picture | None:
         if mesh is not None and np.ptp(values) > 0:
             plane = Triangulation(xs, ys, mesh)
             axis.tricontourf(plane, scale * values, levels=8, alpha=0.6, **shared)
-        points = axis.scatter(xs, ys, c=scale * values, edgecolors=BASELINE, linewidths=0.6, **shared)
+        points = axis.scatter(xs, ys, c=scale * values, edgecolors=BASELINE, linewidths=0.6, clip_on=False, **shared)
         figure.colorbar(points, ax=axis, label=NAMES[name])
         return figure
 
@@ -264,6 +262,10 @@ def _field_axis(axis: Axes, search: Search, path: str, way: str) -> None:
         getattr(axis, f"set_{way}lim")(-0.5, len(values.choice) - 0.5)
     elif _log(search, path):
         getattr(axis, f"set_{way}scale")("log")
+        ticks = getattr(axis, f"{way}axis")
+        ticks.set_major_locator(LogLocator(numticks=5))
+        ticks.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+        ticks.set_minor_formatter(NullFormatter())
 
 
 def _triangles(xs: NDArray[np.float64], ys: NDArray[np.float64]) -> NDArray[np.int_] | None:

@@ -78,6 +78,7 @@ class Search:
         """The finished trials as an Optuna study in memory."""
         import optuna
 
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
         study = optuna.create_study(directions=[direction for _, direction in self.sweep.objectives])
         distributions = {path: _distribution(values) for path, values in self.sweep.space.items()}
         for trial in self.finished:

@@ -108,6 +108,7 @@ def test_with_two_metrics_each_figure_is_drawn_with_its_numbers(tmp_path: Path, 
     assert history.loc[11, "best_validation_accuracy"] == max(value for value, _ in points.values())
     assert history.loc[11, "best_generated_tokens"] == min(-tokens for _, tokens in points.values())
     assert pd.isna(history.loc[5, "validation_accuracy"]) and history.loc[5, "state"] == "pruned"
+    assert "best validation accuracy 59.7 %, best generated tokens 100 k tokens" in made["history"].alt
     shares = made["importance"].data
     assert shares.groupby("metric")["share"].sum().to_list() == pytest.approx([1, 1])
     for metric in ("validation_accuracy", "generated_tokens"):
