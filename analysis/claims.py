@@ -11,27 +11,38 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from analysis.comparable import NOT_COMPARABLE, RULE, titles_said
 from analysis.effects import Effect, Unit
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import MINUS, NOTHING, sentence
+from analysis.text import MINUS, NOTHING, joined, plural, sentence
 
 MARGIN = 0.02
 """Equivalence margin of "matches", as a share: an arm may end up to two points lower."""
 
-VERDICTS = ("holds", "does not hold", "undecided", "not run")
-UNREAD = "no number could be read"
-NOT_COMPARED = "not compared"
+VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, "not run")
+OURS = "a comparison of ours"
+
+
+@dataclass(frozen=True)
+class Published:
+    """Where a paper makes a claim, and the numbers that it gives; "" where none is at hand."""
+
+    place: str
+    said: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.said}" if self.said else self.place
 
 
 @dataclass(frozen=True)
 class Claim:
     """It holds where every effect lies above `bar` and below `ceiling`, and not where one lies outside. `beside` is
-    shown, not judged."""
+    shown, not judged. `published` is None for a comparison that no paper makes: it is ours."""
 
     key: str
     short: str
-    published: str
+    published: Published | None
     bar: float
     effects: tuple[Effect, ...]
     beside: tuple[Effect, ...] = ()
@@ -40,8 +51,9 @@ class Claim:
 
     @property
     def verdict(self) -> str:
-        """One of `VERDICTS`."""
-        return verdict([effect.pooled for effect in self.effects], self.bar, self.ceiling)
+        """One of `VERDICTS`; effects whose arms cannot be compared anywhere do not count."""
+        judged = [effect.pooled for effect in self.effects if effect.comparable]
+        return verdict(judged, self.bar, self.ceiling) if judged or not self.effects else NOT_COMPARABLE
 
     @property
     def in_favour(self) -> tuple[int, int]:
@@ -52,9 +64,10 @@ class Claim:
     @property
     def places(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Titles of the same panels as in `in_favour`, in their order."""
-        known = [[title for title, own in effect.panels.items() if own.known] for effect in self.effects]
+        judged = [effect for effect in self.effects if effect.comparable]
+        known = [[title for title, own in effect.panels.items() if own.known] for effect in judged]
         shared = [title for title in known[0] if all(title in one for one in known)] if known else []
-        clear = [t for t in shared if all(side(e.panels[t], self.bar, self.ceiling) > 0 for e in self.effects)]
+        clear = [t for t in shared if all(side(e.panels[t], self.bar, self.ceiling) > 0 for e in judged)]
         return tuple(clear), tuple(shared)
 
 
@@ -86,18 +99,24 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
     rows, data = [], []
     for claim in found:
         clear, panels = claim.in_favour
-        measured = [f"{effect.name}: {effect.text()}" for effect in claim.effects]
-        measured += [f"for comparison {effect.name}: {effect.text()}" for effect in claim.beside]
+        measured = [f"{effect.name}: {effect.told}" for effect in claim.effects]
+        measured += [f"for comparison {effect.name}: {effect.told}" for effect in claim.beside]
         favour = f"{clear} of {panels}" if panels else NOTHING
         row = [sentence(claim.short)[:-1], f"**{claim.verdict}**", "; ".join(measured) or NOTHING, favour]
-        rows.append([*row, rule(claim), claim.published])
+        rows.append([*row, rule(claim), OURS if claim.published is None else str(claim.published)])
+        source = claim.published or Published("")
         for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
             record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
             record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
             record |= {} if math.isinf(claim.ceiling) else {"ceiling": claim.ceiling}
-            data.append(record | {"in_favour": clear, "panels": panels})
+            record |= {NOT_COMPARABLE.replace(" ", "_"): titles_said(effect.unfit)} if effect.unfit else {}
+            record |= {"in_favour": clear, "panels": panels}
+            data.append(record | {"place": source.place, "published": source.said})
         if not claim.effects:
-            data.append({"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0})
+            record = {"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0}
+            data.append(record | {"place": source.place, "published": source.said})
+    if any(effect.unfit for claim in found for effect in (*claim.effects, *claim.beside)):
+        caption = f"{caption} {RULE}; such pairs count for no verdict."
     return Table(name, title, header, rows, pd.DataFrame(data), caption, 6)
 
 
@@ -114,15 +133,29 @@ def rule(claim: Claim) -> str:
 # ---------------------------------------------------------------- in words
 
 
+def counted_apart(found: Sequence[Claim], about: str) -> str:
+    """`Of 12 published claims about DOTS checked here, 3 hold and 9 do not; of 1 comparison of ours, 1 holds.`"""
+    theirs = [claim for claim in found if claim.published is not None]
+    ours = [claim for claim in found if claim.published is None]
+    told = []
+    if theirs:
+        checked = plural(len(theirs), "published claim", "published claims")
+        told.append(f"of {checked} about {about} checked here, {joined(counted(theirs))}")
+    if ours:
+        made = plural(len(ours), "comparison of ours", "comparisons of ours")
+        told.append(f"of {made}, {joined(counted(ours))}")
+    return sentence("; ".join(told))
+
+
 def counted(found: Sequence[Claim]) -> list[str]:
-    """`3 hold`, `1 does not`, `2 are undecided`: how many claims got each verdict, none left out that has one."""
-    counts = {name: sum(claim.verdict == name for claim in found) for name in VERDICTS[:3]}
+    """`3 hold`, `1 does not`, `2 are undecided`, `1 is not comparable`: how many claims got each verdict."""
+    counts = {name: sum(claim.verdict == name for claim in found) for name in VERDICTS[:4]}
     return [f"{count} {_verb(name, count)}" for name, count in counts.items() if count]
 
 
 def _verb(name: str, count: int) -> str:
     return {"holds": "hold" if count != 1 else "holds", "does not hold": "do not" if count != 1 else "does not"}.get(
-        name, "are undecided" if count != 1 else "is undecided"
+        name, f"are {name}" if count != 1 else f"is {name}"
     )
 
 
@@ -132,7 +165,9 @@ def listed(found: Sequence[Claim]) -> str:
 
 
 def _short(claim: Claim) -> list[str]:
-    effects = list(claim.effects)
+    if claim.verdict == NOT_COMPARABLE:
+        return list(dict.fromkeys(why.reason for effect in claim.effects for why in effect.unfit.values()))
+    effects = [effect for effect in claim.effects if effect.comparable]
     if len(effects) > 2:
         effects = [min(effects, key=lambda e: min(e.pooled.value - claim.bar, claim.ceiling - e.pooled.value))]
     named = len(claim.effects) > 1

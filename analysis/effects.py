@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, TypeVar
 
 import numpy as np
 
 from analysis.arms import find
+from analysis.comparable import NOT_COMPARABLE, Unfit, titles_said, unfit_at_end
 from analysis.measures import Measures
 from analysis.runs import Series
 from analysis.statistics import Interval, fixed_mean, pooled_mean, t_interval
-from analysis.text import brackets, number, ratio_point, spread
+from analysis.text import brackets, number, points, ratio_point, spread
 from analysis.times import Bounds
 
 Unit = Literal["points", "ratio", "correlation", "percent"]
@@ -29,7 +30,8 @@ class Effect:
     """One comparison over all panels. Points and percent are shares, 0.01 for one.
 
     `panels` holds the same by title of the panel, `datasets` by dataset (its models fixed, seeds the replicates).
-    `point` is the pooled ratio where runs that never reached their target leave it a range; its value is NaN then.
+    `unfit` names the panels that are in none of these, because the arms cannot be compared there. `point` is the pooled
+    ratio where runs that never reached their target leave it a range; its value is NaN then.
     """
 
     name: str
@@ -38,9 +40,30 @@ class Effect:
     panels: Mapping[str, Interval]
     datasets: Mapping[str, Interval]
     point: Bounds | None = None
+    unfit: Mapping[str, Unfit] = field(default_factory=dict)
+
+    @property
+    def comparable(self) -> bool:
+        """Whether the arms can be compared on some panel."""
+        return bool(self.panels) or not self.unfit
+
+    @property
+    def told(self) -> str:
+        """The pooled effect, and where and why the arms cannot be compared."""
+        if not self.unfit:
+            return self.text()
+        apart = titles_said(self.unfit)
+        return f"{self.text()}; {apart}" if self.comparable else apart
+
+    @property
+    def cell(self) -> str:
+        """The pooled difference in points, or that the arms cannot be compared."""
+        return points(self.pooled) if self.comparable else NOT_COMPARABLE
 
     def text(self, interval: Interval | None = None) -> str:
         """`+1.2 points [0.3, 2.1]`, of the pooled effect or of another interval of the same unit."""
+        if interval is None and not self.comparable:
+            return NOT_COMPARABLE
         of = self.pooled if interval is None else interval
         if self.unit == "points":
             return f"{number(100 * of.value, sign=True)} points {brackets(of, 100, sign=True)}"
@@ -100,13 +123,17 @@ def difference(panels: Sequence[Measures], ours: str | None, theirs: str | None,
 def difference_of(panels: Sequence[Measures], arms: Pairs, values: Values) -> Effect | None:
     """The same for pairs of arms that may have other labels on other panels."""
     found: dict[str, np.ndarray] = {}
-    name = ""
+    name, unfit = "", {}
     for measures, one, other in arms:
+        why = unfit_at_end(one, other) if values is finals else None
+        if why is not None:
+            unfit[measures.panel.title], name = why, f"`{one.label}` − `{other.label}`"
+            continue
         a, b = values(measures, one), values(measures, other)
         pairs = np.array([a[seed] - b[seed] for seed in a if seed in b])
         if not np.isnan(pairs).all():
             found[measures.panel.title], name = pairs, f"`{one.label}` − `{other.label}`"
-    return effect_of(panels, name, "points", found)
+    return effect_of(panels, name, "points", found, unfit)
 
 
 def ratio(panels: Sequence[Measures], ours: str | None, theirs: str | None, values: Values) -> Effect | None:
@@ -135,15 +162,24 @@ def log_ratios(above: Mapping[int, float], below: Mapping[int, float]) -> np.nda
 # ---------------------------------------------------------------- pooling
 
 
-def effect_of(panels: Sequence[Measures], name: str, unit: Unit, found: Mapping[str, np.ndarray]) -> Effect | None:
-    """The effect behind values of seeds by title of panel; those of a ratio are logarithms. None without a value."""
+def effect_of(
+    panels: Sequence[Measures],
+    name: str,
+    unit: Unit,
+    found: Mapping[str, np.ndarray],
+    unfit: Mapping[str, Unfit] | None = None,
+) -> Effect | None:
+    """The effect behind values of seeds by title of panel; those of a ratio are logarithms.
+
+    `unfit`: why the arms cannot be compared on further panels. None without a value and without such a panel.
+    """
     known = {title: values for title, values in found.items() if len(values) and not np.isnan(values).all()}
-    if not known:
+    if not known and not unfit:
         return None
     scale = exponential if unit == "ratio" else _same
     own = {title: scale(t_interval(values)) for title, values in known.items()}
     datasets = {dataset: scale(one) for dataset, one in apart(panels, known, fixed_mean).items()}
-    return Effect(name, unit, scale(pooled_mean(list(known.values()))), own, datasets)
+    return Effect(name, unit, scale(pooled_mean(list(known.values()))), own, datasets, None, unfit or {})
 
 
 T = TypeVar("T")

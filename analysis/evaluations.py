@@ -44,6 +44,11 @@ class Evaluation:
     tokens: float  # mean length of a completion
 
     @property
+    def parts(self) -> tuple[Evaluation, ...]:
+        """Itself: a `MeanEvaluation` has several."""
+        return (self,)
+
+    @property
     def accuracy(self) -> float:
         """avg@k, in 0..1."""
         return int(self.passes.sum()) / (self.samples * len(self.problems))

@@ -26,7 +26,8 @@ def write_csv(path: Path, data: pd.DataFrame) -> None:
     for column in range(len(words.columns)):
         if not pd.api.types.is_numeric_dtype(words.dtypes.iloc[column]):
             values = words.iloc[:, column]
-            if any(harmless(text) != text for text in {value for value in values if isinstance(value, str)}):
+            different = values.unique() if values.dtype == "str" else values
+            if any(harmless(text) != text for text in {value for value in different if isinstance(value, str)}):
                 words.isetitem(column, values.map(_cell))
     words.columns = pd.Index([_cell(name) for name in words.columns])
     write_text(path, words.to_csv(index=False, lineterminator="\n"))

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.main_series import Asked, asked
 from analysis.results import Final, Share, Start, TimeToTarget
 from analysis.run import Run
 from analysis.runs import Panel, Series
@@ -25,6 +26,7 @@ from analysis.statistics import (
     t_interval,
 )
 from analysis.times import median_time, ratio_of_medians, sustained_crossing
+from repro.spec.schema import MAIN_SETS
 from repro.tracking.series import GENERATED_TOKENS, SECONDS, ZERO_VARIANCE
 
 AXES = {"steps": "step", "generated tokens": GENERATED_TOKENS, "seconds": SECONDS}
@@ -56,18 +58,18 @@ class Measures:
         row = next((found[0] for run in runs if (found := run.evaluations(self.panel.main))), None)
         if row is None or row.step != 0:
             nan = math.nan
-            return Start(Interval(nan, nan, nan, 0), nan, nan, nan, nan, 0, 0, {})
+            return Start(Interval(nan, nan, nan, 0), nan, nan, nan, Asked(0, (), (), ()), {})
         base = next((run.json("base.json") for run in runs if run.json("base.json")), {})
-        rates = row.rates(sorted(row.problems))
-        lower = {float(t): float(value) for t, value in (base.get("temperatures") or {}).items()}
+        rates = [part.rates(sorted(part.problems)) for part in row.parts]
+        # Other temperatures are measured on the dataset's own held-out questions alone.
+        own = self.panel.main == next((name for name in MAIN_SETS if name in runs[0].sets), "")
+        lower = {float(t): float(value) for t, value in (base.get("temperatures") or {}).items() if own}
         return Start(
-            sampled=cluster_interval(rates),
+            sampled=cluster_interval(*rates),
             greedy=row.greedy,
             entropy=row.entropy,
             tokens=row.tokens,
-            temperature=row.temperature,
-            samples=row.samples,
-            questions=len(row.problems),
+            asked=asked(row),
             temperatures=dict(sorted(lower.items())),
         )
 
@@ -88,27 +90,26 @@ class Measures:
         if reference is not None:
             shared = [seed for seed in series.seeds if seed in reference.seeds]
             if shared:
-                ours, theirs = (self._matrix(one, shared, -1) for one in (series, reference))
-                difference = crossed_difference(ours - theirs)
-                by_seed = paired_difference(ours.mean(axis=1), theirs.mean(axis=1))
+                ours, theirs = (self._matrices(one, shared, -1) for one in (series, reference))
+                difference = crossed_difference(*(a - b for a, b in zip(ours, theirs, strict=True)))
+                by_seed = paired_difference(*(np.mean([d.mean(axis=1) for d in one], axis=0) for one in (ours, theirs)))
             improvement = probability_of_improvement(
                 scores, [run.evaluations(panel.main)[-1].accuracy for run in reference.runs]
             )
         curves = [run.evaluated_cost("step", panel.main) for run in series.runs]
         others = sorted({name for run in series.runs for name in run.sets} - {panel.main})
-        gains = self._matrix(series, series.seeds, -1) - self._matrix(series, series.seeds, 0)
+        end, begin = (self._matrices(series, series.seeds, index) for index in (-1, 0))
         return Final(
             series=series,
             step=t_interval([row.step for row in last]),
-            questions=len(last[0].problems),
-            samples=last[0].samples,
+            asked=asked(last[0]),
             per_seed=tuple(scores),
             accuracy=share_interval(scores),
             greedy=share_interval([row.greedy for row in last]),
             entropy=t_interval([row.entropy for row in last]),
             tokens=t_interval([row.tokens for row in last]),
             mean_over_training=share_interval([area_under_curve(*curve) for curve in curves]),
-            gain=crossed_difference(gains),
+            gain=crossed_difference(*(b - a for a, b in zip(begin, end, strict=True))),
             greedy_gain=t_interval([b.greedy - a.greedy for a, b in zip(first, last, strict=True)]),
             difference=difference,
             difference_by_seed=by_seed,
@@ -121,11 +122,13 @@ class Measures:
             },
         )
 
-    def _matrix(self, series: Series, seeds: Sequence[int], index: int) -> NDArray[np.float64]:
-        """Pass rates [seeds, problems] at one evaluation, over the problems that all runs share."""
+    def _matrices(self, series: Series, seeds: Sequence[int], index: int) -> list[NDArray[np.float64]]:
+        """Pass rates [seeds, problems] at one evaluation, over the problems that all runs share, of each set."""
         panel = self.panel
         runs = {run.place.seed: run for run in series.runs}
-        return np.stack([runs[s].evaluations(panel.main)[index].rates(panel.problems) for s in seeds])
+        parts = [runs[seed].evaluations(panel.main)[index].parts for seed in seeds]
+        each = enumerate(panel.problems)
+        return [np.stack([part[place].rates(problems) for part in parts]) for place, problems in each]
 
     # ------------------------------------------------------------ time to target
 

@@ -37,3 +37,12 @@ def published_curves(paper: str, figure: str) -> pd.DataFrame:
     if found.empty:
         raise KeyError(f"no curves published for {paper} {figure}")
     return found
+
+
+def published_number(paper: str, item: str, metric: str, model: str | None = None) -> float:
+    """The one value of that metric, of that model where one is named. Raises KeyError unless there is exactly one."""
+    found = published_table(paper, item).query("metric == @metric")
+    found = found if model is None else found.query("model == @model")
+    if len(found) != 1:
+        raise KeyError(f"{len(found)} values published for {paper} {item} {metric} {model or ''}")
+    return float(found["value"].iloc[0])

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analysis.main_series import Asked
 from analysis.runs import Series
 from analysis.statistics import Interval
 from analysis.times import Bounds, Ratio
@@ -19,9 +20,7 @@ class Start:
     greedy: float
     entropy: float
     tokens: float
-    temperature: float
-    samples: int
-    questions: int
+    asked: Asked
     temperatures: Mapping[float, float]  # sampling temperature -> avg@k
 
 
@@ -31,8 +30,7 @@ class Final:
 
     series: Series
     step: Interval
-    questions: int
-    samples: int
+    asked: Asked
     per_seed: tuple[float, ...]
     accuracy: Interval
     greedy: Interval

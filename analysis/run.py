@@ -16,8 +16,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from analysis.evaluations import Evaluation, Reader
+from analysis.mean_evaluation import MeanEvaluation, mean_evaluations
 from repro.files import DamagedError
+from repro.spec.schema import BENCHMARKS_MEAN
 from repro.study.points import Place
+from repro.tasks.benchmark_spec import Benchmark
 from repro.tracking.run_record import RunRecord
 from repro.tracking.series import GENERATED_TOKENS, SECONDS, SPEND
 
@@ -46,12 +49,14 @@ class DamagedRun(Exception):
 class Run:
     """One run of the study: what the store has of it, under the labels that the spec gives it.
 
+    `benchmarks` are the spec's names of the benchmarks, which a run of an older spec may have recorded under others.
     Whatever reads a file of it raises DamagedRun where the file is not what the suite wrote.
     """
 
     place: Place
     record: RunRecord
     reader: Reader = field(default_factory=Reader, repr=False, compare=False)
+    benchmarks: tuple[str, ...] = ()
     _files: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
     _curves: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
         default_factory=dict, repr=False, compare=False
@@ -118,16 +123,29 @@ class Run:
             found: dict[str, list[Evaluation]] = defaultdict(list)
             for row in self.reader.read(data or b""):
                 found[row.set].append(row)
-            return {name: tuple(sorted(rows, key=lambda row: row.step)) for name, rows in found.items()}
+            own = self._own_benchmarks
+            named = dict(zip(own, self.benchmarks, strict=True)) if len(own) == len(self.benchmarks) else {}
+            rows = {named.get(name, name): rows for name, rows in found.items()}
+            return {name: tuple(sorted(each, key=lambda row: row.step)) for name, each in rows.items()}
+
+    @property
+    def _own_benchmarks(self) -> list[str]:
+        """The names that the run recorded its benchmarks under, in the order in which the spec has them."""
+        evaluate = self.json("cell.json").get("cell", {}).get("evaluate") or {}
+        return [Benchmark.model_construct(**fields).label for fields in evaluate.get("benchmarks") or ()]
 
     @property
     def sets(self) -> tuple[str, ...]:
-        """The sets that it was evaluated on."""
-        return tuple(self._by_set)
+        """The sets that it was evaluated on, the mean over its benchmarks among them."""
+        return (*self._by_set, *([BENCHMARKS_MEAN] if self._over_benchmarks else []))
 
-    def evaluations(self, name: str) -> tuple[Evaluation, ...]:
-        """Evaluations of one set in the order of steps."""
-        return self._by_set.get(name, ())
+    @cached_property
+    def _over_benchmarks(self) -> tuple[MeanEvaluation, ...]:
+        return mean_evaluations([self._by_set.get(name, ()) for name in self.benchmarks])
+
+    def evaluations(self, name: str) -> tuple[Evaluation | MeanEvaluation, ...]:
+        """Evaluations of one set, or of the mean over the benchmarks, in the order of steps."""
+        return self._over_benchmarks if name == BENCHMARKS_MEAN else self._by_set.get(name, ())
 
     def evaluated_cost(self, name: str, main: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """(cost, accuracy) at each evaluation of the main set, read-only; `name` is "step" or a `cost/...` metric."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from analysis.main_series import MainSeries
 from analysis.run import Run
 from analysis.selections import Chosen
 
@@ -52,8 +53,8 @@ class Panel:
     model: str
     dataset: str
     series: tuple[Series, ...]
+    main_series: MainSeries
     baselines: Mapping[str, str] = field(default_factory=dict)  # label -> label of the series it is compared with
-    main: str = "test"
     known: tuple[str, ...] = ()  # labels of the whole study, in the order in which they get their colours
     known_baselines: tuple[str, ...] = ()
 
@@ -82,9 +83,14 @@ class Panel:
         wanted = set(self.baselines.values())
         return tuple(series for series in self.series if series.label in wanted)
 
+    @property
+    def main(self) -> str:
+        """The name of the set, or of the mean, that every accuracy is about."""
+        return self.main_series.name
+
     @cached_property
-    def problems(self) -> tuple[str, ...]:
-        """Ids of the problems of the main set that every run was evaluated on."""
-        rows = (row for series in self.series for run in series.runs for row in run.evaluations(self.main))
-        every = dict.fromkeys(row.problems for row in rows)
-        return tuple(sorted(set.intersection(*map(set, every)))) if every else ()
+    def problems(self) -> tuple[tuple[str, ...], ...]:
+        """Ids of the problems that every run was evaluated on, for each set of the main series."""
+        rows = [row for series in self.series for run in series.runs for row in run.evaluations(self.main)]
+        every = (dict.fromkeys(row.parts[place].problems for row in rows) for place in range(len(rows[0].parts)))
+        return tuple(tuple(sorted(set.intersection(*map(set, ids)))) for ids in every)

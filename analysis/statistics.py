@@ -24,23 +24,29 @@ Array = NDArray[np.float64]
 
 def share_interval(values: ArrayLike, level: float = LEVEL) -> Interval:
     """`t_interval` of shares, cut to 0..1: with two or three values it may reach past what a share can be."""
-    found = t_interval(values, level)
+    return _share(t_interval(values, level))
+
+
+def _share(found: Interval) -> Interval:
+    """An interval of a share, cut to 0..1."""
     if not found.known:
         return found
     return Interval(found.value, max(0.0, found.low), min(1.0, found.high), found.n)
 
 
-def cluster_interval(pass_rates: ArrayLike, level: float = LEVEL) -> Interval:
+def cluster_interval(*pass_rates: ArrayLike, level: float = LEVEL) -> Interval:
     """avg@k of one policy with an interval over problems, cut to 0..1: the k samples of a problem are one cluster.
 
     Args:
-        pass_rates: share of correct samples per problem, in 0..1 [problems].
+        pass_rates: share of correct samples per problem, in 0..1 [problems]; of several sets one array each, for the
+            unweighted mean of the sets.
 
     With equally many samples per problem the cluster-robust variance of the mean is the variance of the problem means
     over the number of problems, so neither k nor the spread inside a problem enters again (Miller 2024,
-    "Adding Error Bars to Evals", section 2.2).
+    "Adding Error Bars to Evals", section 2.2). Several sets are strata: problems vary inside each of them, so that the
+    variance of the mean is that of the sets' means over the square of their number (see `fixed_mean`).
     """
-    return share_interval(pass_rates, level)
+    return _share(fixed_mean(pass_rates, level) if len(pass_rates) > 1 else t_interval(pass_rates[0], level))
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Interval:
@@ -54,41 +60,50 @@ def paired_difference(a: ArrayLike, b: ArrayLike, level: float = LEVEL) -> Inter
     return t_interval(left - right, level)
 
 
-def crossed_difference(differences: ArrayLike, level: float = LEVEL) -> Interval:
+def crossed_difference(*differences: ArrayLike, level: float = LEVEL) -> Interval:
     """Mean difference over seeds x problems, generalising to new seeds and new problems at once.
 
     Args:
-        differences: accuracy of one arm minus the other, per training seed and problem [seeds, problems].
+        differences: accuracy of one arm minus the other, per training seed and problem [seeds, problems]; of several
+            sets one array each with the same seeds, for the unweighted mean of the sets.
 
     Two-way random effects without replication: d = mean + seed + problem + rest. Seeds and problems both vary, so
     Var(mean) = MS_seed / SP + MS_problem / SP - MS_rest / SP, unbiased from the two-way analysis of variance, with
-    Satterthwaite's degrees of freedom. It is never taken below the larger of its two parts. With one seed only the
-    problems vary, and the interval then speaks of these training runs alone. `n` is the number of seeds.
-    Raises ValueError unless the array has two axes.
+    Satterthwaite's degrees of freedom. Sets are strata: the seed's part is taken from its mean over the sets, those of
+    problems and of the rest inside each set, divided by the square of the number of sets. The variance is never taken
+    below that of the seeds or that of the problems. With one seed only the problems vary, and the interval then speaks
+    of these training runs alone; where a set has one problem only the seeds do. `n` is the number of seeds.
+    Raises ValueError unless each array has two axes and all have the same number of seeds.
     """
-    d = np.asarray(differences, float)
-    if d.ndim != 2:
-        raise ValueError(f"expected [seeds, problems], got shape {d.shape}")
-    seeds, problems = d.shape
-    mean = float(d.mean())
-    if seeds < 2 or problems < 2:
-        along = d.ravel()
-        inner = t_interval(along, level)
+    sets = [np.asarray(one, float) for one in differences]
+    if any(d.ndim != 2 for d in sets) or len({len(d) for d in sets}) != 1:
+        raise ValueError(f"expected [seeds, problems] of the same seeds, got shapes {[d.shape for d in sets]}")
+    seeds = len(sets[0])
+    rows = np.mean([d.mean(axis=1) for d in sets], axis=0)  # (seeds,)
+    mean = float(rows.mean())
+    if seeds < 2:
+        inner = t_interval(sets[0], level) if len(sets) == 1 else fixed_mean([d[0] for d in sets], level)
         return Interval(mean, inner.low, inner.high, seeds)
-    rows, columns = d.mean(axis=1), d.mean(axis=0)
-    rest = d - rows[:, None] - columns[None, :] + mean
-    by_seed = float(rows.var(ddof=1)) / seeds
-    by_problem = float(columns.var(ddof=1)) / problems
-    both = float((rest**2).sum()) / ((seeds - 1) * (problems - 1)) / (seeds * problems)
-    variance = by_seed + by_problem - both
-    parts = [(by_seed, seeds - 1), (by_problem, problems - 1), (both, (seeds - 1) * (problems - 1))]
-    if variance < max(by_seed, by_problem):
-        parts = [max(parts[:2], key=lambda part: part[0])]
-        variance = parts[0][0]
+    by_seed = (float(rows.var(ddof=1)) / seeds, seeds - 1)
+    if min(d.shape[1] for d in sets) < 2:
+        inner = t_interval(rows, level)
+        return Interval(mean, inner.low, inner.high, seeds)
+    by_problem, both = [], []
+    for d in sets:
+        problems, columns = d.shape[1], d.mean(axis=0)
+        rest = d - d.mean(axis=1)[:, None] - columns[None, :] + d.mean()
+        freedom = (seeds - 1) * (problems - 1)
+        by_problem.append((float(columns.var(ddof=1)) / problems / len(sets) ** 2, problems - 1))
+        both.append((float((rest**2).sum()) / freedom / (seeds * problems) / len(sets) ** 2, freedom))
+    over_problems = sum(part for part, _ in by_problem)
+    variance = by_seed[0] + over_problems - sum(part for part, _ in both)
+    parts = [by_seed, *by_problem, *both]
+    if variance < max(by_seed[0], over_problems):
+        parts = [by_seed] if by_seed[0] >= over_problems else by_problem
+        variance = sum(part for part, _ in parts)
     if variance == 0.0:
         return Interval(mean, mean, mean, seeds)
-    freedom = variance**2 / sum(part**2 / df for part, df in parts)
-    half = t_quantile(freedom, level) * math.sqrt(variance)
+    half = t_quantile(variance**2 / sum(part**2 / df for part, df in parts), level) * math.sqrt(variance)
     return Interval(mean, mean - half, mean + half, seeds)
 
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from analysis.evaluations import Reader
 from analysis.files import shown
+from analysis.main_series import main_series
 from analysis.run import DamagedRun, Run
 from analysis.runs import Panel, Series
 from analysis.sweep.search import Search, load_searches
@@ -91,25 +92,20 @@ def build_study(spec: Spec, planned: Sequence[tuple[str, Place]], records: Seque
         known = best.get(record.identity)
         if known is None or (known.status != "finished" and record.status == "finished"):
             best[record.identity] = record
-    reader, main = Reader(), main_set(spec)
+    reader, main = Reader(), main_series(spec)
     found: list[Run] = []
     left_out: dict[str, str] = {}
     for identity, place in planned:
         if identity in best and identity not in left_out:
-            run = Run(place, best[identity], reader)
+            run = Run(place, best[identity], reader, main.benchmarks)
             try:
                 if run.finished:
-                    run.check(main)
+                    run.check(main.name)
             except DamagedRun as damaged:
                 left_out[identity] = damaged.why
             else:
                 found.append(run)
     return _assembled(spec, planned, found, left_out)
-
-
-def main_set(spec: Spec) -> str:
-    """The set of questions that a report's numbers are about."""
-    return "test" if "test" in spec.evaluate.sets else "validation"
 
 
 def _assembled(
@@ -172,7 +168,7 @@ def _panel(spec: Spec, model: str, dataset: str, runs: Sequence[Run], baseline: 
         ]
         if same:
             baselines[one.label] = same[0].label
-    return Panel(model, dataset, tuple(series), baselines, main_set(spec))
+    return Panel(model, dataset, tuple(series), main_series(spec), baselines)
 
 
 def _label(arm: str, axis: Mapping[str, Any]) -> str:

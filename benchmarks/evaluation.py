@@ -32,6 +32,7 @@ from repro.models.policy import load_policy
 from repro.models.sampling import mean_entropy, sample
 from repro.tasks.datasets import load_dataset
 from repro.tasks.grading import Grader
+from repro.tasks.prompts import PromptStyle
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 
@@ -67,7 +68,7 @@ def main() -> None:
         steps = grpo_steps(arm({"steps": max(given.steps)}, **fields), policy, data, keep)
         training.append(sum(steps.ledgers[-1][phase]["cpu_seconds"] for phase in ("rollout", "train")))
     ledger, grader = Ledger(), Grader()
-    prompts = Sampler(policy.model, policy.tokenizer, data, None, 96, ledger).prompts(data.test)
+    prompts = Sampler(policy.model, policy.tokenizer, data, PromptStyle(), 96, ledger).prompts(data.test)
     asked = [problem for problem in data.test for _ in range(given.samples)]
     accuracy = {key: np.zeros(given.seeds) for key in models}
     entropy = {key: np.zeros((2, given.seeds)) for key in models}  # by a pass over one sample, from all log-probs

@@ -14,6 +14,7 @@ from analysis.times import ratio_of_medians, sustained_crossing
 from repro.models.policy import Policy
 from repro.spec.schema import Cell
 from repro.tasks.problem import TaskData
+from repro.tasks.prompts import PromptStyle
 from repro.training.evaluation import Sampler
 from repro.training.ledger import SPEND, Ledger
 
@@ -61,7 +62,7 @@ def _until_target(cell: Cell, policy: Policy, data: TaskData, scale: Scale, last
         if step % scale.evaluate_every and not late:
             return False
         tokens = cell.train.max_completion_tokens
-        sampler = Sampler(model, policy.tokenizer, data, None, tokens, Ledger())
+        sampler = Sampler(model, policy.tokenizer, data, PromptStyle(), tokens, Ledger())
         _, rewards = sampler.completions(data.test[: scale.evaluated], 2, 1.0, 1.0, step, "evaluate")
         series.append(
             {

@@ -20,6 +20,7 @@ from repro.spec.schema import Cell
 from repro.study.expand import expand
 from repro.study.load import parse_spec
 from repro.tasks.problem import TaskData
+from repro.tasks.prompts import PromptStyle
 from repro.training.config import grpo_config
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
@@ -51,7 +52,7 @@ def grpo_steps(cell: Cell, policy: Policy, data: TaskData, after_step: AfterStep
     model = copy.deepcopy(policy.model).train()
     # Embeddings and scores are those of the start policy, as in a run; a folder of its own makes every run pay.
     with tempfile.TemporaryDirectory() as folder:
-        sampler = Sampler(model, policy.tokenizer, data, None, cell.train.max_completion_tokens, ledger)
+        sampler = Sampler(model, policy.tokenizer, data, PromptStyle(), cell.train.max_completion_tokens, ledger)
         start = replace(policy, model=policy.model)
         resources = PolicyResources(cell, data, start, sampler, ledger, Cache(Path(folder) / "cache"))
         clock = _Clock(ledger, cell.train.minibatches, model, found, after_step)

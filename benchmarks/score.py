@@ -35,12 +35,13 @@ from repro.cache import Cache
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import Policy, load_policy
-from repro.scoring.confidence import PromptStyle, confidence_texts
+from repro.scoring.confidence import confidence_texts
+from repro.scoring.targets import ConfidencePrompt
 from repro.study.load import load_spec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
-from repro.tasks.prompts import render_prompt
+from repro.tasks.prompts import PromptStyle
 from repro.tracking.environment import describe_environment
 
 SPEC = Path(__file__).parents[1] / "experiments" / "ufo_rl" / "gsm8k_tiny.yaml"
@@ -102,7 +103,9 @@ def load(given: argparse.Namespace) -> tuple[Policy, TaskData]:
     return policy, data
 
 
-def prepared(given: argparse.Namespace, policy: Policy, data: TaskData, style: PromptStyle, count: int | None) -> Work:
+def prepared(
+    given: argparse.Namespace, policy: Policy, data: TaskData, style: ConfidencePrompt, count: int | None
+) -> Work:
     """The texts of `count` questions (None: all), drawn with a fixed seed."""
     problems = data.train
     if count is not None and count < len(problems):
@@ -112,9 +115,9 @@ def prepared(given: argparse.Namespace, policy: Policy, data: TaskData, style: P
     if style == "paper" and tokenizer.chat_template is None:
         tokenizer = copy.deepcopy(tokenizer)
         tokenizer.chat_template = CHATML
-    contexts, targets = confidence_texts("final_answer", style, problems, tokenizer, None, data.answer_format)
+    contexts, targets = confidence_texts("final_answer", style, problems, tokenizer, PromptStyle(), data.answer_format)
     suffix = data.answer_format.question_suffix
-    prompts = [render_prompt(problem.question, policy.tokenizer, None, suffix) for problem in problems]
+    prompts = PromptStyle().prompts([problem.question for problem in problems], policy.tokenizer, suffix)
     return Work(policy.model, tokenizer, [problem.id for problem in problems], contexts, targets, prompts)
 
 

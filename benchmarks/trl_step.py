@@ -121,14 +121,14 @@ def run_trl(steps: int, folder: Path) -> dict[str, float]:
     from repro.cache import Cache
     from repro.models.policy import load_policy
     from repro.tasks.datasets import load_dataset
-    from repro.tasks.prompts import render_prompt
+    from repro.tasks.prompts import PromptStyle
     from repro.training.config import grpo_config
 
     cell = cell_of(steps, False)
     data = load_dataset(cell.dataset)
     policy = load_policy(cell.model, cell.dataset, data, Cache(folder / "cache"))
     suffix = data.answer_format.question_suffix
-    prompts = [render_prompt(problem.question, policy.tokenizer, None, suffix) for problem in data.train]
+    prompts = PromptStyle().prompts([problem.question for problem in data.train], policy.tokenizer, suffix)
     times = StepTimes(cell.train.minibatches)
 
     def reward(completions: list[str], question: list[int], **_: Any) -> list[float]:

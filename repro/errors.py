@@ -32,6 +32,11 @@ def setting(path: str, value: str | None = None) -> str:
     return option if value is None else f"{option} {value}"
 
 
+def on_command_line() -> bool:
+    """Whether the user gives fields on the command line and not in a spec, as inside `options_for`."""
+    return _options.get() is not None
+
+
 @contextmanager
 def options_for(options: Mapping[str, str]) -> Iterator[None]:
     """Within the block the user gives these fields (path -> option) on the command line and not in a spec."""

@@ -13,7 +13,7 @@ def test_a_short_list_is_whole_and_of_a_long_one_the_first_names_are_given() -> 
     assert text.startswith("name_0, name_1, ") and len(text) < LISTED + 20
     shown = text.split(" and ")[0].split(", ")
     assert text.endswith(f" and {2500 - len(shown):,} more") and shown == names[: len(shown)]
-    assert listed(names[:20], 30) == "name_0, name_1, name_2 and 17 more"
+    assert listed(names[:20], 29) == "name_0, name_1, name_2 and 17 more"
 
 
 def test_one_name_is_given_however_long_it_is() -> None:

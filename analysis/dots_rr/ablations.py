@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.comparable import NOT_COMPARABLE, Unfit, said, unfit
 from analysis.dots_rr.area import HOW, areas, common_end
 from analysis.dots_rr.arms import DOTS, DOTS_RR, HEADLINE, STEPS, SYMBOLS, Arm, Arms, find
 from analysis.dots_rr.effects import metric_of
@@ -20,6 +21,7 @@ from analysis.runs import Series
 from analysis.statistics import Interval, share_interval, t_interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, points, spread
+from repro.tracking.series import GENERATED_TOKENS
 
 SWEPT = {
     "selection.target": ("alpha", "target of the difficulty"),
@@ -68,6 +70,12 @@ class Row:
         out["completions"] = {run.place.seed: run.cost("completions") for run in series.runs}
         return out
 
+    @property
+    def unfit(self) -> Unfit | None:
+        """Why the arm and the other cannot be compared at equal tokens, where they cannot."""
+        found = unfit(self.together, GENERATED_TOKENS)
+        return next((found[one.label] for one in (self.series, self.against) if one and one.label in found), None)
+
     def measured(self) -> tuple[dict[str, Interval], dict[str, Interval]]:
         """(own, compared) by the names of `COLUMNS`; nothing is compared where there is no other arm."""
         own = self.values(self.series)
@@ -77,6 +85,8 @@ class Row:
         if self.against is not None:
             other = self.values(self.against)
             for name, values in own.items():
+                if name == "by_tokens" and self.unfit:
+                    continue
                 if name == "completions":
                     compared[name] = exponential(t_interval(log_ratios(values, other[name])))
                 else:
@@ -204,19 +214,32 @@ def _table(
     caption = f"{places[0]}. {caption}" if skipped else caption
     cells: list[list[str]] = []
     data: list[dict[str, Any]] = []
+    apart: list[Unfit] = []
     for row, more in zip(rows, extra, strict=True):
         own, compared = row.measured()
         cells.append(list(row.words[skipped:]))
         data.append({"model_data": row.measures.panel.title, "arm": row.series.label, **more})
+        why = row.unfit if row.against is not None else None
+        if why is not None:
+            apart.append(why)
+            data[-1]["not_comparable"] = why.reason
         for name in COLUMNS:
             show = _SHOWN.get(name, (_share, points))
-            cells[-1] += [show[0](own[name]), show[1](compared[name]) if name in compared else NOTHING]
+            missing = NOT_COMPARABLE if why is not None and name == "by_tokens" else NOTHING
+            cells[-1] += [show[0](own[name]), show[1](compared[name]) if name in compared else missing]
             data[-1] |= numbers(name, own[name]) | numbers(f"{name}_vs_headline", compared.get(name))
         cells[-1].append(str(len(row.series.runs)))
         data[-1]["n"] = len(row.series.runs)
     header = [*words[skipped:], *(name for pair in COLUMNS.values() for name in pair), "n"]
     return Table(
-        f"dots_rr.{item}", title, header, cells, pd.DataFrame(data), caption, (left or len(words)) - skipped, emphasis
+        f"dots_rr.{item}",
+        title,
+        header,
+        cells,
+        pd.DataFrame(data),
+        caption + said(apart),
+        (left or len(words)) - skipped,
+        emphasis,
     )
 
 

@@ -1,10 +1,11 @@
-"""The answer of a study of DOTS + RR in a few sentences: does selection save, does replay, do they add up."""
+"""The answer of a study of DOTS + RR in a few sentences: what it saves, what selection alone, what replay changes."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analysis.claims import Claim, counted, disagreeing, listed
+from analysis.claims import Claim, counted_apart, disagreeing, listed
+from analysis.comparable import NOT_COMPARABLE
 from analysis.dots_rr.arms import DOTS, DOTS_RR, RR
 from analysis.dots_rr.claims import KEYS, claims
 from analysis.dots_rr.effects import AXES
@@ -12,9 +13,23 @@ from analysis.dots_rr.split import Split, split
 from analysis.measures import Measures
 from analysis.text import joined, plural
 
-TOGETHER = {"holds": "They add up", "does not hold": "They do not add up", "undecided": "Whether they add up is open"}
+TOGETHER = {
+    "holds": "They add up",
+    "does not hold": "They do not add up",
+    "undecided": "Whether they add up is open",
+    NOT_COMPARABLE: "Whether they add up cannot be compared",
+}
 LONG = 3
 """Claims that are told with their numbers; of more only the names."""
+
+TOLD = (
+    *(f"{key}_{axis}" for key in (*KEYS.values(), "lead") for axis in AXES),
+    *("step_cheaper", "replay_accuracy", "replay_time", "rr_time", "rr_accuracy", "add_up"),
+)
+"""Claims that have sentences of their own."""
+
+APART = ("effective", "replay_accuracy", "rr_accuracy", "lead_tokens")
+"""Claims of which it is told where datasets disagree."""
 
 
 def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
@@ -22,72 +37,99 @@ def answer(panels: Sequence[Measures]) -> tuple[str, ...]:
     found = {claim.key: claim for claim in claims(panels) if claim.verdict != "not run"}
     if not any(f"{key}_{axis}" in found for key in KEYS.values() for axis in AXES):
         return ()
-    said = [f"**To reach GRPO's accuracy, {_verdict(found)}.**", *_amounts(found), *_step(found), *_ahead(found)]
-    said += [*_shares(found, split(panels)), *_carries(found)]
-    headline = {f"{key}_{axis}" for key in (*KEYS.values(), "lead") for axis in AXES}
-    said += _others([claim for key, claim in found.items() if key not in headline | {"rr_cheaper", "rr_accuracy"}])
-    apart = disagreeing([claim for key, claim in found.items() if key in ("effective", "rr_accuracy", "lead_tokens")])
+    said = [f"**{_verdict(found)}**", *_amounts(found), *_on_top(found), *_ahead(found)]
+    said += [*_shares(found, split(panels)), *_carries(found), *_replay_alone(found)]
+    said += _others([claim for key, claim in found.items() if key not in TOLD])
+    apart = disagreeing([claim for key, claim in found.items() if key in APART])
     if apart:
         said.append(f"The tasks disagree: {apart}.")
     titles = {title for claim in found.values() for effect in claim.effects for title in effect.panels}
     seeds = sorted({len(series.runs) for measures in panels for series in measures.panel.series})
     runs = plural(seeds[0], "seed") if len(seeds) == 1 else f"{seeds[0]} to {seeds[-1]} seeds"
     pairs = plural(len(titles), "pair of model and dataset", "pairs of model and dataset")
-    said.append(f"Of {plural(len(found), 'claim')} checked, {joined(counted(list(found.values())))}; {pairs}, {runs}.")
+    said.append(f"{counted_apart(list(found.values()), 'DOTS + RR')} This is over {pairs}, {runs}.")
     return tuple(said)
 
 
 def _verdict(found: Mapping[str, Claim]) -> str:
-    """What each part saves, costs and leaves open, all three parts in one sentence."""
-    out = []
-    for part in (DOTS_RR, DOTS, RR):
-        by_verdict: dict[str, list[str]] = {}
-        for axis in AXES:
-            claim = found.get(f"{KEYS[part]}_{axis}")
-            if claim is not None:
-                by_verdict.setdefault(claim.verdict, []).append(axis)
-        name = {DOTS: "selection alone (DOTS)", RR: "replay alone (RR)"}.get(part, part)
-        words = {"holds": "saves {}", "does not hold": "needs more {}", "undecided": "is undecided by {}"}
-        told_of = [words[key].format(joined(by_verdict[key])) for key in words if key in by_verdict]
-        out.append(f"{name} {joined(told_of) or 'did not run'}")
-    return "; ".join(out)
+    """What the paper claims: DOTS+RR and DOTS against GRPO, and replay on top of DOTS."""
+    told_of = [f"DOTS+RR {_saves(found, DOTS_RR)}", f"selection alone (DOTS) {_saves(found, DOTS)}"]
+    return f"To reach GRPO's accuracy, {'; '.join(told_of)}. Replay on top of DOTS {_changes(found, 'replay')}."
+
+
+def _saves(found: Mapping[str, Claim], part: str) -> str:
+    """`saves tokens and is undecided by steps`: what one part needs of each axis on the way to GRPO's accuracy."""
+    by_verdict: dict[str, list[str]] = {}
+    for axis in AXES:
+        claim = found.get(f"{KEYS[part]}_{axis}")
+        if claim is not None:
+            by_verdict.setdefault(claim.verdict, []).append(axis)
+    words = {"holds": "saves {}", "does not hold": "needs more {}", "undecided": "is undecided by {}"}
+    words[NOT_COMPARABLE] = f"is {NOT_COMPARABLE} by {{}}"
+    return joined([words[key].format(joined(by_verdict[key])) for key in words if key in by_verdict]) or "did not run"
+
+
+def _changes(found: Mapping[str, Claim], key: str) -> str:
+    """`saves time per step and keeps accuracy`: of replay on top of DOTS, or alone."""
+    time, accuracy = found.get(f"{key}_time"), found.get(f"{key}_accuracy")
+    if time is None or accuracy is None:
+        return "did not run"
+    spent = {"holds": "saves time per step", "does not hold": "takes more time per step"}
+    cost = {"holds": "keeps accuracy", "does not hold": "costs accuracy"}
+    said = spent.get(time.verdict, "may or may not save time per step")
+    return f"{said} and {cost.get(accuracy.verdict, 'may cost accuracy')}"
 
 
 def _amounts(found: Mapping[str, Claim]) -> list[str]:
     """How many times less each part needed on each axis, and what is published."""
     out = []
-    for part in (DOTS_RR, DOTS, RR):
-        told_of = [
-            f"{claim.effects[0].text()} by {axis}"
-            for axis in AXES
-            if (claim := found.get(f"{KEYS[part]}_{axis}")) is not None
-        ]
+    for part in (DOTS_RR, DOTS):
+        told_of = []
+        for axis in AXES:
+            claim = found.get(f"{KEYS[part]}_{axis}")
+            if claim is not None:
+                published = f" (published {claim.published.said})" if claim.published else ""
+                told_of.append(f"{claim.effects[0].text()} by {axis}{published}")
         if told_of:
             out.append(f"{part} {joined(told_of)}")
-    total = found.get("dots_rr_seconds")
-    published = f"; published for DOTS+RR in time: {total.published}" if total else ""
-    return [f"GRPO's need ÷ theirs: {'; '.join(out)}{published}."] if out else []
+    return [f"GRPO's need ÷ theirs: {'; '.join(out)}."] if out else []
 
 
-def _step(found: Mapping[str, Claim]) -> list[str]:
-    """What replay does to a step, and to accuracy."""
-    cheaper, cost = found.get("rr_cheaper"), found.get("rr_accuracy")
+def _on_top(found: Mapping[str, Claim]) -> list[str]:
+    """What replay changes where DOTS chooses, beside what is published of it."""
+    time, accuracy = found.get("replay_time"), found.get("replay_accuracy")
+    if time is None or accuracy is None:
+        return []
+    assert time.published is not None and accuracy.published is not None
+    ended, whole = accuracy.effects
+    spent = [f"DOTS's ÷ DOTS+RR's {time.effects[0].text()} (published {time.published.said})"]
+    step = found.get("step_cheaper")
+    if step is not None and step.published is not None:
+        spent.append(f"GRPO's ÷ DOTS+RR's {step.effects[0].text()} (published {step.published.said})")
+    return [
+        f"At equal steps replay on top of DOTS changes accuracy by {ended.text()} at the end and {whole.text()} over "
+        f"training (published {accuracy.published.said}). Time per step: {'; '.join(spent)}."
+    ]
+
+
+def _replay_alone(found: Mapping[str, Claim]) -> list[str]:
+    """Replay with uniform questions, which is a comparison of ours."""
+    cheaper, cost = found.get("rr_time"), found.get("rr_accuracy")
     if cheaper is None or cost is None:
         return []
-    price = {"holds": "cheaper", "does not hold": "dearer, not cheaper,"}.get(
-        cheaper.verdict, "neither clearly cheaper"
-    )
-    if cheaper.verdict == "undecided":
-        price += " nor dearer"
-    loss = {"holds": "costs no accuracy", "does not hold": "costs accuracy"}.get(cost.verdict, "may cost accuracy")
-    step = f"RR alone makes a step {price} (GRPO's time ÷ its own {cheaper.effects[0].text()})"
-    return [f"{step} and {loss} at equal steps ({cost.effects[0].text()} against GRPO)."]
+    amounts = [f"{c.effects[0].text()} by {a}" for a in AXES if (c := found.get(f"rr_{a}")) is not None]
+    reached = f"; GRPO's need ÷ its own to GRPO's accuracy: {joined(amounts)}" if amounts else ""
+    return [
+        f"The paper has no replay without selection. Here it (RR) {_changes(found, 'rr')}: GRPO's time per step ÷ its "
+        f"own is {cheaper.effects[0].text()}, its accuracy at the end {cost.effects[0].text()} against GRPO{reached}."
+    ]
 
 
 def _ahead(found: Mapping[str, Claim]) -> list[str]:
     """Mean accuracy over training against GRPO; an arm that is not ahead is named, whichever it is."""
     ahead: list[str] = []
     behind: list[str] = []
+    apart: list[str] = []
     names = (DOTS_RR, DOTS, RR)
     for axis in ("steps", "tokens"):
         claim = found.get(f"lead_{axis}")
@@ -96,7 +138,9 @@ def _ahead(found: Mapping[str, Claim]) -> list[str]:
         for part, effect in zip(names, (*claim.effects, *claim.beside[:2]), strict=False):
             side = effect.pooled.clear_of(claim.bar)
             text = f"{part} at equal {axis} ({effect.text()})"
-            if side > 0:
+            if not effect.comparable:
+                apart.append(f"{part} at equal {axis} ({effect.told})")
+            elif side > 0:
                 ahead.append(text)
             else:
                 behind.append(f"{text[:-1]}{', clearly below' if side < 0 else ''})")
@@ -105,6 +149,8 @@ def _ahead(found: Mapping[str, Claim]) -> list[str]:
         said.append(f"Ahead of GRPO in mean accuracy over training: {joined(ahead)}.")
     if behind:
         said.append(f"Not ahead of GRPO: {joined(behind)}.")
+    if apart:
+        said.append(f"Not compared with GRPO: {joined(apart)}.")
     return said
 
 
@@ -151,10 +197,11 @@ def _others(found: Sequence[Claim]) -> list[str]:
         ("holds", "Beside that holds"),
         ("does not hold", "What does not hold"),
         ("undecided", "Left open"),
+        (NOT_COMPARABLE, "Not comparable"),
     ):
-        claimed = [claim for claim in found if claim.verdict == name and claim.key != "add_up"]
+        claimed = [claim for claim in found if claim.verdict == name]
         if claimed:
-            full = len(claimed) <= LONG or name == "does not hold"
+            full = len(claimed) <= LONG or name in ("does not hold", NOT_COMPARABLE)
             said.append(f"{lead}: {listed(claimed) if full else '; '.join(_merged([c.short for c in claimed]))}.")
     return said
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from analysis.comparable import NOT_COMPARABLE, Unfit, said, unfit
 from analysis.dots_rr.arms import HEADLINE, Arm, Arms, find
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -52,11 +53,25 @@ def common_end(measures: Measures, several: Sequence[Series], metric: str) -> fl
     return float(min(ends))
 
 
-def differences(measures: Measures, series: Series, reference: Series, metric: str) -> list[float]:
-    """Mean accuracy of `series` minus `reference` over their common range, per shared seed."""
+def differences(measures: Measures, series: Series, reference: Series, metric: str) -> list[float] | Unfit:
+    """Mean accuracy of `series` minus `reference` over their common range, per shared seed; or why there is none."""
+    if why := unfit((series, reference), metric):
+        return next(iter(why.values()))
     end = common_end(measures, (series, reference), metric)
     ours, theirs = (areas(measures, one, metric, end) for one in (series, reference))
     return [ours[seed] - theirs[seed] for seed in ours if seed in theirs]
+
+
+def _cell(found: list[float] | Unfit) -> str:
+    if isinstance(found, Unfit):
+        return NOT_COMPARABLE
+    return points(t_interval(found)) if found else NOTHING
+
+
+def _columns(prefix: str, found: list[float] | Unfit) -> dict[str, Any]:
+    if isinstance(found, Unfit):
+        return {**numbers(prefix, None), f"{prefix}_not_comparable": found.reason}
+    return numbers(prefix, t_interval(found))
 
 
 def auc(panels: Sequence[Measures]) -> list[Table | Picture]:
@@ -71,6 +86,7 @@ def _headline_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     pooled: dict[tuple[str, str], list[list[float]]] = {}
+    apart: list[Unfit] = []
     for measures in panels:
         for part in HEADLINE:
             arm = arms.headline(part)
@@ -84,10 +100,13 @@ def _headline_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
                 end = common_end(measures, [series, *([reference] if reference else [])], metric)
                 area = share_interval(list(areas(measures, series, metric, end).values()))
                 found = differences(measures, series, reference, metric) if reference else []
-                pooled.setdefault((part, name), []).append(found)
-                row += [spread(area, 100), points(t_interval(found)) if found else NOTHING]
+                if isinstance(found, Unfit):
+                    apart.append(found)
+                else:
+                    pooled.setdefault((part, name), []).append(found)
+                row += [spread(area, 100), _cell(found)]
                 row.append(number(end, 0) if name == "steps" else amount(end))
-                record |= numbers(f"by_{name}", area) | numbers(f"by_{name}_difference", t_interval(found))
+                record |= numbers(f"by_{name}", area) | _columns(f"by_{name}_difference", found)
                 record[f"{name}_end"] = end
             rows.append([*row, str(len(series.runs))])
             data.append(record)
@@ -98,8 +117,9 @@ def _headline_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
         for part in HEADLINE[1:]:
             if any(pooled.get((part, "steps"), [])):
                 emphasis.add(len(rows))
-                rows.append(_pooled_row(part, {name: fixed_mean(pooled[(part, name)]) for name in AXES}, data))
+                rows.append(_pooled_row(part, {name: fixed_mean(pooled.get((part, name), [])) for name in AXES}, data))
     caption = f"{HOW} Each arm is compared with GRPO over the range of those two, so ranges differ between rows."
+    caption += said(apart)
     if emphasis:
         caption += (
             " Last rows: differences averaged over all models and datasets with equal weight; these are taken as "
@@ -122,6 +142,7 @@ def _other_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
     header += ["by tokens: vs headline arm", "vs GRPO", "n"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
+    apart: list[Unfit] = []
     for measures in panels:
         for series in measures.panel.series:
             arm = arms.of(series.label)
@@ -139,8 +160,9 @@ def _other_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
                 for against, other in others.items():
                     reference = find(measures, other)
                     found = differences(measures, series, reference, metric) if reference else []
-                    row.append(points(t_interval(found)) if found else NOTHING)
-                    record |= numbers(f"by_{name}_vs_{against}", t_interval(found))
+                    apart += [found] if isinstance(found, Unfit) else []
+                    row.append(_cell(found))
+                    record |= _columns(f"by_{name}_vs_{against}", found)
             rows.append([*row, str(len(series.runs))])
             data.append(record)
     if not rows:
@@ -148,7 +170,7 @@ def _other_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
     caption = (
         "Every arm that is none of the four above, named by the fields that set it apart from the headline arm of its "
         f"kind, in points of accuracy. {HOW} GRPO trains as the arm does where such an arm ran (as long, with the same "
-        "loss). The paper has only K, the curriculum and the long run of these."
+        f"loss). The paper has only K, the curriculum and the long run of these.{said(apart)}"
     )
     title = "DOTS + RR: area under the accuracy curve, variants"
     return Table("dots_rr.auc_variants", title, header, rows, pd.DataFrame(data), caption, 3)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from analysis.measures import Measures
+from analysis.rewards import terms_of
 from analysis.runs import Series
-from analysis.selections import CURRICULUM
+from analysis.selections import CURRICULUM, words
 from analysis.style import Look, looks
 from repro.spec.schema import ARM_SECTIONS
+from repro.tasks.reward_spec import describe_reward
 
 GRPO, DOTS, RR, DOTS_RR = "GRPO", "DOTS", "RR", "DOTS+RR"
 HEADLINE = (GRPO, DOTS, RR, DOTS_RR)
@@ -123,9 +125,30 @@ def role(series: Series) -> str:
     return f"{chosen.title} + RR" if replays else chosen.title
 
 
+def ordered_by(arm: Arm) -> str:
+    """What orders the questions of a curriculum: `the pass rate`, `the column steps`."""
+    by, column = arm.fields["selection.by"], arm.fields.get("selection.column")
+    return f"the column {column}" if column is not None else f"the {words(str(by))}"
+
+
 def find(measures: Measures, arm: Arm | None) -> Series | None:
     """The series of an arm in one panel, None where it did not run there."""
     return next((s for s in measures.panel.series if arm is not None and s.label == arm.label), None)
+
+
+def rows_said(panels: Sequence[Measures]) -> str:
+    """One sentence: whether the updates of the headline arms train every row, on which the time of a step depends."""
+    arms = Arms(panels)
+    known = [arm for arm in map(arms.headline, HEADLINE) if arm is not None]
+    skipping = {bool(arm.fields.get("train.skip_zero_advantage", True)) for arm in known}
+    if skipping == {False}:
+        return "Updates train every row, as the authors' do."
+    if skipping == {True}:
+        return (
+            "Updates leave out groups without a gradient; the authors train every row. Where GRPO rolls out more such "
+            "groups than the others, its updates cost less here beside theirs."
+        )
+    return "Some of these arms leave groups without a gradient out of their updates and others do not." if known else ""
 
 
 def part_looks(names: Sequence[str]) -> dict[str, Look]:
@@ -143,6 +166,7 @@ def _flat(series: Series) -> dict[str, Any]:
     out: dict[str, Any] = {}
     for section in ARM_SECTIONS:
         _walk(section, cell.get(section), out)
+    out["reward"] = describe_reward(terms_of(series))
     return out
 
 

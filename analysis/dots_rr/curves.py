@@ -51,6 +51,11 @@ class Measured:
     window: int = 1
     limits: tuple[float, float] | None = None
 
+    @property
+    def accuracy(self) -> bool:
+        """Whether y is the accuracy of the main series."""
+        return self.y == "accuracy"
+
 
 def by_step() -> Measured:
     """Accuracy at each evaluation, by step."""
@@ -102,7 +107,9 @@ def picture(facets: Facets) -> Picture | None:
     theirs = _published(facets)
     names = [name for name in facets.lines if name in set(ours["arm"]) | set(theirs["arm"])]
     styles = part_looks(names)
-    grids = [_Grid("Ours", ours, [(m.panel.model, m.panel.dataset, facets.measured.x_of(m.panel)) for m in shown])]
+    main = shown[0].panel.main_series
+    whose = f"Ours, {main.title}" if main.said and facets.measured.accuracy else "Ours"
+    grids = [_Grid(whose, ours, [(m.panel.model, m.panel.dataset, facets.measured.x_of(m.panel)) for m in shown])]
     if len(theirs):
         x_name = str(theirs["x_name"].iloc[0])
         pairs = theirs[["model", "dataset"]].drop_duplicates()

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from analysis.arms import clock, find
+from analysis.comparable import Unfit, unfit
 from analysis.dots_rr.area import areas, common_end
 from analysis.dots_rr.arms import GRPO, Arms
 from analysis.dots_rr.cost import counts, described, rollout_share, rollout_volume
@@ -38,20 +39,26 @@ def speedup(panels: Sequence[Measures], label: str | None, axis: str) -> Effect 
     mean of those ratios. Runs that never got there leave a panel's ratio a range, and so the mean.
     """
     found: dict[str, Ratio] = {}
+    apart: dict[str, Unfit] = {}
     name = ""
     for measures in panels:
         series = find(measures, label)
         reference = measures.panel.baseline_of(series) if series is not None else None
         if series is None or reference is None:
             continue
+        name = f"`{reference.label}` ÷ `{series.label}`"
+        if why := unfit((series, reference), metric_of(axis, series)):
+            apart[measures.panel.title] = next(iter(why.values()))
+            continue
         kind = {"steps": "steps", "tokens": "generated tokens"}.get(axis)
         time = measures.time(series.label, kind) if kind else measures.time_by(series.label, metric_of(axis, series))
         assert time.speedup is not None
-        found[measures.panel.title], name = time.speedup, f"`{reference.label}` ÷ `{series.label}`"
+        found[measures.panel.title] = time.speedup
     if not found:
-        return None
+        return effect_of(panels, name, "ratio", {}, apart)
     point, pooled = pooled_ratio(list(found.values()))
-    return Effect(name, "ratio", pooled, {title: _interval(one) for title, one in found.items()}, {}, point)
+    own = {title: _interval(one) for title, one in found.items()}
+    return Effect(name, "ratio", pooled, own, {}, point, apart)
 
 
 def pooled_ratio(ratios: Sequence[Ratio]) -> tuple[Bounds, Interval]:
@@ -93,17 +100,21 @@ def area(panels: Sequence[Measures], ours: str | None, theirs: str | None, axis:
 def weighted_area(panels: Sequence[Measures], weights: Mapping[str, float], axis: str, name: str) -> Effect | None:
     """Weighted sum of several arms' mean accuracy over training, by seed, up to where the shortest of them ends."""
     found: dict[str, np.ndarray] = {}
+    apart: dict[str, Unfit] = {}
     for measures in panels:
         several = {label: one for label in weights if (one := find(measures, label)) is not None}
         if len(several) < len(weights):
             continue
         metric = metric_of(axis, next(iter(several.values())))
+        if why := unfit(list(several.values()), metric):
+            apart[measures.panel.title] = next(iter(why.values()))
+            continue
         end = common_end(measures, list(several.values()), metric)
         heights = {label: areas(measures, one, metric, end) for label, one in several.items()}
         shared = set.intersection(*(set(one) for one in heights.values()))
         sums = [sum(weights[label] * heights[label][seed] for label in weights) for seed in sorted(shared)]
         found[measures.panel.title] = np.array(sums)
-    return effect_of(panels, name, "points", found)
+    return effect_of(panels, name, "points", found, apart)
 
 
 # ---------------------------------------------------------------- costs
@@ -123,8 +134,11 @@ def _steps(run: Run, main: str) -> int:
     return int(run.evaluations(main)[-1].step)
 
 
-def volume_error(panels: Sequence[Measures]) -> Effect | None:
-    """How far the completions counted lie from delta + K / (mu B), as a share; of all arms it describes the worst."""
+def volume_error(panels: Sequence[Measures], adjusted: bool = True) -> Effect | None:
+    """How far completions lie from delta + K / (mu B), as a share; of all arms it describes the worst.
+
+    `adjusted`: after the warm-up, without top-ups and with reused groups (see `cost.Counted`); else as counted.
+    """
     found: dict[str, np.ndarray] = {}
     arms = Arms(panels)
     members: list[str] = []
@@ -135,7 +149,8 @@ def volume_error(panels: Sequence[Measures]) -> Effect | None:
             if reference is None or not described(series):
                 continue
             plain = [one.whole for one in counts(reference).values()]
-            ours = {seed: one.per_step for seed, one in counts(series).items() if not math.isnan(one.per_step)}
+            each = {seed: one.adjusted if adjusted else one.whole for seed, one in counts(series).items()}
+            ours = {seed: volume for seed, volume in each.items() if not math.isnan(volume)}
             if not plain or not ours:
                 continue
             members.append(series.label)
@@ -144,7 +159,8 @@ def volume_error(panels: Sequence[Measures]) -> Effect | None:
                 worst[seed] = max(error, worst.get(seed, 0.0))
         found[measures.panel.title] = np.array(list(worst.values()))
     labels = list(dict.fromkeys(members))
-    name = f"largest error of `{labels[0]}`" if len(labels) == 1 else f"largest error of {len(labels)} arms"
+    whose = f"`{labels[0]}`" if len(labels) == 1 else f"{len(labels)} arms"
+    name = f"largest error of {whose}{'' if adjusted else ', as counted'}"
     return effect_of(panels, name, "percent", found)
 
 

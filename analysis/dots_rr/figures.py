@@ -7,11 +7,24 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, REFERENCES, RR, STEPS, Arm, Arms, find
+from analysis.dots_rr.arms import (
+    DOTS,
+    DOTS_RR,
+    GRPO,
+    HEADLINE,
+    REFERENCES,
+    RR,
+    STEPS,
+    Arm,
+    Arms,
+    find,
+    ordered_by,
+    rows_said,
+)
 from analysis.dots_rr.curves import Facets, Measured, Points, by_step, by_time, picture
 from analysis.measures import Measures
 from analysis.pictures import Picture
-from analysis.published import published_table
+from analysis.published import published_number, published_table
 from analysis.run import Run
 from analysis.runs import Panel, Series
 from analysis.selections import CURRICULUM
@@ -32,7 +45,7 @@ PUBLISHED_K = (128, 256)
 
 def figure_3(panels: Sequence[Measures]) -> Made:
     """Accuracy of GRPO and DOTS+RR by time."""
-    said = f"Accuracy by time, DOTS+RR against GRPO. {TIME}"
+    said = f"Accuracy by time, DOTS+RR against GRPO. {TIME} {rows_said(panels)}"
     return _headline(panels, "figure_3", "Figure 3: accuracy by time", said, by_time(), (GRPO, DOTS_RR))
 
 
@@ -56,7 +69,8 @@ def figure_4(panels: Sequence[Measures]) -> Made:
     told = [", ".join(f"{part} {number(100 * float(v))} %" for part, v in one.items()) for one in (ours, theirs)]
     said = (
         "Share of freshly rolled-out groups whose rewards are not all equal; the others train nothing. On average over "
-        f"training: ours {told[0]}; published {told[1]}."
+        f"training: ours {told[0]}; published {told[1]} (curves; the text has "
+        f"{number(published_number('dots_rr', 'section_5.3', 'more_effective_points'))} points more)."
     )
     title = "Figure 4: share of questions with a gradient"
     return _headline(panels, "figure_4", title, said, measured, parts)
@@ -69,17 +83,31 @@ def figure_5(panels: Sequence[Measures]) -> Made:
 
 def figure_10(panels: Sequence[Measures]) -> Made:
     """The comparisons of Figure 5 by time."""
-    return _pair(panels, "figure_10", by_time(), "by time", f" {TIME}")
+    return _pair(panels, "figure_10", by_time(), "by time", f" {TIME} {rows_said(panels)}")
 
 
 def figure_6a(panels: Sequence[Measures]) -> Made:
     """DOTS against a curriculum that is fixed before training."""
     arms = Arms(panels)
     lines = {name: arms.headline(name) for name in (GRPO, DOTS, CURRICULUM)}
-    said = "Online selection against a curriculum whose order is fixed before training."
+    said = (
+        "Online selection against a curriculum whose order is fixed before training. The paper's has three stages by "
+        "labels of another model, 32 for each question, so it rolls out nothing before training (section 5.4)."
+    )
+    said += _curriculum_of(lines[CURRICULUM])
     published = {GRPO: GRPO, DOTS: DOTS, "Curriculum": CURRICULUM}
     title = "Figure 6a: a static curriculum"
     return _made(Facets("figure_6a", title, said, by_step(), panels, lines, published, [CURRICULUM]))
+
+
+def _curriculum_of(arm: Arm | None) -> str:
+    """What orders the questions of our curriculum, and what that costs; nothing where there is none."""
+    if arm is None:
+        return ""
+    by, stages = arm.fields["selection.by"], arm.fields["selection.stages"]
+    costs = {"column": "of the dataset, which costs nothing", "pass_rate": "of the start policy, whose rollouts count"}
+    costs["confidence"] = "of the start policy, whose passes count"
+    return f" Ours has {stages} stages by {ordered_by(arm)} {costs[by]}."
 
 
 def figure_6b(panels: Sequence[Measures]) -> Made:
@@ -88,7 +116,9 @@ def figure_6b(panels: Sequence[Measures]) -> Made:
     others = [measures for measures in panels if measures.panel.dataset != first]
     said = f"DOTS+RR against GRPO in a second domain by time: science in the paper, for us every dataset but {first}."
     title = "Figure 6b: a second domain"
-    return _headline(others, "figure_6b", title, f"{said} {TIME}", by_time(), (GRPO, DOTS_RR), Arms(panels))
+    return _headline(
+        others, "figure_6b", title, f"{said} {TIME} {rows_said(panels)}", by_time(), (GRPO, DOTS_RR), Arms(panels)
+    )
 
 
 def figure_7(panels: Sequence[Measures]) -> Made:

@@ -25,31 +25,49 @@ CHECKPOINTS = 6
 """Columns of the paper's table."""
 
 
-def last_rates(run: Run, main: str, questions: int | None = None) -> NDArray[np.float64]:
-    """Pass rates [checkpoints, questions] at the last `CHECKPOINTS` evaluations, on the first `questions` of the set.
+Rates = tuple[NDArray[np.float64], ...]
+"""Pass rates [checkpoints, questions] of each set of the main series."""
 
-    Evaluations of the start policy do not count. Questions are in the order in which the set has them.
+
+def last_rates(run: Run, main: str) -> Rates:
+    """Those at the last `CHECKPOINTS` evaluations, questions in the order in which the set has them.
+
+    Evaluations of the start policy do not count.
     """
     rows = [row for row in run.evaluations(main) if row.step > 0][-CHECKPOINTS:]
-    ids = rows[0].problems[:questions] if rows else ()
-    return np.array([row.rates(ids) for row in rows]).reshape(len(rows), len(ids))
+    parts = rows[0].parts if rows else ()
+    return tuple(np.array([row.parts[place].rates(part.problems) for row in rows]) for place, part in enumerate(parts))
 
 
-def deviation(rates: Sequence[NDArray[np.float64]]) -> float:
-    """Standard deviation of accuracy over checkpoints, pooled over runs [checkpoints, questions]; NaN without two."""
-    spreads = [float(one.mean(axis=1).var(ddof=1)) for one in rates if len(one) > 1]
+def first_questions(rates: Rates, count: int) -> Rates:
+    """The same on the first `count` questions of the first set alone."""
+    return (rates[0][:, :count],)
+
+
+def accuracies(rates: Rates) -> NDArray[np.float64]:
+    """Accuracy (checkpoints,): the unweighted mean over the sets."""
+    return np.asarray(np.mean([one.mean(axis=1) for one in rates], axis=0))
+
+
+def deviation(runs: Sequence[Rates]) -> float:
+    """Standard deviation of accuracy over checkpoints, pooled over runs; NaN without two."""
+    spreads = [float(accuracies(rates).var(ddof=1)) for rates in runs if len(rates[0]) > 1]
     return math.sqrt(float(np.mean(spreads))) if spreads else math.nan
 
 
-def standard_error(rates: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Standard error (checkpoints,) of avg@k over questions, the samples of one as a cluster; NaN for one question."""
-    if rates.shape[1] < 2:
-        return np.full(len(rates), math.nan)
-    return np.asarray(rates.std(axis=1, ddof=1) / math.sqrt(rates.shape[1]))
+def standard_error(rates: Rates) -> NDArray[np.float64]:
+    """Standard error (checkpoints,) of the accuracy over questions, the samples of one as a cluster.
+
+    Questions vary inside each set, the sets are fixed. NaN where a set has one question.
+    """
+    if min(one.shape[1] for one in rates) < 2:
+        return np.full(len(rates[0]), math.nan)
+    variances = [one.var(axis=1, ddof=1) / one.shape[1] for one in rates]
+    return np.asarray(np.sqrt(np.sum(variances, axis=0)) / len(rates))
 
 
 def table_7(panels: Sequence[Measures]) -> list[Table | Picture]:
-    """GRPO's last evaluations on the first thirty held-out questions and on all of them, above the published rows."""
+    """GRPO's last evaluations on thirty held-out questions and on all of them, above the published rows."""
     arm = Arms(panels).headline(GRPO)
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
@@ -59,19 +77,20 @@ def table_7(panels: Sequence[Measures]) -> list[Table | Picture]:
         if series is None:
             continue
         whole = [last_rates(run, measures.panel.main) for run in series.runs]
-        if not whole[0].size:
+        if not whole[0]:
             continue
-        samples |= {row.samples for row in series.runs[0].evaluations(measures.panel.main)}
-        total = whole[0].shape[1]
-        for count in dict.fromkeys((min(FEW, total), total)):
-            part = [rates[:, :count] for rates in whole]
-            accuracy, error = part[0].mean(axis=1), standard_error(part[0])  # (checkpoints,) of the first seed
+        samples |= set(measures.final(series.label).asked.samples)
+        few = [first_questions(rates, FEW) for rates in whole]
+        by_count = {sum(rates.shape[1] for rates in part[0]): part for part in (few, whole)}
+        for count, part in by_count.items():
+            accuracy, error = accuracies(part[0]), standard_error(part[0])  # (checkpoints,) of the first seed
             cells = [f"{number(100 * a)} ± {number(100 * e)}" for a, e in zip(accuracy, error, strict=True)]
             cells += [NOTHING] * (CHECKPOINTS - len(cells))
             spread = deviation(part)
             rows.append([measures.panel.title, f"`{series.label}`", str(count), *cells])
             rows[-1] += [number(100 * float(np.ptp(accuracy))), number(100 * spread)]
-            data += _records("ours", measures.panel.title, count, accuracy, error, spread)
+            steps = [row.step for row in series.runs[0].evaluations(measures.panel.main)][-len(accuracy) :]
+            data += _records("ours", measures.panel.title, count, steps, accuracy, error, spread)
     ours = len(rows)
     for (model, dataset), part in published_table("dots_rr", "table_7").groupby(["model", "dataset"], sort=False):
         accuracy = part["value"].to_numpy(float) / 100
@@ -80,17 +99,19 @@ def table_7(panels: Sequence[Measures]) -> list[Table | Picture]:
         rows.append([f"{model}, {dataset} (published)", GRPO, str(FEW), *cells])
         rows[-1] += [number(100 * float(np.ptp(accuracy))), number(100 * spread)]
         errors = np.full(len(accuracy), math.nan)
-        data += _records("published", f"{model}, {dataset}", FEW, accuracy, errors, spread)
+        steps = [int(note.split()[1]) for note in part["note"]]  # "step 10 of training on ..."
+        data += _records("published", f"{model}, {dataset}", FEW, steps, accuracy, errors, spread)
     header = ["model, data", "arm", "questions", *(f"checkpoint {i + 1}" for i in range(CHECKPOINTS))]
     header += ["range, points", "deviation, points"]
     k = ", ".join(f"avg@{one}" for one in sorted(samples))
     caption = (
         f"Accuracy in % at the last {CHECKPOINTS} evaluations of GRPO ({k}): the first seed, on the first {FEW} "
-        "held-out questions and on all of them, ± one standard error over questions, the samples of one question as a "
-        "cluster. Range: of these checkpoints; deviation: standard deviation over the checkpoints of a run, pooled "
-        "over all seeds. What the policy still learns is in both, so it is the difference between few questions and "
-        "all that tells noise. Published: avg@8 on AIME24, whose errors cannot be had from what is printed; ours are "
-        "other questions and other policies."
+        "held-out questions (of the first set, where there are several) and on all of them, ± one standard error over "
+        "questions, the samples of one question as a cluster. Range: of these checkpoints; deviation: standard "
+        "deviation over the checkpoints of a run, pooled over all seeds. What the policy still learns is in both, so "
+        "it is the difference between few questions and all that tells noise. Published: avg@8 on AIME24 at steps 10, "
+        "20, ... 60 of training on DeepScaleR, whose errors cannot be had from what is printed; ours are other "
+        "questions and other policies."
     )
     title, emphasis = "DOTS + RR, Table 7: noise of an evaluation on few questions", frozenset(range(ours))
     return [Table("dots_rr.table_7", title, header, rows, pd.DataFrame(data), caption, 2, emphasis)]
@@ -100,10 +121,14 @@ def _records(
     source: str,
     panel: str,
     questions: int,
+    steps: Sequence[int],
     accuracy: NDArray[np.float64],
     error: NDArray[np.float64],
     spread: float,
 ) -> list[dict[str, Any]]:
     about = {"source": source, "model_data": panel, "questions": questions, "deviation": spread}
-    each = enumerate(zip(accuracy, error, strict=True), start=1)
-    return [{**about, "checkpoint": i, "accuracy": float(a), "standard_error": float(e)} for i, (a, e) in each]
+    each = enumerate(zip(steps, accuracy, error, strict=True), start=1)
+    return [
+        {**about, "checkpoint": i, "step": int(step), "accuracy": float(a), "standard_error": float(e)}
+        for i, (step, a, e) in each
+    ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from matplotlib.lines import Line2D
 from numpy.typing import NDArray
 
 from analysis.dots_rr.arms import DOTS, DOTS_RR, Arm, Arms
+from analysis.dots_rr.batches import OnBatches, on_batches
 from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -43,11 +45,16 @@ FEW = 5
 
 @dataclass(frozen=True)
 class Checked:
-    """The predictions of one series, checked on uniform questions: one entry per seed."""
+    """The predictions of one series, checked on uniform questions: one entry per seed, empty where they were not."""
 
     series: Series
     arm: Arm
     rows: tuple[list[dict[str, Any]], ...]  # of `predictions.jsonl`
+
+    @cached_property
+    def batches(self) -> OnBatches:
+        """The same on the questions that it chose."""
+        return on_batches(self.series)
 
     @property
     def source(self) -> str:
@@ -91,14 +98,18 @@ def quality(row: dict[str, Any]) -> dict[str, float]:
     return out
 
 
-def checked(panels: Sequence[Measures], sources: Sequence[str]) -> list[tuple[Measures, Checked]]:
-    """Series with these predictors whose predictions were checked: of DOTS, DOTS+RR and variants of the predictor."""
+def checked(panels: Sequence[Measures], sources: Sequence[str], uniform: bool = True) -> list[tuple[Measures, Checked]]:
+    """Series with these predictors whose predictions were checked: of DOTS, DOTS+RR and variants of the predictor.
+
+    `uniform`: only those that were checked on uniform questions.
+    """
     arms, found = Arms(panels), []
     for measures in panels:
         for series in measures.panel.series:
             one = Checked(series, arms.of(series.label), tuple(run.rows("predictions.jsonl") for run in series.runs))
             own = all(path.startswith(PREDICTOR_FIELDS) for path in one.arm.changes)
-            if one.arm.role in (DOTS, DOTS_RR) and one.source in sources and own and any(one.rows):
+            known = any(one.rows) or (not uniform and any(one.batches.steps))
+            if one.arm.role in (DOTS, DOTS_RR) and one.source in sources and own and known:
                 found.append((measures, one))
     return found
 
@@ -108,7 +119,7 @@ def checked(panels: Sequence[Measures], sources: Sequence[str]) -> list[tuple[Me
 
 def table_2(panels: Sequence[Measures]) -> list[Table | Picture]:
     """Correlation of the trained predictor, with an oracle as the bound, above the published rows."""
-    found = checked(panels, ("trained", "oracle"))
+    found = checked(panels, ("trained", "oracle"), uniform=False)
     if not any(one.source == "trained" for _, one in found):
         return []
     return [_correlations("table_2", "the trained predictor", "trained and calibrated", found)]
@@ -116,40 +127,45 @@ def table_2(panels: Sequence[Measures]) -> list[Table | Picture]:
 
 def table_8(panels: Sequence[Measures]) -> list[Table | Picture]:
     """The same without training: attention between embeddings as they are, above the published rows."""
-    found = checked(panels, ("untrained",))
+    found = checked(panels, ("untrained",), uniform=False)
     return [_correlations("table_8", "embeddings without training", "off-the-shelf embedding", found)] if found else []
 
 
 def _correlations(item: str, what: str, theirs: str, found: Sequence[tuple[Measures, Checked]]) -> Table:
-    header = ["model, data", "arm", "predictor", "K", "Pearson", "of at most", "Spearman", "mean error"]
+    header = ["model, data", "arm", "predictor", "K", "Pearson on training batches", "SD over steps"]
+    header += ["Pearson on uniform questions", "of at most", "Spearman", "mean error"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     for measures, one in found:
         means = {name: one.mean(name) for name in ("pearson", "most", "spearman", "mae")}
         references = NOTHING if one.source == "oracle" else str(one.series.selection["references"])
         rows.append([measures.panel.title, f"`{one.series.label}`", one.kind, references])
+        rows[-1] += [spread(one.batches.mean, digits=2), number(one.batches.deviation, 2)]
         rows[-1] += [spread(means["pearson"], digits=2), number(means["most"].value, 2)]
         rows[-1] += [spread(means["spearman"], digits=2), spread(means["mae"], digits=2)]
         data.append({"source": "ours", "model_data": measures.panel.title, "arm": one.series.label})
         data[-1] |= {"predictor": one.kind, "seeds": len(one.rows), "evaluations": len(one.rows[0])}
+        data[-1] |= numbers("batch_pearson", one.batches.mean) | {"batch_pearson_std": one.batches.deviation}
         for name, mean in means.items():
             data[-1] |= numbers(name, mean)
     ours = len(rows)
     for row in published_table("dots_rr", item).itertuples():
         name = f"{row.model}, {row.dataset}"
-        rows.append([f"{name} (published)", "DOTS+RR", theirs, "256", f"{row.value:.2f} ± {row.std:.2f}"])
-        rows[-1] += [NOTHING] * 3
+        rows.append([f"{name} (published)", "DOTS+RR", theirs, "256", number(row.value, 2), number(row.std, 2)])
+        rows[-1] += [NOTHING] * 4
         data.append({"source": "published", "model_data": name, "arm": "DOTS+RR", "predictor": theirs})
-        data[-1] |= {"pearson": row.value, "pearson_std": row.std}
+        data[-1] |= {"batch_pearson": row.value, "batch_pearson_std": row.std}
     sizes = sorted({(len(row["ids"]), row["samples"]) for _, one in found for run in one.rows for row in run})
-    asked = " or ".join(f"{count:,} questions × {samples} rollouts" for count, samples in sizes)
+    asked = " or ".join(f"{count:,} questions × {samples} rollouts" for count, samples in sizes) or "not measured here"
     caption = (
-        f"Predicted against measured pass rates of questions drawn uniformly from the pool, references left out "
-        f"({asked}) under the policy as it is at each evaluation; mean over the evaluations of a run, brackets 95 % "
-        "t-intervals over seeds. On the questions that were chosen a correlation would collapse, because their "
-        "difficulty hardly varies. The prediction is the one in force, up to μ steps older than the policy. Of at "
-        "most: what a perfect prediction of true rates would reach against rates measured with so few rollouts. "
-        "Published: mean ± standard deviation, other policies and data."
+        "Predicted against measured pass rates. On training batches, as the paper has it (section 5.3): the questions "
+        "that were chosen and rolled out at a step, references that train left out; mean over the steps of a run, with "
+        "its standard deviation over steps. Their difficulty hardly varies, because they were chosen near one target: "
+        "that alone lowers a correlation. On uniform questions: drawn from the whole pool, references left out "
+        f"({asked}), under the policy as it is at each evaluation; mean over the evaluations of a run. Brackets: 95 % "
+        "t-intervals over seeds. The prediction is the one in force, up to μ steps older than the policy. Of at most: "
+        "what a perfect prediction of true rates would reach on uniform questions against rates measured with so few "
+        "rollouts. Published: on training batches, other policies and data."
     )
     if item == "table_2":
         caption += " The oracle measures the whole pool at every refresh: noise of both measurements, and drift."
@@ -263,10 +279,21 @@ def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
     caption = (
         f"The {SHOWN} references with the largest attention weights ({' or '.join(dict.fromkeys(kinds))}), first seed, "
         "last evaluation. Rates are pass rates, those of references as measured at the refresh. Weights over all K "
-        "references sum to 1: with many references alike, no single one weighs much."
+        f"references sum to 1: with many references alike, no single one weighs much. {_published_example()}"
     )
     title = "DOTS + RR, Table 3: references that a prediction attends to"
     return [Table("dots_rr.table_3", title, header, rows, pd.DataFrame(data), caption, 3)]
+
+
+def _published_example() -> str:
+    found = published_table("dots_rr", "table_3")
+    value = found.drop_duplicates("metric").set_index("metric")["value"]
+    largest = " and ".join(number(weight, 3) for weight in found[found["metric"] == "attention"]["value"][:2])
+    predicted, measured = (number(value[f"{kind}_difficulty"], 3) for kind in ("predicted", "measured"))
+    return (
+        f"The paper's example ({found['model'].iloc[0]} on {found['dataset'].iloc[0]}): difficulty {predicted} "
+        f"predicted, {measured} measured; the largest two of 256 weights are {largest}, on references of difficulty 1."
+    )
 
 
 def _runs(measures: Measures) -> list[tuple[Checked, Run]]:

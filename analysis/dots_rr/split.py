@@ -67,7 +67,7 @@ def split(panels: Sequence[Measures]) -> list[Split]:
             if kind == "step" and axis == "steps":
                 continue
             found = {share: _effect(there, heads, kind, axis, share) for share in WEIGHTS}
-            effects = {share: effect for share, effect in found.items() if effect is not None}
+            effects = {share: effect for share, effect in found.items() if effect is not None and effect.comparable}
             if {"whole", "selection", "replay"} <= set(effects):
                 out.append(Split(kind, axis, effects))
     return out

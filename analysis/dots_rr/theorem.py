@@ -18,6 +18,7 @@ from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.pool import Levels
+from analysis.published import published_table
 from analysis.style import BASELINE, PALETTE, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import MINUS, NOTHING, amount, number, plural, spread
@@ -26,6 +27,9 @@ LOG_PROBS = {"": "sum over tokens", "_token_mean": "mean per response"}
 """Ending of the recorded names -> what the log-probability of a completion is."""
 
 ADVANTAGES = {"": "r − mean", "_std": "divided by std"}
+
+PUBLISHED_GROUPS = 512
+"""Questions, with 8 rollouts each, behind the paper's T2 / T1."""
 
 
 def theorem_1(panels: Sequence[Measures]) -> list[Table | Picture]:
@@ -52,6 +56,14 @@ def _fits(fits: Sequence[Fit]) -> Table:
         data[-1] |= {"advantage": ADVANTAGES[one.std], "groups": len(one.groups.rows), "with_gradient": informative}
         data[-1] |= {"shape": shape(one), "constant": one.constant, "r2": one.r2, "r2_bins": one.r2_bins}
         data[-1] |= numbers("ratio", one.ratio) | numbers("sides", one.sides) | numbers("size", one.size)
+        data[-1]["source"] = "ours"
+    ours = len(rows)
+    for row in published_table("dots_rr", "footnote_4").itertuples():
+        place = f"{row.model}, {row.dataset}"
+        rows.append([f"{place} (published)", NOTHING, ADVANTAGES[""], str(PUBLISHED_GROUPS), NOTHING])
+        rows[-1] += [f"{row.value:g} ± {row.std:g}", *[NOTHING] * 5]
+        data.append({"source": "published", "model_data": place, "advantage": ADVANTAGES[""]})
+        data[-1] |= {"groups": PUBLISHED_GROUPS, "ratio": row.value, "ratio_std": row.std}
     caption = (
         "For a group of G completions g = Σ A ∇log π, before clipping and without KL: |g|² = T1 + T2, where T1 keeps "
         "the squares and T2 the products of different completions, which the theorem neglects. Curve: one constant "
@@ -61,11 +73,13 @@ def _fits(fits: Sequence[Fit]) -> Table:
         "theorem takes E|∇log π|² to be the same for every question: then the constants of the two sides of 0.5 are "
         "equal, and ρ (mean over a group against pass rate, groups with a gradient) is 0. Brackets: 95 % percentiles "
         f"of {RESAMPLES:,} bootstrap draws of groups. The shape holds where the curve lies inside three intervals of "
-        "four and both sides have one constant. The trainer's loss takes the mean per response. The theorem's own "
+        "four and both sides have one constant. The trainer's loss takes the mean per response. Published: appendix B, "
+        "footnote 4, mean ± standard deviation; of what is not said. The theorem's own "
         f"case, sum over tokens and r − mean: {_words(fits)}."
     )
     title = "DOTS + RR, Theorem 1: the fit, and the terms that it neglects"
-    return Table("dots_rr.theorem_1_fits", title, header, rows, pd.DataFrame(data), caption, 3)
+    emphasis = frozenset(range(ours))
+    return Table("dots_rr.theorem_1_fits", title, header, rows, pd.DataFrame(data), caption, 3, emphasis)
 
 
 def _words(fits: Sequence[Fit]) -> str:

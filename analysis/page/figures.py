@@ -78,7 +78,7 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
             thousands(axis.xaxis)
             percent_axis(axis.yaxis)
             if narrow or axis is axes[0]:
-                axis.set_ylabel("accuracy, %")
+                axis.set_ylabel(panel.main_series.label("accuracy, %"))
             else:
                 axis.sharey(axes[0])
                 axis.tick_params(labelleft=False)
@@ -86,13 +86,15 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
         shared_legend(figure, lines, names, narrow)
         return figure
 
+    greedy = "The dotted line is the start policy decoded greedily, the dash-dotted one the target."
+    if math.isnan(measures.start.greedy):
+        greedy = "The dash-dotted line is the target."
     ends = ", ".join(f"{f.series.label} {number(100 * f.accuracy.value)} %" for f in measures.finals)
     return Picture(
         f"{prefix}accuracy",
         "Accuracy against steps, generated tokens and seconds",
-        "Thin lines are single seeds, unsmoothed; bold lines their mean, bands its 95 % t-interval over seeds. The "
-        "dotted line is the start policy decoded greedily, the dash-dotted one the target. Tokens and seconds include "
-        "what selection cost and leave evaluation out.",
+        "Thin lines are single seeds, unsmoothed; bold lines their mean, bands its 95 % t-interval over seeds. "
+        f"{greedy} Tokens and seconds include what selection cost and leave evaluation out.",
         f"Three panels of rising accuracy curves by step, generated tokens and seconds; final means: {ends}.",
         data,
         draw,
@@ -199,7 +201,7 @@ def _axis_curve(measures: Measures, path: str, prefix: str) -> Picture:
             axis.set_xscale("log")
             axis.xaxis.set_minor_locator(NullLocator())
         axis.set_xticks(every, [f"{x:g}" for x in every])
-        axis.set(xlabel=path, ylabel="final accuracy, %")
+        axis.set(xlabel=path, ylabel=measures.panel.main_series.label("final accuracy, %"))
         percent_axis(axis.yaxis)
         shared_legend(figure, entries, [*lines, *(final.series.label for final in fixed)], narrow)
         return figure

@@ -9,10 +9,11 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from analysis.comparable import NOT_COMPARABLE, beside_baseline, unfit_at_end
 from analysis.measures import AXES, HARDLY, Measures
 from analysis.page.stopped import stopped_text
 from analysis.page.verdict import verdict
-from analysis.results import Final
+from analysis.results import Final, TimeToTarget
 from analysis.study import Study
 from analysis.text import brackets, joined, names, number, percent, plural, ratio, sentence, time_bounds
 
@@ -57,13 +58,13 @@ def gain(measures: Measures) -> str:
     start, sentences = measures.start, []
     for series in measures.panel.references or measures.panel.series[:1]:
         final = measures.final(series.label)
-        begin = f"The start policy solves {percent(start.sampled)} of {plural(start.questions, 'held-out question')}"
+        begin = f"The start policy solves {percent(start.sampled)} of {start.asked.held_out}"
         size = _change(final.gain.value)
         interval = brackets(final.gain, 100, sign=True)
         verb = {1: "a gain of", -1: "a loss of", 0: "no clear change:"}[final.gain.clear_of(0)]
         amount = size if final.gain.clear_of(0) else f"{number(100 * final.gain.value, sign=True)} points"
         sentences.append(
-            f"{begin} (avg@{final.samples} at temperature {start.temperature:g}); `{series.label}` solves "
+            f"{begin} ({final.asked.avg} at temperature {start.asked.temperature}); `{series.label}` solves "
             f"{percent(final.accuracy)} after {plural(round(final.step.value), 'step')}, {verb} {amount} {interval} "
             f"over {plural(len(final.per_seed), 'seed')}."
         )
@@ -76,8 +77,13 @@ def differences(measures: Measures) -> str:
     worse: list[str] = []
     unclear: list[str] = []
     alone: list[str] = []
+    apart: list[str] = []
     for final in measures.finals:
-        if final.difference is None:
+        reference = measures.panel.baseline_of(final.series)
+        if final.difference is None or reference is None:
+            continue
+        if why := unfit_at_end(final.series, reference):
+            apart.append(f"`{final.series.label}` is {NOT_COMPARABLE}: {why.reason}")
             continue
         said = f"`{final.series.label}` ({number(100 * final.difference.value, sign=True)} points "
         said += f"{brackets(final.difference, 100, sign=True)})"
@@ -98,6 +104,7 @@ def differences(measures: Measures) -> str:
             f"{joined(alone)}: one seed each, so the interval covers the questions only and no interval over training "
             "runs is possible"
         )
+    parts += apart
     if not parts:
         return ""
     references = names([series.label for series in measures.panel.references])
@@ -123,13 +130,19 @@ def speed(measures: Measures) -> str:
             if missed == len(series.runs):
                 never.append(f"`{series.label}` ({time_bounds(times[0].median)} steps)")
                 continue
-            told = joined([f"{ratio(time.speedup)} by {time.axis}" for time in times if time.speedup])
+            told = joined([_speedup(measures, time) for time in times if time.speedup])
             lost = f", though {missed} of {len(series.runs)} seeds did not get there" if missed else ""
             parts.append(f"the speedup of `{series.label}` was {told}{lost}")
         if never:
             parts.append(f"{joined(never)} did not get there in any seed")
         sentences.append(sentence("; ".join([text, *parts])))
     return " ".join(sentences)
+
+
+def _speedup(measures: Measures, time: TimeToTarget) -> str:
+    """`1.60× [1.20, 2.10] by steps`, or that it is not comparable."""
+    apart = beside_baseline(measures.panel, time.series, AXES[time.axis])
+    return f"{NOT_COMPARABLE if apart or time.speedup is None else ratio(time.speedup)} by {time.axis}"
 
 
 def groups(measures: Measures) -> str:
@@ -210,7 +223,7 @@ def warnings(measures: Measures) -> tuple[str, ...]:
         out.append(
             f"**Accuracy is near zero**: {percent(measures.start.sampled, 2)} before training and at best "
             f"{percent(best.accuracy, 2)} after it (`{best.series.label}`), on "
-            f"{plural(best.questions, 'question')}. Differences at this level mean nothing."
+            f"{best.asked.held_out}. Differences at this level mean nothing."
         )
     for share in measures.zero_variance:
         useful = 1 - share.mean.value

@@ -14,14 +14,15 @@ from analysis.text import joined, names, number, plural
 def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], ...]:
     """(term, explanation) pairs in the order of the page."""
     evaluate, measures = study.spec.evaluate, panels[0]
+    asked = measures.finals[0].asked
     seeds = [len(series.runs) for one in panels for series in one.panel.series]
     found = [
         (
             "Accuracy",
-            f"avg@{evaluate.samples}: the share of correct completions, {plural(evaluate.samples, 'sample')} per "
-            f"held-out question at temperature {evaluate.temperature:g}, every {plural(evaluate.every, 'step')}. A "
-            "step is one generation batch. Greedy accuracy takes the most likely token each time; entropy is the mean "
-            "token entropy of sampled completions.",
+            f"{asked.avg}: the share of correct completions of held-out questions, sampled at temperature "
+            f"{asked.temperature} every {plural(evaluate.every, 'step')}. A step is one generation batch. Greedy "
+            "accuracy takes the most likely token each time; entropy is the mean token entropy of sampled "
+            f"completions.{_main(measures)}",
         ),
         (
             "Intervals of means",
@@ -93,6 +94,20 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             )
         )
     return tuple(found)
+
+
+def _main(measures: Measures) -> str:
+    """Which accuracy it is, and how intervals treat the sets behind a mean."""
+    main = measures.panel.main_series
+    if not main.said:
+        return ""
+    text = f" {main.said} Targets, curves, tables, figures and claims are all about this accuracy."
+    if main.mean:
+        text += (
+            " Its variance over questions is that of the benchmarks' means, each from its own questions, over the "
+            "square of their number: the benchmarks are fixed, their questions a sample."
+        )
+    return text
 
 
 def _reward(panels: Sequence[Measures]) -> str:

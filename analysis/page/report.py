@@ -11,6 +11,7 @@ from typing import Any
 
 from analysis.artefacts import HEADLINE, answer_of, make_artefacts
 from analysis.files import write_text
+from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, selected
 from analysis.page.findings import Findings, derived_question, findings
@@ -119,6 +120,9 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, all_formats:
     headline = {item.name for name, items in made.items() if name in HEADLINE for item in items}
     origin = provenance(study, _commands(loaded), store)
     lead, explained = answer_of(spec.report.artefacts, panels), methods(study, panels)
+    main = main_series(spec)
+    parts, ending = with_main_series(parts, main), with_main_series(ending, main)
+    lead = (*lead, main.said) if lead and main.said else lead
     if not all_by_accuracy(panels):
         parts, ending, lead, explained = map(reworded, (parts, ending, lead, explained))
     content: dict[str, Any] = {

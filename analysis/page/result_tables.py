@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from analysis.comparable import NOT_COMPARABLE, Unfit, beside_baseline, points_or_not, said, unfit_at_end
+from analysis.main_series import Asked
 from analysis.measures import AXES, Measures
 from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, plural, points, ratio, seconds, spread, time_bounds
+from repro.spec.schema import BENCHMARKS_MEAN
 from repro.tracking.series import SPEND
 
 QUANTITIES = {
@@ -44,23 +48,31 @@ def compared_with(measures: Measures) -> str:
 def accuracy_table(measures: Measures, prefix: str = "") -> Table:
     """Final accuracy per arm with every comparison that belongs beside it."""
     start, others = measures.start, sorted({name for final in measures.finals for name in final.other_sets})
-    header = ["arm", "seeds", "accuracy, %", "greedy, %", "entropy, nats", "gain over start, points"]
+    decoded = not all(math.isnan(value) for value in (start.greedy, *(f.greedy.value for f in measures.finals)))
+    header = ["arm", "seeds", "accuracy, %", *["greedy, %"] * decoded, "entropy, nats", "gain over start, points"]
     header += [f"{compared_with(measures)}, points", "P(better)", "mean over training, %"]
-    header += [f"`{name}`, %" for name in others]
-    first = ["start policy", NOTHING, spread(start.sampled, 100), number(100 * start.greedy), number(start.entropy, 3)]
+    header += [f"{_set_name(measures, name)}, %" for name in others]
+    first = ["start policy", NOTHING, spread(start.sampled, 100)]
+    first += [*[number(100 * start.greedy)] * decoded, number(start.entropy, 3)]
     rows = [first + [NOTHING] * (len(header) - len(first))]
-    data = [{"arm": "start policy", **numbers("accuracy", start.sampled), "greedy": start.greedy}]
-    data[0] |= {"entropy": start.entropy, "questions": start.questions, "samples": start.samples}
+    data: list[dict[str, object]] = [
+        {"arm": "start policy", **numbers("accuracy", start.sampled), "greedy": start.greedy}
+    ]
+    data[0] |= {"entropy": start.entropy, **_asked(start.asked)}
+    apart: list[Unfit | None] = []
     for final in measures.finals:
         row = [f"`{final.series.label}`", str(len(final.per_seed)), spread(final.accuracy, 100)]
-        row += [spread(final.greedy, 100), spread(final.entropy, 1, 3), points(final.gain)]
-        row.append(points(final.difference) if final.difference else NOTHING)
-        row.append(number(final.improvement, 2) if final.improvement is not None else NOTHING)
+        row += [*[spread(final.greedy, 100)] * decoded, spread(final.entropy, 1, 3), points(final.gain)]
+        baseline = measures.panel.baseline_of(final.series)
+        why = unfit_at_end(final.series, baseline) if baseline else None
+        apart.append(why)
+        row.append(points_or_not(why or final.difference))
+        row.append(number(final.improvement, 2) if final.improvement is not None and not why else NOTHING)
         row.append(spread(final.mean_over_training, 100))
         row += [spread(final.other_sets[name], 100) if name in final.other_sets else NOTHING for name in others]
         rows.append(row)
-        record = {"arm": final.series.label, "seeds": len(final.per_seed), "questions": final.questions}
-        record |= {"samples": final.samples, "step": final.step.value, **numbers("accuracy", final.accuracy)}
+        record = {"arm": final.series.label, "seeds": len(final.per_seed), **_asked(final.asked)}
+        record |= {"step": final.step.value, **numbers("accuracy", final.accuracy)}
         record |= {f"accuracy_seed_{s}": v for s, v in zip(final.series.seeds, final.per_seed, strict=True)}
         record |= {**numbers("greedy", final.greedy), **numbers("entropy", final.entropy)}
         record |= {**numbers("tokens", final.tokens), **numbers("gain", final.gain)}
@@ -72,10 +84,10 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         data.append(record)
     final = measures.finals[0]
     caption = (
-        f"Last evaluation; avg@{final.samples} on {plural(final.questions, 'held-out question')} "
-        f"(`{measures.panel.main}`), sampling temperature {start.temperature:g}. In brackets: 95 % intervals, over "
+        f"Last evaluation; {final.asked.avg} on {final.asked.held_out} "
+        f"(`{measures.panel.main}`), sampling temperature {start.asked.temperature}. In brackets: 95 % intervals, over "
         "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
-        f"{_alone(measures)}P(better): chance that a run of the arm beats a run of the baseline."
+        f"{_alone(measures)}P(better): chance that a run of the arm beats a run of the baseline.{said(apart)}"
     )
     reference = frozenset(i + 1 for i in emphasised(measures))
     return Table(f"{prefix}accuracy", "Final accuracy", header, rows, pd.DataFrame(data), caption, 1, reference)
@@ -87,20 +99,33 @@ def _alone(measures: Measures) -> str:
     return "With one seed the intervals of gain and difference are over questions alone. "
 
 
+def _asked(asked: Asked) -> dict[str, object]:
+    """CSV columns: questions and samples of each."""
+    return {"questions": asked.questions, "samples": asked.samples[0] if len(asked.samples) == 1 else asked.avg}
+
+
+def _set_name(measures: Measures, name: str) -> str:
+    """Header of the accuracy on a further set, or on the mean over the benchmarks."""
+    return replace(measures.panel.main_series, name=name).title if name == BENCHMARKS_MEAN else f"`{name}`"
+
+
 def start_table(measures: Measures, prefix: str = "") -> Table:
     """The start policy under every way of decoding that was measured: what sharpening alone would give."""
     start = measures.start
-    rows = [[f"sampled, temperature {start.temperature:g}", spread(start.sampled, 100)]]
-    data = [{"decoding": "sampled", "temperature": start.temperature, **numbers("accuracy", start.sampled)}]
+    rows = [[f"sampled, temperature {start.asked.temperature}", spread(start.sampled, 100)]]
+    data: list[dict[str, object]] = [{"decoding": "sampled", "temperature": start.asked.temperature}]
+    data[0] |= numbers("accuracy", start.sampled)
     for temperature, value in sorted(start.temperatures.items(), reverse=True):
         rows.append([f"sampled, temperature {temperature:g}", number(100 * value)])
         data.append({"decoding": "sampled", "temperature": temperature, "accuracy": value})
-    rows.append(["greedy", number(100 * start.greedy)])
-    data.append({"decoding": "greedy", "temperature": 0.0, "accuracy": start.greedy})
-    caption = (
-        f"avg@{start.samples} on {plural(start.questions, 'question')}; 95 % interval over questions. A gain in "
-        "sampled accuracy up to the lower rows could be had without training, by decoding more sharply."
-    )
+    if not math.isnan(start.greedy):
+        rows.append(["greedy", number(100 * start.greedy)])
+        data.append({"decoding": "greedy", "temperature": 0.0, "accuracy": start.greedy})
+    caption = f"{start.asked.avg} on {start.asked.held_out}; 95 % interval over questions."
+    if len(rows) > 1:
+        caption += (
+            " A gain in sampled accuracy up to the lower rows could be had without training, by decoding more sharply."
+        )
     header = ["start policy, before any GRPO", "accuracy, %"]
     return Table(f"{prefix}start_policy", "The start policy", header, rows, pd.DataFrame(data), caption)
 
@@ -111,6 +136,7 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
     for axis in AXES:
         header += [axis, f"{compared_with(measures)}, by {axis}"]
     rows, data = [], []
+    apart: list[Unfit | None] = []
     for series in measures.panel.series:
         times = [measures.time(series.label, axis) for axis in AXES]
         reached = len(series.runs) - times[0].censored
@@ -120,7 +146,13 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
         record: dict[str, object] = {"arm": series.label, "target": times[0].target, "seeds": len(series.runs)}
         record["reached"] = reached
         for time in times:
-            row += [time_bounds(time.median), ratio(time.speedup) if time.speedup else NOTHING]
+            why = beside_baseline(measures.panel, series, AXES[time.axis])
+            apart.append(why)
+            row += [
+                time_bounds(time.median),
+                NOT_COMPARABLE if why else ratio(time.speedup) if time.speedup else NOTHING,
+            ]
+            record |= {f"{time.axis.replace(' ', '_')}_not_comparable": why.reason} if why else {}
             key = time.axis.replace(" ", "_")
             record |= {f"{key}_median_low": time.median.low, f"{key}_median_high": time.median.high}
             if time.speedup:
@@ -135,7 +167,7 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
         "Median over seeds of the first evaluation from which accuracy holds the target twice in a row. Speedup: ratio "
         "of medians, 95 % bootstrap interval over seeds; above 1 the arm needed less. `>` and `<` mark what runs "
         "that never got there leave open: they took longer than their budget. Selection cost is included, evaluation "
-        "is not."
+        f"is not.{said(apart)}"
     )
     title, reference = "Time to target", emphasised(measures)
     return Table(f"{prefix}time_to_target", title, header, rows, pd.DataFrame(data), caption, 1, reference)
@@ -150,8 +182,15 @@ def robustness_table(measures: Measures, axis: str = "generated tokens", prefix:
         header.append(f"{100 * share:.0f} % of the gain")
         for time in times:
             if time.series.label in cells:
-                cells[time.series.label].append(ratio(time.speedup) if time.speedup else NOTHING)
-                record = {"arm": time.series.label, "share_of_gain": share, "target": time.target, "axis": axis}
+                why = beside_baseline(measures.panel, time.series, AXES[axis])
+                told = ratio(time.speedup) if time.speedup else NOTHING
+                cells[time.series.label].append(NOT_COMPARABLE if why else told)
+                record: dict[str, object] = {
+                    "arm": time.series.label,
+                    "share_of_gain": share,
+                    "target": time.target,
+                    "axis": axis,
+                }
                 if time.speedup:
                     record |= {"speedup_low_bound": time.speedup.point.low, "speedup_low": time.speedup.low}
                     record |= {"speedup_high_bound": time.speedup.point.high, "speedup_high": time.speedup.high}

@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
+from analysis.comparable import NOT_COMPARABLE, beside_baseline, said, unfit_at_end
 from analysis.measures import AXES, Measures
 from analysis.page.figures import panel_looks
 from analysis.pictures import Picture
@@ -19,7 +20,7 @@ from analysis.text import number, percent, plural
 
 def summary(measures: Measures, prefix: str = "") -> Picture:
     """Final accuracy, difference to the baseline and speedups, each with its interval."""
-    series = measures.panel.series
+    panel, series = measures.panel, measures.panel.series
     styles = panel_looks(measures)
     places = {one.label: -index for index, one in enumerate(series)}
 
@@ -42,16 +43,19 @@ def summary(measures: Measures, prefix: str = "") -> Picture:
             axis.set_yticks(list(places.values()), list(places) if labelled else [""] * len(places))
         return figure
 
-    rows = []
+    rows, apart = [], []
     for final in measures.finals:
         row: dict[str, object] = {"arm": final.series.label, "accuracy": final.accuracy.value}
         row |= {"accuracy_low": final.accuracy.low, "accuracy_high": final.accuracy.high}
-        if final.difference:
+        reference = panel.baseline_of(final.series)
+        apart.append(unfit_at_end(final.series, reference) if reference else None)
+        if final.difference and not apart[-1]:
             row |= {"difference": final.difference.value}
             row |= {"difference_low": final.difference.low, "difference_high": final.difference.high}
-        for axis in AXES:
-            speedup = measures.time(final.series.label, axis).speedup
-            if speedup:
+        for axis, metric in AXES.items():
+            speedup, why = measures.time(final.series.label, axis).speedup, beside_baseline(panel, final.series, metric)
+            apart.append(why)
+            if speedup and not why:
                 key = axis.replace(" ", "_")
                 row |= {f"speedup_{key}_from": speedup.point.low, f"speedup_{key}_to": speedup.point.high}
                 row |= {f"speedup_{key}_low": speedup.low, f"speedup_{key}_high": speedup.high}
@@ -62,7 +66,7 @@ def summary(measures: Measures, prefix: str = "") -> Picture:
         "The comparison at a glance",
         "First: accuracy at the last evaluation, small marks are seeds. Second: paired difference to the baseline. "
         "Third: speedup to the target on a logarithmic scale; a triangle marks an end that censored runs leave open. "
-        "Bars are 95 % intervals.",
+        f"Bars are 95 % intervals.{said(apart)}",
         f"Final accuracy of {plural(len(series), 'arm')} with intervals, differences to the baseline and speedups; the "
         f"highest mean is {best.series.label} with {percent(best.accuracy)}.",
         pd.DataFrame(rows),
@@ -71,7 +75,7 @@ def summary(measures: Measures, prefix: str = "") -> Picture:
 
 
 def _final_axis(axis: Axes, measures: Measures, styles: dict[str, Look], places: dict[str, int]) -> None:
-    axis.set_title("Final accuracy, %")
+    axis.set_title(measures.panel.main_series.label("Final accuracy, %"))
     for value, dash in ((measures.start.sampled.value, "-"), (measures.start.greedy, (0, (1, 2)))):
         if not math.isnan(value):
             axis.axvline(value, color=GREY, linewidth=1, linestyle=dash)
@@ -80,7 +84,8 @@ def _final_axis(axis: Axes, measures: Measures, styles: dict[str, Look], places:
         _interval(axis, final.accuracy, y, look)
         axis.plot(final.per_seed, [y - 0.24] * len(final.per_seed), "|", color=look.color, markersize=5, alpha=0.8)
     percent_axis(axis.xaxis)
-    axis.set_xlabel("start policy: sampled (line), greedy (dots)")
+    greedy = "" if math.isnan(measures.start.greedy) else ", greedy (dots)"
+    axis.set_xlabel(f"start policy: sampled (line){greedy}")
 
 
 def _difference_axis(axis: Axes, measures: Measures, styles: dict[str, Look], places: dict[str, int]) -> None:
@@ -91,6 +96,8 @@ def _difference_axis(axis: Axes, measures: Measures, styles: dict[str, Look], pl
         label = final.series.label
         if final.difference is None:
             axis.text(0, places[label], " baseline", va="center", ha="left", color=GREY, fontsize=8)
+        elif unfit_at_end(final.series, measures.panel.get(measures.panel.baselines[label])):
+            axis.text(0, places[label], f" {NOT_COMPARABLE}", va="center", ha="left", color=GREY, fontsize=8)
         else:
             _interval(axis, final.difference, places[label], styles[label])
     axis.xaxis.set_major_formatter(FuncFormatter(lambda v, _: number(100 * v, 0, sign=True)))
@@ -107,7 +114,7 @@ def _speedup_axis(axis: Axes, measures: Measures, styles: dict[str, Look], place
     axis.set_xscale("log")
     found = []
     for time in measures.times:
-        if time.speedup is None:
+        if time.speedup is None or beside_baseline(measures.panel, time.series, AXES[time.axis]):
             continue
         ends = (time.speedup.point.low, time.speedup.point.high, time.speedup.low, time.speedup.high)
         found += [end for end in ends if math.isfinite(end) and end > 0]
@@ -116,6 +123,9 @@ def _speedup_axis(axis: Axes, measures: Measures, styles: dict[str, Look], place
     for time in measures.times:
         if time.speedup is not None:
             y = places[time.series.label] + {"steps": 0.22, "generated tokens": 0.0, "seconds": -0.22}[time.axis]
+            if beside_baseline(measures.panel, time.series, AXES[time.axis]):
+                axis.text(1, y, f" {NOT_COMPARABLE}", va="center", ha="left", color=GREY, fontsize=6)
+                continue
             _speedup_mark(axis, time, y, styles[time.series.label], low, high)
     for series in measures.panel.references:
         axis.text(1, places[series.label], " baseline", va="center", ha="left", color=GREY, fontsize=8)

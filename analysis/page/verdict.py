@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.comparable import NOT_COMPARABLE, beside_baseline, unfit_at_end
 from analysis.measures import AXES, NEAR_ZERO, Measures
-from analysis.results import TimeToTarget
 from analysis.runs import Series
 from analysis.text import joined, names, sentence
 
@@ -31,14 +31,15 @@ def verdict(measures: Measures) -> str:
         )
     if all(min(t.speedup.n) < 2 for t in measures.times if t.speedup):
         return "There is one seed per arm, so whether an arm saved compute beyond chance cannot be said."
-    return " ".join(part for part in (_saved(measures, compared), _open(measures, compared)) if part)
+    told = (_saved(measures, compared), _open(measures, compared), _apart(measures, compared))
+    return " ".join(part for part in told if part)
 
 
 def _saved(measures: Measures, compared: Sequence[Series]) -> str:
     """Arms that clearly needed less, grouped by what they needed less of."""
     by_axes: dict[tuple[str, ...], list[str]] = {}
     for series in compared:
-        axes = tuple(axis for axis in AXES if _clear(measures.time(series.label, axis)) > 0)
+        axes = tuple(axis for axis in AXES if _clear(measures, series, axis) > 0)
         if axes:
             by_axes.setdefault(axes, []).append(series.label)
     references = names([series.label for series in measures.panel.references])
@@ -57,8 +58,11 @@ def _open(measures: Measures, compared: Sequence[Series]) -> str:
     never: list[str] = []
     single: list[str] = []
     for series in compared:
-        signs = {axis: _clear(measures.time(series.label, axis)) for axis in AXES}
+        signs = {axis: _clear(measures, series, axis) for axis in AXES}
         difference = measures.final(series.label).difference
+        reference = measures.panel.baseline_of(series)
+        if reference is not None and unfit_at_end(series, reference):
+            continue
         if len(series.runs) < 2:
             single.append(series.label)
         elif measures.time(series.label, "steps").censored == len(series.runs):
@@ -80,5 +84,21 @@ def _open(measures: Measures, compared: Sequence[Series]) -> str:
     return "; ".join(parts) + "." if parts else ""
 
 
-def _clear(time: TimeToTarget) -> int:
-    return time.speedup.clear_of(1.0) if time.speedup else 0
+def _apart(measures: Measures, compared: Sequence[Series]) -> str:
+    """Arms that cannot be compared at equal tokens or seconds, and why."""
+    parts = []
+    for series in compared:
+        found = {axis: beside_baseline(measures.panel, series, metric) for axis, metric in AXES.items()}
+        reasons = [why.reason for why in found.values() if why is not None]
+        if reasons:
+            axes = [axis for axis, why in found.items() if why is not None]
+            parts.append(f"`{series.label}` is {NOT_COMPARABLE} by {joined(axes)}: {reasons[0]}")
+    return sentence("; ".join(parts)) if parts else ""
+
+
+def _clear(measures: Measures, series: Series, axis: str) -> int:
+    """1 where the arm clearly needed less than the baseline, -1 where it clearly needed more, else 0."""
+    speedup = measures.time(series.label, axis).speedup
+    if speedup is None or beside_baseline(measures.panel, series, AXES[axis]):
+        return 0
+    return speedup.clear_of(1.0)

@@ -9,12 +9,13 @@ from typing import Any
 import pandas as pd
 
 from analysis.arms import CLOCKS, budget, chosen_questions, clock, seeds_said
+from analysis.comparable import points_or_not, said
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
 from analysis.selections import PASS_RATE, words
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, number, points, score_value, seconds, spread
+from analysis.text import NOTHING, amount, number, score_value, seconds, spread
 from analysis.ufo_rl.arms import (
     HOW,
     NOT_IN_PAPER,
@@ -63,6 +64,7 @@ def _table(
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     used: list[Series] = []
+    apart: list[object] = []
     for measures, arms in found:
         for value, series in arms:
             final, difference = measures.final(series.label), difference_to_full(measures, series)
@@ -70,16 +72,17 @@ def _table(
             rate, zero = float(rates.mean()) if len(rates) else math.nan, measures.zero(series.label).mean
             rows.append([measures.panel.title, value, f"`{series.label}`", percent_of(fraction(series))])
             rows[-1] += [f"{kept:,}" if kept else NOTHING, score_value(centre), number(rate, 2)]
-            rows[-1] += [spread(final.accuracy, 100), points(difference) if difference else NOTHING]
+            rows[-1] += [spread(final.accuracy, 100), points_or_not(difference)]
             rows[-1] += [spread(zero, 100), str(final.accuracy.n)]
             data.append({"model_data": measures.panel.title, "setting": value, "arm": series.label})
             data[-1] |= {"fraction": fraction(series), "questions": kept, "centre": centre, "base_pass_rate": rate}
             data[-1] |= numbers("accuracy", final.accuracy) | numbers("difference", difference)
             data[-1] |= numbers("zero_variance", zero) | {"n": final.accuracy.n}
             used.append(series)
+            apart.append(difference)
     if not rows:
         return None
-    caption = f"{caption} Arms matched on {matched_on(used)}; {seeds_said(used)}. {HOW} {NOT_IN_PAPER}"
+    caption = f"{caption} Arms matched on {matched_on(used)}; {seeds_said(used)}. {HOW}{said(apart)} {NOT_IN_PAPER}"
     return Table(f"ufo_rl.ablation_{name}", title, header, rows, pd.DataFrame(data), caption, 3)
 
 
@@ -167,6 +170,7 @@ def _matching(panels: Sequence[Measures]) -> Table | None:
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     emphasis, used = set(), []
+    apart: list[object] = []
     for measures in panels:
         for name, arms in matched_groups(measures).items():
             for series in arms:
@@ -181,7 +185,7 @@ def _matching(panels: Sequence[Measures]) -> Table | None:
                     emphasis.add(len(rows))
                     ratios = dict.fromkeys(spent, math.nan)
                 rows.append([measures.panel.title, name, f"`{series.label}`", spread(final.accuracy, 100)])
-                rows[-1] += [points(difference) if difference else NOTHING, number(final.step.value, 0)]
+                rows[-1] += [points_or_not(difference), number(final.step.value, 0)]
                 rows[-1] += [amount(spent["generated_tokens"]), seconds(spent["seconds"])]
                 rows[-1] += [_times(ratio) for ratio in ratios.values()] + [str(final.accuracy.n)]
                 data.append({"model_data": measures.panel.title, "matched_on": name, "arm": series.label})
@@ -189,6 +193,7 @@ def _matching(panels: Sequence[Measures]) -> Table | None:
                 data[-1] |= {"steps": final.step.value, **spent, "n": final.accuracy.n}
                 data[-1] |= {f"{q}_ratio": ratio for q, ratio in ratios.items()}
                 used.append(series)
+                apart.append(difference)
     if not rows:
         return None
     caption = (
@@ -196,8 +201,8 @@ def _matching(panels: Sequence[Measures]) -> Table | None:
         "thing. At equal epochs a tenth of the data gets a tenth of the updates, so any tenth saves about tenfold: "
         "that part of a ratio is not owed to the choice of questions. Tokens and seconds are means per run, with what "
         f"selection cost and without evaluation; {seeds_said(used)}. Accuracy: mean and 95 % t-interval over seeds. "
-        "Difference: for arms whose full data is the study's baseline 95 % interval over seeds and test questions, "
-        f"otherwise t-interval over paired seeds. {CLOCKS} {NOT_IN_PAPER}"
+        "Difference: for arms whose full data is the study's baseline 95 % interval over seeds and held-out questions, "
+        f"otherwise t-interval over paired seeds.{said(apart)} {CLOCKS} {NOT_IN_PAPER}"
     )
     title = "Ablation: matched by steps, epochs and tokens"
     return Table("ufo_rl.ablation_matching", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))

@@ -9,17 +9,20 @@ from typing import Any
 import numpy as np
 
 from analysis.arms import budget, chosen_questions, pool_rates, pool_rates_of
+from analysis.comparable import Unfit, unfit_at_end
 from analysis.measures import Measures
+from analysis.rewards import terms_of
 from analysis.runs import Series
 from analysis.selections import CONFIDENCE, PASS_RATE
 from analysis.statistics import Interval, paired_difference
 from analysis.text import NOTHING, number
 from repro.canonical import canonical
+from repro.tasks.reward_spec import describe_reward
 from repro.tracking.series import SPEND
 
-NOT_IN_PAPER = "The paper has no such comparison, so nothing published stands beside it."
+NOT_IN_PAPER = "A comparison of ours: nothing published stands beside it."
 HOW = (
-    "Accuracy: mean and 95 % t-interval over seeds; difference to full data: 95 % interval over seeds and test "
+    "Accuracy: mean and 95 % t-interval over seeds; difference to full data: 95 % interval over seeds and held-out "
     "questions, paired (over seeds alone where full data is not the study's baseline)."
 )
 
@@ -33,9 +36,11 @@ TARGETS = {
 
 
 def conditions(series: Series, with_budget: bool = True) -> str:
-    """What two arms must share to differ in their selection alone: budget, replay, axes other than selection's."""
+    """What two arms must share to differ in their selection alone: budget, replay, reward, axes other than
+    selection's."""
     axes = {path: value for path, value in series.axis.items() if "selection" not in path}
-    return canonical([budget(series) if with_budget else {}, bool(series.replay), axes])
+    rewarded = describe_reward(terms_of(series))
+    return canonical([budget(series) if with_budget else {}, bool(series.replay), rewarded, axes])
 
 
 def comparable(measures: Measures) -> list[Series]:
@@ -53,19 +58,24 @@ def full_of(measures: Measures, series: Series) -> Series | None:
     return reference if reference in found else next(iter(found), None)
 
 
-def difference_to_full(measures: Measures, series: Series) -> Interval | None:
+def difference_to_full(measures: Measures, series: Series) -> Interval | Unfit | None:
     """Accuracy minus that of full data: seeds x problems where full is the baseline, else pairs of seeds; None for
-    full itself and where there is nothing to compare with."""
+    full itself and where there is nothing to compare with. Unfit where they stop at as many tokens or seconds and
+    selection left one hardly any training."""
     full = full_of(measures, series)
     if full is None or full.label == series.label:
         return None
+    if why := unfit_at_end(series, full):
+        return why
     if full == measures.panel.baseline_of(series):
         return measures.final(series.label).difference
     return paired(measures, series, full)
 
 
-def paired(measures: Measures, a: Series, b: Series) -> Interval | None:
-    """Accuracy of `a` minus `b` with a t-interval over the seeds they share; None without any."""
+def paired(measures: Measures, a: Series, b: Series) -> Interval | Unfit | None:
+    """Accuracy of `a` minus `b` with a t-interval over the seeds they share; None without any, Unfit as above."""
+    if why := unfit_at_end(a, b):
+        return why
     scores = [dict(zip(one.seeds, measures.final(one.label).per_seed, strict=True)) for one in (a, b)]
     shared = [seed for seed in a.seeds if seed in scores[1]]
     if not shared:

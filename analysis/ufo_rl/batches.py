@@ -1,4 +1,4 @@
-"""UFO-RL (arXiv 2505.12457): Tables 4 to 6 from our runs, beside the few published numbers that could be read."""
+"""UFO-RL (arXiv 2505.12457): Tables 4 to 6 from our runs, beside the published numbers that are at hand."""
 
 from __future__ import annotations
 
@@ -8,14 +8,15 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.arms import CLOCKS, SCORING, chosen_questions, clock, find, matched_by, matching
-from analysis.effects import difference, finals
+from analysis.comparable import said
+from analysis.effects import Effect, difference, finals
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
 from analysis.runs import Series
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, brackets, joined, number, points, seconds, spread
+from analysis.text import NOTHING, amount, brackets, joined, number, seconds, spread
 from analysis.ufo_rl.effects import time_ratio
 from analysis.ufo_rl.strategies import STRATEGIES, counterpart, headline, how, samples, strategy_of
 from repro.tracking.series import SPEND
@@ -39,11 +40,13 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
         {"model_data": measures.panel.title, "strategy": "start", **numbers("accuracy", start)}
         for measures, start in zip(panels, starts, strict=True)
     ]
+    effects: list[Effect] = []
     for name, label in arms.items():
         found = {measures.panel.title: find(measures, label) for measures in panels}
         sizes = sorted({len(chosen_questions(series)) for series in found.values() if series is not None})
         questions = NOTHING if sizes[0] == 0 else " to ".join(f"{n:,}" for n in dict.fromkeys((sizes[0], sizes[-1])))
         pooled = difference(panels, label, arms.get("full"), finals) if name != "full" else None
+        effects += [pooled] if pooled else []
         cells = []
         for measures in panels:
             series = found[measures.panel.title]
@@ -59,7 +62,7 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
                 "questions": len(chosen_questions(series)),
             }
             data.append(record | numbers("accuracy", accuracy) | numbers("difference", own))
-        row = [STRATEGIES[name], f"`{label}`", questions, points(pooled.pooled) if pooled else NOTHING]
+        row = [STRATEGIES[name], f"`{label}`", questions, NOTHING if pooled is None else pooled.cell]
         rows.append([*row, number(float(theirs[name].value), 2) if name in theirs else NOTHING, *cells])
         if pooled:
             data.append({"model_data": "all", "strategy": name, "arm": label, **numbers("difference", pooled.pooled)})
@@ -73,6 +76,7 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
         "The difference is paired by seed and averaged over models and datasets. The paper trains each arm for the "
         "same number of epochs, which gives a subset of a tenth a tenth of the updates. Its +0.15 points are 2 of "
         "1,319 items (binomial standard error about 0.75): they support 'matches', not 'beats'."
+        + said(why for effect in effects for why in effect.unfit.values())
         + (f" Not run here: {', '.join(unused)}." if unused else "")
     )
     emphasis = frozenset(i + 1 for i, name in enumerate(arms) if name == "full")
@@ -130,7 +134,7 @@ def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
         "pass scores the whole pool once before training; references of an online predictor are rolled out all through "
         "training. The ratio of sampling to a single pass grows with the number of samples K and the length of a "
         "response, and hangs on the engine (ours: Hugging Face Transformers, in one process): the published 39-fold "
-        f"and 185-fold are not constants, and their K and engine are not stated in what could be read. {CLOCKS}"
+        f"and 185-fold are not constants, and nothing at hand states their K and engine. {CLOCKS}"
     )
     title, emphasis = "UFO-RL, Table 4: cost of knowing what to train on", frozenset(range(ours))
     return [Table("ufo_rl.table_4", title, header, rows, pd.DataFrame(data), caption, 4, emphasis)]

@@ -13,6 +13,7 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from analysis.arms import chosen_questions, seeds_said
+from analysis.comparable import points_or_not, said
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.results import Final
@@ -21,7 +22,7 @@ from analysis.selections import CONFIDENCE, PASS_RATE, words
 from analysis.statistics import Interval
 from analysis.style import BASELINE, GREY, PALETTE, canvas, percent_axis, shared_legend
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, number, points, spread
+from analysis.text import NOTHING, number, spread
 from analysis.ufo_rl.arms import (
     HOW,
     comparable,
@@ -36,7 +37,6 @@ from analysis.ufo_rl.arms import (
 WIDEST = 0.25
 """A band of at most this share of the pool is a bin of Figure 1."""
 
-UNPUBLISHED = "The paper's own numbers could not be read, so none stand beside ours."
 REGRESSION = (
     "The pass rate of a bin is the measurement that the bin was cut by, so that the extreme bins look more extreme "
     "than they are: with few samples, a question that was never solved may be solvable."
@@ -125,8 +125,7 @@ def _picture(found: Sequence[tuple[Measures, list[Bin]]]) -> Picture:
         f"The pool is cut into quantiles of the start policy's pass rate over K = {_samples(every)} samples, hardest "
         f"left; each arm trains on one of them "
         f"alone, matched on {matched_on(every)}. Squares are means with 95 % t-intervals over seeds "
-        f"({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. {REGRESSION} "
-        f"{UNPUBLISHED}",
+        f"({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. {REGRESSION}",
         f"Final accuracy by bin of the base pass rate. {said}.",
         pd.DataFrame(rows),
         draw,
@@ -166,7 +165,7 @@ def _draw_bins(axis: Axes, measures: Measures, bins: Sequence[Bin], small: bool)
     axis.set_xticks(ticks, [number(bins[i].mean, 2) for i in ticks])
     axis.set_xlim(-0.6, len(bins) - 0.4)
     axis.grid(axis="x", visible=False)
-    axis.set(xlabel="mean base pass rate of the bin", ylabel="final accuracy, %")
+    axis.set(xlabel="mean base pass rate of the bin", ylabel=measures.panel.main_series.label("final accuracy, %"))
     percent_axis(axis.yaxis)
 
 
@@ -191,10 +190,11 @@ def _bin_table(found: Sequence[tuple[Measures, list[Bin]]]) -> Table:
             record = _record(measures, one.series, span, one.questions)
             data.append({"model_data": title, "quantiles": one.label, **record})
     every = [one.series for _, bins in found for one in bins]
+    apart = said(difference_to_full(measures, one.series) for measures, bins in found for one in bins)
     caption = (
         f"Bins by the start policy's pass rate over K = {_samples(every)} samples. Arms matched on "
-        f"{matched_on(every)}; {seeds_said(every)}. {HOW} A share of zero-variance groups near 100 % leaves nothing to "
-        f"learn from. {REGRESSION} {UNPUBLISHED}"
+        f"{matched_on(every)}; {seeds_said(every)}. {HOW}{apart} A share of zero-variance groups near 100 % leaves "
+        f"nothing to learn from. {REGRESSION}"
     )
     title = "UFO-RL, Figure 1 as a table: one bin of the pass rate alone"
     return Table("ufo_rl.figure_1_table", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))
@@ -210,7 +210,7 @@ def _cells(measures: Measures, series: Series, span: Sequence[float], count: int
         number(mean, 2),
         f"{count:,}" if count else NOTHING,
         spread(measures.final(series.label).accuracy, 100),
-        points(difference) if difference else NOTHING,
+        points_or_not(difference),
         spread(measures.zero(series.label).mean, 100),
     ]
 
@@ -233,6 +233,7 @@ def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     emphasis, used, stages = set(), [], set()
+    apart: list[object] = []
     for measures in panels:
         arms = comparable(measures)
         if not any(series.chosen.staged for series in arms):
@@ -246,20 +247,20 @@ def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
             final, zero = measures.final(series.label), measures.zero(series.label).mean
             difference, count = difference_to_full(measures, series), len(chosen_questions(series))
             rows.append([measures.panel.title, name, f"`{series.label}`", f"{count:,}" if count else NOTHING])
-            rows[-1] += [spread(final.accuracy, 100), points(difference) if difference else NOTHING]
+            rows[-1] += [spread(final.accuracy, 100), points_or_not(difference)]
             rows[-1] += [spread(final.mean_over_training, 100), spread(zero, 100)]
             data.append({"model_data": measures.panel.title, "training": name, "arm": series.label, "questions": count})
             data[-1] |= numbers("accuracy", final.accuracy) | numbers("difference", difference)
             data[-1] |= numbers("mean_over_training", final.mean_over_training) | numbers("zero_variance", zero)
             used.append(series)
+            apart.append(difference)
     if not rows:
         return []
     caption = (
         f"A curriculum goes through the whole pool in {' or '.join(map(str, sorted(stages)))} stages of equal length, "
         f"ordered once by the start policy's score. Arms matched on {matched_on(used)}; {seeds_said(used)}. "
-        f"{HOW} Mean over training: area under the accuracy curve. Where a curriculum ends "
-        "enters its final accuracy as much as its order does: read it beside the mean over training. "
-        f"{UNPUBLISHED}"
+        f"{HOW}{said(apart)} Mean over training: area under the accuracy curve. Where a curriculum ends "
+        "enters its final accuracy as much as its order does: read it beside the mean over training."
     )
     title = "UFO-RL, Table 3: curricula and single quantiles"
     return [Table("ufo_rl.table_3", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))]

@@ -12,13 +12,14 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import NullLocator
 
 from analysis.arms import chosen_questions, seeds_said
+from analysis.comparable import Unfit, points_or_not, said
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
 from analysis.statistics import Interval
 from analysis.style import BASELINE, PALETTE, canvas, percent_axis, shared_legend
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, number, points, spread
+from analysis.text import NOTHING, number, spread
 from analysis.ufo_rl.arms import (
     HOW,
     NOT_IN_PAPER,
@@ -49,19 +50,22 @@ def fraction_table(panels: Sequence[Measures]) -> Table | None:
     header += ["vs full data, points", "random vs full, points", "confidence vs random, points", "n"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
+    apart: list[Interval | Unfit | None] = []
     used: list[Series] = []
     for measures in panels:
         for group in by_fraction(measures):
             for series in group:
                 control = next(iter(sized(measures, None, fraction(series))), None)
-                values: dict[str, Interval | None] = {"accuracy": measures.final(series.label).accuracy}
+                values: dict[str, Interval | Unfit | None] = {"accuracy": measures.final(series.label).accuracy}
                 values["random"] = measures.final(control.label).accuracy if control else None
                 values["difference"] = difference_to_full(measures, series)
                 values["random_difference"] = difference_to_full(measures, control) if control else None
                 values["to_random"] = paired(measures, series, control) if control else None
                 kept, name = len(chosen_questions(series)), f"{target_name(series)}, {centre_name(series)}"
-                shown = [spread(value, 100) if value else NOTHING for value in list(values.values())[:2]]
-                shown += [points(value) if value else NOTHING for value in list(values.values())[2:]]
+                accuracies, differences = list(values.values())[:2], list(values.values())[2:]
+                shown = [spread(value, 100) if isinstance(value, Interval) else NOTHING for value in accuracies]
+                shown += map(points_or_not, differences)
+                apart += differences
                 size = percent_of(fraction(series))
                 rows.append([measures.panel.title, name, size, f"{kept:,}" if kept else NOTHING])
                 rows[-1] += [*shown, str(len(series.runs))]
@@ -75,7 +79,7 @@ def fraction_table(panels: Sequence[Measures]) -> Table | None:
     caption = (
         "The same band at several sizes, with a random subset of each size beside it. Arms matched on "
         f"{matched_on(used)}, so that a smaller subset is repeated more often; {seeds_said(used)}. {HOW} Confidence "
-        f"against random: 95 % t-interval over paired seeds. {NOT_IN_PAPER}"
+        f"against random: 95 % t-interval over paired seeds.{said(apart)} {NOT_IN_PAPER}"
     )
     title = "Ablation: how much of the pool is kept"
     return Table("ufo_rl.ablation_fraction", title, header, rows, pd.DataFrame(data), caption, 2)
@@ -162,5 +166,5 @@ def _draw_fractions(axis: Axes, measures: Measures, group: Group) -> None:
     axis.set_xscale("log")
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-    axis.set(xlabel="share of the pool that is kept, %", ylabel="final accuracy, %")
+    axis.set(xlabel="share of the pool that is kept, %", ylabel=measures.panel.main_series.label("final accuracy, %"))
     percent_axis(axis.yaxis)

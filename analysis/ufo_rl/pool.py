@@ -16,7 +16,6 @@ from analysis.statistics import cluster_interval
 from analysis.style import PALETTE, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import number, spread
-from analysis.ufo_rl.bins import UNPUBLISHED
 
 
 def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
@@ -44,7 +43,7 @@ def _distribution(pools: Sequence[Pool], samples: int, several: bool) -> Table:
     caption = (
         f"Share of the pool in % by the start policy's pass rate over K = {samples} samples per question, at the "
         "temperature of training. The interval of the mean is a 95 % t-interval over questions. The share strictly "
-        f"between 0 and 1 grows with K: compare it at one K only. {UNPUBLISHED}"
+        f"between 0 and 1 grows with K: compare it at one K only."
     )
     name = f"ufo_rl.table_1_k{samples}" if several else "ufo_rl.table_1"
     return Table(name, "UFO-RL, Table 1: multi-sample accuracy of the start policy", header, rows, pd.DataFrame(data),

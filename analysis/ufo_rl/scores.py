@@ -25,7 +25,6 @@ from analysis.style import looks, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, score_value, spread
 from analysis.ufo_rl.arms import scores, target_name
-from analysis.ufo_rl.bins import UNPUBLISHED
 
 FEW = 5
 """No interval of a mean over fewer questions than this."""
@@ -140,7 +139,7 @@ def _association(every: Sequence[Scored]) -> Table:
         "what the selection relies on (0.5: no better than chance). Target length and true difficulty: Spearman's rho "
         "with the score. Given length: partial rank correlation with the pass rate at equal target length; if it is "
         "much nearer 0, the score follows length. A pass rate over few samples is noisy, which pulls every "
-        f"correlation towards 0. A dash: not recorded, or the same for every question. {UNPUBLISHED}"
+        f"correlation towards 0. A dash: not recorded, or the same for every question."
     )
     title = "UFO-RL, Table 2: multi-sample accuracy against single-pass scores"
     return Table("ufo_rl.table_2", title, header, rows, pd.DataFrame(data), caption, 2)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from pathlib import Path
 
 from repro.commands import options as shared
@@ -10,6 +11,7 @@ from repro.commands.command import Command
 from repro.errors import UserError
 
 EXAMPLES = 5  # completions of a kind that are printed
+WIDTH = 80  # characters of an answer that are printed
 
 
 def positive_seconds(text: str) -> float:
@@ -25,7 +27,12 @@ def positive_seconds(text: str) -> float:
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which table, which columns, where the verdicts go."""
-    parser.add_argument("table", metavar="FILE", type=Path, help="completions: .jsonl, .csv or .parquet, one a row")
+    parser.add_argument(
+        "table",
+        metavar="FILE",
+        type=Path,
+        help="completions: .jsonl, .json, .csv, .tsv or .parquet, one or a list a row",
+    )
     parser.add_argument("--completion", metavar="COLUMN", default="completion", help="their text (completion)")
     parser.add_argument("--answer", metavar="COLUMN", default="answer", help="the gold answer (answer)")
     parser.add_argument("--prompt", metavar="COLUMN", help="the prompt, where it opens a thinking block")
@@ -36,11 +43,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Print how many are right, wrong, without an answer and undecided, with examples; 0."""
-    from repro.tasks.grade import grade, read_completions, write_verdicts
+    """Print how many are right, wrong, without an answer and undecided, with examples; 0, whatever they are."""
+    from repro.tasks.completions import read_completions
+    from repro.tasks.grade import grade, write_verdicts
 
-    if options.out is not None and options.out.suffix != ".jsonl":
-        raise UserError(f"--out: {options.out}, expected a file ending in .jsonl")
+    _check_out(options.table, options.out)
     completions = read_completions(options.table, options.completion, options.answer, options.prompt)
     verdicts = grade(completions, options.seconds)
     kinds: dict[str, list[int]] = {"right": [], "wrong": [], "no answer": [], "undecided": []}
@@ -50,17 +57,34 @@ def run(options: argparse.Namespace) -> int:
     shared.say(f"{total} completions of {options.table}")
     for kind, rows in kinds.items():
         shared.say(f"  {kind:<10} {len(rows):>7}  {len(rows) / total:6.1%}")
+    for reason, count in Counter(verdict.why for verdict in verdicts if verdict.why).most_common():
+        shared.say(f"  undecided because {reason}: {count}")
     for kind in ("undecided", "no answer", "wrong"):
         for row in kinds[kind][:EXAMPLES]:
-            verdict = verdicts[row]
-            reason = f": {verdict.why}" if verdict.why else ""
-            shared.say(
-                f"{completions[row].where}: {kind}{reason}; read {verdict.answer!r}, gold {completions[row].gold!r}"
-            )
+            read, gold = (_cut(text) for text in (verdicts[row].answer, completions[row].gold))
+            shared.say(f"{completions[row].where}: {kind}; read {read}, gold {gold}")
+        if len(kinds[kind]) > EXAMPLES:
+            shared.say(f"... and {len(kinds[kind]) - EXAMPLES:,} more {kind}; --out writes them all")
     if options.out is not None:
         write_verdicts(options.out, [*zip(completions, verdicts, strict=True)])
         shared.say(f"verdicts: {options.out}")
     return 0
+
+
+def _check_out(table: Path, out: Path | None) -> None:
+    if out is None:
+        return
+    if out.suffix != ".jsonl":
+        raise UserError(f"--out: {out}, expected a file ending in .jsonl")
+    if not out.parent.is_dir():
+        raise UserError(f"--out: {out.parent} is no folder; make it first")
+    if out.exists() and table.exists() and out.samefile(table):
+        raise UserError(f"--out: {out} is the table itself, expected another file: it would be overwritten")
+
+
+def _cut(text: str) -> str:
+    shown = ascii(text) if not text.isprintable() else repr(text)
+    return shown if len(shown) <= WIDTH else f"{shown[: WIDTH - 1]}…"
 
 
 COMMAND = Command("grade", "grade completions against their gold answers", add_options, run)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from pathlib import Path
 
 from repro.commands import options as shared
@@ -33,6 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the plan; 0."""
     from repro.study.plan import plan
+    from repro.study.prompt_notes import prompt_notes
     from repro.study.throughput import by_hand, read_throughput
 
     rates = []
@@ -40,7 +42,10 @@ def run(options: argparse.Namespace) -> int:
         rates = read_throughput(options.throughput)
     elif options.tokens_per_second is not None:
         rates = [by_hand(options.tokens_per_second)]
-    made = plan(shared.load(options).spec, options.runs, rates)
+    spec = shared.load(options).spec
+    for note in prompt_notes(spec, dropped_only=True):
+        print(note, file=sys.stderr)  # noqa: T201
+    made = plan(spec, options.runs, rates)
     if options.json:
         import json
 

@@ -24,13 +24,17 @@ def run(options: argparse.Namespace) -> int:
     """0 where all are valid, 1 where the hub lacks something. UserError with every mistake of every spec."""
     from repro.study.expand import expand
     from repro.study.hub_ids import report_online, unpinned, wanted_of
+    from repro.study.prompt_notes import prompt_notes
 
     mistakes, specs = [], []
     for path in options.specs:
         try:
             spec = shared.load(options, path).spec
             specs.append(spec)
+            notes = prompt_notes(spec)
             shared.say(f"{path}: valid, {len(expand(spec))} cells ({len(spec.arms)} arms, seeds {spec.seeds})")
+            for note in notes:
+                print(note, file=sys.stderr)  # noqa: T201
         except UserError as error:
             mistakes.append(str(error))
     try:

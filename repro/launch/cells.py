@@ -110,7 +110,7 @@ def deliver_cells(cells: Sequence[ExpandedCell], experiment: str, options: Optio
 def _close(
     delivery: MetricsDelivery, experiment: str, options: Options, outcomes: list[Outcome], interrupted: int | None
 ) -> Ended:
-    lacking = delivery.close(timeout=120.0 if interrupted is None else 5.0)
+    lacking = delivery.close(limit=None if interrupted is None else 5.0)
     aggregated = bool(lacking) or interrupted is not None or aggregate(experiment, options.store_uri)
     undelivered = tuple(dict.fromkeys(run_dir for run_dir, _ in lacking))
     damaged = {run_dir.name: text for run_dir, text in delivery.damaged.items()}

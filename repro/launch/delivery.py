@@ -15,6 +15,8 @@ from repro.tracking.labels import Labels
 
 Pending = tuple[Path, Labels]  # a run directory, and what the study calls the run
 STUCK = 20.0  # seconds after which one delivery is not waited for any longer at the end
+IDLE = 120.0  # seconds after which a store that has taken nothing is not waited for any longer
+TELL = 10.0  # seconds between two lines on what is still to be delivered
 
 
 class MetricsDelivery:
@@ -27,7 +29,7 @@ class MetricsDelivery:
         """Runs that no store can take, because their files are damaged: what is wrong, and the cure."""
         self._queue: queue.Queue[Pending | None] = queue.Queue()
         self._at_work: Pending | None = None
-        self._last_end = time.monotonic()  # of a delivery
+        self._last_end = self._last_taken = time.monotonic()  # of a delivery, and of one that the store took
         # A daemon: a store that does not answer must not keep the program alive after its last word.
         self._thread = threading.Thread(target=self._work, name="metrics-delivery", daemon=True)
         self._thread.start()
@@ -37,18 +39,26 @@ class MetricsDelivery:
         for each in labels:
             self._queue.put((run_dir, each))
 
-    def close(self, timeout: float) -> list[Pending]:
+    def close(self, limit: float | None = None) -> list[Pending]:
         """Finish, offering once more what was refused; returns what the store still lacks.
 
-        It ends after `timeout` seconds, or sooner where one delivery hangs.
+        It ends after `limit` seconds. Without a limit it goes on as long as the store takes data: many runs take
+        minutes. It ends sooner where one delivery hangs.
         """
-        began = time.monotonic()
+        began = told = time.monotonic()
         self._queue.put(None)
         while self._thread.is_alive():
             self._thread.join(0.1)
             now = time.monotonic()
-            if now > began + timeout or now > max(self._last_end, began) + STUCK:
+            until = max(self._last_taken, began) + IDLE if limit is None else began + limit
+            if now > until or now > max(self._last_end, began) + STUCK:
                 break
+            if now > told + TELL and (left := len(self._lacking())) > 1:
+                told = now
+                self.note(f"delivering to the MLflow store: {left:,} to go")
+        return self._lacking()
+
+    def _lacking(self) -> list[Pending]:
         return self._refused + [item for item in [self._at_work, *self._queue.queue] if item is not None]
 
     def _work(self) -> None:
@@ -59,13 +69,19 @@ class MetricsDelivery:
             self._at_work = delivery
             if not self._deliver(delivery):
                 self._refused.append(delivery)
-            self._at_work, self._last_end = None, time.monotonic()
+            self._at_work = None
         for delivery in list(self._refused):
             if self._deliver(delivery):
                 self._refused.remove(delivery)
-            self._last_end = time.monotonic()
 
     def _deliver(self, delivery: Pending) -> bool:
+        took = self._offer(delivery)
+        self._last_end = time.monotonic()
+        if took:
+            self._last_taken = self._last_end
+        return took
+
+    def _offer(self, delivery: Pending) -> bool:
         from repro.tracking.store import deliver  # imports nothing heavy, but what it calls does: off the main thread
 
         try:

@@ -1,4 +1,5 @@
-"""A chat template of the spec in place of the tokenizer's own, for base models that ship without one."""
+"""How a spec says that questions become prompts: a chat template in place of the tokenizer's own, system prompt,
+examples."""
 
 from __future__ import annotations
 
@@ -8,10 +9,21 @@ from typing import TYPE_CHECKING
 from jinja2 import TemplateError
 
 from repro.errors import UserError
-from repro.tasks.prompts import chat
+from repro.models.examples import turns_of
+from repro.models.model_spec import ModelSpec
+from repro.tasks.chat_text import chat_text
+from repro.tasks.prompts import PromptStyle
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedTokenizerBase
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+PLAIN = "plain"
+"""In place of a template: none, so that prompts are plain text."""
+
+
+def prompt_style(model: ModelSpec) -> PromptStyle:
+    """How a spec's model is asked, wherever it is asked. UserError for a file of examples that cannot be read."""
+    return PromptStyle(model.system_prompt, turns_of(model.examples))
 
 
 def chat_template_text(given: str) -> str:
@@ -22,25 +34,46 @@ def chat_template_text(given: str) -> str:
 
 
 def chat_template_file(given: str) -> Path | None:
-    """The file that a spec names as its template; None where it holds the text itself. UserError where it is not
-    there."""
-    if "{{" in given or "{%" in given:
+    """The file that a spec names as its template; None where it holds the text itself, or wants none. UserError where
+    it is not there."""
+    if given == PLAIN or "{{" in given or "{%" in given:
         return None
     path = Path(given).expanduser()
     if not path.is_file():
         raise UserError(
-            f"model.chat_template: {given!r} is no file and has no Jinja tag; expected a template's file or its text"
+            f"model.chat_template: {given!r} is no file and has no Jinja tag; expected a template's file, its text, or "
+            f"{PLAIN}"
         )
     return path
 
 
 def apply_chat_template(tokenizer: PreTrainedTokenizerBase, given: str) -> None:
-    """Give a tokenizer the template of a spec. UserError where it does not render, or drops what the user says."""
+    """Give a tokenizer the template of a spec, or none. UserError where it does not render, or drops what the user
+    says."""
+    if given == PLAIN:
+        tokenizer.chat_template = None
+        return
     tokenizer.chat_template = chat_template_text(given)
     marker = "2+3=?"
     try:
-        rendered = chat(tokenizer, [{"role": "user", "content": marker}])
+        rendered = chat_text(tokenizer, [{"role": "user", "content": marker}])
     except TemplateError as error:
         raise UserError(f"model.chat_template: it does not render: {error}") from error
     if marker not in rendered:
         raise UserError("model.chat_template: the user's message is not in what it renders, expected message.content")
+
+
+def end_with_turn(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> None:
+    """Let completions end with the token that ends an assistant's turn in the template, where it is a special one.
+
+    A base model that is shown turns ends its own as they end, and then writes the user's next: its own end token
+    would not stop it.
+    """
+    asked, answered = "\u241e asked \u241e", "\u241e answered \u241e"
+    after = PromptStyle(examples=((asked, answered),)).prompt(asked, tokenizer, "").partition(answered)[2]
+    first = tokenizer(after, add_special_tokens=False)["input_ids"][:1]
+    if not first or tokenizer.decode(first, skip_special_tokens=True):
+        return
+    known = model.generation_config.eos_token_id
+    ends = known if isinstance(known, list) else [] if known is None else [known]
+    model.generation_config.eos_token_id = sorted({*ends, *first})

@@ -1,4 +1,4 @@
-"""The files that decide what a local model is: weights, tokenizer, adapters, a chat template."""
+"""The files that decide what a local model is: weights, tokenizer, adapters, a chat template, examples."""
 
 from __future__ import annotations
 
@@ -11,9 +11,12 @@ from repro.digests import file_digest
 from repro.errors import UserError, setting
 from repro.models.adapters import ADAPTER_CONFIG, adapter_base, is_adapter
 from repro.models.chat import chat_template_file
+from repro.models.examples import example_file
 from repro.models.model_spec import ModelSpec
 
 CONTENT = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".tiktoken"}
+TEMPLATES = "additional_chat_templates"
+"""Folder of a model whose tokenizer has several chat templates."""
 
 
 def model_files(model: ModelSpec) -> list[tuple[str, Path]]:
@@ -29,6 +32,8 @@ def model_files(model: ModelSpec) -> list[tuple[str, Path]]:
     if model.chat_template is not None and model.tiny is None:
         template = chat_template_file(model.chat_template)
         found += [] if template is None else [("chat_template", template)]
+    examples = example_file(model.examples)
+    found += [] if examples is None else [("examples", examples)]
     return found
 
 
@@ -65,7 +70,8 @@ def directory_digest(directory: Path) -> str:
 
 
 def _content(directory: Path) -> list[Path]:
-    return sorted(path for path in directory.iterdir() if path.is_file() and path.suffix in CONTENT)
+    own = sorted(path for path in directory.iterdir() if path.is_file() and path.suffix in CONTENT)
+    return [*own, *sorted((directory / TEMPLATES).glob("*.jinja"))]
 
 
 def _content_digest(directory: Path, but: str = "") -> str:
@@ -73,5 +79,5 @@ def _content_digest(directory: Path, but: str = "") -> str:
     sha = hashlib.sha256()
     for path in _content(directory):
         if path.name != but:
-            sha.update(f"{path.name}\0{file_digest(path)}\n".encode())
+            sha.update(f"{path.relative_to(directory).as_posix()}\0{file_digest(path)}\n".encode())
     return sha.hexdigest()

@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from repro.fields import LEAST_RATE, LONGEST_NAME, HubId, PathText, Seed, Strict, mistake, under
+from repro.models.examples import Examples
 from repro.tasks import registry
 from repro.tasks.prompts import SYSTEM_PROMPTS
 from repro.tasks.task import Task
@@ -109,8 +110,12 @@ class ModelSpec(Strict):
     system_prompt: str | None = Field(
         None, description="system message where the tokenizer has a chat template; ufo_rl and dots_rr name the papers'"
     )
+    examples: Examples = Field(
+        default_factory=list, description="questions with whole answers that every prompt shows first, or {file: FILE}"
+    )
     chat_template: str | None = Field(
-        None, description="a Jinja file, or the template itself, in place of the tokenizer's: base models have none"
+        None,
+        description="a Jinja file, or the template itself, in place of the tokenizer's; plain: no template, plain text",
     )
     dtype: Literal["float32", "bfloat16", "float16"] = Field(
         "float32", description="weights while training; small updates vanish in half precision (see train.precision)"

@@ -27,14 +27,14 @@ def arithmetic(model: Any) -> AbstractContextManager[Any]:
 def uncast(model: Any) -> Iterator[None]:
     """The model computes in the type of its weights, though a trainer that was given it has made it cast (accelerate
     replaces `forward` and keeps the model's own as `_original_forward`)."""
-    cast = vars(model).get("forward")
-    if cast is not None and "_original_forward" in vars(model):
-        model.forward = model._original_forward
+    own, cast = (vars(model).get(name) for name in ("_original_forward", "forward"))
+    if own is not None:
+        model.forward = own
     try:
         with torch.autocast(model.device.type, enabled=False):
             yield
     finally:
-        if cast is not None:
+        if own is not None:
             model.forward = cast
 
 

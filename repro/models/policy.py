@@ -10,16 +10,19 @@ from typing import TYPE_CHECKING, Any, cast
 
 from repro.cache import Cache
 from repro.canonical import digest
-from repro.errors import UserError, setting
 from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
-from repro.models.chat import apply_chat_template, chat_template_text
+from repro.models.chat import apply_chat_template, chat_template_text, end_with_turn, prompt_style
 from repro.models.content import checked_directory, directory_digest
+from repro.models.examples import check_plain
+from repro.models.loading import load_model
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
 from repro.models.stand_in import build_stand_in, stand_in_digest
 from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
+from repro.tasks.chat_text import has_template
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
+from repro.tasks.prompts import PromptStyle
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -45,6 +48,8 @@ class Policy:
     identity: str
     base: dict[str, Any] = field(default_factory=dict)
     warm_start_cost: dict[str, float] = field(default_factory=dict)
+    style: PromptStyle = field(default_factory=PromptStyle)
+    """How it is asked, whoever asks."""
     adapted: PeftModel | None = None
     """The same layers seen through PEFT, where `model.lora` is given: saves and restores the adapters alone."""
     precision: Precision = "float32"
@@ -101,9 +106,18 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
         source = ["hub", model.hub, model.revision or "main"]
     else:
         source = ["path", directory_digest(checked_directory(str(model.path)))]
-    what = {"source": source, "prompt": prompt, "dtype": model.dtype, "remote_code": model.trust_remote_code}
+    what: dict[str, Any] = {
+        "source": source,
+        "prompt": prompt,
+        "dtype": model.dtype,
+        "remote_code": model.trust_remote_code,
+    }
     if template is not None:
         what["chat_template"] = template
+    if prompt == "":
+        what["system_turn"] = "empty"
+    if examples := prompt_style(model).examples:
+        what["examples"] = examples
     return digest(what)
 
 
@@ -131,14 +145,19 @@ def load_policy(
         name = _source(model, cache)
         directory = Path(name)
     with quiet():
-        loaded, tokenizer = _load(model, name)
+        loaded, tokenizer = load_model(model, name)
     if model.hub is not None and not model.stand_in:
         directory = _snapshot(model.hub, model.revision) or directory
         loaded.config._name_or_path = str(directory)  # where TRL loads the reference of the KL term from
     if model.chat_template is not None and model.tiny is None:
         apply_chat_template(tokenizer, model.chat_template)
+    style = prompt_style(model)
+    if not has_template(tokenizer):
+        check_plain(style.examples, tokenizer)
+    elif style.examples:
+        end_with_turn(loaded, tokenizer)
     adapted = None if model.lora is None else attach_adapter(loaded, model.lora, name, model.revision)
-    return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost, adapted)
+    return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost, style, adapted)
 
 
 def load_embedder(
@@ -154,7 +173,7 @@ def load_embedder(
         policy = load_policy(model, dataset, data, cache, progress)
         return policy.model, policy.tokenizer
     with quiet():
-        return _load(model, _source(model, cache), head=False)
+        return load_model(model, _source(model, cache), head=False)
 
 
 def save_policy(policy: Policy, directory: Path, weights: dict[str, Any] | None = None) -> None:
@@ -227,42 +246,6 @@ def _source(model: ModelSpec, cache: Cache) -> str:
     if is_adapter(directory):
         return str(merged_adapter(directory, directory_digest(directory), cache, model.trust_remote_code))
     return str(directory)
-
-
-def _load(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    import torch
-    from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
-
-    kind = AutoModelForCausalLM if head else AutoModel
-    where = setting("model.hub" if spec.hub else "model.path")
-    options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
-    if spec.revision is not None:
-        options["revision"] = spec.revision
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(name, **options)
-        loaded = kind.from_pretrained(name, dtype=getattr(torch, spec.dtype), **options)
-    except (OSError, ValueError) as error:
-        first = str(error).strip().splitlines()[0]
-        if "trust_remote_code" in str(error) and not spec.trust_remote_code:
-            raise UserError(
-                f"model.trust_remote_code: {name!r} ships code of its own, which was not run; read it, and set "
-                f"trust_remote_code: true if you trust it"
-            ) from error
-        raise UserError(
-            f"{where}: {name!r} did not load: {first}\n"
-            f"Expected {'a causal language model' if head else 'a transformer'} with its tokenizer; for a hub id check "
-            f"the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
-        ) from error
-    if head and tokenizer.eos_token_id is None:
-        raise UserError(f"{where}: the tokenizer of {name!r} has no end-of-sequence token, so no completion would end")
-    # Some tokenizer classes invent a padding token that the weights know nothing of.
-    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= loaded.config.get_text_config().vocab_size:
-        tokenizer.pad_token = tokenizer.eos_token  # masks tell them apart, as in TRL
-    tokenizer.padding_side = "left"
-    if torch.cuda.is_available():
-        torch.nn.Module.to(loaded, "cuda")  # the start policy is measured before TRL would move it
-    loaded.eval()
-    return loaded, tokenizer
 
 
 def _snapshot(hub: str, revision: str | None) -> Path | None:

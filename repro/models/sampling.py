@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from repro.models.decode import Decoding, complete
 from repro.models.kv_cache import padded_left
 from repro.models.modes import arithmetic
+from repro.models.texts import completion_texts
 
 
 @dataclass(frozen=True)
@@ -84,8 +85,7 @@ def sample(
             kept, logps = complete(model, rows, seed, how, batch_size, before)
     finally:
         model.train(training)
-    texts = tokenizer.batch_decode(kept, skip_special_tokens=True)
-    return Completions(texts, kept, [len(ids) for ids in rows], logps)
+    return Completions(completion_texts(tokenizer, kept), kept, [len(ids) for ids in rows], logps)
 
 
 def _rows(tokenizer: PreTrainedTokenizerBase, prompts: Sequence[str], samples: int) -> list[list[int]]:

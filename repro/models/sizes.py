@@ -18,6 +18,7 @@ KNOWN = {
     "Qwen/Qwen2.5-Math-1.5B": 1_543_714_304,
     "Qwen/Qwen2.5-Math-7B": 7_615_616_512,
     "meta-llama/Llama-3.1-8B": 8_030_261_248,
+    "meta-llama/Llama-3.2-3B": 3_212_749_824,
     "mistralai/Mistral-7B-v0.3": 7_248_023_552,
     "mistralai/Mistral-7B-Instruct-v0.3": 7_248_023_552,
     "mistralai/Mathstral-7B-v0.1": 7_248_023_552,

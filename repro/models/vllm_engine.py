@@ -29,6 +29,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.sampling import Completions, end_tokens
+from repro.models.texts import completion_texts
 from repro.models.vllm_connection import check_installed, connect
 
 TOLERANCE = {torch.float32: 1e-3, torch.float16: 2e-2, torch.bfloat16: 5e-2}
@@ -87,8 +88,7 @@ class VLLMEngine:
         first = len(earlier) * samples
         seeds = row_seeds(seed, range(first, first + len(rows)))
         tokens, logps = self.complete(rows, seeds, temperature=temperature, top_p=top_p, max_new_tokens=max_new_tokens)
-        texts = [str(self.tokenizer.decode(ids, skip_special_tokens=True)) for ids in tokens]
-        return Completions(texts, tokens, [len(ids) for ids in rows], logps)
+        return Completions(completion_texts(self.tokenizer, tokens), tokens, [len(ids) for ids in rows], logps)
 
     def complete(
         self,

@@ -10,7 +10,6 @@ from repro.models.policy import Policy
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.vllm_engine import VLLMEngine
 from repro.tasks.problem import TaskData
-from repro.tasks.prompts import render_prompt
 
 PROBE_SEQUENCES, PROBE_TOKENS = 4, 256
 """How many questions verify the weights, and the most tokens of each."""
@@ -23,12 +22,9 @@ def start_engine(rollout: RolloutSpec, model: ModelSpec, data: TaskData, policy:
     """
     if rollout.engine == "hf":
         return None
-    style = data.answer_format
-    texts = [
-        render_prompt(problem.question, policy.tokenizer, model.system_prompt, style.question_suffix)
-        + style.completion(problem)
-        for problem in data.train[:PROBE_SEQUENCES]
-    ]
+    written, problems = data.answer_format, data.train[:PROBE_SEQUENCES]
+    prompts = policy.style.prompts([p.question for p in problems], policy.tokenizer, written.question_suffix)
+    texts = [prompt + written.completion(problem) for prompt, problem in zip(prompts, problems, strict=True)]
     ids = [row[:PROBE_TOKENS] for row in policy.tokenizer(texts, add_special_tokens=False)["input_ids"]]
     return VLLMEngine(
         policy.trained,

@@ -18,7 +18,7 @@ from repro.files import dump_json, write_atomically
 from repro.models.model_spec import TinyModel
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
-from repro.tasks.prompts import render_prompt
+from repro.tasks.prompts import PromptStyle
 from repro.tasks.registry import lesson_content
 from repro.tasks.task import Task
 
@@ -149,7 +149,7 @@ def _rows(
     size = tiny.warm_start.batch_size
     n = tiny.warm_start.updates * size
     suffix = data.answer_format.question_suffix
-    prompts = [render_prompt(question, tokenizer, None, suffix) for question, _ in pairs]
+    prompts = PromptStyle().prompts([question for question, _ in pairs], tokenizer, suffix)
     heads = tokenizer(prompts, add_special_tokens=False)["input_ids"]
     tails = tokenizer([completion for _, completion in pairs], add_special_tokens=False)["input_ids"]
     examples = []

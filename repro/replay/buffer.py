@@ -44,6 +44,7 @@ class Group:
     behaviour_logps: list[np.ndarray]  # G x (T_g,) float32, of the policy that generated the tokens
     step: int  # the step that made the group
     uses: int = 0  # how often it was replayed
+    reference_logps: list[np.ndarray] | None = None  # as behaviour_logps, of the KL term's reference; None without one
 
     def __post_init__(self) -> None:
         self.prompt_ids = _own(self.prompt_ids, np.int64)
@@ -51,18 +52,21 @@ class Group:
         self.rewards = _own(self.rewards, np.float64)
         self.advantages = _own(self.advantages, np.float32)
         self.behaviour_logps = [_own(row, np.float32) for row in self.behaviour_logps]
+        if self.reference_logps is not None:
+            self.reference_logps = [_own(row, np.float32) for row in self.reference_logps]
         size = len(self.completion_ids)
         if self.rewards.shape != (size,) or self.advantages.shape != (size,) or len(self.behaviour_logps) != size:
             raise ValueError(
                 f"group of question {self.question}: {size} completions, rewards {self.rewards.shape}, "
                 f"advantages {self.advantages.shape}, {len(self.behaviour_logps)} rows of log-probs; expected equal"
             )
-        for row, (tokens, logps) in enumerate(zip(self.completion_ids, self.behaviour_logps, strict=True)):
-            if tokens.ndim != 1 or tokens.shape != logps.shape:
-                raise ValueError(
-                    f"group of question {self.question}, completion {row}: tokens {tokens.shape}, "
-                    f"log-probs {logps.shape}; expected one log-prob per token"
-                )
+        for found in (self.behaviour_logps, self.reference_logps or self.behaviour_logps):
+            for row, (tokens, logps) in enumerate(zip(self.completion_ids, found, strict=True)):
+                if tokens.ndim != 1 or tokens.shape != logps.shape:
+                    raise ValueError(
+                        f"group of question {self.question}, completion {row}: tokens {tokens.shape}, "
+                        f"log-probs {logps.shape}; expected one log-prob per token"
+                    )
 
     @property
     def variance(self) -> float:
@@ -265,6 +269,9 @@ class ReplayBuffer:
             "group_sizes": np.array([len(group.completion_ids) for group in held], np.int64),
             "fields": np.array([[g.question, g.step, g.uses] for g in held], np.int64).reshape(-1, 3),
         }
+        reference = [row for group in held for row in group.reference_logps or ()]
+        if reference:  # of all groups or of none: the KL term of a run is on or off
+            arrays["reference_logps"] = np.concatenate([empty_logps, *reference])
         save_file(arrays, directory / "replay.safetensors")
         state = {
             "version": VERSION,
@@ -293,13 +300,17 @@ class ReplayBuffer:
         logps = _split(arrays["behaviour_logps"], arrays["completion_lengths"])
         rewards = _split(arrays["rewards"], arrays["group_sizes"])
         advantages = _split(arrays["advantages"], arrays["group_sizes"])
+        reference = None
+        if "reference_logps" in arrays:
+            reference = _split(arrays["reference_logps"], arrays["completion_lengths"])
         self._groups.clear()
         first = 0
         for row, (question, step, uses) in enumerate(arrays["fields"].tolist()):
             last = first + int(arrays["group_sizes"][row])
             tokens, behaviour = completions[first:last], logps[first:last]
+            again = None if reference is None else reference[first:last]
             self._groups.append(
-                Group(question, prompts[row], tokens, rewards[row], advantages[row], behaviour, step, uses)
+                Group(question, prompts[row], tokens, rewards[row], advantages[row], behaviour, step, uses, again)
             )
             first = last
         self._counts = {"expired": 0, **state["counts"]}

@@ -30,9 +30,9 @@ from repro.scoring.passes import (
     token_budget_of,
 )
 from repro.scoring.target_logits import target_logits, target_places
-from repro.scoring.targets import PromptStyle, Target
+from repro.scoring.targets import ConfidencePrompt, Target
 from repro.tasks.problem import AnswerFormat, Problem
-from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, render_prompt
+from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, PromptStyle
 
 if TYPE_CHECKING:
     import torch
@@ -56,10 +56,10 @@ class Scored(NamedTuple):
 
 def confidence_texts(
     target: Target,
-    prompt_style: PromptStyle,
+    prompt: ConfidencePrompt,
     problems: Sequence[Problem],
     tokenizer: PreTrainedTokenizerBase,
-    system_prompt: str | None,
+    style: PromptStyle,
     answer_format: AnswerFormat,
     *,
     respond: Respond | None = None,
@@ -70,14 +70,14 @@ def confidence_texts(
     solution with its answer. greedy_response: the prompt, then what `respond(prompts)` returns (the caller pays for
     that decoding); an empty response is scored as the tokenizer's end of sequence, the one token it consists of.
 
-    `default` is the prompt of rollouts. `paper` is that of UFO-RL's release: its system prompt (`system_prompt` is not
-    used), the bare question, the opened assistant turn, and for final_answer the literal `<answer> ` with the gold
+    `default` is the prompt of rollouts. `paper` is that of UFO-RL's release: its system prompt (`style` is not used),
+    the bare question, the opened assistant turn, and for final_answer the literal `<answer> ` with the gold
     answer stripped and without commas; no closing tag and no end of turn. What the chat template itself opens after
     the assistant's name (a think block) stays.
 
     UserError where a problem lacks what the target needs, or the tokenizer has no chat template for `paper`.
     """
-    paper = prompt_style == "paper"
+    paper = prompt == "paper"
     if paper:
         if not getattr(tokenizer, "chat_template", None):
             raise UserError(
@@ -85,9 +85,9 @@ def confidence_texts(
                 f"assistant turn); that of {tokenizer.name_or_path or 'this model'!r} has none. Take an "
                 "instruction-tuned model, or the default prompt"
             )
-        system_prompt = UFO_RL_SYSTEM_PROMPT
+        style = PromptStyle(UFO_RL_SYSTEM_PROMPT)
     suffix = answer_format.question_suffix
-    prompts = [render_prompt(problem.question, tokenizer, system_prompt, suffix) for problem in problems]
+    prompts = style.prompts([problem.question for problem in problems], tokenizer, suffix)
     if target == "final_answer":
         prefix = PAPER_ANSWER_PREFIX if paper else answer_format.answer_prefix
         contexts = [prompt + prefix for prompt in prompts]

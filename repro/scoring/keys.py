@@ -9,8 +9,9 @@ from typing import Any, Literal
 from repro.canonical import digest
 from repro.models.model_spec import Precision
 from repro.models.policy import precise_identity
-from repro.scoring.targets import PromptStyle, Target
+from repro.scoring.targets import ConfidencePrompt, Target
 from repro.tasks.problem import AnswerFormat, Problem
+from repro.tasks.prompts import PromptStyle
 
 VERSION = 2
 """Enters every key: raise it when the same fields would give other scores."""
@@ -24,16 +25,16 @@ class Asked:
     """Questions and what is asked about them; `fields` decide the result and nothing else does.
 
     Not among the fields: the device, the size of batches, the number of processes. Labels and paths neither: a policy
-    is its digest (`repro.models.policy.policy_digest`, which covers the system prompt), questions are their texts.
+    is its digest (`repro.models.policy.policy_digest`, which covers the prompt style), questions are their texts.
     """
 
     kind: Kind
     problems: Sequence[Problem]
     answer_format: AnswerFormat
-    system_prompt: str | None
+    style: PromptStyle
     fields: Mapping[str, Any]
     target: Target = "final_answer"
-    prompt: PromptStyle = "default"
+    prompt: ConfidencePrompt = "default"
     max_new_tokens: int | None = None
     ids: tuple[str, ...] = field(init=False)
 
@@ -50,9 +51,9 @@ def confidences(
     policy: str,
     problems: Sequence[Problem],
     answer_format: AnswerFormat,
-    system_prompt: str | None,
+    style: PromptStyle,
     target: Target,
-    prompt: PromptStyle,
+    prompt: ConfidencePrompt,
     max_new_tokens: int | None = None,
     engine: Mapping[str, Any] | None = None,
     precision: Precision = "float32",
@@ -72,21 +73,19 @@ def confidences(
         if max_new_tokens is None:
             raise ValueError("target greedy_response needs max_new_tokens")
         fields |= {"max_new_tokens": max_new_tokens, **(engine or {})}
-    return Asked("scores", problems, answer_format, system_prompt, fields, target, prompt, max_new_tokens)
+    return Asked("scores", problems, answer_format, style, fields, target, prompt, max_new_tokens)
 
 
-def prompt_scores(
-    policy: str, problems: Sequence[Problem], answer_format: AnswerFormat, system_prompt: str | None
-) -> Asked:
+def prompt_scores(policy: str, problems: Sequence[Problem], answer_format: AnswerFormat, style: PromptStyle) -> Asked:
     """Perplexity and entropy of the questions' own tokens in the prompt of rollouts."""
     fields = {"policy": policy, "questions": questions_digest(problems, answer_format, None)}
-    return Asked("prompt_scores", problems, answer_format, system_prompt, fields)
+    return Asked("prompt_scores", problems, answer_format, style, fields)
 
 
 def embeddings(model: str, problems: Sequence[Problem], answer_format: AnswerFormat) -> Asked:
     """Mean states of the model of that digest over the questions' bare text."""
     fields = {"model": model, "questions": digest([[p.id, p.question] for p in problems])}
-    return Asked("embeddings", problems, answer_format, None, fields)
+    return Asked("embeddings", problems, answer_format, PromptStyle(), fields)
 
 
 def questions_digest(problems: Sequence[Problem], answer_format: AnswerFormat, target: Target | None) -> str:

@@ -26,12 +26,11 @@ from repro.scoring.passes import (
     token_budget_of,
 )
 from repro.scoring.target_logits import target_logits, target_places
+from repro.tasks.prompts import MARK
 
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
-MARK = "\u241e QUESTION \u241e"  # stands for the question while the prompt around it is found
 
 
 class PromptScores(NamedTuple):

@@ -24,7 +24,6 @@ from repro.scoring.passes import PassCost, Portion
 from repro.scoring.progress import Showing, unseen
 from repro.scoring.prompt_scores import score_prompts
 from repro.scoring.store import Stored
-from repro.tasks.prompts import render_prompt
 from repro.tracking.environment import describe_environment
 
 if TYPE_CHECKING:
@@ -136,7 +135,7 @@ class Scorer:
         questions = [problem.question for problem in asked.problems]
 
         def render(question: str) -> str:
-            return render_prompt(question, tokenizer, asked.system_prompt, asked.answer_format.question_suffix)
+            return asked.style.prompt(question, tokenizer, asked.answer_format.question_suffix)
 
         def respond(prompts: Sequence[str]) -> list[str]:
             if opened.engine is None or asked.max_new_tokens is None:
@@ -151,7 +150,7 @@ class Scorer:
                 asked.prompt,
                 asked.problems,
                 tokenizer,
-                asked.system_prompt,
+                asked.style,
                 asked.answer_format,
                 respond=respond,
             )

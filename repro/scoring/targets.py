@@ -8,7 +8,7 @@ Target = Literal["final_answer", "solution", "greedy_response"]
 """The tokens whose probability is a confidence: the gold answer, the worked solution with it, or the policy's own
 greedy response."""
 
-PromptStyle = Literal["default", "paper"]
+ConfidencePrompt = Literal["default", "paper"]
 """What stands before the target: the prompt of rollouts, or that of UFO-RL's release."""
 
 PromptKind = Literal["perplexity", "entropy"]

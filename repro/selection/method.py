@@ -96,6 +96,11 @@ class Selection(Strict):
         return False
 
     @property
+    def dataset_column(self) -> str | None:
+        """The numeric column of the dataset that it reads."""
+        return None
+
+    @property
     def offline(self) -> bool:
         """Whether it draws from a subset that is fixed before the first step."""
         return getattr(self, "fraction", None) is not None

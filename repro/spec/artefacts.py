@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 ARTEFACTS = {
-    "dots_rr.claims": "every claim about DOTS + RR with its verdict, and the answer that leads the report",
+    "dots_rr.claims": "every claim about DOTS + RR with its verdict, DOTS alone and replay on top of it beside the "
+    "published curves, and the answer that leads the report",
     "dots_rr.ablations": "a table and a figure per swept field, and the single alternatives",
     "dots_rr.table_1": "steps, time per step and total time saved against GRPO",
     "dots_rr.steps_to_match": "when each seed first held the final accuracy of GRPO, by steps, tokens and seconds",

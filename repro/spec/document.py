@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -81,21 +81,30 @@ def dotted(path: FieldPath) -> str:
     return ".".join(map(str, path))
 
 
-class _CoreLoader(yaml.BaseLoader):
-    """YAML 1.2's core types: `1e-4` is a number, `on`, `off`, `yes` and `no` are words; plus `2_000_000`."""
+class _AbsurdError(yaml.MarkedYAMLError):
+    """A document that is too deep or too large to be a study."""
+
+
+class _Bounded(yaml.composer.Composer):
+    """Makes nodes of the events of a parser, up to absurd sizes."""
 
     depth = count = 0
+    peek_event: Callable[[], Any]  # of the parser that it is put before
 
     def compose_node(self, parent: yaml.Node | None, index: Any) -> yaml.Node | None:
-        """See `yaml.composer.Composer`. MarkedYAMLError for more than `DEPTH` levels or `VALUES` values."""
+        """See `yaml.composer.Composer`. _AbsurdError for more than `DEPTH` levels or `VALUES` values."""
         self.depth += 1
         self.count += 1
         if self.depth > DEPTH or self.count > 2 * VALUES:  # keys count too
             what = f"nested deeper than {DEPTH} levels" if self.depth > DEPTH else f"more than {VALUES:,} values"
-            raise yaml.MarkedYAMLError(problem=what, problem_mark=self.peek_event().start_mark)
+            raise _AbsurdError(problem=what, problem_mark=self.peek_event().start_mark)
         node: yaml.Node | None = super().compose_node(parent, index)
         self.depth -= 1
         return node
+
+
+class _CoreLoader(_Bounded, yaml.BaseLoader):
+    """YAML 1.2's core types: `1e-4` is a number, `on`, `off`, `yes` and `no` are words; plus `2_000_000`."""
 
 
 _TAG = "tag:yaml.org,2002:"
@@ -113,10 +122,37 @@ for _kind, (_pattern, _first) in _RESOLVERS.items():
     _CoreLoader.add_implicit_resolver(_TAG + _kind, re.compile(rf"(?:{_pattern})\Z"), _first)
 
 
+def _compose(text: str) -> yaml.Node | None:
+    """The root node of a document, None where it is empty. Raises yaml.YAMLError.
+
+    libyaml is five times as fast; what it does not take is read again by the parser whose messages users know.
+    """
+    if yaml.__with_libyaml__:
+        try:
+            return yaml.compose(text, Loader=_FastLoader)
+        except _AbsurdError:
+            raise
+        except (yaml.YAMLError, UnicodeEncodeError):
+            pass
+    return yaml.compose(text, Loader=_CoreLoader)
+
+
+if yaml.__with_libyaml__:
+
+    class _FastLoader(_Bounded, yaml.CBaseLoader):
+        """The same language, with libyaml's parser."""
+
+        yaml_implicit_resolvers = _CoreLoader.yaml_implicit_resolvers
+
+        def __init__(self, stream: str) -> None:
+            yaml.CBaseLoader.__init__(self, stream)
+            yaml.composer.Composer.__init__(self)
+
+
 def parse_scalar(text: str) -> Any:
     """A YAML value written on the command line (`0.1`, `[1, 2]`, `{method: random}`). Raises UserError."""
     try:
-        node = yaml.compose(text, Loader=_CoreLoader)
+        node = _compose(text)
     except yaml.YAMLError as error:
         raise UserError(f"{text!r} is no YAML value: {_reason(error)}") from None
     document = Document(None, {})
@@ -130,7 +166,7 @@ def read_document(path: Path) -> Document:
     """Parses a file. Syntax errors and absurd sizes raise UserError; duplicate keys are collected as problems."""
     text = _text(path)
     try:
-        node = yaml.compose(text, Loader=_CoreLoader)
+        node = _compose(text)
     except yaml.YAMLError as error:
         raise UserError(f"{path}:{_line(error, text)}: not valid YAML: {_reason(error)}") from None
     document = Document({}, {(): Origin(f"{path}:1", ())})

@@ -57,10 +57,15 @@ class TrainSpec(Strict):
     temperature: Temperature = Field(1.0, description="sampling temperature of rollouts and probes")
     top_p: TopP = Field(1.0, description="nucleus of rollouts and probes")
     max_completion_tokens: int = Field(96, ge=1, le=LONGEST_COMPLETION, description="longest completion")
+    max_prompt_tokens: int | None = Field(
+        None, ge=1, le=LONGEST_COMPLETION, description="longest prompt of a training question (see dataset.too_long)"
+    )
     loss: Literal["grpo", "bnpo", "dr_grpo", "dapo"] = Field("grpo", description="TRL's loss_type")
     advantage_std: bool = Field(True, description="divide advantages by the group's standard deviation")
     clip: float = Field(0.2, gt=0, lt=1, description="half-width of the ratio clip")
-    kl: float = Field(0.0, ge=0, le=100, description="weight of the KL term to the start policy")
+    kl: float = Field(
+        0.0, ge=0, le=100, description="weight of the KL term to the start policy: q - log q - 1 of q = start / policy"
+    )
     min_spread: float = Field(
         0.0, ge=0, lt=1, description="a group whose rewards differ by at most so much has no gradient"
     )
@@ -94,6 +99,10 @@ class TrainSpec(Strict):
         """In one order, without repeats and with nan, so that what means the same is the same run."""
         return tuple(kind for kind in ("nan", "collapse", "no_signal") if kind == "nan" or kind in value)
 
+    def result_fields(self) -> dict[str, Any]:
+        """A KL term counts with its form: runs that TRL weighted by the ratio are other ones."""
+        return super().result_fields() | ({"kl_form": "grpo"} if self.kl else {})
+
     @property
     def shares_out_steps(self) -> bool:
         """Whether the rate of an update depends on how many there will be."""
@@ -113,6 +122,12 @@ class TrainSpec(Strict):
                 " in groups without advantage too"
             )
         return self
+
+
+MAIN_SETS = ("test", "validation")
+"""Sets with avg@k, entropy and greedy accuracy; further sets get one sample per problem."""
+BENCHMARKS_MEAN = "benchmarks"
+"""What a report calls the unweighted mean over `evaluate.benchmarks`."""
 
 
 class EvaluateSpec(Strict):
@@ -203,9 +218,17 @@ class ArmSpec(Strict):
 
 
 class ReportSpec(Strict):
-    """What the report compares and shows."""
+    """What the report compares and shows; no run depends on it."""
+
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"baseline", "main", "target", "artefacts"})
 
     baseline: str | None = Field(None, description="the arm that the others are compared with (default: the first)")
+    main: str | None = Field(
+        None,
+        max_length=LONGEST_NAME,
+        description="whose accuracy every number is about: test, validation, benchmarks (the mean over"
+        " evaluate.benchmarks) or the label of one benchmark (default: test, else validation)",
+    )
     target: float | None = Field(None, gt=0, lt=1, description="accuracy of time-to-target (default: baseline's final)")
     artefacts: list[str] = Field(
         default_factory=list,

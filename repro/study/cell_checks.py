@@ -15,6 +15,7 @@ from repro.selection.method import Setting
 from repro.spec.document import FieldPath, Problem, dotted
 from repro.spec.messages import schema_problems
 from repro.spec.schema import ONLY_IN_ARMS, Cell, Spec
+from repro.study.columns import column_mistake
 from repro.study.expand import pool_size
 from repro.study.sizes import beyond_memory
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
@@ -81,6 +82,11 @@ class CellCheck:
             given = text if text.startswith("got ") else f"got {show(_written(value))}, {text}"
             places = tuple(self._place(*path.split(".")) if "." in path else (path,) for path in uses)
             yield Problem(self._place("selection", field), given, places or sizes)
+        if cell.selection.dataset_column is not None:
+            mistake = column_mistake(cell.dataset, cell.selection.dataset_column)
+            if mistake is not None:
+                field = "column" if "column" in type(cell.selection).model_fields else "method"
+                yield Problem(self._place("selection", field), mistake, (("dataset",),))
         if cell.selection.wants_predictor and cell.predictor is not None:
             yield from self._predictor(cell, cell.predictor)
 
@@ -139,9 +145,6 @@ class CellCheck:
         """Sizes of a valid cell that do not fit together."""
         batch_place = self._place("train", "questions_per_step")
         batch = cell.train.questions_per_step
-        if cell.replay is not None and cell.train.kl > 0:
-            text = f"got {show(cell.train.kl)} beside replay, expected 0: replayed rows have no reference log-probs"
-            yield Problem(self._place("train", "kl"), text, (("arms", self.arm, "replay"),))
         yield from self._rewards(cell)
         yield from self._steps(cell)
         for path, text in beyond_memory(cell):

@@ -11,7 +11,8 @@ from repro.fields import LONGEST_NAME, Scalar
 from repro.plugins import is_door, load
 from repro.spec.artefacts import ARTEFACTS
 from repro.spec.document import FieldPath, Problem
-from repro.spec.schema import Spec
+from repro.spec.presets.registry import PRESETS
+from repro.spec.schema import BENCHMARKS_MEAN, MAIN_SETS, Spec
 from repro.spec.sweep_spec import FloatRange, IntRange, Range, SweepSpec
 from repro.study.cell_checks import CellCheck
 from repro.study.points import points
@@ -29,6 +30,7 @@ def check(spec: Spec, data: dict[str, Any]) -> list[Problem]:
     """Every contradiction in a spec whose sections are valid by themselves; `data` is what the user wrote."""
     return [
         *_names(spec),
+        *_main(spec),
         *_artefacts(spec),
         *_data(spec),
         *_repeats(spec),
@@ -65,6 +67,23 @@ def _names(spec: Spec) -> Iterator[Problem]:
                     yield Problem(("arms", arm, key, index), text, ((key.removesuffix("s"),),))
     if spec.sweep is not None and spec.sweep.arm not in arms:
         yield Problem(("sweep", "arm"), unknown(spec.sweep.arm, arms, "an arm"), ARM_NAMES)
+
+
+def _main(spec: Spec) -> Iterator[Problem]:
+    """`report.main` must name a set that is evaluated at every evaluation, or the mean over several of them."""
+    main, evaluate = spec.report.main, spec.evaluate
+    own = [name for name in MAIN_SETS if name in evaluate.sets]
+    labels = [benchmark.label for benchmark in evaluate.benchmarks]
+    names = [*own, *([BENCHMARKS_MEAN] if labels else []), *labels]
+    if main is None or main in names:
+        return
+    if main == BENCHMARKS_MEAN:
+        text = "got benchmarks, the mean over evaluate.benchmarks, which is empty: list them, e.g. [gsm8k, math500]"
+    elif main in MAIN_SETS:
+        text = f"got {main}, which is not evaluated: add it to evaluate.sets"
+    else:
+        text = unknown(main, names, "a set that is evaluated at every evaluation")
+    yield Problem(("report", "main"), text, (("evaluate",),))
 
 
 def _artefacts(spec: Spec) -> Iterator[Problem]:
@@ -125,8 +144,10 @@ def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
     written += [("arms", name, "train", "steps") for name, arm in spec.arms.items() if "steps" in arm.train]
     written += [("axes", "train.steps")] if "train.steps" in spec.axes else []
     written += [("sweep", "space", "train.steps")] if spec.sweep and "train.steps" in spec.sweep.space else []
+    preset = PRESETS[spec.preset].nested(["budget"]).get("budget") if spec.preset else None
+    whose = f" of preset {spec.preset}" if preset == spec.budget.model_dump(exclude_none=True) else ""
     for place in written:
-        text = "got steps beside a budget, expected only one of them: a budget stops the run instead of steps"
+        text = f"got steps beside a budget{whose}, expected only one of them: a budget stops the run instead of steps"
         yield Problem(place, text, (("budget",),))
 
 
@@ -134,6 +155,8 @@ def _budget(spec: Spec, data: dict[str, Any]) -> Iterator[Problem]:
 
 
 def _axes(spec: Spec) -> Iterator[Problem]:
+    if not spec.axes:
+        return
     bases = _bases(spec, list(spec.arms))
     for path in spec.axes:
         if not any(has_path(base, path) for base in bases):

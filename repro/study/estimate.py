@@ -6,9 +6,11 @@ import math
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from repro.models.sizes import Size, size_of
 from repro.replay.batch import compose
+from repro.replay.replay_spec import ReplaySpec
 from repro.selection.method import Costs
 from repro.spec.schema import Cell
 from repro.study.expand import epoch_steps, pool_size
@@ -114,6 +116,8 @@ def work_of(cell: Cell, steps: int, generated: float, length: float, prompt: flo
     rows = steps * train.questions_per_step * train.group_size
     trained = rows * (prompt + length)
     scored = trained if train.minibatches > 1 or cell.replay is not None else 0.0
+    if train.kl > 0:  # the reference of the KL term passes what is rolled out, once
+        scored += steps * rollouts_per_step(cell) * (prompt + length)
     if costs.passes:
         scored += (likely_pool(cell.dataset) or 0) * (prompt + (length if costs.passes_response else 0.0))
     return Work(generated, trained, scored)
@@ -156,21 +160,28 @@ def rollouts_of(cell: Cell, steps: int) -> int:
     makes more where its buffer is short of informative groups (with `short: shrink` it makes no more, its batches
     are smaller). Beyond `COUNTED` steps it goes on as it did on average.
     """
-    train, replay = cell.train, cell.replay
-    if replay is None:
+    train = cell.train
+    if cell.replay is None:
         return steps * rollouts_per_step(cell)
+    groups = _fresh_groups(cell.replay, train.questions_per_step, train.group_size, train.minibatches, steps)
+    return groups * train.group_size
+
+
+@lru_cache(maxsize=256)
+def _fresh_groups(replay: ReplaySpec, questions: int, group_size: int, minibatches: int, steps: int) -> int:
+    """The same in groups."""
     made: deque[int] = deque()  # groups of the steps that the buffer may still hold
     held = total = 0
     for step in range(1, min(steps, COUNTED) + 1):
         eligible = min(held, replay.capacity)
-        batch = compose(replay, train.questions_per_step, train.group_size, train.minibatches, step, eligible)
+        batch = compose(replay, questions, group_size, minibatches, step, eligible)
         made.append(batch.fresh)
         held, total = held + batch.fresh, total + batch.fresh
         if replay.max_age is not None and len(made) > replay.max_age:
             held -= made.popleft()
     if steps > COUNTED:
         total += round(total / COUNTED * (steps - COUNTED))
-    return total * train.group_size
+    return total
 
 
 def costs_of(cell: Cell) -> Costs:

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from repro.spec.schema import Cell, Spec
-from repro.study.once import Once
-from repro.study.points import Place, points
+from repro.study.points import Place, points, shared
 from repro.tasks.dataset_spec import DatasetSpec
 
 
@@ -28,7 +27,7 @@ def expand(spec: Spec) -> list[Cell]:
     """
     from repro.study.identity import canonical_fields
 
-    once = Once()
+    once = shared(spec)
     distinct: dict[str, Cell] = {}
     for point in points(spec):
         texts = canonical_fields(point.valid(), spec.seeds, once)
@@ -46,7 +45,7 @@ def expand_study(spec: Spec) -> list[ExpandedCell]:
     """
     from repro.study.identity import Digests, canonical_fields, identity_of_text
 
-    digests, once = Digests(), Once()
+    digests, once = Digests(), shared(spec)
     cells: dict[str, tuple[Cell, list[Place]]] = {}
     for point in points(spec):
         texts = canonical_fields(point.valid(), spec.seeds, once, digests)

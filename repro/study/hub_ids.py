@@ -11,8 +11,10 @@ from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Spec
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.files import AnyRow, Unreadable
 from repro.tasks.rows import BadItem, EmptyItem, filtered, problem_of
 from repro.tasks.sources import Hub, evaluation_set, file_of, find_source, find_test, held_out_spec
+from repro.tasks.values import plain
 
 ROWS = 100
 """Rows of a split that are read to see whether fields and filters fit."""
@@ -162,8 +164,10 @@ def _read(wanted: Wanted, split: str, spec: DatasetSpec) -> str:
         stream = datasets.load_dataset(wanted.id, wanted.config, split=split, revision=wanted.revision, streaming=True)
     except ValueError as error:  # an unknown split or configuration, with those that there are
         raise UserError(f"split {split}: {_first_line(error)}") from error
-    rows = [(f"row {number}", dict(row)) for number, row in enumerate(islice(stream, ROWS), 1)]
+    rows: list[AnyRow] = [(f"row {number}", plain(dict(row))) for number, row in enumerate(islice(stream, ROWS), 1)]
     for where, row in filtered(rows, spec.filters, f"split {split}"):
+        if isinstance(row, Unreadable):
+            continue
         try:
             problem_of(row, spec)
         except EmptyItem:

@@ -28,9 +28,20 @@ class Digests:
 
     def __init__(self) -> None:
         self._known: dict[str, str] = {}
+        self._once = Once()
+
+    def of(self, cell: Cell) -> dict[str, Any]:
+        """As `input_digests`; cells with common sections share what is read."""
+        read = (cell.model, cell.dataset, cell.reward, cell.evaluate, cell.selection, cell.predictor)
+        found: dict[str, Any] = self._once.of("inputs", lambda: input_digests(cell, self), *read)
+        return found
 
     def dataset(self, dataset: DatasetSpec) -> str:
         """Digest of a dataset's content: files by content, tasks by fields and source, hub ones by revision."""
+        found: str = self._once.of("dataset", lambda: self._dataset(dataset), dataset)
+        return found
+
+    def _dataset(self, dataset: DatasetSpec) -> str:
         key = dataset.model_dump_json()
         if key not in self._known:
             from repro.tasks.datasets import dataset_digest
@@ -63,6 +74,10 @@ class Digests:
 
     def policy(self, model: ModelSpec, dataset: DatasetSpec) -> str:
         """Digest of the start policy; the embedded one depends on the dataset its warm start imitates."""
+        found: str = self._once.of("policy", lambda: self._policy(model, dataset), model, dataset)
+        return found
+
+    def _policy(self, model: ModelSpec, dataset: DatasetSpec) -> str:
         key = model.model_dump_json() + dataset.model_dump_json()
         if key not in self._known:
             from repro.models.policy import policy_digest
@@ -127,8 +142,7 @@ def canonical_fields(cell: Cell, seeds: Sequence[int], once: Once, digests: Dige
     """
     fields = result_fields(cell, once)
     if digests is not None:
-        read = (cell.model, cell.dataset, cell.reward, cell.evaluate, cell.selection, cell.predictor)
-        fields |= once.of("digests", lambda: input_digests(cell, digests), *read)
+        fields |= digests.of(cell)
     before: list[str] = []
     after: list[str] = []
     for name, value in sorted(fields.items()):
@@ -145,7 +159,7 @@ def _local_models(predictor: PredictorSpec, dataset: DatasetSpec, digests: Diges
         named["embedder"] = predictor.embedder
     found: dict[str, str] = {}
     for field, model in named.items():
-        if model.path is not None or model.chat_template is not None:
+        if model.path is not None or model.chat_template is not None or model.examples:
             try:
                 found[field] = digests.policy(model, dataset)
             except UserError as error:
@@ -227,6 +241,8 @@ def _model_fields(model: ModelSpec, dataset: DatasetSpec) -> dict[str, Any]:
         fields["local"] = True
     if model.chat_template is not None:
         fields["chat_template"] = True  # its text enters as a digest
+    if model.examples:
+        fields["examples"] = True  # so do their texts
     if model.tiny is not None:
         fields["tiny"] = dict(fields["tiny"])
         if model.tiny.tokenizer == "characters":

@@ -18,7 +18,7 @@ from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, re
 from repro.spec.inherit import normalise, resolve_arms
 from repro.spec.messages import render, schema_problems
 from repro.spec.overrides import apply_arm_overrides, apply_overrides, parse_override
-from repro.spec.presets.apply import apply_presets
+from repro.spec.presets.apply import apply_presets, write_empty
 from repro.spec.schema import Spec, TrainSpec
 from repro.words import listed, show
 
@@ -119,6 +119,7 @@ def resolved_yaml(spec: Spec) -> str:
     """The spec with every field written out and secrets masked; loading it gives the same spec again."""
     data = spec.model_dump(mode="json", exclude_none=True)
     data["dataset"] = [dataset.written_out() for dataset in spec.dataset]
+    write_empty(spec, data)
     if spec.budget is not None:
         del data["train"]["steps"]  # a budget replaces it, and both together are an error
     return yaml.safe_dump(mask_values(data), sort_keys=False, allow_unicode=True, width=120)

@@ -42,6 +42,26 @@ def hours_notes(costs: Sequence[Estimate], unit: str) -> list[str]:
     return notes
 
 
+WEIGHT_BYTES = {"float32": 4, "bfloat16": 2, "float16": 2}
+
+
+def reference_notes(cells: Sequence[Cell]) -> list[str]:
+    """The memory that the reference of the KL term takes; none where no cell has one, or adapters alone are trained:
+    without them the policy is its own reference."""
+    held: dict[str, str] = {}
+    for cell in cells:
+        if cell.train.kl > 0 and cell.model.lora is None:
+            size = size_of(cell.model)
+            held[cell.model.label] = "of a size that nothing tells"
+            if size is not None:
+                mebibytes = size.parameters * WEIGHT_BYTES[cell.model.dtype] / 2**20
+                held[cell.model.label] = f"{mebibytes / 1024:.1f} GiB" if mebibytes > 100 else f"{mebibytes:.1f} MiB"
+    if not held:
+        return []
+    each = ", ".join(f"{label} {amount}" for label, amount in held.items())
+    return [f"The KL term keeps the start policy in memory beside the trained one: {each} more in each process."]
+
+
 class Labels(NamedTuple):
     """What the labels of trained predictors take: completions by `pairs` of policy and dataset, and their seconds."""
 

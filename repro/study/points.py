@@ -12,6 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from repro.fields import Scalar
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import ArmSpec, Cell, Spec, TrainSpec
+from repro.study.once import Once
 from repro.study.raw_fields import arm_sections, base_fields, has_path, plain, runs_on, with_fields
 from repro.tasks.dataset_spec import DatasetSpec
 
@@ -62,23 +63,33 @@ class Point:
         return Place(cell.model.label, cell.dataset.label, self.arm, self.axis_point, seed)
 
 
-_latest: tuple[Spec, list[Point]] | None = None
+_latest: tuple[Spec, list[Point], Once] | None = None
 
 
 def points(spec: Spec) -> list[Point]:
     """All points of a spec, in the order model, dataset, arm, axis point; those of the latest spec are kept."""
+    return _of(spec)[1]
+
+
+def shared(spec: Spec) -> Once:
+    """What was made of the fields of a spec's points, kept with them."""
+    return _of(spec)[2]
+
+
+def _of(spec: Spec) -> tuple[Spec, list[Point], Once]:
     global _latest
     if _latest is None or _latest[0] is not spec:
-        _latest = (spec, _expand(spec))
-    return _latest[1]
+        _latest = (spec, _expand(spec), Once())
+    return _latest
 
 
 def _expand(spec: Spec) -> list[Point]:
     found: list[Point] = []
+    train = plain(spec.train)
     for model, dataset, (name, arm) in itertools.product(spec.model, spec.dataset, spec.arms.items()):
         if not runs_on(arm, model, dataset):
             continue
-        sections = _Sections(spec, model, dataset, name, arm)
+        sections = _Sections(spec, train, model, dataset, name, arm)
         base = base_fields(spec, model, dataset, name) if spec.axes else {}
         axes = {path: values for path, values in spec.axes.items() if has_path(base, path)}
         for values in itertools.product(*axes.values()):
@@ -90,10 +101,13 @@ def _expand(spec: Spec) -> list[Point]:
 class _Sections:
     """The sections of an arm's cells. Each is validated once for all points that give it the same values."""
 
-    def __init__(self, spec: Spec, model: ModelSpec, dataset: DatasetSpec, name: str, arm: ArmSpec) -> None:
+    def __init__(
+        self, spec: Spec, train: dict[str, Any], model: ModelSpec, dataset: DatasetSpec, name: str, arm: ArmSpec
+    ) -> None:
+        """`train`: the spec's own section as plain data."""
         self._labels: dict[str, Any] = {"spec": spec.name, "arm": name, "seed": spec.seeds[0]}
         self._base: dict[str, Any] = arm_sections(spec, model, dataset, arm)
-        self._train = {**plain(spec.train), **arm.train} if arm.train else None
+        self._train = {**train, **arm.train} if arm.train else None
         self._known: dict[Any, Any] = {}
         try:
             self._base["train"] = spec.train if self._train is None else TrainSpec.model_validate(self._train)

@@ -17,6 +17,8 @@ TOKEN_BYTES = 24
 """Bytes of a token while it trains: its id, its masks, its log-probs under two policies."""
 WEIGHT_BYTES = 16
 """Bytes of a trained weight: itself, its gradient, AdamW's two moments, in float32."""
+REFERENCE_BYTES = 4
+"""Bytes that the KL term adds: a token's log-prob under its reference, a weight of the reference."""
 
 
 def too_many_cells(spec: Spec) -> str | None:
@@ -41,13 +43,14 @@ def too_many_cells(spec: Spec) -> str | None:
 def beyond_memory(cell: Cell) -> Iterator[tuple[str, str]]:
     """(field, text) of each product of fields that takes more than `MOST_BYTES`, with the bytes it takes at most."""
     train, evaluate = cell.train, cell.evaluate
+    more = REFERENCE_BYTES if train.kl > 0 else 0
     length = ("train.max_completion_tokens", train.max_completion_tokens)
     group = ("train.group_size", train.group_size)
     wanted: list[tuple[int, list[tuple[str, int]]]] = [
-        (TOKEN_BYTES, [("train.questions_per_step", train.questions_per_step), group, length]),
+        (TOKEN_BYTES + more, [("train.questions_per_step", train.questions_per_step), group, length]),
     ]
     if cell.replay is not None:
-        wanted.append((TOKEN_BYTES, [("replay.capacity", cell.replay.capacity), group, length]))
+        wanted.append((TOKEN_BYTES + more, [("replay.capacity", cell.replay.capacity), group, length]))
     made = cell.dataset.procedural
     if made is not None:
         questions = min(made.test, cell.dataset.limits.test or made.test, evaluate.questions or made.test)
@@ -59,7 +62,7 @@ def beyond_memory(cell: Cell) -> Iterator[tuple[str, str]]:
     if cell.model.tiny is not None:
         tiny = cell.model.tiny
         block = [("model.tiny.width", tiny.width), ("its square x 12", 12 * tiny.width)]
-        wanted.append((WEIGHT_BYTES, [("model.tiny.layers", tiny.layers), *block]))
+        wanted.append((WEIGHT_BYTES + more, [("model.tiny.layers", tiny.layers), *block]))
     for size, factors in wanted:
         total = size * math.prod(value for _, value in factors)
         if total > MOST_BYTES:

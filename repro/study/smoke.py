@@ -84,7 +84,7 @@ def stand_ins(spec: Spec) -> tuple[str, ...]:
 
 
 _FRACTION = "selection.fraction"
-_SIZES = ("steps", "questions_per_step", "group_size", "minibatches", "max_completion_tokens")
+_SIZES = ("steps", "questions_per_step", "group_size", "minibatches", "max_prompt_tokens", "max_completion_tokens")
 _FIXED = (
     *(f"train.{field}" for field in _SIZES),
     "train.rollout.",
@@ -141,6 +141,7 @@ def _predictor(predictor: dict[str, Any], datasets: list[DatasetSpec]) -> None:
 def _train(train: dict[str, Any], cut_tokens: bool) -> None:
     train.update(steps=STEPS, questions_per_step=QUESTIONS_PER_STEP, group_size=GROUP_SIZE, minibatches=MINIBATCHES)
     train.pop("rollout", None)  # a smoke run asks for nothing that the machine may lack
+    train.pop("max_prompt_tokens", None)  # the tokens of a stand-in are bytes
     if cut_tokens:
         train["max_completion_tokens"] = min(train["max_completion_tokens"], TOKENS)
 

@@ -8,8 +8,7 @@ from typing import Any
 from repro.spec.document import Document, FieldPath, Origin, Problem
 from repro.spec.schema import Spec
 from repro.study.identity import canonical_fields
-from repro.study.once import Once
-from repro.study.points import points
+from repro.study.points import points, shared
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.registry import find
 
@@ -26,6 +25,8 @@ FILE_FIELDS = (
     "filters",
     "without",
     "decontaminate",
+    "too_long",
+    "unreadable",
     "stand_in",
 )
 HUB_FIELDS = ("config", "revision")
@@ -176,7 +177,7 @@ def _same(spec: Spec) -> Iterator[Problem]:
     first: dict[str, str] = {}
     told: set[str] = set()
     alike: dict[str, list[str]] = {}
-    once = Once()
+    once = shared(spec)
     for point in points(spec):
         (text,) = canonical_fields(point.valid(), spec.seeds[:1], once)
         other = first.setdefault(text, point.arm)

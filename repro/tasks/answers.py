@@ -5,24 +5,40 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from repro.tasks.final_number import DELIMITED, final_number
+from repro.tasks.final_number import final_number
 from repro.tasks.notation import ascii_signs, standard
+from repro.tasks.phrases import phrased_answer
 from repro.tasks.thinking import after_thinking
 
 LONGEST_ANSWER = 10_000
 """Characters; what is longer is no answer."""
 
-BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{|\Z)")
+BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?:\{|\Z)")
 BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 SPACES = re.compile(r"(?:(?<!\\)\\[,;: ]|~|[\s\x00-\x1f\x7f])+")
-WRAPPERS = [("**", "**"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
+WRAPPERS = [("**", "**"), ("```", "```"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
 # Signs that only look different, and marks that nobody sees; not the ones that turn the direction of the text around.
-LOOKALIKES = {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)} | str.maketrans(
-    "−‐‑–﹣⁄∕。", "-----//.", "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+LOOKALIKES = (
+    {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
+    | str.maketrans(
+        "−‐‑–﹣⁄∕º˚\u00a0\u2007\u2009\u202f", "-----//°°    ", "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
+    )
+    | {ord("。"): ". "}
 )
-PHRASE = re.compile(r"\banswer\s*(?:\bis\b\s*:?|:|=)[\s*]*", re.IGNORECASE)
-JOINS = re.compile(r",?\s?(?:or|and|,) ")
-SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)")
+HEADING = re.compile(
+    r"[\s*_]*(?:(?:step|part|case|method|approach)\b.*|(?:\d+[.)]\s*)?(?:(?:the|final|detailed|our) )*"
+    r"(?:answer|solution|conclusion|result|explanation|verification|check|calculation|summary|reasoning)s?\b[^\d$\\]*)",
+    re.IGNORECASE,
+)
+"""A line after `####` that is a heading of Markdown and no answer."""
+CLOSED_HEADING = re.compile(r"(####[^\n#]*[^\s#])[^\S\n]*#{4,}[^\S\n]*$", re.MULTILINE)
+BOLD = re.compile(r"(?<![\w)\]}*])\*{2,3}(?=[^\s*])|(?<=[^\s*])\*{2,3}(?![\w(\\*])|(?<!\w)__(?=\w)|(?<=\w)__(?!\w)")
+"""Where bold text of Markdown begins and ends; `x**2` is a power."""
+BOLD_TEXT = re.compile(r"\\(?:textbf|textit|mathbf|emph|underline)\s?\{([^{}]*)\}")
+PICTURES = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f]")
+ROUGHLY = re.compile(r"^(?:≈|\\approx(?![A-Za-z]))\s*")
+GROUPED = re.compile(r"(?<=\d)['’](?=\d{3}(?!\d))")
+DOTTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?!\.?\d)")
 
 
 def extract_answer(completion: str) -> str:
@@ -37,11 +53,12 @@ def extract_answer(completion: str) -> str:
     text = after_thinking(completion)
     if text is None:
         return ""
+    text = CLOSED_HEADING.sub(r"\1", text)
     boxes = [match.start() for match in BOX.finditer(text)]
-    hashes, box, tag = text.rfind("####"), boxes[-1] if boxes else -1, text.rfind("<answer>")
+    hashes, box, tag = _last_hashes(text), boxes[-1] if boxes else -1, text.rfind("<answer>")
     last = max(hashes, box, tag)
     if last < 0:
-        text = ascii_signs(ascii_text(text))
+        text = ascii_signs(plain_text(BOLD_TEXT.sub(r"\1", BOLD.sub("", text))))
         found = phrased_answer(text) or final_number(text)
     elif last == hashes:
         found = next(iter(text[hashes + len("####") :].strip().splitlines()), "")
@@ -53,41 +70,30 @@ def extract_answer(completion: str) -> str:
     return tidy(found) if len(found) <= LONGEST_ANSWER else ""
 
 
-def phrased_answer(text: str) -> str:
-    """What follows the last `answer is` or `answer:` where it is delimited mathematics or words without a digit.
-
-    Empty where a number comes after it: then that number is what the text ends with.
-    """
-    phrases = list(PHRASE.finditer(text))
-    if not phrases:
-        return ""
-    rest = text[phrases[-1].end() :]
-    maths = DELIMITED.match(rest)
-    while maths and (more := JOINS.match(rest, maths.end())):
-        further = DELIMITED.match(rest, more.end())
-        if further is None:
-            break
-        maths = further
-    sentence_end = SENTENCE_END.search(rest)
-    end = maths.end() if maths else sentence_end.start() if sentence_end else len(rest)
-    if any(c.isdigit() for c in rest[end:]) or (not maths and any(c.isdigit() for c in rest[:end])):
-        return ""
-    return rest[:end].strip("* ")
+def _last_hashes(text: str) -> int:
+    """Where the last `####` stands that is no heading, -1 without one."""
+    place = text.rfind("####")
+    while place >= 0:
+        line, _, more = text[place + len("####") :].partition("\n")
+        if not (more.strip() and HEADING.fullmatch(line)):
+            return place
+        place = text.rfind("####", 0, place)
+    return -1
 
 
 def tidy(text: str) -> str:
     """The same answer without what only dresses it: spaces, math delimiters, a box, a final full stop."""
-    text = ascii_text(text).replace(r"\!", "")
+    text = plain_text(BOLD.sub("", text)).replace(r"\!", "")
     text = SPACES.sub(" ", text).strip()
     changed = True
     while changed:
         before = text
-        text = text.rstrip(". ").lstrip("= ")
+        text = ROUGHLY.sub("", text.rstrip(". ").lstrip("= "))
         for left, right in WRAPPERS:
             inner = text[len(left) : len(text) - len(right)]
             if text.startswith(left) and text.endswith(right) and inner and left not in inner:
                 text = inner.strip()
-        if text.startswith((r"\boxed", r"\fbox")) and text.endswith("}"):
+        if BOX.match(text) and text.endswith("}"):
             text = (braced(text, 0) or text).strip()
         changed = text != before
     return standard(text)
@@ -104,6 +110,13 @@ def braced(text: str, start: int) -> str | None:
         if depth == 0:
             return text[first + 1 : sign.start()]
     return None
+
+
+def plain_text(text: str) -> str:
+    """`ascii_text` without pictures and without marks that only stand between thousands: 1'000, 1.000.000."""
+    text = ascii_text(text if text.isascii() else PICTURES.sub(" ", text))
+    text = GROUPED.sub("", text)
+    return DOTTED.sub(lambda number: number[0].replace(".", ""), text)
 
 
 def ascii_text(text: str) -> str:

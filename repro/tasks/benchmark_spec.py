@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 from pydantic import Field, model_validator
 
@@ -30,6 +30,7 @@ class Benchmark(Strict):
     question: str | None = Field(None, description="field with the question (default: the named set's, else question)")
     answer: str | None = Field(None, description="field with the gold answer (default: the named set's, else answer)")
     revision: str | None = Field(None, description="commit, tag or branch of the named set on the hub")
+    unreadable: Literal["refuse", "drop"] = Field("refuse", description="rows that hold no question with an answer")
     questions: int | None = Field(
         None, ge=1, le=MOST_QUESTIONS, description="only the first n questions (default: evaluate.questions)"
     )
@@ -61,6 +62,7 @@ class Benchmark(Strict):
     def dataset(self) -> DatasetSpec:
         """Its questions, as the test questions of a dataset."""
         fields = {"named": self.named, "path": self.path, "revision": self.revision, "stand_in": self.stand_in}
+        fields["unreadable"] = self.unreadable
         fields["solution"] = None  # nobody reads it
         fields |= {key: value for key in ("question", "answer") if (value := getattr(self, key)) is not None}
         if self.path is not None and not Path(self.path).expanduser().is_dir():
@@ -69,7 +71,7 @@ class Benchmark(Strict):
 
     def measured_fields(self, evaluate: EvaluateSpec) -> dict[str, Any]:
         """The fields that change what is measured; the questions enter an identity as a digest."""
-        fields = self.model_dump(mode="json", exclude_none=True, exclude={"name", "path", "stand_in"})
+        fields = self.model_dump(mode="json", exclude_none=True, exclude={"name", "path", "stand_in", "unreadable"})
         return fields | {name: value for name, value in self.sampling(evaluate).items() if value is not None}
 
     def sampling(self, evaluate: EvaluateSpec) -> dict[str, Any]:

@@ -2,36 +2,47 @@
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.tasks.problem import Problem
+from repro.tasks.values import is_number
 from repro.words import show, unknown
 
+DEEPEST = 16
+"""Fields inside fields that are looked into at most."""
 
-def numbers_of(row: Mapping[str, Any]) -> dict[str, int | float]:
+
+def numbers_of(row: Mapping[str, Any], depth: int = DEEPEST) -> dict[str, int | float]:
     """The finite numbers of a row by field; a number inside nested fields by its dotted path, none inside lists."""
     found: dict[str, int | float] = {}
     for name, value in row.items():
         if isinstance(value, Mapping):
-            found |= {f"{name}.{inner}": number for inner, number in numbers_of(value).items()}
-        elif _is_number(value):
-            found[str(name)] = value
+            inside = numbers_of(value, depth - 1) if depth else {}
+            found |= {f"{name}.{inner}": number for inner, number in inside.items()}
+        elif is_number(value):
+            found[str(name)] = float(value) if isinstance(value, Decimal) else value
     return found
 
 
-def column_of(problems: Sequence[Problem], name: str) -> np.ndarray:
+def column_of(problems: Sequence[Problem], name: str, stand_in: bool = False) -> np.ndarray:
     """(N,) float64 of `metadata[name]` of each problem. UserError where there is no such column, or where a question
-    has no finite number in it."""
-    columns = {key: None for problem in problems for key, value in problem.metadata.items() if _is_number(value)}
+    has no finite number in it.
+
+    Rows of a stand-in lack the columns of the data that they stand for: a missing one holds whole numbers 0 to 9 that
+    follow from the ids.
+    """
+    columns = {key: None for problem in problems for key, value in problem.metadata.items() if is_number(value)}
+    if name not in columns and stand_in:
+        return np.array([int(digest(problem.id), 16) % 10 for problem in problems], dtype=np.float64)
     if name not in columns:
-        what = "a numeric column of the dataset" + ("" if columns else ", which has none")
-        raise UserError(f"selection.column: {unknown(name, sorted(columns), what)}")
-    lacking = [problem for problem in problems if not _is_number(problem.metadata.get(name))]
+        raise UserError(f"selection.column: {no_column(name, columns)}")
+    lacking = [problem for problem in problems if not is_number(problem.metadata.get(name))]
     if lacking:
         raise UserError(
             f"selection.column: {name!r} is missing for {len(lacking)} of {len(problems)} questions; the first is "
@@ -40,5 +51,7 @@ def column_of(problems: Sequence[Problem], name: str) -> np.ndarray:
     return np.array([problem.metadata[name] for problem in problems], dtype=np.float64)
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def no_column(name: str, columns: Iterable[str]) -> str:
+    """What is told of a column that is none of the numeric ones: `got "step", expected ..., did you mean steps?`."""
+    known = sorted(columns)
+    return unknown(name, known, "a numeric column of the dataset" + ("" if known else ", which has none"))

@@ -91,7 +91,7 @@ class DatasetSpec(Strict):
     named: DatasetName | None = Field(None, description="a dataset whose fields are known; offline via REPRO_DATA")
     hub: HubId | None = Field(None, description="a Hugging Face dataset id")
     path: PathText | None = Field(
-        None, description="a .jsonl, .json or .parquet file, or a directory with train/test files"
+        None, description="a .jsonl, .json, .parquet or .csv file, or a directory with train/test files"
     )
     config: str | None = Field(None, description="configuration of the hub dataset")
     revision: str | None = Field(None, description="commit, tag or branch of the hub dataset")
@@ -111,6 +111,12 @@ class DatasetSpec(Strict):
     )
     decontaminate: Literal["warn", "drop", "off"] = Field(
         "warn", description="training questions much like one of the test questions or of `without`"
+    )
+    too_long: Literal["refuse", "drop"] = Field(
+        "refuse", description="questions beyond train.max_prompt_tokens or the model's context"
+    )
+    unreadable: Literal["refuse", "drop"] = Field(
+        "refuse", description="rows that hold no question with an answer, or cannot be read"
     )
     validation_fraction: float = Field(0.1, ge=0, lt=1, description="share of train held back for validation")
     limits: Limits = Field(default_factory=Limits, description="use only the first n questions of a split")

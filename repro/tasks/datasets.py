@@ -13,7 +13,7 @@ from repro.tasks.dataset_spec import TEST_SHARE, DatasetSpec, Limits
 from repro.tasks.overlap import Overlap, find_overlaps
 from repro.tasks.problem import AnswerFormat, Problem, TaskData, question_digest, same_question
 from repro.tasks.registry import question_content
-from repro.tasks.rows import filtered, problems_of
+from repro.tasks.rows import Read, filtered, problems_of
 from repro.tasks.sources import (
     Source,
     evaluation_set,
@@ -40,12 +40,15 @@ def load_dataset(spec: DatasetSpec) -> TaskData:
     if spec.procedural is not None:
         return replace(_limited(spec.procedural.load(), spec), name=spec.label)
     sources = find_sources(spec)
-    train = _once(_training(sources.train, spec), f"{spec.label}: train")
+    read = _training(sources.train, spec)
+    dropped, train = list(read.dropped), _once(read.problems, f"{spec.label}: train")
     if sources.test is None:
         train, test = _cut(train, max(1, round(TEST_SHARE * len(train))), "test")
     else:
         held = held_out_spec(spec)
-        test = _once(_problems(sources.test, held, held.test_split or "test"), f"{held.label}: test")
+        read = _problems(sources.test, held, held.test_split or "test")
+        dropped += read.dropped
+        test = _once(read.problems, f"{held.label}: test")
         held_out = {same_question(p.question) for p in test}
         shared = [p for p in train if same_question(p.question) in held_out]
         if shared:
@@ -65,7 +68,7 @@ def load_dataset(spec: DatasetSpec) -> TaskData:
             "validation questions; expected more rows, or a smaller dataset.validation_fraction"
         )
     data = TaskData(spec.label, tuple(train), tuple(validation), tuple(test), MathVerifier(), TEXT_FORMAT)
-    data = replace(data, overlaps=overlaps)
+    data = replace(data, overlaps=overlaps, dropped=tuple(dropped))
     return _limited(data, spec)
 
 
@@ -82,12 +85,18 @@ def load_questions(spec: DatasetSpec) -> tuple[tuple[Problem, ...], AnswerFormat
         if split not in splits:
             raise UserError(f"dataset {spec.label}: no split {split!r}; splits found: {', '.join(splits)}")
         return splits[split][: spec.limits.train], data.answer_format
-    problems = _once(_training(find_source(spec, split), spec), f"{spec.label}: {split}")
+    problems = _once(_training(find_source(spec, split), spec).problems, f"{spec.label}: {split}")
     return drawn(problems, spec.limits), TEXT_FORMAT
 
 
 def load_test(spec: DatasetSpec) -> tuple[Problem, ...]:
-    """The test questions of a dataset alone, once and in their order; no other split is looked at.
+    """The problems of `read_test`."""
+    return tuple(read_test(spec).problems)
+
+
+def read_test(spec: DatasetSpec) -> Read:
+    """The test questions of a dataset alone, once and in their order, and the rows that were left out; no other split
+    is looked at.
 
     Raises UserError naming file, item and field, and where there is no test split.
     """
@@ -95,7 +104,8 @@ def load_test(spec: DatasetSpec) -> tuple[Problem, ...]:
     source = find_test(spec)
     if source is None:
         raise UserError(f"dataset {spec.label}: it has no test split; expected one to evaluate on")
-    return tuple(_once(_problems(source, held, held.test_split or "test"), f"{held.label}: test")[: spec.limits.test])
+    read = _problems(source, held, held.test_split or "test")
+    return Read(_once(read.problems, f"{held.label}: test")[: spec.limits.test], read.dropped)
 
 
 def dataset_digest(spec: DatasetSpec) -> str:
@@ -120,6 +130,8 @@ def dataset_digest(spec: DatasetSpec) -> str:
             content["without"] = {name: held_out_digest(evaluation_set(name, spec.stand_in)) for name in spec.without}
         if spec.decontaminate == "drop":
             content["decontaminate"] = "drop"
+        if spec.unreadable == "drop":
+            content["unreadable"] = "drop"
     return digest(content, 64)
 
 
@@ -128,24 +140,26 @@ def held_out_digest(spec: DatasetSpec) -> str:
     held = held_out_spec(spec)
     content = {key: getattr(held, key) for key in ("question", "answer", "solution", "id")}
     content |= {"limit": spec.limits.test, "test": source_digest(find_test(spec), held.test_split)}
+    if held.unreadable == "drop":
+        content["unreadable"] = "drop"
     return digest(content, 64)
 
 
-def _problems(source: Source, spec: DatasetSpec, split: str) -> list[Problem]:
-    theirs = spec.named is not None or spec.hub is not None
-    return [p for name, rows in rows_of(source, spec, split) for p in problems_of(rows, spec, name, theirs)]
+def _problems(source: Source, spec: DatasetSpec, split: str, role: str = "test") -> Read:
+    """The problems of a split, of the training split those that the spec's filters keep."""
+    found = Read([], [])
+    for name, rows in rows_of(source, spec, split):
+        kept = (
+            filtered(rows, spec.filters, name, spec.unreadable == "drop") if spec.filters and role == "train" else rows
+        )
+        read = problems_of(kept, spec, name, role)
+        found.problems.extend(read.problems)
+        found.dropped.extend(read.dropped)
+    return found
 
 
-def _training(source: Source, spec: DatasetSpec) -> list[Problem]:
-    """The problems of the training split that the spec's filters keep."""
-    if not spec.filters:
-        return _problems(source, spec, spec.train_split)
-    theirs = spec.named is not None or spec.hub is not None
-    return [
-        problem
-        for name, rows in rows_of(source, spec, spec.train_split)
-        for problem in problems_of(filtered(rows, spec.filters, name), spec, name, theirs)
-    ]
+def _training(source: Source, spec: DatasetSpec) -> Read:
+    return _problems(source, spec, spec.train_split, "train")
 
 
 def _apart(train: list[Problem], test: list[Problem], spec: DatasetSpec) -> tuple[list[Problem], tuple[Overlap, ...]]:

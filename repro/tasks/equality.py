@@ -4,42 +4,24 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from dataclasses import dataclass
+from collections.abc import Sequence
 from fractions import Fraction
 
 from repro.tasks.answers import BRACES
 from repro.tasks.final_number import DELIMITED, NUMBER
-from repro.tasks.units import CHANGES, COPULAS, HEDGES, IN_RATIOS, LONGEST_UNIT, NO_UNIT, SCALES, SYMBOLS
+from repro.tasks.quantities import TEXT, Quantity, quantity, with_decimal_comma
+from repro.tasks.units import CHANGES, COPULAS, FILLERS, HEDGES, JOINING, LONGEST_UNIT, NO_UNIT, same_unit
 
-LONGEST_NUMBER = 4000
-"""Characters; longer runs of digits are compared as text (Python itself refuses to read integers past 4,300)."""
 ROUNDING = 6
 """Decimals from which two unequal numbers may still be one rounded value; math-verify rounds to as many."""
 CLOSE = Fraction(1, 1000)
 """Relative difference beyond which they may not: 0.0000004 is no rounded 0.0000001."""
 
-DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
-CURRENCY = r"(?:\\?[$€£¥₹]\s?)?"
-THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
-SPACED_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d,/])")
-DEGREES = re.compile(r"\s?\^\s?\{?\s?\\circ\s?\}?\s?(?:[CF]\.?)?$")
-_POWER = r"(?:\^\s?\{?\s?-?[1-4]\s?\}?)?"
-_RATIO = "(?:" + "|".join(sorted(IN_RATIOS, key=len, reverse=True)) + ")" + _POWER
-_SYMBOL = "(?:" + "|".join(sorted(SYMBOLS, key=len, reverse=True)) + r")(?![A-Za-z])" + _POWER
-_PER = rf"\s?/\s?(?:{_RATIO}(?![A-Za-z])|[A-Za-z]{{3,}}\.?)"
-UNIT_WORD = rf"(?:{_RATIO}{_PER}|[A-Za-z][A-Za-z.]+{_POWER}(?:{_PER})?)"
-GLUED_UNIT = rf"(?:{_RATIO}{_PER}|{_SYMBOL}(?:{_PER})?)"
-QUANTITY = re.compile(
-    rf"(?P<sign>[+-]?)\s?{CURRENCY}(?:(?P<whole>\d+)?\s?\\[dt]?frac\{{(?P<a>{DIGITS})\}}\{{(?P<b>{DIGITS})\}}"
-    rf"|(?:(?P<apart>\d+)\s(?=\d+\s?/))?(?P<top>{DIGITS})(?:\s?/\s?(?P<bottom>{DIGITS}))?)"
-    rf"\s?{CURRENCY}(?P<percent>%?)(?P<unit>(?:{GLUED_UNIT}|\s{UNIT_WORD})?(?:\s{UNIT_WORD})*)"
-)
 # Names that stand in formulas; any other word makes an answer prose, where algebra finds numbers nobody stated.
 FUNCTIONS = {"sqrt", "pi", "sin", "cos", "tan", "cot", "log", "ln", "exp", "mod"}
 POINTS = re.compile(r"[A-Z]{2,4}")
-TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s?\{([^{}]*)\}")
 COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s?\{[^{}]*\}|\\[A-Za-z]+")
-SAYING = re.compile(r"[A-Za-z][\w ,'’:()-]*[\s:]", re.ASCII)
+SAYING = re.compile(r"[^\W\d][\w ,'’:()-]*[\s:是为は은]")
 LIST = re.compile(r",|;|\\pm|\\cup|\b(?:and|or)\b")
 POSED = re.compile(r"\\(?:sum|int|iint|oint|prod|lim)(?![A-Za-z])")
 GOES_ON = re.compile(r"\\(?:ldots|cdots|dots|dotsc|dotsb)(?![A-Za-z])|\.\.\.|…")
@@ -50,59 +32,18 @@ PROSE = re.compile(r"[^\W\d_][^\W\d_ .,'’()-]*(?:[ .,'’()-]+[^\W\d_]+)*[ .)]
 LETTERS = re.compile(r"\\(?:text|mathrm|mbox)\s?\{[^{}]*[A-Za-z]{3}|^[^\\{}^_=]*[A-Za-z]{3}[^\\{}^_=]*$")
 CHOICE = re.compile(r"\(?[A-J]\)?\.?")
 CHOSEN = re.compile(
-    r"(?i:[a-z ]{0,40}\b(?:answer|option|choice)(?: is)?:? )?"
-    r"(?:\\text(?:bf)?\s?\{)?\(?([A-J])(?:\)|\b)(?:[.:)}](?:.*)?)?",
-    re.DOTALL,
+    r"(?i:[a-z ]{0,40}\b(?:answer|option|choice)(?: is)?:? )?\(?([A-J])(?:\)(?:.*)|\b(?:[.:].*)?)", re.DOTALL
 )
-NAMED = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){0,2} ?= ?(?P<value>[^=]+)")
-
-
-@dataclass(frozen=True)
-class Quantity:
-    """An exact number as written: `decimals` digits after the point, perhaps a percent sign or a unit in words."""
-
-    value: Fraction
-    decimals: int
-    percent: bool
-    unit: str
-
-
-def quantity(text: str) -> Quantity | None:
-    """The tidied answer as an exact number, or None if it is more than a number with a sign, percent or unit.
-
-    A proper fraction beside a whole number is a mixed number, as in print: `3 1/2` and `3\\frac{1}{2}` are 3.5.
-    """
-    if len(text) > LONGEST_NUMBER:
-        return None
-    # A letter alone is a unit only where it is written as text: `5 m` may be a product.
-    text = TEXT.sub(lambda word: f" {word[1]}." if len(word[1].strip()) == 1 else f" {word[1]}", text)
-    text = DEGREES.sub("", text.replace("{,}", ",").replace(r"\%", "%"))
-    text = THOUSANDS.sub("", re.sub(r"\s+", " ", text).strip())
-    text = SPACED_THOUSANDS.sub(lambda number: number[0].replace(" ", ""), text)
-    match = QUANTITY.fullmatch(text)
-    if match is None:
-        return None
-    unit = match["unit"].strip(" .").lower()
-    percent = match["percent"] == "%" or unit == "percent"
-    words = unit.replace(".", " ").split()
-    scale = SCALES.get(words[0], 1) if words else 1
-    if scale != 1:
-        words = words[1:]
-        unit = " ".join(words)
-    if len(words) > LONGEST_UNIT or NO_UNIT.intersection(words):
-        return None
-    top, bottom = match["a"] or match["top"], match["b"] or match["bottom"] or "1"
-    whole = match["whole"] or match["apart"]
-    if not Fraction(bottom):
-        return None
-    value = Fraction(top) / Fraction(bottom)
-    if whole is not None:
-        if value >= 1:
-            return None
-        value += int(whole)
-    value *= scale
-    decimals = max(len(part.partition(".")[2]) for part in (top, bottom))
-    return Quantity(-value if match["sign"] == "-" else value, decimals, percent, "" if unit == "percent" else unit)
+NAMED = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){0,9} ?= ?(?P<value>[^=]+)")
+ALTERNATIVES = re.compile(r",?\s(?:or|\\text\s?\{\s*or\s*\})\s")
+TIME = re.compile(r"0?(\d{1,2}):(\d{2})\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
+IN_BRACKETS = re.compile(r"\(\s?([^()]+?)\s?\)\s*\Z")
+TAIL = re.compile(
+    r"((?:\s[A-Za-z]+){0,3}?)\s(?:in|on|at|for|from|during|after|before|altogether|left|each|per|with|of)\b[^\d\\$]*"
+)
+"""What may go on behind a number and its unit: `72 clips in April and May`."""
+TAKES_BACK = HEDGES - {"and", "more", "most", "any", "then", "if"} | {"minus", "plus", "times", "percent", "is", "was"}
+DOUBTS = re.compile("[不非没或]")
 
 
 def stated_number(sentence: str) -> str:
@@ -110,6 +51,9 @@ def stated_number(sentence: str) -> str:
 
     That is where a word takes it back or changes it, where there is another number, or where prose goes on behind it.
     """
+    sentence = TEXT.sub(r" \1 ", sentence).strip()
+    if (said_again := IN_BRACKETS.search(sentence)) and words_of(sentence[: said_again.start()]):
+        sentence = f"{sentence[: said_again.start()]} {said_again[1]}"  # `seventy-two (72)`
     found = [match.span() for match in DELIMITED.finditer(sentence)]
     found += [
         match.span()
@@ -121,9 +65,22 @@ def stated_number(sentence: str) -> str:
     ((start, end),) = found
     before, after = sentence[:start], sentence[end:]
     words = words_of(before)
-    if SAYING.fullmatch(before) is None or HEDGES.intersection(words) or CHANGES.intersection(words[-3:]):
+    if before and SAYING.fullmatch(before) is None:
         return ""
-    return sentence[start:end] + after
+    if HEDGES.intersection(words) or changes_what_follows(words) or DOUBTS.search(sentence):
+        return ""
+    tail = TAIL.fullmatch(after)
+    if tail is not None and not (TAKES_BACK | NO_UNIT - HEDGES).intersection(words_of(after)):
+        return sentence[start:end] + tail[1]
+    return sentence[start:end] + after if before else ""
+
+
+def changes_what_follows(words: Sequence[str]) -> bool:
+    """Do words say that a number behind them is another value: `minus`, `half of`, `up to`, `divided by`?"""
+    last = [word for word in words if word not in FILLERS][-2:]
+    if len(last) == 2 and last[1] in JOINING:
+        return last[0] in JOINING[last[1]]
+    return bool(last) and last[-1] in CHANGES
 
 
 def is_formula(answer: str) -> bool:
@@ -131,6 +88,8 @@ def is_formula(answer: str) -> bool:
 
     Points: up to four capital letters, as in `m\\angle ABC = 90`.
     """
+    if any(c.isalpha() and not c.isascii() for c in answer):
+        return False
     words = [word for word in re.findall(r"[A-Za-z]{2,}", COMMAND.sub(" ", answer)) if not POINTS.fullmatch(word)]
     return any(c.isdigit() for c in answer) and {word.lower() for word in words} <= FUNCTIONS
 
@@ -152,7 +111,10 @@ def words_of(answer: str) -> list[str]:
 def same_words(gold: str, answer: str) -> bool:
     """Do two answers read the same but for case, spaces, brackets and `\\text{}`?"""
     left, right = (re.findall(r"[^\W_]+|[^\s\w().'’-]", TEXT.sub(r" \1 ", text).lower()) for text in (gold, answer))
-    return left == right
+    return len(left) == len(right) and all(
+        a == b or (min(len(a), len(b)) > 3 and a.isalpha() and (a == f"{b}s" or b == f"{a}s"))
+        for a, b in zip(left, right, strict=True)
+    )
 
 
 def worth_asking(gold: str, answer: str) -> bool:
@@ -203,12 +165,23 @@ def quick_equal(gold: str, answer: str) -> bool | None:
     if gold == answer:
         return True
     if CHOICE.fullmatch(gold):
-        chosen = CHOSEN.fullmatch(answer)
+        chosen = CHOSEN.fullmatch(TEXT.sub(r"\1", answer).strip())
         return chosen is not None and chosen[1] == gold.strip("(). ") and not HEDGES.intersection(words_of(answer))
+    times = [TIME.fullmatch(TEXT.sub(r" \1", text).strip()) for text in (gold, answer)]
+    if times[0] is not None and times[1] is not None:
+        ours, theirs = ([part and part.lower() for part in time.groups()] for time in times if time is not None)
+        return ours[:2] == theirs[:2] and ours[2] in (None, theirs[2])
     if is_prose(gold) or (LETTERS.search(gold) and LETTERS.search(answer) and same_words(gold, answer)):
         return same_words(gold, answer)
     left, right = quantity(gold), quantity(answer)
+    if left is not None and left.decimals and right is None:
+        right = with_decimal_comma(answer)
+        if right is not None and right.value != left.value:
+            return False
     if left is not None and right is None:
+        several = ALTERNATIVES.split(answer)
+        if len(several) == 2:
+            return all(quick_equal(gold, one) for one in several)  # `3/8, or 0.375`
         named = NAMED.fullmatch(answer)
         if named is not None and not HEDGES.intersection(words_of(answer)):
             return quick_equal(gold, named["value"])
@@ -218,7 +191,12 @@ def quick_equal(gold: str, answer: str) -> bool | None:
     if left is None or right is None:
         formula = left is None or (is_formula(answer) and not COPULAS.intersection(words_of(answer)))
         return None if formula and worth_asking(gold, answer) else False
-    if left.unit and right.unit and left.unit != right.unit:
+    return same_quantity(left, right)
+
+
+def same_quantity(left: Quantity, right: Quantity) -> bool | None:
+    """Are two numbers equal, percent signs and units considered? None where one may be the other, rounded."""
+    if left.unit and right.unit and not same_unit(left.unit, right.unit):
         return False
     ratio = {left.value}
     if left.percent != right.percent:
@@ -226,4 +204,4 @@ def quick_equal(gold: str, answer: str) -> bool | None:
     if right.value in ratio:
         return True
     near = any(abs(right.value - value) <= CLOSE * max(abs(right.value), abs(value)) for value in ratio)
-    return None if near and max(left.decimals, right.decimals) >= ROUNDING else False
+    return None if near and max(left.decimals, right.decimals) >= ROUNDING and abs(left.value) > CLOSE else False

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
+from collections import Counter
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
+from repro.tasks.values import plain
 from repro.words import nearest
 
-EXTENSIONS = (".jsonl", ".json", ".parquet")
+EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
+DELIMITERS = ",;\t|"
+"""What separates the cells of a .csv file: the one that its first line has most of. Spreadsheets of many countries
+write `;`."""
+LARGEST_CELL = 1 << 30
+"""Characters of a cell of a .csv file at most."""
+BATCH = 4096
+"""Rows of a .parquet file that are read together."""
 
 Row = tuple[str, dict[str, Any]]
 """Where it stands (`train.jsonl:3`) and its fields."""
+
+
+@dataclass(frozen=True)
+class Unreadable:
+    """A row, or the value of one field, that cannot be read; of a row `why` is a whole message with its place."""
+
+    why: str
+
+
+AnyRow = tuple[str, dict[str, Any] | Unreadable]
+"""The same, where it may be unreadable."""
 
 
 def find_path(text: str, field: str) -> Path:
@@ -46,46 +69,68 @@ def split_files(folder: Path, stem: str, field: str) -> tuple[Path, ...]:
         if files:
             kinds[extension] = files
     if len(kinds) > 1:
+        kinds.pop(".csv", None)  # beside another kind it is that one's copy
+    if len(kinds) > 1:
         names = ", ".join(files[0].name for files in kinds.values())
         raise UserError(f"{field}: {folder} holds {names}; expected one kind of file for the split {stem!r}")
     return next(iter(kinds.values()), ())
 
 
 def read_rows(path: Path) -> Iterator[Row]:
-    """The rows of a .jsonl, .json (a list of objects, or one object per line) or .parquet file.
+    """The rows of a .jsonl, .json (a list of objects, or one object per line), .csv or .parquet file.
 
-    Raises UserError naming file and line or item where the text is no such thing, and for a file without rows.
+    Their values are those that JSON has, see `repro.tasks.values.plain`. Raises UserError naming file and line or item
+    where the text is no such thing, and for a file without rows.
     """
-    rows = _parquet(path) if path.suffix == ".parquet" else _json(path)
+    for where, row in all_rows(path):
+        if isinstance(row, Unreadable):
+            raise UserError(row.why)
+        yield where, row
+
+
+def all_rows(path: Path) -> Iterator[AnyRow]:
+    """The same with the rows that cannot be read in their places. Raises UserError for a file that is unreadable as a
+    whole."""
+    readers = {".parquet": _parquet, ".csv": _csv, ".tsv": _csv}
     empty = True
-    for row in rows:
+    for row in readers.get(path.suffix.lower(), _json)(path):
         empty = False
         yield row
     if empty:
         raise UserError(f"{path}: the file holds no rows; expected at least one question")
 
 
-def _json(path: Path) -> Iterator[Row]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise UserError(f"{path}: byte {error.start} is not UTF-8; expected UTF-8 text") from error
-    if path.suffix == ".json" and text.lstrip()[:1] != "{":
-        yield from _json_list(path, text)
+def _json(path: Path) -> Iterator[AnyRow]:
+    content = path.read_bytes().removeprefix(b"\xef\xbb\xbf")
+    if path.suffix == ".json" and content.lstrip()[:1] != b"{":
+        yield from _json_list(path, content)
         return
-    for number, line in enumerate(text.split("\n"), 1):
+    for number, line in enumerate(content.split(b"\n"), 1):
         if line.strip():
-            yield _object(_parse(line, path, number), f"{path.name}:{number}", f"{path}:{number}")
+            try:
+                yield _object(_parse(_utf8(line, f"{path}:{number}"), path, number), path, f":{number}")
+            except UserError as error:
+                yield f"{path.name}:{number}", Unreadable(str(error))
 
 
-def _json_list(path: Path, text: str) -> Iterator[Row]:
-    if not text.strip():
+def _json_list(path: Path, content: bytes) -> Iterator[AnyRow]:
+    if not content.strip():
         return
-    items = _parse(text, path)
+    items = _parse(_utf8(content, str(path)), path)
     if not isinstance(items, list):
         raise UserError(f"{path}: found {type(items).__name__}, expected a list of objects, one per question")
     for number, item in enumerate(items, 1):
-        yield _object(item, f"{path.name}, item {number}", f"{path}, item {number}")
+        try:
+            yield _object(item, path, f", item {number}")
+        except UserError as error:
+            yield f"{path.name}, item {number}", Unreadable(str(error))
+
+
+def _utf8(content: bytes, place: str) -> str:
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(f"{place}: byte {error.start} is not UTF-8; expected UTF-8 text") from error
 
 
 def _parse(text: str, path: Path, line: int | None = None) -> Any:
@@ -102,16 +147,37 @@ def _parse(text: str, path: Path, line: int | None = None) -> Any:
         raise UserError(f"{path}{f':{line}' if line else ''}: not readable JSON ({error})") from error
 
 
-def _object(value: Any, where: str, place: str) -> Row:
+def _object(value: Any, path: Path, place: str) -> Row:
     if isinstance(value, list) and value and all(isinstance(inner, dict) for inner in value):
         # Columns without names, numbered as the datasets library does.
         value = {str(column): inner for column, inner in enumerate(value)}
     if not isinstance(value, dict):
-        raise UserError(f"{place}: found {type(value).__name__}, expected an object with a field for each of its parts")
-    return where, value
+        found = f"{path}{place}: found {type(value).__name__}"
+        raise UserError(f"{found}, expected an object with a field for each of its parts")
+    return f"{path.name}{place}", value
 
 
-def _parquet(path: Path) -> Iterator[Row]:
+def _csv(path: Path) -> Iterator[AnyRow]:
+    csv.field_size_limit(LARGEST_CELL)
+    text = _utf8(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), str(path))
+    first = text.partition("\n")[0]
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count), strict=True)
+    try:
+        names = next(reader, [])
+        if twice := [name for name, count in Counter(names).items() if count > 1]:
+            raise UserError(f"{path}: two columns are called {twice[0]!r}, expected different names in the first line")
+        for number, cells in enumerate((cells for cells in reader if cells), 1):
+            where = f"{path.name}, row {number}"
+            if len(cells) == len(names):
+                yield where, dict(zip(names, cells, strict=True))
+            else:
+                why = f"{path}, row {number}: {len(cells)} cells, expected {len(names)}, one for each column"
+                yield where, Unreadable(why)
+    except csv.Error as error:
+        raise UserError(f"{path}: not a readable CSV file (line {reader.line_num}: {error})") from error
+
+
+def _parquet(path: Path) -> Iterator[AnyRow]:
     import pyarrow
     import pyarrow.parquet
 
@@ -119,5 +185,19 @@ def _parquet(path: Path) -> Iterator[Row]:
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable parquet file ({str(error).splitlines()[0]})") from error
-    for number, row in enumerate(table.to_pylist(), 1):
-        yield f"{path.name}, row {number}", row
+    number = 0
+    for batch in table.to_batches(BATCH):
+        try:
+            rows = batch.to_pylist()
+        except (pyarrow.ArrowException, ValueError, OverflowError):  # a date in the year 10,000, text that is no UTF-8
+            rows = [{name: _cell(batch, name, index) for name in batch.schema.names} for index in range(len(batch))]
+        for row in rows:
+            number += 1
+            yield f"{path.name}, row {number}", plain(row)
+
+
+def _cell(batch: Any, name: str, index: int) -> Any:
+    try:
+        return batch.column(name)[index].as_py()
+    except (ValueError, OverflowError) as error:  # pyarrow's own are of these
+        return Unreadable(f"holds a {batch.schema.field(name).type} that cannot be read ({error})")

@@ -16,7 +16,7 @@ CURRENCY = r"(?:\\?[$€£¥₹]\s?)?"
 WHOLE = r"(?<!\d)\d{1,3}(?: \d{3})+(?![\d,/])|\d+(?:(?:,|\{,\}|,\\!)\d{3})*(?!,?\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 NUMBER = re.compile(
     rf"(?:(?<![\w)\]}}])[+-])?{CURRENCY}(?:\d*{FRACTION}|(?:\d+\s)?\d+\s?/\s?\d+|{WHOLE})"
-    r"(?:[eE][+-]?\d{1,2}(?![\w.]))?(?:\s?\\?%|\s?[€£¥₹])?"
+    r"(?:[eE][+-]?\d{1,2}(?!\w|\.\d))?(?:\s?\\?%|\s?[€£¥₹])?"
 )
 # `$5 and $10` are prices: a dollar sign opens mathematics only before what is no space, and closes after such.
 DELIMITED = re.compile(
@@ -24,20 +24,44 @@ DELIMITED = re.compile(
     r"|\\begin\{(?P<name>align|aligned|equation|gather|gathered|eqnarray)\*?\}(?P<e>.+?)\\end\{(?P=name)\*?\}",
     re.DOTALL,
 )
+JOINS = re.compile(r",?\s?(?:or|and|,) ")
+"""What stands between two parts that are offered together: `$2$ and $-3$`."""
 SEVERAL = re.compile(r",(?!\d{3}(?!\d))|;|\\text\s?\{\s*(?:and|or)\s*\}|\b(?:and|or)\b")
 ENVIRONMENT = re.compile(r"\\(?:begin|end)\{(?:aligned|gathered|split|align\*?)\}")
 ROWS = re.compile(r"\\\\(?:\[[^\]]*\])?")
 TERM = r"\((?:(?![A-Za-z]{3})[^()\n])*\)"  # in brackets, without a word
-OPERAND = rf"(?:\$?\d[\d,]*(?:\.\d+)?%?|(?<![A-Za-z])[a-zA-Z]|\\[A-Za-z]+(?:\{{[^{{}}]*\}})*|{TERM})"
-LEFT = re.compile(rf"{OPERAND}(?P<left> ?)(?:[-+*/^–]|(?<=\d )[xX](?= )|\*\*|\\cdot|\\times|\\div|\\pm)(?P<right> ?)$")
-NAME = re.compile(r"[^\W\d]-?$|(?<![\\A-Za-z])[A-Za-z]{2,}\^\{?$")
+NAMED_OPERAND = r"(?:\d[\d,.]*)?\\[A-Za-z]+(?:\{[^{}]*\})*"
+OPERAND = rf"(?:{NAMED_OPERAND}|\$?\d[\d,]*(?:\.\d+)?%?|(?<![A-Za-z])[a-zA-Z]|{TERM})"
+LEFT = re.compile(rf"{OPERAND}(?P<left> ?)(?:[-+*/^–]|(?<=\d )[xX](?= )|\*\*|\\cdot|\\times|\\div|\\pm)(?P<right> ?)\Z")
+NAME = re.compile(r"[^\W\d\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]-?\Z|(?<![\\A-Za-z])[A-Za-z]{2,}\^\{?\Z")
 """What before a digit makes it part of a word: a letter (`x2`, `COVID-19`), the power of a unit (`cm^2`)."""
-PART = re.compile(r"(?:[{_^]|\d[.,:])$")
+PART = re.compile(r"(?:[{_^]|\d[.,:])\Z")
 """What before a number makes it a part of something: an open brace, an index, a power, digits and a point."""
+SET = re.compile(r"(?:[^\W\d_]?[-+]?[\d./\s]+,)+\s?[-+]?")
+"""The numbers of a set before its last one."""
 MATHS = re.compile(r"\s?(?:\^|\\(?:pi|sqrt|[dt]?frac|cdot|times|div|pm|infty|theta|sin|cos|tan|log|ln)(?![A-Za-z]))")
 GLUED = re.compile(r"[A-Za-z]+")
 ORDINALS = {"st", "nd", "rd", "th"}
-CHANGES_BEFORE = re.compile(r"\b(?:minus|negative|plus|times|over|root|sqrt)\s$", re.IGNORECASE)
+CHANGES_BEFORE = re.compile(
+    r"\b(?:minus|negative|plus|times|over|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost)\s\Z",
+    re.IGNORECASE,
+)
+DENIED = re.compile(
+    r"(?:\bnot|n['’]t|\bcannot|\bnever|\binstead of|\brather than|\bexcept(?: for)?)(?: be| equal| equals| to)*"
+    r"\s[$(*]*\Z",
+    re.IGNORECASE,
+)
+"""What before a number says that it is not this one."""
+COMPARED = re.compile(
+    r"(?:(?<![<\w/])[A-Za-z][^\S\n]?|[^\S\n])(?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\n]?\Z"
+)
+"""What before a number says that it is a bound: `x > 5`, and no arrow, quote or tag."""
+BOUND = re.compile(r"[^\S\n](?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\n][^\n]*")
+"""What behind a number says the same: `5 < x`."""
+ROUNDED = re.compile(r"[^\s=]+[^\S\n]?\\approx[^\S\n]?\Z")
+"""What a number is roughly equal to: `2\\sqrt{5} \\approx 4.47`."""
+BESIDE = re.compile(rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}),? (?:or|and) (?:[A-Za-z]\s?=\s?)?\Z")
+"""Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`."""
 CHANGES_AFTER = re.compile(
     rf"\s(?:{'|'.join(sorted(SCALES))}|squared|cubed|factorial|and (?:a|one) (?:half|quarter|third)"
     r"|and three quarters)\b",
@@ -50,7 +74,8 @@ def final_number(text: str) -> str:
 
     A number that stands inside `\( \)`, `\[ \]`, `$ $` or an environment is read with all that stands there, after the
     last equals sign. One that is part of an expression in plain text (`36pi`, `2 + 3`, `5:30`) is read as that whole
-    expression, so that it never passes for a part of it. Names with digits (`x2`, `3rd`) are words.
+    expression, so that it never passes for a part of it. Names with digits (`x2`, `3rd`) are words, and numbers that
+    the text denies (`7, not 5`) are passed over.
     """
     end = len(text)
     for _ in range(LONGEST_RUN):
@@ -61,9 +86,9 @@ def final_number(text: str) -> str:
         start = max(start, text.find("\n", start, digit - BEFORE // 2)) if start else 0
         window = text[start : digit + AFTER]
         found = _read(window, digit - start)
-        if found is not None:
+        if isinstance(found, str):
             return found
-        end = digit
+        end = digit if found is None else start + found
         while end and (text[end - 1].isalnum() or text[end - 1] in "_-"):
             end -= 1
     return ""
@@ -73,17 +98,25 @@ def _last_digit(text: str, end: int) -> int:
     return next((place for place in range(end - 1, -1, -1) if "0" <= text[place] <= "9"), -1)
 
 
-def _read(text: str, digit: int) -> str | None:
-    """The expression around a digit, None where it belongs to a name."""
+def _read(text: str, digit: int) -> str | int | None:
+    """The expression around a digit, None where it belongs to a name, its place where the text denies it."""
+    first = end = 0
     for part in DELIMITED.finditer(text):
-        if part.start() < digit < part.end():
+        if not JOINS.fullmatch(text, end, part.start()):
+            first = part.start()
+        end = part.end()
+        if part.start() < digit < end:
+            if DENIED.search(text[: part.start()]):
+                return part.start()
+            if first < part.start():
+                return text[first:end]
             return _last_side(next(group for name, group in part.groupdict().items() if group and name != "name"))
     token = next((found for found in NUMBER.finditer(text) if found.start() <= digit < found.end()), None)
     if token is None:
         return ""
     start, end = token.span()
     before, after = text[:start], text[end:]
-    if NAME.search(before) and not re.search(r"\\[A-Za-z]+$", before):
+    if NAME.search(before) and not re.search(r"\\[A-Za-z]+\Z", before):
         return None
     glued = GLUED.match(after)
     if glued and glued[0] in ORDINALS:
@@ -94,13 +127,16 @@ def _read(text: str, digit: int) -> str | None:
     if PART.search(before):
         return _chunk(text, start, end)
     first = _first_operand(before)
-    word = CHANGES_BEFORE.search(before)
-    first = word.start() if word else first
+    if DENIED.search(text[:first]):
+        return first
+    for pattern in (CHANGES_BEFORE, COMPARED, ROUNDED, BESIDE):
+        if (word := pattern.search(before, max(0, len(before) - 80))) is not None:
+            first = min(first, word.start())
     if glued and glued[0] not in SYMBOLS and len(glued[0]) < 4:
         end += glued.end()
     elif MATHS.match(after):
         end = _chunk_end(text, end)
-    elif changed := CHANGES_AFTER.match(after):
+    elif changed := CHANGES_AFTER.match(after) or BOUND.match(after):
         end += changed.end()
     return text[first:end].strip()
 
@@ -109,24 +145,30 @@ def _first_operand(before: str) -> int:
     """Where the expression begins whose last operand is the number that follows; the end where it stands alone."""
     start = len(before)
     for _ in range(LONGEST_RUN):
-        found = LEFT.search(before[max(0, start - 80) : start])
-        if found is None or (found["left"] and not found["right"]):
+        left = before[max(0, start - 80) : start]
+        found = LEFT.search(left)
+        if found is None or (left[found.end("left")] in "+-–" and found["left"] and not found["right"]):
             break
         start -= found.end() - found.start()
     return start
 
 
 def _bracket(text: str, start: int, end: int) -> str | None:
-    """The point, interval or call that the number ends: `(1, 2)`, `[0, 3)`, `f(2)`."""
-    if not re.match(r"\s?[)\]]", text[end:]):
+    """The point, interval, set or call that the number ends: `(1, 2)`, `[0, 3)`, `{1, 2}`, `f(2)`."""
+    closing = re.compile(r"\s?\\?[)\]}]").match(text, end)
+    if closing is None:
         return None
+    if closing[0].endswith("}"):
+        opening = text.rfind("{", 0, start)
+        inside = text[opening + 1 : start]
+        return text[opening : closing.end()] if opening >= 0 and SET.fullmatch(inside) else None
     opening = max(text.rfind("(", 0, start), text.rfind("[", 0, start))
     if opening < 0:
         return None
-    inside, call = text[opening + 1 : start], re.search(r"(?<![A-Za-z])[A-Za-z]{1,4}$", text[:opening])
+    inside, call = text[opening + 1 : start], re.search(r"(?<![A-Za-z])[A-Za-z]{1,4}\Z", text[:opening])
     if any(sign in inside for sign in "()[]\n"):
         return None
-    close = end + text[end:].index(")" if ")" in text[end : end + 2] else "]") + 1
+    close = closing.end()
     if call:
         return text[_first_operand(text[: call.start()]) : close]
     parts = inside.split(",")
@@ -137,7 +179,7 @@ def _bracket(text: str, start: int, end: int) -> str | None:
 
 def _chunk(text: str, start: int, end: int) -> str:
     """What stands between the spaces around a number, braces closed."""
-    first = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
+    first = _first_operand(text[: max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1])
     return text[first : _chunk_end(text, end)].strip(" .,")
 
 

@@ -6,17 +6,24 @@ UFO-RL trains with open-r1's rewards. There they are added; here they are averag
 
 from __future__ import annotations
 
-import re
-
 from repro.tasks.problem import Problem
 
-FORMAT = re.compile(r"<think>\n.*?\n</think>\n<answer>\n.*?\n</answer>", re.DOTALL)
 TAGS = ("<think>\n", "\n</think>\n", "\n<answer>\n", "\n</answer>")
 
 
 def format_reward(completion: str, problem: Problem) -> float:
-    """1 where the completion is a `<think>` block and an `<answer>` block, each tag on a line of its own, else 0."""
-    return float(FORMAT.fullmatch(completion) is not None)
+    """1 where the completion begins with a `<think>` block that an `<answer>` block follows at once, else 0.
+
+    Each of the four tags is a line of its own, and at least one line, which may be empty, stands inside each block.
+    What follows the line that closes the answer does not matter.
+    """
+    lines = completion.split("\n")
+    if lines[0] != "<think>":
+        return 0.0
+    for place in range(2, len(lines) - 1):
+        if lines[place] == "</think>" and lines[place + 1] == "<answer>":
+            return float("</answer>" in lines[place + 3 :])
+    return 0.0
 
 
 def tag_count_reward(completion: str, problem: Problem) -> float:

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.errors import UserError
 from repro.files import dump_json, write_atomically
 from repro.tasks.answers import extract_answer
-from repro.tasks.files import Row, check_extension, find_path, read_rows
-from repro.tasks.thinking import opened
+from repro.tasks.completions import Completion
 from repro.tasks.verify import EQUAL, UNEQUAL, MathVerifier
-from repro.words import show, unknown, unwritable
 
 REASONS = {
     "time": "the comparison took more CPU time than --seconds",
@@ -25,47 +21,12 @@ REASONS = {
 
 
 @dataclass(frozen=True)
-class Completion:
-    """`where` it stands in its file, its text after what the prompt opened, and the gold answer."""
-
-    where: str
-    text: str
-    gold: str
-
-
-@dataclass(frozen=True)
 class Verdict:
     """`kind`: right, wrong, no answer or undecided; `why` is said where it is undecided."""
 
     kind: str
     answer: str
     why: str = ""
-
-
-def read_completions(path: Path, completion: str, answer: str, prompt: str | None = None) -> list[Completion]:
-    """The rows of a .jsonl, .json, .csv or .parquet table. UserError naming file, row and column for what is no text.
-
-    A number as gold answer is taken as written. A completion may be a list, then each of its texts is one.
-    """
-    path, found = find_path(str(path), "FILE"), []
-    for where, row in _csv(path) if path.suffix == ".csv" else read_rows(check_extension(path, "FILE")):
-        for name, option in ((completion, "--completion"), (answer, "--answer"), (prompt, "--prompt")):
-            if name is not None and name not in row:
-                raise UserError(f"{where}: {option}: {unknown(name, list(row), 'a column of the table')}")
-        gold = row[answer]
-        if isinstance(gold, bool) or not isinstance(gold, str | int | float) or gold == "":
-            raise UserError(f"{where}: column {answer!r} holds {show(gold)}, expected a gold answer: text or a number")
-        texts = row[completion] if isinstance(row[completion], list) else [row[completion]]
-        for text in texts:
-            if not isinstance(text, str):
-                raise UserError(f"{where}: column {completion!r} holds {show(text)}, expected the text of a completion")
-            before = opened(str(row[prompt])) if prompt is not None else ""
-            if unwritable(text):
-                raise UserError(f"{where}: column {completion!r} holds {ascii(text)[:60]}, expected text")
-            found.append(Completion(where, before + text, str(gold)))
-    if not found:
-        raise UserError(f"{path}: holds no completions, expected a row for each")
-    return found
 
 
 def grade(completions: Sequence[Completion], seconds: float) -> list[Verdict]:
@@ -91,13 +52,3 @@ def _verdict(answer: str, outcome: str) -> Verdict:
     if outcome in (EQUAL, UNEQUAL):
         return Verdict("right" if outcome == EQUAL else "wrong" if answer else "no answer", answer)
     return Verdict("undecided", answer, REASONS[outcome])
-
-
-def _csv(path: Path) -> Iterator[Row]:
-    csv.field_size_limit(1 << 30)
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            for number, row in enumerate(csv.DictReader(file), 1):
-                yield f"{path.name}, row {number}", {str(name): value for name, value in row.items()}
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise UserError(f"{path}: not a readable CSV file ({error})") from error

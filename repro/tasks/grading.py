@@ -12,6 +12,7 @@ import numpy as np
 
 from repro.errors import UserError
 from repro.tasks.problem import Problem, Verifier
+from repro.tasks.replies import Reply
 from repro.tasks.reward_spec import RewardTerm, accuracy_terms, rewards_accuracy, shares, term_labels
 from repro.tasks.rewards import Reward, Score
 from repro.tasks.verify import judge
@@ -33,9 +34,9 @@ class Grader:
     Raises ValueError for a term that is no reward, see `repro.tasks.rewards.find_reward`.
     """
 
-    def __init__(self, terms: Sequence[RewardTerm] | None = None, opened: str = "") -> None:
-        """`terms` of a spec; None is accuracy. `opened`: the thinking tag with which the prompts end, or nothing."""
-        self.opened = opened
+    def __init__(self, terms: Sequence[RewardTerm] | None = None, reply: Reply | None = None) -> None:
+        """`terms` of a spec; None is accuracy. `reply`: how completions are read (default: as they are)."""
+        self.reply = reply or Reply()
         self.terms = list(terms) if terms is not None else accuracy_terms()
         self.is_accuracy = rewards_accuracy(self.terms)
         self._shares = shares(self.terms)
@@ -52,7 +53,7 @@ class Grader:
 
         Raises UserError that names the reward and the question where a reward fails or gives no number in [0, 1].
         """
-        completions = [self.opened + completion for completion in completions]
+        completions = [self.reply.whole(completion) for completion in completions]
         judged: list[float] = []
         if verdicts or any(score is None for score in self._scores):
             answers = [problem.answer for problem in problems]

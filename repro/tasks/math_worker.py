@@ -37,6 +37,7 @@ REASONS: dict[int, str] = {
 WARM_UP = [("x+1", "1+x"), (r"\frac{\sqrt{3}}{2}", r"2\pi"), ("[2,5)", "(-1, 3]"), ("3,5", r"\{5,3\}")]
 CLOSE = 1e-3  # relative; what is called equal by rounding must be at least so close
 ROUGHLY = 1e-2  # relative; what `\\approx` may leave
+SAME = 1e-40  # relative; numbers that agree so far are one number
 NEAR_ZERO = 1e-60  # below, a number may be a zero that was not recognised
 LETTER = re.compile("[A-Za-z]")
 APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|cong|equiv)(?![A-Za-z])")
@@ -84,6 +85,8 @@ def is_name(side: str, gold: str) -> bool:
     """
     if LETTER.search(NUMBER_WORDS.sub("", gold)):
         return NAME.fullmatch(side.strip()) is not None
+    if side.lstrip().startswith("-"):
+        return False
     bare = re.sub(r"[_^]\{?\w+\}?|\([^()]*\)", "", side)
     return LETTER.search(NUMBER_WORDS.sub("", bare)) is not None and not re.search(r"\d", bare)
 
@@ -101,7 +104,7 @@ def same(gold: str, answer: str) -> bool:
     parsed = parse(gold), parse(answer)
     if is_statement(parsed[0]):
         return same(split_equation(gold)[-1], split_equation(answer)[-1])
-    return bool(math_verify.verify(*parsed, timeout_seconds=None)) and not far_apart(*parsed)
+    return (bool(math_verify.verify(*parsed, timeout_seconds=None)) and not far_apart(*parsed)) or identical(*parsed)
 
 
 def is_statement(gold: list[Any]) -> bool:
@@ -138,6 +141,15 @@ def far_apart(gold: list[Any], answer: list[Any]) -> bool:
     if not size.is_finite or size < NEAR_ZERO:
         return False
     return bool(min(abs(left - right * factor) for factor in (1, 100, 1 / 100)) > CLOSE * size)  # 50% may mean 50
+
+
+def identical(gold: list[Any], answer: list[Any]) -> bool:
+    """Are both plain numbers, complex ones too, that agree in 40 digits? math-verify does not expand all of them."""
+    if not (gold and answer and getattr(gold[0], "is_number", False) and getattr(answer[0], "is_number", False)):
+        return False
+    left, right = (parsed[0].doit().evalf(50) for parsed in (gold, answer))
+    size = max(abs(left), abs(right))
+    return bool(size.is_finite and size > NEAR_ZERO and abs(left - right) <= SAME * size)
 
 
 def compute(cpu_seconds: float, wall_seconds: float, memory: int, replies: int, busy: int) -> None:

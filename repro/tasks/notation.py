@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
+from fractions import Fraction
 
 GREEK = "alpha beta gamma delta epsilon theta lambda mu nu rho sigma tau phi psi omega Delta Gamma Omega Phi Sigma"
 # Signs that mean what a command means.
@@ -37,21 +38,37 @@ SAME_COMMAND = [
     for old, new in {
         "le": r"\\leq", "ge": r"\\geq", "ne": r"\\neq", "leqslant": r"\\leq", "geqslant": r"\\geq", "cfrac": r"\\frac",
         "varepsilon": r"\\epsilon", "varphi": r"\\phi", "lparen": "(", "rparen": ")", "lbrack": "[", "rbrack": "]",
-        "displaystyle": "", "textstyle": "", "limits": "", "middle": "",
+        "displaystyle": "", "textstyle": "", "limits": "", "middle": "", "lbrace": r"\\{", "rbrace": r"\\}",
+        "nicefrac": r"\\frac", "sfrac": r"\\frac", "flatfrac": r"\\frac", "checkmark": "", "blacksquare": "",
+        "square": "", "qed": "", "Box": "", "tiny": "", "small": "", "normalsize": "", "large": "", "Large": "",
+        "LARGE": "", "huge": "", "Huge": "", "bfseries": "", "boldmath": "",
     }.items()
 ]  # fmt: skip
-REPEATING = re.compile(r"(?<![\d.])(\d*)\.(\d*)(?:\\overline\s?\{\s?(\d+)\s?\}|\\dot\s?\{\s?(\d)\s?\}(?![\d\\]))")
+STYLES = re.compile(
+    r"\\(?:underline|bm|boldsymbol|pmb|mathbf|mathsf|mathtt|textsf|texttt|ensuremath|textcolor\s?\{\w*\})\s?(?=\{)"
+    r"|\\color\s?\{\w*\}\s?(?=(\{)?)"
+)
+"""Commands that only change how their argument looks."""
+INNER_MATHS = re.compile(r"\\(?:text|textrm|mbox)\s?\{\s?\$([^${}]*(?:\{[^${}]*\}[^${}]*)*)\$\s?\}")
+NUMBER_IN_TEXT = re.compile(r"\\(?:text|textrm|textbf|mbox|mathrm|mathit)\s?\{\s?([-+\d.,/%]+)\s?\}")
+COLON = re.compile(r"\{:\}")
+E_NOTATION = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)[eE]([+-]?\d{1,2})(?![\w.])")
+REPEATING = re.compile(
+    r"(?<![\d.])(\d*)\.(?:\((\d+)\)"
+    r"|(\d*)(?:\\(?:overline|bar)\s?\{\s?(\d+)\s?\}|\\dot\s?\{\s?(\d)\s?\}(?![\d\\])))"
+)
 POINT_ZERO = re.compile(r"(?<![\d.])(\d+)\.0+(?!\.?\d|\\overline|\\dot|\()")
 ONE_TIMES_I = re.compile(r"(?<![\w.^_{])1\s?i(?![A-Za-z])")
 # What programmers and plain text write.
 POWER = re.compile(r"\s?\*\*\s?")
-RAISED_TO = re.compile(r"\^\s?(-?\d{2,}|-\d|-[A-Za-z](?![A-Za-z]))")
+RAISED_TO = re.compile(r"\^\s?(-?\d+\.\d+|-?\d{2,}|-\d|-[A-Za-z](?![A-Za-z]))")
+DECIMAL_POWER = re.compile(r"\^\s?\{\s?(-?\d{0,3}\.\d{1,3})\s?\}")
 POWER_OPENS = re.compile(r"\^\s?(?=\()")
 CALLS = re.compile(r"(?<![A-Za-z\\])(sqrt|cbrt|exp|abs)\s?\(")
 PLAIN_ROOT = re.compile(r"(?<![A-Za-z\\])sqrt\s?(\d+|[a-z](?![a-z]))")
 PRODUCT = re.compile(r"(?<=[\w)}\]])\s?\*\s?(?=[\w(\\{])")
 FACTOR = re.compile(r"(?<=\d)\s?\*\s?(?=[A-Za-z](?![A-Za-z]))")
-TIMES = re.compile(r"(?<=\d) [xX] (?=\d)")
+TIMES = re.compile(r"(?<=\d) [xX] (?=\d)|(?<=\d)[xX](?=10\^)")
 CONSTANT = re.compile(r"(?<![A-Za-z\\])[Pp]i(?![A-Za-z])")
 INFINITY = re.compile(r"(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])", re.IGNORECASE)
 LETTERS = re.compile(rf"(?<![A-Za-z\\])(?:{'|'.join(GREEK.split())})(?![A-Za-z])")
@@ -77,6 +94,7 @@ def standard(text: str) -> str:
     if not text.isascii():
         text = ascii_signs(text)
     if "\\" in text:
+        text = NUMBER_IN_TEXT.sub(r"\1", INNER_MATHS.sub(r"\1", _without_styles(text)))
         text = UPRIGHT.sub(r"\1 ", text)
         text = DEGREE.sub(r"^\\circ", EMPTY.sub(r"\\emptyset ", text))
         for pattern, new in SAME_COMMAND:
@@ -84,8 +102,10 @@ def standard(text: str) -> str:
         text = BARE_ROOT.sub(r"\\sqrt\1{\2}", text)
     if any(c.isalpha() for c in text):
         text = _plain_words(text)
+    text = E_NOTATION.sub(lambda number: rf"{number[1]} \times 10^{{{int(number[2])}}}", COLON.sub(":", text))
     text = POWER.sub("^", text)
     text = _braced_powers(RAISED_TO.sub(r"^{\1}", text))
+    text = DECIMAL_POWER.sub(lambda power: f"^{{{Fraction(power[1])}}}", text)
     text = FACTOR.sub(" ", TIMES.sub(r" \\times ", text))
     text = PRODUCT.sub(r" \\cdot ", text)
     for pattern, new in ORDER:
@@ -131,6 +151,18 @@ def _plain_words(text: str) -> str:
     return text
 
 
+def _without_styles(text: str) -> str:
+    place = 0
+    while found := STYLES.search(text, place):
+        opening = found.end()
+        end = _closing(text, opening) if text[opening : opening + 1] == "{" else None
+        if end is None:
+            text, place = text[: found.start()] + text[opening:], found.start() + 1
+        else:
+            text, place = f"{text[: found.start()]}{text[opening + 1 : end]}{text[end + 1 :]}", found.start()
+    return text
+
+
 def _braced_powers(text: str) -> str:
     place = 0
     while found := POWER_OPENS.search(text, place):
@@ -154,8 +186,8 @@ def _closing(text: str, start: int) -> int | None:
 
 def _fraction(decimal: re.Match[str]) -> str:
     r"""A repeating decimal as a fraction: `0.1\overline{6}` is 15/90."""
-    whole, before = decimal[1] or "0", decimal[2]
-    period = decimal[3] or decimal[4]
+    whole, before = decimal[1] or "0", decimal[3] or ""
+    period = decimal[2] or decimal[4] or decimal[5]
     if len(before) + len(period) > 40:
         return decimal[0]
     bottom = (10 ** len(period) - 1) * 10 ** len(before)

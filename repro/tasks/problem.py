@@ -27,13 +27,14 @@ def question_digest(question: str, purpose: str = "") -> str:
 @dataclass(frozen=True)
 class Problem:
     """One question. `metadata` may hold the true difficulty (`steps`: int, `operations`: str) and other numbers that
-    its row has (see `repro.tasks.columns`)."""
+    its row has (see `repro.tasks.columns`); `place` is where its row stands, `train.jsonl:3`, for messages."""
 
     id: str
     question: str
     answer: str
     solution: str = ""
     metadata: Mapping[str, Any] = field(default_factory=dict)
+    place: str = field(default="", compare=False)
 
     @classmethod
     def made(cls, question: str, answer: str, solution: str = "", **metadata: Any) -> Problem:
@@ -61,6 +62,32 @@ class AnswerFormat:
 
 
 @dataclass(frozen=True)
+class Dropped:
+    """Questions that were left out of a set.
+
+    Attributes:
+        set: the set, `train` or the name of another.
+        reason: `unreadable` (no question with an answer), `too_long` or `examples` (of the prompt).
+        what: one line with the first of them.
+        ids: of the questions, where they had one.
+    """
+
+    set: str
+    reason: str
+    count: int
+    what: str
+    ids: tuple[str, ...] = ()
+
+    def text(self) -> str:
+        """One line for messages."""
+        return f"{self.count:,} dropped ({self.reason.replace('_', ' ')}): {self.what}"
+
+    def as_dict(self) -> dict[str, Any]:
+        """JSON-able form for the run's record."""
+        return {"set": self.set, "reason": self.reason, "count": self.count, "what": self.what, "ids": list(self.ids)}
+
+
+@dataclass(frozen=True)
 class TaskData:
     """A loaded dataset. Splits are disjoint by question; ids are unique over all of them."""
 
@@ -73,3 +100,10 @@ class TaskData:
     extra: Mapping[str, tuple[Problem, ...]] = field(default_factory=dict)
     overlaps: tuple[Overlap, ...] = ()
     """What the training questions shared with the test set and others before any were dropped."""
+    dropped: tuple[Dropped, ...] = ()
+    """What was left out for other reasons."""
+
+    def left_out(self) -> dict[str, Any]:
+        """What a cache key holds beside the digest of the dataset: the questions that a policy is not asked."""
+        ids = {one.set: list(one.ids) for one in self.dropped if one.ids}
+        return {"left_out": ids} if ids else {}

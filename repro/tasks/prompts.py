@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
-from datetime import date
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from jinja2 import TemplateError
 
 from repro.errors import UserError
+from repro.tasks.chat_text import Message, chat_text, has_template, start_token
+from repro.tasks.replies import Reply, left_open
 from repro.words import show
 
 UFO_RL_SYSTEM_PROMPT = (
@@ -25,66 +28,108 @@ DOTS_RR_SYSTEM_PROMPT = "Let's think step by step and output the final answer wi
 SYSTEM_PROMPTS = {"ufo_rl": UFO_RL_SYSTEM_PROMPT, "dots_rr": DOTS_RR_SYSTEM_PROMPT}
 """What a spec may call by name in `model.system_prompt`."""
 
+APART = "\n\n"
+"""Ends an example in a prompt of plain text: a blank line, which ends the model's own answer too."""
 
-def render_prompt(question: str, tokenizer: Any, system_prompt: str | None, suffix: str) -> str:
-    """The text a completion follows; tokenize it with `add_special_tokens=False`.
+MARK = "\u241e QUESTION \u241e"
+"""Stands for the question where the text around it is looked at."""
 
-    A tokenizer with a chat template gets a system turn (if there is a system prompt), the bare question as the user
-    turn and the opening of the assistant turn. Any other gets the question and `suffix`, the dataset's
-    `answer_format.question_suffix`; there the system prompt is not used. Where the template has no system turn
-    (Gemma's raises, others drop it), the system prompt opens the user turn. UserError for a template that drops the
-    question.
+LISTED = re.compile(r"""\[\{(['"])type\1: """)
+"""A list of parts that a template has written as it is, in place of its text."""
+
+
+@dataclass(frozen=True)
+class PromptStyle:
+    """How a question becomes a prompt, and how what the model writes after it is read.
+
+    Attributes:
+        system_prompt: opens the conversation where the tokenizer has a chat template; "" is an empty system turn, None
+            leaves the turn to the template.
+        examples: (question, answer) of each example, shown before the question.
     """
-    if not getattr(tokenizer, "chat_template", None):
+
+    system_prompt: str | None = None
+    examples: tuple[tuple[str, str], ...] = ()
+
+    def prompts(self, questions: Sequence[str], tokenizer: Any, suffix: str) -> list[str]:
+        """The texts that completions follow; tokenize them with `add_special_tokens=False`.
+
+        A tokenizer with a chat template gets a system turn (if there is a system prompt), the examples as user and
+        assistant turns, the bare question as the user turn, and the opening of the assistant turn. Any other gets the
+        examples and the question as plain text, each question with `suffix`, the dataset's
+        `answer_format.question_suffix`; there the system prompt is not used. Where the template has no system turn
+        (Gemma's raises, others drop it), the system prompt opens the first user turn. UserError for a template that
+        drops anything.
+        """
+        if has_template(tokenizer):
+            rendered = [self._conversation(question, tokenizer) for question in questions]
+            self._conversation(MARK, tokenizer)  # a question of one digit might be found in a prompt that drops it
+            return rendered
         # Callers tokenize without special tokens, so a start token that the tokenizer would add is written out.
-        return f"{start_token(tokenizer)}{question}{suffix}"
-    user = {"role": "user", "content": question}
-    if system_prompt:
-        try:
-            rendered = chat(tokenizer, [{"role": "system", "content": system_prompt}, user])
-        except TemplateError:
-            rendered = ""
-        if system_prompt.strip() not in rendered:
-            rendered = chat(tokenizer, [{"role": "user", "content": f"{system_prompt}\n\n{question}"}])
-    else:
-        rendered = chat(tokenizer, [user])
-    for said in (system_prompt or "", question):
-        if said.strip() not in rendered:
-            raise UserError(
-                f"the chat template of the model drops what it is given: {show(said.strip())} is not in its prompt "
-                f"{show(rendered)}; give another model.chat_template"
-            )
-    return rendered
+        before = start_token(tokenizer) + "".join(f"{q}{suffix}{a}{APART}" for q, a in self.examples)
+        return [f"{before}{question}{suffix}" for question in questions]
+
+    def prompt(self, question: str, tokenizer: Any, suffix: str) -> str:
+        """The prompt of one question."""
+        return self.prompts([question], tokenizer, suffix)[0]
+
+    def reply(self, tokenizer: Any) -> Reply:
+        """How completions of these prompts are read: with what the template has written in the model's place, and, in
+        plain text with examples, up to the blank line that ends an example."""
+        if not has_template(tokenizer):
+            return Reply(one_block=bool(self.examples))
+        return Reply(opened=left_open(self._conversation(MARK, tokenizer).rpartition(MARK)[2]))
+
+    def _conversation(self, question: str, tokenizer: Any) -> str:
+        shown = [text.strip() for pair in self.examples for text in pair] + [question.strip()]
+        reason = ""
+        for messages in self._ways(question):
+            try:
+                rendered = chat_text(tokenizer, messages)
+            except (TemplateError, TypeError, AttributeError) as error:
+                reason = reason or f"does not render the conversation: {error}"
+                continue
+            lost = _first_lost(rendered, shown)
+            if lost is None and (self.system_prompt or "").strip() not in rendered:
+                lost = (self.system_prompt or "").strip()
+            listed = not isinstance(messages[0]["content"], str) and LISTED.search(rendered)
+            if lost is None and not listed:
+                return rendered
+            reason = reason or f"drops what it is given: {show(lost or question)} is not in its prompt {show(rendered)}"
+        cure = ", or chat_template: plain" if self.examples else ""
+        raise UserError(f"the chat template of the model {reason}; give another model.chat_template{cure}")
+
+    def _ways(self, question: str) -> Iterator[list[Message]]:
+        """The conversation as most templates take it, and as some need it: without a system turn, and with parts in
+        place of text."""
+        users = [*(asked for asked, _ in self.examples), question]
+        answers = [answer for _, answer in self.examples]
+        ways = [_turns(users, answers)]
+        if self.system_prompt is not None:
+            first = f"{self.system_prompt}\n\n{users[0]}" if self.system_prompt else users[0]
+            ways = [[_message("system", self.system_prompt), *ways[0]], _turns([first, *users[1:]], answers)]
+        yield from ways
+        for way in ways:
+            yield [{**message, "content": [{"type": "text", "text": message["content"]}]} for message in way]
 
 
-def start_token(tokenizer: Any) -> str:
-    """What the tokenizer itself puts before a text, as text: `<|begin_of_text|>`, `<s>` or nothing."""
-    plain = tokenizer("a", add_special_tokens=False)["input_ids"]
-    with_special = tokenizer("a")["input_ids"]
-    before = with_special[: with_special.index(plain[0])] if plain and plain[0] in with_special else []
-    return "".join(tokenizer.convert_ids_to_tokens(before))
+def _turns(users: Sequence[str], answers: Sequence[str]) -> list[Message]:
+    found = []
+    for user, answer in zip(users, answers, strict=False):
+        found += [_message("user", user), _message("assistant", answer)]
+    return [*found, _message("user", users[-1])]
 
 
-TODAY = date(2024, 7, 26)
-"""The day it is for a template that asks, the default of Llama 3's: a prompt must not change overnight."""
-ASKS_DATE = re.compile(r"""strftime_now\(\s*(['"])(?P<format>[^'"]*)\1\s*\)""")
-COMPUTES = re.compile(r"\|\s*random\b|\bstrftime_now\s*\(")
+def _message(role: str, content: str) -> Message:
+    return {"role": role, "content": content}
 
 
-def chat(tokenizer: Any, messages: list[dict[str, str]]) -> str:
-    """The rendered turns, with the assistant's turn opened.
-
-    UserError for a template that computes what is no part of the conversation: then no prompt could be repeated.
-    """
-    template = tokenizer.chat_template
-    if isinstance(template, str):
-        template = ASKS_DATE.sub(lambda call: repr(TODAY.strftime(call["format"])), template)
-        computed = COMPUTES.search(template)
-        if computed:
-            raise UserError(
-                f"the chat template of the model computes {computed[0]!r}, so that its prompts could not be repeated; "
-                "give another model.chat_template"
-            )
-    return str(
-        tokenizer.apply_chat_template(messages, chat_template=template, tokenize=False, add_generation_prompt=True)
-    )
+def _first_lost(rendered: str, shown: Sequence[str]) -> str | None:
+    """The first text that is not in what was rendered, in order."""
+    place = 0
+    for text in shown:
+        found = rendered.find(text, place)
+        if found < 0:
+            return text
+        place = found + len(text)
+    return None

@@ -24,6 +24,7 @@ ACCURACY = "accuracy"
 
 BUILT_IN = {
     "format": "repro.tasks.format_rewards:format_reward",
+    "random": "repro.tasks.random_reward:RandomReward",
     "tag_count": "repro.tasks.format_rewards:tag_count_reward",
 }
 """Further rewards of this package: name -> `module:name`."""

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-import math
 import re
 import warnings
 from collections.abc import Iterable, Iterator
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NamedTuple
 
-from repro.errors import UserError, setting
+from repro.errors import UserError, on_command_line, setting
 from repro.tasks.columns import numbers_of
 from repro.tasks.dataset_spec import DatasetSpec, Filter, Interval
-from repro.tasks.files import Row
-from repro.tasks.problem import Problem, question_digest
+from repro.tasks.files import AnyRow, Unreadable
+from repro.tasks.problem import Dropped, Problem, question_digest
+from repro.tasks.values import is_blank, is_missing, is_number, number_text
 from repro.words import did_you_mean, listed, nearest, unwritable
 
 MARKER = "####"
@@ -25,6 +27,8 @@ USUAL = {
     "solution": ("response", "rationale", "reasoning", "answer"),
     "id": ("idx", "index", "uid", "unique_id"),
 }
+CONTENT = ("content", "value", "text", "answer", "ground_truth")
+"""Names of what holds the text of a nested field."""
 CALCULATOR = re.compile(r"<<[^<>]*>>")  # GSM8K's `<<48/2=24>>`
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 
@@ -37,32 +41,48 @@ class EmptyItem(BadItem):
     """The item has the field, but nothing in it."""
 
 
-def problems_of(rows: Iterable[Row], spec: DatasetSpec, source: str, theirs: bool = False) -> list[Problem]:
+class WholeRow(BadItem):
+    """The row cannot be read at all; the message says where it stands."""
+
+
+class Read(NamedTuple):
+    """The problems of rows, and the rows that were left out."""
+
+    problems: list[Problem]
+    dropped: list[Dropped]
+
+
+def problems_of(rows: Iterable[AnyRow], spec: DatasetSpec, source: str, split: str = "train") -> Read:
     """The problems of rows, ids not yet made unique over splits.
 
-    Items without a question or an answer are mistakes, or, where the data are `theirs` (published, not the user's to
-    mend), dropped with a warning that counts them. Raises UserError listing what is wrong with how many items, the
-    same mistake once with its first place.
+    Items without a question or an answer are mistakes, or, where the data are published and so not the user's to mend,
+    dropped with a warning that counts them; with `unreadable: drop`, so is any other row that is no question with an
+    answer. Raises UserError listing what is wrong with how many items, the same mistake once with its first place.
     """
+    theirs = spec.named is not None or spec.hub is not None
     problems: list[Problem] = []
     mistakes: dict[str, list[str]] = {}
     dropped: list[str] = []
     for where, row in rows:
         try:
-            problems.append(problem_of(row, spec))
-        except EmptyItem as error:
-            if theirs:
-                dropped.append(f"{where}: {error}")
+            if isinstance(row, Unreadable):
+                raise WholeRow(row.why)
+            problem = problem_of(row, spec)
+            of_file = where.startswith(Path(source).name)
+            problems.append(replace(problem, place=where if of_file else f"{source}, {where}"))
+        except BadItem as error:
+            if spec.unreadable == "drop" or (theirs and isinstance(error, EmptyItem)):
+                text = str(error) if isinstance(error, WholeRow) else f"{where}: {error}"
+                dropped.append(text.splitlines()[0])
+            elif isinstance(error, WholeRow):
+                raise UserError(str(error)) from None
             else:
                 mistakes.setdefault(str(error), []).append(where)
-        except BadItem as error:
-            mistakes.setdefault(str(error), []).append(where)
     if dropped and problems:
-        warnings.warn(
-            f"{source}: {len(dropped)} items without a question or an answer are dropped; the first is {dropped[0]}",
-            UserWarning,
-            stacklevel=2,
-        )
+        count = f"{len(dropped)} items without a question or an answer are dropped"
+        if spec.unreadable == "drop":
+            count = f"rows that cannot be read: {len(dropped)} dropped"
+        warnings.warn(f"{source}: {count}; the first is {dropped[0]}", UserWarning, stacklevel=2)
     elif dropped:
         raise UserError(f"{source}: no item has a question with an answer; the first is {dropped[0]}")
     if mistakes:
@@ -71,18 +91,21 @@ def problems_of(rows: Iterable[Row], spec: DatasetSpec, source: str, theirs: boo
             for message, places in mistakes.items()
         ]
         more = [f"  ... and {len(lines) - SHOWN} further mistakes"] if len(lines) > SHOWN else []
-        raise UserError("\n".join([f"{source}: items that are no question with an answer", *lines[:SHOWN], *more]))
-    return problems
+        dropping = problems and not on_command_line()
+        cure = ["  to leave such rows out: unreadable: drop beside the dataset's name or path"] if dropping else []
+        head = f"{source}: items that are no question with an answer"
+        raise UserError("\n".join([head, *lines[:SHOWN], *more, *cure]))
+    return Read(problems, [Dropped(split, "unreadable", len(dropped), dropped[0])] if dropped else [])
 
 
 def problem_of(row: dict[str, Any], spec: DatasetSpec) -> Problem:
     """One item as a problem. Raises BadItem."""
     question = text_of(row, "question", spec.question)
-    if not question.strip():
+    if is_blank(question):
         raise EmptyItem(f"field {spec.question!r} ({setting('dataset.question')}) is empty, expected a question")
     worked, marked, answer = text_of(row, "answer", spec.answer).rpartition(MARKER)
     answer = gold_answer(answer)
-    if not answer:
+    if is_blank(answer):
         after = f" after {MARKER}" if marked else ""
         mapped = f"field {spec.answer!r} ({setting('dataset.answer')})"
         raise EmptyItem(f"{mapped} has no answer{after}, expected the gold answer")
@@ -116,22 +139,40 @@ def text_of(row: dict[str, Any], role: str, field: str, *, empty_for_null: bool 
         raise BadItem(
             f"no field {field!r} ({setting(f'dataset.{role}')}); fields found: {listed(found) or 'none'}{hint}"
         ) from None
-    if value is None and empty_for_null:
+    if is_missing(value) and empty_for_null:
         return ""
     if isinstance(value, str):
         if unwritable(value):
             mapped = f"field {field!r} ({setting(f'dataset.{role}')})"
             raise BadItem(f"{mapped} holds {ascii(value)[:40]}, expected text without NUL and half characters")
         return value
-    if role != "question" and not isinstance(value, bool):
-        if isinstance(value, int):
-            return str(value)
-        if isinstance(value, float) and math.isfinite(value):
-            return str(int(value)) if value.is_integer() else str(value)
-    kind = "nothing (null)" if value is None else f"{type(value).__name__} {str(value)[:40]!r}"
-    expected = "text" if role == "question" else "text or a number"
-    mistake = EmptyItem if value is None else BadItem
-    raise mistake(f"field {field!r} ({setting(f'dataset.{role}')}) holds {kind}, expected {expected}")
+    whole = isinstance(value, int) and not isinstance(value, bool)  # as many digits as it has
+    if role != "question" and (whole or is_number(value)):
+        return number_text(value)
+    mapped = f"field {field!r} ({setting(f'dataset.{role}')})"
+    if is_missing(value):
+        gap = "null" if value is None else f"{type(value).__name__} {str(value)!r}"
+        raise EmptyItem(f"{mapped} holds nothing ({gap}), expected {_expected(role)}")
+    if isinstance(value, Unreadable):
+        raise BadItem(f"{mapped} {value.why}, expected {_expected(role)}")
+    path = _path_inside(field, value)
+    inside = f"; a dotted path reaches into it: {setting(f'dataset.{role}', path)}" if path != field else ""
+    kind = f"{type(value).__name__} {str(value)[:40]!r}"
+    raise BadItem(f"{mapped} holds {kind}, expected {_expected(role)}{inside}")
+
+
+def _path_inside(field: str, value: Any) -> str:
+    """The path to the text that a nested field most likely holds: `prompt.0.content` of turns."""
+    while isinstance(value, dict | list) and value:
+        part: Any = 0
+        if isinstance(value, dict):
+            part = next((name for name in CONTENT if name in value), next(iter(value)))
+        field, value = f"{field}.{part}", value[part]
+    return field
+
+
+def _expected(role: str) -> str:
+    return "text" if role == "question" else "text or a number"
 
 
 def value_at(row: dict[str, Any], field: str) -> Any:
@@ -153,31 +194,29 @@ def value_at(row: dict[str, Any], field: str) -> Any:
     return value
 
 
-def filtered(rows: Iterable[Row], filters: dict[str, Filter], source: str) -> Iterator[Row]:
-    """The rows that every filter keeps, in their order.
+def filtered(
+    rows: Iterable[AnyRow], filters: dict[str, Filter], source: str, dropping: bool = False
+) -> Iterator[AnyRow]:
+    """The rows that every filter keeps, in their order, and those that cannot be read.
 
-    Raises UserError for a field that a row does not have (with the nearest one), and where no row is kept (with the
-    values that the fields hold).
+    Raises UserError for a field that a row does not have (with the nearest one; `dropping` makes the row unreadable in
+    place of that), and where no row is kept (with the values that the fields hold).
     """
     seen: dict[str, dict[str, int]] = {field: {} for field in filters}
     kept = 0
     for where, row in rows:
-        keep = True
-        for field, wanted in filters.items():
-            try:
-                value = value_at(row, field)
-            except KeyError as error:
-                found = error.args[0]
-                hint = did_you_mean(field.rpartition(".")[2], found)
-                raise UserError(
-                    f"dataset.filters.{field}: {source}, {where} has no such field; "
-                    f"fields found: {listed(found) or 'none'}{hint}"
-                ) from None
-            counts = seen[field]
-            text = str(value)[:40]
-            if text in counts or len(counts) < SHOWN_VALUES:
-                counts[text] = counts.get(text, 0) + 1
-            keep = keep and passes(value, wanted)
+        if isinstance(row, Unreadable):
+            yield where, row
+            continue
+        try:
+            keep = _kept(row, filters, seen)
+        except BadItem as error:
+            field, lacks = error.args
+            why = f"dataset.filters.{field}: {source}, {where} {lacks}"
+            if not dropping:
+                raise UserError(why) from None
+            yield where, Unreadable(why)
+            continue
         if keep:
             kept += 1
             yield where, row
@@ -188,6 +227,24 @@ def filtered(rows: Iterable[Row], filters: dict[str, Filter], source: str) -> It
             for field, counts in seen.items()
         ]
         raise UserError("\n".join([f"{source}: dataset.filters keep none of the rows", *lines]))
+
+
+def _kept(row: dict[str, Any], filters: dict[str, Filter], seen: dict[str, dict[str, int]]) -> bool:
+    """Whether every filter keeps a row, whose values are counted in `seen`. BadItem (field, what it lacks)."""
+    keep = True
+    for field, wanted in filters.items():
+        try:
+            value = value_at(row, field)
+        except KeyError as error:
+            found = error.args[0]
+            hint = did_you_mean(field.rpartition(".")[2], found)
+            lacks = f"has no such field; fields found: {listed(found) or 'none'}{hint}"
+            raise BadItem(field, lacks) from None
+        counts, text = seen[field], str(value)[:40]
+        if text in counts or len(counts) < SHOWN_VALUES:
+            counts[text] = counts.get(text, 0) + 1
+        keep = keep and passes(value, wanted)
+    return keep
 
 
 def passes(value: Any, wanted: Filter) -> bool:
@@ -210,10 +267,9 @@ def _equal(value: Any, wanted: Any) -> bool:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
-        return None
-    try:
-        number = float(value)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    return float(value) if is_number(value) else None

@@ -12,8 +12,9 @@ from repro.digests import file_digest
 from repro.errors import UserError, setting
 from repro.tasks.catalogue import CATALOGUE, Entry, TestName
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.files import Row, check_extension, find_path, read_rows, split_files
+from repro.tasks.files import AnyRow, all_rows, check_extension, find_path, split_files
 from repro.tasks.stand_in import STAND_IN_VERSION, stand_in_rows
+from repro.tasks.values import plain
 from repro.words import listed
 
 CUT = "\n  to cut the test questions from train instead: dataset.test_split: null"
@@ -157,22 +158,22 @@ def _split(folder: Path, spec: DatasetSpec, split: str, field: str, hint: str) -
             return files
     found = listed(sorted(p.name for p in folder.iterdir())) or "nothing"
     raise UserError(
-        f"{field}: {folder} has no file for the split {split!r}; expected {_stems(spec, split)[0]}.jsonl, .json or "
-        f".parquet; found: {found}{hint}"
+        f"{field}: {folder} has no file for the split {split!r}; expected {_stems(spec, split)[0]}.jsonl, .json, "
+        f".parquet or .csv; found: {found}{hint}"
     )
 
 
-def rows_of(source: Source, spec: DatasetSpec, split: str) -> Iterable[tuple[str, Iterable[Row]]]:
+def rows_of(source: Source, spec: DatasetSpec, split: str) -> Iterable[tuple[str, Iterable[AnyRow]]]:
     """What the rows come from, as a message names it, and the rows, per file. Raises UserError where the hub cannot be
     reached or has no such split."""
     if isinstance(source, StandIn):
         yield f"stand-in of {source.of.id}, split {split}", stand_in_rows(spec, source.of.id, split)
     elif isinstance(source, Hub):
         rows = _hub_rows(source, spec, split)
-        yield f"{source.id}, split {split}", ((f"row {i}", row) for i, row in enumerate(rows, 1))
+        yield f"{source.id}, split {split}", ((f"row {i}", plain(row)) for i, row in enumerate(rows, 1))
     else:
         for path in source:
-            yield str(path), read_rows(path)
+            yield str(path), all_rows(path)
 
 
 def source_digest(source: Source | None, split: str | None) -> Any:
@@ -218,7 +219,7 @@ def _unreachable(hub: Hub, spec: DatasetSpec, error: Exception) -> str:
     found = f"REPRO_DATA is {root}, which holds no {file}" if root else "REPRO_DATA is not set"
     whole = " or DIR/train.jsonl" if spec.named == "gsm8k" else ""
     return (
-        f"{message}\n  expected: a connection, or a local copy as train and test files (.jsonl, .json or .parquet)\n"
+        f"{message}\n  expected: a connection, or a local copy of train and test (.jsonl, .json, .parquet, .csv)\n"
         f"  to use a local copy: export REPRO_DATA=DIR, where DIR/{file}{whole} exists\n"
         f"  or name it beside the dataset: {setting('dataset.path', 'DIR')}\n  now: {found}"
     )

@@ -6,12 +6,24 @@ TAGS = (
     ("<think>", "</think>"),
     ("<thinking>", "</thinking>"),
     ("<thought>", "</thought>"),
+    ("<thoughts>", "</thoughts>"),
     ("<reasoning>", "</reasoning>"),
+    ("<reason>", "</reason>"),
+    ("<reflection>", "</reflection>"),
+    ("<analysis>", "</analysis>"),
+    ("<scratchpad>", "</scratchpad>"),
+    ("<seed:think>", "</seed:think>"),
+    ("<ant_thinking>", "</ant_thinking>"),
+    ("<longcat_think>", "</longcat_think>"),
     ("[THINK]", "[/THINK]"),
     ("<|begin_of_thought|>", "<|end_of_thought|>"),
+    ("<|start_thinking|>", "<|end_thinking|>"),
+    ("<|inner_prefix|>", "<|inner_suffix|>"),
+    ("<|channel|>analysis<|message|>", "<|channel|>final<|message|>"),
+    ("<unused94>", "<unused95>"),
     ("◁think▷", "◁/think▷"),
 )
-"""(what opens a block, what closes it), of the models that publish reasoning."""
+"""(what opens a block, what closes it), of the models that publish reasoning; capitals do not count."""
 
 
 def opened(prompt: str) -> str:
@@ -19,15 +31,19 @@ def opened(prompt: str) -> str:
 
     Their completions begin inside it: `opened(prompt) + completion` has both tags.
     """
-    end = prompt.rstrip()
-    return next((opening for opening, _ in TAGS if end.endswith(opening)), "")
+    end = prompt.rstrip().lower()
+    return next((opening for opening, _ in TAGS if end.endswith(opening.lower())), "")
 
 
 def after_thinking(completion: str) -> str | None:
     """What follows the last closed thinking block; None where the completion ends inside one."""
-    text = completion
+    text, lower = completion, completion.lower()
+    if len(lower) != len(text):  # a few capitals of other scripts become two characters
+        lower = "".join(c.lower() if len(c.lower()) == 1 else c for c in text)
     for opening, closing in TAGS:
-        text = text.rpartition(closing)[2]
-        if opening in text:
+        end = lower.rfind(closing.lower())
+        if end >= 0:
+            text, lower = text[end + len(closing) :], lower[end + len(closing) :]
+        if opening.lower() in lower:
             return None
     return text

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 SYMBOLS = {"mm", "cm", "dm", "km", "in", "ft", "yd", "mi", "mg", "kg", "lb", "lbs", "oz", "cl", "dl", "ml", "mL"}
 SYMBOLS |= {"ms", "sec", "min", "hr", "hrs", "mph", "kph", "kmh", "rpm", "Hz", "kHz", "MHz", "GHz", "kJ", "kW", "kWh"}
 SYMBOLS |= {"kPa", "mol", "rad", "deg", "bit", "kb", "KB", "Mb", "MB", "Gb", "GB", "TB", "Mbps", "cents"}
@@ -9,20 +11,77 @@ SYMBOLS |= {"usd", "USD", "eur", "EUR", "GBP"}
 """Symbols that may be glued to a number: `5cm`. Single letters may be factors: `5m` is none of them."""
 IN_RATIOS = SYMBOLS | {"m", "g", "s", "h", "L", "l", "J", "N", "W", "V", "A", "K", "Pa"}
 """Symbols that may stand beside a slash: `m/s`."""
+PER = {"day", "hour", "week", "month", "year", "minute", "second", "night", "person", "mile", "pound", "gallon", "item"}
+"""Words that may stand behind a slash right after a number: `18/day`."""
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 """What a word behind a number multiplies it by."""
 # Words that take an answer back or offer another beside it.
 HEDGES = {"or", "and", "not", "but", "no", "nor", "neither", "either", "wrong", "incorrect", "false", "maybe", "if"}
 HEDGES |= {"perhaps", "possibly", "unless", "except", "else", "otherwise", "any", "anything", "everything", "something"}
 HEDGES |= {"unknown", "than", "less", "more", "most", "least", "between", "versus", "then"}
+HEDGES |= {"не", "или", "нет", "pas", "ou", "nicht", "oder", "kein", "keine", "nem", "não", "non"}
 # Words after a number that change its value, so they are no unit.
 COPULAS = {"is", "was"}
 NO_UNIT = HEDGES | COPULAS | {"pi", "sqrt", "mod", "modulo", "plus", "minus", "times", "over", "divided", "squared"}
 NO_UNIT |= {"cubed", "factorial", "power", "to", "by", "zero", "one", "two", "three", "four", "five", "six", "seven"}
 NO_UNIT |= {"eight", "nine", "ten", "eleven", "twelve", "hundred", "thousand", "million", "billion", "trillion"}
-NO_UNIT |= {"e", "half", "halves", "third", "thirds", "quarter", "quarters"}
+NO_UNIT |= {"e", "half", "halves", "third", "thirds", "quarter", "quarters", "lakh", "lakhs", "crore", "crores"}
+NO_UNIT |= {"fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "tenth", "tenths", "twelfths", "hundredth"}
+NO_UNIT |= {"hundredths", "thousandth", "thousandths", "millionths", "recurring", "repeating", "doubled", "tripled"}
+NO_UNIT |= {"halved", "inverse", "mil", "mille", "mila", "tausend", "тысяча", "тысячи", "тысяч"}
+NO_UNIT |= {"millón", "millon", "millones", "millions", "millionen", "milliard", "milliards", "milliarden", "milhões"}
+NO_UNIT |= {
+    "billón",
+    "billones",
+    "billionen",
+    "bilhões",
+    "mio",
+    "mrd",
+    "миллион",
+    "миллиона",
+    "миллионов",
+    "миллиард",
+    "миллиарда",
+    "миллиардов",
+}
 CHANGES = {"minus", "negative", "plus", "times", "over", "divided", "sqrt", "root", "mod", "modulo", "power", "pi", "e"}
-CHANGES |= {"half", "halves", "third", "thirds", "quarter", "quarters", "twice", "double", "triple", "square"}
-"""Words before a number that change its value."""
+CHANGES |= {"half", "halves", "third", "thirds", "quarter", "quarters", "twice", "double", "triple", "log", "ln"}
+CHANGES |= {"under", "below", "above", "beyond", "nearly", "almost", "without"}
+"""Words right before a number that change its value or say that it is another one."""
+CHANGES_OF = CHANGES | {"square", "cube", "reciprocal", "inverse", "opposite", "factorial", "logarithm", "tenth"}
+CHANGES_OF |= {"fifth", "sixth", "eighth", "hundredth", "thousandth", "percent", "multiple", "fraction", "complement"}
+"""Words that do so with `of` between: `the square of 5`."""
+FILLERS = {"the", "a", "an", "about", "roughly", "approximately", "exactly", "number"}
+JOINING = {"of": CHANGES_OF, "to": {"up", "close", "power"}, "by": {"divided", "multiplied"}}
+"""Words between a number and the word that changes it."""
 LONGEST_UNIT = 4
 """Words; more of them after a number or a formula are prose."""
+
+NAMES = {
+    "cm": "centimeter centimetre", "mm": "millimeter millimetre", "km": "kilometer kilometre", "m": "meter metre",
+    "in": "inch inches", "ft": "foot feet", "yd": "yard", "mi": "mile", "kg": "kilogram", "g": "gram", "lb": "pound",
+    "oz": "ounce", "l": "liter litre", "ml": "milliliter millilitre", "h": "hour hr", "min": "minute",
+    "s": "second sec", "mph": "mile/hour", "n": "newton", "j": "joule", "w": "watt", "deg": "degree",
+}  # fmt: skip
+SYMBOL_OF = {name: symbol for symbol, names in NAMES.items() for name in names.split()}
+POWERS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
+
+
+def same_unit(one: str, other: str) -> bool:
+    """Do two units in lower case say the same: `centimeters` and `cm`, `square feet` and `ft^2`, `hour` and `hours`?"""
+    return one == other or _canonical(one) == _canonical(other)
+
+
+def _canonical(unit: str) -> str:
+    words = re.sub(r"\s?([/^])\s?", r" \1 ", re.sub(r"[.{}]", " ", unit)).replace(" per ", " / ").split()
+    power = ""
+    if len(words) > 1 and words[0] in POWERS:
+        power, words = POWERS[words[0]], words[1:]
+    return " ".join(map(_symbol, words)).replace(" ^ ", "^") + power
+
+
+def _symbol(word: str) -> str:
+    for name in (word, word.removesuffix("s"), word.removesuffix("es")):
+        if name in SYMBOL_OF:
+            return SYMBOL_OF[name]
+    return word.removesuffix("s") if len(word) > 3 else word

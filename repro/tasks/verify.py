@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from repro.tasks.answers import extract_answer, tidy
 from repro.tasks.equality import quick_equal
+from repro.tasks.forms import in_form_of
 from repro.tasks.problem import Verifier
 from repro.tasks.workers import WorkerPool, share_of_cores
 
@@ -61,7 +62,7 @@ class MathVerifier:
         outcomes: list[str | None] = []
         pairs: dict[int, tuple[str, str]] = {}
         for row, (completion, answer) in enumerate(zip(completions, answers, strict=True)):
-            gold, given = tidy(answer), extract_answer(completion)
+            gold, given = in_form_of(tidy(answer), extract_answer(completion))
             verdict = quick_equal(gold, given)
             if verdict is None and max(len(gold), len(given)) > LONGEST_ALGEBRA:
                 verdict = False

@@ -48,6 +48,7 @@ LOSS = _listed(TRAIN, "loss", "loss", "mean loss of the step's updates")
 GRAD_NORM = _listed(TRAIN, "grad_norm", "norm", "norm of the gradient before clipping, mean over updates")
 KEPT_ENTROPY = _listed(TRAIN, "kept_entropy", "nats", "mean token entropy of the rows that were trained on")
 KEPT_CLIP_RATIO = _listed(TRAIN, "kept_clip_ratio", "share", "tokens of trained rows whose ratio was clipped")
+KL = _listed(TRAIN, "kl", "nats", "divergence from the start policy, mean over trained tokens; absent without train.kl")
 KEPT_ROWS = _listed(TRAIN, "kept_rows", "rows", "completions with an advantage that were trained on, fresh or replayed")
 WARNINGS = _listed(TRAIN, "warnings", "warnings", "kinds of trouble seen so far (health.json); absent without any")
 
@@ -117,10 +118,11 @@ for _name, _unit, _text in (
 
 # ---------------------------------------------------------------- replay, once per step
 
+FRESH = _listed(REPLAY, "fresh", "groups", "groups that were rolled out for the step")
+RATIO_OUTSIDE = _listed(REPLAY, "ratio_outside", "share", "replayed tokens whose ratio is further than the clip from 1")
 WARM_UP = _listed(REPLAY, "warm_up", "groups", "fresh groups in place of replayed ones while the buffer warms up")
 TOPPED_UP = _listed(REPLAY, "topped_up", "groups", "fresh groups in place of replayed ones that a short buffer lacks")
 for _name, _unit, _text in (
-    ("fresh", "groups", "groups that were rolled out for the step"),
     ("shrunk", "groups", "groups that the batch lacks because the buffer was short"),
     ("size", "groups", "groups held"),
     ("filled", "share", "held ÷ capacity"),
@@ -141,7 +143,6 @@ for _name, _unit, _text in (
     ("reward_variance", "reward²", "mean variance of rewards inside the groups replayed"),
     ("ratio_mean", "ratio", "mean of the policy's ÷ the behaviour policy's token probability on replayed rows"),
     ("ratio_max", "ratio", "largest such ratio"),
-    ("ratio_outside", "share", "such ratios further than the clip from 1"),
 ):
     _listed(REPLAY, _name, _unit, _text)
 

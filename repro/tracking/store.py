@@ -32,6 +32,7 @@ from repro.tracking.cursor import cursor_path, read_cursor, save_cursor
 from repro.tracking.damage import METRICS, damaged_run, run_damage
 from repro.tracking.keys import flatten, parent_key, run_key
 from repro.tracking.labels import Labels
+from repro.tracking.old_trouble import WARNINGS, remove_old_files, remove_old_warnings
 from repro.tracking.run_status import run_status
 
 if TYPE_CHECKING:
@@ -238,7 +239,9 @@ class _Delivery:
         if "threads" in environment:
             self.client.set_tag(run_id, "repro.threads", str(environment["threads"]))
         if warnings := (read_json(self.run_dir / "health.json") or {}).get("warnings"):
-            self.client.set_tag(run_id, "repro.warnings", "; ".join(one["text"] for one in warnings)[:5000])
+            self.client.set_tag(run_id, WARNINGS, "; ".join(one["text"] for one in warnings)[:5000])
+        elif status != "running":
+            remove_old_warnings(self.client, run_id)
         if status == "running":
             self.client.update_run(run_id, status="RUNNING")
         else:
@@ -266,6 +269,8 @@ class _Delivery:
                 continue
             self._send_file(place, name, gzip.compress(data, mtime=0) if zipped else data)
             self.cursor["files"][path.name] = content
+        for name in remove_old_files(self.client, self.uri, self.cursor["run"], place, self.run_dir):
+            self.cursor["files"].pop(name, None)
         if self.cursor["files"] != before:  # lets a reader's copy know that it is out of date
             self.client.set_tag(self.cursor["run"], "repro.files", digest(self.cursor["files"]))
 

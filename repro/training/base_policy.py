@@ -13,7 +13,7 @@ from repro.cache import Cache
 from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.policy import Policy
-from repro.spec.schema import Cell
+from repro.spec.schema import MAIN_SETS, Cell
 from repro.tasks.datasets import dataset_digest, held_out_digest
 from repro.tasks.problem import Problem, TaskData
 from repro.training.benchmarks import BenchmarkSet, evaluate_benchmarks
@@ -21,9 +21,6 @@ from repro.training.gradients import measure_gradients
 from repro.training.ledger import Ledger
 from repro.training.randomness import BASE, GRADIENTS, derive_seed
 from repro.training.resources import VERSION, PolicyResources
-
-MAIN_SETS = ("test", "validation")
-"""Sets with avg@k, entropy and greedy accuracy; further sets get one sample per problem."""
 
 POOL_QUESTIONS = 1024
 """Most training questions whose pass rate is measured for the picture of the pool."""
@@ -61,6 +58,7 @@ def describe_base(
         "version": VERSION,
         "policy": policy.sampling_identity,
         "dataset": dataset_digest(cell.dataset),
+        **data.left_out(),
         "evaluate": evaluate.model_dump(mode="json", exclude=NOT_MEASURED_HERE),
         "max_completion_tokens": train.max_completion_tokens,
         **train.rollout.cache_fields(),
@@ -149,6 +147,7 @@ def _gradients(
         "version": VERSION,
         "policy": policy.sampling_identity,
         "dataset": dataset_digest(cell.dataset),
+        **data.left_out(),
         "questions": count,
         "group_size": train.group_size,
         "temperature": train.temperature,

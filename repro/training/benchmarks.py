@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 
 from repro.errors import UserError
 from repro.spec.schema import EvaluateSpec
-from repro.tasks.datasets import load_test
-from repro.tasks.problem import Problem
+from repro.tasks.datasets import read_test
+from repro.tasks.problem import Dropped, Problem
 from repro.tracking import series
 from repro.training.evaluation import Evaluation, Sampler
 
@@ -22,6 +22,8 @@ class BenchmarkSet:
     samples: int
     temperature: float
     top_p: float
+    dropped: tuple[Dropped, ...] = ()
+    """Rows that were left out."""
 
 
 def load_benchmarks(evaluate: EvaluateSpec) -> tuple[BenchmarkSet, ...]:
@@ -29,11 +31,13 @@ def load_benchmarks(evaluate: EvaluateSpec) -> tuple[BenchmarkSet, ...]:
     loaded = []
     for benchmark in evaluate.benchmarks:
         try:
-            problems = load_test(benchmark.dataset)
+            read = read_test(benchmark.dataset)
         except UserError as error:
             raise UserError(f"evaluate.benchmarks: {benchmark.label}: {error}") from error
         sampling = benchmark.sampling(evaluate)
-        loaded.append(BenchmarkSet(benchmark.label, problems[: sampling.pop("questions")], **sampling))
+        problems = tuple(read.problems[: sampling.pop("questions")])
+        dropped = tuple(replace(one, set=benchmark.label) for one in read.dropped)
+        loaded.append(BenchmarkSet(benchmark.label, problems, **sampling, dropped=dropped))
     return tuple(loaded)
 
 

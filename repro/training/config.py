@@ -18,11 +18,19 @@ def passes_per_update(train: TrainSpec, processes: int = 1) -> int:
 
 
 def grpo_config(
-    train: TrainSpec, steps: int, seed: int, output_dir: Path, save_every: int, processes: int = 1
+    train: TrainSpec,
+    steps: int,
+    seed: int,
+    output_dir: Path,
+    save_every: int,
+    processes: int = 1,
+    remote_code: bool = False,
 ) -> GRPOConfig:
     """TRL's configuration for a run of `steps` generation batches, a checkpoint every `save_every` of them.
 
-    TRL accumulates the gradient of an update over its passes; `global_step` goes on counting updates.
+    TRL accumulates the gradient of an update over its passes; `global_step` goes on counting updates. The schedule is
+    that of all `steps`, also where a run ends before. `remote_code`: the policy's own code is run, for the reference
+    of the KL term too, which TRL loads from where the policy came from.
     """
     cuda, passes = torch.cuda.is_available(), passes_per_update(train, processes)
     rows = train.questions_per_step * train.group_size // (train.minibatches * processes)  # of an update
@@ -45,6 +53,8 @@ def grpo_config(
         scale_rewards="group" if train.advantage_std else "none",
         epsilon=train.clip,
         beta=train.kl,
+        use_bias_correction_kl=False,  # GRPO's own term; TRL would multiply it by the ratio, as DeepSeek-V3.2 does
+        trust_remote_code=remote_code,
         seed=seed,
         save_strategy="steps",
         save_steps=save_every * train.minibatches,

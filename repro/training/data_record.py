@@ -14,11 +14,12 @@ from repro.training.benchmarks import BenchmarkSet
 
 
 def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet]) -> dict[str, Any]:
-    """Questions per set and the overlap of train with the evaluation sets, JSON-able, as `data.json`.
+    """What a run is trained and evaluated on, JSON-able, as `data.json`.
 
-    {"questions": {split or benchmark: count}, "overlaps": [`Overlap.as_dict`]}: the test set and those of
-    `dataset.without` as they were before any question was dropped, benchmarks against the training questions that are
-    left. Warns of what a benchmark shares with train, unless `dataset.decontaminate` is off.
+    {"questions": {split or benchmark: count}, "overlaps": [`Overlap.as_dict`], "dropped": [`Dropped.as_dict`]}.
+    Overlaps are those of the test set and `dataset.without` as they were before any question was dropped, and of
+    benchmarks with the training questions that are left. Warns of what a benchmark shares with train, unless
+    `dataset.decontaminate` is off.
     """
     sizes = {name: len(getattr(data, name)) for name in ("train", "validation", "test")}
     sizes |= {name: len(problems) for name, problems in data.extra.items()}
@@ -37,4 +38,5 @@ def data_record(cell: Cell, data: TaskData, benchmarks: Sequence[BenchmarkSet]) 
                 stacklevel=2,
             )
         overlaps += found
-    return {"questions": sizes, "overlaps": [overlap.as_dict() for overlap in overlaps]}
+    dropped = [one.as_dict() for one in (*data.dropped, *(one for each in benchmarks for one in each.dropped))]
+    return {"questions": sizes, "overlaps": [overlap.as_dict() for overlap in overlaps], "dropped": dropped}

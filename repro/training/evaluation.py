@@ -13,9 +13,8 @@ from repro.models.flops import FlopCounter
 from repro.models.sampling import Completions, mean_entropy
 from repro.tasks.grading import Grader
 from repro.tasks.problem import Problem, TaskData
-from repro.tasks.prompts import render_prompt
+from repro.tasks.prompts import PromptStyle
 from repro.tasks.reward_spec import RewardTerm
-from repro.tasks.thinking import opened
 from repro.training.ledger import Ledger
 from repro.training.ranks import Ranks
 
@@ -66,7 +65,7 @@ class Sampler:
         model: PreTrainedModel,
         tokenizer: PreTrainedTokenizerBase,
         data: TaskData,
-        system_prompt: str | None,
+        style: PromptStyle,
         max_completion_tokens: int,
         ledger: Ledger,
         ranks: Ranks | None = None,
@@ -75,16 +74,16 @@ class Sampler:
     ) -> None:
         self.engine = engine or HuggingFaceEngine(model, tokenizer)
         self.model, self.tokenizer, self.data = model, tokenizer, data
-        self.system_prompt, self.max_completion_tokens = system_prompt, max_completion_tokens
+        self.style, self.max_completion_tokens = style, max_completion_tokens
         self.ledger, self.ranks = ledger, ranks or Ranks()
-        opening = opened(next(iter(self.prompts(data.train[:1])), ""))
-        self.reward, self._accuracy = Grader(reward, opening), Grader(opened=opening)
+        reply = style.reply(tokenizer)
+        self.reward, self._accuracy = Grader(reward, reply), Grader(reply=reply)
         self.flop_counter = FlopCounter.of(model)
 
     def prompts(self, problems: Sequence[Problem]) -> list[str]:
         """The rendered prompts of problems."""
         suffix = self.data.answer_format.question_suffix
-        return [render_prompt(p.question, self.tokenizer, self.system_prompt, suffix) for p in problems]
+        return self.style.prompts([problem.question for problem in problems], self.tokenizer, suffix)
 
     def completions(
         self,

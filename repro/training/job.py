@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,10 +12,12 @@ from transformers.utils import logging as transformers_logging
 from repro.arithmetic import settle, use_threads
 from repro.errors import UserError
 from repro.models.policy import Policy, load_policy, load_policy_weights, save_policy
+from repro.models.prompted import Prompted
 from repro.models.vllm_start import start_engine
 from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
+from repro.study.fit import fit_to_policy
 from repro.study.inputs import INPUTS, CellInputs
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
@@ -23,13 +26,12 @@ from repro.tracking.labels import Labels
 from repro.tracking.live import LiveDelivery
 from repro.tracking.read_only import ReadOnlyJournal
 from repro.training.base_policy import describe_base
-from repro.training.benchmarks import load_benchmarks
+from repro.training.benchmarks import BenchmarkSet, load_benchmarks
 from repro.training.budget import BUDGET_STEPS, budget_used, nothing_left, planned_steps, steps_over
 from repro.training.checkpoint import last_checkpoint, marker_of, tidy
 from repro.training.config import grpo_config
 from repro.training.data_record import data_record
 from repro.training.evaluation import Sampler
-from repro.training.fit import check_prompts
 from repro.training.health_record import HealthRecord, check_can_follow
 from repro.training.job_record import JobRecord
 from repro.training.ledger import Ledger
@@ -56,6 +58,7 @@ class GRPOJob:
     def __init__(self, cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ranks | None = None) -> None:
         self.cell, self.identity, self.run_dir, self.ranks = cell, identity, run_dir, ranks or Ranks()
         check_ranks(cell, self.ranks.count)
+        transformers_logging.disable_progress_bar()  # its lock is a semaphore that a job's end would leave behind
         self.journal = Journal(run_dir) if self.ranks.main else ReadOnlyJournal(run_dir)
         use_threads(cell.train.threads)
         self.inputs = CellInputs(cell, identity, run_dir)
@@ -64,15 +67,14 @@ class GRPOJob:
         self.delivery = LiveDelivery(run_dir, self.labels)
         self.journal.start(cell, identity, self.labels, self.ranks.count)
         self.journal.progress("loading")
-        self.data: TaskData = load_dataset(cell.dataset)
-        self.benchmarks = load_benchmarks(cell.evaluate)
+        data, benchmarks = load_dataset(cell.dataset), load_benchmarks(cell.evaluate)
         self.journal.write_json(INPUTS, self.inputs.record())
-        self.journal.write_json("data.json", data_record(cell, self.data, self.benchmarks))
-        self.policy: Policy = load_policy(cell.model, cell.dataset, self.data, self.cache, self._say)
+        self.policy: Policy = load_policy(cell.model, cell.dataset, data, self.cache, self._say)
         self.policy.compute_in(cell.train.precision)
+        self.data, self.benchmarks = self._fitting(data, benchmarks)
+        self.journal.write_json("data.json", data_record(cell, self.data, self.benchmarks))
         self.engine = start_engine(cell.train.rollout, cell.model, self.data, self.policy)
         self.sampler = self._sampler()
-        check_prompts(cell, self.data, self.benchmarks, self.policy, self.sampler)
         self.resources = PolicyResources(
             cell, self.data, self.policy, self.sampler, self.ledger, self.cache, self.journal.progress
         )
@@ -84,13 +86,22 @@ class GRPOJob:
     def _say(self, message: str, done: float) -> None:
         self.journal.progress(message, round(100 * done), 100)
 
+    def _fitting(
+        self, data: TaskData, benchmarks: tuple[BenchmarkSet, ...]
+    ) -> tuple[TaskData, tuple[BenchmarkSet, ...]]:
+        """The questions that the policy is asked; see `fit_to_policy`."""
+        cell, further = self.cell, {one.name: one.problems for one in benchmarks}
+        asked = Prompted.of(self.policy)
+        kept, further = fit_to_policy(asked, cell.dataset, cell.train, cell.evaluate, data, further)
+        return kept, tuple(replace(one, problems=further[one.name]) for one in benchmarks)
+
     def _sampler(self) -> Sampler:
         cell = self.cell
         return Sampler(
             self.policy.model,
             self.policy.tokenizer,
             self.data,
-            cell.model.system_prompt,
+            self.policy.style,
             cell.train.max_completion_tokens,
             self.ledger,
             self.ranks,
@@ -193,10 +204,19 @@ class GRPOJob:
             tokenizer=self.policy.tokenizer,
             problems=self.data.train,
             prompts=self.sampler.prompts(self.data.train),
+            reply=self.policy.style.reply(self.policy.tokenizer),
             verifier=self.data.verifier,
             selector=selector,
             train=cell.train,
-            args=grpo_config(cell.train, self.steps, cell.seed, checkpoints, cell.evaluate.every, self.ranks.count),
+            args=grpo_config(
+                cell.train,
+                self.steps,
+                cell.seed,
+                checkpoints,
+                cell.evaluate.every,
+                self.ranks.count,
+                cell.model.trust_remote_code,
+            ),
             ledger=self.ledger,
             seed=cell.seed,
             on_step=self._on_step,
@@ -278,7 +298,6 @@ def run_job(cell: Cell, identity: str, run_dir: Path, runs_dir: Path, ranks: Ran
     processes train it together, each calls this with its `ranks`.
     """
     settle(rank=ranks is not None)
-    transformers_logging.disable_progress_bar()
     check_can_follow(Path(run_dir))
     with cache_repairs_recorded(Path(run_dir), ranks):
         job = GRPOJob(cell, identity, Path(run_dir), Path(runs_dir), ranks)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from repro.errors import UserError
-from repro.spec.schema import Cell
+from repro.spec.schema import MAIN_SETS, Cell
 from repro.tasks.problem import Problem, TaskData
 from repro.tracking import series
-from repro.training.base_policy import MAIN_SETS, main_set
+from repro.training.base_policy import main_set
 from repro.training.benchmarks import BenchmarkSet, benchmark_metrics, evaluate_benchmarks
 from repro.training.evaluation import Evaluation, Sampler
 from repro.training.randomness import EVALUATE, derive_seed

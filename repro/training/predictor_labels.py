@@ -18,9 +18,12 @@ from repro.difficulty.labels import Labels
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import Policy, load_policy, policy_digest
+from repro.models.prompt_room import room_of
+from repro.models.prompted import Prompted
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.vllm_engine import VLLMEngine
 from repro.models.vllm_start import start_engine
+from repro.study.fit import which_are_asked
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.problem import Problem, TaskData
@@ -87,11 +90,16 @@ def make_labels(
             total.add(Cost(**card["cost"]))
             parts.append(np.load(folder / "pass_rates.npy", allow_pickle=False))
         rates.append(np.concatenate(parts))
+    known = np.stack(rates)  # (P, N)
+    asked = ~np.isnan(known).any(axis=0)  # (N,) of all policies
+    if not asked.all():
+        say(f"labels: {int((~asked).sum())} of {len(asked)} questions are too long or examples, and left out")
+    problems = [problem for problem, every in zip(pool.problems, asked, strict=True) if every]
     labels = Labels(
-        ids=tuple(problem.id for problem in pool.problems),
-        questions=tuple(problem.question for problem in pool.problems),
+        ids=tuple(problem.id for problem in problems),
+        questions=tuple(problem.question for problem in problems),
         policies=tuple(model.label for model in spec.policies),
-        pass_rates=np.stack(rates),  # (P, N)
+        pass_rates=known[:, asked],
         samples=np.full(len(spec.policies), spec.samples),
     )
     return labels, total
@@ -146,20 +154,28 @@ def _chunks(
         def build(folder: Path) -> None:
             say(f"labels of {model.label}: question {start} of {len(pool.problems)}")
             policy, engine = load()
+            longest, field = spec.max_completion_tokens, "predictor.max_completion_tokens"
+            room = room_of(policy.model.config, model.label, longest, field=field)
+            suffix = pool.data.answer_format.question_suffix
+            label = f"label ({model.label})"
+            fits = which_are_asked(Prompted.of(policy), dataset, problems, suffix, room, label)
             ledger = Ledger()
             sampler = Sampler(
                 policy.model,
                 policy.tokenizer,
                 pool.data,
-                model.system_prompt,
+                policy.style,
                 spec.max_completion_tokens,
                 ledger,
                 engine=engine,
                 reward=reward,
             )
             seed = derive_seed(LABEL, start)
-            _, rewards = sampler.completions(problems, spec.samples, spec.temperature, spec.top_p, seed, "probe")
-            np.save(folder / "pass_rates.npy", np.array([np.mean(row) for row in rewards]), allow_pickle=False)
+            asked = [problem for problem, fitting in zip(problems, fits, strict=True) if fitting]
+            _, rewards = sampler.completions(asked, spec.samples, spec.temperature, spec.top_p, seed, "probe")
+            rates = np.full(len(problems), np.nan)  # NaN: not asked
+            rates[fits] = [np.mean(row) for row in rewards]
+            np.save(folder / "pass_rates.npy", rates, allow_pickle=False)
             (folder / "card.json").write_text(json.dumps({"cost": asdict(ledger.cost("probe"))}))
 
         key = predictor_key(

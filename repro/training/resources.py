@@ -81,14 +81,14 @@ class PolicyResources:
     def prompt_scores(self, kind: PromptKind) -> np.ndarray:
         """(N,) in [0, 1] of the questions' own tokens in the prompts of rollouts; one pass serves both kinds."""
         data, policy = self.data, self.policy
-        asked = keys.prompt_scores(policy.identity, data.train, data.answer_format, self.cell.model.system_prompt)
+        asked = keys.prompt_scores(policy.identity, data.train, data.answer_format, self.policy.style)
         return self._scored(asked, "score")[kind]
 
     def column(self, name: str) -> np.ndarray:
         """(N,) float64 of a numeric column of the dataset: a field of its rows (dotted where it is nested), or what a
         made-up task knows of its questions, such as `steps`. UserError where there is none, or not for each question.
         """
-        return column_of(self.data.train, name)
+        return column_of(self.data.train, name, stand_in=self.cell.dataset.stand_in)
 
     def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
         """(N,) mean rewards in [0, 1] of the start policy over the training questions, or over those of `indices`."""
@@ -168,7 +168,7 @@ class PolicyResources:
             self.policy.identity,
             data.train,
             data.answer_format,
-            self.cell.model.system_prompt,
+            self.policy.style,
             target,
             prompt or "default",
             train.max_completion_tokens,
@@ -205,6 +205,7 @@ class PolicyResources:
             "version": VERSION,
             "policy": self.policy.sampling_identity,
             "dataset": dataset_digest(self.cell.dataset),
+            **self.data.left_out(),
             "samples": samples,
             "temperature": train.temperature,
             "top_p": train.top_p,
@@ -238,7 +239,7 @@ class PolicyResources:
             self.policy.model,
             self.policy.tokenizer,
             self.data,
-            self.cell.model.system_prompt,
+            self.policy.style,
             self.cell.train.max_completion_tokens,
             ledger,
             self.ranks,

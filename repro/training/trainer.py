@@ -28,6 +28,7 @@ from trl import GRPOConfig
 from repro.checksums import Checksums
 from repro.groups import has_spread
 from repro.models.modes import without_dropout
+from repro.models.texts import completion_texts
 from repro.models.vllm_engine import VLLMEngine, mismatch
 from repro.replay.buffer import Group, ReplayBuffer
 from repro.replay.replay_spec import ReplaySpec
@@ -35,8 +36,8 @@ from repro.selection.base import Observation, Selector
 from repro.spec.schema import TrainSpec
 from repro.tasks.grading import Grader
 from repro.tasks.problem import Problem, Verifier
+from repro.tasks.replies import Reply
 from repro.tasks.reward_spec import RewardTerm
-from repro.tasks.thinking import opened
 from repro.tracking import series
 from repro.training import merge
 from repro.training.checkpoint import restore_state, save_state
@@ -57,6 +58,7 @@ class SelectiveGRPOTrainer(UpdateTrainer):
         problems, prompts: the training questions and their rendered prompts, index by index.
         verifier: judges answers; its verdict is the reward where `reward` names no other.
         reward: terms whose weighted mean is the reward (default: accuracy).
+        reply: how completions of these prompts are read (default: as they are).
         selector: chooses question indices and observes the rewards of fresh groups.
         buffer, replay: rollout replay, both or neither.
         kept: completions (token ids) of this step's probes by question, for the questions that `selector.reused` names.
@@ -85,6 +87,7 @@ class SelectiveGRPOTrainer(UpdateTrainer):
         on_step: Callable[[StepRecord], None],
         on_generated: Callable[[StepRecord], None] = lambda record: None,
         reward: Sequence[RewardTerm] | None = None,
+        reply: Reply | None = None,
         kept: Mapping[int, Sequence[Sequence[int]]] | None = None,
         kept_logps: Mapping[int, Sequence[Sequence[float]]] | None = None,
         engine: VLLMEngine | None = None,
@@ -100,7 +103,7 @@ class SelectiveGRPOTrainer(UpdateTrainer):
         self.run_seed, self.marks = seed, marks
         self.on_step, self.on_generated = on_step, on_generated
         self._record: StepRecord | None = None
-        self.grades = StepGrades(Grader(reward, opened(next(iter(prompts), ""))), verifier, problems)
+        self.grades = StepGrades(Grader(reward, reply), verifier, problems)
         self.engine = engine
         rows = placeholder_rows or train.questions_per_step * (args.max_steps // train.minibatches)
         super().__init__(
@@ -137,9 +140,8 @@ class SelectiveGRPOTrainer(UpdateTrainer):
 
     # ------------------------------------------------------------ the generation batch
 
-    def _reward(self, completions: list[Any], question: list[int], **_: Any) -> list[float | None]:
-        texts = [c if isinstance(c, str) else c[0]["content"] for c in completions]
-        return list(self.grades.grade(texts, question))
+    def _reward(self, completion_ids: list[list[int]], question: list[int], **_: Any) -> list[float | None]:
+        return list(self.grades.grade(completion_texts(self.tokenizer, completion_ids), question))
 
     def _generate_and_score_completions(self, inputs: list[dict[str, Any]]) -> dict[str, Any]:
         if not self.policy.training:
@@ -171,6 +173,9 @@ class SelectiveGRPOTrainer(UpdateTrainer):
         }
         if "old_per_token_logps" in output and not self.sampled.known:
             self._count_scored(output)
+        if "ref_per_token_logps" in output:
+            self._count_scored(output)  # the reference of the KL term has passed them too
+            output["ref_per_token_logps"] = merge.without_padding(output)
         sampled = output.pop("sampling_per_token_logps", None)  # the ratio's denominator is the trainer's own
         if sampled is not None and "old_per_token_logps" in output:
             apart = mismatch(output["old_per_token_logps"], sampled, output["completion_mask"])
@@ -256,7 +261,7 @@ class SelectiveGRPOTrainer(UpdateTrainer):
         if record is None or self.state.global_step % self.train_spec.minibatches:
             return
         names = {"loss": series.LOSS, "grad_norm": series.GRAD_NORM, "entropy": series.KEPT_ENTROPY}
-        names["clip_ratio/region_mean"] = series.KEPT_CLIP_RATIO
+        names |= {"clip_ratio/region_mean": series.KEPT_CLIP_RATIO, "kl": series.KL}
         record.metrics |= {ours: float(logs[theirs]) for theirs, ours in names.items() if logs.get(theirs) is not None}
         record.metrics[series.KEPT_ROWS] = float(sum(self.kept_rows) * self.ranks.count)
         self.kept_rows.clear()

@@ -54,6 +54,7 @@ class Behaviour:
     shifts: Mapping[str, float] | None = None  # label of a model or dataset -> added to its final accuracies
     agreement: float = 1.0  # how far the confidence follows the pass rate: 1 exactly, 0 not at all
     sampling_seconds: float = 3.0  # what K samples of the whole pool cost
+    benchmarks: Mapping[str, tuple[int, tuple[float, ...]]] | None = None  # name -> questions, accuracy from step 0 on
     absent: tuple[str, ...] = ()  # labels of models, datasets or `seed 2` where the arm has not run
 
 
@@ -278,6 +279,7 @@ class _Writer:
         if cell.replay is not None:
             planned = step <= cell.replay.warm_up
             metrics |= {
+                "replay/fresh": fresh,
                 "replay/warm_up": (fresh - wanted) * planned,
                 "replay/topped_up": (fresh - wanted) * (not planned),
             }
@@ -320,6 +322,18 @@ class _Writer:
             entropy=0.4 * (1 - accuracy),
             mean_tokens=18.0,
         )
+        for name, (count, curve) in (self.behaviour.benchmarks or {}).items():
+            jitter = self.behaviour.jitter[self.cell.seed] * (step > 0)  # the start policy is one
+            solved = round((curve[step // self.cell.evaluate.every] + jitter) * count)
+            self.journal.record_evaluation(
+                step,
+                name,
+                temperature=1.0,
+                samples=k,
+                passes={f"{i}": k * (i < solved) for i in range(count)},
+                entropy=0.3,
+                mean_tokens=12.0,
+            )
         metrics = {"eval/accuracy": sum(passes) / (k * n), "eval/greedy": greedy_accuracy}
         if self.behaviour.pearson is not None:
             metrics["eval/predictor_pearson"] = self.behaviour.pearson + self.behaviour.jitter[self.cell.seed]

@@ -33,7 +33,7 @@ def test_accuracy_gain_and_differences_are_those_that_were_put_in(pair: Store):
     assert full.per_seed == pytest.approx((0.6, 0.65, 0.55))
     assert dots.per_seed == pytest.approx((0.7, 0.75, 0.7))
     assert full.accuracy == t_interval(full.per_seed)
-    assert (full.questions, full.samples, full.step.value) == (20, 4, 8)
+    assert (full.asked.questions, full.asked.avg, full.step.value) == (20, "avg@4", 8)
     assert full.difference is None and full.improvement is None
     assert dots.improvement == 1.0
     assert dots.difference is not None and dots.difference_by_seed is not None
@@ -48,7 +48,7 @@ def test_accuracy_gain_and_differences_are_those_that_were_put_in(pair: Store):
 
 def test_the_start_policy_is_measured_over_questions_and_once(pair: Store):
     start = measure(pair).start
-    assert (start.sampled.value, start.sampled.n, start.questions, start.samples) == (0.3, 20, 20, 4)
+    assert (start.sampled.value, start.sampled.n, start.asked.questions, start.asked.avg) == (0.3, 20, 20, "avg@4")
     assert start.greedy == pytest.approx(0.45)
     assert start.temperatures == {0.3: pytest.approx(0.42), 0.6: pytest.approx(0.38)}
 

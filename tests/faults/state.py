@@ -224,10 +224,9 @@ def _rows_of_store(connection: sqlite3.Connection, path: Path) -> Iterable[tuple
             series = records[run].metrics.items()
             yield f"{place}: metrics", {k: [v.steps, v.values] for k, v in series if not OF_CLOCKS.search(k)}
             files = records[run].artifacts
-            # A failed attempt's error.txt stays, and an upload that was cut short leaves a hidden file of MLflow's own.
-            listed = (
-                sorted(file.name for file in files.iterdir() if file.suffix in (".json", ".jsonl")) if files else []
-            )
+            # An upload that was cut short leaves a hidden file of MLflow's own.
+            ours = (".json", ".jsonl", "error.txt")
+            listed = sorted(file.name for file in files.iterdir() if file.name.endswith(ours)) if files else []
             yield f"{place}: files", listed
             for one in ("metrics.jsonl", "done.json", "evaluations.jsonl"):
                 if files and one in listed:

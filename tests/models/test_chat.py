@@ -10,7 +10,7 @@ import pytest
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import load_policy, policy_digest
-from repro.tasks.prompts import DOTS_RR_SYSTEM_PROMPT, UFO_RL_SYSTEM_PROMPT, render_prompt
+from repro.tasks.prompts import DOTS_RR_SYSTEM_PROMPT, UFO_RL_SYSTEM_PROMPT, PromptStyle
 from tests.models.conftest import DATASET
 
 TEMPLATE = "{% for m in messages %}[{{ m.role }}] {{ m.content }} {% endfor %}[assistant]"
@@ -20,11 +20,11 @@ def test_a_template_of_the_spec_renders_prompts_of_a_model_that_has_none(saved, 
     file = tmp_path / "chat.jinja"
     file.write_text(TEMPLATE)
     bare = load_policy(ModelSpec(path=str(saved)), DATASET, data, cache)
-    assert render_prompt("1+1?", bare.tokenizer, "Think.", "") == "1+1?"
+    assert PromptStyle("Think.").prompt("1+1?", bare.tokenizer, "") == "1+1?"
     specs = [ModelSpec(path=str(saved), chat_template=given) for given in (TEMPLATE, str(file))]
     for spec in specs:
         policy = load_policy(spec, DATASET, data, cache)
-        assert render_prompt("1+1?", policy.tokenizer, "Think.", "") == "[system] Think. [user] 1+1? [assistant]"
+        assert PromptStyle("Think.").prompt("1+1?", policy.tokenizer, "") == "[system] Think. [user] 1+1? [assistant]"
     digests = [policy_digest(spec, DATASET) for spec in specs]
     assert digests[0] == digests[1] != bare.identity
     file.write_text(TEMPLATE + " ")

@@ -118,6 +118,7 @@ def test_rows_have_numbers_of_their_own_and_the_same_ones_for_any_count():
     numbers = row_uniforms(7, [[1, 2], [3], [1, 2]], 50)
     assert len(set(numbers.ravel())) == 150
     np.testing.assert_array_equal(numbers[2], row_uniforms(7, [[1, 2], [1, 2], [9]], 60)[1, :50])
+    np.testing.assert_array_equal(numbers[1:], row_uniforms(7, [[3], [1, 2]], 50, earlier=[[1, 2]]))
     assert not np.isin(row_uniforms(8, [[1, 2]], 50), numbers).any()
     assert abs(row_uniforms(0, [[i] for i in range(500)], 20).mean() - 0.5) < 0.02
 

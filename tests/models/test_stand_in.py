@@ -13,7 +13,7 @@ from repro.models.model_spec import ModelSpec
 from repro.models.policy import load_embedder, load_policy, policy_digest
 from repro.models.sampling import sample
 from repro.models.stand_in import FAMILIES, Family, describe_stand_in, family_of
-from repro.tasks.prompts import render_prompt
+from repro.tasks.prompts import PromptStyle
 from tests.models.conftest import DATASET
 
 IDS = {
@@ -58,7 +58,7 @@ def test_a_stand_in_of_every_family_loads_generates_and_embeds(hub, cache, data,
     assert policy.parameters["total"] < 200_000
     text = "Was ist 12 + 3×4?  \\boxed{24}\n"
     assert policy.tokenizer.decode(policy.tokenizer(text, add_special_tokens=False)["input_ids"]) == text
-    prompt = render_prompt(text, policy.tokenizer, spec.system_prompt, "")
+    prompt = PromptStyle(spec.system_prompt).prompt(text, policy.tokenizer, "")
     assert prompt == f"<system>Think.\n<user>{text}\n<assistant>"
     out = sample(
         policy.model, policy.tokenizer, [prompt], samples=2, temperature=1.0, top_p=1.0, max_new_tokens=8, seed=0

@@ -15,6 +15,7 @@ from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
 from repro.scoring.confidence import confidence_texts, score_confidence
 from repro.selection.bands import nearest_to
 from repro.tasks.problem import AnswerFormat, Problem
+from repro.tasks.prompts import PromptStyle
 
 FORMAT = AnswerFormat("#")
 ALPHABET = "0123456789+-*=;?#"
@@ -91,7 +92,7 @@ def test_s_equals_the_float64_loop_and_keeps_the_same_questions(model, tokenizer
         texts = sample(model, tokenizer, given, **options).texts
         return ["", *texts[1:]]  # a policy may say nothing
 
-    contexts, targets = confidence_texts(target, "default", items, tokenizer, None, FORMAT, respond=respond)
+    contexts, targets = confidence_texts(target, "default", items, tokenizer, PromptStyle(), FORMAT, respond=respond)
     scored = score_confidence(model, tokenizer, contexts, targets, token_budget=200)
     expected = loop_in_float64(model, tokenizer, contexts, targets)
     assert expected.std() / expected.mean() > 0.3, "the oracle must tell items apart"
@@ -107,7 +108,7 @@ def test_s_equals_the_float64_loop_and_keeps_the_same_questions(model, tokenizer
 
 def test_only_the_answers_own_tokens_are_scored(model, tokenizer):
     item = Problem("a", "3+4?", "7", "")
-    contexts, targets = confidence_texts("final_answer", "default", [item], tokenizer, None, FORMAT)
+    contexts, targets = confidence_texts("final_answer", "default", [item], tokenizer, PromptStyle(), FORMAT)
     scored = score_confidence(model, tokenizer, contexts, targets)
     ids = tokenizer("3+4?#7", add_special_tokens=False)["input_ids"]
     with torch.no_grad():
@@ -126,7 +127,7 @@ def test_a_uniform_model_gives_one_over_the_vocabulary(tokenizer):
 
 def test_batch_size_and_order_change_nothing_but_rounding(model, tokenizer):
     items = problems(40, seed=5)
-    contexts, targets = confidence_texts("solution", "default", items, tokenizer, None, FORMAT)
+    contexts, targets = confidence_texts("solution", "default", items, tokenizer, PromptStyle(), FORMAT)
     one_by_one = score_confidence(model, tokenizer, contexts, targets, token_budget=1).s
     at_once = score_confidence(model, tokenizer, contexts, targets, token_budget=100_000).s
     backwards = score_confidence(model, tokenizer, contexts[::-1], targets[::-1], token_budget=300).s[::-1]
@@ -147,14 +148,14 @@ def test_a_bpe_target_counts_tokens_of_the_target_alone(model):
 def test_logits_scaled_after_the_output_layer_are_respected(tokenizer):
     model = spread_out(CohereForCausalLM(config(CohereConfig, tokenizer, logit_scale=0.3)))
     items = problems(20)
-    contexts, targets = confidence_texts("solution", "default", items, tokenizer, None, FORMAT)
+    contexts, targets = confidence_texts("solution", "default", items, tokenizer, PromptStyle(), FORMAT)
     scored = score_confidence(model, tokenizer, contexts, targets, token_budget=150)
     np.testing.assert_allclose(scored.s, loop_in_float64(model, tokenizer, contexts, targets), atol=1e-4)
 
 
 def test_the_output_layer_sees_the_target_positions_only(model, tokenizer):
     items = problems(30)
-    contexts, targets = confidence_texts("final_answer", "default", items, tokenizer, None, FORMAT)
+    contexts, targets = confidence_texts("final_answer", "default", items, tokenizer, PromptStyle(), FORMAT)
     seen = []
     hook = model.lm_head.register_forward_hook(lambda _, inputs, output: seen.append(output.shape[:-1].numel()))
     scored = score_confidence(model, tokenizer, contexts, targets, token_budget=100)
@@ -181,7 +182,7 @@ def test_progress_ends_at_the_number_of_texts(model, tokenizer):
 def test_a_dataset_without_solutions_is_a_user_error_naming_the_field(tokenizer):
     items = [Problem("q1", "1+1?", "2", "1+1=2"), Problem("q2", "1+2?", "3", "")]
     with pytest.raises(UserError, match=r"1 of 2 have none, the first is 'q2'.*dataset\.solution"):
-        confidence_texts("solution", "default", items, tokenizer, None, FORMAT)
+        confidence_texts("solution", "default", items, tokenizer, PromptStyle(), FORMAT)
 
 
 def test_an_empty_target_is_refused(model, tokenizer):

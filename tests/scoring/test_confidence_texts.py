@@ -13,6 +13,7 @@ from repro.errors import UserError
 from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
 from repro.scoring.confidence import confidence_texts, score_confidence
 from repro.tasks.problem import AnswerFormat, Problem
+from repro.tasks.prompts import PromptStyle
 
 CHATML = (
     "{% for message in messages %}<|im_start|>{{ message.role }}\n{{ message.content }}<|im_end|>\n{% endfor %}"
@@ -65,13 +66,15 @@ def model(bpe):
 
 
 def test_the_papers_final_answer_is_rendered_as_in_the_release(chat):
-    contexts, targets = confidence_texts("final_answer", "paper", [APPLES], chat, "You are someone else.", FORMAT)
+    contexts, targets = confidence_texts(
+        "final_answer", "paper", [APPLES], chat, PromptStyle("You are someone else."), FORMAT
+    )
     assert contexts == [PAPER + "<answer> "]
     assert targets == ["1998"]  # stripped, without commas; neither closing tag nor end of turn
 
 
 def test_the_papers_solution_and_response_follow_the_opened_turn(chat):
-    contexts, targets = confidence_texts("solution", "paper", [APPLES], chat, None, FORMAT)
+    contexts, targets = confidence_texts("solution", "paper", [APPLES], chat, PromptStyle(), FORMAT)
     assert (contexts, targets) == ([PAPER], [FORMAT.completion(APPLES)])
     asked = []
 
@@ -79,15 +82,17 @@ def test_the_papers_solution_and_response_follow_the_opened_turn(chat):
         asked.extend(prompts)
         return ["<think> easy </think>\n<answer> 998 </answer>"]
 
-    contexts, targets = confidence_texts("greedy_response", "paper", [APPLES], chat, None, FORMAT, respond=respond)
+    contexts, targets = confidence_texts(
+        "greedy_response", "paper", [APPLES], chat, PromptStyle(), FORMAT, respond=respond
+    )
     assert contexts == asked == [PAPER]
     assert targets == ["<think> easy </think>\n<answer> 998 </answer>"]
 
 
 def test_the_default_prompt_is_that_of_rollouts(bpe, chat):
-    contexts, targets = confidence_texts("final_answer", "default", [PEARS], bpe, "Not used without a chat.", FORMAT)
+    contexts, targets = confidence_texts("final_answer", "default", [PEARS], bpe, PromptStyle("Not used."), FORMAT)
     assert (contexts, targets) == ([f"{PEARS.question}\n\n#### "], ["10"])
-    contexts, _ = confidence_texts("solution", "default", [PEARS], chat, "Be brief.", FORMAT)
+    contexts, _ = confidence_texts("solution", "default", [PEARS], chat, PromptStyle("Be brief."), FORMAT)
     turns = ["system\nBe brief.", f"user\n{PEARS.question}"]
     assert contexts == ["".join(f"<|im_start|>{turn}<|im_end|>\n" for turn in turns) + "<|im_start|>assistant\n"]
 
@@ -95,7 +100,7 @@ def test_the_default_prompt_is_that_of_rollouts(bpe, chat):
 def test_a_template_that_opens_a_think_block_keeps_it_before_the_answer(bpe):
     thinking = copy.deepcopy(bpe)
     thinking.chat_template = CHATML.replace("assistant\n{% endif", "assistant\n<think>\n{% endif")
-    contexts, _ = confidence_texts("final_answer", "paper", [APPLES], thinking, None, FORMAT)
+    contexts, _ = confidence_texts("final_answer", "paper", [APPLES], thinking, PromptStyle(), FORMAT)
     assert contexts == [PAPER + "<think>\n<answer> "]
 
 
@@ -116,14 +121,14 @@ def test_tokens_are_counted_from_the_answer_alone_where_it_merges_with_what_stan
 
 def test_a_tokenizer_without_chat_template_cannot_take_the_papers_prompt(bpe):
     with pytest.raises(UserError, match=r"paper needs a tokenizer with a chat template.*or the default prompt"):
-        confidence_texts("final_answer", "paper", [APPLES], bpe, None, FORMAT)
+        confidence_texts("final_answer", "paper", [APPLES], bpe, PromptStyle(), FORMAT)
 
 
 @pytest.mark.parametrize(("style", "answer"), [("default", "  "), ("paper", " , ")])
 def test_an_empty_answer_names_its_question(chat, style, answer):
     items = [PEARS, Problem("q7", "1+1?", answer), Problem("q8", "1+2?", answer)]
     with pytest.raises(UserError, match=r"2 of 3 have none, the first is 'q7'.*dataset\.answer"):
-        confidence_texts("final_answer", style, items, chat, None, FORMAT)
+        confidence_texts("final_answer", style, items, chat, PromptStyle(), FORMAT)
 
 
 def test_an_answer_in_unknown_characters_names_its_question(model):

@@ -15,6 +15,7 @@ from repro.selection.bands import nearest_to
 from repro.selection.pool import subset_size
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
+from repro.tasks.prompts import PromptStyle
 
 COUNT = 240
 
@@ -32,7 +33,7 @@ def data():
 @pytest.fixture(scope="module", params=["final_answer", "solution"])
 def texts(request, policy, data):
     problems, tokenizer = data.train[:COUNT], policy[1]
-    return confidence_texts(request.param, "default", problems, tokenizer, None, data.answer_format)
+    return confidence_texts(request.param, "default", problems, tokenizer, PromptStyle(), data.answer_format)
 
 
 @pytest.fixture(scope="module")

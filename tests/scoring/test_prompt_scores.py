@@ -13,7 +13,7 @@ from repro.errors import UserError
 from repro.models.tokenizers import bpe_tokenizer, character_tokenizer
 from repro.scoring import target_logits
 from repro.scoring.prompt_scores import score_prompts
-from repro.tasks.prompts import render_prompt
+from repro.tasks.prompts import PromptStyle
 
 CHAT = (
     "{% for m in messages %}<|{{ m.role }}|>{{ m.content | trim }}<eos>{% endfor %}"
@@ -102,7 +102,7 @@ def check(scored, expected):
 @pytest.mark.parametrize("system", [None, "you are a careful solver"])
 def test_scores_are_those_of_the_questions_own_tokens_inside_the_chat(model, chat, system):
     def render(question):
-        return render_prompt(question, chat, system, "")
+        return PromptStyle(system).prompt(question, chat, "")
 
     scored = score_prompts(model, chat, QUESTIONS, render, token_budget=200)
     before = (f"<|system|>{system}<eos>" if system else "") + "<|user|>"
@@ -150,7 +150,7 @@ def test_tokens_that_cannot_come_add_nothing_to_the_entropy(bpe):
 
 def test_what_comes_before_the_question_is_context(model, chat):
     def scores(system):
-        return score_prompts(model, chat, QUESTIONS, lambda question: render_prompt(question, chat, system, ""))
+        return score_prompts(model, chat, QUESTIONS, lambda question: PromptStyle(system).prompt(question, chat, ""))
 
     assert not np.allclose(scores(None).perplexity, scores("you are a careful solver").perplexity)
     assert scores(None).cost.scored_tokens == scores("you are a careful solver").cost.scored_tokens
@@ -169,14 +169,14 @@ def test_a_uniform_model_gives_one_over_the_vocabulary_and_full_entropy():
 
 def test_logits_scaled_after_the_output_layer_are_respected(chat):
     model = spread_out(CohereForCausalLM(config(CohereConfig, chat, logit_scale=1.5)))
-    scored = score_prompts(model, chat, QUESTIONS, lambda question: render_prompt(question, chat, None, ""))
+    scored = score_prompts(model, chat, QUESTIONS, lambda question: PromptStyle(None).prompt(question, chat, ""))
     check(scored, loop_in_float64(model, chat, "<|user|>", [question.strip() for question in QUESTIONS]))
 
 
 def test_batches_and_pieces_of_logits_change_nothing_but_rounding(model, chat, monkeypatch):
     def scores(**options):
         return score_prompts(
-            model, chat, QUESTIONS, lambda question: render_prompt(question, chat, None, ""), **options
+            model, chat, QUESTIONS, lambda question: PromptStyle(None).prompt(question, chat, ""), **options
         )
 
     whole = scores(token_budget=100_000)

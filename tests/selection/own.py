@@ -19,6 +19,21 @@ class Evens(Selection):
         return -(-pool // self.step)
 
 
+class Longest(Selection):
+    """The half of the questions with the largest number in a column."""
+
+    number: str = Field("steps", description="column of the dataset")
+
+    @property
+    def dataset_column(self) -> str:
+        return self.number
+
+    def build(self, run: Run) -> Selector:
+        return SubsetSelector(
+            run, self.method, lambda: run.resources.column(self.number).argsort()[len(run.ids) // 2 :]
+        )
+
+
 class NoBuild(Selection):
     """It says nothing of how to choose."""
 

@@ -64,6 +64,10 @@ METHODS = {
     "difficulty_reuse": (Difficulty(method="difficulty", references=24, reuse_references=True), None),
     "scores_column": (Scores(method="scores", column="steps", fraction=0.2), 24),
     "curriculum_column": (Curriculum(method="curriculum", by="column", column="steps"), None),
+    "curriculum_column_high_is_hard": (
+        Curriculum(method="curriculum", by="column", column="steps", high="hard", stages=3),
+        None,
+    ),
     "dynamic": (Dynamic(method="dynamic", most=3), None),
 }
 SUBSETS = [name for name, (_, size) in METHODS.items() if size is not None]

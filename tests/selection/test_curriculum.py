@@ -43,6 +43,29 @@ def test_every_step_draws_from_the_stage_of_the_formula(by, order, total, stages
     assert np.array_equal(selector.scores(), scores)
 
 
+@pytest.mark.parametrize("high", ["easy", "hard"])
+@pytest.mark.parametrize("order", ["easy_to_hard", "hard_to_easy"])
+def test_a_column_orders_the_pool_by_what_its_high_numbers_mean(order, high):
+    world = World(90)
+    selector = curriculum(world, 9, by="column", column="steps", order=order, high=high, stages=3)
+    steps = world.column("steps")  # 0 to 6 in turn, so with many ties
+    falling = {("easy_to_hard", "easy"), ("hard_to_easy", "hard")}
+    wanted = sorted(range(90), key=lambda i: -steps[i] if (order, high) in falling else steps[i])
+    stages = [wanted[30 * k : 30 * (k + 1)] for k in range(3)]
+    for stage in stages:
+        assert set(selector.choose(10)) | set(selector.choose(10)) | set(selector.choose(10)) == set(stage)
+    assert np.array_equal(selector.scores(), steps) and selector.target_tokens() is None
+
+
+def test_what_a_column_means_belongs_to_its_identity_and_its_default_does_not():
+    column = Curriculum(method="curriculum", by="column", column="steps")
+    hard = Curriculum(method="curriculum", by="column", column="steps", high="hard")
+    rates = Curriculum(method="curriculum", by="pass_rate")
+    assert "high" not in column.identity_fields(8) and hard.identity_fields(8)["high"] == "hard"
+    assert {"column", "high"}.isdisjoint(rates.identity_fields(8))
+    assert list(rates.idle({"high": "hard"})) == [("high", "it belongs to by: column")]
+
+
 @pytest.mark.parametrize(("order", "sign"), [("easy_to_hard", -1), ("hard_to_easy", 1)])
 def test_the_mean_score_goes_one_way_from_stage_to_stage(order, sign):
     world = World(100)

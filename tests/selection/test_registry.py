@@ -77,6 +77,16 @@ def test_its_fields_are_checked_by_its_own_class_with_our_messages(tmp_path: Pat
         load_spec(path)
 
 
+def test_the_column_that_it_names_is_looked_for_in_the_dataset(tmp_path: Path) -> None:
+    path = tmp_path / "exp.yaml"
+    fields = SPEC.replace("own:Evens", "own:Longest")
+    path.write_text(fields.replace("FIELDS", "number: steps"))
+    assert load_spec(path).spec.arms["a"].selection.dataset_column == "steps"
+    path.write_text(fields.replace("FIELDS", "number: length"))
+    with pytest.raises(UserError, match=r'a.selection.method: got "length", expected a numeric column .*\(steps\)'):
+        load_spec(path)
+
+
 def test_a_cell_keeps_its_fields_through_json(tmp_path: Path) -> None:
     path = tmp_path / "exp.yaml"
     path.write_text(SPEC.replace("FIELDS", "step: 3"))

@@ -6,6 +6,7 @@ import math
 from pathlib import Path
 
 import pytest
+import yaml
 
 from repro.errors import UserError
 from repro.spec.document import parse_scalar, read_document
@@ -97,6 +98,36 @@ def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
     path.write_text("a: 1\nb: [1, 2\n")
     with pytest.raises(UserError, match=r"a\.yaml:\d+: not valid YAML"):
         read_document(path)
+
+
+ODD = [
+    "a: 1\n\tb: 2\n", "é: ü\nb: \x01\n", "a: [1, 2\n", "a: &x {k: *x}\n", "a: *y", "--- a\n--- b\n", "a: !!str 5",
+    "%YAML 1.2\n---\na: 1\n", "%YAML 2.0\n---\na: 1\n", "a: |\n  x\n  y\n", "a: >-\n  x\n\n  y\n# c\n",
+    "? [a, b]\n: 3\n", "{a: 1, b}", "[http://x:1]", "a: b: c", 'a: "\\/\\x41\\ud800"', "a: \U0001f600", "a:\u2028b",
+    "a: 1\r\nb: 2\r\n", "!foo a", "a: @x", "- - a\n  - b\n-\n", "a: - b", "x" * 2000 + ": 1",
+    "\ufeffa: 1", "", "# c\n", "a: 'it''s'",
+    "a: ]", "a: 1\n b: 2\n", "a: [1,,2]", "a: 1\n...\nb: 2\n", "{a: , b: }", "a: \x85b", "a: 1\na: 2\n", "[" * 5000,
+    "a: 1e5\nb: on\nc: 0o17\n",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("text", ODD)
+def test_a_document_is_read_the_same_with_and_without_libyaml(
+    text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_bytes(text.encode())
+
+    def found() -> object:
+        try:
+            document = read_document(path)
+        except UserError as error:
+            return str(error)
+        return document.data, document.origins, document.problems
+
+    fast = found()
+    monkeypatch.setattr(yaml, "__with_libyaml__", False)
+    assert found() == fast
 
 
 def test_a_tag_that_asks_for_an_object_is_a_mistake(tmp_path: Path) -> None:

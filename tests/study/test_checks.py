@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -138,11 +139,44 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
             "budget: {tokens: 9}\narms: {a: {selection: {method: curriculum, by: pass_rate}}}",
             'arms.a.selection.method: got "curriculum" with a budget, expected train.steps or budget.epochs',
         ),
+        # a column of the dataset
+        (
+            "arms: {a: {selection: {method: curriculum, by: column, column: steps, high: hard}}}",
+            "arms: {a: {selection: {method: curriculum, by: column, column: step, high: hard}}}",
+            'arms.a.selection.column: got "step", expected a numeric column of the dataset (steps), did you mean',
+        ),
+        (
+            "arms: {a: {selection: {method: scores, column: steps, fraction: 0.5}}}",
+            "arms: {a: {selection: {method: scores, column: operations, fraction: 0.5}}}",
+            'arms.a.selection.column: got "operations", expected a numeric column of the dataset (steps)',
+        ),
         # names
         (
             "arms: {a: {models: [tiny-96x2], datasets: [arithmetic]}}",
             "arms: {a: {datasets: [aritmetic]}}",
             'arms.a.datasets.0: got "aritmetic", expected the label of one of the datasets (arithmetic), did you mean',
+        ),
+        # the main series of a report is evaluated at every evaluation
+        (
+            "evaluate: {benchmarks: [gsm8k]}\narms: {a: {}}\nreport: {main: benchmarks}",
+            "arms: {a: {}}\nreport: {main: benchmarks}",
+            "report.main: got benchmarks, the mean over evaluate.benchmarks, which is empty: list them, e.g. [gsm8k",
+        ),
+        (
+            "evaluate: {benchmarks: [gsm8k, {named: math500, name: math}]}\narms: {a: {}}\nreport: {main: math}",
+            "evaluate: {benchmarks: [gsm8k, {named: math500, name: math}]}\narms: {a: {}}\nreport: {main: maths}",
+            'report.main: got "maths", expected a set that is evaluated at every evaluation (test, benchmarks, gsm8k,'
+            " math), did you mean math?",
+        ),
+        (
+            "evaluate: {sets: [validation]}\narms: {a: {}}\nreport: {main: validation}",
+            "evaluate: {sets: [validation]}\narms: {a: {}}\nreport: {main: test}",
+            "report.main: got test, which is not evaluated: add it to evaluate.sets",
+        ),
+        (
+            "arms: {a: {}}\nreport: {main: test}",
+            "arms: {a: {}}\nreport: {main: extra}",
+            'report.main: got "extra", expected a set that is evaluated at every evaluation (test)',
         ),
         (
             "arms: {a: {}}\nreport: {baseline: a}",
@@ -356,3 +390,18 @@ def test_a_figure_of_ones_own_must_be_a_function_that_can_be_imported(
     assert load(text.replace("WHICH", "curve")).spec.report.artefacts == ["figures_of_mine:curve"]
     assert "has no 'curv', did you mean curve?" in mistakes(text.replace("WHICH", "curv"))[0]
     assert "expected a function" in mistakes(text.replace("WHICH", "number"))[0]
+
+
+def test_a_column_is_looked_for_in_the_rows_of_a_file_that_the_filters_keep(mistakes: Mistakes, tmp_path: Path) -> None:
+    rows = [{"level": 1, "rate": "0.5"}, {"level": 2, "rate": 0.5}, {"level": 2, "rate": 0.25}]
+    path = tmp_path / "rows.jsonl"
+    path.write_text("".join(json.dumps({"question": f"{i}?", "answer": "1", **r}) + "\n" for i, r in enumerate(rows)))
+
+    def said(column: str, more: str = "", source: str = f"path: {path}") -> list[str]:
+        arm = f"{{selection: {{method: curriculum, by: column, column: {column}, stages: 2}}}}"
+        return mistakes(f"name: x\nmodel: tiny\ndataset: {{{source}{more}}}\narms: {{a: {arm}}}\n")
+
+    assert said("level") == [] and said("rate", ", filters: {level: 2}") == []
+    (found,) = said("rate")
+    assert 'arms.a.selection.column: got "rate", expected a numeric column of the dataset (level)' in found
+    assert said("anything", source="hub: some/data") == [], "only a download could tell"

@@ -324,7 +324,7 @@ def test_a_file_that_is_no_study_is_told_in_one_line(mistakes: Mistakes, tmp_pat
 
 
 def test_names_are_listed_once_and_a_few_of_many(mistakes: Mistakes) -> None:
-    found = mistakes("name: x\nversion: 3\nservices: {}\nsteps: 3\n")
+    found = mistakes("name: x\nartifact_location: a\ncreation_time: 3\nlast_update_time: 3\n")
     assert len(found) == 6 and all(len(line) < 250 for line in found)
     dataset = next(line for line in found if ": dataset: " in line)
     assert dataset.count("arithmetic") == 2, "as a word and as a field, and not again for a list of them"

@@ -46,3 +46,11 @@ def test_a_column_that_is_not_there_or_not_whole_is_told(tmp_path: Path) -> None
         column_of(problems, "difficulty")
     with pytest.raises(UserError, match="a numeric column of the dataset, which has none"):
         column_of(load(tmp_path, [{}]), "difficulty")
+
+
+def test_made_up_rows_have_whatever_column_is_asked_for(tmp_path: Path) -> None:
+    problems = load(tmp_path, [{"rate": i / 4} for i in range(40)])
+    made = column_of(problems, "difficulty", stand_in=True)
+    assert set(made) <= set(range(10)) and len(set(made)) > 5
+    assert made.tolist() == column_of(problems, "difficulty", stand_in=True).tolist()
+    assert column_of(problems, "rate", stand_in=True)[:3].tolist() == [0.0, 0.25, 0.5], "its own where it has them"

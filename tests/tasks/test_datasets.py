@@ -405,7 +405,7 @@ def test_a_mistake_in_every_row_is_told_once_with_its_count(tmp_path):
         ("d.json", b'"text"', "found str, expected a list"),
         ("d.json", b'[{"question": "q", "answer": "1"},\n {"question"]', r"d.json:2: not JSON"),
         ("d.json", b"[3]", "item 1: found int, expected an object"),
-        ("d.csv", b"question,answer\n", r"d.csv is not a data file; .*\.jsonl, \.json, \.parquet"),
+        ("d.tsv", b"question\tanswer\n", r"d.tsv is not a data file; .*\.jsonl, \.json, \.parquet"),
         ("d.parquet", b"not parquet", "not a readable parquet file"),
         ("d.jsonl", b"\xff\xfe\x00", "byte 0 is not UTF-8"),
     ],

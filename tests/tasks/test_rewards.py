@@ -206,8 +206,8 @@ def test_an_installed_reward_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -
     [
         (
             "acuracy",
-            'reward: got "acuracy", expected a reward or module:name of your own (accuracy, format, tag_count), '
-            "did you mean accuracy?",
+            'reward: got "acuracy", expected a reward or module:name of your own (accuracy, format, random, '
+            "tag_count), did you mean accuracy?",
         ),
         ("mine:scor", "mine has no 'scor', did you mean score?"),
         ("nobody:score", "there is no module 'nobody'"),

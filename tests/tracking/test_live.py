@@ -16,6 +16,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from repro.launch import delivery as delivery_module
 from repro.launch.delivery import MetricsDelivery
 from repro.launch.launchers.local import Local
 from repro.launch.launchers.local import pool as pool_module
@@ -24,6 +25,7 @@ from repro.study.load import load_spec
 from repro.tracking import client as client_module
 from repro.tracking.client import away_errors, open_client
 from repro.tracking.journal import Journal
+from repro.tracking.labels import Labels
 from repro.tracking.live import LiveDelivery
 from repro.tracking.read import read_runs
 from tests.launch import jobs
@@ -77,7 +79,7 @@ def test_a_job_does_not_wait_for_a_store_that_another_program_has_locked(tmp_pat
     client_module._paused.clear()  # as in the launcher's process, which has met no lock
     left = MetricsDelivery(uri)
     left.send(run_dir, [labels])
-    assert left.close(timeout=30) == []
+    assert left.close(limit=30) == []
     assert read_runs("study", uri)[0].metrics["train/m0"].steps == [0, 1, 2]
 
 
@@ -88,6 +90,32 @@ def test_a_job_waits_for_a_file_that_takes_data(tmp_path: Path, uri: str) -> Non
         log_steps(Journal(run_dir), range(step, step + 1))
         delivery.send()
         assert read_runs("study", uri)[0].metrics["train/m0"].steps == list(range(step + 1))
+
+
+def test_a_store_that_takes_many_runs_slowly_is_waited_for_and_one_that_takes_none_is_not(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(delivery_module, "IDLE", 0.5)
+    monkeypatch.setattr(delivery_module, "TELL", 0.3)
+    taken: list[Path] = []
+
+    def slowly(run_dir: Path, *_: object, **__: object) -> bool:
+        time.sleep(0.2)
+        taken.append(run_dir)
+        return run_dir.name != "refused"
+
+    monkeypatch.setattr("repro.tracking.store.deliver", slowly)
+    lines: list[str] = []
+    delivery, labels = MetricsDelivery(uri, lines.append), Labels.of(make_cell())
+    runs = [tmp_path / str(number) for number in range(6)]
+    for run_dir in runs:
+        delivery.send(run_dir, [labels])
+    assert delivery.close() == [] and taken == runs
+    assert lines[0].startswith("delivering to the MLflow store: ") and lines[0].endswith(" to go")
+    delivery = MetricsDelivery(uri)
+    for _ in range(6):
+        delivery.send(tmp_path / "refused", [labels])
+    assert len(delivery.close()) == 6
 
 
 def test_a_command_is_over_soon_and_says_what_is_not_delivered(

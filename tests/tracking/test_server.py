@@ -55,6 +55,12 @@ def server(folder: Path, port: int, store: str) -> Iterator[None]:
         process.wait()
 
 
+def run_of(address: str) -> str:
+    """The id of the only run of a seed on a server."""
+    (run,) = open_client(address).search_runs(["1"], "tags.`repro.kind` = 'cell'")
+    return str(run.info.run_id)
+
+
 def test_a_server_that_comes_up_late_gets_everything(
     tmp_path: Path, uri: str, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -75,6 +81,9 @@ def test_a_server_that_comes_up_late_gets_everything(
         journal.record_step(step, chosen=ids, fresh=ids, pass_rate=[0.5] * 600)
     with server(tmp_path, port, uri):
         assert deliver(run_dir, labels, address)
+        journal.fail("out of luck")
+        assert deliver(run_dir, labels, address, final=True)
+        assert "error.txt" in {item.path for item in open_client(address).list_artifacts(run_of(address))}
         journal.finish({"accuracy": 0.54})
         assert deliver(run_dir, labels, address, final=True)
         second, second_labels = make_run(tmp_path / "runs", make_cell(seed=1), steps=5)
@@ -89,6 +98,7 @@ def test_a_server_that_comes_up_late_gets_everything(
         assert math.isnan(first.metrics["train/m0"].values[-1])
         assert first.metrics["train/m1"].values[-1] == math.inf
         assert first.artifacts and (first.artifacts / "steps.jsonl.gz").exists()
+        assert not (first.artifacts / "error.txt").exists() and not first.altered()
         assert len(first.jsonl("steps.jsonl")) == 150
         copied = (first.artifacts / "done.json").stat().st_mtime_ns
         again = read_runs("study", address, cache_dir=tmp_path / "cache")[0]

@@ -274,10 +274,34 @@ def test_failed_and_killed_runs_say_so_and_recover(tmp_path: Path, uri: str) -> 
     assert only(read_runs("study", uri)).status == "running"
     Journal(run_dir).finish({})
     assert deliver(run_dir, labels, uri, final=True)
-    assert only(read_runs("study", uri)).status == "finished"
+    record = only(read_runs("study", uri))
+    assert record.status == "finished"
+    assert record.artifacts and not (record.artifacts / "error.txt").exists(), "the last attempt did not fail"
+    assert not record.altered()
     assert {run.info.status for run in open_client(uri).search_runs(["1"], "tags.`repro.kind` = 'cell'")} == {
         "FINISHED"
     }
+
+
+def test_a_run_that_is_trained_anew_loses_what_its_first_training_left(tmp_path: Path, uri: str) -> None:
+    """The folder is removed, as the message of a failure tells, and with it what it knows of the store."""
+    cell = make_cell()
+    run_dir, labels = make_run(tmp_path / "runs", cell, finish=False)
+    warning = {"kind": "nan", "step": 1, "text": "the loss is NaN"}
+    Journal(run_dir).write_json("health.json", {"warnings": [warning], "stopped": None})
+    Journal(run_dir).fail("UserError: the loss is NaN")
+    assert deliver(run_dir, labels, uri, final=True)
+    first = only(read_runs("study", uri))
+    assert first.artifacts and (first.artifacts / "health.json").exists()
+    (first.artifacts / "notes.json").write_text("{}")  # somebody's own
+    shutil.rmtree(run_dir)
+    make_run(tmp_path / "runs", cell)
+    assert deliver(run_dir, labels, uri, final=True)
+    again = only(read_runs("study", uri))
+    assert again.run_id == first.run_id and again.status == "finished"
+    assert again.artifacts and (again.artifacts / "notes.json").exists()
+    assert not {"error.txt", "health.json"} & {path.name for path in again.artifacts.iterdir()}
+    assert "repro.warnings" not in open_client(uri).get_run(again.run_id).data.tags
 
 
 def test_a_run_deleted_in_the_ui_is_delivered_again(tmp_path: Path, uri: str) -> None:

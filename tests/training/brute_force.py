@@ -1,17 +1,55 @@
-"""GRPO's clipped loss with replayed rows written out token by token in double precision, and a log of a real run."""
+"""GRPO's clipped loss with its KL term, written out token by token in double precision, and a log of a real run.
+
+Nothing here is TRL's: policies are float64 copies that see one row at a time, adapters are added to the weights by
+hand, advantages come from rewards, and the normalisers of the losses are those of their papers.
+"""
 
 from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
+from torch.func import functional_call
 from trl.trainer import grpo_trainer
 
 from repro.replay.buffer import Group
+from repro.training import trainer as trainer_module
+
+
+class Double:
+    """A float64 copy of a policy as it is now. `trained` are its weights with a gradient, in the trainer's order."""
+
+    def __init__(self, model: Any) -> None:
+        plain = model.get_base_model() if hasattr(model, "peft_config") else model
+        # A deep copy would keep a forward bound to the trainer's model.
+        self.skeleton = type(plain)(copy.deepcopy(plain.config)).double().eval()
+        self.held = {
+            name: value.detach().double().clone().requires_grad_(value.requires_grad)
+            for name, value in model.named_parameters()
+        }
+        self.trained = [value for value in self.held.values() if value.requires_grad]
+        lora = model.peft_config["default"] if plain is not model else None
+        self.scale = lora.lora_alpha / lora.r if lora is not None else 0.0
+
+    def logits(self, tokens: Sequence[int]) -> torch.Tensor:
+        """(T, V) of one row of tokens."""
+        weights = {}
+        for name, value in self.held.items():
+            if ".lora_" not in name:
+                weights[name.removeprefix("base_model.model.").replace(".base_layer", "")] = value
+        for name, down in self.held.items():
+            if ".lora_A." in name:
+                up = self.held[name.replace(".lora_A.", ".lora_B.")]
+                adapted = name.removeprefix("base_model.model.").partition(".lora_A.")[0] + ".weight"
+                weights[adapted] = weights[adapted] + self.scale * (up @ down)
+        ids = {"input_ids": torch.tensor([list(tokens)])}
+        logits: torch.Tensor = functional_call(self.skeleton, weights, (), ids).logits[0]
+        return logits
 
 
 @dataclass
@@ -22,6 +60,7 @@ class Row:
     completion: list[int]
     advantage: float
     behaviour: list[float]
+    """Of a replayed row; empty for a fresh one, which the policy at the start of the step has generated."""
     replayed: bool
 
 
@@ -32,18 +71,20 @@ class Update:
     step: int
     position: int
     """0 for the first update of its step."""
-    start: torch.nn.Module
-    """The policy at the start of the step, float64."""
-    policy: torch.nn.Module
-    """The policy before the update, float64."""
+    reference: Double
+    """The policy at the start of the run."""
+    start: Double
+    """The policy at the start of the step."""
+    policy: Double
+    """The policy before the update."""
     rows: list[Row]
     tokens_in_batch: int
     gradient: list[torch.Tensor]
 
 
-def token_logps(model: torch.nn.Module, row: Row, temperature: float) -> list[torch.Tensor]:
+def token_logps(model: Double, row: Row, temperature: float) -> list[torch.Tensor]:
     """Log-prob of each completion token, one row at a time, so that no padding is involved."""
-    logits = model(input_ids=torch.tensor([row.prompt + row.completion])).logits[0]  # (P + T, V)
+    logits = model.logits(row.prompt + row.completion)  # (P + T, V)
     out = []
     for position, token in enumerate(row.completion):
         scaled = logits[len(row.prompt) + position - 1] / temperature  # (V,)
@@ -66,23 +107,32 @@ def token_loss(
     return (-held, True) if held.item() < whole.item() else (-whole, False)
 
 
+def divergence(now: torch.Tensor, reference: float) -> torch.Tensor:
+    """GRPO's estimate of the KL divergence from one token: q - log q - 1 with q = pi_reference / pi (DeepSeekMath)."""
+    q = math.exp(reference) / torch.exp(now)
+    return q - torch.log(q) - 1
+
+
 def gradient(update: Update, correction: str, train: Any) -> tuple[list[torch.Tensor], dict[str, float]]:
     """The gradient of an update by the definitions, and what its tokens were like.
 
     Every row counts in the normalisers, those without advantage too. `train`: the TrainSpec.
     """
-    facts = {"clipped": 0, "fresh_ratio": 0.0, "replayed_ratio": 0.0}
+    facts = {"clipped": 0, "fresh_ratio": 0.0, "replayed_ratio": 0.0, "divergence": 0.0}
     rows: list[list[torch.Tensor]] = []
     for row in update.rows:
         now = token_logps(update.policy, row, train.temperature)
         with torch.no_grad():
             old = [float(value) for value in token_logps(update.start, row, train.temperature)]
+            reference = [float(value) for value in token_logps(update.reference, row, train.temperature)]
         behaviour = row.behaviour if row.replayed else old
         losses = []
         for token in range(len(row.completion)):
             loss, held = token_loss(correction, now[token], old[token], behaviour[token], row.advantage, train.clip)
-            losses.append(loss)
+            apart = divergence(now[token], reference[token])
+            losses.append(loss + train.kl * apart)
             facts["clipped"] += held
+            facts["divergence"] = max(facts["divergence"], apart.item())
             name = "replayed_ratio" if row.replayed else "fresh_ratio"
             facts[name] = max(facts[name], abs(math.exp(now[token].item() - behaviour[token]) - 1))
         rows.append(losses)
@@ -96,74 +146,89 @@ def gradient(update: Update, correction: str, train: Any) -> tuple[list[torch.Te
     else:
         assert train.loss == "dapo"  # over the tokens of the generation batch, shared among its minibatches
         total = sum(sum(losses) for losses in rows) * train.minibatches / update.tokens_in_batch
-    update.policy.zero_grad()
-    total.backward()
-    return [parameter.grad for parameter in update.policy.parameters()], facts
+    return list(torch.autograd.grad(total, update.policy.trained)), facts
 
 
-def group_rows(group: Group, replayed: bool, advantage_std: bool) -> list[Row]:
-    """The rows of a group, advantages from its rewards and not from what it stores."""
-    rewards = np.asarray(group.rewards)
-    advantages = rewards - rewards.mean()
-    if advantage_std:
-        advantages = advantages / (rewards.std(ddof=1) + 1e-4)  # as TRL divides
+def advantages(rewards: Sequence[float], std: bool, min_spread: float) -> np.ndarray:
+    """(G,) of a group: reward - mean, divided by the sample deviation + 1e-4, as TRL does; 0 without a spread."""
+    if max(rewards) - min(rewards) <= min_spread:
+        return np.zeros(len(rewards))
+    found = np.asarray(rewards) - np.mean(rewards)
+    return found / (np.std(rewards, ddof=1) + 1e-4) if std else found
+
+
+def replayed_rows(group: Group, std: bool, min_spread: float) -> list[Row]:
+    """The rows of a replayed group, advantages from its rewards and not from what it stores."""
     return [
-        Row(group.prompt_ids.tolist(), tokens.tolist(), float(advantage), logps.astype(float).tolist(), replayed)
-        for tokens, advantage, logps in zip(group.completion_ids, advantages, group.behaviour_logps, strict=True)
+        Row(group.prompt_ids.tolist(), tokens.tolist(), float(advantage), logps.astype(float).tolist(), True)
+        for tokens, advantage, logps in zip(
+            group.completion_ids,
+            advantages(group.rewards.tolist(), std, min_spread),
+            group.behaviour_logps,
+            strict=True,
+        )
     ]
-
-
-def double(model: Any) -> torch.nn.Module:
-    """A float64 policy with the same weights (a deep copy would keep a forward bound to the trainer's model)."""
-    made = type(model)(copy.deepcopy(model.config)).double()
-    made.load_state_dict(model.state_dict())
-    return made
 
 
 def recorded_run(trainer: Any, monkeypatch: Any) -> list[Update]:
     """Trains for real and logs every update. TRL shuffles rows: they are numbered on the way, and checked by tokens."""
     updates: list[Update] = []
-    made: list[Group] = []
-    now: dict[str, Any] = {}
-    add, with_replay, training_step = trainer.buffer.add, trainer._with_replay, trainer.training_step
-    shuffle = grpo_trainer.shuffle_sequence_dict
-    size, std = trainer.args.steps_per_generation, trainer.train_spec.advantage_std
+    drawn: list[Group] = []
+    now: dict[str, Any] = {"passes": 0}
+    reference = Double(trainer.model)
+    generate, training_step = trainer._generate_and_score_completions, trainer.training_step
+    shuffle, draw = grpo_trainer.shuffle_sequence_dict, trainer_module.draw_groups
+    train, passes = trainer.train_spec, trainer.args.gradient_accumulation_steps
 
-    def added(groups: list[Group]) -> int:
-        made[:] = groups
-        return add(groups)
+    def drew(*arguments: Any) -> Any:
+        batch, groups = draw(*arguments)
+        drawn[:] = groups
+        return batch, groups
 
-    def joined(output: dict[str, Any], replayed: list[Group], *rest: Any) -> dict[str, Any]:
-        result = with_replay(output, replayed, *rest)
-        now["rows"] = [row for group in made for row in group_rows(group, False, std)]
-        now["rows"] += [row for group in replayed for row in group_rows(group, True, std)]
-        now["start"] = double(trainer.model)
-        return result
+    def generated(inputs: Any) -> dict[str, Any]:
+        output: dict[str, Any] = generate(inputs)
+        spread = (train.advantage_std, train.min_spread)
+        old = [row for group in drawn for row in replayed_rows(group, *spread)]
+        fresh = [value for group in trainer.grades.groups(train.group_size) for value in advantages(group, *spread)]
+        tokens = [_tokens(output, number) for number in range(len(fresh))]
+        now["rows"] = [Row(*row, float(value), [], False) for row, value in zip(tokens, fresh, strict=True)] + old
+        now["start"] = Double(trainer.model)
+        return output
 
     def shuffled(batch: dict[str, Any]) -> dict[str, Any]:
         assert len(batch["completion_ids"]) == len(now["rows"])
-        mixed = shuffle({**batch, "number": torch.arange(len(now["rows"]))})
+        mixed: dict[str, Any] = shuffle({**batch, "number": torch.arange(len(now["rows"]))})
         order = mixed.pop("number").tolist()
         for position, number in enumerate(order):
-            row, prompt = now["rows"][number], mixed["prompt_mask"][position].bool()
-            assert row.prompt == mixed["prompt_ids"][position][prompt].tolist()
-            completion = mixed["completion_mask"][position].bool()
-            assert row.completion == mixed["completion_ids"][position][completion].tolist()
+            row = now["rows"][number]
+            assert (row.prompt, row.completion) == _tokens(mixed, position)
         now["order"] = order
         return mixed
 
     def stepped(*arguments: Any) -> torch.Tensor:
-        before, position = double(trainer.model), trainer.state.global_step
-        loss = training_step(*arguments)
-        share = len(now["order"]) // size
-        numbers = now["order"][position % size * share : (position % size + 1) * share]
-        tokens = sum(len(row.completion) for row in now["rows"])
-        gradient = [parameter.grad.clone() for parameter in trainer.model.parameters()]
-        rows = [now["rows"][number] for number in numbers]
-        updates.append(Update(position // size + 1, position % size, now["start"], before, rows, tokens, gradient))
+        position = trainer.state.global_step
+        if now["passes"] == 0:
+            now["before"] = Double(trainer.model)
+        loss: torch.Tensor = training_step(*arguments)
+        now["passes"] += 1
+        if now["passes"] == passes:
+            now["passes"] = 0
+            share, nth = len(now["order"]) // train.minibatches, position % train.minibatches
+            numbers = now["order"][nth * share : (nth + 1) * share]
+            tokens = sum(len(row.completion) for row in now["rows"])
+            made = [value.grad.clone() for value in trainer.model.parameters() if value.requires_grad]
+            rows = [now["rows"][number] for number in numbers]
+            step = position // train.minibatches + 1
+            updates.append(Update(step, nth, reference, now["start"], now["before"], rows, tokens, made))
         return loss
 
-    trainer.buffer.add, trainer._with_replay, trainer.training_step = added, joined, stepped
+    trainer._generate_and_score_completions, trainer.training_step = generated, stepped
+    monkeypatch.setattr(trainer_module, "draw_groups", drew)
     monkeypatch.setattr(grpo_trainer, "shuffle_sequence_dict", shuffled)
     trainer.train()
     return updates
+
+
+def _tokens(batch: dict[str, Any], row: int) -> tuple[list[int], list[int]]:
+    prompt, completion = batch["prompt_mask"][row].bool(), batch["completion_mask"][row].bool()
+    return batch["prompt_ids"][row][prompt].tolist(), batch["completion_ids"][row][completion].tolist()

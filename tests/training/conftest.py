@@ -63,6 +63,7 @@ def make_trainer(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -
         **options: Any,
     ) -> SelectiveGRPOTrainer:
         records: list[StepRecord] = []
+        remote_code = options.pop("remote_code", False)
         model = copy.deepcopy(start_policy)
         if lora is not None:
             model = attach_adapter(model, lora, "start", None)
@@ -74,9 +75,9 @@ def make_trainer(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -
             verifier=verifier,
             selector=options.pop("selector", None) or uniform([problem.id for problem in data.train], 0),
             train=train,
-            args=grpo_config(train, train.steps, 0, tmp_path / folder, save_every=1),
+            args=grpo_config(train, train.steps, 0, tmp_path / folder, save_every=1, remote_code=remote_code),
             ledger=Ledger(),
-            seed=0,
+            seed=options.pop("seed", 0),
             on_step=records.append,
             buffer=ReplayBuffer.of(replay, 0, train.min_spread) if replay else None,
             replay=replay,

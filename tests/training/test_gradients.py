@@ -22,6 +22,7 @@ from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tasks.prompts import PromptStyle
 from repro.training.base_policy import describe_base
 from repro.training.evaluation import Sampler
 from repro.training.gradients import completion_gradient, group_terms, measure_gradients, std_divisor
@@ -37,13 +38,13 @@ PLAIN = np.ones((1, G))
 
 @pytest.fixture
 def sampler(tokenizer: Any, data: Any, start_policy: Any) -> Sampler:
-    return Sampler(start_policy, tokenizer, replace(data, verifier=coin), None, 12, Ledger())
+    return Sampler(start_policy, tokenizer, replace(data, verifier=coin), PromptStyle(), 12, Ledger())
 
 
 def test_the_terms_are_those_of_the_gradient_of_the_whole_groups_loss(sampler: Sampler, data: Any) -> None:
     problems = data.train[:6]
     rows = measure_gradients(sampler, problems, G, TEMPERATURE, 1.0)
-    again = Sampler(sampler.model, sampler.tokenizer, sampler.data, None, 12, Ledger())
+    again = Sampler(sampler.model, sampler.tokenizer, sampler.data, PromptStyle(), 12, Ledger())
     # The same rollouts: they depend on the group size and the questions alone.
     out, rewards = again.completions(problems, G, TEMPERATURE, 1.0, derive_seed(GRADIENTS, G), "evaluate")
     assert sum(len(set(group)) == 2 for group in rewards) >= 3
@@ -171,7 +172,7 @@ def base(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -> Callab
         )
         task, ledger, cache = replace(data, verifier=coin), Ledger(), Cache(tmp_path / "cache")
         policy = Policy(start_policy, tokenizer, tmp_path, "tiny", "an-identity")
-        sampler = Sampler(start_policy, tokenizer, task, None, 12, ledger)
+        sampler = Sampler(start_policy, tokenizer, task, PromptStyle(), 12, ledger)
         resources = PolicyResources(cell, task, policy, sampler, ledger, cache, lambda *_: None)
         found = describe_base(cell, task, policy, resources, {"test": data.test}, cache, lambda _: None)
         assert ledger.total("flops") == 0, "no run pays for the picture of its start policy"

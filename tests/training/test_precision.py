@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,8 @@ from repro.models.model_spec import LoraSpec, ModelSpec, TinyModel
 from repro.models.modes import compute_in
 from repro.models.policy import load_policy
 from repro.models.sampling import mean_entropy, sample
+from repro.scoring.confidence import score_confidence
+from repro.scoring.embeddings import embed_questions
 from repro.tasks.datasets import load_dataset
 from repro.tracking.journal import Journal
 from repro.training.job import run_job
@@ -63,6 +66,31 @@ def test_sampling_and_entropy_compute_in_the_precision_of_training(start_policy:
     assert rounded == pytest.approx(plain, rel=1e-2)
 
 
+def test_a_pass_over_given_text_computes_in_the_type_of_the_weights(make_trainer: Any, tokenizer: Any) -> None:
+    """Whatever training computes in, and though accelerate makes a model that is trained cast."""
+    trainer = make_trainer(train=TRAIN.model_copy(update={"precision": "bfloat16", "steps": 1}))
+    model, prompts, targets = trainer.policy, ["1+2?", "3*4-5?"], ["1+2=3#3", "3*4=12"]
+    start = copy.deepcopy(model.state_dict())
+
+    def measured() -> list[float]:
+        confidences = score_confidence(model, tokenizer, prompts, targets).s
+        return [*confidences, *embed_questions(model, tokenizer, prompts)[0].ravel()]
+
+    def logits() -> torch.Tensor:
+        found: torch.Tensor = model(torch.tensor([[3, 4, 5]])).logits
+        return found
+
+    plain, exact = measured(), logits()
+    compute_in(model, "bfloat16")
+    assert measured() == plain
+    trainer.train()
+    model.load_state_dict(start)
+    model.eval()
+    assert not torch.equal(logits(), exact), "it casts now"
+    assert measured() == plain
+    assert not torch.equal(logits(), exact), "and still does"
+
+
 def test_a_job_of_adapters_in_bfloat16_is_recorded_saved_and_finished_after_a_kill(
     tmp_path: Path,
     shared: Path,  # noqa: F811
@@ -92,7 +120,6 @@ def test_a_job_of_adapters_in_bfloat16_is_recorded_saved_and_finished_after_a_ki
     assert again.parameters["trained"] == again.parameters["total"] == counted["total"] - counted["trained"]
     policy = load_policy(study.model, study.dataset, data, cache)
     plain = policy.identity
-    policy.compute_in("float32")
-    assert policy.identity == plain
+    assert policy.sampling_identity == plain
     policy.compute_in("bfloat16")
-    assert policy.identity == f"{plain}-bfloat16"
+    assert (policy.identity, policy.sampling_identity) == (plain, f"{plain}-bfloat16")

@@ -18,6 +18,7 @@ from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tasks.prompts import PromptStyle
 from repro.tracking.journal import Journal
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
@@ -49,7 +50,7 @@ def make(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -> Callab
         )
         ids = [problem.id for problem in data.train]
         task = replace(data, verifier=coin)
-        sampler = Sampler(start_policy, tokenizer, task, None, 12, Ledger())
+        sampler = Sampler(start_policy, tokenizer, task, PromptStyle(), 12, Ledger())
         selector = build_selector(selection, ids, 0, Probe(ids), 4)  # type: ignore[arg-type]
         return PredictorQuality(cell, task, sampler, Journal(tmp_path / folder), selector)
 

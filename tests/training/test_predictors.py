@@ -13,6 +13,7 @@ from repro.difficulty.labels import Labels
 from repro.difficulty.predictor_spec import FitSpec, PredictorSpec, TowersSpec
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
+from repro.models.policy import SHIPPED
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.made.arithmetic import Arithmetic
@@ -146,3 +147,20 @@ def test_a_model_that_does_not_load_is_told_with_the_predictors_field(cache: Cac
     (tmp_path / "gone" / "model.safetensors").write_bytes(b"no weights")
     with pytest.raises(UserError, match=r"predictor\.policies\.1\.path: .*gone' did not load"):
         make_labels(SPEC.model_copy(update={"policies": [small(1, "one"), missing]}), DATASET, cache, quiet)
+
+
+def test_questions_that_are_too_long_for_a_policy_give_no_labels(tmp_path: Path, cache: Cache) -> None:
+    long = "what is " + "1 + " * 600 + "1?"
+    rows = [f'{{"question": "what is {i} + 1?", "answer": "{i + 1}"}}' for i in range(30)]
+    (tmp_path / "data.jsonl").write_text("\n".join([*rows, f'{{"question": "{long}", "answer": "601"}}']))
+    dataset = DatasetSpec(path=str(tmp_path / "data.jsonl"), test_split=None, validation_fraction=0)
+    model = ModelSpec(path=str(SHIPPED), name="short")
+    spec = SPEC.model_copy(update={"policies": [model], "questions": 31, "samples": 1})
+    asked = [problem.id for problem in label_pool(spec, dataset).problems]
+    assert len(asked) > 20
+    with pytest.raises(UserError, match=r"dataset\.too_long: 1 of \d+ label \(short\) questions are too long"):
+        make_labels(spec, dataset, cache, quiet)
+    told: list[str] = []
+    labels, _ = make_labels(spec, dataset.model_copy(update={"too_long": "drop"}), cache, told.append)
+    assert len(labels.ids) == len(asked) - 1 == labels.pass_rates.shape[1] and not np.isnan(labels.pass_rates).any()
+    assert f"labels: 1 of {len(asked)} questions are too long or examples, and left out" in told

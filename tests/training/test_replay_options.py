@@ -23,7 +23,7 @@ def run(make_trainer: Any, train: Any = DENSE, silent: int = 0, **options: Any) 
     """
     trainer = make_trainer(train=train, replay=ReplaySpec(**{"fresh": 0.5, "capacity": 8, **options}))
     judged = itertools.count()
-    trainer.verifier = lambda text, gold: trainer.state.global_step >= 2 * silent and next(judged) % 2 == 0
+    trainer.grades.verifier = lambda text, gold: trainer.state.global_step >= 2 * silent and next(judged) % 2 == 0
     counted: list[int] = []
 
     def on_step(record: Any) -> None:
@@ -70,7 +70,7 @@ def test_the_rows_of_a_shrunk_batch_divide_by_the_minibatches(make_trainer: Any)
     train = DENSE.model_copy(update={"group_size": 3, "steps": 3})
     right = iter([1.0, 0.0, 0.0, 0.0, 0.0, 0.0])  # in step 1 one group of two is informative
     trainer = make_trainer(train=train, replay=ReplaySpec(capacity=8, short="shrink"))
-    trainer.verifier = lambda text, gold: next(right, None) if trainer.step == 0 else coin(text, gold)
+    trainer.grades.verifier = lambda text, gold: next(right, None) if trainer.step == 0 else coin(text, gold)
     trainer.train()
     assert trainer.records[0].rewards == [(1.0, 0.0, 0.0), (0.0, 0.0, 0.0)]
     assert [(len(r.fresh), len(r.replayed)) for r in trainer.records[:2]] == [(2, 0), (2, 0)]

@@ -24,7 +24,8 @@ from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
-from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT
+from repro.tasks.problem import Dropped
+from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, PromptStyle
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 from repro.training.randomness import PASS_RATE, derive_seed
@@ -43,7 +44,7 @@ def policy(tokenizer: Any) -> Any:
 def make(tmp_path: Path, tokenizer: Any, data: Any, policy: Any) -> Callable[..., PolicyResources]:
     """`make()`: resources of another run on the same cache, with a ledger of its own."""
 
-    def resources() -> PolicyResources:
+    def resources(without: int = 0) -> PolicyResources:
         cell = Cell(
             spec="test",
             arm="arm",
@@ -57,8 +58,10 @@ def make(tmp_path: Path, tokenizer: Any, data: Any, policy: Any) -> Callable[...
             seed=0,
         )
         loaded = Policy(policy, tokenizer, tmp_path, "tiny", "an-identity")
-        ledger, task = Ledger(), replace(data, verifier=coin)
-        sampler = Sampler(policy, tokenizer, task, None, 12, ledger)
+        left = tuple(problem.id for problem in data.train[:without])
+        dropped = (Dropped("train", "too_long", without, "", left),) if left else ()
+        ledger, task = Ledger(), replace(data, verifier=coin, train=data.train[without:], dropped=dropped)
+        sampler = Sampler(policy, tokenizer, task, PromptStyle(), 12, ledger)
         return PolicyResources(cell, task, loaded, sampler, ledger, Cache(tmp_path / "cache"))
 
     return resources
@@ -200,3 +203,9 @@ def test_everything_asked_of_the_start_policy_is_paid_from_its_card(make: Any, t
     lengths = [len(problem.question) for problem in resources.data.train]  # one token per character
     assert cost["scored_tokens"] == sum(lengths)
     assert cost["flops"] == FlopCounter.of(resources.policy.model).forward(lengths)
+
+
+def test_pass_rates_of_a_pool_that_lacks_what_a_policy_is_not_asked_are_measured_apart(make: Any) -> None:
+    whole, less = make().pass_rates(2), make(without=3).pass_rates(2)
+    assert len(whole) - 3 == len(less)
+    np.testing.assert_array_equal(make().pass_rates(2), whole)

@@ -136,8 +136,7 @@ def test_a_checkpoint_without_its_marker_is_not_resumed_from(make_trainer: Any) 
 
 
 def test_a_larger_run_seed_changes_the_rollouts_and_the_same_seed_repeats_them(make_trainer: Any) -> None:
-    first, second, third = (make_trainer(folder=name) for name in "abc")
-    third.run_seed = 1
+    first, second, third = (make_trainer(folder=name, seed=seed) for name, seed in zip("abc", (0, 0, 1), strict=True))
     for trainer in (first, second, third):
         trainer.train()
     assert [r.rewards for r in first.records] == [r.rewards for r in second.records]

@@ -18,6 +18,8 @@ from repro.selection.methods.uniform import Uniform
 from repro.spec.schema import Cell, EvaluateSpec, ReplaySpec, TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tasks.prompts import PromptStyle
+from repro.tasks.replies import Reply
 from repro.tasks.reward_spec import RewardTerm, accuracy_terms
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
@@ -31,6 +33,10 @@ import zlib
 
 def thirds(completion, problem):
     return zlib.crc32(completion.encode()) % 4 / 3
+
+
+def begins(completion, problem):
+    return float(completion.startswith("<think>"))
 
 
 def near(completion, problem):
@@ -63,13 +69,19 @@ def test_a_reward_in_thirds_gives_the_advantages_of_its_group(make_trainer: Any)
     np.testing.assert_allclose(advantages.cpu().numpy(), expected, atol=1e-5)
 
 
+def test_a_reward_sees_what_the_prompt_has_opened(make_trainer: Any) -> None:
+    for reply, expected in ((Reply("<think>\n"), 1.0), (Reply(), 0.0)):
+        _, rewards = first_batch(make_trainer(reward=terms("taste:begins"), reply=reply))
+        assert set(rewards.ravel()) == {expected}
+
+
 @pytest.mark.parametrize(("min_spread", "idle"), [(0.0, False), (0.0999, False), (0.1, True), (0.5, True)])
 def test_a_group_whose_spread_equals_min_spread_is_left_out_and_one_just_above_is_not(
     make_trainer: Any, min_spread: float, idle: bool
 ) -> None:
     train = TRAIN.model_copy(update={"min_spread": min_spread})
-    trainer = make_trainer(train=train, reward=terms("taste:near"), replay=ReplaySpec(fresh=0.5, capacity=8))
-    trainer.run_seed = 2  # groups of both kinds
+    replay = ReplaySpec(fresh=0.5, capacity=8)
+    trainer = make_trainer(train=train, reward=terms("taste:near"), replay=replay, seed=2)  # groups of both kinds
     advantages, rewards = first_batch(trainer)
     spread = rewards.max(1) - rewards.min(1)  # (groups,) 0 or a tenth
     assert set(spread.round(6)) == {0.0, 0.1}
@@ -115,7 +127,7 @@ def resources(tmp_path: Path, tokenizer: Any, data: Any, start_policy: Any) -> C
             seed=0,
         )
         task, ledger = replace(data, verifier=coin), Ledger()
-        sampler = Sampler(start_policy.eval(), tokenizer, task, None, 12, ledger, reward=reward)
+        sampler = Sampler(start_policy.eval(), tokenizer, task, PromptStyle(), 12, ledger, reward=reward)
         loaded = Policy(start_policy, tokenizer, tmp_path, "tiny", "an-identity")
         return PolicyResources(cell, task, loaded, sampler, ledger, Cache(tmp_path / "cache"))
 
@@ -138,6 +150,6 @@ def test_probes_are_rewarded_as_training_is_and_evaluations_by_the_verifier(
     made = resources(terms("taste:thirds"))
     assert {round(3 * value, 9) for row in made.probe(range(8), 4) for value in row} == {0, 1, 2, 3}
     result = made.sampler.evaluate("test", made.data.test, 4, 1.0, 1.0, 0, greedy=True)
-    same = Sampler(made.sampler.model, made.sampler.tokenizer, made.data, None, 12, Ledger())
+    same = Sampler(made.sampler.model, made.sampler.tokenizer, made.data, PromptStyle(), 12, Ledger())
     assert result == same.evaluate("test", made.data.test, 4, 1.0, 1.0, 0, greedy=True)
     assert 0 < result.accuracy < 1

@@ -17,7 +17,7 @@ TRAIN = TrainSpec(steps=1, questions_per_step=2, group_size=4, minibatches=2, ma
 def test_a_step_records_how_many_completions_were_not_decided_and_a_job_warns_of_all(make_trainer, data):
     verifier = MathVerifier(seconds=0.1)
     trainer = make_trainer(train=TRAIN, verifier=verifier)
-    trainer.problems = [replace(problem, answer=BOMB) for problem in trainer.problems]
+    trainer.grades.problems = [replace(problem, answer=BOMB) for problem in trainer.grades.problems]
     trainer.train()
     (record,) = trainer.records
     assert record.metrics["train/undecided"] == verifier.undecided["time"] > 0

@@ -11,11 +11,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from transformers.utils import logging as transformers_logging
 
 from repro.cli import main
+from repro.spec.schema import Cell
 from repro.study.expand import expand_study
 from repro.study.load import load_spec
+from repro.tracking.store import DELIVERED_BY_LAUNCHER
 from repro.training.job import run_job
+from repro.verify.again import first_steps
 from repro.verify.run import link_cache
 from tests.training.own_study import STUDY, write_study
 
@@ -62,6 +66,16 @@ def test_a_run_that_is_made_again_has_the_same_bits_and_is_left_as_it_was(
     assert code == 0 and f"{finished.name} (trial: full, seed 0): the same bits (the start and 2 steps, " in text
     assert int(text.split("2 steps, ")[1].split(" values")[0].replace(",", "")) > 100
     assert digests(study) == before
+
+
+def test_the_first_steps_draw_no_progress_bar_whose_semaphore_would_be_left_behind(
+    finished: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(DELIVERED_BY_LAUNCHER, "1")
+    cell = Cell.model_validate(json.loads((finished / "cell.json").read_text())["cell"])
+    transformers_logging.enable_progress_bar()
+    first_steps(cell, finished.name, tmp_path / finished.name, finished.parent, steps=1)
+    assert not transformers_logging.is_progress_bar_enabled()
 
 
 def test_an_altered_record_is_told_with_its_first_difference_and_the_rest_of_the_environment(

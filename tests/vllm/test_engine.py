@@ -25,6 +25,7 @@ from repro.spec.schema import TrainSpec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
 from repro.tasks.problem import TaskData
+from repro.tasks.prompts import PromptStyle
 from repro.training.config import grpo_config
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
@@ -190,7 +191,7 @@ def test_first_tokens_follow_the_policys_distribution_within_the_nucleus(
 
 def test_evaluations_go_through_the_engine_and_are_counted(engine: VLLMEngine, policy: Policy, data: TaskData) -> None:
     ledger = Ledger()
-    sampler = Sampler(policy.model, policy.tokenizer, data, None, 48, ledger, engine=engine)
+    sampler = Sampler(policy.model, policy.tokenizer, data, PromptStyle(), 48, ledger, engine=engine)
     result = sampler.evaluate("test", data.test[:8], 4, 1.0, 1.0, seed=5, greedy=True)
     out = engine.generate(sampler.prompts(data.test[:8]), **DRAW)
     right = [data.verifier(text, data.test[row // 4].answer) for row, text in enumerate(out.texts)]

@@ -17,10 +17,13 @@ from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.models.policy import Policy, load_policy
+from repro.models.prompt_room import room_of
+from repro.models.prompted import Prompted
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.vllm_start import running_engine
 from repro.scoring.embeddings import embed_questions
 from repro.spec.schema import Spec
+from repro.study.fit import which_are_asked
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.problem import Problem, TaskData
@@ -62,8 +65,12 @@ def evaluate_pair(
     check_apart(predictor, model, dataset)
     data = load_dataset(dataset)
     held = data.train if dataset.procedural else (*data.validation, *data.test)
-    questions = [problem.question for problem in held]
     policy = load_policy(model, dataset, data, cache)
+    room = room_of(policy.model.config, model.label, spec.train.max_completion_tokens)
+    suffix = data.answer_format.question_suffix
+    asked = which_are_asked(Prompted.of(policy), dataset, held, suffix, room, "held-out")
+    held = tuple(problem for problem, every in zip(held, asked, strict=True) if every)
+    questions = [problem.question for problem in held]
     pass_rates = _pass_rates(policy, model, dataset, data, held, spec, cache)
     embeddings, _ = embed(find_embedder(predictor, built.predictor, dataset), questions, dataset, cache, say)
     own, _ = embed_questions(policy.model, policy.tokenizer, questions)
@@ -138,7 +145,7 @@ def _pass_rates(
                 policy.model,
                 policy.tokenizer,
                 data,
-                model.system_prompt,
+                policy.style,
                 train.max_completion_tokens,
                 Ledger(),
                 engine=running,

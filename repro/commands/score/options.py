@@ -39,8 +39,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--dataset",
         metavar="D",
-        help="a task or dataset by name (arithmetic, gsm8k, module:Name), a .jsonl, .json or .parquet file,"
-        " a directory, or hub:ID",
+        help="a task or dataset by name (arithmetic, gsm8k, module:Name), a .jsonl, .json, .parquet or .csv"
+        " file, a directory, or hub:ID",
     )
     add(
         "--spec",

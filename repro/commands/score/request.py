@@ -11,6 +11,7 @@ from typing import Any
 
 from repro.arithmetic import thread_suffix
 from repro.commands.score.sources import Sources
+from repro.models.chat import prompt_style
 from repro.models.model_spec import ModelSpec, Precision
 from repro.models.policy import policy_digest
 from repro.scoring.keys import VERSION, Asked, confidences
@@ -69,7 +70,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
         policy_digest(model, dataset),
         problems,
         answer_format,
-        model.system_prompt,
+        prompt_style(model),
         options.target,
         options.prompt,
         max_new_tokens,

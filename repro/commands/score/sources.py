@@ -6,7 +6,7 @@ import argparse
 import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,8 @@ from pydantic import ValidationError
 
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
+from repro.models.prompted import at_hand
+from repro.study.fit import fit_to_policy
 from repro.tasks import registry
 from repro.tasks.catalogue import NAMES
 from repro.tasks.dataset_spec import DatasetSpec, shorthand
@@ -52,7 +54,7 @@ def dataset_spec(options: argparse.Namespace) -> DatasetSpec:
     on_hub = {"config": options.config, "revision": options.data_revision}
     task = task_of(text)
     known = task is not None or text in NAMES
-    path = None if known else _local(text, "--dataset", "a .jsonl, .json or .parquet file, or a directory of them")
+    path = None if known else _local(text, "--dataset", "a .jsonl, .json, .parquet or .csv file, or a folder of them")
     hub = not known and path is None
     whole = task is not None or (path is not None and path.is_file())
     unused = [
@@ -99,7 +101,12 @@ class Sources:
         """The training questions of the study, as its jobs see them; without one, every question of the split."""
         if self.study is None:
             return load_questions(self.dataset)
-        data = load_dataset(self.dataset)
+        data = replace(load_dataset(self.dataset), validation=(), test=(), extra={})
+        train = self.study.train
+        if self.dataset.too_long == "drop" or train.max_prompt_tokens is not None or self.model.examples:
+            asked = at_hand(self.model, fetch=True)
+            if asked is not None:
+                data, _ = fit_to_policy(asked, self.dataset, train, self.study.evaluate, data, {})
         return data.train, data.answer_format
 
 

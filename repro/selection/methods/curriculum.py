@@ -18,8 +18,8 @@ from repro.selection.methods.confidence import TARGET_HELP
 from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.shuffled import ShuffledPass
 
-FIELD_OF = {"confidence": "target", "pass_rate": "samples", "column": "column"}
-"""`by` -> the field that belongs to it alone."""
+FIELDS_OF = {"confidence": ("target",), "pass_rate": ("samples",), "column": ("column", "high")}
+"""`by` -> the fields that belong to it alone."""
 
 
 class Curriculum(Selection):
@@ -30,15 +30,16 @@ class Curriculum(Selection):
 
     method: Literal["curriculum"]
     by: Literal["confidence", "pass_rate", "column"] = Field(
-        description="what orders the questions, high is easy: a score of the start policy, or a column of the dataset"
+        description="what orders the questions: a score of the start policy, or a column of the dataset"
     )
     order: Literal["easy_to_hard", "hard_to_easy"] = Field("easy_to_hard", description="which end comes first")
     stages: int = Field(10, ge=2, le=10_000, description="quantiles of the score, each trained on for as many steps")
     target: Target = Field("final_answer", description=f"{TARGET_HELP} (by: confidence)")
     samples: int = Field(8, ge=1, le=10_000, description="completions per question (by: pass_rate)")
     column: str | None = Field(
-        None, description="numeric column of the dataset, e.g. a published pass rate (by: column)"
+        None, description="numeric column of the dataset, e.g. a published pass rate or difficulty (by: column)"
     )
+    high: Literal["easy", "hard"] = Field("easy", description="what a high number of the column means (by: column)")
 
     @model_validator(mode="after")
     def _column_given(self) -> Self:
@@ -53,7 +54,7 @@ class Curriculum(Selection):
 
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """Without the fields that belong to another score."""
-        others = {field for by, field in FIELD_OF.items() if by != self.by}
+        others = {field for by, fields in FIELDS_OF.items() if by != self.by for field in fields}
         return {key: value for key, value in super().identity_fields(group_size).items() if key not in others}
 
     def costs(self, pool: int | None, group_size: int) -> Costs:
@@ -67,9 +68,15 @@ class Curriculum(Selection):
 
     def idle(self, written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Fields of another score."""
-        for by, field in FIELD_OF.items():
-            if by != self.by and field in written:
-                yield field, f"it belongs to by: {by}"
+        for by, fields in FIELDS_OF.items():
+            for field in fields:
+                if by != self.by and field in written:
+                    yield field, f"it belongs to by: {by}"
+
+    @property
+    def dataset_column(self) -> str | None:
+        """The column that orders the questions."""
+        return self.column
 
     def smoke(self, sizes: Smoke) -> Self:
         """A stage a step, few samples."""
@@ -77,7 +84,8 @@ class Curriculum(Selection):
 
 
 class CurriculumSelector(Selector):
-    """Step t of `steps` (from 0) draws from stage floor(t * stages / steps); a high score is easy.
+    """Step t of `steps` (from 0) draws from stage floor(t * stages / steps); a high score is easy, unless `high` of a
+    column says that it is hard.
 
     Stages are quantiles by rank (ties in dataset order), so that their sizes differ by one at most. Each is drawn in
     shuffled passes: all of its questions come before any comes again. A stage smaller than the batch gives all it has
@@ -105,7 +113,8 @@ class CurriculumSelector(Selector):
     def _ready(self) -> list[ShuffledPass]:
         if not self._stages:
             scores = self.scores()
-            order = np.argsort(-scores if self.selection.order == "easy_to_hard" else scores, kind="stable")  # (N,)
+            falling = (self.selection.order == "easy_to_hard") == (self.selection.high == "easy")
+            order = np.argsort(-scores if falling else scores, kind="stable")  # (N,)
             bounds = [len(order) * stage // self.selection.stages for stage in range(self.selection.stages + 1)]
             self._stages = [ShuffledPass(order[low:high], self._generator) for low, high in pairwise(bounds)]
         return self._stages

@@ -35,6 +35,11 @@ class Scores(Banded):
         """The column's name."""
         return f"scores: {self.column}"
 
+    @property
+    def dataset_column(self) -> str | None:
+        """Its column, where no table holds it."""
+        return self.column if self.path is None else None
+
     def score(self, run: Run) -> np.ndarray:
         """The numbers of the run's questions, on any scale."""
         if self.path is None:

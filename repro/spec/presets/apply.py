@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
 
@@ -13,6 +14,9 @@ from repro.spec.document import Document, FieldPath, Origin, walk
 from repro.spec.inherit import overlay
 from repro.spec.presets.registry import PRESETS
 
+if TYPE_CHECKING:
+    from repro.spec.schema import Spec
+
 OF_STUDY, OF_ARM = ("train", "evaluate", "reward"), ("train", "reward")
 """Sections that a preset of the study, or of an arm, makes where they are missing."""
 
@@ -20,19 +24,49 @@ OF_STUDY, OF_ARM = ("train", "evaluate", "reward"), ("train", "reward")
 def apply_presets(document: Document) -> None:
     """Fills in what a preset says and the spec does not; then every arm gets the study's `predictor` below its own.
 
-    The study's preset reaches its sections and every arm; an arm's own preset reaches that arm. A predictor, replay or
-    a method that is not there stays away. Idempotent.
+    The study's preset reaches its sections and every arm; an arm's own preset reaches that arm, all but the length of
+    training. A predictor, replay or a method that is not there stays away, a budget where the study has steps or a
+    budget of its own. Idempotent.
     """
     data = document.data
     name = data.get("preset")
     preset = PRESETS.get(name) if isinstance(name, str) else None
     if preset is not None:
         there = ["predictor"] if isinstance(data.get("predictor"), dict) else []
+        there += [] if _has_length(data) else ["budget"]
         _fill(document, (), preset.nested([*OF_STUDY, *there]), ("preset",))
     arms = data.get("arms")
     for arm, fields in arms.items() if isinstance(arms, dict) else ():
         if isinstance(fields, dict):
             _arm(document, arm, fields, name)
+
+
+def write_empty(spec: Spec, data: dict[str, Any]) -> None:
+    """Writes null into `data`, a spec as plain data, where a field of `spec` is empty and its preset is not: else
+    whoever loads `data` would get the preset's value."""
+    if spec.preset is not None:
+        _write_empty(spec, data, PRESETS[spec.preset].nested(OF_STUDY))
+    for name, arm in spec.arms.items():
+        preset = PRESETS.get(arm.preset or spec.preset or "")
+        if preset is not None:
+            _write_empty(arm, data["arms"][name], preset.nested(["selection"], arm.selection.method))
+
+
+def _write_empty(section: Any, data: dict[str, Any], filled: Mapping[str, Any]) -> None:
+    for key, value in filled.items():
+        own = getattr(section, key, None)
+        if isinstance(value, Mapping):
+            _write_empty(own, data[key], value)
+        elif own is None:
+            data[key] = None
+
+
+def _has_length(data: dict[str, Any]) -> bool:
+    """Whether a study says how long it trains, or tries several lengths."""
+    train, sweep = data.get("train"), data.get("sweep")
+    ranges = (data.get("axes"), sweep.get("space") if isinstance(sweep, dict) else None)
+    steps = isinstance(train, dict) and "steps" in train
+    return steps or "budget" in data or any(isinstance(paths, dict) and "train.steps" in paths for paths in ranges)
 
 
 def _arm(document: Document, arm: str, fields: dict[str, Any], study: Any) -> None:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Literal
 
-from repro.spec.presets import dots_rr
+from repro.spec.presets import dots_rr, ufo_rl
 from repro.spec.presets.preset import Preset
 
-PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*dots_rr.PRESETS,)}
+PRESETS: dict[str, Preset] = {preset.name: preset for preset in (*dots_rr.PRESETS, *ufo_rl.PRESETS)}
 """Name -> preset. The schema of `preset` lists these names."""
 
 if TYPE_CHECKING:

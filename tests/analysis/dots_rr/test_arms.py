@@ -19,6 +19,7 @@ from analysis.dots_rr.arms import (
     Arms,
     Change,
     part_looks,
+    rows_said,
 )
 from tests.analysis.conftest import measure
 from tests.analysis.dots_rr.study import DOTS as ONLINE
@@ -107,6 +108,29 @@ def test_the_recipe_of_a_trained_predictor_is_no_difference_of_its_own(quick_stu
     found = Arms([measure(quick_study(arms, seeds=1, steps=4, fields={"predictor": recipe}))])
     assert found.of("raw").changes == {"selection.predictor": Change("trained", "untrained")}
     assert found.of("wide").changes == {"predictor.towers.width": Change(128, 64)}
+
+
+def test_an_arm_that_is_rewarded_otherwise_is_a_variant_of_its_part(quick_study: Callable[..., Store]):
+    plain = behaviour(0.6, 4)
+    arms = {"base": ({}, plain), "dice": ({"reward": "random"}, plain)}
+    found = Arms([measure(quick_study(arms, seeds=1, steps=4))])
+    assert [arm.label for arm in (found.headline(GRPO), found.of("dice")) if arm] == ["base", "dice"]
+    assert found.of("dice").changes == {"reward": Change("accuracy", "random")}
+    assert found.of("dice").name == "GRPO, reward random"
+
+
+@pytest.mark.parametrize(
+    ("skips", "said"), [((False, False), "every row"), ((True, True), "leave out"), ((True, False), "Some")]
+)
+def test_captions_say_whether_every_row_is_trained(
+    quick_study: Callable[..., Store], skips: tuple[bool, bool], said: str
+):
+    arms = {
+        name: (fields | {"train": {"skip_zero_advantage": skip}}, behaviour(0.6, 4))
+        for (name, fields), skip in zip((("base", {}), ("online", ONLINE)), skips, strict=True)
+    }
+    sentence = rows_said([measure(quick_study(arms, seeds=1, steps=4))])
+    assert said in sentence and sentence.count("every row") == (skips[0] == skips[1])
 
 
 def test_parts_keep_their_look_whatever_else_is_drawn():

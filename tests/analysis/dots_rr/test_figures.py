@@ -132,6 +132,10 @@ def test_the_second_domain_is_every_dataset_but_the_first_and_says_so(pictures: 
     assert "for us every dataset but arithmetic" in pictures["figure_6b"].caption
 
 
+def test_a_curriculum_says_what_orders_it_and_what_that_costs(pictures: dict[str, Picture]):
+    assert "Ours has 10 stages by the pass rate of the start policy, whose rollouts" in pictures["figure_6a"].caption
+
+
 def test_figure_4_is_the_share_of_groups_with_a_gradient(pictures: dict[str, Picture]):
     data = pictures["figure_4"].data.query("source == 'ours'")
     shares = data.groupby("arm")["groups with a gradient"].mean()

@@ -12,7 +12,7 @@ import pytest
 
 from analysis.dots_rr.area import auc, mean_height
 from analysis.dots_rr.cost import cost_model, count, references_per_step, rollout_volume
-from analysis.dots_rr.noise import deviation, last_rates, standard_error, table_7
+from analysis.dots_rr.noise import deviation, first_questions, last_rates, standard_error, table_7
 from analysis.dots_rr.savings import saved, steps_to_match, table_1
 from analysis.measures import Measures
 from analysis.tables import Table
@@ -178,7 +178,7 @@ def test_an_agreeing_ledger_passes_with_warm_up_and_top_ups_apart(panels: list[M
     data = table(cost_model(panels), "cost_model").data
     assert data["within"].all() and data["worst_error"].max() < 1e-9
     row = data.query(f"arm == 'delta' and model_data == '{PANEL}'").iloc[0]
-    assert (row["formula"], row["ledger"]) == pytest.approx((0.75, 0.75))
+    assert (row["formula"], row["adjusted"]) == pytest.approx((0.75, 0.75))
     assert (row["warm_up_steps"], row["topped_up_groups"]) == (4, 1)
     assert row["whole_run"] == pytest.approx((3 * 32 + 9 * 16 + 4 + 6 * 16) / 12 / 32)
     assert {"resample", "fixed", "filter", "alpha", "plain_long"}.isdisjoint(data["arm"])
@@ -187,17 +187,21 @@ def test_an_agreeing_ledger_passes_with_warm_up_and_top_ups_apart(panels: list[M
 def test_references_that_train_are_counted_as_if_rolled_out_again_and_stand_apart(quick_study: Callable[..., Store]):
     config = {"selection": {**DOTS["selection"], "reuse_references": True}}
     arms = {"base": ({}, Behaviour((0.5,) * 4)), "dots": (config, Behaviour((0.5,) * 4, reused=3))}
-    row = table(cost_model([measure(quick_study(arms, seeds=1))]), "cost_model").data.iloc[0]
-    assert row["within"] and row["ledger"] == pytest.approx(row["formula"]) == pytest.approx(1.25)
+    made = table(cost_model([measure(quick_study(arms, seeds=1))]), "cost_model")
+    row = made.data.iloc[0]
+    assert row["within"] and row["adjusted"] == pytest.approx(row["formula"]) == pytest.approx(1.25)
     assert row["reused_groups"] == 4 * 3  # four refreshes in eight steps
     assert row["whole_run"] == pytest.approx(1.25 - 4 * 3 / 64)
+    cells = dict(zip(made.header, made.rows[0], strict=True))
+    assert (cells["formula"], cells["counted"], cells["adjusted"]) == ("1.250", "1.062", "1.250")
+    assert cells["counted ÷ formula − 1, %"] == "−15.0"
 
 
 def test_an_unfinished_window_at_the_end_is_left_out(quick_study: Callable[..., Store]):
     arms = {"base": ({}, Behaviour((0.5,) * 7)), "dots": (DOTS, Behaviour((0.5,) * 7))}
     measures = measure(quick_study(arms, seeds=1, steps=7, every=1))
     found = count(measures.panel.get("dots").runs[0], measures.panel.get("dots"))
-    assert found is not None and found.steps == 6 and found.per_step == pytest.approx(32 + 8)
+    assert found is not None and found.steps == 6 and found.adjusted == pytest.approx(32 + 8)
 
 
 def test_a_ledger_that_counts_more_than_the_formula_fails(quick_study: Callable[..., Store]):
@@ -212,7 +216,7 @@ def test_a_ledger_that_counts_more_than_the_formula_fails(quick_study: Callable[
         edit(path, "".join(json.dumps(row) + "\n" for row in rows))
     made = table(cost_model([measure(store)]), "cost_model")
     assert made.data["worst_error"].item() == pytest.approx(0.03) and not made.data["within"].item()
-    assert made.rows[0][7] == "no"
+    assert made.rows[0][9] == "no"
 
 
 @pytest.mark.parametrize("planned", [0, 2, 3])
@@ -224,13 +228,13 @@ def test_a_warm_up_counts_whether_it_was_planned_or_the_buffer_was_short(
     measures = measure(quick_study(arms, seeds=1))
     found = count(measures.panel.get("rr").runs[0], measures.panel.get("rr"))
     assert found is not None and (found.warm_up, found.steps, found.topped_up) == (3, 5, 0)
-    assert found.per_step == pytest.approx(16)
+    assert found.adjusted == pytest.approx(16)
 
 
 def test_a_buffer_that_never_fills_has_no_verdict(quick_study: Callable[..., Store]):
     arms = {"base": ({}, Behaviour((0.5,) * 4)), "rr": (REPLAY, Behaviour((0.5,) * 4, replays=0.5, warm_up=8))}
     made = table(cost_model([measure(quick_study(arms, seeds=1))]), "cost_model")
-    assert made.rows[0][5:8] == ["–", "–", "–"] and made.data["warm_up_steps"].item() == 8
+    assert made.rows[0][7:10] == ["–", "–", "–"] and made.data["warm_up_steps"].item() == 8
     assert made.data["whole_run"].item() == pytest.approx(1.0)
 
 
@@ -251,7 +255,8 @@ def test_predicted_and_measured_time_per_step_and_where_it_went(quick_study: Cal
 
 def test_few_questions_are_the_first_of_the_set(panels: list[Measures]):
     run = panels[0].panel.get("alpha").runs[0]
-    few, every = last_rates(run, "test", 30), last_rates(run, "test")
+    (every,) = last_rates(run, "test")
+    (few,) = first_questions((every, np.zeros((6, 40))), 30)
     assert few.shape == (6, 30) and every.shape == (6, 100)
     assert (few == every[:, :30]).all()
 
@@ -265,14 +270,19 @@ def test_table_7_has_standard_errors_over_questions(panels: list[Measures]):
     assert ours.loc[100, "standard_error"] == pytest.approx(math.sqrt(0.58 * 0.42 / 99))
     published = made.data.query("source == 'published' and model_data == 'Qwen2.5-Math-1.5B, AIME24'")
     assert published["accuracy"].tolist() == pytest.approx([0.1042, 0.1583, 0.1583, 0.1167, 0.1667, 0.1375])
+    assert published["step"].tolist() == [10, 20, 30, 40, 50, 60]
+    assert made.data.query(f"source == 'ours' and model_data == '{PANEL}'")["step"].tolist()[:6] == [2, 4, 6, 8, 10, 12]
     assert [row[2] for row in made.rows] == ["30", "100"] * 6 + ["30"] * 3
 
 
 def test_deviation_over_checkpoints_is_pooled_over_runs():
     flat, jumps = np.full((3, 4), 0.5), np.array([[0.0] * 4, [1.0] * 4, [0.5] * 4])
-    assert deviation([flat, jumps]) == pytest.approx(math.sqrt((0.0 + 0.25) / 2))
-    assert standard_error(np.array([[0.0, 1.0, 0.0, 1.0]]))[0] == pytest.approx(math.sqrt(1 / 3) / 2)
-    assert math.isnan(deviation([flat[:1]])) and math.isnan(standard_error(flat[:, :1])[0])
+    assert deviation([(flat,), (jumps,)]) == pytest.approx(math.sqrt((0.0 + 0.25) / 2))
+    assert deviation([(flat, jumps), (flat, flat)]) == pytest.approx(math.sqrt((0.25 / 4 + 0.0) / 2))
+    four, two = np.array([[0.0, 1.0, 0.0, 1.0]]), np.array([[0.0, 1.0]])
+    assert standard_error((four,))[0] == pytest.approx(math.sqrt(1 / 3) / 2)
+    assert standard_error((four, two))[0] == pytest.approx(math.sqrt(1 / 3 / 4 + 1 / 2 / 2) / 2)
+    assert math.isnan(deviation([(flat[:1],)])) and math.isnan(standard_error((four, flat[:, :1]))[0])
 
 
 def test_a_set_smaller_than_thirty_has_one_row(quick_study: Callable[..., Store]):

@@ -141,8 +141,9 @@ def test_the_artefact_draws_both_advantages_and_tells_them_in_tables(make: Calla
     assert isinstance(plain, Picture) and isinstance(std, Picture)
     assert [plain.name, std.name] == ["dots_rr.theorem_1", "dots_rr.theorem_1_std"]
     assert isinstance(fits, Table) and isinstance(bins, Table)
-    assert len(fits.rows) == 2 * 4 and len(bins.rows) == 2 * 2 * (K + 1)
-    assert fits.data["ratio"].tolist() == pytest.approx([0.1] * 8)
+    assert len(fits.rows) == 2 * 4 + 2 and len(bins.rows) == 2 * 2 * (K + 1)
+    assert [row[5] for row in fits.rows[-2:]] == ["0.081 ± 0.0065", "0.081 ± 0.0051"], "published"
+    assert fits.data["ratio"].tolist() == pytest.approx([0.1] * 8 + [0.081] * 2)
     assert "the shape holds" in fits.caption
     row = bins.data.query("pass_rate == '0.5'").iloc[0]
     assert row["norm2"] == pytest.approx(row["t1"] + row["t2"])

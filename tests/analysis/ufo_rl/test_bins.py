@@ -54,9 +54,10 @@ def test_a_bin_has_the_mean_of_its_seeds_and_its_difference_to_full(tmp_path: Pa
     assert row["zero_variance"] == pytest.approx(0.9)
 
 
-def test_a_bin_that_runs_under_another_budget_is_not_in_the_figure(tmp_path: Path):
+@pytest.mark.parametrize("other", [{"budget": {"epochs": 1}}, {"reward": "random"}])
+def test_a_bin_that_has_another_budget_or_reward_is_not_in_the_figure(tmp_path: Path, other: dict[str, Any]):
     arms = bins(4)
-    arms["bin_3"][0]["budget"] = {"epochs": 1}
+    arms["bin_3"][0].update(other)
     measures = ufo_measures(tmp_path, arms)
     assert [one.series.label for one in bins_of(measures)] == ["bin_0", "bin_1", "bin_2"]
 

@@ -128,7 +128,7 @@ def test_one_pass_is_compared_with_sampling_panel_by_panel(
     assert claim.in_favour == (0, 0), "seeds share one measurement"
     six = by_key(panels_of(quick_study(headline_arms(), questions=100, fields=SIX)))["cheaper"]
     assert six.verdict == "holds" and six.effects[0].pooled.n == 6
-    assert "8 samples a question" in six.short and six.published == "39×, up to 185×"
+    assert "8 samples a question" in six.short and str(six.published) == "abstract, Table 4: 39×, up to 185×"
 
 
 def test_a_panel_without_an_arm_is_left_out_of_that_claim_alone(two: Callable[..., list[Measures]]):
@@ -165,3 +165,18 @@ def test_tasks_that_disagree_are_told_apart(two: Callable[..., list[Measures]]):
     said = " ".join(answer(panels))
     assert "The tasks disagree: UFO matches full data at equal steps (`ufo` − `full`: arithmetic −1.0 points" in said
     assert "The tasks disagree" not in " ".join(answer(two(headline_arms())))
+
+
+def test_what_the_paper_claims_is_told_apart_from_comparisons_of_ours(two: Callable[..., list[Measures]]):
+    panels = two(headline_arms())
+    found = by_key(panels)
+    ours = {key for key, claim in found.items() if claim.published is None}
+    assert ours == {"matches_full", "matches_full_tokens", "matches_pass_rate", "time_steps", "fewer_zero"}
+    (made,) = table(panels)
+    cells = {row[0]: row[-1] for row in made.rows}
+    assert cells["UFO matches full data at equal epochs"] == "abstract, Table 5: +0.15 points (2 of 1,319 items)"
+    assert cells["UFO saves time at equal epochs"] == "abstract, Table 6: up to 16×; 13.0× and 15.8×"
+    assert cells["Confidence tracks the pass rate"] == "Table 2", "claimed there, no number at hand"
+    assert cells["UFO matches full data at equal steps"] == "a comparison of ours"
+    assert "What could be read of it" in made.caption
+    assert answer(panels)[0].startswith("**Of 6 published claims about UFO-RL checked here, ")

@@ -119,20 +119,23 @@ def test_a_model_that_is_not_there_is_told_with_what_was_tried(score, tmp_path, 
     [
         (
             "{parent}/trian.jsonl",
-            "--dataset: {parent}/trian.jsonl does not exist; expected a .jsonl, .json or .parquet",
+            "--dataset: {parent}/trian.jsonl does not exist; expected a .jsonl, .json, .parquet or .csv",
         ),
         ("trian.jsonl", "nearest: train.jsonl"),
-        ("train.csv", "--dataset: train.csv is not a data file; expected a file ending in .jsonl, .json, .parquet"),
+        ("train.tsv", "--dataset: train.tsv is not a data file; expected a file ending in .jsonl, .json, .parquet"),
         (
             "arithmetics",
             "so it was taken for a hub id; nearest name: arithmetic\ndataset arithmetics: cannot be loaded",
         ),
-        ("folder", "--dataset: folder has no file for the split 'train'; expected train.jsonl, .json or .parquet"),
+        (
+            "folder",
+            "--dataset: folder has no file for the split 'train'; expected train.jsonl, .json, .parquet or .csv",
+        ),
     ],
 )
 def test_a_dataset_that_is_not_there_is_told_with_what_was_tried(score, tmp_path, monkeypatch, dataset, said) -> None:
     write_rows(tmp_path / "train.jsonl", questions(3))
-    (tmp_path / "train.csv").write_text("question,answer\n")
+    (tmp_path / "train.tsv").write_text("question,answer\n")
     (tmp_path / "folder").mkdir()
     monkeypatch.chdir(tmp_path)
     shown = score("--out", "s.csv", dataset=dataset.format(parent=tmp_path))

@@ -112,7 +112,18 @@ def test_a_study_of_the_same_questions_is_served_without_its_spec(score, passes,
     assert len(passes) == before
 
 
-def test_a_study_in_another_arithmetic_has_scores_of_its_own(score, policy, data, tmp_path, runs) -> None:
+def test_a_study_in_another_arithmetic_shares_what_is_not_decoded(score, passes, policy, data, tmp_path, runs) -> None:
+    study = write_study(tmp_path, policy, data, "{max_completion_tokens: 12, precision: bfloat16}")
+    assert score("--out", tmp_path / "plain.csv").code == 0
+    before = len(passes)
+    shown = score("--spec", study, "--out", tmp_path / "study.csv", model=None, dataset=None)
+    assert shown.code == 0 and shown.out.startswith("taken from ")
+    values = resources_of(study, runs).confidences("final_answer")
+    assert len(passes) == before
+    np.testing.assert_array_equal(values, read_table(tmp_path / "study.csv")["s"])
+
+
+def test_a_study_in_another_arithmetic_has_greedy_responses_of_its_own(score, policy, data, tmp_path, runs) -> None:
     study = write_study(tmp_path, policy, data, "{max_completion_tokens: 12, precision: bfloat16}")
     greedy = ["--target", "greedy_response"]
     assert score(*greedy, "--max-new-tokens", "12", "--out", tmp_path / "plain.csv").code == 0

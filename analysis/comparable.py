@@ -1,0 +1,156 @@
+"""Which arms cannot be compared at equal tokens or seconds: those that selection left hardly any training.
+
+An arm that labels, probes or scores pays for that before or beside its training. Where this takes most of the budget
+that two arms are compared at, the arm still stands near its start policy, and a difference says how large the pool is
+in proportion to the run, not how well the arm chooses. At equal steps every pair can be compared.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.arms import SCORING, budget
+from analysis.run import Run
+from analysis.runs import Panel, Series
+from analysis.statistics import Interval
+from analysis.text import NOTHING, amount, joined, number, plural, points
+from repro.tracking.series import COST, FRESH, GENERATED_TOKENS, SECONDS, SPEND, cost_of
+
+HARDLY = 0.2
+"""Below this share of the other arm's training an arm has hardly begun."""
+
+MOSTLY = 0.5
+"""Above this share of the budget selection has taken most of it."""
+
+RULE = (
+    "Two arms are not comparable at equal tokens or seconds where selection (labelling, probing, scoring) has taken "
+    f"more than {100 * MOSTLY:.0f} % of one's budget and left it less than {100 * HARDLY:.0f} % of the other's training"
+)
+"""How it is decided, for captions."""
+
+NOT_COMPARABLE = "not comparable"
+
+UNITS = {GENERATED_TOKENS: "generated tokens", SECONDS: "s", cost_of("cpu_seconds"): "CPU s"}
+
+
+@dataclass(frozen=True)
+class Unfit:
+    """An arm that had hardly begun to train where another ended. Costs and steps are means over the runs."""
+
+    arm: str
+    other: str
+    metric: str
+    selection: float  # what the arm's selection costs in its whole run
+    whole: float  # what the whole run of the other costs
+    steps: float  # that the arm has made where the other ends
+    of: float  # that the other has made there
+
+    @property
+    def reason(self) -> str:
+        """Both costs, and what they left of the training."""
+        unit = UNITS.get(self.metric, self.metric)
+        made = plural(int(self.steps + 1e-6), "step")
+        return (
+            f"selection of `{self.arm}` takes {amount(self.selection)} {unit}, the whole run of `{self.other}` "
+            f"{amount(self.whole)}; where that ends, `{self.arm}` has made {made}, `{self.other}` {number(self.of, 0)}"
+        )
+
+
+def unfit(several: Sequence[Series], metric: str) -> Mapping[str, Unfit]:
+    """{label: why} of the arms that cannot be compared with the one that ends first in cost `metric`.
+
+    An arm is unfit where both hold, on average over its runs, at the cost at which the first run of all ends: its
+    training so far (steps x questions x completions) is below `HARDLY` of that of the arm which ends there, and what it
+    has spent on anything but that training is above `MOSTLY` of it all. Nothing is unfit by steps.
+    """
+    if not metric.startswith(COST) or len(several) < 2:
+        return {}
+    ends = {one.label: _ends(one, metric) for one in several}
+    other = min(several, key=lambda one: float(np.mean(ends[one.label])))
+    end = min(min(found) for found in ends.values())
+    theirs = float(np.mean([_steps(run, metric, end) for run in other.runs]))
+    found = {}
+    for one in several:
+        made = float(np.mean([_steps(run, metric, end) for run in one.runs]))
+        if made * _rows(one) < HARDLY * theirs * _rows(other) and _selecting(one, metric, end) > MOSTLY:
+            amount_of = metric.removeprefix(COST)
+            selection = float(np.mean([run.cost(amount_of, SCORING) for run in one.runs]))
+            whole = float(np.mean(ends[other.label]))
+            found[one.label] = Unfit(one.label, other.label, metric, selection, whole, made, theirs)
+    return found
+
+
+def beside_baseline(panel: Panel, series: Series, metric: str) -> Unfit | None:
+    """Why an arm and its baseline cannot be compared at equal cost; None where they can, or without a baseline."""
+    reference = panel.baseline_of(series)
+    return None if reference is None else next(iter(unfit((series, reference), metric).values()), None)
+
+
+def unfit_at_end(one: Series, other: Series) -> Unfit | None:
+    """Why the accuracies at the end of two arms that stop at as many tokens or seconds cannot be compared."""
+    kinds = {kind for series in (one, other) for kind in budget(series)}
+    metric = {"tokens": GENERATED_TOKENS, "seconds": SECONDS}.get(next(iter(kinds)) if len(kinds) == 1 else "")
+    both = budget(one) and budget(other)
+    return next(iter(unfit((one, other), metric).values()), None) if metric and both else None
+
+
+def points_or_not(difference: Interval | Unfit | None) -> str:
+    """A cell: the difference in points, `not comparable`, or a dash where there is nothing to compare with."""
+    if isinstance(difference, Unfit):
+        return NOT_COMPARABLE
+    return NOTHING if difference is None else points(difference)
+
+
+def said(found: Iterable[object]) -> str:
+    """The rule and each reason once, for a caption, of the differences that are `Unfit`; empty without any."""
+    reasons = list(dict.fromkeys(one.reason for one in found if isinstance(one, Unfit)))
+    return f" {RULE}: {'; '.join(reasons)}." if reasons else ""
+
+
+def _ends(series: Series, metric: str) -> list[float]:
+    return [float(values[-1]) if len(values := run.points(metric)[1]) else 0.0 for run in series.runs]
+
+
+def _steps(run: Run, metric: str, end: float) -> float:
+    """Steps that a run has made by the time it has spent `end`, the last one in part."""
+    steps, values = run.points(metric)
+    if not len(steps) or steps[0] > 0:
+        steps, values = np.array([0.0, *steps]), np.array([0.0, *values])
+    return float(np.interp(end, values, steps))
+
+
+def _rows(series: Series) -> int:
+    """Completions that a step trains on."""
+    train = series.cell["train"]
+    return int(train["questions_per_step"] * train["group_size"])
+
+
+def _selecting(series: Series, metric: str, end: float) -> float:
+    """Share of `end` that a series has not spent on the steps it has made by then."""
+    shares = []
+    for run in series.runs:
+        whole = max(1.0, float(run.points(metric)[0].max(initial=0)))
+        spent = _training(series, run, metric.removeprefix(COST)) * _steps(run, metric, end) / whole
+        shares.append(1 - spent / end if end > 0 else 0.0)
+    return float(np.mean(shares))
+
+
+def _training(series: Series, run: Run, quantity: str) -> float:
+    """What a whole run spent on training: rollouts, updates, and the probes whose completions it trained on."""
+    probed, rolled = run.cost("completions", ["probe"]), run.cost("completions", ["rollout"])
+    steps = float(run.points(GENERATED_TOKENS)[0].max(initial=0))
+    train, groups = series.cell["train"], run.metric(FRESH)
+    fresh = float(groups.sum()) if len(groups) else steps * train["questions_per_step"]
+    trained = fresh * train["group_size"] - rolled  # completions of these groups that selection had made
+    share = min(1.0, max(0.0, trained / probed)) if probed else 0.0
+    return run.cost(quantity, [phase for phase in SPEND if phase not in SCORING]) + share * run.cost(
+        quantity, ["probe"]
+    )
+
+
+def titles_said(found: Mapping[str, Unfit]) -> str:
+    """`not comparable on A (reason) and on B (reason)`."""
+    return f"{NOT_COMPARABLE} {joined([f'on {title} ({one.reason})' for title, one in found.items()])}"

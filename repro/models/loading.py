@@ -1,0 +1,80 @@
+"""Reads a model and its tokenizer from a directory or the hub, and refuses one that is not whole."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from repro.errors import UserError, setting
+from repro.models.model_spec import ModelSpec
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+
+def load_model(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model in evaluation mode, on a GPU where there is one, and its tokenizer: left padding, pad and end tokens.
+
+    Args:
+        name: what transformers loads it from.
+        head: a causal language model; else any transformer without its head.
+
+    Raises:
+        UserError: it does not load, weights are missing or of other sizes, or no completion would end.
+    """
+    import torch
+    from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
+
+    kind = AutoModelForCausalLM if head else AutoModel
+    where = setting("model.hub" if spec.hub else "model.path")
+    options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
+    if spec.revision is not None:
+        options["revision"] = spec.revision
+    try:
+        tokenizer: Any = AutoTokenizer.from_pretrained(name, **options)
+        read: Any = kind.from_pretrained(name, dtype=getattr(torch, spec.dtype), output_loading_info=True, **options)
+        loaded, info = read
+    except torch.OutOfMemoryError:
+        raise
+    except Exception as error:  # files that are torn, of another model or another format: each library has its own
+        if "trust_remote_code" in str(error) and not spec.trust_remote_code:
+            raise UserError(
+                f"model.trust_remote_code: {name!r} ships code of its own, which was not run; read it, and set "
+                f"trust_remote_code: true if you trust it"
+            ) from error
+        raise UserError(
+            f"{where}: {name!r} did not load: {_first_line(error)}\n"
+            f"Expected {'a causal language model' if head else 'a transformer'} with its tokenizer; for a hub id check "
+            f"the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
+        ) from error
+    missing = sorted(info["missing_keys"])
+    if head and missing:
+        raise UserError(
+            f"{where}: {name!r} lacks weights, {len(missing)} in all, the first is {missing[0]!r}: they would be "
+            "random numbers; expected a causal language model with all of its weights"
+        )
+    if head and tokenizer.eos_token_id is None:
+        tokenizer.eos_token = _configured_end(loaded, tokenizer)
+        if tokenizer.eos_token_id is None:
+            raise UserError(
+                f"{where}: the tokenizer of {name!r} has no end-of-sequence token, so no completion would end"
+            )
+    # Some tokenizer classes invent a padding token that the weights know nothing of.
+    if tokenizer.pad_token_id is None or tokenizer.pad_token_id >= loaded.config.get_text_config().vocab_size:
+        tokenizer.pad_token = tokenizer.eos_token  # masks tell them apart, as in TRL
+    tokenizer.padding_side = "left"
+    if torch.cuda.is_available():
+        torch.nn.Module.to(loaded, "cuda")  # the start policy is measured before TRL would move it
+    loaded.eval()
+    return loaded, tokenizer
+
+
+def _configured_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:
+    """The end token that the model's generation config names, where its tokenizer names none."""
+    configured = model.generation_config.eos_token_id if model.generation_config is not None else None
+    first = configured[0] if isinstance(configured, list) and configured else configured
+    return str(tokenizer.convert_ids_to_tokens(first)) if isinstance(first, int) else None
+
+
+def _first_line(error: Exception) -> str:
+    lines = str(error).strip().splitlines() or [""]
+    return lines[0] if isinstance(error, OSError | ValueError) else f"{type(error).__name__}: {lines[0]}"

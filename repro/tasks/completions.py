@@ -1,0 +1,76 @@
+"""A table of completions and gold answers, read from a file of any common kind."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from repro.errors import UserError
+from repro.tasks.files import EXTENSIONS, find_path, read_rows
+from repro.tasks.thinking import opened
+from repro.tasks.values import is_missing, number_text
+from repro.words import show, unknown, unwritable
+
+KINDS = (*EXTENSIONS, ".tsv")
+
+
+@dataclass(frozen=True)
+class Completion:
+    """`where` it stands in its file, its text after what the prompt opened, and the gold answer."""
+
+    where: str
+    text: str
+    gold: str
+
+
+def read_completions(path: Path, completion: str, answer: str, prompt: str | None = None) -> list[Completion]:
+    """The rows of a table of `KINDS`.
+
+    A number as gold answer is taken as written. A completion may be a list, then each of its texts is one, and a
+    message of a chat (`{role, content}`), then its content is.
+
+    Raises UserError naming file, row and column for what is no text, with the columns there are for a name that is
+    none of them, and for a table without rows.
+    """
+    path, found = find_path(str(path), "FILE"), []
+    if not path.is_file() or path.suffix.lower() not in KINDS:
+        raise UserError(f"FILE: {path} is not a table; expected a file ending in {', '.join(KINDS)}")
+    for where, row in read_rows(path) if path.stat().st_size else ():  # an empty file has no rows, whatever it is
+        for name, option in ((completion, "--completion"), (answer, "--answer"), (prompt, "--prompt")):
+            if name is not None and name not in row:
+                raise UserError(f"{where}: {option}: {unknown(name, list(row), 'a column of the table')}")
+        gold = _gold(row[answer], f"{where}: column {answer!r}")
+        before = ""
+        if prompt is not None:
+            before = opened(_text(row[prompt], f"{where}: column {prompt!r}", "the text of a prompt"))
+        texts = row[completion] if isinstance(row[completion], list) else [row[completion]]
+        for each in texts:
+            text = _text(each, f"{where}: column {completion!r}", "the text of a completion")
+            found.append(Completion(where, before + text, gold))
+    if not found:
+        raise UserError(f"{path}: holds no completions, expected a row for each")
+    return found
+
+
+def _text(value: Any, place: str, expected: str) -> str:
+    if isinstance(value, dict) and {"role", "content"} <= set(value):
+        value = value["content"]
+    if value is None:
+        raise UserError(f"{place} is empty, expected {expected}; fill the cell or leave the row out")
+    if not isinstance(value, str):
+        raise UserError(f"{place} holds {show(value)}, expected {expected}")
+    if unwritable(value):
+        raise UserError(f"{place} holds {ascii(value)[:60]}, expected text")
+    return value
+
+
+def _gold(value: Any, place: str) -> str:
+    if value == "" or is_missing(value):
+        raise UserError(f"{place} is empty, expected a gold answer; fill the cell or leave the row out")
+    if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
+        return number_text(value)
+    if not isinstance(value, str):
+        raise UserError(f"{place} holds {show(value)}, expected a gold answer: text or a number")
+    return _text(value, place, "a gold answer")

@@ -1,0 +1,83 @@
+"""Brings an answer into the form of the gold answer where both say the same kind of thing in different forms."""
+
+from __future__ import annotations
+
+import re
+
+from repro.tasks.answers import tidy
+from repro.tasks.equality import CHOICE, is_prose, words_of
+from repro.tasks.intervals import as_intervals, is_intervals
+from repro.tasks.quantities import TEXT, quantity
+from repro.tasks.units import HEDGES, SYMBOL_OF, SYMBOLS
+
+STRUCK = re.compile(r"\\(?:[bx]?cancel(?:to)?|sout|hcancel|st|not|[hv]?phantom)(?![A-Za-z])")
+"""What strikes out or hides a part of an answer."""
+LABEL = re.compile(r"\(([A-J])\)[.:]?\s+(?P<rest>.+)", re.DOTALL)
+"""`(B) 72`: the letter of a choice and what it stands for."""
+CHOICE_TEXT = re.compile(r"^\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{\s?(\([A-J]\)[.:]?)\s?\}")
+UNION = re.compile(r"([\])])\s?U\s?(?=[\[(])")
+TUPLE = re.compile(r"(?:\\left\s?)?\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
+UNITS = "|".join(sorted({*SYMBOLS, *SYMBOL_OF, "unit", "radian"}, key=len, reverse=True))
+UNIT = re.compile(rf"(?<=[\d}})\]iA-Za-z])\s(?:(?:square|cubic|sq) )?(?:{UNITS})s?(?:\s?\^\s?\{{?[23]\}}?)?\Z")
+"""A unit in plain text behind a formula."""
+POINT = re.compile(r"[A-Z]'?\s?(?==?\s?(?:\\left\s?)?\()=?\s?")
+BETWEEN = re.compile(r"\s*(?:\\text\s?\{\s*and\s*\}|[,;]|\band\b|\\quad|\\\s)+\s*")
+NAMED = re.compile(r"([A-Za-z])\s?=\s?([^=]+)")
+SAID = re.compile(
+    r"(?P<words>[A-Za-z][A-Za-z ,'’-]*)\s(?:is|are|equals|becomes)(?:\s(?:given by|equal to|then))?:?\s(?P<said>.+)",
+    re.DOTALL,
+)
+
+
+def in_form_of(gold: str, answer: str) -> tuple[str, str]:
+    r"""Both tidied answers, to be compared as before.
+
+    Inequalities become intervals (`x \geq 2` for `[2,\infty)`), values with names a point in the order of the names
+    (`y = 1, x = 2` for `(2,1)`), and a formula is taken out of a sentence. An answer that is struck out is none.
+    """
+    if gold == answer or not answer:
+        return gold, answer
+    if STRUCK.search(answer) and not STRUCK.search(gold):
+        return gold, ""
+    if CHOICE.fullmatch(gold):
+        return gold, answer
+    label = LABEL.fullmatch(CHOICE_TEXT.sub(r"\1 ", answer))
+    if label is not None and LABEL.match(TEXT.sub(r"\1", gold)) is None:
+        answer = tidy(label["rest"])
+    if is_prose(gold):
+        return gold, answer
+    if quantity(gold) is None and not words_of(gold):
+        answer = UNIT.sub("", answer)
+    if quantity(gold) is None:
+        gold, answer = _out_of_sentence(gold), _out_of_sentence(answer)
+    ours, theirs = as_intervals(gold), as_intervals(answer)
+    if theirs is not None and is_intervals(gold):
+        return gold, theirs[1]
+    if ours is not None and theirs is not None and ours[0] == theirs[0]:
+        return ours[1], theirs[1]
+    if is_intervals(gold):
+        answer = UNION.sub(r"\1\\cup ", answer)
+    if TUPLE.fullmatch(gold):
+        answer = _as_point(answer, gold.count(",") + 1)
+    return gold, answer
+
+
+def _out_of_sentence(answer: str) -> str:
+    """`y = x` of `The line is y = x`; the answer itself where it is no such sentence or takes something back."""
+    found = SAID.fullmatch(TEXT.sub(r" \1 ", answer).strip())
+    if found is None or HEDGES.intersection(words_of(found["words"])):
+        return answer
+    said = tidy(found["said"])
+    words = words_of(said)
+    return answer if any(len(word) > 3 or word in HEDGES - {"and", "or"} for word in words) else said
+
+
+def _as_point(answer: str, size: int) -> str:
+    point = POINT.match(answer)
+    if point is not None and TUPLE.fullmatch(answer[point.end() :]):
+        return answer[point.end() :]
+    parts = [NAMED.fullmatch(part.strip()) for part in BETWEEN.split(answer)]
+    values = {part[1]: part[2].strip() for part in parts if part is not None}
+    if None in parts or len(values) != len(parts) or len(parts) != size:
+        return answer
+    return "(" + ",".join(values[name] for name in sorted(values)) + ")"

@@ -1,0 +1,70 @@
+"""The answer of a completion without a marker, where its words say which it is: `the answer is 72`, `答案：B`."""
+
+from __future__ import annotations
+
+import re
+
+from repro.tasks.final_number import DELIMITED, JOINS, final_number
+
+WORDS = r"\b(?:answer|ответ|respuesta|réponse|antwort|risposta|resposta|odpowiedź)|答案|答え|정답"
+PHRASE = re.compile(
+    rf"(?:{WORDS})\s*(?:\b(?:is|es|est|ist|è|é|to)\b\s*:?|[是为は은]\s*:?|:|=|\*{{0,2}}[^\S\n]*\n)[\s*]*", re.IGNORECASE
+)
+CHOICE = re.compile(r"\b(?i:option|choice)(?i: is)?:?[\s*]*(\(?[A-J]\)?)(?=[*.]*(?:\s|$))")
+"""`option B`, `the correct choice is (B)`: one letter, where `option is` begins many other sentences."""
+LABELLED = re.compile(r"\(?[A-J]\)?(?![^\W_])")
+SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)")
+TAKEN_BACK = re.compile(
+    r"\b(?:wait|actually|hmm+|oops|mistake\w*|errors?|wrong|incorrect|correction|instead|sorry|should|however|but|no|not"
+    r"|re-?(?:check|consider|compute|calculate)\w*)\b|不对|等等|错",
+    re.IGNORECASE,
+)
+"""Words after an answer by which it may be given up."""
+
+
+def phrased_answer(text: str) -> str:
+    """What follows the last `answer is` or `answer:`, also where a check of it or a last remark comes behind.
+
+    Mathematics in delimiters, the only number of the sentence, the letter of a choice, or words without a digit. Empty
+    where more of the sentence has a digit, or where what follows may take the answer back: then the number counts that
+    the text ends with.
+    """
+    phrases = list(PHRASE.finditer(text))
+    chosen = list(CHOICE.finditer(text))
+    if not phrases and not chosen:
+        return ""
+    if chosen and (not phrases or chosen[-1].end() > phrases[-1].end()):
+        return chosen[-1][1] if not _given_up(text[chosen[-1].end() :]) else ""
+    rest = text[phrases[-1].end() :]
+    maths = DELIMITED.match(rest)
+    while maths and (more := JOINS.match(rest, maths.end())):
+        further = DELIMITED.match(rest, more.end())
+        if further is None:
+            break
+        maths = further
+    end = maths.end() if maths else 0
+    sentence_end = SENTENCE_END.search(rest, end)
+    whole = rest[: sentence_end.start() if sentence_end else len(rest)]
+    said, left, after = (rest[:end], whole[end:], rest[len(whole) :]) if maths else (whole, "", rest[len(whole) :])
+    if _digits(left) or (not maths and _digits(said) and not LABELLED.match(said) and not _one_number(said)):
+        return ""
+    certain = _digits(said) or LABELLED.fullmatch(said.strip("* ")) is not None
+    if _digits(after) and (not certain or _given_up(after)):
+        return ""
+    if not maths and _digits(said) and not LABELLED.match(said):
+        return final_number(said)
+    return said.strip("* ")
+
+
+def _one_number(sentence: str) -> bool:
+    """Is there a number, and no digit outside it?"""
+    found = final_number(sentence)
+    return bool(found) and not _digits(sentence.replace(found, "", 1))
+
+
+def _given_up(after: str) -> bool:
+    return _digits(after) and TAKEN_BACK.search(after) is not None
+
+
+def _digits(text: str) -> bool:
+    return any(c.isdigit() for c in text)

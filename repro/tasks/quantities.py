@@ -1,0 +1,124 @@
+"""Exact numbers as people write them: sign, currency, thousands, fractions, powers of ten, percent, a unit."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from fractions import Fraction
+
+from repro.tasks.units import IN_RATIOS, LONGEST_UNIT, NO_UNIT, PER, SCALES, SYMBOLS
+
+LONGEST_NUMBER = 4000
+"""Characters; longer runs of digits are compared as text (Python itself refuses to read integers past 4,300)."""
+
+TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s?\{([^{}]*)\}")
+DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
+CURRENCY = r"(?:\\?[$€£¥₹¢]\s?)?"
+THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+SPACED_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d,/])")
+DEGREES = re.compile(r"\s?\^\s?\{?\s?\\circ\s?\}?\s?(?:[CF]\.?)?\Z")
+TEN = re.compile(
+    r"(?<![\w.^{])(?:(\d+(?:\.\d*)?|\.\d+)\s?(?:\\times|\\cdot)\s?)?10\^(?:\{\s?([+-]?\d{1,2})\s?\}|([+-]?\d)(?!\d))"
+)
+PER_MILLE = re.compile(r"(\d+(?:\.\d+)?)\s?(?:‰|\\permil(?![A-Za-z])|\\text\{\s?‰\s?\})")
+MONEY = re.compile(
+    r"(?:US|CA|AU|HK|C|A)(?=\\?\$\s?\d)|(?<![A-Za-z])Rs\.?\s?(?=\d)|\\(?:pounds|textsterling|yen|euro)(?![A-Za-z])"
+)
+SIGN_INSIDE = re.compile(r"^(\\?[$€£¥₹])\s?([+-])(?=[\d.])")
+# What a unit looks like in LaTeX: a fraction of two, a product of two, a quotient of texts.
+_WORD = r"\\(?:text|mathrm)\s?\{\s?([A-Za-z]+)\s?\}"
+UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?\{{\s?{_WORD}\s?\}}\{{\s?{_WORD}(\^\s?\{{?[1-4]\}}?)?\s?\}}")
+UNIT_QUOTIENT = re.compile(r"(?<=[A-Za-z])\.?\s*/\s*([A-Za-z]+)\.?(?=\s?\^|\s*\Z)")
+EAST = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
+EASTERN_UNIT = re.compile(rf"(?<=[\d%])\s?(?!{EAST}*[十百千万億亿兆만억천백半])({EAST}{{1,4}})\Z")
+"""Chinese, Japanese or Korean right after a number, without the signs that multiply it."""
+
+_LETTER = r"[^\W\d_]"
+_POWER = r"(?:\^\s?\{?\s?-?[1-4]\s?\}?)?"
+_RATIO = "(?:" + "|".join(sorted(IN_RATIOS, key=len, reverse=True)) + ")" + _POWER
+_SYMBOL = "(?:" + "|".join(sorted(SYMBOLS, key=len, reverse=True)) + r")(?![A-Za-z])" + _POWER
+_PER = rf"\s?/\s?(?:{_RATIO}(?![A-Za-z])|[A-Za-z]{{3,}}\.?)"
+_PRODUCT = rf"{_RATIO}(?:\s?\\cdot\s?{_RATIO})+(?![A-Za-z])"
+UNIT_WORD = (
+    rf"(?:{_PRODUCT}(?:{_PER})?|{_RATIO}{_PER}|{_LETTER}(?:{_LETTER}|\.)+{_POWER}(?:{_PER})?|m\^\s?\{{?\s?[23]\s?\}}?)"
+)
+GLUED_UNIT = rf"(?:{_RATIO}{_PER}|{_SYMBOL}(?:{_PER})?|\s?/\s?(?:{'|'.join(sorted(PER))})(?![A-Za-z]))"
+QUANTITY = re.compile(
+    rf"(?P<sign>[+-]?)\s?{CURRENCY}(?:(?P<whole>\d+)?\s?\\[dt]?frac\{{(?P<a>{DIGITS})\}}\{{(?P<b>{DIGITS})\}}"
+    rf"|(?:(?P<apart>\d+)\s(?=\d+\s?/))?(?P<top>{DIGITS})(?:\s?/\s?(?P<bottom>{DIGITS}))?)"
+    rf"\s?{CURRENCY}(?P<percent>%?)(?P<unit>(?:{GLUED_UNIT}|\s{UNIT_WORD})?(?:\s{UNIT_WORD})*)"
+)
+DECIMAL_COMMA = re.compile(
+    rf"([+-]?\s?{CURRENCY}(?:\d{{1,3}}(?P<grouped>(?:[. ]\d{{3}})+)|\d+)),(?P<decimals>\d+)(?!\d)"
+)
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """An exact number as written: `decimals` digits after the point, perhaps a percent sign or a unit in words."""
+
+    value: Fraction
+    decimals: int
+    percent: bool
+    unit: str
+
+
+def quantity(text: str) -> Quantity | None:
+    """The tidied answer as an exact number, or None if it is more than a number with a sign, percent or unit.
+
+    A proper fraction beside a whole number is a mixed number, as in print: `3 1/2` and `3\\frac{1}{2}` are 3.5.
+    """
+    if len(text) > LONGEST_NUMBER:
+        return None
+    text = DEGREES.sub("", _plain_units(text).replace("{,}", ",").replace(r"\%", "%"))
+    text = THOUSANDS.sub("", re.sub(r"\s+", " ", text).strip())
+    text = SPACED_THOUSANDS.sub(lambda number: number[0].replace(" ", ""), text)
+    text = TEN.sub(lambda power: f"{power[1] or 1}e{power[2] or power[3]}", text)
+    match = QUANTITY.fullmatch(text)
+    if match is None:
+        return None
+    unit = match["unit"].strip(" .").lower()
+    percent = match["percent"] == "%" or unit in ("percent", "per cent")
+    words = unit.replace(".", " ").split()
+    scale = SCALES.get(words[0], 1) if words else 1
+    if scale != 1:
+        words = words[1:]
+        unit = " ".join(words)
+    if len(words) > LONGEST_UNIT or NO_UNIT.intersection(words):
+        return None
+    top, bottom = match["a"] or match["top"], match["b"] or match["bottom"] or "1"
+    whole = match["whole"] or match["apart"]
+    if not Fraction(bottom):
+        return None
+    value = Fraction(top) / Fraction(bottom)
+    if whole is not None:
+        if value >= 1:
+            return None
+        value += int(whole)
+    value *= scale
+    decimals = max(len(re.split("[eE]", part)[0].partition(".")[2]) for part in (top, bottom))
+    unit = "" if unit in ("percent", "per cent") else unit
+    return Quantity(-value if match["sign"] == "-" else value, decimals, percent, unit)
+
+
+def with_decimal_comma(text: str) -> Quantity | None:
+    """The number that a tidied answer is if its comma stands before decimals: `3,14`, `1.234,56 €`; None otherwise.
+
+    Three digits after a lone comma are thousands.
+    """
+    text = text.replace("{,}", ",")
+    found = DECIMAL_COMMA.match(text)
+    if found is None or (len(found["decimals"]) == 3 and not found["grouped"]):
+        return None
+    return quantity(f"{re.sub('[. ]', '', found[1])}.{found['decimals']}{text[found.end() :]}")
+
+
+def _plain_units(text: str) -> str:
+    """Currencies as one sign and units in LaTeX as plain text; per mille as percent."""
+    text = PER_MILLE.sub(lambda number: f"{float(number[1]) / 10:g}%", text)
+    text = UNIT_FRACTION.sub(r" \1/\2\3", text)
+    # A letter alone is a unit only where it is written as text: `5 m` may be a product.
+    text = TEXT.sub(lambda word: f" {word[1]}." if len(word[1].strip()) == 1 else f" {word[1]}", text)
+    text = UNIT_QUOTIENT.sub(r"/\1", text)
+    text = MONEY.sub(lambda name: "" if name[0].isupper() else "£", text.strip())
+    return EASTERN_UNIT.sub("", SIGN_INSIDE.sub(r"\2\1", text))
