@@ -189,4 +189,4 @@ def load_study(spec: Spec, store_uri: str | None = None, cache_dir: Path | None 
     planned = [(cell.identity, place) for cell in expand_study(spec) for place in cell.places]
     more = {} if cache_dir is None else {"cache_dir": cache_dir}
     records = read_runs(spec.name, store_uri, identities=[identity for identity, _ in planned], **more)
-    return replace(build_study(spec, planned, records), searches=load_searches(spec, store_uri))
+    return replace(build_study(spec, planned, records), searches=load_searches(spec, store_uri, cache_dir))

@@ -25,6 +25,7 @@ from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.run import DamagedRun
 from analysis.study import Study, load_study
+from analysis.sweep.confirmation import confirmations
 from analysis.sweep.pictures import pictures
 from analysis.tables import Table
 from analysis.text import plural
@@ -253,8 +254,8 @@ def _closing(
         items = tuple(item for items in made.values() for item in items)
         sections.append(Section("Beside the papers", "papers", (text,), items))
     if study.searches:
-        text = "What the sweep tried, on validation questions and with seeds that the other sections do not use."
-        sections.append(Section("Sweep", "sweep", (text,), tuple(pictures(study.searches))))
+        text = "What the sweep tried: on validation questions, with seeds that no other section uses."
+        sections.append(Section("Sweep", "sweep", (text,), (*confirmations(study.searches), *pictures(study.searches))))
     # Above folded panels the papers' artefacts come first: they carry the answer.
     return tuple(reversed(sections) if len(panels) > SEVERAL else sections)
 

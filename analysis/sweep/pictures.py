@@ -34,8 +34,7 @@ def pictures(searches: Sequence[Search]) -> list[Picture]:
     """The figures of each search, those that its trials allow."""
     made: list[Picture] = []
     for search in searches:
-        slug = "".join(c if c.isalnum() or c in "-." else "_" for c in f"{search.model}_{search.dataset}").lower()
-        prefix = f"{slug}_" if len(searches) > 1 else ""
+        prefix = f"{search.slug}_" if len(searches) > 1 else ""
         drawn = [history, slices, importance, contour, pareto, timeline]
         made += [picture for draw in drawn if (picture := draw(search, prefix)) is not None]
     return made

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from analysis.main_series import MainSeries, main_series
+from analysis.run import Run
 from repro.spec.schema import Spec
 from repro.spec.sweep_spec import IMPORTANCE_FROM, FloatRange, IntRange, Range, SweepSpec
-from repro.study.trial_cells import base_cell, experiment_name, study_name
+from repro.study.expand import ExpandedCell
+from repro.study.trial_cells import base_cell, confirming_cells, experiment_name, study_name
+from repro.tracking.read import read_runs
 from repro.tracking.trials import StoredTrial, read_trials
 
 if TYPE_CHECKING:
@@ -27,10 +32,17 @@ class Search:
     model: str
     dataset: str
     trials: tuple[StoredTrial, ...]
+    confirmed: Mapping[str, tuple[Run, ...]]  # `<arm>.best`, the arm, the baseline -> its finished runs on fresh seeds
+    main: MainSeries
 
     @property
     def title(self) -> str:
         return f"{self.model} on {self.dataset}"
+
+    @property
+    def slug(self) -> str:
+        """What its files begin with where a study has several."""
+        return "".join(c if c.isalnum() or c in "-." else "_" for c in f"{self.model}_{self.dataset}").lower()
 
     @property
     def finished(self) -> list[StoredTrial]:
@@ -97,7 +109,7 @@ class Search:
         return pd.DataFrame(rows)
 
 
-def load_searches(spec: Spec, store_uri: str | None = None) -> tuple[Search, ...]:
+def load_searches(spec: Spec, store_uri: str | None = None, cache_dir: Path | None = None) -> tuple[Search, ...]:
     """The searches of a spec that have a finished trial in the store; () where it has no sweep.
 
     Raises:
@@ -108,12 +120,29 @@ def load_searches(spec: Spec, store_uri: str | None = None) -> tuple[Search, ...
     found = []
     for model, dataset in itertools.product(spec.model, spec.dataset):
         name = study_name(spec, base_cell(spec, model, dataset))
-        search = Search(
-            spec.sweep, model.label, dataset.label, tuple(read_trials(experiment_name(spec), name, store_uri))
-        )
+        trials = tuple(read_trials(experiment_name(spec), name, store_uri))
+        search = Search(spec.sweep, model.label, dataset.label, trials, {}, main_series(spec))
         if search.finished:
-            found.append(search)
+            cells = confirming_cells(spec, model, dataset, search.front[0].params) if spec.sweep.confirm else []
+            found.append(replace(search, confirmed=_confirmed(cells, experiment_name(spec), store_uri, cache_dir)))
     return tuple(found)
+
+
+def _confirmed(
+    cells: Sequence[ExpandedCell], experiment: str, store_uri: str | None, cache_dir: Path | None
+) -> dict[str, tuple[Run, ...]]:
+    """Name -> its finished runs, in the order of the cells; {} where some name has none yet."""
+    places = {(cell.identity, place.arm): place for cell in cells for place in cell.places}
+    if not places:
+        return {}
+    more = {} if cache_dir is None else {"cache_dir": cache_dir}
+    records = read_runs(experiment, store_uri, identities=[identity for identity, _ in places], **more)
+    stored = {(record.identity, record.arm): record for record in records if record.status == "finished"}
+    found: dict[str, list[Run]] = {place.arm: [] for place in places.values()}
+    for key, place in places.items():
+        if key in stored:
+            found[place.arm].append(Run(place, stored[key]))
+    return {name: tuple(runs) for name, runs in found.items()} if all(found.values()) else {}
 
 
 def _value(index: int, trial: optuna.trial.FrozenTrial) -> float:

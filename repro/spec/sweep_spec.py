@@ -103,6 +103,11 @@ class SweepSpec(Strict):
     batch: int = Field(2, ge=1, le=10_000, description="trials asked at once: fixes the outcome of a parallel sweep")
     seeds: list[Seed] = Field(default_factory=lambda: [1000, 1001], min_length=1, description="not those of the tables")
     sampler_seed: Seed = Field(0, description="seed of Optuna's sampler")
+    confirm: bool = Field(
+        False,
+        description="after the last trial, train the best values, the arm as it stands and the baseline on the study's"
+        " seeds, and compare them on its test questions",
+    )
 
     @property
     def objectives(self) -> tuple[tuple[Metric, Direction], ...]:
@@ -130,7 +135,9 @@ class SweepSpec(Strict):
     @property
     def search_fields(self) -> dict[str, Any]:
         """What of the sweep changes the meaning of its trials; plain data. A later field at its default stays out."""
-        found = self.model_dump(mode="json", exclude={"arm", "trials", "metric", "direction", "sampler", "pruner"})
+        found = self.model_dump(
+            mode="json", exclude={"arm", "trials", "metric", "direction", "sampler", "pruner", "confirm"}
+        )
         objectives = self.objectives
         if len(objectives) == 1:
             found["metric"], found["direction"] = objectives[0]

@@ -77,6 +77,32 @@ def trial_cells(
     return cells
 
 
+def confirming_cells(
+    spec: Spec, model: ModelSpec, dataset: DatasetSpec, values: Mapping[str, Any], digests: Digests | None = None
+) -> list[ExpandedCell]:
+    """What a sweep is confirmed by: `<arm>.best` with the values, the arm as it stands, and the baseline.
+
+    Each on the study's seeds and its own evaluation sets. The baseline is left out where it does not run on this model
+    and dataset.
+    """
+    assert spec.sweep is not None
+    arm, baseline = spec.sweep.arm, spec.report.baseline or next(iter(spec.arms))
+    own = spec.arms[baseline]
+    runs = (own.models is None or model.label in own.models) and (own.datasets is None or dataset.label in own.datasets)
+    plan: dict[str, tuple[str, dict[str, Any]]] = {f"{arm}.best": (arm, dict(values)), arm: (arm, {})}
+    if runs:
+        plan.setdefault(baseline, (baseline, {}))
+    digests, cells = digests or Digests(), []
+    for name, (of, changed) in plan.items():
+        fields = base_fields(spec, model, dataset, of)
+        for seed in spec.seeds:
+            labels = {"spec": experiment_name(spec), "arm": name, "seed": seed}
+            cell = with_values(Cell.model_validate({**fields, **labels}), {**changed, "axis_point": changed})
+            place = Place(model.label, dataset.label, name, changed, seed)
+            cells.append(ExpandedCell(cell, identity(cell, digests), (place,)))
+    return cells
+
+
 def check_values(spec: Spec, base: Cell, values: Mapping[str, Any]) -> None:
     """UserError where sampled values make no valid cell; it names the fields of the sweep's space."""
     assert spec.sweep is not None

@@ -34,10 +34,18 @@ from repro.spec.sweep_spec import WILCOXON_SEEDS
 from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests
 from repro.study.inputs import Watched, cell_files
-from repro.study.trial_cells import arm_name, base_cell, experiment_name, merge, study_name, trial_cells
+from repro.study.trial_cells import (
+    arm_name,
+    base_cell,
+    confirming_cells,
+    experiment_name,
+    merge,
+    study_name,
+    trial_cells,
+)
 from repro.sweep.objective import objective
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
-from repro.sweep.summary import print_summary, seeds, values_of, write_summary
+from repro.sweep.summary import front, print_summary, seeds, values_of, write_summary
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.address import public_address, resolve_store
 from repro.tracking.environment import describe_environment
@@ -118,7 +126,23 @@ class Search:
         delivered = self._deliver_all(everything)
         write_summary(self.options.runs_dir / "sweeps" / f"{self.spec.name}.json", self.study, self.spec, everything)
         print_summary(self.study, self.spec, self.console)
-        return 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
+        code = 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
+        return self._confirm(code) if self.sweep.confirm else code
+
+    def _confirm(self, code: int) -> int:
+        """Train what the best trial is confirmed by. Returns `code`, or what ended it or went wrong."""
+        best = front(self.study)
+        if not best:
+            return code
+        cells = confirming_cells(self.spec, self.model, self.dataset, best[0].params, self.digests)
+        text = f"confirming {arm_name(best[0].number)} on {len(self.spec.seeds)} fresh seeds"
+        self.console.print(f"{text}, beside {self.sweep.arm} as it stands and the baseline", highlight=False)
+        for cell in cells:
+            check_cell(cell.cell, self.options.where)
+        interrupted = self._train(merge(cells))
+        if interrupted is not None:
+            return 128 + interrupted
+        return 1 if any(self._failed(cell) for cell in cells) else code
 
     def _count(self, *states: TrialState) -> int:
         return sum(trial.state in states for trial in self.study.get_trials(deepcopy=False))
