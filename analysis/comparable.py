@@ -104,6 +104,12 @@ def points_or_not(difference: Interval | Unfit | None) -> str:
     return NOTHING if difference is None else points(difference)
 
 
+def at_end_beside_baseline(panel: Panel, series: Series) -> Unfit | None:
+    """The same of an arm and its baseline."""
+    reference = panel.baseline_of(series)
+    return None if reference is None else unfit_at_end(series, reference)
+
+
 def said(found: Iterable[object]) -> str:
     """The rule and each reason once, for a caption, of the differences that are `Unfit`; empty without any."""
     reasons = list(dict.fromkeys(one.reason for one in found if isinstance(one, Unfit)))

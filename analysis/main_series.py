@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, fields, is_dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
+from analysis.captions import captioned
 from analysis.evaluations import Evaluation
 from analysis.mean_evaluation import MeanEvaluation
-from analysis.pictures import Picture
-from analysis.tables import Table
 from analysis.text import NOTHING, joined, plural
 from repro.spec.schema import BENCHMARKS_MEAN, MAIN_SETS, Spec
 
@@ -104,24 +104,10 @@ def _range(values: list[str]) -> str:
 
 def with_main_series(item: Any, main: MainSeries) -> Any:
     """Tables, pictures and whatever holds them: the captions of those that show accuracy say which one it is."""
-    if not main.said:
-        return item
-    if isinstance(item, tuple | list):
-        return type(item)(with_main_series(one, main) for one in item)
-    if isinstance(item, Table):
-        words = [item.title, item.caption, *item.header, *(cell for row in item.rows for cell in row)]
-        return replace(item, caption=_caption(item.caption, words, main))
-    if isinstance(item, Picture):
-        caption = _caption(item.caption, [item.title, item.caption, item.alt], main)
-        return replace(item, caption=caption)
-    if is_dataclass(item) and not isinstance(item, type):
-        changed = {field.name: getattr(item, field.name) for field in fields(item) if field.init}
-        return replace(item, **{name: with_main_series(value, main) for name, value in changed.items()})
-    return item
 
+    def more(words: Sequence[str], caption: str) -> str:
+        if not any(map(_ACCURACY.search, words)):
+            return ""
+        return " ".join(filter(None, [main.said, main.over_questions if "questions" in caption else ""]))
 
-def _caption(caption: str, words: list[str], main: MainSeries) -> str:
-    if not any(map(_ACCURACY.search, words)):
-        return caption
-    more = [main.said, *([main.over_questions] if "questions" in caption else [])]
-    return " ".join(filter(None, [caption, *more]))
+    return captioned(item, more) if main.said else item

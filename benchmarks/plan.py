@@ -12,7 +12,6 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import os
 import resource
 import statistics
 import subprocess
@@ -20,6 +19,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from installed import environment
 
 ROOT = Path(__file__).resolve().parent.parent
 STEPS, EVERY = 40, 10
@@ -81,14 +82,12 @@ def make_finished(spec: Path, runs: Path, logged: dict[str, dict[str, float]]) -
         journal.finish({"steps": STEPS, **logged["evaluation"]})
 
 
-def cpu_seconds(command: list[str], tree: Path, folder: Path) -> float:
+def cpu_seconds(command: list[str], variables: dict[str, str], folder: Path) -> float:
     """CPU seconds of a command of one version and of all processes that it starts. RuntimeError where it fails."""
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    store = f"sqlite:///{folder / 'mlflow.db'}"
-    environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "MLFLOW_TRACKING_URI": store}
-    ended = subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True)
+    ended = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True)
     if ended.returncode:
-        raise RuntimeError(f"{' '.join(command)}: {ended.stderr[-2000:]}")
+        raise RuntimeError(f"{' '.join(command)}: {ended.stdout[-2000:]}{ended.stderr[-2000:]}")
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 
@@ -96,14 +95,17 @@ def cpu_seconds(command: list[str], tree: Path, folder: Path) -> float:
 def measure(trees: dict[str, Path], cells: int, runs: int, pairs: int, folder: Path) -> dict[str, dict[str, float]]:
     """Case -> version -> median of `pairs` times in CPU seconds."""
     python, studies = sys.executable, {"axes": by_axes(cells), "arms": by_arms(cells), "finished": finished(runs)}
+    environments = {}
     for version, tree in trees.items():
         place = folder / version
+        variables = environment(tree, folder) | {"MLFLOW_TRACKING_URI": f"sqlite:///{place / 'mlflow.db'}"}
+        environments[version] = variables
         place.mkdir(parents=True)
         for name, study in studies.items():
             (place / f"{name}.yaml").write_text(json.dumps(study, indent=0))
         (place / "rows.json").write_text(json.dumps(rows()))
-        cpu_seconds([python, __file__, "--make", "finished.yaml"], tree, place)
-        cpu_seconds([python, "-m", "repro", "run", "finished.yaml"], tree, place)  # delivers
+        cpu_seconds([python, __file__, "--make", "finished.yaml"], variables, place)
+        cpu_seconds([python, "-m", "repro", "run", "finished.yaml"], variables, place)  # delivers
     commands = {
         "start of Python and the schema": ["-c", "import repro.cli, repro.spec.schema"],
         f"plan, {cells:,} cells by axes": ["-m", "repro", "plan", "axes.yaml", "--runs", "none"],
@@ -114,8 +116,8 @@ def measure(trees: dict[str, Path], cells: int, runs: int, pairs: int, folder: P
     times: dict[str, dict[str, list[float]]] = {case: {version: [] for version in trees} for case in commands}
     for _ in range(pairs):
         for case, command in commands.items():
-            for version, tree in trees.items():
-                times[case][version].append(cpu_seconds([python, *command], tree, folder / version))
+            for version, variables in environments.items():
+                times[case][version].append(cpu_seconds([python, *command], variables, folder / version))
     return {
         case: {version: statistics.median(each) for version, each in found.items()} for case, found in times.items()
     }

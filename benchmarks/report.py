@@ -20,16 +20,21 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
+from installed import environment
+
 ROOT = Path(__file__).parents[1]
 CHILD = """
-import json, resource, sys, time
-from repro.cli import main
+import atexit, json, resource, time
+from repro.cli import start
 began = time.perf_counter()
-code = main(sys.argv[1:])
-used, waited = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
-cpu = sum(one.ru_utime + one.ru_stime for one in (used, waited))
-megabytes = (used.ru_maxrss + waited.ru_maxrss) / 1024
-print(json.dumps([code, cpu, time.perf_counter() - began, megabytes]))
+
+@atexit.register
+def told():
+    used, waited = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
+    cpu = sum(one.ru_utime + one.ru_stime for one in (used, waited))
+    print(json.dumps([cpu, time.perf_counter() - began, (used.ru_maxrss + waited.ru_maxrss) / 1024]))
+
+start()
 """
 
 
@@ -41,15 +46,12 @@ class Measured(NamedTuple):
     memory: float
 
 
-def measure(tree: Path, spec: Path) -> Measured:
-    """Run `report` of a study once, with the code of a working tree."""
-    environment = {**os.environ, "PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+def measure(variables: dict[str, str], spec: Path) -> Measured:
+    """Run `report` of a study once, with the code that the environment `variables` name."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-c", CHILD, "report", spec.name, "--out", f"{out}/report"]
-        done = subprocess.run(command, cwd=spec.parent, env=environment, capture_output=True, text=True, check=True)
-    code, *numbers = json.loads(done.stdout.splitlines()[-1])
-    assert code == 0, done.stderr
-    return Measured(*numbers)
+        done = subprocess.run(command, cwd=spec.parent, env=variables, capture_output=True, text=True, check=True)
+    return Measured(*json.loads(done.stdout.splitlines()[-1]))
 
 
 def store(tree: Path, folder: Path, runs: int, evaluations: int) -> Path:
@@ -76,10 +78,11 @@ def main() -> None:
     if options.against:
         trees["against"] = (options.against.resolve(), options.folder / f"{name}-against")
     specs = {key: store(tree, folder, options.runs, options.evaluations) for key, (tree, folder) in trees.items()}
+    variables = {key: environment(tree, options.folder) for key, (tree, _) in trees.items()}
     found: dict[str, list[Measured]] = {key: [] for key in trees}
     for number in range(options.rounds):
         for key in list(trees)[:: 1 if number % 2 == 0 else -1]:
-            found[key].append(measure(trees[key][0], specs[key]))
+            found[key].append(measure(variables[key], specs[key]))
     print("| code | runs × evaluations | CPU, s | wall, s | peak memory, MB |\n|:--|:--|--:|--:|--:|")
     for key, rounds in found.items():
         cpu, wall, memory = (statistics.median(one[i] for one in rounds) for i in range(3))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -144,7 +144,9 @@ def _sweep_picture(path: str, item: str, what: str, found: Sweep) -> Picture | N
         Point(row.measures.panel.title, part, value, row.against is None, row.values(row.series))
         for part, value, row in found
     ]
-    return sweep_picture(item, f"{what} {SYMBOLS[path]}", SYMBOLS[path], points_of)
+    made = sweep_picture(item, f"{what} {SYMBOLS[path]}", SYMBOLS[path], points_of)
+    apart = said(row.unfit for _, _, row in found if row.against is not None)
+    return None if made is None else replace(made, caption=made.caption + apart)
 
 
 # ---------------------------------------------------------------- alternatives

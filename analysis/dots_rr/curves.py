@@ -78,7 +78,8 @@ def by_time() -> Measured:
 class Facets:
     """What one picture shows. `lines`: legend entry -> our arm; `published`: their name of an arm -> legend entry.
 
-    `subjects` are the entries that it is about: a panel of ours without any of them is left out (default: all).
+    `subjects` are the entries that it is about: a panel of ours without any of them is left out (default: all), and one
+    on which fewer than `least` entries ran.
     """
 
     item: str
@@ -89,17 +90,18 @@ class Facets:
     lines: Mapping[str, Arm | None]
     published: Mapping[str, str]
     subjects: Sequence[str] = ()
+    least: int = 2
 
 
 def picture(facets: Facets) -> Picture | None:
-    """The panels in which at least two of our arms ran, above the published ones; None without any such panel.
+    """The panels in which enough of our arms ran, above the published ones; None without any such panel.
 
     A figure for which nothing is published (`published` is empty) shows ours alone.
     """
     ours = _ours(facets)
     ran = {title: set(part["arm"]) for title, part in ours.groupby("panel")}
     about = set(facets.subjects or facets.lines)
-    shown = [m for m in facets.panels if len(found := ran.get(m.panel.title, set())) > 1 and found & about]
+    shown = [m for m in facets.panels if len(found := ran.get(m.panel.title, set())) >= facets.least and found & about]
     if not shown:
         return None
     titles = [measures.panel.title for measures in shown]

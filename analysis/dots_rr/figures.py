@@ -22,6 +22,7 @@ from analysis.dots_rr.arms import (
     rows_said,
 )
 from analysis.dots_rr.curves import Facets, Measured, Points, by_step, by_time, picture
+from analysis.dots_rr.staleness import outside_said, staleness
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_number, published_table
@@ -77,8 +78,8 @@ def figure_4(panels: Sequence[Measures]) -> Made:
 
 
 def figure_5(panels: Sequence[Measures]) -> Made:
-    """By step: selection alone, what replay adds to it, and replay alone."""
-    return [*_pair(panels, "figure_5", by_step(), "by step", ""), *_replay_alone(panels)]
+    """By step: selection alone, what replay adds to it, replay alone, and how stale its tokens are."""
+    return [*_pair(panels, "figure_5", by_step(), "by step", ""), *_replay_alone(panels), *staleness(panels)]
 
 
 def figure_10(panels: Sequence[Measures]) -> Made:
@@ -163,7 +164,7 @@ def _pair(panels: Sequence[Measures], item: str, measured: Measured, how: str, m
     """`a`: DOTS against GRPO; `b`: DOTS+RR against DOTS."""
     figure = item.removeprefix("figure_")
     first = f"Selection alone: DOTS against GRPO {how}.{more}"
-    second = f"What replay adds to selection: DOTS+RR against DOTS {how}.{more}"
+    second = f"What replay adds to selection: DOTS+RR against DOTS {how}.{outside_said(panels, [DOTS_RR])}{more}"
     titles = (f"Figure {figure}a: DOTS against GRPO {how}", f"Figure {figure}b: DOTS+RR against DOTS {how}")
     return [
         *_headline(panels, f"{item}a", titles[0], first, measured, (GRPO, DOTS)),
@@ -177,6 +178,7 @@ def _replay_alone(panels: Sequence[Measures]) -> Made:
         return []
     lines = {name: arms.headline(name) for name in (GRPO, RR, DOTS_RR)}
     said = "Replay alone: uniform questions with replay (RR) between GRPO and DOTS+RR by step."
+    said += outside_said(panels, [RR, DOTS_RR])
     title = "beside Figure 5: replay without selection"
     return _made(Facets("figure_5_replay", title, said, by_step(), panels, lines, {}))
 

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 
 from analysis.arms import CLOCKS
+from analysis.comparable import NOT_COMPARABLE, Unfit, beside_baseline, said
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, REFERENCES, Arm, Arms, find
 from analysis.dots_rr.cost import time_per_step_saved
 from analysis.dots_rr.effects import area, metric_of
@@ -39,6 +40,7 @@ class _Rows:
 
     cells: list[list[str]] = field(default_factory=list)
     data: list[dict[str, Any]] = field(default_factory=list)
+    apart: list[Unfit] = field(default_factory=list)
 
     def add(self, cells: list[str], source: str, place: str, arm: str, **more: float) -> None:
         self.cells.append(cells)
@@ -46,6 +48,7 @@ class _Rows:
 
     def table(self, name: str, title: str, header: list[str], caption: str, ours: int) -> Table:
         data, emphasis = pd.DataFrame(self.data), frozenset(range(ours))
+        caption += said(self.apart)
         return Table(f"dots_rr.{name}", f"DOTS + RR: {title}", header, self.cells, data, caption, 2, emphasis)
 
 
@@ -89,12 +92,19 @@ def _dots_alone(panels: Sequence[Measures]) -> Table | None:
 
 def _alone_row(rows: _Rows, measures: Measures, series: Series, grpo: Arm) -> None:
     title = measures.panel.title
+    clock = metric_of("seconds", series)
     speedups = [measures.time(series.label, "steps").speedup]
-    speedups.append(measures.time_by(series.label, metric_of("seconds", series)).speedup)
+    why = beside_baseline(measures.panel, series, clock)
+    if why is None:
+        speedups.append(measures.time_by(series.label, clock).speedup)
+    else:
+        speedups.append(None)
+        rows.apart.append(why)
     ended = difference([measures], series.label, grpo.label, finals)
     whole = area([measures], series.label, grpo.label, "steps")
     gaps = [effect.panels.get(title, _unknown()) if effect else _unknown() for effect in (ended, whole)]
-    cells = [title, f"`{series.label}`", *(ratio(one) if one else NOTHING for one in speedups), *map(points, gaps)]
+    missing = NOT_COMPARABLE if why else NOTHING
+    cells = [title, f"`{series.label}`", *(ratio(one) if one else missing for one in speedups), *map(points, gaps)]
     more: dict[str, float] = {"references": float(series.selection["references"])}
     for name, one in zip(("steps", "time"), speedups, strict=True):
         if one is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.comparable import NOT_COMPARABLE, beside_baseline, unfit_at_end
+from analysis.comparable import NOT_COMPARABLE, at_end_beside_baseline, beside_baseline
 from analysis.measures import AXES, HARDLY, Measures
 from analysis.page.stopped import stopped_text
 from analysis.page.verdict import verdict
@@ -79,10 +79,9 @@ def differences(measures: Measures) -> str:
     alone: list[str] = []
     apart: list[str] = []
     for final in measures.finals:
-        reference = measures.panel.baseline_of(final.series)
-        if final.difference is None or reference is None:
+        if final.difference is None:
             continue
-        if why := unfit_at_end(final.series, reference):
+        if why := at_end_beside_baseline(measures.panel, final.series):
             apart.append(f"`{final.series.label}` is {NOT_COMPARABLE}: {why.reason}")
             continue
         said = f"`{final.series.label}` ({number(100 * final.difference.value, sign=True)} points "

@@ -9,6 +9,7 @@ from analysis.rewards import all_by_accuracy, rewarded_by
 from analysis.statistics import RESAMPLES
 from analysis.study import Study
 from analysis.text import joined, names, number, plural
+from analysis.updates import updates_said
 
 
 def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], ...]:
@@ -66,8 +67,8 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             "Counted where it happens, never from the configuration. Generated tokens: rollouts, probes and selection "
             "sampling. FLOPs: 2 × parameters × tokens forward, three times that with backward, attention included. "
             "Seconds are wall time of the job without evaluation and warm start; jobs run side by side contend for the "
-            "processors, so CPU seconds stand beside them. Scores and pass rates that came from a cache are charged in "
-            "full, and shared costs to every arm that uses them.",
+            f"processors, so CPU seconds stand beside them. {updates_said(panels)} Scores and pass rates that came "
+            "from a cache are charged in full, and shared costs to every arm that uses them.",
         ),
         (
             "Warnings",

@@ -13,7 +13,7 @@ from analysis.artefacts import HEADLINE, answer_of, make_artefacts
 from analysis.files import write_text
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
-from analysis.page import figures, result_tables, selected
+from analysis.page import figures, result_tables, selected, time_tables
 from analysis.page.findings import Findings, derived_question, findings
 from analysis.page.folder import check, replaced
 from analysis.page.methods import methods
@@ -29,6 +29,7 @@ from analysis.sweep.confirmation import confirmations
 from analysis.sweep.pictures import pictures
 from analysis.tables import Table
 from analysis.text import plural
+from analysis.updates import with_updates
 from repro.masking import mask
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
@@ -122,7 +123,8 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, all_formats:
     origin = provenance(study, _commands(loaded), store)
     lead, explained = answer_of(spec.report.artefacts, panels), methods(study, panels)
     main = main_series(spec)
-    parts, ending = with_main_series(parts, main), with_main_series(ending, main)
+    parts = [with_updates(part, [one]) for part, one in zip(parts, panels, strict=True)]
+    parts, ending = with_main_series(parts, main), with_main_series(with_updates(ending, panels), main)
     lead = (*lead, main.said) if lead and main.said else lead
     if not all_by_accuracy(panels):
         parts, ending, lead, explained = map(reworded, (parts, ending, lead, explained))
@@ -198,8 +200,8 @@ def _part(measures: Measures, several: bool) -> Part:
             f"{prefix}time",
             ("An arm can win by one measure alone, so all three stand side by side.",),
             (
-                result_tables.time_table(measures, prefix),
-                *((result_tables.robustness_table(measures, prefix=prefix),) if comparable else ()),
+                time_tables.time_table(measures, prefix),
+                *((time_tables.robustness_table(measures, prefix=prefix),) if comparable else ()),
             ),
         ),
         Section(

@@ -1,4 +1,4 @@
-"""The tables that every report has: accuracy, start policy, time to target, groups, cost, missing cells."""
+"""The tables that every report has: accuracy, start policy, groups, what was kept, cost, all panels together."""
 
 from __future__ import annotations
 
@@ -10,13 +10,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.comparable import NOT_COMPARABLE, Unfit, beside_baseline, points_or_not, said, unfit_at_end
+from analysis.comparable import (
+    Unfit,
+    at_end_beside_baseline,
+    points_or_not,
+    said,
+)
 from analysis.main_series import Asked
-from analysis.measures import AXES, Measures
+from analysis.measures import Measures
 from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, number, plural, points, ratio, seconds, spread, time_bounds
+from analysis.text import NOTHING, amount, number, plural, points, seconds, spread
 from repro.spec.schema import BENCHMARKS_MEAN
 from repro.tracking.series import SPEND
 
@@ -63,8 +68,7 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
     for final in measures.finals:
         row = [f"`{final.series.label}`", str(len(final.per_seed)), spread(final.accuracy, 100)]
         row += [*[spread(final.greedy, 100)] * decoded, spread(final.entropy, 1, 3), points(final.gain)]
-        baseline = measures.panel.baseline_of(final.series)
-        why = unfit_at_end(final.series, baseline) if baseline else None
+        why = at_end_beside_baseline(measures.panel, final.series)
         apart.append(why)
         row.append(points_or_not(why or final.difference))
         row.append(number(final.improvement, 2) if final.improvement is not None and not why else NOTHING)
@@ -76,8 +80,9 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         record |= {f"accuracy_seed_{s}": v for s, v in zip(final.series.seeds, final.per_seed, strict=True)}
         record |= {**numbers("greedy", final.greedy), **numbers("entropy", final.entropy)}
         record |= {**numbers("tokens", final.tokens), **numbers("gain", final.gain)}
-        record |= {**numbers("difference", final.difference), **numbers("difference_by_seed", final.difference_by_seed)}
-        record |= {"probability_of_improvement": final.improvement}
+        record |= {**numbers("difference", None if why else final.difference)}
+        record |= {**numbers("difference_by_seed", None if why else final.difference_by_seed)}
+        record |= {"not_comparable": why.reason} if why else {"probability_of_improvement": final.improvement}
         record |= numbers("mean_over_training", final.mean_over_training)
         for name in others:
             record |= numbers(name, final.other_sets.get(name))
@@ -128,76 +133,6 @@ def start_table(measures: Measures, prefix: str = "") -> Table:
         )
     header = ["start policy, before any GRPO", "accuracy, %"]
     return Table(f"{prefix}start_policy", "The start policy", header, rows, pd.DataFrame(data), caption)
-
-
-def time_table(measures: Measures, prefix: str = "") -> Table:
-    """Time to the main target by steps, generated tokens and seconds, with speedups."""
-    header = ["arm", "target, %", "reached"]
-    for axis in AXES:
-        header += [axis, f"{compared_with(measures)}, by {axis}"]
-    rows, data = [], []
-    apart: list[Unfit | None] = []
-    for series in measures.panel.series:
-        times = [measures.time(series.label, axis) for axis in AXES]
-        reached = len(series.runs) - times[0].censored
-        own = measures.own_target and series in measures.panel.references
-        row = [f"`{series.label}`", number(100 * times[0].target)]
-        row.append("its own final mean" if own else f"{reached} of {len(series.runs)}")
-        record: dict[str, object] = {"arm": series.label, "target": times[0].target, "seeds": len(series.runs)}
-        record["reached"] = reached
-        for time in times:
-            why = beside_baseline(measures.panel, series, AXES[time.axis])
-            apart.append(why)
-            row += [
-                time_bounds(time.median),
-                NOT_COMPARABLE if why else ratio(time.speedup) if time.speedup else NOTHING,
-            ]
-            record |= {f"{time.axis.replace(' ', '_')}_not_comparable": why.reason} if why else {}
-            key = time.axis.replace(" ", "_")
-            record |= {f"{key}_median_low": time.median.low, f"{key}_median_high": time.median.high}
-            if time.speedup:
-                record |= {f"{key}_speedup_low_bound": time.speedup.point.low}
-                record |= {f"{key}_speedup_high_bound": time.speedup.point.high}
-                record |= {f"{key}_speedup_low": time.speedup.low, f"{key}_speedup_high": time.speedup.high}
-            for run, value in zip(series.runs, time.times, strict=True):
-                record[f"{key}_seed_{run.place.seed}"] = value
-        rows.append(row)
-        data.append(record)
-    caption = (
-        "Median over seeds of the first evaluation from which accuracy holds the target twice in a row. Speedup: ratio "
-        "of medians, 95 % bootstrap interval over seeds; above 1 the arm needed less. `>` and `<` mark what runs "
-        "that never got there leave open: they took longer than their budget. Selection cost is included, evaluation "
-        f"is not.{said(apart)}"
-    )
-    title, reference = "Time to target", emphasised(measures)
-    return Table(f"{prefix}time_to_target", title, header, rows, pd.DataFrame(data), caption, 1, reference)
-
-
-def robustness_table(measures: Measures, axis: str = "generated tokens", prefix: str = "") -> Table:
-    """Speedup by one axis at easier targets: whether the verdict hangs on where the bar is put."""
-    by_share = measures.times_at_shares(axis)
-    header, data = ["arm"], []
-    cells: dict[str, list[str]] = {s.label: [] for s in measures.panel.series if measures.panel.baseline_of(s)}
-    for share, times in by_share.items():
-        header.append(f"{100 * share:.0f} % of the gain")
-        for time in times:
-            if time.series.label in cells:
-                why = beside_baseline(measures.panel, time.series, AXES[axis])
-                told = ratio(time.speedup) if time.speedup else NOTHING
-                cells[time.series.label].append(NOT_COMPARABLE if why else told)
-                record: dict[str, object] = {
-                    "arm": time.series.label,
-                    "share_of_gain": share,
-                    "target": time.target,
-                    "axis": axis,
-                }
-                if time.speedup:
-                    record |= {"speedup_low_bound": time.speedup.point.low, "speedup_low": time.speedup.low}
-                    record |= {"speedup_high_bound": time.speedup.point.high, "speedup_high": time.speedup.high}
-                data.append(record)
-    rows = [[f"`{label}`", *row] for label, row in cells.items() if len(row) == len(by_share)]
-    caption = f"Speedup by {axis} to reach a share of the baseline's gain over the start policy; read as above."
-    return Table(f"{prefix}speedup_by_target", "Speedup at easier targets", header, rows, pd.DataFrame(data), caption)
 
 
 def groups_table(measures: Measures, prefix: str = "") -> Table:
@@ -320,8 +255,14 @@ def overall_table(panels: Sequence[Measures]) -> Table:
         finals = [final for measures in panels for final in measures.finals if final.series.label == label]
         generator = np.random.default_rng(0)
         interval = stratified_bootstrap([final.per_seed for final in finals], iqm, generator)
-        chances = [final.improvement for final in finals if final.improvement is not None]
-        chance = sum(chances) / len(chances) if chances else math.nan
+        chances = [
+            final.improvement
+            for measures in panels
+            for final in measures.finals
+            if final.series.label == label and not at_end_beside_baseline(measures.panel, final.series)
+        ]
+        known = [chance for chance in chances if chance is not None]
+        chance = sum(known) / len(known) if known else math.nan
         rows.append([f"`{label}`", str(len(finals)), str(interval.n), spread(interval, 100), number(chance, 2)])
         data.append({"arm": label, "panels": len(finals), "runs": interval.n, **numbers("iqm", interval)})
         data[-1]["probability_of_improvement"] = chance

@@ -9,7 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
 
-from analysis.comparable import NOT_COMPARABLE, beside_baseline, said, unfit_at_end
+from analysis.comparable import NOT_COMPARABLE, at_end_beside_baseline, beside_baseline, said
 from analysis.measures import AXES, Measures
 from analysis.page.figures import panel_looks
 from analysis.pictures import Picture
@@ -47,8 +47,7 @@ def summary(measures: Measures, prefix: str = "") -> Picture:
     for final in measures.finals:
         row: dict[str, object] = {"arm": final.series.label, "accuracy": final.accuracy.value}
         row |= {"accuracy_low": final.accuracy.low, "accuracy_high": final.accuracy.high}
-        reference = panel.baseline_of(final.series)
-        apart.append(unfit_at_end(final.series, reference) if reference else None)
+        apart.append(at_end_beside_baseline(panel, final.series))
         if final.difference and not apart[-1]:
             row |= {"difference": final.difference.value}
             row |= {"difference_low": final.difference.low, "difference_high": final.difference.high}
@@ -96,7 +95,7 @@ def _difference_axis(axis: Axes, measures: Measures, styles: dict[str, Look], pl
         label = final.series.label
         if final.difference is None:
             axis.text(0, places[label], " baseline", va="center", ha="left", color=GREY, fontsize=8)
-        elif unfit_at_end(final.series, measures.panel.get(measures.panel.baselines[label])):
+        elif at_end_beside_baseline(measures.panel, final.series):
             axis.text(0, places[label], f" {NOT_COMPARABLE}", va="center", ha="left", color=GREY, fontsize=8)
         else:
             _interval(axis, final.difference, places[label], styles[label])

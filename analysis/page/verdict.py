@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.comparable import NOT_COMPARABLE, beside_baseline, unfit_at_end
+from analysis.comparable import NOT_COMPARABLE, at_end_beside_baseline, beside_baseline
 from analysis.measures import AXES, NEAR_ZERO, Measures
 from analysis.runs import Series
 from analysis.text import joined, names, sentence
@@ -60,8 +60,7 @@ def _open(measures: Measures, compared: Sequence[Series]) -> str:
     for series in compared:
         signs = {axis: _clear(measures, series, axis) for axis in AXES}
         difference = measures.final(series.label).difference
-        reference = measures.panel.baseline_of(series)
-        if reference is not None and unfit_at_end(series, reference):
+        if at_end_beside_baseline(measures.panel, series):
             continue
         if len(series.runs) < 2:
             single.append(series.label)

@@ -30,6 +30,7 @@ class MetricsDelivery:
         self._queue: queue.Queue[Pending | None] = queue.Queue()
         self._at_work: Pending | None = None
         self._last_end = self._last_taken = time.monotonic()  # of a delivery, and of one that the store took
+        self._reached = False  # the store is made, or it is known whether it answers
         # A daemon: a store that does not answer must not keep the program alive after its last word.
         self._thread = threading.Thread(target=self._work, name="metrics-delivery", daemon=True)
         self._thread.start()
@@ -43,7 +44,7 @@ class MetricsDelivery:
         """Finish, offering once more what was refused; returns what the store still lacks.
 
         It ends after `limit` seconds. Without a limit it goes on as long as the store takes data: many runs take
-        minutes. It ends sooner where one delivery hangs.
+        minutes, and so does making the store on a busy machine. It ends sooner where one delivery hangs.
         """
         began = told = time.monotonic()
         self._queue.put(None)
@@ -51,7 +52,8 @@ class MetricsDelivery:
             self._thread.join(0.1)
             now = time.monotonic()
             until = max(self._last_taken, began) + IDLE if limit is None else began + limit
-            if now > until or now > max(self._last_end, began) + STUCK:
+            stuck = self._reached and now > max(self._last_end, began) + STUCK
+            if now > until or stuck:
                 break
             if now > told + TELL and (left := len(self._lacking())) > 1:
                 told = now
@@ -65,6 +67,7 @@ class MetricsDelivery:
         from repro.tracking.client import reach
 
         reach(self.store_uri)  # while the first cells start: they find the store made, or it is known to hang
+        self._last_end, self._reached = time.monotonic(), True
         while (delivery := self._queue.get()) is not None:
             self._at_work = delivery
             if not self._deliver(delivery):

@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 from pydantic import Discriminator, Field, Tag, field_validator
 
-from repro.errors import UserError
+from repro.errors import UserError, setting
 from repro.fields import PathText, Strict
 from repro.tasks.files import check_extension, find_path, read_rows
 from repro.tasks.overlap import words
@@ -61,7 +61,8 @@ def example_file(given: list[Example] | ExampleFile) -> Path | None:
     """The file that holds the examples, None where the spec does. UserError where it is not there."""
     if not isinstance(given, ExampleFile):
         return None
-    return check_extension(find_path(given.file, "model.examples.file"), "model.examples.file")
+    field = setting("model.examples.file")
+    return check_extension(find_path(given.file, field), field)
 
 
 def turns_of(given: list[Example] | ExampleFile) -> Turns:
@@ -72,7 +73,8 @@ def turns_of(given: list[Example] | ExampleFile) -> Turns:
     count = given.count if isinstance(given, ExampleFile) else None
     found = tuple(_of_row(where, row) for where, row in islice(read_rows(path), count or MOST + 1))
     if len(found) > MOST:
-        raise UserError(f"model.examples.file: {path} has more than {MOST} rows, expected count: how many to show")
+        field = setting("model.examples.file")
+        raise UserError(f"{field}: {path} has more than {MOST} rows, expected count: how many to show")
     if count is not None and len(found) < count:
         raise UserError(f"model.examples.count: got {count}, expected at most {len(found)}, the rows of {path}")
     return found
@@ -92,17 +94,18 @@ def text_problem(value: Any) -> str | None:
 def check_plain(turns: Turns, tokenizer: Any) -> None:
     """UserError where examples cannot be told apart in a prompt of plain text, as a tokenizer without a chat template
     gets it."""
+    field = setting("model.examples")
     for _, answer in turns:
         if BLANK_LINE.search(answer):
             raise UserError(
-                f"model.examples: the answer {show(answer)} has a blank line, expected none: the model has no chat "
-                "template, so a blank line ends an answer"
+                f"{field}: the answer {show(answer)} has a blank line, expected none: the model has no chat template, "
+                "so a blank line ends an answer"
             )
     apart, together = (tokenizer(text, add_special_tokens=False)["input_ids"] for text in (f"1{APART}1", "1 1"))
     if turns and (apart == together or len(apart) < 3):
         raise UserError(
-            "model.examples: the tokenizer of the model drops line breaks and there is no chat template, so examples "
-            "would run into each other; expected a model.chat_template, or no examples"
+            f"{field}: the tokenizer of the model drops line breaks and there is no chat template, so examples would "
+            "run into each other; expected a model.chat_template, or no examples"
         )
 
 
@@ -113,11 +116,11 @@ def shared(turns: Turns, problems: Iterable[Problem]) -> list[Problem]:
 
 
 def _of_row(where: str, row: dict[str, Any]) -> tuple[str, str]:
-    texts = []
+    texts, field = [], setting("model.examples.file")
     for name in ("question", "answer"):
         if name not in row:
-            raise UserError(f"model.examples.file: {where}: {unknown(name, list(row), 'a field of the row')}")
+            raise UserError(f"{field}: {where}: {unknown(name, list(row), 'a field of the row')}")
         if problem := text_problem(row[name]):
-            raise UserError(f"model.examples.file: {where}: {name} holds {show(row[name])}, expected {problem}")
+            raise UserError(f"{field}: {where}: {name} holds {show(row[name])}, expected {problem}")
         texts.append(row[name].strip())
     return texts[0], texts[1]

@@ -72,7 +72,10 @@ def _explain(path: FieldPath, item: dict[str, Any], data: Any, told: set[FieldPa
     hint = did_you_mean(value, choices(nodes)) if isinstance(value, str) else ""
     if kind.startswith("int_") and isinstance(value, float) and value.is_integer() and abs(value) < 2**53:
         hint = f", did you mean {int(value)}?"
-    return Problem(path, f"got {show(value)}, expected {expected(nodes)}{hint}")
+    wanted = expected(nodes)
+    if kind == "too_short":
+        wanted = wanted.replace("a list of them", f"a list of at least {context['min_length']} of them")
+    return Problem(path, f"got {show(value)}, expected {wanted}{hint}")
 
 
 def render(document: Document, problems: Sequence[Problem]) -> str:

@@ -9,7 +9,6 @@ from repro.canonical import canonical
 from repro.errors import UserError
 from repro.tasks.columns import no_column, numbers_of
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.files import Unreadable
 from repro.tasks.rows import filtered
 from repro.tasks.sources import find_source, rows_of
 
@@ -37,7 +36,7 @@ def _columns(written: str) -> frozenset[str] | None:
             return None
         for name, rows in rows_of(source, spec, spec.train_split):
             for _, row in filtered(rows, spec.filters, name, spec.unreadable == "drop"):
-                if not isinstance(row, Unreadable):
+                if isinstance(row, dict):
                     return frozenset(numbers_of(row))
     except UserError:
         pass  # loading tells

@@ -38,11 +38,12 @@ NAMED = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){0,9} ?= ?(?P<value>[^=]+)")
 ALTERNATIVES = re.compile(r",?\s(?:or|\\text\s?\{\s*or\s*\})\s")
 TIME = re.compile(r"0?(\d{1,2}):(\d{2})\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 IN_BRACKETS = re.compile(r"\(\s?([^()]+?)\s?\)\s*\Z")
+SPELLED = re.compile(r"[a-z]{3,}\s\Z")
 TAIL = re.compile(
     r"((?:\s[A-Za-z]+){0,3}?)\s(?:in|on|at|for|from|during|after|before|altogether|left|each|per|with|of)\b[^\d\\$]*"
 )
 """What may go on behind a number and its unit: `72 clips in April and May`."""
-TAKES_BACK = HEDGES - {"and", "more", "most", "any", "then", "if"} | {"minus", "plus", "times", "percent", "is", "was"}
+TAKES_BACK = HEDGES - {"and", "any", "then", "if"} | NO_UNIT - HEDGES | CHANGES | {"percent", "base", "square", "cube"}
 DOUBTS = re.compile("[不非没或]")
 
 
@@ -52,8 +53,8 @@ def stated_number(sentence: str) -> str:
     That is where a word takes it back or changes it, where there is another number, or where prose goes on behind it.
     """
     sentence = TEXT.sub(r" \1 ", sentence).strip()
-    if (said_again := IN_BRACKETS.search(sentence)) and words_of(sentence[: said_again.start()]):
-        sentence = f"{sentence[: said_again.start()]} {said_again[1]}"  # `seventy-two (72)`
+    if (again := IN_BRACKETS.search(sentence)) and SPELLED.search(sentence[: again.start()]):
+        sentence = f"{sentence[: again.start()]} {again[1]}"  # `seventy-two (72)`, and no `f(72)`
     found = [match.span() for match in DELIMITED.finditer(sentence)]
     found += [
         match.span()
@@ -70,7 +71,7 @@ def stated_number(sentence: str) -> str:
     if HEDGES.intersection(words) or changes_what_follows(words) or DOUBTS.search(sentence):
         return ""
     tail = TAIL.fullmatch(after)
-    if tail is not None and not (TAKES_BACK | NO_UNIT - HEDGES).intersection(words_of(after)):
+    if tail is not None and not TAKES_BACK.intersection(words_of(after)):
         return sentence[start:end] + tail[1]
     return sentence[start:end] + after if before else ""
 

@@ -10,9 +10,14 @@ WORDS = r"\b(?:answer|ответ|respuesta|réponse|antwort|risposta|resposta|od
 PHRASE = re.compile(
     rf"(?:{WORDS})\s*(?:\b(?:is|es|est|ist|è|é|to)\b\s*:?|[是为は은]\s*:?|:|=|\*{{0,2}}[^\S\n]*\n)[\s*]*", re.IGNORECASE
 )
-CHOICE = re.compile(r"\b(?i:option|choice)(?i: is)?:?[\s*]*(\(?[A-J]\)?)(?=[*.]*(?:\s|$))")
-"""`option B`, `the correct choice is (B)`: one letter, where `option is` begins many other sentences."""
-LABELLED = re.compile(r"\(?[A-J]\)?(?![^\W_])")
+CHOICE = re.compile(r"\b(?i:option|choice)(?i: is):?[\s*]*(\(?[A-J]\)?)(?=[*.]*(?:\s|$))")
+"""`the correct choice is (B)`: one letter, where `option is` begins many other sentences."""
+LABELLED = re.compile(r"\([A-J]\)|[A-J](?=[).:]|[*\s]*\Z)\)?")
+STARTS = re.compile(
+    r"[\s*(:]*(?:(?:about|approximately|exactly|therefore|thus|simply|just|equal to|indeed)\s)?"
+    r"(?:\\?[A-Za-z]\w{0,2}\s?=\s?)?"
+)
+"""What may stand between the phrase and its number."""
 SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)")
 TAKEN_BACK = re.compile(
     r"\b(?:wait|actually|hmm+|oops|mistake\w*|errors?|wrong|incorrect|correction|instead|sorry|should|however|but|no|not"
@@ -34,7 +39,7 @@ def phrased_answer(text: str) -> str:
     if not phrases and not chosen:
         return ""
     if chosen and (not phrases or chosen[-1].end() > phrases[-1].end()):
-        return chosen[-1][1] if not _given_up(text[chosen[-1].end() :]) else ""
+        return "" if _digits(text[chosen[-1].end() :]) else chosen[-1][1]
     rest = text[phrases[-1].end() :]
     maths = DELIMITED.match(rest)
     while maths and (more := JOINS.match(rest, maths.end())):
@@ -57,9 +62,12 @@ def phrased_answer(text: str) -> str:
 
 
 def _one_number(sentence: str) -> bool:
-    """Is there a number, and no digit outside it?"""
+    """Does it begin with a number, and has no digit outside it?"""
     found = final_number(sentence)
-    return bool(found) and not _digits(sentence.replace(found, "", 1))
+    if not found:
+        return False
+    before, _, after = sentence.partition(found)
+    return STARTS.fullmatch(before) is not None and not _digits(after)
 
 
 def _given_up(after: str) -> bool:

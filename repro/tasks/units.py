@@ -28,7 +28,20 @@ NO_UNIT |= {"eight", "nine", "ten", "eleven", "twelve", "hundred", "thousand", "
 NO_UNIT |= {"e", "half", "halves", "third", "thirds", "quarter", "quarters", "lakh", "lakhs", "crore", "crores"}
 NO_UNIT |= {"fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "tenth", "tenths", "twelfths", "hundredth"}
 NO_UNIT |= {"hundredths", "thousandth", "thousandths", "millionths", "recurring", "repeating", "doubled", "tripled"}
-NO_UNIT |= {"halved", "inverse", "mil", "mille", "mila", "tausend", "тысяча", "тысячи", "тысяч"}
+NO_UNIT |= {
+    "halved",
+    "inverse",
+    "binary",
+    "octal",
+    "hexadecimal",
+    "mil",
+    "mille",
+    "mila",
+    "tausend",
+    "тысяча",
+    "тысячи",
+    "тысяч",
+}
 NO_UNIT |= {"millón", "millon", "millones", "millions", "millionen", "milliard", "milliards", "milliarden", "milhões"}
 NO_UNIT |= {
     "billón",

@@ -14,7 +14,6 @@ from repro.errors import UserError
 from repro.models.policy import Policy, load_policy, load_policy_weights, save_policy
 from repro.models.prompted import Prompted
 from repro.models.vllm_start import start_engine
-from repro.replay.buffer import ReplayBuffer
 from repro.selection.base import Run, Selector
 from repro.spec.schema import Cell
 from repro.study.fit import fit_to_policy
@@ -38,9 +37,9 @@ from repro.training.ledger import Ledger
 from repro.training.policy_evaluation import evaluate_policy, evaluation_sets
 from repro.training.predictor_quality import PredictorQuality
 from repro.training.prepare import cache_of
-from repro.training.randomness import REPLAY, derive_seed
 from repro.training.ranks import RankedCache, Ranks
 from repro.training.repairs import cache_repairs_recorded
+from repro.training.replaying import buffer_of
 from repro.training.resources import PolicyResources
 from repro.training.selection_record import selection_record
 from repro.training.split import check_ranks
@@ -189,15 +188,6 @@ class GRPOJob:
 
     def _build_trainer(self, selector: Selector, checkpoints: Path) -> SelectiveGRPOTrainer:
         cell = self.cell
-        buffer = None
-        if cell.replay is not None:
-            share = cell.replay.model_copy(update={"capacity": cell.replay.capacity // self.ranks.count})
-            buffer = ReplayBuffer.of(
-                share,
-                derive_seed(*self.ranks.seed(cell.seed, REPLAY)),
-                cell.train.min_spread,
-                questions=cell.train.questions_per_step // self.ranks.count,
-            )
         self.policy.trained.train()
         trainer = SelectiveGRPOTrainer(
             model=self.policy.trained,
@@ -225,7 +215,7 @@ class GRPOJob:
             kept=self.resources.kept,
             kept_logps=self.resources.kept_logps,
             engine=self.engine,
-            buffer=buffer,
+            buffer=buffer_of(cell, self.ranks),
             replay=cell.replay,
             placeholder_rows=cell.train.questions_per_step * min(self.steps, 64),
             callbacks=[StepClock(self)],

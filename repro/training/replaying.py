@@ -1,4 +1,4 @@
-"""Draws groups from a rank's replay buffer and joins them to the fresh rows of a step."""
+"""A rank's replay buffer: making it, drawing groups from it, and joining these to the fresh rows of a step."""
 
 from __future__ import annotations
 
@@ -11,9 +11,22 @@ from repro.replay.batch import Batch, compose
 from repro.replay.buffer import Group, ReplayBuffer
 from repro.replay.corrections import CORRECTIONS
 from repro.replay.replay_spec import ReplaySpec
-from repro.spec.schema import TrainSpec
+from repro.spec.schema import Cell, TrainSpec
 from repro.training import merge
+from repro.training.randomness import REPLAY, derive_seed
 from repro.training.ranks import Ranks
+
+
+def buffer_of(cell: Cell, ranks: Ranks) -> ReplayBuffer | None:
+    """An empty buffer for one rank's share of the groups; None where the arm replays nothing."""
+    if cell.replay is None:
+        return None
+    return ReplayBuffer.of(
+        cell.replay.model_copy(update={"capacity": cell.replay.capacity // ranks.count}),
+        derive_seed(*ranks.seed(cell.seed, REPLAY)),
+        cell.train.min_spread,
+        questions=cell.train.questions_per_step // ranks.count,
+    )
 
 
 def draw_groups(

@@ -42,6 +42,7 @@ class Behaviour:
     probe_tokens: int = 0  # selection sampling before each step
     predicts: bool = False
     replays: float = 0.0
+    outside: float = 0.01  # share of replayed tokens outside the clip, times the step
     warm_up: int = 0  # first steps without replayed groups
     topped_up: Mapping[int, int] | None = None  # step -> fresh groups in place of replayed ones
     pearson: float | None = None  # of predictions on uniform questions, at each evaluation
@@ -280,6 +281,7 @@ class _Writer:
             planned = step <= cell.replay.warm_up
             metrics |= {
                 "replay/fresh": fresh,
+                **({"replay/ratio_outside": behaviour.outside * step} if fresh < QUESTIONS_PER_STEP else {}),
                 "replay/warm_up": (fresh - wanted) * planned,
                 "replay/topped_up": (fresh - wanted) * (not planned),
             }

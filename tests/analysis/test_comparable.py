@@ -15,8 +15,9 @@ from analysis.dots_rr.claims import claims, table
 from analysis.effects import difference, finals
 from analysis.measures import Measures
 from analysis.page.findings import findings
-from analysis.page.result_tables import accuracy_table, time_table
+from analysis.page.result_tables import accuracy_table
 from analysis.page.summary import summary
+from analysis.page.time_tables import time_table
 from analysis.tables import Table
 from analysis.ufo_rl.arms import difference_to_full
 from analysis.ufo_rl.batches import table_5
@@ -162,3 +163,14 @@ def test_final_accuracies_are_not_compared_where_the_budget_went_into_labels(qui
     assert accuracy_table(measures).rows[-1][6] == "not comparable"
     assert "`rate` is not comparable" in findings(measures).answer[1]
     assert not any("+5.0" in cell for table in table_5([measures]) for row in table.rows for cell in row[:4])
+
+
+def test_a_sweep_whose_dear_value_hardly_trains_says_so(quick_study: Make):
+    many = {"selection": {**DOTS["selection"], "references": 48}}
+    studied = arms() | {"many": (many, Behaviour(CURVE, JITTER, probe_tokens=9 * 320))}
+    found = [measure(quick_study(studied, fields={"report": {"baseline": "plain"}}))]
+    made = {one.name: one for one in ablations(found)}
+    table, picture = made["dots_rr.ablation_k"], made["dots_rr.ablation_k_figure"]
+    assert isinstance(table, Table)
+    assert "not comparable" in next(row for row in table.rows if "`many`" in row)
+    assert all("selection of `many` takes" in one.caption for one in (table, picture))

@@ -16,7 +16,7 @@ from matplotlib.text import Text
 from analysis.artefacts import MAKERS, answer_of
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
-from analysis.page import figures, result_tables
+from analysis.page import figures, result_tables, time_tables
 from analysis.page.findings import findings
 from analysis.page.report import write_report
 from analysis.page.summary import summary
@@ -189,8 +189,8 @@ def everything(measures: Measures) -> Iterator[Table | Picture]:
     for maker in MAKERS.values():
         yield from maker([measures])
     yield result_tables.accuracy_table(measures)
-    yield result_tables.time_table(measures)
-    yield result_tables.robustness_table(measures)
+    yield time_tables.time_table(measures)
+    yield time_tables.robustness_table(measures)
     yield result_tables.start_table(measures)
     yield result_tables.overall_table([measures, measures])
     yield figures.accuracy_curves(measures)

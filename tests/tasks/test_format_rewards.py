@@ -11,6 +11,7 @@ from repro.errors import UserError
 from repro.tasks.format_rewards import format_reward, tag_count_reward
 from repro.tasks.grading import Grader
 from repro.tasks.problem import Problem
+from repro.tasks.replies import Reply
 from repro.tasks.reward_spec import RewardTerm
 
 PROBLEM = Problem("a", "2+2", "4")
@@ -76,7 +77,7 @@ def test_any_mixture_of_tags_and_lines_gets_what_the_rules_in_other_words_give()
 
 
 def test_a_block_that_the_prompt_opened_counts():
-    grader = Grader([RewardTerm(reward="format")], opened="<think>")
+    grader = Grader([RewardTerm(reward="format")], reply=Reply("<think>"))
     assert grader.grade(lambda c, a: 1, [WHOLE.removeprefix("<think>")], [PROBLEM]).rewards == [1.0]
 
 

@@ -225,7 +225,7 @@ def test_an_installed_reward_goes_by_its_name(monkeypatch: pytest.MonkeyPatch) -
         ({"reward": "accuracy", "longest": 1}, "got longest beside accuracy"),
         ({"reward": "mine:score", "weight": 0}, "reward.weight: got 0, expected a number >= 1e-06"),
         (["mine:score", {"reward": "mine:score", "weight": 2}], "got mine:score twice"),
-        ([], "a list of at least 1"),
+        ([], "got [], expected text or a mapping with reward, weight or a list of at least 1 of them"),
         (["accuracy", {"reward": "mine:Short", "longest": "x"}], 'reward.1.longest: got "x", expected a whole number'),
     ],
 )

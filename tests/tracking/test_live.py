@@ -95,19 +95,21 @@ def test_a_job_waits_for_a_file_that_takes_data(tmp_path: Path, uri: str) -> Non
 def test_a_store_that_takes_many_runs_slowly_is_waited_for_and_one_that_takes_none_is_not(
     tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(delivery_module, "IDLE", 0.5)
+    monkeypatch.setattr(delivery_module, "IDLE", 2.5)
     monkeypatch.setattr(delivery_module, "TELL", 0.3)
     taken: list[Path] = []
 
     def slowly(run_dir: Path, *_: object, **__: object) -> bool:
-        time.sleep(0.2)
+        time.sleep(0.3)
         taken.append(run_dir)
         return run_dir.name != "refused"
 
     monkeypatch.setattr("repro.tracking.store.deliver", slowly)
+    monkeypatch.setattr("repro.tracking.client.reach", lambda _: time.sleep(1.2))  # as if it were made
+    monkeypatch.setattr(delivery_module, "STUCK", 1.0)
     lines: list[str] = []
     delivery, labels = MetricsDelivery(uri, lines.append), Labels.of(make_cell())
-    runs = [tmp_path / str(number) for number in range(6)]
+    runs = [tmp_path / str(number) for number in range(10)]
     for run_dir in runs:
         delivery.send(run_dir, [labels])
     assert delivery.close() == [] and taken == runs

@@ -52,6 +52,7 @@ def gradient(trainer: Any, batch: dict[str, Any]) -> torch.Tensor:
 def test_the_gradient_is_that_of_log_probs_from_a_pass(make_trainer: Any, case: str) -> None:
     """At the weights that sampled and at others, as after an update, where the ratio is not 1."""
     found: dict[str, list[torch.Tensor]] = {}
+    scored: dict[str, int] = {}
     for way in ("left out", "made"):
         trainer = make_trainer(folder=way, **CASES[case])
         disturb(trainer, 1)
@@ -59,12 +60,14 @@ def test_the_gradient_is_that_of_log_probs_from_a_pass(make_trainer: Any, case: 
             make = trainer.rollouts.make
             trainer.rollouts.make = lambda *given, make=make: (make(*given)[0], None)  # sampling tells nothing
         batch = batch_of(trainer)
-        assert (trainer.ledger.cost("train").scored_tokens == 0) == (way == "left out")
+        scored[way] = trainer.ledger.cost("train").scored_tokens
+        tokens = int(batch["prompt_mask"].sum() + batch["completion_mask"].sum())
         found[way] = [gradient(trainer, batch)]
         disturb(trainer, 2)
         found[way].append(gradient(trainer, batch))
         as_now = {key: value for key, value in batch.items() if key != "old_per_token_logps"}
         assert (gradient(trainer, as_now) - found[way][1]).abs().max() > 1e-3, "old log-probs matter"
+    assert scored["made"] - scored["left out"] == tokens
     for ours, theirs in zip(found["left out"], found["made"], strict=True):
         assert theirs.abs().max() > 1e-2
         torch.testing.assert_close(ours, theirs, rtol=0, atol=1e-5)

@@ -15,7 +15,7 @@ TARGETS = ("final_answer", "solution", "greedy_response")
 DTYPES = ("float32", "bfloat16", "float16")
 FIELDS = ("question", "answer", "solution", "id")
 # What a spec says itself.
-OF_A_SPEC = ("revision", "dtype", "system_prompt", "config", "data_revision", "split", *FIELDS)
+OF_A_SPEC = ("revision", "dtype", "system_prompt", "examples", "config", "data_revision", "split", *FIELDS)
 FIELD_HELP = {
     "question": "field with the question (default: question)",
     "answer": "field with the gold answer, after #### where present (default: answer)",
@@ -51,6 +51,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--revision", metavar="REV", help="commit, tag or branch of the model on the hub")
     add("--dtype", choices=DTYPES, help="weights and activations (default: float32)")
     add("--system-prompt", metavar="TEXT", help="system message where the tokenizer has a chat template")
+    add(
+        "--examples",
+        metavar="FILE",
+        help="rows with question and answer that every prompt shows first",
+    )
     add("--config", metavar="NAME", help="configuration of the hub dataset")
     add("--data-revision", metavar="REV", help="commit, tag or branch of the dataset on the hub")
     add("--split", metavar="NAME", help="which split is scored, every question of it (default: train)")
@@ -113,6 +118,8 @@ def check_options(options: argparse.Namespace) -> None:
             raise UserError(f"score: got {_option(given[0])} with --spec, expected it in the spec only")
     if options.prompt == "paper" and options.system_prompt is not None:
         raise UserError("score: got --system-prompt with --prompt paper, expected one of them: paper brings its own")
+    if options.prompt == "paper" and options.examples is not None:
+        raise UserError("score: got --examples with --prompt paper, expected one of them: paper shows none")
     if options.max_new_tokens is not None and options.target != "greedy_response":
         raise UserError(
             f"score: got --max-new-tokens with --target {options.target}, which decodes nothing; "
@@ -186,6 +193,8 @@ SETTINGS = {
     "model.revision": "--revision",
     "model.dtype": "--dtype",
     "model.system_prompt": "--system-prompt",
+    "model.examples": "--examples",
+    "model.examples.file": "--examples",
     "dataset.path": "--dataset",
     "dataset.config": "--config",
     "dataset.revision": "--data-revision",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.arithmetic import thread_suffix
+from repro.canonical import digest
 from repro.commands.score.sources import Sources
 from repro.models.chat import prompt_style
 from repro.models.model_spec import ModelSpec, Precision
@@ -20,7 +21,7 @@ from repro.study.inputs import Watched, dataset_files, model_paths
 from repro.tasks.dataset_spec import DatasetSpec
 
 MAX_NEW_TOKENS = 512
-OF_POLICY = ("model", "revision", "dtype", "precision", "system_prompt")
+OF_POLICY = ("model", "revision", "dtype", "precision", "system_prompt", "examples")
 UNNAMED = ("version", "policy", "questions", "number")  # digests and counts: `differences` words them
 
 
@@ -65,12 +66,13 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
         usual = MAX_NEW_TOKENS if study is None else study.train.max_completion_tokens
         max_new_tokens = options.max_new_tokens or usual
         precision = "float32" if study is None else study.train.precision
+    style = prompt_style(model)
     system_prompt = None if options.prompt == "paper" else model.system_prompt
     asked = confidences(
         policy_digest(model, dataset),
         problems,
         answer_format,
-        prompt_style(model),
+        style,
         options.target,
         options.prompt,
         max_new_tokens,
@@ -84,6 +86,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
         "dtype": model.dtype,
         "precision": precision,
         "system_prompt": system_prompt,
+        "examples": None if options.prompt == "paper" or not style.examples else digest(style.examples, 12),
         "policy": asked.fields["policy"],
         "dataset": options.dataset or dataset.label,
         "split": dataset.train_split,

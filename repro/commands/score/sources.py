@@ -35,7 +35,9 @@ DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", "
 def model_spec(options: argparse.Namespace) -> ModelSpec:
     """The policy of `--model`. Raises UserError where it is a path that does not exist."""
     text = options.model
-    fields = {"dtype": options.dtype or "float32", "system_prompt": options.system_prompt}
+    fields: dict[str, Any] = {"dtype": options.dtype or "float32", "system_prompt": options.system_prompt}
+    if options.examples is not None:
+        fields["examples"] = {"file": options.examples}
     if text == "tiny":
         source: dict[str, Any] = {"tiny": {}}
     elif (path := _local(text, "--model", "a directory saved by transformers")) is not None:

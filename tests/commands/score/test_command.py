@@ -221,6 +221,19 @@ def test_scores_of_something_else_are_kept_until_they_are_given_up(score, policy
     assert len(read_table(out)["id"]) == 50
 
 
+def test_every_prompt_shows_the_examples_of_a_file(score, tmp_path) -> None:
+    out, shots = tmp_path / "scores.parquet", tmp_path / "shots.jsonl"
+    write_rows(shots, [{"question": "How many?", "answer": "Two."}])
+    assert score("--examples", shots, "--limit", "20", "--out", out).code == 0
+    record = json.loads(out.with_suffix(".json").read_text())
+    assert record["prompt"]["example"]["context"].startswith("<user>\nHow many?\n<assistant>\nTwo.\n<user>\n")
+    shown = score("--limit", "20", "--out", out)
+    assert shown.code == 2 and f"holds other scores (examples {record['request']['examples']}, now none)" in shown.err
+    write_rows(shots, [{"question": "How many?"}])
+    shown = score("--examples", shots, "--limit", "20", "--out", out)
+    assert shown.code == 2 and "--examples: shots.jsonl:1: got" in shown.err
+
+
 def test_a_model_whose_files_change_is_another_model(score, tmp_path) -> None:
     model, out = save_policy(tmp_path / "model"), tmp_path / "scores.parquet"
     score("--out", out, model=model)

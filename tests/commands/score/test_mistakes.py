@@ -39,6 +39,10 @@ ROOT = Path(__file__).parents[3]
         (["--batch-tokens", "-5"], "got '-5', expected a whole number >= 1"),
         (["--max-new-tokens", "9"], "got --max-new-tokens with --target final_answer, which decodes nothing"),
         (
+            ["--prompt", "paper", "--examples", "x"],
+            "got --examples with --prompt paper, expected one of them",
+        ),
+        (
             ["--prompt", "paper", "--system-prompt", "x"],
             "got --system-prompt with --prompt paper, expected one of them",
         ),

@@ -1,0 +1,119 @@
+"""DOTS + RR: how far replayed tokens are off-policy, as the share outside the clip, by step and by arm."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from analysis.dots_rr.arms import DOTS_RR, RR, Arm, Arms, find
+from analysis.dots_rr.curves import Facets, Measured, Points, picture
+from analysis.measures import Measures
+from analysis.pictures import Picture
+from analysis.run import Run
+from analysis.runs import Panel, Series
+from analysis.statistics import Interval, fixed_mean, share_interval, t_interval
+from analysis.style import WINDOW
+from analysis.tables import Table, numbers
+from analysis.text import NOTHING, joined, number, spread
+from repro.tracking.series import RATIO_OUTSIDE, REPLAY
+
+RATIO = "Ratio: a replayed token's probability under the policy at the start of the step ÷ under the one that made it."
+
+
+def staleness(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """The share by step of the headline arms, and a row per arm that replays; nothing where it was not recorded."""
+    return [*_picture(panels), *_table(panels)]
+
+
+def outside_said(panels: Sequence[Measures], parts: Sequence[str]) -> str:
+    """` Of the replayed tokens, 5.1 % of DOTS+RR lay outside the clip of 1 ± 0.2.` of headline arms; "" without any."""
+    arms, told, clips = Arms(panels), [], set()
+    for part in parts:
+        found = [one for m in panels if (one := find(m, arms.headline(part))) is not None and any(_each(one))]
+        if found:
+            clips |= {clip_of(series) for series in found}
+            told.append(f"{number(100 * fixed_mean([_each(one) for one in found]).value)} % in {part}")
+    if not told:
+        return ""
+    return (
+        f" Replayed tokens outside the clip ({joined(sorted(clips))}) around the policy that made them: "
+        f"{joined(told)}, mean over steps, seeds, models and data."
+    )
+
+
+def clip_of(series: Series) -> str:
+    """`1 ± 0.2`: where the ratio of a token is not clipped."""
+    return f"1 ± {series.cell['train']['clip']:g}"
+
+
+def _each(series: Series) -> list[float]:
+    """Share of replayed tokens outside the clip, mean over the steps of each run that replayed."""
+    found = [run.metric(RATIO_OUTSIDE) for run in series.runs]
+    return [float(metric.mean()) for metric in found if len(metric)]
+
+
+def _mean(series: Series, name: str, most: bool = False) -> Interval:
+    """Mean (or largest value) over steps of a `replay/` series, with a t-interval over seeds."""
+    found = [run.metric(REPLAY + name) for run in series.runs]
+    return t_interval([float(metric.max() if most else metric.mean()) for metric in found if len(metric)])
+
+
+def _picture(panels: Sequence[Measures]) -> list[Picture]:
+    arms = Arms(panels)
+    lines: dict[str, Arm | None] = {part: arms.headline(part) for part in (RR, DOTS_RR)}
+    clips = {clip_of(one) for m in panels for arm in lines.values() if (one := find(m, arm)) is not None}
+    said = (
+        f"Share of replayed tokens whose ratio lies outside the clip ({joined(sorted(clips))}), by step. {RATIO} With "
+        "the paper's correction such a token has no gradient where its advantage pushes it further out."
+    )
+    title = "beside Figure 5: replayed tokens outside the clip"
+    measured = Measured("step", "outside the clip", _points, lambda _: "step", WINDOW)
+    facets = Facets("figure_5_outside", title, said, measured, panels, lines, {}, least=1)
+    found = picture(facets)
+    return [] if found is None else [found]
+
+
+def _points(run: Run, series: Series, panel: Panel) -> Points:
+    steps, values = run.points(RATIO_OUTSIDE)
+    return np.asarray(steps, float), values
+
+
+def _table(panels: Sequence[Measures]) -> list[Table]:
+    header = ["model, data", "arm", "correction", "clip", "replayed tokens outside, %", "in the last quarter, %"]
+    header += ["mean ratio", "largest ratio", "mean age, steps", "n"]
+    rows: list[list[str]] = []
+    data: list[dict[str, Any]] = []
+    for measures in panels:
+        for series in measures.panel.series:
+            shares = _each(series)
+            if not shares or series.replay is None:
+                continue
+            outside, late = share_interval(shares), share_interval(_late(series))
+            means = {name: _mean(series, name) for name in ("ratio_mean", "age_mean")}
+            largest = _mean(series, "ratio_max", most=True)
+            rows.append([measures.panel.title, f"`{series.label}`", str(series.replay.get("correction", NOTHING))])
+            rows[-1] += [clip_of(series), spread(outside, 100, 2), spread(late, 100, 2)]
+            rows[-1] += [number(means["ratio_mean"].value, 3), number(largest.value, 1)]
+            rows[-1] += [number(means["age_mean"].value), str(len(shares))]
+            data.append({"model_data": measures.panel.title, "arm": series.label, "clip": clip_of(series)})
+            data[-1] |= numbers("outside", outside) | numbers("outside_last_quarter", late)
+            data[-1] |= {name: mean.value for name, mean in means.items()}
+            data[-1] |= {"ratio_max": largest.value, "n": len(shares)}
+    if not rows:
+        return []
+    caption = (
+        f"{RATIO} Outside: further from 1 than the clip; mean over the tokens of a step, then over steps, with 95 % "
+        "t-intervals over seeds. Last quarter: of the steps that replayed. Largest ratio: of any token of a run, mean "
+        "over seeds. With `paper` a token outside has no gradient where its advantage pushes it further out; "
+        "`proximal` clips around the policy at the start of the step instead. The paper gives no such number."
+    )
+    title = "DOTS + RR: replayed tokens outside the clip"
+    return [Table("dots_rr.replayed_tokens", title, header, rows, pd.DataFrame(data), caption, 4)]
+
+
+def _late(series: Series) -> list[float]:
+    found = [run.metric(RATIO_OUTSIDE) for run in series.runs]
+    return [float(metric.iloc[-max(1, len(metric) // 4) :].mean()) for metric in found if len(metric)]
