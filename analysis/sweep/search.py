@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -12,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from analysis.main_series import MainSeries, main_series
-from analysis.run import Run
+from analysis.run import DamagedRun, Run
 from repro.spec.schema import Spec
 from repro.spec.sweep_spec import IMPORTANCE_FROM, FloatRange, IntRange, Range, SweepSpec
 from repro.study.expand import ExpandedCell
@@ -22,6 +23,8 @@ from repro.tracking.trials import StoredTrial, read_trials
 
 if TYPE_CHECKING:
     import optuna
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -124,24 +127,31 @@ def load_searches(spec: Spec, store_uri: str | None = None, cache_dir: Path | No
         search = Search(spec.sweep, model.label, dataset.label, trials, {}, main_series(spec))
         if search.finished:
             cells = confirming_cells(spec, model, dataset, search.front[0].params) if spec.sweep.confirm else []
-            found.append(replace(search, confirmed=_confirmed(cells, experiment_name(spec), store_uri, cache_dir)))
+            found.append(replace(search, confirmed=_confirmed(cells, spec, store_uri, cache_dir)))
     return tuple(found)
 
 
 def _confirmed(
-    cells: Sequence[ExpandedCell], experiment: str, store_uri: str | None, cache_dir: Path | None
+    cells: Sequence[ExpandedCell], spec: Spec, store_uri: str | None, cache_dir: Path | None
 ) -> dict[str, tuple[Run, ...]]:
-    """Name -> its finished runs, in the order of the cells; {} where some name has none yet."""
+    """Name -> its finished runs that can be read, in the order of the cells; {} where some name has none."""
     places = {(cell.identity, place.arm): place for cell in cells for place in cell.places}
     if not places:
         return {}
     more = {} if cache_dir is None else {"cache_dir": cache_dir}
-    records = read_runs(experiment, store_uri, identities=[identity for identity, _ in places], **more)
+    records = read_runs(experiment_name(spec), store_uri, identities=[identity for identity, _ in places], **more)
     stored = {(record.identity, record.arm): record for record in records if record.status == "finished"}
+    main = main_series(spec).name
     found: dict[str, list[Run]] = {place.arm: [] for place in places.values()}
     for key, place in places.items():
         if key in stored:
-            found[place.arm].append(Run(place, stored[key]))
+            run = Run(place, stored[key])
+            try:
+                run.check(main)
+            except DamagedRun as damaged:
+                log.warning("run %s does not confirm the sweep: %s", run.identity, damaged.why)
+            else:
+                found[place.arm].append(run)
     return {name: tuple(runs) for name, runs in found.items()} if all(found.values()) else {}
 
 

@@ -24,7 +24,7 @@ from rich.markup import escape
 
 from repro.errors import UserError
 from repro.files import DamagedError
-from repro.launch.cells import Ended, Options, check_cell, deliver_cells, labels_of, run_cells
+from repro.launch.cells import Ended, Options, check_cell, deliver_cells, labels_of, name_of, run_cells
 from repro.launch.closing import lacking_words
 from repro.launch.damaged import print_damage
 from repro.masking import mask
@@ -142,7 +142,11 @@ class Search:
         interrupted = self._train(merge(cells))
         if interrupted is not None:
             return 128 + interrupted
-        return 1 if any(self._failed(cell) for cell in cells) else code
+        failed = [cell for cell in cells if self._failed(cell)]
+        for cell in failed:
+            text = f"{name_of(cell.cell)} failed: see {self.options.runs_dir / cell.identity / 'error.txt'}"
+            self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+        return 1 if failed else code
 
     def _count(self, *states: TrialState) -> int:
         return sum(trial.state in states for trial in self.study.get_trials(deepcopy=False))

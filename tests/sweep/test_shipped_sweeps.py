@@ -57,3 +57,10 @@ def test_a_shipped_sweep_finishes_its_trials_and_a_second_call_has_nothing_to_do
 
     second = subprocess.run(command, env=environment, capture_output=True, text=True, cwd=tmp_path, timeout=600)
     assert second.returncode == 0 and "2 of 2 trials done" in second.stdout and "started" not in second.stdout
+
+    damaged = search.confirmed["dots"][0]
+    evaluations = damaged.record.path("evaluations.jsonl")
+    assert evaluations is not None
+    evaluations.write_text("{}\n")
+    (again,) = load_searches(loaded.spec, store, runs / "cache")
+    assert damaged.identity not in {run.identity for kept in again.confirmed.values() for run in kept}
