@@ -13,6 +13,7 @@ from analysis.files import shown
 from analysis.main_series import main_series
 from analysis.run import DamagedRun, Run
 from analysis.runs import Panel, Series
+from analysis.sweep.search import Search, load_searches
 from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Spec
@@ -42,6 +43,7 @@ class Study:
     baseline: str  # name of the baseline arm
     left_out: Mapping[str, str]  # identity of a finished run that cannot be read -> why
     cells: tuple[tuple[str, Place], ...]  # (run identity, place) of every cell that the spec asks for
+    searches: tuple[Search, ...] = ()  # those of its sweep that have finished trials
 
     @property
     def planned(self) -> int:
@@ -55,7 +57,8 @@ class Study:
             UserError: no finished run is left.
         """
         kept = [run for run in self.runs if run.identity != damaged.identity]
-        return _assembled(self.spec, self.cells, kept, {**self.left_out, damaged.identity: damaged.why})
+        left_out = {**self.left_out, damaged.identity: damaged.why}
+        return replace(_assembled(self.spec, self.cells, kept, left_out), searches=self.searches)
 
     @property
     def headline_arms(self) -> tuple[str, ...]:
@@ -188,4 +191,4 @@ def load_study(spec: Spec, store_uri: str | None = None, cache_dir: Path | None 
     planned = [(cell.identity, place) for cell in expand_study(spec) for place in cell.places]
     more = {} if cache_dir is None else {"cache_dir": cache_dir}
     records = read_runs(spec.name, store_uri, identities=[identity for identity, _ in planned], **more)
-    return build_study(spec, planned, records)
+    return replace(build_study(spec, planned, records), searches=load_searches(spec, store_uri, cache_dir))

@@ -29,6 +29,8 @@ from analysis.primary import judge, questions
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.run import DamagedRun
 from analysis.study import Study, load_study
+from analysis.sweep.confirmation import confirmations
+from analysis.sweep.pictures import pictures
 from analysis.tables import Table
 from analysis.text import plural
 from analysis.updates import with_updates
@@ -145,6 +147,10 @@ def _pages(study: Study, panels: Sequence[Measures]) -> tuple[Page, ...]:
     else:
         pages.append(Page("evidence", "Evidence", None, (overall(study, panels),)))
         pages += [Page(f"pair-{part.prefix.rstrip('_')}", part.title, part, part.sections) for part in parts]
+    if study.searches:
+        text = "What the sweep tried: on validation questions, with seeds that no other page uses."
+        items = (*confirmations(study.searches), *pictures(study.searches))
+        pages.append(Page("sweep", "Sweep", None, (Section("Trials", "trials", (text,), items),)))
     if artefacts:
         text = "The papers' tables and figures from these runs. Published numbers come from other policies and data."
         sections = tuple(Section(name, name, (), tuple(items)) for name, items in artefacts.items() if items)

@@ -8,6 +8,7 @@ from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
 from repro.launch.options import add_launch_options, where
+from repro.launch.terminal import make_console
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -27,6 +28,12 @@ def run(options: argparse.Namespace) -> int:
     from repro.sweep.run import run_sweep
 
     code: int = run_sweep(loaded, options.runs, place)
+    if code == 0 and loaded.spec.sweep.confirm:
+        from analysis.sweep.confirmation import confirmations
+        from analysis.sweep.search import load_searches
+
+        for table in confirmations(load_searches(loaded.spec, cache_dir=options.runs / "cache" / "artifacts")):
+            make_console().print(f"\n{table.markdown()}", markup=False, highlight=False, soft_wrap=True)
     return code
 
 

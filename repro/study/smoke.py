@@ -159,6 +159,7 @@ def _evaluate(evaluate: dict[str, Any]) -> None:
 
 def _sweep(sweep: dict[str, Any], spec: Spec) -> None:
     sweep.update(trials=2, batch=2, seeds=sweep["seeds"][:1])
+    sweep.pop("pruner", None)  # one seed leaves nothing to stop
     space = {path: values for path, values in sweep["space"].items() if not _falls_away(path, spec)}
     if "float" in space.get(_FRACTION, {}):
         low, high = space[_FRACTION]["float"]
@@ -166,4 +167,5 @@ def _sweep(sweep: dict[str, Any], spec: Spec) -> None:
         space[_FRACTION]["float"] = [low, max(high, 2 * low)]
     elif _FRACTION in space:
         space[_FRACTION] = {"choice": [max(value, SIZES.least_fraction) for value in space[_FRACTION]["choice"]]}
-    sweep["space"] = space or {"train.learning_rate": {"float": [1e-4, 4e-4], "log": True}}
+    rates = {"choice": [1e-4, 4e-4]} if sweep.get("sampler") == "grid" else {"float": [1e-4, 4e-4], "log": True}
+    sweep["space"] = space or {"train.learning_rate": rates}

@@ -7,7 +7,10 @@ kill left with some of its values gets the missing ones as they would have been.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import warnings
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -16,27 +19,57 @@ import optuna
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
+from repro.canonical import canonical
 from repro.files import cut_torn_line
 from repro.spec.sweep_spec import FloatRange, IntRange, Range, SweepSpec
 
 PRUNER_STARTUP = 5  # finished trials before a trial can be stopped for being below their median
+POPULATION = 10  # trials of one generation of nsga2
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
 
-def open_study(journal: Path, name: str, sweep: SweepSpec) -> optuna.Study:
+def open_study(journal: Path, name: str, sweep: SweepSpec, attributes: Mapping[str, str]) -> optuna.Study:
     """The Optuna study of this name in a journal file, made where it is missing; the caller holds the sweep's lock.
 
     A line that a crash left half written at the end of the file is cut off.
+
+    Args:
+        attributes: what other programs, such as optuna-dashboard, show of the study.
     """
     cut_torn_line(journal)
-    return optuna.create_study(
+    study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(journal), _NoLock(str(journal)))),
         study_name=name,
-        direction=sweep.direction,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=PRUNER_STARTUP, n_warmup_steps=0),
+        directions=[direction for _, direction in sweep.objectives],
+        pruner=_pruner(sweep),
         load_if_exists=True,
     )
+    names: list[str] = [metric for metric, _ in sweep.objectives]
+    if study.metric_names != names:  # the journal keeps every write
+        with _experimental():
+            study.set_metric_names(names)
+    for key, value in attributes.items():
+        if study.user_attrs.get(key) != value:
+            study.set_user_attr(key, value)
+    return study
+
+
+def _pruner(sweep: SweepSpec) -> optuna.pruners.BasePruner:
+    if sweep.stops_by == "none":
+        return optuna.pruners.NopPruner()
+    if sweep.stops_by == "median":
+        return optuna.pruners.MedianPruner(n_startup_trials=PRUNER_STARTUP, n_warmup_steps=0)
+    with _experimental():
+        return optuna.pruners.WilcoxonPruner(p_threshold=0.1)
+
+
+@contextmanager
+def _experimental() -> Iterator[None]:
+    """Inside the block Optuna does not warn of its interfaces that may change."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", optuna.exceptions.ExperimentalWarning)
+        yield
 
 
 class _NoLock(JournalFileSymlinkLock):
@@ -55,13 +88,41 @@ def trial_values(sweep: SweepSpec, number: int, before: Sequence[optuna.trial.Fr
     Args:
         before: the trials 0 .. number - 1 as they stood when this one was asked for.
     """
+    return _drawn(sweep, number, before)[0]
+
+
+def _drawn(
+    sweep: SweepSpec, number: int, before: Sequence[optuna.trial.FrozenTrial]
+) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The values of a trial, and what the sampler must find of it later."""
+    if sweep.sampler == "grid":
+        return _grid_point(sweep, before), {}
     seed = int(np.random.SeedSequence([sweep.sampler_seed, number]).generate_state(1)[0])
-    # The constant liar keeps the trials of one batch apart.
-    sampler = optuna.samplers.TPESampler(seed=seed, constant_liar=True)
-    draft = optuna.create_study(direction=sweep.direction, sampler=sampler)
+    directions = [direction for _, direction in sweep.objectives]
+    draft = optuna.create_study(directions=directions, sampler=_sampler(sweep.sampler, seed))
     draft.add_trials(before)
     trial = draft.ask()
-    return {path: _suggest(trial, path, values) for path, values in sweep.space.items()}
+    values = {path: _suggest(trial, path, values) for path, values in sweep.space.items()}
+    # nsga2 notes the generation of each trial; the others find all that they need in the values.
+    notes = draft.get_trials(deepcopy=False)[-1].system_attrs if sweep.sampler == "nsga2" else {}
+    return values, dict(notes)
+
+
+def _sampler(name: str, seed: int) -> optuna.samplers.BaseSampler:
+    if name == "random":
+        return optuna.samplers.RandomSampler(seed=seed)
+    if name == "nsga2":
+        return optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed)
+    # The constant liar keeps the trials of one batch apart.
+    return optuna.samplers.TPESampler(seed=seed, constant_liar=True)
+
+
+def _grid_point(sweep: SweepSpec, before: Sequence[optuna.trial.FrozenTrial]) -> dict[str, Any]:
+    """The first combination that no trial has; then those whose trials failed, the least often tried first."""
+    tried = Counter(canonical(trial.params) for trial in before)
+    covered = {canonical(trial.params) for trial in before if trial.state != optuna.trial.TrialState.FAIL}
+    left = [point for point in sweep.grid if canonical(point) not in covered]
+    return min(left, key=lambda point: tried[canonical(point)])
 
 
 def ask(study: optuna.Study, sweep: SweepSpec, number: int) -> optuna.Trial:
@@ -69,10 +130,15 @@ def ask(study: optuna.Study, sweep: SweepSpec, number: int) -> optuna.Trial:
     trials = study.get_trials(deepcopy=False)
     if number == len(trials):
         study.ask()
-    study.sampler = _Given(trial_values(sweep, number, trials[:number]))
-    trial = optuna.Trial(study, study.get_trials(deepcopy=False)[number]._trial_id)
-    for path, values in sweep.space.items():
-        _suggest(trial, path, values)  # a value that the journal has stays
+    values, notes = _drawn(sweep, number, trials[:number])
+    study.sampler = _Given(values)
+    frozen = study.get_trials(deepcopy=False)[number]
+    for key, value in notes.items():
+        if key not in frozen.system_attrs:
+            study._storage.set_trial_system_attr(frozen._trial_id, key, value)
+    trial = optuna.Trial(study, frozen._trial_id)
+    for path, space in sweep.space.items():
+        _suggest(trial, path, space)  # a value that the journal has stays
     return trial
 
 

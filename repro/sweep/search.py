@@ -5,8 +5,9 @@ next depends on finished batches only, not on which job was faster or on where a
 kill leaves it, keeps its sampled values and is evaluated again; its finished seeds are finished runs, so nothing is
 trained twice.
 
-How a trial ends: COMPLETE with the mean over its seeds; PRUNED where the pruner stopped it after some seeds; FAIL where
-a job failed twice or its values make no valid cell. The next call makes another trial for each that failed.
+How a trial ends: COMPLETE with the mean over its seeds of each metric; PRUNED where the pruner stopped it after some
+seeds; FAIL where a job failed twice or its values make no valid cell. The next call makes another trial for each that
+failed.
 """
 
 from __future__ import annotations
@@ -21,24 +22,33 @@ from optuna.trial import TrialState
 from rich.console import Console
 from rich.markup import escape
 
-from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import DamagedError
-from repro.launch.cells import Ended, Options, check_cell, deliver_cells, labels_of, run_cells
+from repro.launch.cells import Ended, Options, check_cell, deliver_cells, labels_of, name_of, run_cells
 from repro.launch.closing import lacking_words
 from repro.launch.damaged import print_damage
 from repro.masking import mask
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Spec
+from repro.spec.sweep_spec import WILCOXON_SEEDS
 from repro.study.expand import ExpandedCell
-from repro.study.identity import Digests, identity
+from repro.study.identity import Digests
 from repro.study.inputs import Watched, cell_files
+from repro.study.trial_cells import (
+    arm_name,
+    base_cell,
+    confirming_cells,
+    experiment_name,
+    merge,
+    study_name,
+    trial_cells,
+)
 from repro.sweep.objective import objective
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
-from repro.sweep.summary import print_summary, seeds, write_summary
-from repro.sweep.trial import arm_name, base_cell, experiment_name, merge, trial_cells
+from repro.sweep.summary import front, print_summary, seeds, values_of, write_summary
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.address import public_address, resolve_store
+from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
 from repro.tracking.run_status import run_status
 from repro.tracking.trials import TrialRecord, record_trials
@@ -50,9 +60,14 @@ class Attempt:
 
     trial: optuna.Trial
     cells: list[ExpandedCell] = field(default_factory=list)
-    values: list[float] = field(default_factory=list)  # one per seed so far
+    values: list[tuple[float, ...]] = field(default_factory=list)  # those of the metrics, for each seed so far
     end: optuna.trial.TrialState | None = None
     reason: str = ""
+
+    @property
+    def means(self) -> list[float]:
+        """The mean of each metric over the seeds so far."""
+        return [sum(values) / len(values) for values in zip(*self.values, strict=True)]
 
 
 class Search:
@@ -86,28 +101,23 @@ class Search:
 
     @property
     def study_name(self) -> str:
-        """Ends in a digest of everything that changes what a trial means, the content of local files included.
-
-        More trials, other labels or another place of the same files go on with the same study.
-        """
-        search = self.sweep.model_dump(mode="json", exclude={"trials", "arm"})
-        name = f"{self.spec.name} {self.model.label} {self.dataset.label}"
-        return f"{name} {digest({'cell': identity(self.base, self.digests), 'search': search}, 8)}"
+        return study_name(self.spec, self.base, self.digests)
 
     # ------------------------------------------------------------ the loop
 
     def run(self) -> int:
         """Make the missing trials; exit code as `run_sweep`."""
         journal = self.options.runs_dir / "sweeps" / f"{self.spec.name}.journal"
-        self.study = open_study(journal, self.study_name, self.sweep)
+        attributes = {"spec": self.spec.name, "arm": self.sweep.arm, "commit": describe_environment()["commit"] or ""}
+        self.study = open_study(journal, self.study_name, self.sweep, attributes)
         done, failed_before = self._count(TrialState.COMPLETE, TrialState.PRUNED), self._count(TrialState.FAIL)
         self.console.print(
-            f"{self.study_name}: {done} of {self.sweep.trials} trials done, {seeds(self.spec)} each, "
+            f"{self.study_name}: {done} of {self.sweep.most_trials} trials done, {seeds(self.spec)} each, "
             f"batches of {self.sweep.batch}",
             highlight=False,
             soft_wrap=True,
         )
-        while batch := self._next_batch(self.sweep.trials + failed_before):
+        while batch := self._next_batch(self.sweep.most_trials + failed_before):
             interrupted = self._evaluate(batch)
             if interrupted is not None:
                 self.console.print("Stopped. The same command goes on with these trials.", highlight=False)
@@ -116,7 +126,27 @@ class Search:
         delivered = self._deliver_all(everything)
         write_summary(self.options.runs_dir / "sweeps" / f"{self.spec.name}.json", self.study, self.spec, everything)
         print_summary(self.study, self.spec, self.console)
-        return 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
+        code = 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
+        return self._confirm(code) if self.sweep.confirm else code
+
+    def _confirm(self, code: int) -> int:
+        """Train what the best trial is confirmed by. Returns `code`, or what ended it or went wrong."""
+        best = front(self.study)
+        if not best:
+            return code
+        cells = confirming_cells(self.spec, self.model, self.dataset, best[0].params, self.digests)
+        text = f"confirming {arm_name(best[0].number)} on {len(self.spec.seeds)} fresh seeds"
+        self.console.print(f"{text}, beside {self.sweep.arm} as it stands and the baseline", highlight=False)
+        for cell in cells:
+            check_cell(cell.cell, self.options.where)
+        interrupted = self._train(merge(cells))
+        if interrupted is not None:
+            return 128 + interrupted
+        failed = [cell for cell in cells if self._failed(cell)]
+        for cell in failed:
+            text = f"{name_of(cell.cell)} failed: see {self.options.runs_dir / cell.identity / 'error.txt'}"
+            self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
+        return 1 if failed else code
 
     def _count(self, *states: TrialState) -> int:
         return sum(trial.state in states for trial in self.study.get_trials(deepcopy=False))
@@ -182,8 +212,12 @@ class Search:
 
     def _stages(self) -> list[list[int]]:
         """Which seeds (by position) run together: one by one where the pruner may stop a trial in between."""
-        seeds = list(range(len(self.sweep.seeds)))
-        return [[seed] for seed in seeds] if self._count(TrialState.COMPLETE) >= PRUNER_STARTUP else [seeds]
+        seeds, done = list(range(len(self.sweep.seeds))), self._count(TrialState.COMPLETE)
+        if self.sweep.stops_by == "median" and done >= PRUNER_STARTUP:
+            return [[seed] for seed in seeds]
+        if self.sweep.stops_by == "wilcoxon" and done:
+            return [seeds[:WILCOXON_SEEDS], *([seed] for seed in seeds[WILCOXON_SEEDS:])]
+        return [seeds]
 
     def _take(self, attempt: Attempt, stage: list[int]) -> None:
         """Read the values of a stage's seeds and decide whether the trial goes on.
@@ -197,28 +231,39 @@ class Search:
                 status = run_status(run_dir)
                 if status not in ("finished", "damaged"):
                     raise ValueError(f"seed {self.sweep.seeds[index]} failed: see {run_dir / 'error.txt'}")
-                attempt.values.append(objective(run_dir, self.sweep.metric))
+                attempt.values.append(tuple(objective(run_dir, metric) for metric, _ in self.sweep.objectives))
             except DamagedError:
                 raise
             except ValueError as error:
                 attempt.end, attempt.reason = TrialState.FAIL, str(error)
                 return
-            if index not in reported:  # a trial that is evaluated again has reported before
-                attempt.trial.report(sum(attempt.values) / len(attempt.values), index)
-        if len(attempt.values) < len(attempt.cells) and attempt.trial.should_prune():
-            mean = sum(attempt.values) / len(attempt.values)
+            # Optuna takes reports with one metric only. A trial that is evaluated again has reported before.
+            if len(self.sweep.objectives) == 1 and index not in reported:
+                paired = self.sweep.stops_by == "wilcoxon"  # it compares seed by seed, the median means so far
+                attempt.trial.report(attempt.values[-1][0] if paired else attempt.means[0], index)
+        if self.sweep.stops_by != "none" and len(attempt.values) < len(attempt.cells) and attempt.trial.should_prune():
             attempt.end = TrialState.PRUNED
-            attempt.reason = f"mean of {len(attempt.values)} of {len(attempt.cells)} seeds {mean:.4f}, below the median"
+            attempt.reason = (
+                f"mean of {len(attempt.values)} of {len(attempt.cells)} seeds {attempt.means[0]:.4f}, {self._worse()}"
+            )
+
+    def _worse(self) -> str:
+        """What the pruner found."""
+        if self.sweep.stops_by == "wilcoxon":
+            best = arm_name(self.study.best_trial.number)
+            return f"worse than {best} on the same seeds by Wilcoxon's test (p < 0.1)"
+        return f"{'below' if self.sweep.objectives[0][1] == 'maximize' else 'above'} the median"
 
     def _record_end(self, attempt: Attempt) -> None:
         trial = attempt.trial
         # User attributes go first: a trial that has an end takes none.
-        seeds = dict(zip(map(str, self.sweep.seeds), attempt.values, strict=False))
+        first = [values[0] for values in attempt.values]
+        seeds = dict(zip(map(str, self.sweep.seeds), first, strict=False))
         trial.set_user_attr("seeds", seeds)
         trial.set_user_attr("reason", attempt.reason)
         trial.set_user_attr("identities", [cell.identity for cell in attempt.cells])
         if attempt.end is None:
-            self.study.tell(trial, sum(attempt.values) / len(attempt.values))
+            self.study.tell(trial, attempt.means)
         else:
             self.study.tell(trial, state=attempt.end)
         if attempt.end == TrialState.FAIL:
@@ -267,8 +312,10 @@ class Search:
             labels=labels,
             params=params,
             cell=fields,
-            value=trial.value,
+            values=values_of(trial, self.sweep),
             reason=trial.user_attrs.get("reason", ""),
+            search=self.study_name,
+            times=_times(trial),
             seed_values={int(seed): value for seed, value in trial.user_attrs.get("seeds", {}).items()},
         )
 
@@ -276,3 +323,10 @@ class Search:
 def _stopped(ended: Ended) -> bool:
     """Whether another program stopped a job."""
     return any(outcome.end == "stopped" for outcome in ended.outcomes)
+
+
+def _times(trial: optuna.trial.FrozenTrial) -> tuple[float, float] | None:
+    """When a trial began and ended, in seconds since 1970; None for one that has not ended."""
+    if trial.datetime_start is None or trial.datetime_complete is None:
+        return None
+    return trial.datetime_start.timestamp(), trial.datetime_complete.timestamp()

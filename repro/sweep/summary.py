@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,52 +16,84 @@ from rich.table import Table
 from repro.files import dump_json, read_object, write_alone
 from repro.launch.terminal import print_table
 from repro.spec.schema import ARM_SECTIONS, Spec
-from repro.sweep.trial import arm_name
+from repro.spec.sweep_spec import IMPORTANCE_FROM, SweepSpec
+from repro.study.trial_cells import arm_name
 from repro.tracking.labels import short
 from repro.tracking.trials import TrialRecord
 
 if TYPE_CHECKING:
     import optuna
 
-IMPORTANCE_FROM = 8  # finished trials from which an importance is worth a look
+SHOWN = 5  # best trials on the screen
 
 
-def importances(study: optuna.Study) -> dict[str, float]:
-    """Share of the objective's variance that each field explains (fANOVA); {} below `IMPORTANCE_FROM` trials."""
+def importances(study: optuna.Study) -> dict[str, dict[str, float]]:
+    """Metric -> share of its variance that each field explains (fANOVA); a metric without enough trials is left out.
+
+    It takes `IMPORTANCE_FROM` finished trials that differ.
+    """
     import optuna
 
     finished = [t for t in study.get_trials(deepcopy=False) if t.state == optuna.trial.TrialState.COMPLETE]
-    if len(finished) < IMPORTANCE_FROM or len({trial.value for trial in finished}) < 2:
-        return {}
-    evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
-    return dict(optuna.importance.get_param_importances(study, evaluator=evaluator))
+    found = {}
+    for index, metric in enumerate(study.metric_names or ()):
+        if len(finished) >= IMPORTANCE_FROM and len({trial.values[index] for trial in finished}) > 1:
+            evaluator = optuna.importance.FanovaImportanceEvaluator(seed=0)
+            target = partial(_value, index)
+            shares = optuna.importance.get_param_importances(study, evaluator=evaluator, target=target)
+            found[metric] = dict(shares)
+    return found
 
 
-def best_trial(study: optuna.Study) -> optuna.trial.FrozenTrial | None:
-    """The finished trial with the best mean, None where none is finished."""
+def _value(index: int, trial: optuna.trial.FrozenTrial) -> float:
+    return float(trial.values[index])
+
+
+def front(study: optuna.Study) -> list[optuna.trial.FrozenTrial]:
+    """The finished trials that no other beats in every metric, the best by the first metric first.
+
+    With one metric that is the best trial; [] where none is finished.
+    """
+    down = study.directions[0].name == "MAXIMIZE"
+    if len(study.directions) > 1:
+        return sorted(study.best_trials, key=lambda trial: (-1 if down else 1) * trial.values[0])
     try:
-        return study.best_trial
+        return [study.best_trial]
     except ValueError:
-        return None
+        return []
+
+
+def values_of(trial: optuna.trial.FrozenTrial, sweep: SweepSpec) -> dict[str, float]:
+    """Metric -> value of a finished trial; {} of another."""
+    import optuna
+
+    if trial.state != optuna.trial.TrialState.COMPLETE:
+        return {}
+    return dict(zip([metric for metric, _ in sweep.objectives], trial.values, strict=True))
 
 
 def write_summary(path: Path, study: optuna.Study, spec: Spec, trials: Sequence[TrialRecord]) -> None:
-    """Best values, importance and every trial as JSON; a file of several models or datasets has one entry for each."""
+    """Best values, importance and every trial as JSON; a file of several models or datasets has one entry for each.
+
+    `value` is that of the first metric. With two metrics `front` lists the trials that no other beats in both; `best`
+    is the one of them that is best by the first metric.
+    """
     assert spec.sweep is not None
-    best = best_trial(study)
+    objectives, best = spec.sweep.objectives, front(study)
     entry = {
         "spec": spec.name,
         "arm": spec.sweep.arm,
-        "metric": spec.sweep.metric,
-        "direction": spec.sweep.direction,
+        "metrics": dict(objectives),
         "seeds": spec.sweep.seeds,
-        "best": {"trial": best.number, "value": best.value, "params": best.params} if best else None,
+        "best": _entry(best[0], spec.sweep) if best else None,
+        **({"front": [_entry(trial, spec.sweep) for trial in best]} if len(objectives) > 1 else {}),
         "importance": importances(study),
         "trials": [
             {
                 "number": trial.number,
                 "state": trial.state,
-                "value": trial.value,
+                "value": next(iter(trial.values.values()), None),
+                "values": dict(trial.values),
                 "seeds": {str(seed): value for seed, value in trial.seed_values.items()},
                 "params": dict(trial.params),
                 "reason": trial.reason,
@@ -73,45 +106,64 @@ def write_summary(path: Path, study: optuna.Study, spec: Spec, trials: Sequence[
     write_alone(path, dump_json(everything))
 
 
+def _entry(trial: optuna.trial.FrozenTrial, sweep: SweepSpec) -> dict[str, Any]:
+    return {
+        "trial": trial.number,
+        "value": trial.values[0],
+        "values": values_of(trial, sweep),
+        "params": trial.params,
+    }
+
+
 def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:
     """The best trials, how to use the best, and what mattered."""
     import optuna
 
     assert spec.sweep is not None
-    sweep, best = spec.sweep, best_trial(study)
+    sweep, best = spec.sweep, front(study)
     states = optuna.trial.TrialState
     trials = study.get_trials(deepcopy=False)
     counts = {state.name.lower(): sum(t.state == state for t in trials) for state in states}
     listed = ", ".join(f"{n} {name}" for name, n in counts.items() if n)
     console.print(f"{len(trials)} trials: {listed}", highlight=False)
-    if best is None:
+    if not best:
         console.print("no trial finished, so there is no best one", highlight=False)
         return
-    finished = [t for t in trials if t.state == states.COMPLETE and t.value is not None]
-    ranked = sorted(finished, key=lambda t: t.value or 0.0, reverse=sweep.direction == "maximize")
+    ranked = best
+    if len(sweep.objectives) == 1:
+        finished = [t for t in trials if t.state == states.COMPLETE]
+        ranked = sorted(finished, key=partial(_value, 0), reverse=sweep.objectives[0][1] == "maximize")
+    else:
+        text = f"{len(best)} trial{'s' if len(best) > 1 else ''} that no other beats in both metrics:"
+        console.print(text, highlight=False)
     table = Table(box=None, padding=(0, 2), pad_edge=False)
     last = [path.rsplit(".", 1)[-1] for path in sweep.space]
     names = [name if last.count(name) == 1 else path for name, path in zip(last, sweep.space, strict=True)]
     table.add_column("trial", no_wrap=True)
-    for name in (sweep.metric, *names):
+    for name in (*(metric for metric, _ in sweep.objectives), *names):
         table.add_column(name, justify="right", overflow="fold")
-    for trial in ranked[:5]:
+    for trial in ranked[: SHOWN if len(sweep.objectives) == 1 else 2 * SHOWN]:
         values = [short(trial.params[path]) for path in sweep.space]
-        table.add_row(arm_name(trial.number), f"{trial.value:.4f}", *values)
+        found = [_metric(name, value) for name, value in values_of(trial, sweep).items()]
+        table.add_row(arm_name(trial.number), *found, *values)
     print_table(table, console)
     words = [
-        word for path in sweep.space for word in ("-S", f"{_field(sweep.arm, path)}={_written(best.params[path])}")
+        word for path in sweep.space for word in ("-S", f"{_field(sweep.arm, path)}={_written(best[0].params[path])}")
     ]
     options = shlex.join(words)
-    text = f"best: {arm_name(best.number)}, {sweep.metric} {best.value:.4f} over {seeds(spec)}"
-    console.print(text, highlight=False)
+    means = ", ".join(f"{name} {_metric(name, value)}" for name, value in values_of(best[0], sweep).items())
+    by = f" by {sweep.objectives[0][0]}" if len(sweep.objectives) > 1 else ""
+    console.print(f"best{by}: {arm_name(best[0].number)}, {means} over {seeds(spec)}", highlight=False)
     console.print(escape(f"  to train it on fresh seeds: {options}"), highlight=False, soft_wrap=True)
-    found = importances(study)
-    if found:
-        parts = ", ".join(f"{path} {share:.0%}" for path, share in found.items())
-        console.print(
-            escape(f"importance (fANOVA, share of the variance explained): {parts}"), highlight=False, soft_wrap=True
-        )
+    for metric, shares in importances(study).items():
+        parts = ", ".join(f"{path} {share:.0%}" for path, share in shares.items())
+        of = f" of {metric}" if len(sweep.objectives) > 1 else ""
+        text = f"importance{of} (fANOVA, share of the variance explained): {parts}"
+        console.print(escape(text), highlight=False, soft_wrap=True)
+
+
+def _metric(name: str, value: float) -> str:
+    return f"{value:,.0f}" if name == "generated_tokens" else f"{value:.4f}"
 
 
 def seeds(spec: Spec) -> str:

@@ -20,7 +20,7 @@ _LARGEST = 1.7976931348623157e308  # what a SQL store keeps for infinity
 _WAIT = 20  # seconds for a program that holds the file
 _OURS = (
     "SELECT run_uuid FROM runs JOIN tags USING (run_uuid) WHERE experiment_id = :experiment "
-    "AND lifecycle_stage = 'active' AND tags.key = 'repro.kind' AND tags.value = 'cell'"
+    "AND lifecycle_stage = 'active' AND tags.key = 'repro.kind' AND tags.value = :kind"
 )
 
 
@@ -41,9 +41,9 @@ def experiments(path: Path) -> dict[str, int]:
         return dict(connection.execute("SELECT name, experiment_id FROM experiments").fetchall())
 
 
-def runs_of(path: Path, experiment: int) -> list[StoredRun]:
-    """All training runs, the earliest first."""
-    asked = {"experiment": experiment}
+def runs_of(path: Path, experiment: int, kind: str = "cell") -> list[StoredRun]:
+    """All runs of a kind (`cell` is a training run), the earliest first."""
+    asked = {"experiment": experiment, "kind": kind}
     with _reading(path) as connection:
         of_run: dict[str, dict[str, dict[str, str]]] = {}
         for table in ("tags", "params"):
@@ -65,7 +65,7 @@ def runs_of(path: Path, experiment: int) -> list[StoredRun]:
 
 def histories_of(path: Path, experiment: int) -> Histories:
     """The metric histories of the same runs."""
-    asked = {"experiment": experiment}
+    asked = {"experiment": experiment, "kind": "cell"}
 
     def read(name: str) -> Rows:
         query = (

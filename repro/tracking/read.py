@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from repro.errors import UserError
 from repro.masking import mask
@@ -16,7 +16,7 @@ from repro.tracking.client import ANSWER_SECONDS, await_answer, away_errors, ope
 from repro.tracking.histories import Histories, Series
 from repro.tracking.local_runs import StoredRun, experiments, histories_of, runs_of
 from repro.tracking.run_record import RunRecord
-from repro.tracking.server_runs import server_files, server_runs
+from repro.tracking.server_runs import search_runs, server_files, server_runs
 from repro.tracking.sqlite_store import check_sqlite
 from repro.words import listed, nearest
 
@@ -45,6 +45,39 @@ def read_runs(
     Raises:
         UserError: no store or no experiment of that name, naming what there is; the store cannot be reached.
     """
+    wanted = None if identities is None else set(identities)
+
+    def read(uri: str, path: Path | None) -> list[RunRecord]:
+        if path:
+            return _read_local(path, experiment, wanted)
+        return _read_server(_answering(uri), uri, experiment, wanted, Path(cache_dir))
+
+    return _reading(store_uri, read)
+
+
+def runs_of_kind(experiment: str, kind: str, store_uri: str | None = None) -> list[StoredRun]:
+    """The runs of an experiment with that `repro.kind`, the earliest first; [] where there is no such experiment.
+
+    Raises:
+        UserError: no store, or it cannot be reached.
+    """
+
+    def read(uri: str, path: Path | None) -> list[StoredRun]:
+        if path:
+            known = experiments(path)
+            return runs_of(path, known[experiment], kind) if experiment in known else []
+        client = _answering(uri)
+        found = client.get_experiment_by_name(experiment)
+        return list(search_runs(client, found.experiment_id, {}, kind)) if found else []
+
+    return _reading(store_uri, read)
+
+
+T = TypeVar("T")
+
+
+def _reading(store_uri: str | None, read: Callable[[str, Path | None], T]) -> T:
+    """What `read` makes of the store's address and, of a sqlite store, its file; UserError where it cannot."""
     uri = resolve_store(store_uri)
     path = sqlite_path(uri)
     try:
@@ -53,17 +86,18 @@ def read_runs(
                 f"no MLflow store at {path}: run `python -m repro run <spec>` first (here), "
                 "or name the store in MLFLOW_TRACKING_URI"
             )
-        wanted = None if identities is None else set(identities)
-        if path:
-            return _read_local(path, experiment, wanted)
-        client = open_client(uri)
-        await_answer(uri, 2 * ANSWER_SECONDS)
-        return _read_server(client, uri, experiment, wanted, Path(cache_dir))
+        return read(uri, path)
     except UserError:
         raise
     except away_errors() as error:
         cure = "; end the program that writes to it, then try again" if path and "locked" in str(error) else ""
         raise UserError(f"cannot read MLflow store {public_address(uri)}: {mask(str(error))[:2000]}{cure}") from error
+
+
+def _answering(uri: str) -> MlflowClient:
+    client = open_client(uri)
+    await_answer(uri, 2 * ANSWER_SECONDS)
+    return client
 
 
 def _read_local(path: Path, experiment: str, wanted: set[str] | None) -> list[RunRecord]:

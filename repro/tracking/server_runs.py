@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 def server_runs(client: MlflowClient, uri: str, experiment_id: str) -> tuple[list[StoredRun], Histories]:
     """All training runs of an experiment, the earliest first, and their metric histories."""
     having: dict[str, list[str]] = {}
-    runs = list(_search(client, experiment_id, having))
+    runs = list(search_runs(client, experiment_id, having))
     return runs, Histories(lambda name: _rows(client, uri, name, having), lambda: having)
 
 
@@ -35,12 +35,14 @@ def server_files(client: MlflowClient, runs: Sequence[StoredRun], cache_dir: Pat
         return list(pool.map(lambda run: _files(client, run, cache_dir), runs))
 
 
-def _search(client: MlflowClient, experiment_id: str, having: dict[str, list[str]]) -> Iterator[StoredRun]:
-    """All training runs, the earliest first; `having` gets the names of their metrics."""
+def search_runs(
+    client: MlflowClient, experiment_id: str, having: dict[str, list[str]], kind: str = "cell"
+) -> Iterator[StoredRun]:
+    """All runs of a kind (`cell` is a training run), the earliest first; `having` gets the names of their metrics."""
     token = None
     while True:
         page = client.search_runs(
-            [experiment_id], "tags.`repro.kind` = 'cell'", max_results=1000, page_token=token,
+            [experiment_id], f"tags.`repro.kind` = '{kind}'", max_results=1000, page_token=token,
             order_by=["attributes.start_time ASC"],
         )  # fmt: skip
         for run in page:

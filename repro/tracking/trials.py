@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -13,6 +14,7 @@ from repro.tracking.address import resolve_store
 from repro.tracking.client import away_errors, experiment_id, report_away, writing
 from repro.tracking.keys import parent_key
 from repro.tracking.labels import Labels
+from repro.tracking.read import runs_of_kind
 
 if TYPE_CHECKING:
     from mlflow import MlflowClient
@@ -32,9 +34,11 @@ class TrialRecord:
     labels: Labels
     params: Mapping[str, Any]
     cell: Mapping[str, Any] | None = None
-    value: float | None = None
+    values: Mapping[str, float] = field(default_factory=dict)  # metric -> mean over seeds, in the sweep's order
     reason: str = ""
-    seed_values: Mapping[int, float] = field(default_factory=dict)
+    seed_values: Mapping[int, float] = field(default_factory=dict)  # of the first metric
+    search: str = ""  # name of the Optuna study; a changed search has another
+    times: tuple[float, float] | None = None  # when it began and ended, in seconds since 1970
 
     @property
     def key(self) -> str:
@@ -43,6 +47,42 @@ class TrialRecord:
             return parent_key(self.cell, self.labels)
         names = {name: value for name, value in self.labels.as_dict().items() if name != "seed"}
         return digest({**names, "trial": self.number, "params": dict(self.params)}, 32)
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """One trial as it is read back."""
+
+    number: int
+    state: str
+    params: Mapping[str, Any]
+    values: Mapping[str, float]
+    times: tuple[float, float] | None
+
+
+def read_trials(experiment: str, search: str, store_uri: str | None = None) -> list[StoredTrial]:
+    """The trials of a search by their numbers; [] where the store has no experiment of that name.
+
+    Raises:
+        UserError: the store cannot be reached.
+    """
+    found = [_trial(run.tags) for run in runs_of_kind(experiment, "trial", store_uri) if _of(run.tags, search)]
+    return sorted(found, key=lambda trial: trial.number)
+
+
+def _of(tags: Mapping[str, str], search: str) -> bool:
+    return tags.get("repro.trial_search") == search
+
+
+def _trial(tags: Mapping[str, str]) -> StoredTrial:
+    times = json.loads(tags["repro.trial_times"])
+    return StoredTrial(
+        number=int(tags["repro.trial"]),
+        state=tags["repro.trial_state"],
+        params=json.loads(tags["repro.trial_params"]),
+        values=json.loads(tags["repro.trial_values"]),
+        times=(times[0], times[1]) if times else None,
+    )
 
 
 def record_trials(trials: Sequence[TrialRecord], runs_dir: Path, store_uri: str | None = None) -> bool:
@@ -87,6 +127,9 @@ def _record(client: MlflowClient, experiment: str, run: Run | None, trial: Trial
         "repro.trial_state": trial.state,
         "repro.trial_params": canonical(dict(trial.params)),
         "repro.trial_reason": trial.reason[:4000],
+        "repro.trial_values": canonical(dict(trial.values)),
+        "repro.trial_search": trial.search,
+        "repro.trial_times": canonical(list(trial.times or ())),
     }
     if run is None:
         tags |= {
@@ -100,8 +143,9 @@ def _record(client: MlflowClient, experiment: str, run: Run | None, trial: Trial
     params = [Param(name, str(value)) for name, value in trial.params.items() if name not in run.data.params]
     changed = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name, "") != value]
     metrics = {f"sweep/seed_{seed}": value for seed, value in trial.seed_values.items()}
-    if trial.value is not None:
-        metrics["sweep/value"] = trial.value
+    metrics |= {f"sweep/{name}": value for name, value in trial.values.items()}
+    if trial.values:
+        metrics["sweep/value"] = next(iter(trial.values.values()))  # of the first metric
     new = [Metric(name, value, now, 0) for name, value in metrics.items() if run.data.metrics.get(name) != value]
     if changed or new or params:  # a kill may have kept params out of a run that is there
         client.log_batch(run.info.run_id, metrics=new, params=params, tags=changed)

@@ -249,6 +249,9 @@ def test_a_budget_excludes_an_axis_over_steps(mistakes: Mistakes) -> None:
     assert "axes.train.steps: got steps beside a budget" in found
 
 
+BOTH = "{validation_accuracy: maximize}, {generated_tokens: minimize}"
+
+
 @pytest.mark.parametrize(
     ("good", "bad", "message"),
     [
@@ -269,6 +272,52 @@ def test_sweeps_are_checked(mistakes: Mistakes, good: str, bad: str, message: st
     assert mistakes(spec % good) == []
     (found,) = mistakes(spec % bad)
     assert message in found
+
+
+@pytest.mark.parametrize(
+    ("fields", "message"),
+    [
+        ("metric: validation_acuracy", 'sweep.metric: got "validation_acuracy", expected a metric, or a list of one'),
+        ("metric: [{generated_token: minimize}]", 'sweep.metric: got "generated_token", expected a metric ('),
+        ("metric: [{generated_tokens: minimise}]", 'sweep.metric: got "minimise", expected a direction of generated'),
+        (
+            "metric: [validation_accuracy]",
+            'sweep.metric: got "validation_accuracy", expected a metric and its direction',
+        ),
+        ("metric: []", "sweep.metric: got 0 metrics, expected one or two"),
+        (
+            f"metric: [{BOTH}, {{validation_accuracy_auc: maximize}}]",
+            "sweep.metric: got 3 metrics, expected one or two",
+        ),
+        (
+            "metric: [{generated_tokens: minimize}, {generated_tokens: minimize}]",
+            "sweep.metric: got generated_tokens tw",
+        ),
+        ("metric: generated_tokens", "sweep.metric: got generated_tokens to be maximized, expected direction minimize"),
+        (f"direction: minimize, metric: [{BOTH}]", "sweep.direction: got minimize beside a list of metrics"),
+        ("sampler: tpa", 'sweep.sampler: got "tpa", expected one of tpe, random, grid, nsga2, did you mean tpe?'),
+        (
+            "sampler: grid",
+            "sweep.space.selection.fraction: got float, expected choice: sampler grid tries listed values",
+        ),
+        ("pruner: medain", 'sweep.pruner: got "medain", expected one of none, median, wilcoxon'),
+        (f"pruner: median, metric: [{BOTH}]", "sweep.pruner: got median with two metrics, expected none"),
+        (
+            "pruner: wilcoxon, seeds: [7, 8, 9, 10]",
+            "sweep.pruner: got wilcoxon with 4 seeds, expected sweep.seeds to be",
+        ),
+    ],
+)
+def test_what_a_sweep_looks_for_and_how_is_checked(mistakes: Mistakes, fields: str, message: str) -> None:
+    spec = ARMS + "sweep: {arm: random, %s, space: {selection.fraction: {float: [0.1, 0.5]}}}\n"
+    (found,) = mistakes(spec % fields)
+    assert message in found
+
+
+@pytest.mark.parametrize("fields", [f"metric: [{BOTH}]", "sampler: nsga2", f"pruner: none, metric: [{BOTH}]"])
+def test_two_metrics_and_any_sampler_are_no_mistake(mistakes: Mistakes, fields: str) -> None:
+    spec = ARMS + "sweep: {arm: random, %s, space: {selection.fraction: {float: [0.1, 0.5]}}}\n"
+    assert mistakes(spec % fields) == []
 
 
 @pytest.mark.parametrize(

@@ -122,6 +122,42 @@ def test_a_bad_trial_is_stopped_after_its_first_seed_once_there_is_a_median(tmp_
     assert trained == 2 * (12 - len(pruned)) + len(pruned), "the second seed of a stopped trial is never trained"
 
 
+def test_wilcoxons_test_stops_a_trial_that_is_worse_than_the_best_on_every_seed(tmp_path: Path) -> None:
+    space, seeds = "{train.learning_rate: {choice: [1.0e-3, 1.0e-5]}}", [1000, 1001, 1002, 1003, 1004]
+    loaded = sweep_spec(tmp_path, space, sampler="grid", pruner="wilcoxon", seeds=seeds, batch=1, trials=9)
+    sweep(loaded, tmp_path / "runs", AWAY)
+    first, second = result(tmp_path / "runs")["trials"]
+    assert first["state"] == "complete" and len(first["seeds"]) == 5
+    assert second["state"] == "pruned" and list(second["seeds"]) == ["1000", "1001", "1002", "1003"]
+    assert second["reason"].endswith("worse than trial-000 on the same seeds by Wilcoxon's test (p < 0.1)")
+
+
+def test_two_metrics_give_the_trials_that_no_other_beats_in_both(tmp_path: Path, uri: str) -> None:
+    metrics = [{"validation_accuracy": "maximize"}, {"generated_tokens": "minimize"}]
+    loaded = sweep_spec(tmp_path, metric=metrics, sampler="random", trials=6, batch=6, seeds=[1000])
+    code, text = sweep(loaded, tmp_path / "runs", uri)
+    assert code == 0
+    found = result(tmp_path / "runs")
+    points = {
+        t["number"]: (t["values"]["validation_accuracy"], t["values"]["generated_tokens"]) for t in found["trials"]
+    }
+    for trial in found["trials"]:
+        rate = trial["params"]["train.learning_rate"]
+        assert points[trial["number"]] == pytest.approx((jobs.known(rate, 1000), 1e6 * rate + 32))
+    beaten = {n for n, (a, b) in points.items() for c, d in points.values() if c >= a and d <= b and (c, d) != (a, b)}
+    front = [one["trial"] for one in found["front"]]
+    assert set(front) == set(points) - beaten and 1 < len(front) < 6
+    assert front[0] == found["best"]["trial"] == max(points, key=lambda n: points[n])
+    assert f"{len(front)} trials that no other beats in both metrics" in text
+    assert f"best by validation_accuracy: trial-{front[0]:03d}" in text
+    experiment = open_client(uri).get_experiment_by_name("search.sweep")
+    for run in open_client(uri).search_runs([experiment.experiment_id], "tags.`repro.kind` = 'trial'"):
+        value, tokens = points[int(run.data.tags["repro.trial"])]
+        shown = run.data.metrics
+        assert shown["sweep/value"] == shown["sweep/validation_accuracy"] == pytest.approx(value)
+        assert shown["sweep/generated_tokens"] == pytest.approx(tokens)
+
+
 def test_the_outcome_does_not_depend_on_how_many_jobs_run_at_once(tmp_path: Path) -> None:
     loaded = sweep_spec(tmp_path, trials=7, batch=3)
     sweep(loaded, tmp_path / "one", AWAY, jobs_at_once=1)
@@ -376,6 +412,8 @@ def test_the_objective_is_the_last_accuracy_or_the_area_under_the_curve(tmp_path
     Journal(tmp_path / "none").finish({})
     with pytest.raises(ValueError, match="no eval/validation"):
         objective(tmp_path / "none", "validation_accuracy")
+    with pytest.raises(ValueError, match="no cost/generated_tokens"):
+        objective(tmp_path, "generated_tokens")
 
 
 def test_the_objective_of_a_damaged_run_is_its_damage_and_no_number(tmp_path: Path) -> None:

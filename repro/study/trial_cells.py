@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from repro.canonical import digest
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
@@ -28,6 +29,20 @@ def arm_name(number: int) -> str:
 def experiment_name(spec: Spec) -> str:
     """The MLflow experiment of a sweep: apart from the study's own, whose report must not mix with trials."""
     return f"{spec.name}.sweep"
+
+
+def study_name(spec: Spec, base: Cell, digests: Digests | None = None) -> str:
+    """Of the Optuna study of a model and dataset; ends in a digest of everything that changes what a trial means.
+
+    The content of local files enters it. More trials, other labels or another place of the same files go on with the
+    same study.
+
+    Args:
+        base: see `base_cell`.
+    """
+    assert spec.sweep is not None
+    name = f"{spec.name} {base.model.label} {base.dataset.label}"
+    return f"{name} {digest({'cell': identity(base, digests), 'search': spec.sweep.search_fields}, 8)}"
 
 
 def base_cell(spec: Spec, model: ModelSpec, dataset: DatasetSpec) -> Cell:
@@ -59,6 +74,32 @@ def trial_cells(
         cell = with_values(base, {**values, **point, "seed": seed})
         place = Place(cell.model.label, cell.dataset.label, cell.arm, cell.axis_point, seed)
         cells.append(ExpandedCell(cell, identity(cell, digests), (place,)))
+    return cells
+
+
+def confirming_cells(
+    spec: Spec, model: ModelSpec, dataset: DatasetSpec, values: Mapping[str, Any], digests: Digests | None = None
+) -> list[ExpandedCell]:
+    """What a sweep is confirmed by: `<arm>.best` with the values, the arm as it stands, and the baseline.
+
+    Each on the study's seeds and its own evaluation sets. The baseline is left out where it does not run on this model
+    and dataset.
+    """
+    assert spec.sweep is not None
+    arm, baseline = spec.sweep.arm, spec.report.baseline or next(iter(spec.arms))
+    own = spec.arms[baseline]
+    runs = (own.models is None or model.label in own.models) and (own.datasets is None or dataset.label in own.datasets)
+    plan: dict[str, tuple[str, dict[str, Any]]] = {f"{arm}.best": (arm, dict(values)), arm: (arm, {})}
+    if runs:
+        plan.setdefault(baseline, (baseline, {}))
+    digests, cells = digests or Digests(), []
+    for name, (of, changed) in plan.items():
+        fields = base_fields(spec, model, dataset, of)
+        for seed in spec.seeds:
+            labels = {"spec": experiment_name(spec), "arm": name, "seed": seed}
+            cell = with_values(Cell.model_validate({**fields, **labels}), {**changed, "axis_point": changed})
+            place = Place(model.label, dataset.label, name, changed, seed)
+            cells.append(ExpandedCell(cell, identity(cell, digests), (place,)))
     return cells
 
 

@@ -1,0 +1,56 @@
+"""The best trial of a sweep on fresh seeds, beside the arm as it stands and the baseline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.run import Run
+from analysis.statistics import paired_difference, share_interval
+from analysis.sweep.search import Search
+from analysis.tables import Table, numbers
+from analysis.text import amount, percent, plural, points
+from repro.tracking.series import GENERATED_TOKENS
+
+
+def confirmations(searches: Sequence[Search]) -> list[Table]:
+    """One table for each search that was confirmed."""
+    return [_table(search, f"{search.slug}_" if len(searches) > 1 else "") for search in searches if search.confirmed]
+
+
+def _table(search: Search, prefix: str) -> Table:
+    best = f"{search.sweep.arm}.best"
+    scores = {name: _accuracies(search, runs) for name, runs in search.confirmed.items()}
+    rows, data = [], []
+    for name, own in scores.items():
+        accuracy = share_interval(list(own.values()))
+        tokens = [float(run.points(GENERATED_TOKENS)[1][-1]) for run in search.confirmed[name]]
+        mean = sum(tokens) / len(tokens)
+        entry = {"arm": name, **numbers("accuracy", accuracy), "generated_tokens": mean}
+        said = "–"
+        if name != best:
+            shared = [seed for seed in scores[best] if seed in own]
+            if shared:
+                difference = paired_difference([scores[best][s] for s in shared], [own[s] for s in shared])
+                said, entry = points(difference), entry | numbers("best_minus_arm", difference)
+        rows.append([f"`{name}`", percent(accuracy), amount(mean), said])
+        data.append(entry | {f"seed_{seed}": value for seed, value in own.items()})
+    trial = search.front[0]
+    values = ", ".join(f"{path} {value}" for path, value in trial.params.items())
+    fresh = "these seeds" if search.main.name == "validation" else "these seeds or questions"
+    return Table(
+        f"{prefix}sweep.confirmed",
+        f"{search.title}: the best trial on fresh seeds",
+        ["arm", f"{search.main.name} accuracy", "generated tokens", "best − this arm, points"],
+        rows,
+        pd.DataFrame(data),
+        f"`{best}` has the values of trial {trial.number}: {values}. No trial used {fresh}. Differences are paired by "
+        f"seed, with 95 % t-intervals over {plural(len(scores[best]), 'seed')}.",
+        emphasis=frozenset({0}),
+    )
+
+
+def _accuracies(search: Search, runs: Sequence[Run]) -> dict[int, float]:
+    """Seed -> accuracy at the last evaluation."""
+    return {run.place.seed: run.evaluations(search.main.name)[-1].accuracy for run in runs}
