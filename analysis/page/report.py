@@ -21,7 +21,7 @@ from analysis.page.forest import forest
 from analysis.page.methods import methods
 from analysis.page.missing import failed, left_out, missing_table
 from analysis.page.provenance import Provenance, provenance
-from analysis.page.sections import Evidence, Section, evidence, overall
+from analysis.page.sections import Evidence, Item, Section, evidence, overall
 from analysis.page.single import single_file
 from analysis.page.templates import rendered
 from analysis.pictures import Picture
@@ -149,7 +149,7 @@ def _pages(study: Study, panels: Sequence[Measures]) -> tuple[Page, ...]:
         pages += [Page(f"pair-{part.prefix.rstrip('_')}", part.title, part, part.sections) for part in parts]
     if study.searches:
         text = "What the sweep tried: on validation questions, with seeds that no other page uses."
-        items = (*confirmations(study.searches), *pictures(study.searches))
+        items: tuple[Item, ...] = (*confirmations(study.searches), *pictures(study.searches))
         pages.append(Page("sweep", "Sweep", None, (Section("Trials", "trials", (text,), items),)))
     if artefacts:
         text = "The papers' tables and figures from these runs. Published numbers come from other policies and data."
