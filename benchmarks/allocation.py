@@ -27,6 +27,7 @@ from repro.models.policy import load_policy
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.made.arithmetic import Arithmetic
+from repro.tasks.prompts import PromptStyle
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 
@@ -43,7 +44,7 @@ def main() -> None:
     dataset = DatasetSpec(arithmetic=Arithmetic())
     data = load_dataset(dataset)
     policy = load_policy(ModelSpec(tiny=TinyModel()), dataset, data, Cache(Path(tempfile.mkdtemp())))
-    sampler = Sampler(policy.model, policy.tokenizer, data, None, 96, Ledger())
+    sampler = Sampler(policy.model, policy.tokenizer, data, PromptStyle(), 96, Ledger())
     _, rewards = sampler.completions(data.test, ANSWERS, 1.0, 1.0, 0, "evaluate", accuracy=True)
     rates = np.mean(rewards, axis=1)  # (Q,)
     noise = np.sqrt(rates * (1 - rates))  # (Q,)

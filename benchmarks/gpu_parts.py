@@ -18,6 +18,7 @@ from repro.models.policy import Policy
 from repro.models.sampling import sample
 from repro.scoring.confidence import confidence_texts, score_confidence
 from repro.tasks.problem import TaskData
+from repro.tasks.prompts import PromptStyle
 from repro.tracking.series import ZERO_VARIANCE
 from repro.training.ledger import SPEND, subtract
 
@@ -75,7 +76,7 @@ def work_of(policy: Policy, data: TaskData, scale: Scale) -> Work:
     """What is scored and sampled: the prompts of rollouts, and the answer alone as target."""
     problems = data.train[: scale.scored]
     contexts, targets = confidence_texts(
-        "final_answer", "default", problems, policy.tokenizer, None, data.answer_format
+        "final_answer", "default", problems, policy.tokenizer, PromptStyle(), data.answer_format
     )
     return Work(policy.model, policy.tokenizer, [p.id for p in problems], contexts, targets, contexts)
 

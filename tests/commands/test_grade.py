@@ -24,7 +24,8 @@ def test_completions_are_counted_by_verdict_and_written_with_their_answers(tmp_p
     assert main(["grade", str(table), "--prompt", "prompt", "--seconds", "0.3", "--out", str(out)]) == 0
     said = capsys.readouterr().out
     assert "right            1   20.0%" in said and "undecided        1" in said and "no answer        2" in said
-    assert "table.jsonl:4: undecided: the comparison took more CPU time" in said
+    assert "undecided because the comparison took more CPU time than --seconds: 1" in said
+    assert "table.jsonl:4: undecided; read" in said
     verdicts = [json.loads(line) for line in out.read_text().splitlines()]
     assert [row["verdict"] for row in verdicts] == ["right", "wrong", "no answer", "undecided", "no answer"]
     assert verdicts[0]["answer"] == "72"
@@ -43,7 +44,7 @@ def test_a_csv_table_is_graded_with_its_own_column_names(tmp_path, capsys):
     [
         ({"completion": "1", "answer": "1"}, ["--answer", "anser"], "did you mean answer?"),
         ({"completion": 1, "answer": "1"}, [], "column 'completion' holds 1, expected the text of a completion"),
-        ({"completion": "1", "answer": None}, [], "column 'answer' holds null, expected a gold answer"),
+        ({"completion": "1", "answer": None}, [], "column 'answer' is empty, expected a gold answer"),
         ({"completion": "1", "answer": "1"}, ["--out", "x.csv"], "expected a file ending in .jsonl"),
         ({"completion": "1", "answer": "1"}, ["--seconds", "0"], "--seconds"),
     ],
