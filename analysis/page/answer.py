@@ -147,10 +147,10 @@ def _sure(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
     open_ones = [one for one in answered if one.verdict == "undecided"] or answered
     seen = [one.smallest_seen for one in open_ones if math.isfinite(one.smallest_seen)]
     if seen:
-        text.append(f"A true difference of {number(100 * max(seen))} points is seen with a chance of 80 %")
+        text.append(f"Such a study sees a true difference of {number(100 * max(seen))} points four times in five")
         needed = [count for one in open_ones if (count := one.seeds_needed(WORTH_SEEING)) is not None]
         if len(needed) == len(open_ones) and max(needed) > max(seeds):
-            text[-1] += f", one of {100 * WORTH_SEEING:.0f} points with {max(needed)} seeds"
+            text[-1] += f"; for one of {100 * WORTH_SEEING:.0f} points it needs {max(needed)} seeds"
     return " ".join(map(sentence, text))
 
 
@@ -197,7 +197,7 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
     ran = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
     for label in dict.fromkeys(one.question.against for one in judged) if judged else ran:
         end, trains = _end(panels, label), _trains(panels, label)
-        rows.append([f"`{label}`", spread(end, 100), NOTHING, NOTHING, number(100 * trains)])
+        rows.append([_named(panels, label), spread(end, 100), NOTHING, NOTHING, number(100 * trains)])
         data.append({"arm": label, **numbers("accuracy", end), "groups_that_train": trains})
     baselines = len(rows)
     for one in judged:
@@ -206,7 +206,7 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
         difference = one.difference.interval()
         rows.append(
             [
-                f"`{label}`",
+                _named(panels, label),
                 spread(end, 100),
                 points(difference) if one.pairs else NOTHING,
                 _saved(saved) if one.pairs else NOTHING,
@@ -220,8 +220,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
         data.append(row)
     caption = (
         f"Points: mean accuracy over training up to equal {COST[by]}, those of selection included, minus that of "
-        f"{joined(_baselines(judged)) or 'the baseline'}. In brackets 95 % intervals over seeds and questions, not "
-        "corrected for their number."
+        f"{joined(_baselines(judged)) or 'the baseline'}. Times fewer: below 1 it needs more. In brackets 95 % "
+        "intervals over seeds and questions, not corrected for their number."
     )
     caption += told_unfit([why for one in judged for why in one.unfit.values()])
     withheld = {one.saving.withheld for one in judged if one.pairs and not one.saving.known}
@@ -239,6 +239,15 @@ def _saved(saving: Saving) -> str:
         return NOTHING
     high = "∞" if math.isinf(saving.high) else number(saving.high, 2)
     return f"{number(saving.value, 2)} [{number(saving.low, 2)}, {high}]"
+
+
+def _named(panels: Sequence[Measures], label: str) -> str:
+    """An arm and how it chooses and replays: `dots_rr`: DOTS, replay."""
+    one = next((one for measures in panels for one in measures.panel.series if one.label == label), None)
+    if one is None:
+        return f"`{label}`"
+    how = "every question" if one.chosen.plain else one.chosen.title
+    return f"`{label}`: {how}, replay" if one.replay else f"`{label}`: {how}"
 
 
 def _end(panels: Sequence[Measures], label: str) -> Interval:

@@ -64,7 +64,7 @@ def test_another_number_in_the_store_changes_sentence_table_and_figure_together(
         store = quick_study({"full": ({}, FULL), "dots": (DOTS, better)}, seeds=5, questions=100)
         said, figure = answered(store), drawn(store)
         (size,) = re.findall(r"by (\d+\.\d) points", said.sentences[0])
-        (row,) = [row for row in said.table.rows if row[0] == "`dots`"]
+        (row,) = [row for row in said.table.rows if row[0].startswith("`dots`:")]
         assert row[2].startswith(f"+{size} ")
         value = figure.data.query("arm == 'dots' and where == 'all'")["difference"].item()
         assert f"{100 * value:.1f}" == size
@@ -88,7 +88,7 @@ def test_accuracy_near_zero_decides_nothing(quick_study: Make):
 def test_a_study_of_one_arm_compares_nothing(quick_study: Make):
     store = quick_study({"full": ({}, FULL)})
     said = answered(store)
-    assert "nothing to compare" in said.sentences[0] and said.table.rows[0][0] == "`full`"
+    assert "nothing to compare" in said.sentences[0] and said.table.rows[0][0] == "`full`: every question"
 
 
 def test_a_baseline_without_runs_is_said(quick_study: Make):
@@ -101,13 +101,16 @@ def test_claims_of_the_spec_are_judged_and_all_else_is_not(quick_study: Make):
     report = {"claims": [{"arm": "dots", "against": "random", "by": "steps"}]}
     said = answered(quick_study(arms, seeds=5, questions=100, fields={"report": report}))
     assert "At equal steps `dots` was more accurate over training than `random`" in said.sentences[0]
-    assert [row[0] for row in said.table.rows] == ["`random`", "`dots`"] and "Holm" not in said.sure
+    assert [row[0] for row in said.table.rows] == [
+        "`random`: random subset",
+        "`dots`: DOTS",
+    ] and "Holm" not in said.sure
 
 
 def test_how_sure_names_seeds_questions_and_what_could_be_seen(quick_study: Make):
     said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, SAME)}, seeds=5, questions=100))
     assert said.sure.startswith("5 seeds, 100 held-out questions.")
-    assert re.search(r"A true difference of \d+\.\d points is seen with a chance of 80 %", said.sure)
+    assert re.search(r"Such a study sees a true difference of \d+\.\d points four times in five", said.sure)
 
 
 def test_what_would_change_the_answer_is_an_arm_that_wins_by_another_cost(quick_study: Make):
