@@ -13,7 +13,7 @@ from PIL import Image
 _BODY = re.compile(r"<body>(.*)</body>", re.S)
 _PICTURE = re.compile(r'<img src="(figures/[^"]+\.png)"')
 _ID = re.compile(r'\bid="([^"]+)"')
-_LINK = re.compile(r'\bhref="([\w.-]*?)(?:\.html)?(#[^"]*)?"')
+_LINK = re.compile(r'\bhref="([^"#]*?)(?:\.html)?(#[^"]*)?"')
 
 
 def single_file(pages: Mapping[str, str], folder: Path) -> str:
