@@ -8,7 +8,6 @@ from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
 from repro.launch.options import add_launch_options, where
-from repro.launch.terminal import make_console
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -21,6 +20,8 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make the missing trials. UserError where the spec has no `sweep` section."""
+    from repro.launch.terminal import make_console  # rich takes a moment of every start
+
     place = where(options)
     loaded = shared.load(options)
     if loaded.spec.sweep is None:
