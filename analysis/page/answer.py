@@ -216,6 +216,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
         row: dict[str, object] = {"arm": label, "against": one.question.against, "verdict": one.verdict}
         row["equal"] = COST[one.question.by]
         row |= {**numbers("accuracy", end), **numbers("difference", difference), "holm_p": one.p}
+        if one.other_tasks is not None:
+            row |= numbers("share_of_gain_over_tasks", one.other_tasks.interval())
         row |= {**numbers("saving", saved), "groups_that_train": trains, "pairs": len(one.pairs)}
         data.append(row)
     caption = (
@@ -224,10 +226,23 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
         "intervals over seeds and questions, not corrected for their number."
     )
     caption += told_unfit([why for one in judged for why in one.unfit.values()])
+    caption += _of_other_tasks(judged)
     withheld = {one.saving.withheld for one in judged if one.pairs and not one.saving.known}
     if withheld:
         caption += f" No saving is told: {joined(sorted(withheld))}."
     return Table("answer", "The arms", header, rows, pd.DataFrame(data), caption, 1, frozenset(range(baselines)))
+
+
+def _of_other_tasks(judged: Sequence[Judged]) -> str:
+    """The interval with tasks as units, for a caption: what it would be on tasks like these; empty for few tasks."""
+    told = [
+        f"`{one.question.arm}` {number(100 * found.value, 0, sign=True)} % {brackets(found, 100, 0, sign=True)}"
+        for one in judged
+        if one.other_tasks is not None and (found := one.other_tasks.interval())
+    ]
+    if not told:
+        return ""
+    return f" With tasks as units, so of other tasks too, as a share of the baseline's gain: {joined(told)}."
 
 
 def _baselines(judged: Sequence[Judged]) -> list[str]:

@@ -137,7 +137,10 @@ def measured(problems: Sequence[Problem], style: PromptStyle, tokenizer: Any, su
 
 
 def _ids(prompt: str, tokenizer: Any) -> list[int]:
+    """Token ids of a prompt; none where the tokenizer has no token for a character of it."""
     try:
         return list(tokenizer(prompt, add_special_tokens=False)["input_ids"])
-    except Exception:
+    except Exception as error:
+        if type(error) is not Exception:  # the tokenizers library has no class of its own for a missing token
+            raise
         return []

@@ -130,3 +130,15 @@ def test_the_figure_holds_any_number_of_arms(quick_study: Make, count: int):
     assert len(figure.axes[0].get_yticks()) == min(count, 12)
     assert figure.get_size_inches()[1] < 5
     assert ("Not drawn" in picture.caption) == (count > 12)
+
+
+def test_from_three_tasks_on_the_interval_over_tasks_stands_beside_and_is_the_wider_one(quick_study: Make):
+    fields = {"dataset": [{"arithmetic": {"pool": 64, "test": 40}}, {"shuffle": {"pool": 64, "test": 40}}]}
+    better = Behaviour(BETTER.curve, BETTER.jitter, shifts={"shuffle": -0.1, "variables": 0.05})
+    arms = {"full": ({}, FULL), "dots": (DOTS, better)}
+    assert "With tasks as units" not in answered(quick_study(arms, questions=40, fields=fields)).table.caption
+    fields["dataset"].append({"variables": {"pool": 64, "test": 40}})
+    said = answered(quick_study(arms, questions=40, fields=fields)).table
+    assert re.search(r"as a share of the baseline's gain: `dots` \+\d+ % \[", said.caption)
+    row = said.data.set_index("arm").loc["dots"]
+    assert row["share_of_gain_over_tasks_low"] < row["share_of_gain_over_tasks"] < row["share_of_gain_over_tasks_high"]
