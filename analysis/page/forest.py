@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import fill
 
 import numpy as np
 import pandas as pd
@@ -22,6 +23,9 @@ from analysis.text import joined, number, points
 
 SHOWN = 12
 """Arms at most; of more those furthest from zero."""
+
+TITLE = 32
+"""Characters of a line of a title, which a column has room for."""
 
 LIT = 5
 """Curves in colour at most, the others grey."""
@@ -100,8 +104,8 @@ def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look]) ->
     axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(100 * value, 0, sign=True)))
     against = list(dict.fromkeys(one.question.against for one in shown))
-    axis.set_title(f"Points against {joined(against)}, equal {AXIS[shown[0].question.by]}")
-    axis.set_xlabel("less accurate  ←     → more accurate")
+    axis.set_title(fill(f"Points against {joined(against)}", TITLE))
+    axis.set_xlabel(f"less accurate  ←     → more accurate\nat equal {AXIS[shown[0].question.by]}")
     axis.set_ylabel("")
 
 

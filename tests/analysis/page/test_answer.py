@@ -6,11 +6,13 @@ import re
 from collections.abc import Callable
 
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
 from analysis.page.forest import forest
 from analysis.primary import judge, questions
+from analysis.style import styled
 from tests.analysis.synthetic import Behaviour, Store
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
@@ -129,6 +131,13 @@ def test_the_figure_holds_any_number_of_arms(quick_study: Make, count: int):
     figure = picture.draw(False)
     assert len(figure.axes[0].get_yticks()) == min(count, 12)
     assert figure.get_size_inches()[1] < 5
+    for narrow in (False, True):
+        with styled():
+            figure = picture.draw(narrow)
+            FigureCanvasAgg(figure).draw()
+            title = figure.axes[0].title if figure.axes[0].title.get_text() else figure.axes[0]._left_title
+            box = title.get_window_extent()
+        assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
     assert ("Not drawn" in picture.caption) == (count > 12)
 
 
