@@ -7,6 +7,7 @@ from collections.abc import Callable
 
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
@@ -135,7 +136,7 @@ def test_the_figure_holds_any_number_of_arms(quick_study: Make, count: int):
         with styled():
             figure = picture.draw(narrow)
             FigureCanvasAgg(figure).draw()
-            title = figure.axes[0].title if figure.axes[0].title.get_text() else figure.axes[0]._left_title
+            (title,) = [text for text in figure.findobj(Text) if text.get_text().startswith("Points against")]
             box = title.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
     assert ("Not drawn" in picture.caption) == (count > 12)
