@@ -84,7 +84,8 @@ def exactness(given: argparse.Namespace, work: Work) -> dict[str, Any]:
     scored = score_confidence(work.model, work.tokenizer, work.contexts, work.targets)
     oracle = np.exp(in_float64(replace(work, model=copy.deepcopy(work.model).double())))
     count = subset_size(0.1, len(oracle))
-    kept, expected = (nearest_to(s, "mean", count) for s in (scored.s, oracle))
+    places = np.arange(len(oracle))
+    kept, expected = (nearest_to(s, "mean", count, places) for s in (scored.s, oracle))
     distance = np.abs(oracle - center_of(oracle, "mean"))  # (N,)
     order = np.argsort(distance, kind="stable")
     last, first = distance[order[count - 1]], distance[order[min(count, len(order) - 1)]]

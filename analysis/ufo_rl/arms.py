@@ -72,6 +72,21 @@ def difference_to_full(measures: Measures, series: Series) -> Interval | Unfit |
     return paired(measures, series, full)
 
 
+def mean_difference_to_full(measures: Measures, several: Sequence[Series]) -> Interval | Unfit | None:
+    """The same of several arms averaged, over pairs of seeds where there are more than one."""
+    full = full_of(measures, several[0])
+    if len(several) == 1 or full is None:
+        return difference_to_full(measures, several[0])
+    if why := next((why for one in several if (why := unfit_at_end(one, full))), None):
+        return why
+    each = [dict(zip(one.seeds, measures.final(one.label).per_seed, strict=True)) for one in (full, *several)]
+    shared = [seed for seed in full.seeds if all(seed in one for one in each)]
+    if not shared:
+        return None
+    means = [float(np.mean([one[seed] for one in each[1:]])) for seed in shared]
+    return paired_difference(means, [each[0][seed] for seed in shared])
+
+
 def paired(measures: Measures, a: Series, b: Series) -> Interval | Unfit | None:
     """Accuracy of `a` minus `b` with a t-interval over the seeds they share; None without any, Unfit as above."""
     if why := unfit_at_end(a, b):
@@ -133,8 +148,17 @@ def target_name(series: Series) -> str:
 
 def quantile_band(series: Series, score: str, widest: float = 1.0) -> tuple[float, float] | None:
     """(low, high) of a band by quantiles of `score`, None for anything else or a wider band."""
+    return _range_band(series, score, widest, "quantile")
+
+
+def value_band(series: Series, score: str, widest: float = 1.0) -> tuple[float, float] | None:
+    """(low, high) of a band by values of `score`, None for anything else or a wider band."""
+    return _range_band(series, score, widest, "value")
+
+
+def _range_band(series: Series, score: str, widest: float, scale: str) -> tuple[float, float] | None:
     found = band(series)
-    if series.chosen.score != score or found.get("scale") != "quantile":
+    if series.chosen.score != score or found.get("scale") != scale:
         return None
     low, high = float(found["low"]), float(found["high"])
     return (low, high) if high - low <= widest + 1e-9 else None

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -16,10 +17,9 @@ from analysis.arms import chosen_questions, seeds_said
 from analysis.comparable import points_or_not, said
 from analysis.measures import Measures
 from analysis.pictures import Picture
-from analysis.results import Final
 from analysis.runs import Series
 from analysis.selections import CONFIDENCE, PASS_RATE, words
-from analysis.statistics import Interval
+from analysis.statistics import Interval, share_interval
 from analysis.style import BASELINE, GREY, PALETTE, canvas, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread
@@ -29,13 +29,18 @@ from analysis.ufo_rl.arms import (
     difference_to_full,
     full_of,
     matched_on,
+    mean_difference_to_full,
     quantile_band,
     rates_of,
     target_name,
+    value_band,
 )
 
 WIDEST = 0.25
 """A band of at most this share of the pool is a bin of Figure 1."""
+
+WHOLE = "Arms on questions of one pass rate are one bin, their mean: nothing orders such questions."
+"""For captions."""
 
 REGRESSION = (
     "The pass rate of a bin is the measurement that the bin was cut by, so that the extreme bins look more extreme "
@@ -45,35 +50,74 @@ REGRESSION = (
 
 @dataclass(frozen=True)
 class Bin:
-    """One arm that trains on a bin alone. Rates in 0..1, NaN where the store does not know them."""
+    """The arms that train on one bin alone: several where quantiles cut through questions of one pass rate, which no
+    order sets apart. Rates in 0..1, NaN where the store does not know them."""
 
-    series: Series
-    place: tuple[float, float]  # quantiles of the pass rate
+    several: tuple[Series, ...]
+    place: tuple[float, float]  # quantiles of the pass rate, or bounds of it
+    by_rank: bool  # whether `place` counts quantiles
     low: float
     high: float
     mean: float
     questions: int
-    final: Final
+    per_seed: Mapping[int, float]  # final accuracy of the seeds that all arms have, averaged over arms
+
+    @property
+    def series(self) -> Series:
+        """The first of the arms."""
+        return self.several[0]
+
+    @property
+    def accuracy(self) -> Interval:
+        """Final accuracy over seeds."""
+        return share_interval(list(self.per_seed.values()))
 
     @property
     def label(self) -> str:
-        """`40 to 50`: percentiles of the pool by pass rate."""
-        return f"{100 * self.place[0]:g} to {100 * self.place[1]:g}"
+        """`40 to 50`: percentiles of the pool by pass rate; `rate 0.25 to 0.38` where the bin is cut by the rate."""
+        if self.by_rank:
+            return f"{100 * self.place[0]:g} to {100 * self.place[1]:g}"
+        low, high = number(self.low, 2), number(self.high, 2)
+        return f"rate {low}" if low == high else f"rate {low} to {high}"
 
 
 def bins_of(measures: Measures) -> list[Bin]:
-    """The bins of a panel, hardest first."""
-    found = []
+    """The bins of a panel, hardest first; arms whose questions all have the same pass rate are one bin."""
+    found: list[Bin] = []
     for series in comparable(measures):
-        place = quantile_band(series, PASS_RATE, WIDEST)
-        if place is not None:
+        bounds, by_rank = quantile_band(series, PASS_RATE, WIDEST), True
+        if bounds is None:
+            bounds, by_rank = value_band(series, PASS_RATE, WIDEST), False
+        if bounds is not None:
             rates = rates_of(measures, series)
             span = (rates.min(), rates.max(), rates.mean()) if len(rates) else (math.nan,) * 3
             low, high, mean = map(float, span)
-            found.append(
-                Bin(series, place, low, high, mean, len(chosen_questions(series)), measures.final(series.label))
-            )
-    return sorted(found, key=lambda one: one.place)
+            per_seed = dict(zip(series.seeds, measures.final(series.label).per_seed, strict=True))
+            count = len(chosen_questions(series))
+            found.append(Bin((series,), bounds, by_rank, low, high, mean, count, per_seed))
+    made: list[Bin] = []
+    for one in sorted(found, key=lambda one: (one.by_rank, one.place)):
+        if made and made[-1].by_rank and one.by_rank and made[-1].low == made[-1].high == one.low == one.high:
+            made[-1] = _together(made[-1], one)
+        else:
+            made.append(one)
+    return made if len(found) > 1 else []
+
+
+def _together(one: Bin, other: Bin) -> Bin:
+    weight = len(one.several)
+    shared = {
+        seed: (weight * value + other.per_seed[seed]) / (weight + 1)
+        for seed, value in one.per_seed.items()
+        if seed in other.per_seed
+    }
+    return replace(
+        one,
+        several=(*one.several, *other.several),
+        place=(one.place[0], other.place[1]),
+        questions=one.questions + other.questions,
+        per_seed=shared,
+    )
 
 
 # ---------------------------------------------------------------- Figure 1
@@ -93,8 +137,8 @@ def _picture(found: Sequence[tuple[Measures, list[Bin]]]) -> Picture:
     for measures, bins in found:
         for index, one in enumerate(bins):
             row = {"model_data": measures.panel.title, "bin": index, "quantiles": one.label, "pass_rate": one.mean}
-            row |= numbers("accuracy", one.final.accuracy)
-            row |= {f"seed_{s}": v for s, v in zip(one.series.seeds, one.final.per_seed, strict=True)}
+            row |= numbers("accuracy", one.accuracy)
+            row |= {f"seed_{seed}": value for seed, value in one.per_seed.items()}
             rows.append(row)
         for name, interval in _levels(measures, bins).items():
             rows.append({"model_data": measures.panel.title, "quantiles": name, **numbers("accuracy", interval)})
@@ -112,24 +156,28 @@ def _picture(found: Sequence[tuple[Measures, list[Bin]]]) -> Picture:
         return figure
 
     said = "; ".join(
-        f"{measures.panel.title}: from {number(100 * bins[0].final.accuracy.value)} % on the hardest bin, highest "
-        f"{number(100 * best.final.accuracy.value)} % on percentiles {best.label}, to "
-        f"{number(100 * bins[-1].final.accuracy.value)} % on the easiest"
+        f"{measures.panel.title}: from {number(100 * bins[0].accuracy.value)} % on the hardest bin, highest "
+        f"{number(100 * best.accuracy.value)} % on {_words(best)}, to "
+        f"{number(100 * bins[-1].accuracy.value)} % on the easiest"
         for measures, bins in found
-        for best in [max(bins, key=lambda one: one.final.accuracy.value)]
+        for best in [max(bins, key=lambda one: one.accuracy.value)]
     )
-    every = [one.series for _, bins in found for one in bins]
+    every = [series for _, bins in found for one in bins for series in one.several]
     return Picture(
         "ufo_rl.figure_1",
         "UFO-RL, Figure 1: accuracy after training on one bin of the pass rate alone",
-        f"The pool is cut into quantiles of the start policy's pass rate over K = {_samples(every)} samples, hardest "
-        f"left; each arm trains on one of them "
-        f"alone, matched on {matched_on(every)}. Squares are means with 95 % t-intervals over seeds "
-        f"({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. {REGRESSION}",
+        f"The pool is cut by the start policy's pass rate over K = {_samples(every)} samples, hardest left; each arm "
+        f"trains on one bin alone. {WHOLE} Matched on {matched_on(every)}. Squares are means with 95 % t-intervals "
+        f"over seeds ({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. {REGRESSION}",
         f"Final accuracy by bin of the base pass rate. {said}.",
         pd.DataFrame(rows),
         draw,
     )
+
+
+def _words(one: Bin) -> str:
+    """`percentiles 40 to 50`, `rate 0.25`."""
+    return f"percentiles {one.label}" if one.by_rank else one.label
 
 
 def _samples(every: Sequence[Series]) -> str:
@@ -155,8 +203,8 @@ def _draw_bins(axis: Axes, measures: Measures, bins: Sequence[Bin], small: bool)
         if name == "full pool" and interval.known:
             axis.axhspan(interval.low, interval.high, color=color, alpha=0.07, linewidth=0)
     for x, one in enumerate(bins):
-        mean = one.final.accuracy
-        axis.plot([x + 0.18] * len(one.final.per_seed), one.final.per_seed, ".", color=PALETTE[0], alpha=0.35)
+        mean = one.accuracy
+        axis.plot([x + 0.18] * len(one.per_seed), list(one.per_seed.values()), ".", color=PALETTE[0], alpha=0.35)
         if mean.known:
             axis.vlines(x, mean.low, mean.high, color=PALETTE[0], linewidth=1.4)
         axis.plot(x, mean.value, "s", color=PALETTE[0])
@@ -170,7 +218,7 @@ def _draw_bins(axis: Axes, measures: Measures, bins: Sequence[Bin], small: bool)
 
 
 def _bin_table(found: Sequence[tuple[Measures, list[Bin]]]) -> Table:
-    header = ["model, data", "percentiles", "arm", "base pass rate", "mean", "questions", "accuracy, %"]
+    header = ["model, data", "bin", "arms", "base pass rate", "mean", "questions", "accuracy, %"]
     header += ["vs full pool, points", "zero-variance groups, %"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
@@ -182,17 +230,20 @@ def _bin_table(found: Sequence[tuple[Measures, list[Bin]]]) -> Table:
             emphasis.add(len(rows))
             rates, count = rates_of(measures, full), len(chosen_questions(full))
             span = (float(rates.min()), float(rates.max()), float(rates.mean())) if len(rates) else (math.nan,) * 3
-            rows.append([title, "full pool", *_cells(measures, full, span, count)])
-            data.append({"model_data": title, "quantiles": "full", **_record(measures, full, span, count)})
+            rows.append(
+                [title, "full pool", *_cells(measures, (full,), measures.final(full.label).accuracy, span, count)]
+            )
+            record = _record(measures, (full,), measures.final(full.label).accuracy, span, count)
+            data.append({"model_data": title, "quantiles": "full", **record})
         for one in bins:
             span = (one.low, one.high, one.mean)
-            rows.append([title, one.label, *_cells(measures, one.series, span, one.questions)])
-            record = _record(measures, one.series, span, one.questions)
+            rows.append([title, _words(one), *_cells(measures, one.several, one.accuracy, span, one.questions)])
+            record = _record(measures, one.several, one.accuracy, span, one.questions)
             data.append({"model_data": title, "quantiles": one.label, **record})
-    every = [one.series for _, bins in found for one in bins]
-    apart = said(difference_to_full(measures, one.series) for measures, bins in found for one in bins)
+    every = [series for _, bins in found for one in bins for series in one.several]
+    apart = said(mean_difference_to_full(measures, one.several) for measures, bins in found for one in bins)
     caption = (
-        f"Bins by the start policy's pass rate over K = {_samples(every)} samples. Arms matched on "
+        f"Bins by the start policy's pass rate over K = {_samples(every)} samples. {WHOLE} Matched on "
         f"{matched_on(every)}; {seeds_said(every)}. {HOW}{apart} A share of zero-variance groups near 100 % leaves "
         f"nothing to learn from. {REGRESSION}"
     )
@@ -200,27 +251,35 @@ def _bin_table(found: Sequence[tuple[Measures, list[Bin]]]) -> Table:
     return Table("ufo_rl.figure_1_table", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))
 
 
-def _cells(measures: Measures, series: Series, span: Sequence[float], count: int) -> list[str]:
+def _cells(
+    measures: Measures, several: Sequence[Series], accuracy: Interval, span: Sequence[float], count: int
+) -> list[str]:
     low, high, mean = span
     between = NOTHING if math.isnan(low) else f"{number(low, 2)} to {number(high, 2)}"
-    difference = difference_to_full(measures, series)
     return [
-        f"`{series.label}`",
+        ", ".join(f"`{one.label}`" for one in several),
         between,
         number(mean, 2),
         f"{count:,}" if count else NOTHING,
-        spread(measures.final(series.label).accuracy, 100),
-        points_or_not(difference),
-        spread(measures.zero(series.label).mean, 100),
+        spread(accuracy, 100),
+        points_or_not(mean_difference_to_full(measures, several)),
+        number(100 * _idle(measures, several)),
     ]
 
 
-def _record(measures: Measures, series: Series, span: Sequence[float], count: int) -> dict[str, object]:
-    out: dict[str, object] = {"arm": series.label, "questions": count}
+def _record(
+    measures: Measures, several: Sequence[Series], accuracy: Interval, span: Sequence[float], count: int
+) -> dict[str, object]:
+    out: dict[str, object] = {"arm": ", ".join(one.label for one in several), "questions": count}
     out |= dict(zip(("pass_rate_low", "pass_rate_high", "pass_rate_mean"), span, strict=True))
-    out |= numbers("accuracy", measures.final(series.label).accuracy)
-    out |= numbers("difference", difference_to_full(measures, series))
-    return out | numbers("zero_variance", measures.zero(series.label).mean)
+    out |= numbers("accuracy", accuracy)
+    out |= numbers("difference", mean_difference_to_full(measures, several))
+    return out | {"zero_variance": _idle(measures, several)}
+
+
+def _idle(measures: Measures, several: Sequence[Series]) -> float:
+    """Share of groups without gradient, averaged over arms."""
+    return float(np.mean([measures.zero(one.label).mean.value for one in several]))
 
 
 # ---------------------------------------------------------------- Table 3

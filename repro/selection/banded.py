@@ -26,6 +26,7 @@ from repro.selection.base import Run, Selector
 from repro.selection.method import Costs, Mistake, Selection, Setting, Smoke
 from repro.selection.pool import align
 from repro.selection.subset import SubsetSelector
+from repro.selection.ties import tie_places
 
 BATCH_HINT = "lower train.questions_per_step"
 
@@ -84,6 +85,11 @@ class Banded(Selection):
     def tokens(self, run: Run) -> np.ndarray | None:
         """(N,) tokens of the targets behind scores that are confidences."""
         return None
+
+    @property
+    def version(self) -> int:
+        """2 where the band has a cut at which ties are drawn."""
+        return 1 if isinstance(self.band, RangeBand) and self.band.scale == "value" else 2
 
     @property
     def offline(self) -> bool:
@@ -159,7 +165,7 @@ class Banded(Selection):
         return SubsetSelector(
             run,
             self.method,
-            lambda: band_indices(scores(), band, self.fraction, center()),
+            lambda: band_indices(scores(), band, self.fraction, tie_places(ids, run.generator("ties")), center()),
             scores=scores,
             center=center,
             target_tokens=tokens,

@@ -11,6 +11,7 @@ from pydantic_core import CoreSchema
 
 from repro.fields import MOST_QUESTIONS, Strict
 from repro.selection.pool import subset_size
+from repro.selection.ties import ranked
 
 
 class CenterBand(Strict):
@@ -126,19 +127,21 @@ def _falls(scores: np.ndarray, rates: np.ndarray) -> bool:
     return float((left * right).sum()) < 0
 
 
-def nearest_to(scores: np.ndarray, center: float | Literal["mean", "median"], count: int) -> np.ndarray:
-    """Indices of the `count` scores (N,) nearest the centre, nearest first, ties in dataset order.
+def nearest_to(
+    scores: np.ndarray, center: float | Literal["mean", "median"], count: int, places: np.ndarray
+) -> np.ndarray:
+    """Indices of the `count` scores (N,) nearest the centre, nearest first, ties by `places` (N,).
 
     In [0, 1] by UFO-RL's fuzziness score 1 - (s - mu)^2, whose rounding makes ties as in its release.
     """
     distance = scores - center_of(scores, center)  # (N,)
     unit = bool(((scores >= 0) & (scores <= 1)).all())
-    return np.argsort(-(1.0 - distance**2) if unit else np.abs(distance), kind="stable")[:count]
+    return ranked(-(1.0 - distance**2) if unit else np.abs(distance), places)[:count]
 
 
-def at_end(scores: np.ndarray, end: Literal["highest", "lowest"], count: int) -> np.ndarray:
-    """Indices of the `count` highest (or lowest) scores, the extreme first, ties in dataset order. scores (N,)."""
-    return np.argsort(-scores if end == "highest" else scores, kind="stable")[:count]
+def at_end(scores: np.ndarray, end: Literal["highest", "lowest"], count: int, places: np.ndarray) -> np.ndarray:
+    """Indices of the `count` highest (or lowest) scores (N,), the extreme first, ties by `places` (N,)."""
+    return ranked(-scores if end == "highest" else scores, places)[:count]
 
 
 def between_values(scores: np.ndarray, low: float, high: float) -> np.ndarray:
@@ -146,15 +149,15 @@ def between_values(scores: np.ndarray, low: float, high: float) -> np.ndarray:
     return np.flatnonzero((scores >= low) & (scores <= high))
 
 
-def between_quantiles(scores: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Indices whose rank lies in [low * N, high * N), lowest score first, ties in dataset order.
+def between_quantiles(scores: np.ndarray, low: float, high: float, places: np.ndarray) -> np.ndarray:
+    """Indices whose rank lies in [low * N, high * N), lowest score (N,) first, ties by `places` (N,).
 
     By rank and not by quantile value, so that bands with common bounds share no question and miss none even where
     many scores are equal (pass rates of 8 samples take nine values).
     """
     total = len(scores)
     first, last = (int(np.floor(bound * total + 1e-9)) for bound in (low, high))
-    return np.argsort(scores, kind="stable")[first:last]
+    return ranked(scores, places)[first:last]
 
 
 def in_range(scores: np.ndarray) -> np.ndarray:
@@ -171,21 +174,25 @@ def band_center(scores: np.ndarray, band: Band) -> float | None:
     return center_of(scores, band.center) if isinstance(band, CenterBand) else None
 
 
-def band_indices(scores: np.ndarray, band: Band, fraction: float | None, center: float | None = None) -> np.ndarray:
+def band_indices(
+    scores: np.ndarray, band: Band, fraction: float | None, places: np.ndarray, center: float | None = None
+) -> np.ndarray:
     """Sorted indices that `band` keeps of finite `scores` (N,).
 
-    `fraction` goes with every band but that of low and high: k = max(1, int(fraction * N)). `center` is the measured
-    one of a calibrated band (`calibrated_center`). ValueError where one of the two is missing.
+    `places` (N,) says which of equal scores at a cut are kept (`ties.tie_places`). `fraction` goes with every band but
+    that of low and high: k = max(1, int(fraction * N)). `center` is the measured one of a calibrated band
+    (`calibrated_center`). ValueError where one of the two is missing.
     """
     if isinstance(band, CenterBand | CalibratedBand | EndBand):
         if fraction is None:
             raise ValueError("a band around a centre or at an end needs a fraction")
         count = subset_size(fraction, len(scores))
         if isinstance(band, EndBand):
-            return np.sort(at_end(scores, band.end, count))
+            return np.sort(at_end(scores, band.end, count, places))
         middle = band.center if isinstance(band, CenterBand) else center
         if middle is None:
             raise ValueError("a calibrated band needs the measured centre")
-        return np.sort(nearest_to(scores, middle, count))
-    cut = between_values if band.scale == "value" else between_quantiles
-    return np.sort(cut(scores, band.low, band.high))
+        return np.sort(nearest_to(scores, middle, count, places))
+    if band.scale == "value":
+        return between_values(scores, band.low, band.high)
+    return np.sort(between_quantiles(scores, band.low, band.high, places))

@@ -91,6 +91,11 @@ class Selection(Strict):
         return self.method.rpartition(":")[2].replace("_", " ")
 
     @property
+    def version(self) -> int:
+        """To be raised where the same fields come to choose other questions: old runs are not taken for new ones."""
+        return 1
+
+    @property
     def wants_predictor(self) -> bool:
         """Whether it asks for the study's trained predictor."""
         return False
@@ -125,6 +130,8 @@ class Selection(Strict):
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """The fields that change a result; of a class from outside the package, the digest of its source too."""
         fields = self.result_fields()
+        if self.version > 1:
+            fields["version"] = self.version
         if not type(self).__module__.startswith("repro."):
             fields["source"] = source_digest(type(self))
         return fields

@@ -96,6 +96,19 @@ def predictions_are_rates(selection: Selection) -> None:
         assert ((predicted >= 0) & (predicted <= 1)).all()
 
 
+def the_order_of_the_data_decides_nothing(selection: Selection) -> None:
+    """Where all questions are alike, over many seeds the first half of the rows is chosen as often as the second."""
+    seeds, chosen = 60, list[int]()
+    for seed in range(seeds):
+        chosen += selection.build(World(QUESTIONS, alike=True).run(seed)).choose(BATCH)
+    first = sum(index < QUESTIONS // 2 for index in chosen)
+    expected, deviation = len(chosen) / 2, math.sqrt(len(chosen)) / 2
+    assert abs(first - expected) < 5 * deviation, (
+        f"of {len(chosen)} choices among questions that are alike {first} are in the first half of the data: where "
+        "scores are equal, draw (repro.selection.ties) in place of taking rows in their order"
+    )
+
+
 def too_large_a_batch_is_told(selection: Selection) -> None:
     """More questions than there are is a UserError, not a crash or a repeat."""
     try:
@@ -113,6 +126,7 @@ SELECTION_CHECKS: tuple[Check, ...] = (
     distinct_indices_of_the_asked_number,
     finite_metrics,
     predictions_are_rates,
+    the_order_of_the_data_decides_nothing,
     too_large_a_batch_is_told,
 )
 """All of them."""

@@ -17,17 +17,23 @@ from repro.words import unknown
 class World:
     """`count` questions whose pass rate is a smooth function of their embedding.
 
-    A probe returns the pass rate itself, rounded to whole rewards; `drift` is added to every pass rate after it.
+    A probe returns the pass rate itself, rounded to whole rewards; `drift` is added to every pass rate after it. With
+    `alike` all questions have one embedding, one pass rate and the same metadata.
     """
 
-    def __init__(self, count: int = 120, width: int = 8, seed: int = 0, drift: float = 0.0) -> None:
+    def __init__(
+        self, count: int = 120, width: int = 8, seed: int = 0, drift: float = 0.0, *, alike: bool = False
+    ) -> None:
         rng = np.random.default_rng(seed)
         self._ids = [f"q{i:04d}" for i in range(count)]
-        self._embeddings = rng.normal(size=(count, width))
+        self._embeddings = rng.normal(size=(1 if alike else count, width))
+        if alike:
+            self._embeddings = 0.0 * self._embeddings.repeat(count, axis=0)
         self.rates = 1 / (1 + np.exp(-2.5 * self._embeddings[:, 0]))  # (N,)
         self.drift = drift
         self.problems = [
-            Problem(name, f"question {name}", "0", metadata={"steps": i % 7}) for i, name in enumerate(self._ids)
+            Problem(name, f"question {name}", "0", metadata={"steps": 3 if alike else i % 7})
+            for i, name in enumerate(self._ids)
         ]
         self.asked: list[str] = []
         """Verbs that were called, in order."""

@@ -8,7 +8,7 @@ from repro.selection import Run, Selection, Selector, SubsetSelector
 
 
 class Evens(Selection):
-    """Every other question."""
+    """Every other question, from the first."""
 
     step: int = Field(2, ge=1, le=10, description="one question in so many is kept")
 

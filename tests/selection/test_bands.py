@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from itertools import pairwise
 
 import numpy as np
@@ -27,6 +28,7 @@ from repro.selection.methods.prompt_perplexity import PromptPerplexity
 from repro.selection.methods.random import RandomSubset
 from repro.selection.pool import subset_size
 from repro.selection.shuffled import ShuffledPass
+from repro.selection.ties import tie_places
 from tests.selection.worlds import build_selector
 
 from .worlds import World
@@ -41,32 +43,47 @@ def test_a_tenth_of_gsm8k_is_747_and_never_less_than_one_question():
 def test_the_centre_band_is_the_published_ranking():
     s = np.random.default_rng(0).uniform(size=500) ** 2
     ranked = sorted(range(500), key=lambda i: -(1 - (s[i] - s.mean()) ** 2))  # python's sort is stable
-    assert nearest_to(s, "mean", 50).tolist() == ranked[:50]
-    assert band_indices(s, CenterBand(center="mean"), 0.1).tolist() == sorted(ranked[:50])
+    assert nearest_to(s, "mean", 50, np.arange(500)).tolist() == ranked[:50]
+    assert band_indices(s, CenterBand(center="mean"), 0.1, np.arange(500)).tolist() == sorted(ranked[:50])
 
 
 @pytest.mark.parametrize(("center", "expected"), [("mean", [3]), ("median", [2]), (0.05, [0]), (1.0, [4])])
 def test_each_centre_picks_the_score_nearest_to_it(center, expected):
     scores = np.array([0.0, 0.1, 0.2, 0.4, 1.0])  # mean 0.34, median 0.2
-    assert nearest_to(scores, center, 1).tolist() == expected
+    assert nearest_to(scores, center, 1, np.arange(5)).tolist() == expected
 
 
-def test_ties_are_taken_in_dataset_order():
+def test_ties_are_taken_by_their_places():
     rates = np.array([0.0, 0.5, 0.25, 0.5, 0.75, 0.5])
-    assert nearest_to(rates, 0.5, 4).tolist() == [1, 3, 5, 2]  # 0.25 and 0.75 are equally far
-    many = np.random.default_rng(0).integers(0, 9, 300) / 8  # enough for an unstable sort to show
-    assert nearest_to(many, 0.5, 90).tolist() == sorted(range(300), key=lambda i: (many[i] - 0.5) ** 2)[:90]
-    by_rank = sorted(range(300), key=lambda i: many[i])
-    assert between_quantiles(many, 0.1, 0.4).tolist() == by_rank[30:120]
+    assert nearest_to(rates, 0.5, 4, np.arange(6)).tolist() == [1, 3, 5, 2]  # 0.25 and 0.75 are equally far
+    assert nearest_to(rates, 0.5, 4, np.arange(6)[::-1]).tolist() == [5, 3, 1, 4]
+    many, places = np.random.default_rng(0).integers(0, 9, 300) / 8, np.random.default_rng(1).permutation(300)
+    near = sorted(range(300), key=lambda i: ((many[i] - 0.5) ** 2, places[i]))
+    assert nearest_to(many, 0.5, 90, places).tolist() == near[:90]
+    by_rank = sorted(range(300), key=lambda i: (many[i], places[i]))
+    assert between_quantiles(many, 0.1, 0.4, places).tolist() == by_rank[30:120]
 
 
 @pytest.mark.parametrize(("end", "sign"), [("highest", -1), ("lowest", 1)])
-def test_an_end_is_the_head_of_the_sorted_scores_with_ties_in_dataset_order(end, sign):
+def test_an_end_is_the_head_of_the_sorted_scores_with_ties_by_their_places(end, sign):
     scores = np.random.default_rng(0).integers(0, 9, 300) / 8  # many ties
-    ranked = sorted(range(300), key=lambda i: sign * scores[i])
+    places = np.random.default_rng(1).permutation(300)
+    ranked = sorted(range(300), key=lambda i: (sign * scores[i], places[i]))
     for fraction, size in [(0.1, 30), (0.127, 38), (0.001, 1), (1.0, 300)]:
-        assert at_end(scores, end, size).tolist() == ranked[:size]
-        assert band_indices(scores, EndBand(end=end), fraction).tolist() == sorted(ranked[:size])
+        assert at_end(scores, end, size, places).tolist() == ranked[:size]
+        assert band_indices(scores, EndBand(end=end), fraction, places).tolist() == sorted(ranked[:size])
+
+
+def test_places_belong_to_questions_and_every_order_of_them_is_as_likely():
+    ids, generator = ["b", "c", "a"], np.random.default_rng
+    mixed = [2, 0, 1]
+    for seed in range(5):
+        places = tie_places(ids, generator(seed))
+        again = tie_places([ids[i] for i in mixed], generator(seed))
+        assert again.tolist() == [places[i] for i in mixed], "the same question, the same place, whatever its row"
+    draw = generator(0)
+    counts = Counter(tuple(tie_places(ids, draw).tolist()) for _ in range(6000))
+    assert len(counts) == 6 and all(abs(count - 1000) < 150 for count in counts.values())
 
 
 @pytest.mark.parametrize(
@@ -79,7 +96,7 @@ def test_an_end_is_the_head_of_the_sorted_scores_with_ties_in_dataset_order(end,
 )
 def test_a_band_without_what_it_needs_is_refused(band, fraction, message):
     with pytest.raises(ValueError, match=message):
-        band_indices(np.array([0.1, 0.2]), band, fraction)
+        band_indices(np.array([0.1, 0.2]), band, fraction, np.arange(2))
 
 
 # ---------------------------------------------------------------- calibration
@@ -202,13 +219,14 @@ def test_the_centre_of_each_band_is_told_where_it_has_one():
 
 def test_a_range_by_value_holds_both_bounds():
     rates = np.array([0.125, 0.25, 0.5, 0.75, 0.875])
-    assert band_indices(rates, RangeBand(low=0.25, high=0.75), None).tolist() == [1, 2, 3]
+    assert band_indices(rates, RangeBand(low=0.25, high=0.75), None, np.arange(5)).tolist() == [1, 2, 3]
 
 
 @pytest.mark.parametrize("total", [10, 97, 1024])
 def test_ten_quantile_bands_share_no_question_and_miss_none_even_with_ties(total):
     rates = np.random.default_rng(1).integers(0, 3, total) / 2  # three values only
-    bins = [between_quantiles(rates, low / 10, (low + 1) / 10) for low in range(10)]
+    places = np.random.default_rng(2).permutation(total)
+    bins = [between_quantiles(rates, low / 10, (low + 1) / 10, places) for low in range(10)]
     assert sorted(np.concatenate(bins).tolist()) == list(range(total))
     assert max(map(len, bins)) - min(map(len, bins)) <= 1
     assert all(rates[a].max() <= rates[b].min() for a, b in pairwise(bins))
@@ -219,11 +237,11 @@ def test_a_quantile_that_floats_cannot_hold_is_the_rank_it_means(total):
     scores = np.arange(total) / total
     for tenth in range(10):
         low, high = tenth / 10, tenth / 10 + 0.1  # 0.6 + 0.1 is less than 0.7, 0.7 + 0.1 less than 0.8
-        assert between_quantiles(scores, low, high).tolist() == list(
+        assert between_quantiles(scores, low, high, np.arange(total)).tolist() == list(
             range(tenth * total // 10, (tenth + 1) * total // 10)
         )
     assert (0.29 * 100) < 29
-    assert between_quantiles(np.arange(100) / 100, 0.29, 0.57).tolist() == list(range(29, 57))
+    assert between_quantiles(np.arange(100) / 100, 0.29, 0.57, np.arange(100)).tolist() == list(range(29, 57))
 
 
 @pytest.mark.parametrize("bad", [np.nan, -0.01, 1.01, np.inf])

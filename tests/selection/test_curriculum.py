@@ -10,6 +10,8 @@ import pytest
 
 from repro.errors import UserError
 from repro.selection.methods.curriculum import Curriculum
+from repro.selection.pool import new_generator
+from repro.selection.ties import tie_places
 from tests.selection.worlds import build_selector
 
 from .worlds import World
@@ -20,10 +22,11 @@ def curriculum(world, steps, seed=0, **fields):
     return build_selector(Curriculum(method="curriculum", **fields), world.ids, seed, world, 8, steps)
 
 
-def ranked(scores, order):
-    """Question indices, first to be trained on first, by a stable sort of Python's."""
+def ranked(world, scores, order):
+    """Question indices, first to be trained on first, by a sort of Python's; ties as drawn for seed 0."""
     sign = -1 if order == "easy_to_hard" else 1
-    return sorted(range(len(scores)), key=lambda i: sign * scores[i])
+    places = tie_places(world.ids, new_generator(0, "ties"))
+    return sorted(range(len(scores)), key=lambda i: (sign * scores[i], places[i]))
 
 
 @pytest.mark.parametrize("by", ["confidence", "pass_rate"])
@@ -33,7 +36,7 @@ def test_every_step_draws_from_the_stage_of_the_formula(by, order, total, stages
     world = World(total)
     selector = curriculum(world, steps, by=by, order=order, stages=stages)
     scores = world.confidences("") if by == "confidence" else world.pass_rates(8)  # pass rates have many ties
-    wanted = ranked(scores, order)
+    wanted = ranked(world, scores, order)
     bounds = [total * k // stages for k in range(stages + 1)]
     for step in range(steps):
         stage = step * stages // steps
@@ -50,7 +53,7 @@ def test_a_column_orders_the_pool_by_what_its_high_numbers_mean(order, high):
     selector = curriculum(world, 9, by="column", column="steps", order=order, high=high, stages=3)
     steps = world.column("steps")  # 0 to 6 in turn, so with many ties
     falling = {("easy_to_hard", "easy"), ("hard_to_easy", "hard")}
-    wanted = sorted(range(90), key=lambda i: -steps[i] if (order, high) in falling else steps[i])
+    wanted = ranked(world, steps, "easy_to_hard" if (order, high) in falling else "hard_to_easy")
     stages = [wanted[30 * k : 30 * (k + 1)] for k in range(3)]
     for stage in stages:
         assert set(selector.choose(10)) | set(selector.choose(10)) | set(selector.choose(10)) == set(stage)
@@ -77,7 +80,7 @@ def test_the_mean_score_goes_one_way_from_stage_to_stage(order, sign):
 def test_every_question_of_a_stage_comes_before_any_comes_twice():
     world = World(120)
     selector = curriculum(world, 40, stages=4)
-    wanted = ranked(world.confidences(""), "easy_to_hard")
+    wanted = ranked(world, world.confidences(""), "easy_to_hard")
     for stage in range(4):
         members = wanted[30 * stage : 30 * (stage + 1)]
         seen: Counter[int] = Counter()
@@ -92,7 +95,7 @@ def test_every_question_of_a_stage_comes_before_any_comes_twice():
 
 def test_a_stage_smaller_than_the_batch_is_filled_from_the_next_ones_and_the_last_from_those_before():
     world = World(20)
-    wanted = ranked(world.confidences(""), "easy_to_hard")
+    wanted = ranked(world, world.confidences(""), "easy_to_hard")
     stages = [wanted[5 * k : 5 * (k + 1)] for k in range(4)]
     selector = curriculum(world, 4, stages=4)
     first, second, third, fourth = (selector.choose(7) for _ in range(4))
@@ -111,7 +114,7 @@ def test_a_stage_smaller_than_the_batch_is_filled_from_the_next_ones_and_the_las
 
 def test_questions_lent_to_an_earlier_stage_come_last_in_their_own():
     world = World(20)
-    stage = ranked(world.confidences(""), "easy_to_hard")[5:10]
+    stage = ranked(world, world.confidences(""), "easy_to_hard")[5:10]
     selector = curriculum(world, 4, stages=4)
     lent = set(selector.choose(7)) & set(stage)
     assert len(lent) == 2
@@ -121,7 +124,7 @@ def test_questions_lent_to_an_earlier_stage_come_last_in_their_own():
 def test_steps_beyond_the_planned_ones_stay_in_the_last_stage():
     world = World(40)
     selector = curriculum(world, 4, stages=4)
-    last = set(ranked(world.confidences(""), "easy_to_hard")[30:])
+    last = set(ranked(world, world.confidences(""), "easy_to_hard")[30:])
     for _ in range(4):
         selector.choose(5)
     assert set(selector.choose(5)) <= last

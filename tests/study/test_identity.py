@@ -147,7 +147,7 @@ GOLDEN = {
                 "fraction": 0.1,
             }
         ),
-        "v2-cca899b04c8ec253",
+        "v2-cf665d33225bbb4e",
     ),
     "pass_rate": (
         cell(selection={"method": "pass_rate", "samples": 8, "band": {"low": 0.2, "high": 0.8, "scale": "value"}}),
@@ -158,10 +158,10 @@ GOLDEN = {
     "rr_code": (cell(replay={**REPLAY, **OPTIONS}), "v2-47279551f479d2cb"),
     "budget": (cell(budget={"tokens": 1_000_000}), "v2-355aac5e4fa7f0cf"),
     "local": (cell(**LOCAL), "v2-150ebc03c6ad1608"),
-    "hardest": (cell(selection={"method": "hardest"}), "v2-8280ac2a818a55b3"),
-    "calibrated": (cell(selection={"method": "confidence", "band": {"pass_rate": 0.5}}), "v2-b8014070193c1978"),
-    "prompt_entropy": (cell(selection={"method": "prompt_entropy"}), "v2-1742f73118ace111"),
-    "curriculum": (cell(selection={"method": "curriculum", "by": "confidence"}), "v2-83db2bfb80350824"),
+    "hardest": (cell(selection={"method": "hardest"}), "v2-e6dd638de46d9603"),
+    "calibrated": (cell(selection={"method": "confidence", "band": {"pass_rate": 0.5}}), "v2-3060c980393c1e67"),
+    "prompt_entropy": (cell(selection={"method": "prompt_entropy"}), "v2-18ffff1debf1da68"),
+    "curriculum": (cell(selection={"method": "curriculum", "by": "confidence"}), "v2-0f617592855329f0"),
     "epochs": (cell(budget={"epochs": 1}), "v2-c6f9a3a0c6417fd8"),
     "shuffle": (cell(dataset={"shuffle": {}}), "v2-53350d287cc5a747"),
     "variables": (cell(dataset={"variables": {}}), "v2-679b71738b34cd93"),

@@ -15,6 +15,8 @@ from repro.commands.score.request import Request
 from repro.numbers import pearson, spearman
 from repro.scoring.store import Stored
 from repro.selection.bands import band_center, band_indices, center_of
+from repro.selection.pool import new_generator
+from repro.selection.ties import tie_places
 
 QUANTILES = (0.0, 0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
 
@@ -23,13 +25,15 @@ def select(columns: Mapping[str, np.ndarray], request: Request) -> tuple[dict[st
     """The table with `score` and `selected` of the request's band, and what the summary says about them.
 
     `columns` has `id`, `confidence`, `target_tokens` and `prompt_tokens`, (N,) each. The score is UFO-RL's fuzziness
-    1 - (s - centre)^2; a band without a centre of its own has the mean there.
+    1 - (s - centre)^2; a band without a centre of its own has the mean there. Ties at its cut are drawn, the same for
+    the same ids.
     """
     s = np.exp(columns["confidence"])  # (N,) in [0, 1]: a very long unlikely target may underflow
     center = band_center(s, request.band)
     center = center_of(s, "mean") if center is None else center
     selected = np.zeros(len(s), dtype=bool)
-    selected[band_indices(s, request.band, request.fraction)] = True
+    places = tie_places(columns["id"].tolist(), new_generator(0, "ties"))
+    selected[band_indices(s, request.band, request.fraction, places)] = True
     made = {**columns, "s": s, "score": 1.0 - (s - center) ** 2, "selected": selected}
     table = {name: made[name] for name in TYPES}
     return table, {"selection": request.selection, "center": center, "selected": int(selected.sum())}

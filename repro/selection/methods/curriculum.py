@@ -17,6 +17,7 @@ from repro.selection.method import Costs, Selection, Smoke
 from repro.selection.methods.confidence import TARGET_HELP
 from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.shuffled import ShuffledPass
+from repro.selection.ties import ranked, tie_places
 
 FIELDS_OF = {"confidence": ("target",), "pass_rate": ("samples",), "column": ("column", "high")}
 """`by` -> the fields that belong to it alone."""
@@ -51,6 +52,11 @@ class Curriculum(Selection):
     def build(self, run: Run) -> Selector:
         """ValueError where the run has no fixed number of steps."""
         return CurriculumSelector(self, run)
+
+    @property
+    def version(self) -> int:
+        """2 since ties between stages are drawn."""
+        return 2
 
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """Without the fields that belong to another score."""
@@ -87,7 +93,7 @@ class CurriculumSelector(Selector):
     """Step t of `steps` (from 0) draws from stage floor(t * stages / steps); a high score is easy, unless `high` of a
     column says that it is hard.
 
-    Stages are quantiles by rank (ties in dataset order), so that their sizes differ by one at most. Each is drawn in
+    Stages are quantiles by rank (ties drawn), so that their sizes differ by one at most. Each is drawn in
     shuffled passes: all of its questions come before any comes again. A stage smaller than the batch gives all it has
     and the next stages in order give the rest (after the last, those before it, the nearest first), each from its own
     pass. Fewer steps than stages skip stages; steps beyond `steps` stay in the last one.
@@ -114,7 +120,8 @@ class CurriculumSelector(Selector):
         if not self._stages:
             scores = self.scores()
             falling = (self.selection.order == "easy_to_hard") == (self.selection.high == "easy")
-            order = np.argsort(-scores if falling else scores, kind="stable")  # (N,)
+            places = tie_places(self.run.ids, self.run.generator("ties"))
+            order = ranked(-scores if falling else scores, places)  # (N,)
             bounds = [len(order) * stage // self.selection.stages for stage in range(self.selection.stages + 1)]
             self._stages = [ShuffledPass(order[low:high], self._generator) for low, high in pairwise(bounds)]
         return self._stages

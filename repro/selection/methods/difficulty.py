@@ -17,6 +17,7 @@ from repro.groups import has_spread
 from repro.selection.base import Attention, Run, Selector
 from repro.selection.method import Costs, Mistake, Selection, Setting, Smoke
 from repro.selection.pool import align, check_batch, check_state, pool_digest
+from repro.selection.ties import ranked, tie_places
 from repro.words import show
 
 NEAR = 0.1  # half-width of the "near the target" metric
@@ -72,6 +73,11 @@ class Difficulty(Selection):
     def wants_predictor(self) -> bool:
         """With `predictor: trained`."""
         return self.predictor == "trained"
+
+    @property
+    def version(self) -> int:
+        """2 where an oracle's references train: equally near ones are drawn."""
+        return 2 if self.predictor == "oracle" and self.reuse_references else 1
 
     def references_of(self, pool: int | None) -> int:
         """K; an oracle measures all, so none is set apart."""
@@ -207,7 +213,10 @@ class DifficultySelector(Selector):
         return list(self._reused)
 
     def _near(self, failure: np.ndarray, rewards: Sequence[tuple[float, ...]]) -> list[int]:
-        """References that are near the target, the nearest first, from all N predictions and the K rows of rewards."""
+        """References that are near the target, from all N predictions and the K rows of rewards.
+
+        The nearest first; equally near ones in the order in which they were drawn.
+        """
         if self.selection.reuse_by == "predicted":
             distance = {i: abs(float(failure[i]) - self.target) for i in self._references}
         else:
@@ -215,7 +224,12 @@ class DifficultySelector(Selector):
             measured = zip(self._references, self._truth, spread, strict=True)
             distance = {i: abs(truth - self.target) for i, truth, differs in measured if differs}
         within = self.selection.reuse_within
-        return sorted((i for i, d in distance.items() if d <= within), key=lambda i: distance[i])
+        near = np.array([i for i, d in distance.items() if d <= within], dtype=np.int64)
+        if self.selection.predictor == "oracle":  # whose references are in the order of the data, not drawn
+            places = tie_places([self.ids[i] for i in near], self._generator)
+        else:
+            places = np.arange(len(near))
+        return near[ranked(np.array([distance[int(i)] for i in near]), places)].tolist()
 
     def _refresh(self) -> list[int]:
         """Measure and predict. The references near the target, the nearest first."""

@@ -69,6 +69,8 @@ def _selected(selection: Mapping[str, Any], rates: Mapping[str, float], lengths:
     band, order = selection.get("band") or {}, np.argsort(known, kind="stable")
     if band.get("scale") == "quantile":
         kept = order[round(band["low"] * POOL) : round(band["high"] * POOL)]
+    elif band.get("scale") == "value":
+        kept = np.flatnonzero((values >= band["low"]) & (values <= band["high"]))
     elif selection.get("fraction"):
         centre = float(np.median(known)) if band.get("center") == "median" else float(known.mean())
         out["centre"] = centre

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -78,8 +79,44 @@ def test_figure_1_is_drawn_with_one_seed_and_without_full_data(tmp_path: Path):
     assert isinstance(picture, Picture) and isinstance(table, Table)
     for narrow in (False, True):
         assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
-    assert list(picture.data.dropna(subset="bin")["bin"]) == [*range(8), *range(4)]
-    assert table.data["difference"].notna().sum() == 8
+    assert list(picture.data.dropna(subset="bin")["bin"]) == [*range(6), *range(4)]  # three of 8 have one pass rate
+    assert table.data["difference"].notna().sum() == 6
+
+
+def test_arms_on_questions_of_one_pass_rate_are_one_bin_with_the_mean_of_their_seeds(tmp_path: Path):
+    measures = ufo_measures(tmp_path, bins(8), questions=100)
+    found = bins_of(measures)
+    alike = [one for one in found if len(one.several) > 1]
+    assert alike and all(one.low == one.high for one in alike)
+    assert [s.label for one in found for s in one.several] == [f"bin_{i}" for i in range(8)]
+    assert all(a.low < b.high for a, b in pairwise(found)), "no two bins have one pass rate"
+    one = alike[0]
+    finals = np.array([measures.final(series.label).per_seed for series in one.several])
+    assert list(one.per_seed.values()) == pytest.approx(finals.mean(axis=0))
+    row = figure_1([measures])[1].data.set_index("quantiles").loc[one.label]  # type: ignore[union-attr]
+    assert row["arm"] == ", ".join(series.label for series in one.several)
+    full = np.array(measures.final("full").per_seed)
+    assert row["difference"] == pytest.approx((finals.mean(axis=0) - full).mean())
+
+
+def test_bins_cut_by_the_pass_rate_itself_are_named_by_it(tmp_path: Path):
+    bands = [(0, 0.2), (0.25, 0.45), (0.5, 0.75), (0.76, 1)]
+    arms = {
+        f"by_{i}": arm(0.5, method="pass_rate", samples=8, band={"low": low, "high": high})
+        for i, (low, high) in enumerate(bands)
+    }
+    table = figure_1([ufo_measures(tmp_path, arms)])[1]
+    assert isinstance(table, Table)
+    rates = np.array(list(bins_rates(tmp_path)))
+    for (low, high), label in zip(bands, list(table.data["quantiles"])[1:], strict=True):
+        inside = rates[(rates >= low) & (rates <= high)]
+        ends = dict.fromkeys(f"{end:.2f}" for end in (inside.min(), inside.max()))
+        assert label == f"rate {' to '.join(ends)}"
+
+
+def bins_rates(folder: Path) -> list[float]:
+    base = next((folder / "runs").glob("*/base.json"))
+    return list(json.loads(base.read_text())["pool"]["pass_rates"].values())
 
 
 def test_table_3_puts_full_first_then_random_curricula_and_quantiles(tmp_path: Path):
