@@ -13,9 +13,10 @@ SCORING = ("score", "probe")
 """Ledger phases that find out what to train on."""
 
 CLOCKS = (
-    "Seconds are CPU seconds of the process where no GPU was used, because cells that run side by side contend for the "
-    "CPU, and wall seconds on a GPU."
+    "Seconds are CPU seconds of the process where no run of the study used a GPU, because runs side by side contend "
+    "for the processors; else wall seconds."
 )
+"""The rule of `study`, for captions."""
 
 
 def find(measures: Measures, label: str | None) -> Series | None:
@@ -23,19 +24,10 @@ def find(measures: Measures, label: str | None) -> Series | None:
     return next((series for series in measures.panel.series if series.label == label), None)
 
 
-def clock(series: Series) -> str:
-    """The ledger's clock that tells what an arm costs: wall seconds on a GPU, CPU seconds where all runs were on a CPU.
-
-    Cells that run side by side contend for a CPU, so there wall time tells how busy the machine was.
-    """
-    on_gpu = any(run.json("environment.json").get("accelerator") for run in series.runs)
-    return "seconds" if on_gpu else "cpu_seconds"
-
-
 def seconds_by_seed(series: Series, scoring: bool) -> dict[int, float]:
-    """Seconds (see `clock`) of each run by its seed, evaluation and warm start left out, with or without scoring."""
+    """Seconds of each run by its seed, by the report's clock, without evaluation and warm start."""
     phases = [phase for phase in SPEND if scoring or phase not in SCORING]
-    return {run.place.seed: run.cost(clock(series), phases) for run in series.runs}
+    return {run.place.seed: run.cost(series.clock, phases) for run in series.runs}
 
 
 def budget(series: Series) -> dict[str, float]:

@@ -1,6 +1,7 @@
 """Claims: the effects that judge each one, the verdict read off their intervals, and their table and sentences.
 
-A verdict is never written down: `Claim.verdict` compares the interval of every effect with the bars of the claim.
+A verdict is never written down: `Claim.verdict` compares the interval of every effect with the bars of the claim. All
+of this is exploratory: only the primary claims of a study are judged together.
 """
 
 from __future__ import annotations
@@ -19,6 +20,14 @@ from analysis.text import MINUS, NOTHING, joined, plural, sentence
 
 MARGIN = 0.02
 """Equivalence margin of "matches", as a share: an arm may end up to two points lower."""
+
+EXPLORATORY = (
+    "Exploratory: claims are judged one by one, with no correction for their number; what the study decides stands on "
+    "its first page. No verdict rests on one seed, nor on values that do not vary. The mean is over these pairs of "
+    "model and task: seeds vary, pairs do not. Over other tasks: tasks as units, from three on; tasks that differ: "
+    "Welch's test."
+)
+"""For captions."""
 
 VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, "not run")
 OURS = "a comparison of ours"
@@ -99,8 +108,9 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
     rows, data = [], []
     for claim in found:
         clear, panels = claim.in_favour
-        measured = [f"{effect.name}: {effect.told}" for effect in claim.effects]
-        measured += [f"for comparison {effect.name}: {effect.told}" for effect in claim.beside]
+        bars = (claim.bar, claim.ceiling)
+        measured = [f"{effect.name}: {effect.told(bars)}" for effect in claim.effects]
+        measured += [f"for comparison {effect.name}: {effect.told()}" for effect in claim.beside]
         favour = f"{clear} of {panels}" if panels else NOTHING
         row = [sentence(claim.short)[:-1], f"**{claim.verdict}**", "; ".join(measured) or NOTHING, favour]
         rows.append([*row, rule(claim), OURS if claim.published is None else str(claim.published)])
@@ -108,6 +118,9 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
         for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
             record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
             record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
+            record |= numbers("other_tasks", effect.other_tasks) if effect.other_tasks is not None else {}
+            record |= {} if math.isnan(effect.tasks_differ) else {"tasks_differ_p": effect.tasks_differ}
+            record |= {"withheld": effect.withheld} if effect.withheld else {}
             record |= {} if math.isinf(claim.ceiling) else {"ceiling": claim.ceiling}
             record |= {NOT_COMPARABLE.replace(" ", "_"): titles_said(effect.unfit)} if effect.unfit else {}
             record |= {"in_favour": clear, "panels": panels}

@@ -92,7 +92,9 @@ def beside_baseline(panel: Panel, series: Series, metric: str) -> Unfit | None:
 def unfit_at_end(one: Series, other: Series) -> Unfit | None:
     """Why the accuracies at the end of two arms that stop at as many tokens or seconds cannot be compared."""
     kinds = {kind for series in (one, other) for kind in budget(series)}
-    metric = {"tokens": GENERATED_TOKENS, "seconds": SECONDS}.get(next(iter(kinds)) if len(kinds) == 1 else "")
+    metric = {"tokens": GENERATED_TOKENS, "seconds": cost_of(one.clock)}.get(
+        next(iter(kinds)) if len(kinds) == 1 else ""
+    )
     both = budget(one) and budget(other)
     return next(iter(unfit((one, other), metric).values()), None) if metric and both else None
 

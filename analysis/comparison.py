@@ -3,17 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
 
-from analysis.equal_cost import Curve, Pair, Saving, saving
+from analysis.axes import curves
+from analysis.equal_cost import Pair, Saving, saving
 from analysis.estimates import Estimate, crossed
-from analysis.measures import AXES
 from analysis.power import Spread, spread_of
-from analysis.run import Run
 from analysis.runs import Panel, Series
 
 
@@ -54,9 +52,9 @@ class Comparison:
 
 
 def compare(panel: Panel, arm: Series, other: Series, axis: str) -> Comparison | None:
-    """Compare two arms by `axis`, one of `measures.AXES`; None without a shared seed or a second evaluation."""
+    """Compare two arms by `axis`, one of `axes.AXES`; None without a shared seed or a second evaluation."""
     seeds = [seed for seed in arm.seeds if seed in other.seeds]
-    ours, theirs = (_curves(panel, series, seeds, axis) for series in (arm, other))
+    ours, theirs = (curves(panel, series, seeds, axis) for series in (arm, other))
     if not ours or min(curve.evaluations for curve in (*ours, *theirs)) < 1:
         return None
     pair = Pair(theirs, ours)
@@ -65,18 +63,3 @@ def compare(panel: Panel, arm: Series, other: Series, axis: str) -> Comparison |
     gain = float(np.mean([curve.gain_to(pair.budget) for curve in theirs]))
     pair, differences = replace(pair, scale=gain), pair.differences()
     return Comparison(panel, arm, other, axis, pair, crossed(*differences), spread_of(differences))
-
-
-def _curves(panel: Panel, series: Series, seeds: Sequence[int], axis: str) -> tuple[Curve, ...]:
-    runs = {run.place.seed: run for run in series.runs}
-    return tuple(_curve(panel, runs[seed], axis) for seed in seeds)
-
-
-def _curve(panel: Panel, run: Run, axis: str) -> Curve:
-    rows = run.evaluations(panel.main)
-    cost, _ = run.evaluated_cost(AXES[axis], panel.main)
-    parts = [
-        np.stack([row.parts[place].rates(ids) for row in rows])  # (evaluations, problems of a set)
-        for place, ids in enumerate(panel.problems)
-    ]
-    return Curve(cost, np.concatenate(parts, axis=1), [part.shape[1] for part in parts])

@@ -11,27 +11,35 @@ import numpy as np
 
 from analysis.arms import find
 from analysis.comparable import NOT_COMPARABLE, Unfit, titles_said, unfit_at_end
+from analysis.estimates import Estimate, differ, mean_of, over_tasks, over_these
 from analysis.measures import Measures
 from analysis.runs import Series
-from analysis.statistics import Interval, fixed_mean, pooled_mean, t_interval
-from analysis.text import brackets, number, points, ratio_point, spread
-from analysis.times import Bounds
+from analysis.statistics import Interval, fixed_mean, t_interval
+from analysis.text import NOT_REACHED, brackets, digits_beside, number, points, spread
 
 Unit = Literal["points", "ratio", "correlation", "percent"]
 
 Values = Callable[[Measures, Series], Mapping[int, float]]
 """A number of each run of a series, by seed."""
 
+DIFFER = 0.05
+"""Largest p-value at which tasks are said to differ."""
+
 Pairs = Sequence[tuple[Measures, Series, Series]]
+
+
+TASKS = 3
+"""From this many tasks on, an interval over tasks says something of others."""
 
 
 @dataclass(frozen=True)
 class Effect:
     """One comparison over all panels. Points and percent are shares, 0.01 for one.
 
-    `panels` holds the same by title of the panel, `datasets` by dataset (its models fixed, seeds the replicates).
-    `unfit` names the panels that are in none of these, because the arms cannot be compared there. `point` is the pooled
-    ratio where runs that never reached their target leave it a range; its value is NaN then.
+    `pooled` is the mean over these pairs of model and task, and speaks of no others: seeds vary. `panels` holds the
+    same by title of the panel, `datasets` by task. `other_tasks` has tasks as units, None for fewer than three;
+    `tasks_differ` is the p-value of all tasks being alike, NaN where it cannot be told. `unfit` names the panels that
+    are in none of these, because the arms cannot be compared there. `withheld` says why a ratio is not told.
     """
 
     name: str
@@ -39,41 +47,54 @@ class Effect:
     pooled: Interval
     panels: Mapping[str, Interval]
     datasets: Mapping[str, Interval]
-    point: Bounds | None = None
     unfit: Mapping[str, Unfit] = field(default_factory=dict)
+    other_tasks: Interval | None = None
+    tasks_differ: float = math.nan
+    withheld: str = ""
 
     @property
     def comparable(self) -> bool:
         """Whether the arms can be compared on some panel."""
         return bool(self.panels) or not self.unfit
 
-    @property
-    def told(self) -> str:
-        """The pooled effect, and where and why the arms cannot be compared."""
+    def told(self, bars: Sequence[float] = ()) -> str:
+        """The pooled effect, what it is over tasks, and where and why the arms cannot be compared.
+
+        Bounds that would round to one of the `bars` get another digit.
+        """
+        text = self.text(bars=bars)
+        if self.other_tasks is not None:
+            text += f"; over other tasks {self.text(self.other_tasks, bars)}"
+        if self.tasks_differ <= DIFFER:
+            text += f"; the tasks differ (p = {number(self.tasks_differ, 3)})"
         if not self.unfit:
-            return self.text()
+            return text
         apart = titles_said(self.unfit)
-        return f"{self.text()}; {apart}" if self.comparable else apart
+        return f"{text}; {apart}" if self.comparable else apart
 
     @property
     def cell(self) -> str:
         """The pooled difference in points, or that the arms cannot be compared."""
         return points(self.pooled) if self.comparable else NOT_COMPARABLE
 
-    def text(self, interval: Interval | None = None) -> str:
+    def text(self, interval: Interval | None = None, bars: Sequence[float] = ()) -> str:
         """`+1.2 points [0.3, 2.1]`, of the pooled effect or of another interval of the same unit."""
         if interval is None and not self.comparable:
             return NOT_COMPARABLE
+        if self.withheld:
+            return f"not told: {self.withheld}"
         of = self.pooled if interval is None else interval
         if self.unit == "points":
-            return f"{number(100 * of.value, sign=True)} points {brackets(of, 100, sign=True)}"
+            digits = digits_beside(of, bars or (0.0,), 100, 1)
+            return f"{number(100 * of.value, digits, sign=True)} points {brackets(of, 100, digits, sign=True)}"
         if self.unit == "ratio":
-            ranged = interval is None and self.point is not None and not self.point.exact
-            told = ratio_point(self.point) if ranged and self.point is not None else f"{number(of.value, 2)}×"
-            return f"{told} {brackets(of, digits=2)}"
+            digits = digits_beside(of, bars or (1.0,), 1, 2)
+            told = NOT_REACHED if math.isnan(of.value) and of.known else f"{number(of.value, digits)}×"
+            return f"{told} {brackets(of, digits=digits)}"
         if self.unit == "percent":
-            return f"{number(100 * of.value, 2)} % {brackets(of, 100, 2)}"
-        return spread(of, digits=2)
+            digits = digits_beside(of, bars, 100, 2)
+            return f"{number(100 * of.value, digits)} % {brackets(of, 100, digits)}"
+        return spread(of, digits=digits_beside(of, bars, 1, 2))
 
 
 def named(effect: Effect | None, more: str) -> Effect | None:
@@ -109,7 +130,7 @@ def both(panels: Sequence[Measures], ours: str | None, theirs: str | None) -> Pa
 
 
 def difference(panels: Sequence[Measures], ours: str | None, theirs: str | None, values: Values) -> Effect | None:
-    """ours - theirs on the same seed, pooled over the panels that have both (see `statistics.pooled_mean`)."""
+    """ours - theirs on the same seed, pooled over the panels that have both (see `Effect`)."""
     return difference_of(panels, both(panels, ours, theirs), values)
 
 
@@ -172,7 +193,27 @@ def effect_of(
     scale = exponential if unit == "ratio" else _same
     own = {title: scale(t_interval(values)) for title, values in known.items()}
     datasets = {dataset: scale(one) for dataset, one in apart(panels, known, fixed_mean).items()}
-    return Effect(name, unit, scale(pooled_mean(list(known.values()))), own, datasets, None, unfit or {})
+    by_task = _by_task(panels, {title: mean_of(values) for title, values in known.items()})
+    others = over_tasks(by_task).interval() if len(by_task) >= TASKS else None
+    return Effect(
+        name,
+        unit,
+        scale(fixed_mean(list(known.values()))),
+        own,
+        datasets,
+        unfit or {},
+        None if others is None else scale(others),
+        differ([over_these(task) for task in by_task]),
+    )
+
+
+def _by_task(panels: Sequence[Measures], found: Mapping[str, Estimate]) -> list[list[Estimate]]:
+    """The estimates of each task, by the titles of its panels."""
+    tasks: dict[str, list[Estimate]] = {}
+    for measures in panels:
+        if measures.panel.title in found:
+            tasks.setdefault(measures.panel.dataset, []).append(found[measures.panel.title])
+    return list(tasks.values())
 
 
 T = TypeVar("T")

@@ -92,10 +92,10 @@ class Curve:
 
 @dataclass(frozen=True)
 class Saving:
-    """How many times less an arm spends than the baseline for the same mean accuracy over training.
+    """How many times less an arm spends than the baseline: for the same mean accuracy over training, or to a target.
 
     `low` and `high` are the ends of the 95 % interval: 0 or infinity where the curves do not say. NaN where it is
-    withheld, and `withheld` says why.
+    withheld, and `withheld` says why. The value alone is NaN where the arm does not reach the target in its budget.
     """
 
     value: float
@@ -172,7 +172,7 @@ def saving(pairs: Sequence[Pair]) -> Saving:
     found = [test(float(factor)) for factor in factors]
     nearest = min(range(len(found)), key=lambda place: abs(found[place].value))
     value = _zero(lambda factor: test(factor).value, factors, nearest)
-    kept = [float(factor) for factor, one in zip(factors, found, strict=True) if _compatible(one)]
+    kept = [float(factor) for factor, one in zip(factors, found, strict=True) if compatible(one)]
     low, high = min([value, *kept]), max([value, *kept])
     return Saving(value, _edge(test, low, factors[::-1]), _edge(test, high, factors), n)
 
@@ -186,7 +186,7 @@ def _edge(test: Callable[[float], Estimate], inside: float, factors: Array) -> f
     a, b = math.log(inside), math.log(beyond[0])
     for _ in range(FINE):
         middle = (a + b) / 2
-        a, b = (middle, b) if _compatible(test(math.exp(middle))) else (a, middle)
+        a, b = (middle, b) if compatible(test(math.exp(middle))) else (a, middle)
     return math.exp(b)
 
 
@@ -203,8 +203,8 @@ def _zero(value: Callable[[float], float], factors: Array, place: int) -> float:
     return float(factors[place])
 
 
-def _compatible(difference: Estimate) -> bool:
-    """Whether 0 lies in the interval; without an error, whether it is 0."""
+def compatible(difference: Estimate) -> bool:
+    """Whether 0 lies in the interval; without an error, whether the value is 0."""
     if not difference.known:
         return difference.value == 0
     interval = difference.interval()

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from repro.numbers import LEVEL, Interval, t_quantile
+from repro.numbers import LEVEL, ROUNDING, Interval, t_quantile
 
 Error = tuple[float, float]
 """A standard error and its degrees of freedom."""
@@ -62,7 +62,8 @@ def mean_of(values: ArrayLike) -> Estimate:
     if n == 0:
         return Estimate(math.nan, (), 0)
     deviation = float(x.std(ddof=1)) if n > 1 else 0.0
-    return Estimate(float(x.mean()), ((deviation / math.sqrt(n), n - 1),) if deviation > 0 else (), n)
+    varies = deviation > ROUNDING * max(1.0, float(np.abs(x).max()))
+    return Estimate(float(x.mean()), ((deviation / math.sqrt(n), n - 1),) if varies else (), n)
 
 
 def crossed(*differences: ArrayLike) -> Estimate:
@@ -102,7 +103,7 @@ def crossed(*differences: ArrayLike) -> Estimate:
     if variance < max(by_seed[0], over_questions):
         parts = [by_seed] if by_seed[0] >= over_questions else by_question
         variance = sum(part for part, _ in parts)
-    if variance == 0.0:
+    if math.sqrt(variance) <= ROUNDING:
         return by_seeds
     freedom = variance**2 / sum(part**2 / df for part, df in parts)
     return Estimate(float(rows.mean()), ((math.sqrt(variance), freedom), *by_seeds.errors), seeds)
@@ -131,3 +132,25 @@ def over_these(estimates: Sequence[Estimate]) -> Estimate:
 def over_tasks(by_task: Sequence[Sequence[Estimate]]) -> Estimate:
     """Mean over tasks taken for a sample of other tasks: the tasks are the units, models inside each are averaged."""
     return mean_of([float(np.mean([one.value for one in task])) for task in by_task if task])
+
+
+def differ(estimates: Sequence[Estimate]) -> float:
+    """p-value of all true values being equal, by Welch's test for unequal variances; NaN where it cannot be told.
+
+    F = sum w (x - m)^2 / (k - 1) / (1 + 2 (k - 2) / (k^2 - 1) L) with weights w = 1 / error^2, their weighted mean m
+    and L = sum (1 - w / W)^2 / freedom, with k - 1 and (k^2 - 1) / (3 L) degrees of freedom (Welch 1951). Of two errors
+    of an estimate the last counts: that over seeds.
+    """
+    k = len(estimates)
+    if k < 2 or not all(one.known for one in estimates):
+        return math.nan
+    from scipy.special import fdtrc  # scipy.stats would take a second of every start
+
+    values = np.array([one.value for one in estimates])
+    errors, freedom = np.array([one.errors[-1] for one in estimates]).T
+    weights = 1 / errors**2
+    share = weights / weights.sum()
+    spread = float((weights * (values - share @ values) ** 2).sum()) / (k - 1)
+    loss = float(((1 - share) ** 2 / freedom).sum())
+    ratio = spread / (1 + 2 * (k - 2) / (k**2 - 1) * loss)
+    return float(fdtrc(k - 1, (k**2 - 1) / (3 * loss), ratio))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 from collections.abc import Callable, Sequence
 from functools import cached_property
@@ -11,6 +10,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from analysis.axes import curves
+from analysis.estimates import crossed
 from analysis.main_series import Asked, asked
 from analysis.results import Final, Share, Start, TimeToTarget
 from analysis.run import Run
@@ -19,18 +20,14 @@ from analysis.statistics import (
     Interval,
     area_under_curve,
     cluster_interval,
-    crossed_difference,
     paired_difference,
     probability_of_improvement,
     share_interval,
     t_interval,
 )
-from analysis.times import median_time, ratio_of_medians, sustained_crossing
+from analysis.time_to_target import Runs, reached, times_less
 from repro.spec.schema import MAIN_SETS
-from repro.tracking.series import GENERATED_TOKENS, SECONDS, ZERO_VARIANCE
-
-AXES = {"steps": "step", "generated tokens": GENERATED_TOKENS, "seconds": SECONDS}
-"""What time to target is measured by -> metric."""
+from repro.tracking.series import ZERO_VARIANCE
 
 GAIN_SHARES = (0.5, 0.75, 0.9)
 """Further targets: these shares of the baseline's gain over the start policy."""
@@ -43,7 +40,7 @@ NEAR_ZERO = 0.05
 
 
 class Measures:
-    """Numbers of one panel, each computed once. Resampling is seeded by the panel's name: same store, same numbers."""
+    """Numbers of one panel, each computed once."""
 
     def __init__(self, panel: Panel, target: float | None = None) -> None:
         self.panel = panel
@@ -91,7 +88,7 @@ class Measures:
             shared = [seed for seed in series.seeds if seed in reference.seeds]
             if shared:
                 ours, theirs = (self._matrices(one, shared, -1) for one in (series, reference))
-                difference = crossed_difference(*(a - b for a, b in zip(ours, theirs, strict=True)))
+                difference = crossed(*(a - b for a, b in zip(ours, theirs, strict=True))).interval()
                 by_seed = paired_difference(*(np.mean([d.mean(axis=1) for d in one], axis=0) for one in (ours, theirs)))
             improvement = probability_of_improvement(
                 scores, [run.evaluations(panel.main)[-1].accuracy for run in reference.runs]
@@ -109,7 +106,7 @@ class Measures:
             entropy=t_interval([row.entropy for row in last]),
             tokens=t_interval([row.tokens for row in last]),
             mean_over_training=share_interval([area_under_curve(*curve) for curve in curves]),
-            gain=crossed_difference(*(b - a for a, b in zip(begin, end, strict=True))),
+            gain=crossed(*(b - a for a, b in zip(begin, end, strict=True))).interval(),
             greedy_gain=t_interval([b.greedy - a.greedy for a, b in zip(first, last, strict=True)]),
             difference=difference,
             difference_by_seed=by_seed,
@@ -140,17 +137,17 @@ class Measures:
         return self.final(reference.label).accuracy.value
 
     @cached_property
-    def times(self) -> tuple[TimeToTarget, ...]:
-        """Every series by every axis, to the main target."""
-        return tuple(self._time(series, axis, self.target(series)) for series in self.panel.series for axis in AXES)
+    def _times(self) -> dict[tuple[str, str, float], TimeToTarget]:
+        return {}
 
-    def time(self, label: str, axis: str) -> TimeToTarget:
-        return next(time for time in self.times if time.series.label == label and time.axis == axis)
-
-    def time_by(self, label: str, metric: str) -> TimeToTarget:
-        """The same by a further cumulative metric, e.g. `cost/cpu_seconds`."""
+    def time(self, label: str, axis: str, target: float | None = None) -> TimeToTarget:
+        """Time to a target, by default `target` of the series, by one of `axes.AXES`."""
         series = self.panel.get(label)
-        return self._time(series, metric, self.target(series))
+        goal = self.target(series) if target is None else target
+        key = (label, axis, goal)
+        if key not in self._times:
+            self._times[key] = self._time(series, axis, goal)
+        return self._times[key]
 
     def times_at_shares(self, axis: str) -> dict[float, tuple[TimeToTarget, ...]]:
         """The same for the targets in `GAIN_SHARES` of each baseline's gain: does the verdict hang on the target?"""
@@ -161,43 +158,26 @@ class Measures:
                 final = self.final((self.panel.baseline_of(series) or series).label).accuracy.value
                 target = self.start.sampled.value + share * (final - self.start.sampled.value)
                 if not math.isnan(target):
-                    found.append(self._time(series, axis, target))
+                    found.append(self.time(series.label, axis, target))
             out[share] = tuple(found)
         return out
 
-    @property
-    def own_target(self) -> bool:
-        """Whether the target is the baseline's own final mean, and not one that the spec sets."""
-        return self._target is None
-
     def _time(self, series: Series, axis: str, target: float) -> TimeToTarget:
-        times, after = self._crossings(series, axis, target)
-        reference = self.panel.baseline_of(series)
-        speedup = None
+        own = curves(self.panel, series, series.seeds, axis)
+        reference, less = self.panel.baseline_of(series), None
         if reference is not None:
-            name = f"{self.panel.title}/{series.label}/{axis}/{target:.6f}"
-            speedup = ratio_of_medians(*self._crossings(reference, axis, target), times, after, _generator(name))
-        return TimeToTarget(series, axis, target, tuple(times), tuple(after), median_time(times, after), speedup)
+            less = times_less([pair] if (pair := self.race(series, reference, axis, target)) else [])
+        each = tuple(reached([curve], target) for curve in own)
+        ends = tuple(curve.end for curve in own)
+        return TimeToTarget(series, axis, target, each, ends, reached(own, target), less)
 
-    def _crossings(self, series: Series, axis: str, target: float) -> tuple[list[float], list[float]]:
-        """Time to target per seed, and when it was last known not to be there.
-
-        A baseline that races to its own final mean holds it, on average, at its end and cannot confirm it after that.
-        Its seeds that do not hold it earlier therefore count with their whole budget, as in the papers, and not as
-        censored: that can only understate the speedup of an arm that gets there.
-        """
-        own = self.own_target and series in self.panel.references and target == self.target(series)
-        times, after = [], []
-        for run in series.runs:
-            cost, scores = run.evaluated_cost(AXES.get(axis, axis), self.panel.main)
-            index = sustained_crossing(list(scores), target)
-            if index is None:
-                times.append(float(cost[-1]) if own else math.nan)
-                after.append(float(cost[-1]))
-            else:
-                times.append(float(cost[index]))
-                after.append(float(cost[max(0, index - 1)]))
-        return times, after
+    def race(self, series: Series, reference: Series, axis: str, target: float) -> Runs | None:
+        """The runs of two arms on the seeds that both have, for `time_to_target.times_less`; None without any."""
+        seeds = [seed for seed in series.seeds if seed in reference.seeds]
+        if not seeds:
+            return None
+        theirs, ours = (curves(self.panel, one, seeds, axis) for one in (reference, series))
+        return theirs, ours, target
 
     # ------------------------------------------------------------ groups and predictor
 
@@ -267,7 +247,3 @@ class Measures:
         """Whether a series ended clearly above the start policy."""
         gain = self.final(label).gain
         return gain.clear_of(0) > 0
-
-
-def _generator(name: str) -> np.random.Generator:
-    return np.random.default_rng(int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], "big"))

@@ -22,7 +22,7 @@ class Spread:
     """Variances of paired differences between two arms: of seeds, of questions, and of what is left.
 
     A mean over n seeds and `questions` questions has the variance seeds / n + problems / questions + rest / (n
-    questions), as in `statistics.crossed_difference`. No part is below 0.
+    questions), as in `estimates.crossed`. No part is below 0.
     """
 
     seeds: float

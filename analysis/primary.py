@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from analysis.axes import metric_of
 from analysis.comparable import Unfit, unfit
 from analysis.comparison import Comparison, compare
+from analysis.effects import TASKS
 from analysis.equal_cost import Saving, saving
 from analysis.estimates import Estimate, over_tasks, over_these
 from analysis.families import holm
-from analysis.measures import AXES
 from analysis.power import Spread, pooled, seeds_needed, smallest_seen
-from analysis.runs import Panel, Series
+from analysis.runs import Panel
 from analysis.study import headline_arms
 from repro.spec.report_spec import ClaimSpec
 from repro.spec.schema import Spec
@@ -22,13 +23,10 @@ from repro.spec.schema import Spec
 By = Literal["tokens", "steps", "seconds"]
 
 AXIS: Mapping[By, str] = {"tokens": "generated tokens", "steps": "steps", "seconds": "seconds"}
-"""Word of the spec -> key of `measures.AXES`."""
+"""Word of the spec -> one of `axes.AXES`."""
 
 ALPHA = 0.05
 """The chance of any false primary claim that a study accepts."""
-
-TASKS = 3
-"""From this many tasks on, an interval over tasks says something of others."""
 
 Verdict = Literal["higher", "lower", "undecided", "one seed", "not comparable", "not run"]
 
@@ -63,11 +61,6 @@ def questions(spec: Spec, panels: Sequence[Panel]) -> tuple[Question, ...]:
         if not others or all(one.arm != claim.arm for one in series.values()):
             found.append(Question(claim.arm, claim.against or baseline, claim.by))
     return tuple(found)
-
-
-def _at_same_point(series: Series, others: Sequence[Series]) -> Series:
-    """The one with most axis values in common."""
-    return max(others, key=lambda other: sum(series.axis.get(key) == value for key, value in other.axis.items()))
 
 
 @dataclass(frozen=True)
@@ -139,7 +132,7 @@ def _answered(question: Question, panels: Sequence[Panel]) -> Judged:
         series = {one.label: one for one in panel.series}
         if question.arm in series and question.against in series:
             both = series[question.arm], series[question.against]
-            why = unfit(both, AXES[AXIS[question.by]])
+            why = unfit(both, metric_of(AXIS[question.by], both[0].clock))
             if why:
                 apart[panel.title] = next(iter(why.values()))
             elif (one := compare(panel, *both, AXIS[question.by])) is not None:

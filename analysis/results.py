@@ -6,10 +6,10 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from analysis.equal_cost import Saving
 from analysis.main_series import Asked
 from analysis.runs import Series
 from analysis.statistics import Interval
-from analysis.times import Bounds, Ratio
 
 
 @dataclass(frozen=True)
@@ -47,20 +47,25 @@ class Final:
 
 @dataclass(frozen=True)
 class TimeToTarget:
-    """How long one series took to hold a target twice in a row, by one axis."""
+    """What one series took to reach a target, by one axis; see `time_to_target`."""
 
     series: Series
     axis: str
     target: float
-    times: tuple[float, ...]  # per seed, NaN where censored
-    after: tuple[float, ...]  # per seed, when it was last known not to be there: the evaluation before, or its end
-    median: Bounds
-    speedup: Ratio | None  # against the baseline; None for the baseline
+    per_seed: tuple[float, ...]  # NaN for a seed that did not get there
+    budgets: tuple[float, ...]  # per seed, what it had spent at its end
+    value: float  # when the mean over seeds got there, NaN where it did not
+    less: Saving | None  # times less than the baseline; None for the baseline
 
     @property
-    def censored(self) -> int:
-        """Seeds that did not get there."""
-        return sum(math.isnan(time) for time in self.times)
+    def budget(self) -> float:
+        """Where `value` is NaN it takes more than this."""
+        return max(self.budgets)
+
+    @property
+    def got_there(self) -> int:
+        """Seeds that did."""
+        return sum(not math.isnan(time) for time in self.per_seed)
 
 
 @dataclass(frozen=True)

@@ -197,6 +197,7 @@ class Run:
         for name in ("cell.json", "ledger.json"):
             if not self.json(name):
                 raise DamagedRun(self.identity, f"{name} is missing or empty")
+        self.json("environment.json")  # the clock of the report hangs on it
         for name in (GENERATED_TOKENS, SECONDS):
             steps = self.record.metrics.get(name, ((), ()))[0]
             last = max(steps, default=-1)

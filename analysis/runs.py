@@ -14,12 +14,17 @@ from analysis.selections import Chosen
 
 @dataclass(frozen=True)
 class Series:
-    """One line of a figure: an arm at one axis point, with its finished runs in the order of seeds."""
+    """One line of a figure: an arm at one axis point, with its finished runs in the order of seeds.
+
+    `clock` is the ledger's clock that a report tells time by, the same for all its runs: "seconds" (wall) or
+    "cpu_seconds".
+    """
 
     label: str
     arm: str
     axis: Mapping[str, Any]
     runs: tuple[Run, ...]
+    clock: str = "seconds"
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -63,6 +68,11 @@ class Panel:
     baselines: Mapping[str, str] = field(default_factory=dict)  # label -> label of the series it is compared with
     known: Mapping[str, str] = field(default_factory=dict)  # label -> way of every series of the study, in its order
     known_baselines: tuple[str, ...] = ()
+
+    @property
+    def clock(self) -> str:
+        """The clock that the report tells time by, see `Series`."""
+        return self.series[0].clock
 
     def only(self, arms: Collection[str]) -> Panel:
         """The same panel with the series of these arms, and of what they are compared with."""

@@ -21,6 +21,7 @@ from repro.study.expand import expand_study
 from repro.study.points import Place
 from repro.tracking.read import read_runs
 from repro.tracking.run_record import RunRecord
+from repro.tracking.series import CPU_SECONDS
 
 NOT_RUN, LEFT_OUT = "not run", "left out"
 """What the list of missing cells says of a cell without a run, and of one whose run cannot be read."""
@@ -118,10 +119,10 @@ def _assembled(
     if not finished:
         raise _nothing(spec, len(planned), left_out)
     baseline = spec.report.baseline or next(iter(spec.arms))
-    panels = []
+    clock, panels = _clock(finished), []
     for model, dataset in dict.fromkeys((run.place.model, run.place.dataset) for run in finished):
         inside = [run for run in finished if (run.place.model, run.place.dataset) == (model, dataset)]
-        panels.append(_panel(spec, model, dataset, inside, baseline))
+        panels.append(_panel(spec, model, dataset, inside, baseline, clock))
     everywhere, order = headline_arms(spec), list(spec.arms)
     arm_of = {series.label: series.arm for panel in panels for series in panel.series}
     way_of = {series.label: series.way for panel in panels for series in panel.series}
@@ -151,7 +152,15 @@ def _writable(place: Place) -> Place:
     return replace(place, model=shown(place.model), dataset=shown(place.dataset), axis_point=axis)
 
 
-def _panel(spec: Spec, model: str, dataset: str, runs: Sequence[Run], baseline: str) -> Panel:
+def _clock(runs: Sequence[Run]) -> str:
+    """What a report tells time by: CPU seconds where no run had a GPU, because cells that run side by side contend for
+    the processors, else wall seconds."""
+    on_gpu = any(run.json("environment.json").get("accelerator") for run in runs)
+    counted = all(run.record.metrics.get(CPU_SECONDS) for run in runs)
+    return "seconds" if on_gpu or not counted else "cpu_seconds"
+
+
+def _panel(spec: Spec, model: str, dataset: str, runs: Sequence[Run], baseline: str, clock: str) -> Panel:
     grouped: dict[tuple[str, str], list[Run]] = {}
     for run in runs:
         grouped.setdefault((run.place.arm, canonical(dict(run.place.axis_point))), []).append(run)
@@ -160,7 +169,7 @@ def _panel(spec: Spec, model: str, dataset: str, runs: Sequence[Run], baseline: 
     for (arm, axis_key), members in sorted(grouped.items(), key=lambda item: order.index(item[0][0])):
         axis = json.loads(axis_key)
         ordered = tuple(sorted(members, key=lambda run: run.place.seed))
-        series.append(Series(_label(arm, axis), arm, axis, ordered))
+        series.append(Series(_label(arm, axis), arm, axis, ordered, clock))
     baselines = {}
     for one in series:
         same = [

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
+from analysis.equal_cost import Saving
 from analysis.statistics import Interval
-from analysis.times import Bounds, Ratio
 
 MINUS = "\u2212"
 NOTHING = "–"
@@ -45,8 +45,21 @@ def percent(interval: Interval, digits: int = 1) -> str:
 
 
 def points(interval: Interval, digits: int = 1) -> str:
-    """A difference of shares as signed percentage points with its interval."""
-    return spread(interval, 100, digits, sign=True)
+    """A difference of shares as signed percentage points with its interval; no bound off 0 reads 0."""
+    return spread(interval, 100, digits_beside(interval, (0.0,), 100, digits), sign=True)
+
+
+def digits_beside(interval: Interval, bars: Sequence[float], scale: float, digits: int) -> int:
+    """Decimals with which no bound that lies off a bar reads as the bar; three more than `digits` at most."""
+    for more in range(3):
+        if not any(
+            bound != bar and number(bound * scale, digits + more) == number(bar * scale, digits + more)
+            for bound in (interval.low, interval.high)
+            for bar in bars
+            if not math.isinf(bar) and not math.isnan(bound)
+        ):
+            return digits + more
+    return digits + 3
 
 
 def amount(value: float) -> str:
@@ -81,36 +94,27 @@ def _three(value: float) -> str:
     return f"{value:.0f}" if size >= 99.95 else f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"
 
 
-def time_bounds(bounds: Bounds) -> str:
-    """A median time to target: `20`, or `> 40` where the median run was censored."""
-    if bounds.exact:
-        return amount(bounds.low)
-    if math.isinf(bounds.high):
-        return f"> {amount(bounds.low)}"
-    return f"{amount(bounds.low)} to {amount(bounds.high)}"
+def time_or_more(time: float, budget: float) -> str:
+    """A time to target: `20`, or `> 40` where it was not reached in the budget."""
+    return f"> {amount(budget)}" if math.isnan(time) else amount(time)
 
 
-def ratio_point(bounds: Bounds) -> str:
-    """A speedup without its interval: `1.60×`, `> 1.60×`, `< 0.80×`, or `not determined`."""
-    if bounds.exact:
-        return f"{number(bounds.low, 2)}×"
-    if bounds.low <= 0 and math.isinf(bounds.high):
-        return "not determined"
-    if math.isinf(bounds.high):
-        return f"> {number(bounds.low, 2)}×"
-    if bounds.low <= 0:
-        return f"< {number(bounds.high, 2)}×"
-    return f"{number(bounds.low, 2)} to {number(bounds.high, 2)}×"
+NOT_REACHED = "not reached"
 
 
-def ratio(value: Ratio) -> str:
-    """A speedup with its interval; an end that censoring leaves open reads 0 or ∞."""
-    point = ratio_point(value.point)
-    if point == "not determined":
-        return point
+def ratio(value: Saving) -> str:
+    """`1.60× [1.20, 2.10]`, `not reached [0.00, 0.90]`, or a dash where it is withheld. The interval's ends are 0 or ∞
+    where the runs leave them open."""
     if not value.known:
-        return f"{point} [no interval: n = {min(value.n)}]"
-    return f"{point} [{number(value.low, 2)}, {number(value.high, 2)}]"
+        return NOTHING
+    told = NOT_REACHED if math.isnan(value.value) else f"{number(value.value, 2)}×"
+    return f"{told} [{number(value.low, 2)}, {number(value.high, 2)}]"
+
+
+def withheld(found: Iterable[Saving | None]) -> str:
+    """Why ratios are not told, for a caption; empty where all are."""
+    reasons = dict.fromkeys(one.withheld for one in found if one is not None and one.withheld)
+    return f" Not told, where a dash stands: {joined(list(reasons))}." if reasons else ""
 
 
 def names(items: Sequence[str]) -> str:

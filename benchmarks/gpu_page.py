@@ -137,24 +137,20 @@ def _steps(policy: str, part: Record) -> list[str]:
 
 
 def _speedup(axis: str, it: Record, seeds: int) -> str:
-    name = f"- {axis.replace('_', ' ')}, GRPO / DOTS + RR (medians)"
-    low, high = it["low_point"], it["high_point"]
-    if not low and high is None:
-        return f"{name}: not known, neither has reached the target"
-    point = f"{low:.2f}" if low == high else f"at most {high:.2f}" if not low else f"at least {low:.2f}"
-    if low and high is not None and low != high:
-        point = f"{low:.2f} to {high:.2f}"
+    name = f"- {axis.replace('_', ' ')}, GRPO / DOTS + RR"
+    if it["ratio"] is None:
+        return f"{name}: not known, a run has not reached the target"
     if seeds < 2:
-        return f"{name}: {point} (no interval from one seed)"
-    ends = [f"{it['low']:.2f}", "any more" if it["high"] is None else f"{it['high']:.2f}"]
-    return f"{name}: {point} (95 % {' to '.join(ends)})"
+        return f"{name}: {it['ratio']:.2f} (no interval from one seed)"
+    return f"{name}: {it['ratio']:.2f} (95 % {it['low']:.2f} to {it['high']:.2f})"
 
 
 def _target(part: Record) -> list[str]:
     if not _measured(part):
         return ["Not measured, see below."]
     lines = [
-        f"Target {part['target']:.0%}, held at two evaluations in a row on {part['evaluated_questions']} held-out "
+        f"Target {part['target']:.0%}, where the line between evaluations reaches it, on "
+        f"{part['evaluated_questions']} held-out "
         f"questions x 2 samples; at most {part['most_steps']} steps; {part['seeds']} seeds. Seconds and generated "
         "tokens are those of selection, rollouts and updates.",
         "",

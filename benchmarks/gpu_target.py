@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any
 
@@ -10,7 +11,9 @@ from gpu_parts import Scale, dots_rr
 from grpo_steps import arm, grpo_steps
 from transformers import PreTrainedModel
 
-from analysis.times import ratio_of_medians, sustained_crossing
+from analysis.equal_cost import Curve
+from analysis.statistics import t_interval
+from analysis.time_to_target import reached
 from repro.models.policy import Policy
 from repro.spec.schema import Cell
 from repro.tasks.problem import TaskData
@@ -18,10 +21,12 @@ from repro.tasks.prompts import PromptStyle
 from repro.training.evaluation import Sampler
 from repro.training.ledger import SPEND, Ledger
 
+AXES = ("step", "seconds", "generated_tokens")
+
 
 def to_target(policy: Policy, data: TaskData, scale: Scale, deadline: float) -> dict[str, Any]:
     """(d) What GRPO and DOTS + RR spend until the embedded policy has learned its task; censored where the time or the
-    steps end first. The target has to hold at two evaluations in a row."""
+    steps end first. Ratios are geometric means over seeds, told where all of them got there."""
     train = {"steps": scale.target_steps, "questions_per_step": scale.target_questions}
     arms: dict[str, dict[str, Any]] = {"grpo": {}, "dots_rr": dots_rr(scale.target_questions)}
     runs: dict[str, list[list[dict[str, float]]]] = {name: [] for name in arms}
@@ -34,22 +39,20 @@ def to_target(policy: Policy, data: TaskData, scale: Scale, deadline: float) -> 
             now = time.monotonic()
             last = now + (deadline - now) / (len(arms) - number)
             runs[name].append(_until_target(arm(train, seed, **arms[name]), policy, data, scale, last))
-    reached = {name: [_reached(series, scale.target) for series in found] for name, found in runs.items()}
+    spent = {name: [_spent(series, scale.target) for series in found] for name, found in runs.items()}
     ratios = {}
-    for axis in ("step", "seconds", "generated_tokens"):
-        times = {name: [np.nan if it is None else it[axis] for it in found] for name, found in reached.items()}
-        after = {name: [_not_before(series, scale.target, axis) for series in found] for name, found in runs.items()}
-        made = ratio_of_medians(
-            times["grpo"], after["grpo"], times["dots_rr"], after["dots_rr"], np.random.default_rng(0)
-        )
-        ratios[axis] = {"low_point": made.point.low, "high_point": made.point.high, "low": made.low, "high": made.high}
+    for axis in AXES:
+        times = {name: np.array([np.nan if it is None else it[axis] for it in found]) for name, found in spent.items()}
+        logs = np.log(times["grpo"] / times["dots_rr"])
+        made = t_interval(logs if not np.isnan(logs).any() else [])
+        ratios[axis] = {"ratio": math.exp(made.value), "low": math.exp(made.low), "high": math.exp(made.high)}
     return {
         "target": scale.target,
         "most_steps": scale.target_steps,
         "evaluated_questions": min(scale.evaluated, len(data.test)),
         "seeds": len(runs["grpo"]),
         "series": runs,
-        "reached": reached,
+        "reached": spent,
         "grpo_over_dots_rr": ratios,
     }
 
@@ -72,21 +75,16 @@ def _until_target(cell: Cell, policy: Policy, data: TaskData, scale: Scale, last
                 "generated_tokens": ledger.total("generated_tokens", SPEND),
             }
         )
-        return late or _reached(series, scale.target) is not None
+        return late or series[-1]["accuracy"] >= scale.target
 
     grpo_steps(cell, policy, data, after_step)
     return series
 
 
-def _reached(series: list[dict[str, float]], target: float) -> dict[str, float] | None:
-    index = sustained_crossing([it["accuracy"] for it in series], target)
-    return None if index is None else series[index]
-
-
-def _not_before(series: list[dict[str, float]], target: float, axis: str) -> float:
-    """The last moment at which a run was known not to have reached the target."""
-    reached = _reached(series, target)
-    if reached is None:
-        return series[-1][axis]
-    index = series.index(reached)
-    return series[index - 1][axis] if index else 0.0
+def _spent(series: list[dict[str, float]], target: float) -> dict[str, float] | None:
+    """What a run had spent where the line between its evaluations first reaches the target; None where it does not."""
+    if len(series) == 1:
+        return series[0] if series[0]["accuracy"] >= target else None
+    heights = [[it["accuracy"]] for it in series]
+    found = {axis: reached([Curve([it[axis] for it in series], heights)], target) for axis in AXES}
+    return None if any(np.isnan(value) for value in found.values()) else found

@@ -12,6 +12,10 @@ LEVEL = 0.95
 """Level of an interval unless said otherwise, two-sided."""
 
 
+ROUNDING = 1e-12
+"""Values that differ by less than this share of them do not vary."""
+
+
 @dataclass(frozen=True)
 class Interval:
     """An estimate with its confidence interval. `n` is the number of independent units behind the interval.
@@ -29,9 +33,15 @@ class Interval:
         """Whether there is an interval at all."""
         return not (math.isnan(self.low) or math.isnan(self.high))
 
+    @property
+    def decides(self) -> bool:
+        """Whether a verdict can rest on it: an interval of no width comes from values that do not vary, and says
+        nothing of how far off they are."""
+        return self.known and self.high - self.low > ROUNDING * max(1.0, abs(self.low), abs(self.high))
+
     def clear_of(self, reference: float = 0.0) -> int:
-        """1 if the whole interval lies above `reference`, -1 if below, 0 if it covers it or is not known."""
-        if not self.known:
+        """1 if the whole interval lies above `reference`, -1 if below, 0 if it covers it or cannot decide."""
+        if not self.decides:
             return 0
         return int(self.low > reference) - int(self.high < reference)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from analysis.claims import MARGIN, Claim, Published, claims_table, counted_apart, measured
+from analysis.claims import EXPLORATORY, MARGIN, Claim, Published, claims_table, counted_apart, measured
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms
 from analysis.dots_rr.cost import TOLERANCE
 from analysis.dots_rr.effects import AXES, area, per_step, speedup, time_error, volume_error
@@ -241,15 +241,13 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
     """One row per claim; and how the savings divide between selection and replay."""
     caption = (
         "A claim holds where the 95 % interval of each of its effects lies inside its bars, does not hold where one "
-        "lies outside, and is undecided otherwise. Ratios to GRPO's final accuracy: medians over seeds and the mean of "
-        "their logarithms over models and data; runs that never hold it count with more than they spent, and leave a "
-        "range. At equal steps, tokens or seconds: mean accuracy over training up to where the shorter run ends. "
-        "Tokens and seconds include probes, selection and prediction, not the training of the predictor. Differences "
-        "are paired by seed and averaged inside each model and dataset; over three of these or more the interval is a "
-        "t-interval over their means, over fewer they are fixed and only seeds vary. Groups with a gradient: of those "
-        "rolled out anew, references that train among them. In favour: models and datasets whose own interval lies "
-        "inside the bars. Claims are judged one by one, with no correction for their number. Published: the place in "
-        f"the paper and its numbers, for other policies and data; 'curves' marks what was read off figures. {READ_OFF}"
+        f"lies outside, and is undecided otherwise. {EXPLORATORY} Ratios to GRPO's final accuracy: of the times at "
+        "which the means over seeds reach it, linear between evaluations. At equal steps, tokens or seconds: mean "
+        "accuracy over training up to where the shorter run ends. Tokens and seconds include probes, selection and "
+        "prediction, not the training of the predictor. Differences are paired by seed. Groups with a gradient: of "
+        "those rolled out anew, references that train among them. In favour: pairs whose own interval lies inside the "
+        "bars. Published: the place in the paper and its numbers, for other policies and data; 'curves' marks what was "
+        f"read off figures. {READ_OFF}"
     )
     found = claims(panels)
     checked = [claim for claim in found if claim.verdict != "not run"]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.arms import CLOCKS, clock
+from analysis.arms import CLOCKS
 from analysis.dots_rr.arms import DOTS, DOTS_RR, RR, Arms, find, role, rows_said
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -50,9 +50,9 @@ def rollout_volume(series: Series) -> float:
 
 
 def rollout_share(measures: Measures, series: Series) -> float:
-    """Share of the time (see `clock`) of a series' training that is spent on rollouts; NaN without a ledger."""
-    total = sum(measures.cost(series.label, phase, clock(series)) for phase in SPEND)
-    return measures.cost(series.label, "rollout", clock(series)) / total if total else math.nan
+    """Share of a series' time, by the report's clock, that training spends on rollouts; NaN without a ledger."""
+    total = sum(measures.cost(series.label, phase, series.clock) for phase in SPEND)
+    return measures.cost(series.label, "rollout", series.clock) / total if total else math.nan
 
 
 def published_rollout_share(model: str) -> float:
@@ -61,7 +61,7 @@ def published_rollout_share(model: str) -> float:
 
 
 def time_per_step_saved(series: Series, reference: Series) -> Interval:
-    """1 - time per step (see `clock`) ÷ that of the reference: geometric mean over paired seeds, 95 % t-interval."""
+    """1 - time per step, by the report's clock, ÷ the reference's: geometric mean over paired seeds, t-interval."""
     ours, theirs = _time_per_step(series), _time_per_step(reference)
     ratio = t_interval([math.log(ours[seed] / theirs[seed]) for seed in ours if seed in theirs])
     value, high, low = (1 - math.exp(bound) for bound in (ratio.value, ratio.low, ratio.high))
@@ -71,7 +71,7 @@ def time_per_step_saved(series: Series, reference: Series) -> Interval:
 def _time_per_step(series: Series) -> dict[int, float]:
     out = {}
     for run in series.runs:
-        spent = run.metric(cost_of(clock(series)))
+        spent = run.metric(cost_of(series.clock))
         if len(spent) and spent.index[-1] > 0 and spent.iloc[-1] > 0:
             out[run.place.seed] = float(spent.iloc[-1]) / float(spent.index[-1])
     return out
@@ -248,6 +248,6 @@ def _time_row(measures: Measures, series: Series, reference: Series, whole: floa
 
 
 def _phases(measures: Measures, series: Series) -> dict[str, float]:
-    """Mean time (see `clock`) per step by phase."""
+    """Mean time (by the report's clock) per step by phase."""
     steps = measures.final(series.label).step.value
-    return {phase: measures.cost(series.label, phase, clock(series)) / steps for phase in SPEND}
+    return {phase: measures.cost(series.label, phase, series.clock) / steps for phase in SPEND}

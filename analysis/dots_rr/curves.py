@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.arms import clock
+from analysis.axes import CLOCK_NAMES
 from analysis.dots_rr.arms import Arm, find, part_looks
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -63,13 +63,13 @@ def by_step() -> Measured:
 
 
 def by_time() -> Measured:
-    """Accuracy at each evaluation, by the seconds spent on selection and training (see `clock`)."""
+    """Accuracy at each evaluation, by the seconds spent on selection and training (by the report's clock)."""
 
     def points(run: Run, series: Series, panel: Panel) -> Points:
-        return run.evaluated_cost(cost_of(clock(series)), panel.main)
+        return run.evaluated_cost(cost_of(series.clock), panel.main)
 
     def named(panel: Panel) -> str:
-        return "CPU seconds" if clock(panel.series[0]) == "cpu_seconds" else "seconds"
+        return CLOCK_NAMES[panel.clock]
 
     return Measured("seconds", "accuracy", points, named)
 

@@ -7,38 +7,44 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from analysis.arms import clock, find
+from analysis import axes
+from analysis.arms import find
 from analysis.comparable import Unfit, unfit
 from analysis.dots_rr.area import areas, common_end
 from analysis.dots_rr.arms import GRPO, Arms
 from analysis.dots_rr.cost import counts, described, rollout_share, rollout_volume
 from analysis.effects import Effect, Values, effect_of
+from analysis.equal_cost import Saving
 from analysis.measures import Measures
 from analysis.run import Run
 from analysis.runs import Series
-from analysis.statistics import SAMPLED, Interval, t_interval
-from analysis.times import Bounds, Ratio
-from repro.tracking.series import GENERATED_TOKENS, PREDICTOR_PEARSON, cost_of
+from analysis.statistics import Interval
+from analysis.time_to_target import Runs, times_less
+from repro.tracking.series import PREDICTOR_PEARSON
 
 AXES = ("steps", "tokens", "seconds")
 """What training is measured by; tokens are generated ones, selection's included."""
 
 
 def metric_of(axis: str, series: Series) -> str:
-    """The cumulative metric behind an axis; for seconds that of `clock`."""
-    return {"steps": "step", "tokens": GENERATED_TOKENS}.get(axis) or cost_of(clock(series))
+    """The cumulative metric behind an axis; for seconds that of the report's clock."""
+    return axes.metric_of(LONG.get(axis, axis), series.clock)
+
+
+LONG = {"tokens": axes.TOKENS}
+"""Short name of an axis -> its name in `axes.AXES`, where they differ."""
 
 
 # ---------------------------------------------------------------- time to the baseline's accuracy
 
 
 def speedup(panels: Sequence[Measures], label: str | None, axis: str) -> Effect | None:
-    """How many times less of `axis` an arm needed than the baseline, to hold the baseline's final accuracy.
+    """How many times less of `axis` an arm needed than the baseline to reach the baseline's final accuracy.
 
-    A panel has the ratio of medians and its bootstrap interval (see `times.ratio_of_medians`). Pooled: the geometric
-    mean of those ratios. Runs that never got there leave a panel's ratio a range, and so the mean.
+    See `time_to_target.times_less`, of one panel and of all together.
     """
-    found: dict[str, Ratio] = {}
+    own: dict[str, Interval] = {}
+    races: list[Runs] = []
     apart: dict[str, Unfit] = {}
     name = ""
     for measures in panels:
@@ -50,41 +56,19 @@ def speedup(panels: Sequence[Measures], label: str | None, axis: str) -> Effect 
         if why := unfit((series, reference), metric_of(axis, series)):
             apart[measures.panel.title] = next(iter(why.values()))
             continue
-        kind = {"steps": "steps", "tokens": "generated tokens"}.get(axis)
-        time = measures.time(series.label, kind) if kind else measures.time_by(series.label, metric_of(axis, series))
-        assert time.speedup is not None
-        found[measures.panel.title] = time.speedup
-    if not found:
+        long = LONG.get(axis, axis)
+        race, time = measures.race(series, reference, long, measures.target(series)), measures.time(series.label, long)
+        if race is not None and time.less is not None:
+            races.append(race)
+            own[measures.panel.title] = _interval(time.less)
+    if not races:
         return effect_of(panels, name, "ratio", {}, apart)
-    point, pooled = pooled_ratio(list(found.values()))
-    own = {title: _interval(one) for title, one in found.items()}
-    return Effect(name, "ratio", pooled, own, {}, point, apart)
+    pooled = times_less(races)
+    return Effect(name, "ratio", _interval(pooled), own, {}, apart, withheld=pooled.withheld)
 
 
-def pooled_ratio(ratios: Sequence[Ratio]) -> tuple[Bounds, Interval]:
-    """Geometric mean of the ratios of several panels: the range that censored runs allow, and its interval.
-
-    With `SAMPLED` panels or more a t-interval over them: its lower end as if each stood at the least its runs allow,
-    its upper end as if each stood at the most; open (0, infinite) where one is. With fewer the mean of the panels' own
-    ends, which is wider than if they were taken for independent. `n` counts the runs of the smaller side.
-    """
-    lows, highs = _logs([one.point.low for one in ratios]), _logs([one.point.high for one in ratios])
-    point = Bounds(float(np.exp(lows.mean())), float(np.exp(highs.mean())))
-    if len(ratios) >= SAMPLED:
-        low = math.exp(t_interval(lows).low) if np.isfinite(lows).all() else 0.0
-        high = math.exp(t_interval(highs).high) if np.isfinite(highs).all() else math.inf
-    else:
-        low, high = (float(np.exp(_logs(ends).mean())) for ends in ([r.low for r in ratios], [r.high for r in ratios]))
-    return point, Interval(point.low if point.exact else math.nan, low, high, sum(min(one.n) for one in ratios))
-
-
-def _logs(values: Sequence[float]) -> np.ndarray:
-    with np.errstate(divide="ignore"):
-        return np.asarray(np.log(np.array(values, float)))
-
-
-def _interval(ratio: Ratio) -> Interval:
-    return Interval(ratio.point.low if ratio.point.exact else math.nan, ratio.low, ratio.high, min(ratio.n))
+def _interval(found: Saving) -> Interval:
+    return Interval(found.value, found.low, found.high, found.n)
 
 
 # ---------------------------------------------------------------- areas
@@ -121,10 +105,10 @@ def weighted_area(panels: Sequence[Measures], weights: Mapping[str, float], axis
 
 
 def per_step(quantity: str | None) -> Values:
-    """Ledger amount per training step by seed, evaluation left out; None for seconds (see `clock`)."""
+    """Ledger amount per training step by seed, evaluation left out; None for seconds (by the report's clock)."""
 
     def values(measures: Measures, series: Series) -> dict[int, float]:
-        name = quantity or clock(series)
+        name = quantity or series.clock
         return {run.place.seed: run.cost(name) / _steps(run, measures.panel.main) for run in series.runs}
 
     return values

@@ -90,7 +90,7 @@ def _effect(panels: Sequence[Measures], heads: Mapping[str, str], kind: Kind, ax
 
 
 def _speedups(panels: Sequence[Measures], heads: Mapping[str, str], axis: str) -> dict[str, list[dict[str, float]]]:
-    """Panel -> one row with the logarithm of each part's speedup over GRPO; parts left open by censored runs not in."""
+    """Panel -> one row with the logarithm of each part's speedup over GRPO; parts that never get there not in."""
     found = {part: speedup(panels, heads[part], axis) for part in (DOTS, RR, DOTS_RR)}
     out = {}
     for measures in panels:
@@ -139,10 +139,10 @@ def split_table(panels: Sequence[Measures]) -> list[Table]:
     caption = (
         "From selection: the mean of what it adds to GRPO and to RR; from replay: the mean of what it adds to GRPO and "
         "to DOTS. For times to GRPO's accuracy, which replay alone may never reach: what DOTS saves, and what replay "
-        "saves beside DOTS, over models and data on which no censored run leaves either open. The two make the whole, "
+        "saves beside DOTS, over the pairs on which both get there. The two make the whole, "
         "as a sum of points or a product of factors. Beyond the sum (product): above 0 points or 1× where selection "
         "and replay help each other. Mean accuracy: up to where the shortest of the four runs ends. 95 % intervals, "
-        "pooled as in the claims; n counts runs, for times medians. The paper has no replay without selection, so "
+        "over these pairs; n counts runs, for times pairs. The paper has no replay without selection, so "
         f"nothing published stands beside it. {CLOCKS}"
     )
     title = "DOTS + RR: what comes from selection and what from replay"

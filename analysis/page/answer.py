@@ -14,7 +14,7 @@ from analysis.equal_cost import Saving
 from analysis.estimates import Estimate, over_these
 from analysis.measures import NEAR_ZERO, Measures
 from analysis.primary import AXIS, By, Judged
-from analysis.statistics import Interval
+from analysis.statistics import Interval, fixed_mean
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, brackets, joined, names, number, plural, points, sentence, spread
 
@@ -125,8 +125,8 @@ def _needed(saving: Saving, by: By) -> str:
     """`it reached the same accuracy with 1.5 times fewer tokens`, empty where it is withheld or not above 1."""
     if not saving.known or saving.clear_of() <= 0:
         return ""
-    less = "less time" if by == "seconds" else f"fewer {SHORT[by]}"
-    return f"it reached the same accuracy with {number(saving.value)} times {less}"
+    fewer = "less time" if by == "seconds" else f"fewer {SHORT[by]}"
+    return f"it reached the same accuracy with {number(saving.value)} times {fewer}"
 
 
 # ---------------------------------------------------------------- how sure
@@ -267,10 +267,8 @@ def _named(panels: Sequence[Measures], label: str) -> str:
 
 def _end(panels: Sequence[Measures], label: str) -> Interval:
     """Accuracy at the last evaluation, averaged over the pairs that have the arm."""
-    from analysis.statistics import pooled_mean
-
     found = [final.per_seed for measures in panels for final in measures.finals if final.series.label == label]
-    return pooled_mean(found)
+    return fixed_mean(found)
 
 
 def _trains(panels: Sequence[Measures], label: str) -> float:

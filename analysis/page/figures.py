@@ -15,7 +15,8 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import NullLocator
 
-from analysis.measures import AXES, Measures
+from analysis.axes import AXES, CLOCK_NAMES, metric_of, name_of
+from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Panel, Series
 from analysis.statistics import Interval, share_interval
@@ -56,11 +57,11 @@ def handles(measures: Measures) -> tuple[list[Line2D], list[str]]:
 def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     """Accuracy against steps, generated tokens and seconds: raw seeds faint, their mean bold, its interval a band."""
     panel, styles = measures.panel, panel_looks(measures)
-    labels = {"steps": "step", "generated tokens": "generated tokens", "seconds": "seconds (wall)"}
+    labels = {name: name_of(name, panel.clock) for name in AXES} | {"steps": "step"}
     seeds = {
-        (series.label, name): [run.evaluated_cost(metric, panel.main) for run in series.runs]
+        (series.label, name): [run.evaluated_cost(metric_of(name, panel.clock), panel.main) for run in series.runs]
         for series in panel.series
-        for name, metric in AXES.items()
+        for name in AXES
     }
     data = _curves(panel, seeds)
     # Bands over two or three seeds can be so wide that they would flatten the curves: they may leave the picture.
@@ -222,7 +223,8 @@ def _axis_curve(measures: Measures, path: str, prefix: str) -> Picture:
 
 def cost_bars(measures: Measures, prefix: str = "") -> Picture:
     """Tokens, FLOPs and seconds per run, split by phase."""
-    quantities = {"generated_tokens": "generated tokens", "flops": "FLOPs", "seconds": "seconds"}
+    clock = measures.panel.clock
+    quantities = {"generated_tokens": "generated tokens", "flops": "FLOPs", clock: CLOCK_NAMES[clock]}
     series = measures.panel.series
     phases = [p for p in SPEND if any(measures.cost(s.label, p, q) for s in series for q in quantities)]
     rows = [

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from analysis.arms import CLOCKS
 from analysis.equal_cost import ENOUGH
 from analysis.measures import GAIN_SHARES, HARDLY, NEAR_ZERO, Measures
 from analysis.primary import ALPHA
 from analysis.rewards import all_by_accuracy, rewarded_by
-from analysis.statistics import RESAMPLES
 from analysis.study import Study
 from analysis.text import joined, names, number, plural
 from analysis.updates import updates_said
@@ -67,14 +67,14 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             f"Share of all pairs (run of the arm, run of {names([study.baseline])}) in which the arm ended higher; "
             "ties count half.",
         ),
-        ("Time to target", _target(study, measures)),
+        ("Time to target", _target(study)),
         (
-            "Speedup",
-            f"Ratio of medians over seeds, baseline ÷ arm. The interval is a percentile bootstrap over seeds "
-            f"({RESAMPLES:,} resamples, fixed generator), widened by the spacing of the evaluations: a run may have "
-            "got there at any moment since the one before. With three seeds a bootstrap cannot see beyond their range, "
-            "so read these intervals as the least there is. A run that never got there took longer than its budget: it "
-            "stays in, as a bound.",
+            "Times less",
+            "The baseline's time to the target ÷ the arm's. A factor is compatible with the runs if the arm with so "
+            "many times less is as accurate as the baseline at its time to the target: the 95 % interval of the paired "
+            "difference, over seeds and questions of both, holds zero. The brackets hold all compatible factors. They "
+            f"are not told for fewer than {ENOUGH} evaluations or two seeds. An arm that does not reach the target "
+            "reads `> budget`, and its factor 'not reached'.",
         ),
         (
             "Easier targets",
@@ -90,9 +90,9 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             "Cost",
             "Counted where it happens, never from the configuration. Generated tokens: rollouts, probes and selection "
             "sampling. FLOPs: 2 × parameters × tokens forward, three times that with backward, attention included. "
-            "Seconds are wall time of the job without evaluation and warm start; jobs run side by side contend for the "
-            f"processors, so CPU seconds stand beside them. {updates_said(panels)} Scores and pass rates that came "
-            "from a cache are charged in full, and shared costs to every arm that uses them.",
+            f"Evaluation and warm start are left out. {CLOCKS} The data files have both clocks. {updates_said(panels)} "
+            "Scores and pass rates that came from a cache are charged in full, and shared costs to every arm that uses "
+            "them.",
         ),
         (
             "Warnings",
@@ -106,16 +106,17 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
         found.append(
             (
                 "Overall",
-                "Interquartile mean of the final accuracies of all runs, with a bootstrap that resamples seeds inside "
-                "each model and dataset.",
+                "Gains over the start policy as shares of the baseline's, averaged over these pairs of model and task "
+                "with equal weight; the 95 % interval covers new seeds, each pair with a variance of its own (Welch "
+                "and Satterthwaite's degrees of freedom).",
             )
         )
         found.append(
             (
-                "Differences over several models and datasets",
-                "Paired by seed and averaged inside each model and dataset, then over these with equal weight. They "
-                "and their held-out questions are taken as fixed: the 95 % t-interval covers new seeds, each model and "
-                "dataset with a variance of its own (Welch and Satterthwaite's degrees of freedom).",
+                "Several pairs of model and task",
+                "A mean over pairs is about these pairs: seeds vary, pairs do not. Where three tasks or more are at "
+                "hand, an interval with tasks as units says what to expect on another task like these. Tasks are said "
+                "to differ where Welch's test of equal means has p of at most 0.05.",
             )
         )
     return tuple(found)
@@ -163,17 +164,14 @@ def _spread(study: Study) -> str:
     return f"Rewards that differ by at most train.min_spread, {most:g}," if most else "Exact equality of all rewards"
 
 
-def _target(study: Study, measures: Measures) -> str:
+def _target(study: Study) -> str:
     text = (
-        "The first evaluation from which accuracy holds the target at two evaluations in a row, read off the raw curve "
-        "of each seed; reaching it at the last evaluation alone does not count. "
+        "Where the mean accuracy over seeds, linear between evaluations, first reaches the target. One rule for every "
+        "arm, the baseline's too. A run that has ended keeps its last accuracy, so that no seed is dropped. "
     )
     if study.spec.report.target is not None:
         return f"{text}The target, {number(100 * study.spec.report.target)} %, is set in the spec."
-    return (
-        f"{text}The target is the final mean of {names([study.baseline])}. A seed of {names([study.baseline])} that "
-        "does not hold it earlier counts with its whole budget, which can only understate an arm's speedup."
-    )
+    return f"{text}The target is the final mean of {names([study.baseline])}."
 
 
 def _range(counts: Sequence[int]) -> str:

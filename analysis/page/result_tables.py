@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.arms import CLOCKS
+from analysis.axes import CLOCK_NAMES
 from analysis.comparable import (
     Unfit,
     at_end_beside_baseline,
@@ -18,7 +20,7 @@ from analysis.comparable import (
 )
 from analysis.main_series import Asked
 from analysis.measures import Measures
-from analysis.statistics import iqm, rank_correlation, stratified_bootstrap
+from analysis.statistics import fixed_mean, rank_correlation
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, plural, points, seconds, spread
@@ -92,16 +94,10 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         f"Last evaluation; {final.asked.avg} on {final.asked.held_out} "
         f"(`{measures.panel.main}`), sampling temperature {start.asked.temperature}. In brackets: 95 % intervals, over "
         "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
-        f"{_alone(measures)}P(better): chance that a run of the arm beats a run of the baseline.{said(apart)}"
+        f"P(better): chance that a run of the arm beats a run of the baseline.{said(apart)}"
     )
     reference = frozenset(i + 1 for i in emphasised(measures))
     return Table(f"{prefix}accuracy", "Final accuracy", header, rows, pd.DataFrame(data), caption, 1, reference)
-
-
-def _alone(measures: Measures) -> str:
-    if all(len(final.per_seed) > 1 for final in measures.finals):
-        return ""
-    return "With one seed the intervals of gain and difference are over questions alone. "
 
 
 def _asked(asked: Asked) -> dict[str, object]:
@@ -208,8 +204,9 @@ def _kept(measures: Measures) -> list[tuple[str, list[str], int, dict[str, float
 
 def cost_table(measures: Measures, prefix: str = "") -> Table:
     """What each arm spent, selection included, and how much of it was selection."""
-    header = ["arm", "generated tokens", "of it selection, %", "all tokens", "FLOPs", "seconds", "CPU seconds"]
-    header += ["selection, seconds", "redone tokens"]
+    clock = measures.panel.clock
+    header = ["arm", "generated tokens", "of it selection, %", "all tokens", "FLOPs", CLOCK_NAMES[clock]]
+    header += [f"selection, {CLOCK_NAMES[clock]}", "redone tokens"]
     rows, data = [], []
     for series in measures.panel.series:
         total = {q: sum(measures.cost(series.label, phase, q) for phase in SPEND) for q in QUANTITIES}
@@ -219,13 +216,14 @@ def cost_table(measures: Measures, prefix: str = "") -> Table:
         share = 100 * selecting["generated_tokens"] / generated if generated else math.nan
         redone = measures.redone(series)
         row = [f"`{series.label}`", amount(generated), number(share), amount(everything), amount(total["flops"])]
-        row += [seconds(total["seconds"]), seconds(total["cpu_seconds"]), seconds(selecting["seconds"]), amount(redone)]
+        row += [seconds(total[clock]), seconds(selecting[clock]), amount(redone)]
         rows.append(row)
         record: dict[str, object] = {"arm": series.label, "all_tokens": everything, **total, "redone_tokens": redone}
         data.append(record | {f"selection_{q}": value for q, value in selecting.items()})
     caption = (
         "Mean per run over seeds, to the end of training: scoring, probes, rollouts and updates; evaluation and warm "
-        "start left out. Redone: generated again after a kill, summed over seeds, not part of the other columns."
+        f"start left out. {CLOCKS} The data file has both. Redone: generated again after a kill, summed over seeds, "
+        "not part of the other columns."
     )
     title, reference = "Cost", emphasised(measures)
     return Table(f"{prefix}cost", title, header, rows, pd.DataFrame(data), caption, 1, reference)
@@ -234,27 +232,29 @@ def cost_table(measures: Measures, prefix: str = "") -> Table:
 def phase_table(measures: Measures, prefix: str = "") -> Table:
     """Every ledger amount by arm and phase."""
     rows, data = [], []
+    shown = {
+        name: words for name, words in QUANTITIES.items() if name not in CLOCK_NAMES or name == measures.panel.clock
+    }
     for series in measures.panel.series:
         for phase in PHASE_NAMES:
             amounts = {q: measures.cost(series.label, phase, q) for q in QUANTITIES}
             if any(amounts.values()):
-                cells = [_amount(name, value) for name, value in amounts.items()]
+                cells = [_amount(name, value) for name, value in amounts.items() if name in shown]
                 rows.append([f"`{series.label}`", PHASE_NAMES[phase], *cells])
                 data.append({"arm": series.label, "phase": phase, **amounts})
-    header = ["arm", "phase", *QUANTITIES.values()]
-    caption = "Mean per run over seeds."
+    header = ["arm", "phase", *shown.values()]
+    caption = f"Mean per run over seeds. {CLOCKS}"
     return Table(f"{prefix}cost_phases", "Cost by phase", header, rows, pd.DataFrame(data), caption, 2)
 
 
 def overall_table(panels: Sequence[Measures]) -> Table:
-    """Final accuracy of each arm over several models and datasets: interquartile mean with a stratified bootstrap."""
+    """Gain of each arm as a share of the baseline's, averaged over pairs of model and task."""
     labels = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
-    header = ["arm", "models × datasets", "runs", "interquartile mean of accuracy, %", "P(better), mean"]
+    header = ["arm", "pairs of model and task", "runs", "gain, % of the baseline's", "P(better), mean"]
     rows, data = [], []
     for label in labels:
-        finals = [final for measures in panels for final in measures.finals if final.series.label == label]
-        generator = np.random.default_rng(0)
-        interval = stratified_bootstrap([final.per_seed for final in finals], iqm, generator)
+        shares = [found for measures in panels if (found := _share_of_gain(measures, label)) is not None]
+        interval = fixed_mean(shares)
         chances = [
             final.improvement
             for measures in panels
@@ -263,11 +263,26 @@ def overall_table(panels: Sequence[Measures]) -> Table:
         ]
         known = [chance for chance in chances if chance is not None]
         chance = sum(known) / len(known) if known else math.nan
-        rows.append([f"`{label}`", str(len(finals)), str(interval.n), spread(interval, 100), number(chance, 2)])
-        data.append({"arm": label, "panels": len(finals), "runs": interval.n, **numbers("iqm", interval)})
+        rows.append([f"`{label}`", str(len(shares)), str(interval.n), spread(interval, 100, 0), number(chance, 2)])
+        data.append({"arm": label, "panels": len(shares), "runs": interval.n, **numbers("share_of_gain", interval)})
         data[-1]["probability_of_improvement"] = chance
-    caption = "95 % stratified bootstrap interval over seeds inside each model and dataset."
-    return Table("overall", "Over all models and datasets", header, rows, pd.DataFrame(data), caption)
+    caption = (
+        "Gain: final accuracy above the start policy's, as a share of what the baseline gains on that pair, so that an "
+        "easy task does not drown a hard one; mean over these pairs, 95 % interval over seeds. Pairs on which the "
+        "baseline gains nothing are left out."
+    )
+    return Table("overall", "Over all models and tasks", header, rows, pd.DataFrame(data), caption)
+
+
+def _share_of_gain(measures: Measures, label: str) -> list[float] | None:
+    """(final - start) / (the baseline's final - start) of every seed; None without the arm or such a gain."""
+    final = next((final for final in measures.finals if final.series.label == label), None)
+    if final is None:
+        return None
+    start = measures.start.sampled.value
+    reference = measures.panel.baseline_of(final.series) or final.series
+    gain = measures.final(reference.label).accuracy.value - start
+    return [(score - start) / gain for score in final.per_seed] if gain > 0 else None
 
 
 def _amount(name: str, value: float) -> str:

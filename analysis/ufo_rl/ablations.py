@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.arms import CLOCKS, budget, chosen_questions, clock, seeds_said
+from analysis.arms import CLOCKS, budget, chosen_questions, seeds_said
 from analysis.comparable import points_or_not, said
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -176,7 +176,7 @@ def _matching(panels: Sequence[Measures]) -> Table | None:
             for series in arms:
                 final, full = measures.final(series.label), full_of(measures, series)
                 difference = difference_to_full(measures, series)
-                clocks = {"generated_tokens": "generated_tokens", "seconds": clock(series)}
+                clocks = {"generated_tokens": "generated_tokens", "seconds": series.clock}
                 spent = {q: amount_of(measures, series, name) for q, name in clocks.items()}
                 ratios = {
                     q: _ratio(amount_of(measures, full, clocks[q]), spent[q]) if full else math.nan for q in spent

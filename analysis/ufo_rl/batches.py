@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from analysis.arms import CLOCKS, SCORING, chosen_questions, clock, find, matched_by, matching
+from analysis.arms import CLOCKS, SCORING, chosen_questions, find, matched_by, matching
 from analysis.comparable import said
 from analysis.effects import Effect, difference, finals
 from analysis.measures import Measures
@@ -101,12 +101,12 @@ def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
             if _scoring(measures, series, "seconds") or _scoring(measures, series, "flops"):
                 ways.setdefault(how(series), []).append(series)
         sampled = next((found[0] for found in ways.values() if samples(found[0])), None)
-        by_samples = _scoring(measures, sampled, clock(sampled)) if sampled is not None else math.nan
+        by_samples = _scoring(measures, sampled, sampled.clock) if sampled is not None else math.nan
         for way, found in ways.items():
             series = found[0]
             quantities = ("scored_tokens", "generated_tokens", "flops")
             spent = {q: _scoring(measures, series, q) for q in quantities}
-            spent["seconds"], total = _scoring(measures, series, clock(series)), _seconds(measures, series)
+            spent["seconds"], total = _scoring(measures, series, series.clock), _seconds(measures, series)
             share, k = spent["seconds"] / total if total else math.nan, samples(series)
             ratio = math.nan if k else _ratio(by_samples, spent["seconds"])
             engine = " and ".join(
@@ -153,7 +153,7 @@ def table_6(panels: Sequence[Measures]) -> list[Table | Picture]:
             if named is None or (series.label not in chosen and matching(series)[0] == "steps"):
                 continue
             reference = counterpart(measures, series, "full")
-            scoring, whole = _scoring(measures, series, clock(series)), _seconds(measures, series)
+            scoring, whole = _scoring(measures, series, series.clock), _seconds(measures, series)
             against = reference if reference is not series else None
             bare, scored = (time_ratio(against, series, also) if against else None for also in (False, True))
             steps, length = measures.final(series.label).step, _length(measures, series)
@@ -187,7 +187,7 @@ def _scoring(measures: Measures, series: Series, quantity: str) -> float:
 
 
 def _seconds(measures: Measures, series: Series) -> float:
-    return sum(measures.cost(series.label, phase, clock(series)) for phase in SPEND)
+    return sum(measures.cost(series.label, phase, series.clock) for phase in SPEND)
 
 
 def _length(measures: Measures, series: Series) -> float:

@@ -168,7 +168,8 @@ def _picture(found: Sequence[tuple[Measures, list[Bin]]]) -> Picture:
         "UFO-RL, Figure 1: accuracy after training on one bin of the pass rate alone",
         f"The pool is cut by the start policy's pass rate over K = {_samples(every)} samples, hardest left; each arm "
         f"trains on one bin alone. {WHOLE} Matched on {matched_on(every)}. Squares are means with 95 % t-intervals "
-        f"over seeds ({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. {REGRESSION}",
+        f"over seeds ({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. "
+        f"{REGRESSION}",
         f"Final accuracy by bin of the base pass rate. {said}.",
         pd.DataFrame(rows),
         draw,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from analysis.arms import find, matching
-from analysis.claims import MARGIN, Claim, Published, claims_table, counted_apart, measured
+from analysis.claims import EXPLORATORY, MARGIN, Claim, Published, claims_table, counted_apart, measured
 from analysis.effects import Effect, Values, difference, finals, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -21,7 +21,7 @@ TRACKS = 0.3
 READABLE = (
     "What could be read of it: the abstract, captions, the authors' release and its README with two numbers each of "
     "Tables 4 and 5, and a summary by others, from which the numbers of Table 6 and the order of Table 5 are. A place "
-    "without a number: the claim is made there, its number could not be read."
+    "without a number: the claim is made there."
 )
 
 _STABLE = Published("abstract", "more stable, the measure is not named")
@@ -127,15 +127,11 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
     """One row per claim."""
     caption = (
         "A claim holds where the 95 % interval of each of its effects lies above the bar, does not hold where one lies "
-        "below it, and is undecided otherwise. 'Matches' means at most "
-        f"{number(100 * MARGIN, 0)} points lower; 'tracks' means Spearman's rho of {TRACKS:g} or more (averaged as "
-        "Fisher's z). Differences and ratios are paired by seed and averaged inside each model and dataset. Over three "
-        "of these or more the interval is a t-interval over their means, so that it speaks of other models and data "
-        "too; over fewer, and by dataset, they are fixed and only seeds vary (Welch and Satterthwaite; rho: over the "
-        "models), so a dataset can be clear where the whole is not. Held-out questions are the same for all arms and "
-        "taken as fixed. Times include scoring. In favour: models and datasets whose own interval lies above the bar. "
-        "Claims are judged one by one, with no correction for their number. Published: the place in the paper and its "
-        f"numbers, for other policies and data. {READABLE}"
+        f"below it, and is undecided otherwise. {EXPLORATORY} 'Matches' means at most {number(100 * MARGIN, 0)} points "
+        f"lower; 'tracks' means Spearman's rho of {TRACKS:g} or more (averaged as Fisher's z). Differences and ratios "
+        "are paired by seed. Held-out questions are the same for all arms and taken as fixed. Times include scoring. "
+        "In favour: pairs whose own interval lies above the bar. Published: the place in the paper and its numbers, "
+        f"for other policies and data. {READABLE}"
     )
     found = claims(panels)
     checked = [claim for claim in found if claim.verdict != "not run"]

@@ -7,15 +7,14 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 import numpy as np
 
-from analysis.arms import SCORING, clock, find, matching, seconds_by_seed
-from analysis.effects import Effect, apart, difference_of, exponential, finals, log_ratios, ratio_of
+from analysis.arms import SCORING, find, matching, seconds_by_seed
+from analysis.effects import Effect, apart, difference_of, effect_of, exponential, finals, log_ratios, ratio_of
 from analysis.measures import Measures
 from analysis.runs import Series
 from analysis.statistics import (
     Interval,
     deviation_ratio,
     pooled_correlation,
-    pooled_mean,
     rank_correlation,
     t_interval,
 )
@@ -41,35 +40,32 @@ def _beside_full(
 
 
 def time_ratio(slow: Series, fast: Series, scoring: bool) -> Interval:
-    """Geometric mean of the ratio of seconds (see `clock`) over paired seeds with its 95 % t-interval; NaN without a
-    pair."""
+    """Geometric mean of the ratio of seconds, by the report's clock, over paired seeds with its t-interval."""
     return exponential(t_interval(log_ratios(seconds_by_seed(slow, scoring), seconds_by_seed(fast, scoring))))
 
 
 def time_saved(panels: Sequence[Measures], name: str, budget: str, size: float | None) -> Effect | None:
-    """Full data ÷ the arm of strategy `name`, seconds (see `clock`) with scoring, paired by seed, as a geometric
-    mean."""
+    """Full data ÷ the arm of strategy `name`, seconds by the report's clock with scoring, as a geometric mean."""
     arms = list(_beside_full(panels, name, budget, size))
     return ratio_of(panels, arms, lambda _, series: seconds_by_seed(series, True))
 
 
 def cheaper(panels: Sequence[Measures], ours: str | None, theirs: str | None) -> Effect | None:
-    """Seconds (see `clock`) that arm `theirs` spent on finding out what to train on ÷ those of `ours`.
+    """Seconds (by the report's clock) that arm `theirs` spent on finding out what to train on ÷ those of `ours`.
 
-    Seeds share one measurement, so a panel is one number without an interval of its own.
+    Seeds share one measurement, so that a panel is one number, and the mean over panels has no interval.
     """
     found: dict[str, np.ndarray] = {}
     for measures in panels:
         one, other = find(measures, ours), find(measures, theirs)
         if one is None or other is None:
             continue
-        a, b = (sum(measures.cost(s.label, phase, clock(s)) for phase in SCORING) for s in (one, other))
+        a, b = (sum(measures.cost(s.label, phase, s.clock) for phase in SCORING) for s in (one, other))
         if a > 0 and b > 0:
             found[measures.panel.title] = np.array([math.log(b / a)])
     if not found:
         return None
-    own = {title: exponential(t_interval(logs)) for title, logs in found.items()}
-    return Effect(f"`{theirs}` ÷ `{ours}`", "ratio", exponential(pooled_mean(list(found.values()))), own, {})
+    return effect_of(panels, f"`{theirs}` ÷ `{ours}`", "ratio", found)
 
 
 def tracks(panels: Sequence[Measures], label: str | None) -> Effect | None:

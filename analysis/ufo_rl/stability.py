@@ -12,7 +12,7 @@ from analysis.effects import difference, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
-from analysis.statistics import Interval, pooled_deviation, pooled_mean
+from analysis.statistics import Interval, fixed_mean, pooled_deviation
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, points, spread
 from analysis.ufo_rl.strategies import STRATEGIES, headline
@@ -27,10 +27,10 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
     for name, label in arms.items():
         found = [(measures, series) for measures in panels if (series := find(measures, label)) is not None]
         deviation = pooled_deviation([measures.final(label).per_seed for measures, _ in found])
-        zero = pooled_mean([measures.zero(label).per_seed for measures, _ in found])
+        zero = fixed_mean([measures.zero(label).per_seed for measures, _ in found])
         effect = difference(panels, label, arms.get("full"), zeros) if name != "full" else None
         lengths = [_lengths(measures, series) for measures, series in found]
-        start, end = (pooled_mean([pair[i] for pair in lengths]) for i in (0, 1))
+        start, end = (fixed_mean([pair[i] for pair in lengths]) for i in (0, 1))
         runs = sum(len(series.runs) for _, series in found)
         row = [STRATEGIES[name], f"`{label}`", str(len(found)), str(runs), _deviation(deviation)]
         row += [spread(zero, 100), points(effect.pooled) if effect else NOTHING]

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.estimates import Estimate, crossed, mean_of, over_tasks, over_these
+from analysis.estimates import Estimate, crossed, differ, mean_of, over_tasks, over_these
 from analysis.families import holm
 from analysis.power import Spread, pooled, seeds_needed, smallest_seen, spread_of
 
@@ -151,3 +151,16 @@ def test_the_spread_of_several_sets_is_that_of_their_mean():
     found = spread_of(sets)
     error, _ = found.errors(200)[0]
     assert error == pytest.approx(crossed(*sets).errors[0][0], rel=0.1)
+
+
+def test_tasks_that_differ_are_told_from_tasks_that_do_not():
+    def of(values):
+        return mean_of(values)
+
+    a, b = [0.1, 0.14, 0.12], [0.2, 0.25, 0.28, 0.21]
+    welch = stats.ttest_ind(a, b, equal_var=False).pvalue
+    assert differ([of(a), of(b)]) == pytest.approx(welch), "of two groups it is Welch's t-test"
+    generator = np.random.default_rng(0)
+    p = [differ([of(generator.normal(0, spread, 5)) for spread in (1, 2, 4)]) for _ in range(800)]
+    assert 0.02 <= np.mean(np.array(p) <= 0.05) <= 0.075
+    assert math.isnan(differ([of(a)])) and math.isnan(differ([of(a), of([0.3])]))

@@ -14,6 +14,7 @@ import pytest
 from matplotlib.text import Text
 
 from analysis.artefacts import MAKERS
+from analysis.estimates import crossed
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, time_tables
@@ -22,7 +23,7 @@ from analysis.page.findings import findings
 from analysis.page.report import write_report
 from analysis.pictures import Picture
 from analysis.primary import Question, judge
-from analysis.statistics import crossed_difference, fixed_mean
+from analysis.statistics import fixed_mean
 from analysis.style import styled
 from analysis.tables import Table
 from tests.analysis.conftest import measure
@@ -77,9 +78,14 @@ def test_accuracy_is_the_unweighted_mean_of_the_benchmarks(quick_study: Make):
 def test_the_target_and_the_time_to_it_are_those_of_the_mean(quick_study: Make):
     measures = measured(quick_study, "benchmarks")
     assert measures.target(measures.panel.get("dots")) == pytest.approx((0.35 + 0.45 + 0.35) / 3)
-    # On the mean dots stands at 0.45 at step 2; full at 0.25, 0.25, 0.35, 0.35, a tenth higher with the second seed.
-    assert measures.time("dots", "steps").times == (2.0, 2.0, 2.0)
-    assert measures.time("full", "steps").times == (8.0, 6.0, 8.0)
+    # Start 0.15; on the mean dots stands at 0.45 at step 2, a tenth higher with the second seed; full stays at 0.25,
+    # 0.25, 0.35, 0.35, as much higher: its mean is there at step 6, two of its seeds never.
+    target = (0.35 + 0.45 + 0.35) / 3
+    crossing = 2 * (target - 0.15) / (0.45 + 0.1 / 3 - 0.15)
+    assert measures.time("dots", "steps").value == pytest.approx(crossing)
+    assert measures.time("full", "steps").value == pytest.approx(6.0)
+    first, second, third = measures.time("full", "steps").per_seed
+    assert math.isnan(first) and math.isnan(third) and 4 < second < 6
 
 
 @pytest.mark.parametrize(("main", "ends"), [(None, (0.7, 0.4)), ("test", (0.7, 0.4)), ("math", (0.2, 0.6))])
@@ -118,20 +124,18 @@ def test_problems_vary_inside_each_benchmark(quick_study: Make):
     solved = [[np.arange(n) < round((end + j) * n) for j in JITTER] for n, end in ((40, 0.5), (10, 0.2))]
     begun = [np.arange(40) < 8, np.arange(10) < 1]
     gains = [np.array(one, float) - zero for one, zero in zip(solved, begun, strict=True)]
-    assert measures.finals[0].gain == crossed_difference(*gains)
+    assert measures.finals[0].gain == crossed(*gains).interval()
 
 
 def test_a_difference_over_sets_has_the_variance_of_its_strata():
     # d = seed + problem without any rest: Var = var(seeds)/S + sum of var(problems)/P over sets squared
     seeds, problems = np.array([0.0, 0.3, 0.6]), (np.array([-0.2, 0.0, 0.1, 0.5]), np.array([0.4, -0.4]))
-    found = crossed_difference(*(seeds[:, None] + one[None, :] for one in problems))
+    found = crossed(*(seeds[:, None] + one[None, :] for one in problems))
     parts = [(seeds.var(ddof=1) / 3, 2), *((one.var(ddof=1) / len(one) / 4, len(one) - 1) for one in problems)]
     variance = sum(part for part, _ in parts)
-    from scipy import stats
-
-    half = stats.t.ppf(0.975, variance**2 / sum(p**2 / df for p, df in parts)) * math.sqrt(variance)
-    mean = 0.3 + (0.1 + 0.0) / 2
-    assert (found.value, found.low, found.high) == pytest.approx((mean, mean - half, mean + half))
+    error, freedom = found.errors[0]
+    assert (error, freedom) == pytest.approx((math.sqrt(variance), variance**2 / sum(p**2 / df for p, df in parts)))
+    assert found.value == pytest.approx(0.3 + (0.1 + 0.0) / 2)
 
 
 def test_the_interval_of_a_mean_over_sets_covers_the_truth_as_often_as_it_says():
@@ -142,23 +146,19 @@ def test_the_interval_of_a_mean_over_sets_covers_the_truth_as_often_as_it_says()
             seeds + mean + generator.normal(0, 0.3, (1, n)) + generator.normal(0, 0.4, (3, n))
             for mean, n in ((0.3, 20), (-0.1, 80), (0.1, 10))
         ]
-        found = crossed_difference(*sets)
+        found = crossed(*sets).interval()
         hits += found.low <= 0.1 <= found.high
     assert 0.93 <= hits / trials <= 0.99
     with pytest.raises(ValueError, match="same seeds"):
-        crossed_difference(np.zeros((3, 4)), np.zeros((2, 4)))
+        crossed(np.zeros((3, 4)), np.zeros((2, 4)))
 
 
-def test_with_one_seed_or_one_question_in_a_set_the_other_alone_varies():
-    one = crossed_difference(np.array([[0.0, 0.5, 1.0]]), np.array([[0.0, 0.2]]))
-    inner = fixed_mean([[0.0, 0.5, 1.0], [0.0, 0.2]])
-    assert (one.value, one.low, one.high, one.n) == pytest.approx((0.3, inner.low, inner.high, 1))
-    single = crossed_difference(np.array([[0.0, 0.4], [0.2, 0.6]]), np.array([[0.1], [0.3]]))
+def test_one_seed_has_no_interval_and_one_question_in_a_set_leaves_the_seeds():
+    one = crossed(np.array([[0.0, 0.5, 1.0]]), np.array([[0.0, 0.2]]))
+    assert (one.value, one.known, one.n) == (pytest.approx(0.3), False, 1)
+    single = crossed(np.array([[0.0, 0.4], [0.2, 0.6]]), np.array([[0.1], [0.3]])).interval()
     over_seeds = fixed_mean([[0.15, 0.35]])
     assert (single.low, single.high) == pytest.approx((over_seeds.low, over_seeds.high))
-
-
-# ---------------------------------------------------------------- every artefact
 
 
 def many_arms(test: float) -> dict[str, tuple[dict[str, Any], Behaviour]]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from analysis.statistics import crossed_difference, paired_difference, t_interval
-from analysis.times import Bounds
+from analysis.estimates import crossed
+from analysis.statistics import paired_difference, t_interval
+from analysis.time_to_target import NEVER
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import GROUP, POOL, QUESTIONS_PER_STEP, SECONDS, TOKENS, Behaviour, Store
 
@@ -41,7 +43,7 @@ def test_accuracy_gain_and_differences_are_those_that_were_put_in(pair: Store):
     assert dots.difference.value == pytest.approx((0.1 + 0.1 + 0.15) / 3)
     # The first a * 20 problems are solved: the whole table of pass rates is known.
     solved = [[(np.arange(20) < round(a * 20)).astype(float) for a in arm] for arm in (dots.per_seed, full.per_seed)]
-    assert dots.difference == crossed_difference(np.array(solved[0]) - np.array(solved[1]))
+    assert dots.difference == crossed(np.array(solved[0]) - np.array(solved[1])).interval()
     assert full.gain.value == pytest.approx(0.3)
     assert full.mean_over_training.n == 3
 
@@ -56,25 +58,34 @@ def test_the_start_policy_is_measured_over_questions_and_once(pair: Store):
 def test_time_to_target_counts_steps_tokens_and_seconds_with_selection_inside(pair: Store):
     measures = measure(pair)
     assert measures.target(measures.panel.series[0]) == pytest.approx(0.6)
-    steps = measures.time("dots", "steps")
-    assert steps.times == (2.0, 2.0, 2.0) and steps.after == (0.0, 0.0, 0.0)
+    # From 0.3 at the start dots stands at 0.6, 0.65 and 0.6 at step 2, so on average at 0.6167.
+    steps, share = measures.time("dots", "steps"), 0.3 / (0.6 + 0.05 / 3 - 0.3)
+    assert steps.value == pytest.approx(2 * share) and steps.got_there == 3
+    assert steps.per_seed == pytest.approx((2.0, 2 * 0.3 / 0.35, 2.0))
     rollouts = QUESTIONS_PER_STEP * GROUP * TOKENS
-    assert measures.time("dots", "generated tokens").times == (2 * (rollouts + 80),) * 3
-    assert measures.time("dots", "seconds").times == pytest.approx((2 * (SECONDS + 0.05),) * 3)
-    # Seeds of the baseline: 0.6 at steps 6 and 8; 0.65 at 6 and 8; 0.55 at the end, so its whole budget of 8.
-    assert measures.time("full", "steps").times == (6.0, 6.0, 8.0)
-    assert steps.speedup is not None and steps.speedup.point == Bounds(3.0, 3.0)
-    assert measures.time("dots", "generated tokens").speedup.point.low == pytest.approx(3 * rollouts / (rollouts + 80))
+    assert measures.time("dots", "generated tokens").value == pytest.approx(2 * share * (rollouts + 80))
+    assert measures.panel.clock == "cpu_seconds"
+    assert measures.time("dots", "seconds").value == pytest.approx(2 * share * (SECONDS + 0.05))
+    # The baseline by the same rule: its mean is at its own final mean from step 6 on; its third seed never.
+    full = measures.time("full", "steps")
+    assert full.value == pytest.approx(6.0) and full.less is None
+    assert math.isnan(full.per_seed[2]) and full.got_there == 2 and full.budget == 8
+    assert steps.less is not None and steps.less.withheld == "4 evaluations a run, at least 8 are needed"
 
 
-def test_a_target_from_the_spec_censors_the_baseline_too(quick_study: Callable[..., Store]):
-    arms = {"full": ({}, FULL), "dots": (DOTS, FASTER)}
-    measures = measure(quick_study(arms, fields={"report": {"target": 0.68}}))
-    full, dots = measures.time("full", "steps"), measures.time("dots", "steps")
-    assert full.censored == 3 and all(math.isnan(time) for time in full.times) and full.after == (8.0, 8.0, 8.0)
-    assert full.median == Bounds(8.0, math.inf)
-    assert dots.times == (4.0, 4.0, 4.0)
-    assert dots.speedup is not None and dots.speedup.point == Bounds(2.0, math.inf)
+def test_with_eight_evaluations_the_factor_is_told_and_a_target_of_the_spec_may_be_out_of_reach(
+    quick_study: Callable[..., Store],
+):
+    full = replace(FULL, curve=tuple(np.linspace(0.35, 0.6, 8)))
+    arms = {"full": ({}, full), "dots": (DOTS, replace(FASTER, curve=tuple(np.linspace(0.45, 0.75, 8))))}
+    measures = measure(quick_study(arms, every=1))
+    ours, theirs = measures.time("dots", "steps"), measures.time("full", "steps")
+    assert ours.less is not None and ours.less.value == pytest.approx(theirs.value / ours.value)
+    assert ours.less.low < ours.less.value < ours.less.high
+    high = measure(quick_study(arms, every=1, fields={"report": {"target": 0.7}}))
+    reached, never = high.time("dots", "steps"), high.time("full", "steps")
+    assert math.isnan(never.value) and never.got_there == 0 and never.budgets == (8.0, 8.0, 8.0)
+    assert reached.value < 8 and reached.less is not None and reached.less.withheld == NEVER
 
 
 def test_zero_variance_is_averaged_over_steps_and_paired_by_seed(pair: Store):

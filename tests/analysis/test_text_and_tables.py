@@ -11,13 +11,26 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
+from analysis.equal_cost import Saving
 from analysis.markup import as_html, as_latex
 from analysis.pictures import rendered
 from analysis.statistics import Interval
 from analysis.style import canvas
 from analysis.tables import Table
-from analysis.text import amount, joined, names, number, percent, points, ratio, seconds, sentence, time_bounds
-from analysis.times import Bounds, Ratio
+from analysis.text import (
+    amount,
+    digits_beside,
+    joined,
+    names,
+    number,
+    percent,
+    points,
+    ratio,
+    seconds,
+    sentence,
+    time_or_more,
+    withheld,
+)
 
 NAN, INF = math.nan, math.inf
 
@@ -56,19 +69,28 @@ def test_intervals_say_when_there_is_none():
 @pytest.mark.parametrize(
     ("value", "text"),
     [
-        (Ratio(Bounds(2.0, 2.0), 1.5, 4.0, (3, 3)), "2.00× [1.50, 4.00]"),
-        (Ratio(Bounds(1.5, INF), 1.2, INF, (3, 3)), "> 1.50× [1.20, ∞]"),
-        (Ratio(Bounds(0.0, 0.8), 0.0, 0.9, (3, 3)), "< 0.80× [0.00, 0.90]"),
-        (Ratio(Bounds(0.0, INF), 0.0, INF, (3, 3)), "not determined"),
-        (Ratio(Bounds(2.0, 2.0), NAN, NAN, (1, 3)), "2.00× [no interval: n = 1]"),
+        (Saving(2.0, 1.5, 4.0, 6), "2.00× [1.50, 4.00]"),
+        (Saving(1.5, 1.2, INF, 6), "1.50× [1.20, ∞]"),
+        (Saving(NAN, 0.0, 0.9, 6), "not reached [0.00, 0.90]"),
+        (Saving(NAN, NAN, NAN, 3, "one seed"), "–"),
     ],
 )
-def test_speedups_show_what_censoring_leaves_open(value: Ratio, text: str):
+def test_factors_show_what_the_runs_leave_open(value: Saving, text: str):
     assert ratio(value) == text
 
 
-def test_times_show_censoring():
-    assert time_bounds(Bounds(40, INF)) == "> 40" and time_bounds(Bounds(20, 20)) == "20"
+def test_times_show_censoring_and_captions_why_something_is_not_told():
+    assert time_or_more(NAN, 40) == "> 40" and time_or_more(20, 40) == "20"
+    untold = Saving(NAN, NAN, NAN, 3, "one seed")
+    assert withheld([untold, None, untold, Saving(2.0, 1.5, 4.0, 6)]) == " Not told, where a dash stands: one seed."
+    assert withheld([None]) == ""
+
+
+def test_no_bound_that_lies_off_the_bar_reads_as_the_bar():
+    assert points(Interval(0.02, 0.0004, 0.04, 3)) == "+2.00 [+0.04, +4.00]"
+    assert points(Interval(0.02, 0.0, 0.04, 3)) == "+2.0 [0.0, +4.0]"
+    assert digits_beside(Interval(1.2, 1.0001, 1.5, 3), (1.0,), 1, 2) == 4
+    assert digits_beside(Interval(-0.01, -0.01996, 0.0, 3), (-0.02, INF), 100, 1) == 3
 
 
 def test_lists_and_sentences():

@@ -1,0 +1,44 @@
+"""What arms are compared by: steps, generated tokens or seconds, and the accuracy curves of runs by each of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from analysis.equal_cost import Curve
+from analysis.run import Run
+from analysis.runs import Panel, Series
+from repro.tracking.series import GENERATED_TOKENS, cost_of
+
+STEPS, TOKENS, SECONDS = "steps", "generated tokens", "seconds"
+AXES = (STEPS, TOKENS, SECONDS)
+
+CLOCK_NAMES: Mapping[str, str] = {"seconds": "seconds", "cpu_seconds": "CPU seconds"}
+"""Clock of the ledger -> what its seconds are called."""
+
+
+def metric_of(axis: str, clock: str) -> str:
+    """The cumulative metric behind an axis; `clock` is that of the study, see `runs.Series`."""
+    return {STEPS: "step", TOKENS: GENERATED_TOKENS}.get(axis) or cost_of(clock)
+
+
+def name_of(axis: str, clock: str) -> str:
+    """How an axis is called: seconds by their clock."""
+    return CLOCK_NAMES[clock] if axis == SECONDS else axis
+
+
+def curves(panel: Panel, series: Series, seeds: Sequence[int], axis: str) -> tuple[Curve, ...]:
+    """The curves of the runs with these seeds on the main set, in their order."""
+    runs = {run.place.seed: run for run in series.runs}
+    return tuple(_curve(panel, runs[seed], metric_of(axis, series.clock)) for seed in seeds)
+
+
+def _curve(panel: Panel, run: Run, metric: str) -> Curve:
+    rows = run.evaluations(panel.main)
+    cost, _ = run.evaluated_cost(metric, panel.main)
+    parts = [
+        np.stack([row.parts[place].rates(ids) for row in rows])  # (evaluations, problems of a set)
+        for place, ids in enumerate(panel.problems)
+    ]
+    return Curve(cost, np.concatenate(parts, axis=1), [part.shape[1] for part in parts])
