@@ -50,8 +50,8 @@ def points(interval: Interval, digits: int = 1) -> str:
 
 
 def digits_beside(interval: Interval, bars: Sequence[float], scale: float, digits: int) -> int:
-    """Decimals with which no bound that lies off a bar reads as the bar; three more than `digits` at most."""
-    for more in range(3):
+    """Decimals with which no bound that lies off a bar reads as the bar: up to three more than `digits`."""
+    for more in range(4):
         if not any(
             bound != bar and number(bound * scale, digits + more) == number(bar * scale, digits + more)
             for bound in (interval.low, interval.high)
@@ -59,7 +59,7 @@ def digits_beside(interval: Interval, bars: Sequence[float], scale: float, digit
             if not math.isinf(bar) and not math.isnan(bound)
         ):
             return digits + more
-    return digits + 3
+    return digits
 
 
 def amount(value: float) -> str:

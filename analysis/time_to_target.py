@@ -125,8 +125,8 @@ def _interval(test: Test, value: float, factors: Array) -> tuple[float, float]:
     kept = [place for place, one in enumerate(found) if compatible(one)]
     if not math.isnan(value):
         kept += [int(np.searchsorted(factors, value))]
-    if not kept:  # the arm lies on one side all along
-        return (0.0, float(factors[0])) if found[0].value < 0 else (float(factors[-1]), math.inf)
+    if not kept:  # the arm lies on one side all along: the end itself is not compatible
+        return (0.0, math.nextafter(factors[0], 0)) if found[0].value < 0 else (float(factors[-1]), math.inf)
     first, last = min(kept), max(kept)
     low = 0.0 if first == 0 else _edge(test, factors[first], factors[first - 1])
     high = math.inf if last >= len(factors) - 1 else _edge(test, factors[last], factors[last + 1])

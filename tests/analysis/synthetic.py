@@ -6,6 +6,7 @@ import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import permutations
 from pathlib import Path
 from typing import Any
 
@@ -113,9 +114,13 @@ def make_study(
     samples: int = 4,
     base: float = 0.3,
     exact: bool = True,
+    wiggle: bool = False,
     fields: Mapping[str, Any] | None = None,
 ) -> Store:
     """Write a spec and all its runs, and deliver them where there is a store.
+
+    With `wiggle` the three seeds of an arm differ by a few samples, thousandths and ten-thousandths in what would else
+    be the same for all: their means stay, and differences of arms have a spread.
 
     With `exact` an accuracy a means that the first a * questions problems are always solved and the others never;
     otherwise problems have pass rates of their own and passes are drawn from them (for pictures).
@@ -140,7 +145,9 @@ def make_study(
         labels = {cell.cell.model.label, cell.cell.dataset.label, f"seed {cell.cell.seed}"}
         if behaviour.status == "todo" or labels & set(behaviour.absent):
             continue
-        writer = _Writer(Journal(runs_dir / cell.identity), behaviour, cell.cell, questions, samples, base, exact)
+        off = _off(list(arms).index(cell.cell.arm), cell.cell.seed) if wiggle else 0
+        journal = Journal(runs_dir / cell.identity)
+        writer = _Writer(journal, behaviour, cell.cell, questions, samples, base, exact, off)
         writer.write(cell.identity)
         for place in cell.places if uri else ():
             labels = Labels(name, place.arm, place.model, place.dataset, place.seed, place.axis_point)
@@ -149,9 +156,15 @@ def make_study(
     return Store(loaded, runs_dir, uri)
 
 
+def _off(arm: int, seed: int) -> int:
+    """By how much the run of a seed is off its arm's mean: another order and size for each arm, of mean 0."""
+    return (1 + arm // 6) * list(permutations((-1, 0, 1)))[arm % 6][seed % 3]
+
+
 class _Writer:
     def __init__(self, journal: Journal, behaviour: Behaviour, cell: Any, questions: int, samples: int, base: float,
-                 exact: bool) -> None:  # fmt: skip
+                 exact: bool, off: int) -> None:  # fmt: skip
+        self.off = off
         self.journal, self.behaviour, self.cell = journal, behaviour, cell
         self.questions, self.samples, self.base, self.exact = questions, samples, base, exact
         self.generator = np.random.default_rng([cell.seed, sum(map(ord, cell.arm))])
@@ -248,6 +261,7 @@ class _Writer:
         weight = np.exp(-0.5 * ((self.true - centre) / 1.5) ** 2)
         chosen = generator.choice(POOL, fresh, replace=False, p=weight / weight.sum())
         zero = behaviour.zero + behaviour.zero_jitter[cell.seed % len(behaviour.zero_jitter)]
+        zero += 0.001 * self.off
         if not self.exact:
             zero = float(np.clip(zero + generator.normal(0, 0.06), 0, 1))
         rates = np.where(generator.random(fresh) < zero, generator.integers(0, 2, fresh), 0.5)
@@ -291,7 +305,8 @@ class _Writer:
         self.journal.log(step, metrics | self._cost())
 
     def _spend(self, step: int, phase: str, **amounts: float) -> None:
-        amounts["cpu_seconds"] = amounts.get("seconds", 0.0)
+        amounts["seconds"] = amounts.get("seconds", 0.0) * math.exp(1e-4 * self.off)
+        amounts["cpu_seconds"] = amounts["seconds"]
         for name, value in amounts.items():
             self.ledger[phase][name] += value
         self.journal.spent(step, phase, amounts)
@@ -308,7 +323,9 @@ class _Writer:
     def _evaluate(self, step: int, accuracy: float) -> None:
         n, k = self.questions, self.samples
         if self.exact:
-            passes = [k if i < round(accuracy * n) else 0 for i in range(n)]
+            solved = round(accuracy * n)
+            passes = [k if i < solved else 0 for i in range(n)]
+            passes[solved if self.off > 0 else solved - 1] += self.off * (step > 0)
         else:
             generator = np.random.default_rng([0, 0]) if step == 0 else self.generator
             logits = math.log(accuracy / (1 - accuracy)) * 1.3 + self.easiness
@@ -338,7 +355,9 @@ class _Writer:
             )
         metrics = {"eval/accuracy": sum(passes) / (k * n), "eval/greedy": greedy_accuracy}
         if self.behaviour.pearson is not None:
-            metrics["eval/predictor_pearson"] = self.behaviour.pearson + self.behaviour.jitter[self.cell.seed]
+            metrics["eval/predictor_pearson"] = (
+                self.behaviour.pearson + self.behaviour.jitter[self.cell.seed] + 0.001 * self.off
+            )
         self.journal.log(step, metrics | (self._cost() if step == 0 else {}))
 
 

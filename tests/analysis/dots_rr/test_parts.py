@@ -9,7 +9,7 @@ import pytest
 
 from analysis.dots_rr.parts import part_tables
 from analysis.tables import Table
-from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels
+from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels, halved
 from tests.analysis.synthetic import Behaviour, Store
 
 PLAIN, BETTER, BOTH = (0.4, 0.5, 0.55, 0.6), (0.5, 0.61, 0.65, 0.66), (0.5, 0.6, 0.63, 0.65)
@@ -23,26 +23,27 @@ def tables(store: Store) -> dict[str, Table]:
 def made(quick_study: Callable[..., Store]) -> dict[str, Table]:
     few = {"selection": {**DOTS["selection"], "references": 2}}
     arms = {
-        "plain": ({}, Behaviour(PLAIN, JITTER)),
-        "chosen": (DOTS, Behaviour(BETTER, JITTER, probe_tokens=64)),
-        "few": (few, Behaviour(PLAIN, JITTER, probe_tokens=64)),
-        "both": (DOTS | REPLAY, Behaviour(BOTH, JITTER, probe_tokens=64, replays=0.5)),
+        "plain": ({}, Behaviour(halved(PLAIN), JITTER)),
+        "chosen": (DOTS, Behaviour(halved(BETTER), JITTER, probe_tokens=64)),
+        "few": (few, Behaviour(halved(PLAIN), JITTER, probe_tokens=64)),
+        "both": (DOTS | REPLAY, Behaviour(halved(BOTH), JITTER, probe_tokens=64, replays=0.5)),
     }
-    return tables(quick_study(arms, questions=100, fields={"report": {"baseline": "plain"}}))
+    return tables(quick_study(arms, questions=200, every=1, wiggle=True, fields={"report": {"baseline": "plain"}}))
 
 
 def test_dots_alone_has_a_row_per_number_of_references_above_the_published_ones(made: dict[str, Table]):
     data = made["dots_alone"].data
     assert data["arm"].tolist()[:2] == ["chosen", "few"] and data["references"].tolist()[:2] == [4, 2]
     ours = data.iloc[0]
-    assert ours["steps_from"] == ours["steps_to"] == 8 / 4
-    assert ours["time_from"] == pytest.approx(8 * 0.5 / (4 * 0.55))
+    there = 2 + 2 * 0.1 / 0.11  # 0.6 lies between 0.5 at step 2 and 0.61 at step 4
+    assert ours["steps"] == pytest.approx(8 / there, rel=2e-3) and ours["steps_low"] < 8 / there < ours["steps_high"]
+    assert ours["time"] == pytest.approx(8 * 0.5 / (there * 0.55), rel=2e-3)
     assert ours["at_end"] == pytest.approx(0.06)
     heights = [(0.3 + 2 * sum(curve) - curve[-1]) / 8 for curve in (BETTER, PLAIN)]  # trapezoids, 0.3 at the start
     assert ours["over_training"] == pytest.approx(heights[0] - heights[1])
     theirs = data.query("source == 'published'")
-    assert [round(x, 2) for x in theirs["steps_from"]] == [1.36, 1.67, 1.36, 1.88, 1.76, 1.67]
-    assert [round(x, 2) for x in theirs["time_from"].dropna()] == [1.09, 1.46, 1.05]
+    assert [round(x, 2) for x in theirs["steps"]] == [1.36, 1.67, 1.36, 1.88, 1.76, 1.67]
+    assert [round(x, 2) for x in theirs["time"].dropna()] == [1.09, 1.46, 1.05]
     cells = made["dots_alone"].rows[2]
     assert cells[:3] == ["Qwen2.5-Math-1.5B, MATH (published, Figure 5a)", "DOTS, K 256", "1.36× (1.30 to 1.36)"]
 
@@ -69,4 +70,8 @@ def test_an_arm_that_never_gets_there_and_a_single_seed_leave_cells_open(quick_s
     arms = {"plain": ({}, Behaviour(PLAIN)), "chosen": (DOTS, Behaviour((0.3, 0.3, 0.3, 0.3)))}
     made = tables(quick_study(arms, seeds=1, questions=100, fields={"report": {"baseline": "plain"}}))
     row = made["dots_alone"].data.iloc[0]
-    assert row["steps_from"] == 0.0 and math.isnan(row["steps_low"]) and math.isnan(row["at_end_low"])
+    assert math.isnan(row["steps"]) and math.isnan(row["steps_low"]) and math.isnan(row["at_end_low"])
+    assert (
+        made["dots_alone"].rows[0][2] == "–"
+        and "Not told, where a dash stands: one seed." in made["dots_alone"].caption
+    )

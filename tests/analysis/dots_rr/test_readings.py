@@ -42,7 +42,7 @@ def test_dots_alone_reaches_grpos_accuracy_in_fewer_steps():
     assert rounded(readings("figure_7", "DOTS", "GRPO", "Qwen2.5-3B")) == [1.88]
     assert rounded(readings("figure_7", "DOTS-K128", "GRPO")) == [1.76, 1.67]
     first = readings("figure_5a", "DOTS", "GRPO")[0]
-    assert (round(first.between.low, 2), round(first.between.high, 2)) == (1.30, 1.36)
+    assert (round(first.between[0], 2), round(first.between[1], 2)) == (1.30, 1.36)
 
 
 def test_replay_on_top_of_dots_costs_a_little_accuracy_and_saves_time():
@@ -65,5 +65,5 @@ def test_readings_are_told_as_ranges():
 )
 def test_an_error_of_digitising_moves_published_crossings_by_one_point_at_most(figure: str, arm: str, last: int):
     for one in readings(figure, arm, "GRPO"):
-        at, early, late = (last / value for value in (one.speedup, one.between.high, one.between.low))
+        at, early, late = (last / value for value in (one.speedup, one.between[1], one.between[0]))
         assert early <= at <= late and at - early <= 2.001 and late - at <= 2.001, one.place

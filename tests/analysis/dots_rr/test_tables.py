@@ -14,9 +14,9 @@ from analysis.dots_rr.area import auc, mean_height
 from analysis.dots_rr.cost import cost_model, count, references_per_step, rollout_volume
 from analysis.dots_rr.noise import deviation, first_questions, last_rates, standard_error, table_7
 from analysis.dots_rr.savings import saved, steps_to_match, table_1
+from analysis.equal_cost import Saving
 from analysis.measures import Measures
 from analysis.tables import Table
-from analysis.times import Bounds, Ratio
 from tests.analysis.conftest import measure
 from tests.analysis.dots_rr.study import DOTS, REPLAY, dots_panels, dots_study
 from tests.analysis.synthetic import Behaviour, Store, edit
@@ -57,30 +57,31 @@ def test_table_1_has_a_row_per_combination_and_arm_above_the_published_ones(pane
     assert row["cost_model_time_per_step_saved"] == pytest.approx(0.5 * (1 - 0.75))
 
 
-def test_what_is_saved_follows_from_the_speedup_and_turns_around_its_interval():
-    point, interval = saved(Ratio(Bounds(2.0, 2.0), 0.5, 4.0, (3, 3)))
-    assert point == Bounds(0.5, 0.5) and (interval.low, interval.high) == (-1.0, 0.75)
-    point, interval = saved(Ratio(Bounds(0.0, 0.8), 0.0, math.inf, (3, 3)))
-    assert point.low == -math.inf and point.high == pytest.approx(-0.25) and interval.high == 1.0
+def test_what_is_saved_follows_from_the_factor_and_turns_around_its_interval():
+    found = saved(Saving(2.0, 0.5, 4.0, 6))
+    assert (found.value, found.low, found.high) == (0.5, -1.0, 0.75)
+    never = saved(Saving(math.nan, 0.0, 0.8, 6))
+    assert math.isnan(never.value) and never.low == -math.inf and never.high == pytest.approx(-0.25)
+    assert saved(Saving(2.0, 1.0, math.inf, 6)).high == 1.0
 
 
-def test_steps_to_match_need_two_evaluations_in_a_row_and_name_the_budget_where_censored(
+def test_steps_to_match_follow_the_line_and_name_the_budget_where_a_seed_does_not_get_there(
     quick_study: Callable[..., Store],
 ):
     measures = curves(
         quick_study,
         base=({}, (0.4, 0.5, 0.6, 0.6)),
-        once=(DOTS, (0.7, 0.5, 0.5, 0.7)),  # reaches 0.6 twice, never in a row
+        under=(DOTS, (0.5, 0.5, 0.5, 0.59)),
         held=(DOTS | REPLAY, (0.4, 0.6, 0.7, 0.7)),
     )
     made = table(steps_to_match([measures]), "steps_to_match")
     cells = {row[1]: row[4:] for row in made.rows}
-    assert cells["`base`"][0] == "6, 6"  # reached at 6, confirmed at 8
-    assert cells["`once`"] == ["> 8, > 8", "> 2.56 k, > 2.56 k", "> 4, > 4"]
+    assert cells["`base`"][0] == "6, 6"
+    assert cells["`under`"] == ["> 8, > 8", "> 2.56 k, > 2.56 k", "> 4, > 4"]
     assert cells["`held`"][0] == "4, 4"
     first = made.data.query("arm == 'base' and seed == 0").iloc[0]
-    assert (first["generated_tokens"], first["seconds"]) == (6 * 8 * 4 * 10, 6 * 0.5)
-    assert made.data.query("arm == 'once'")["steps"].isna().all()
+    assert first["generated_tokens"] == pytest.approx(6 * 8 * 4 * 10) and first["CPU_seconds"] == pytest.approx(6 * 0.5)
+    assert made.data.query("arm == 'under'")["steps"].isna().all()
     assert "moved from 24.9 % to 48.0 %" in made.caption
 
 

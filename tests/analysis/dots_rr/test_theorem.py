@@ -110,7 +110,8 @@ def test_gradients_that_shrink_with_the_pass_rate_break_the_shape(make: Callable
     assert one.sides.low > 1 and one.size.high < -0.6
     assert shape(one) == "does not hold"
     said = verdict(one)
-    assert "times as large below 0.5" in said and "T2 is 0.40" in said and "falls with the pass rate" in said
+    assert "times as large below 0.5" in said and "falls with the pass rate" in said
+    assert "T2 is" not in said, "its ratio does not vary over these made-up groups"
 
 
 def test_the_fit_is_least_squares_and_the_bins_are_means() -> None:
