@@ -195,6 +195,8 @@ def effect_of(
     datasets = {dataset: scale(one) for dataset, one in apart(panels, known, fixed_mean).items()}
     by_task = _by_task(panels, {title: mean_of(values) for title, values in known.items()})
     others = over_tasks(by_task).interval() if len(by_task) >= TASKS else None
+    if others is not None and not others.known:
+        others = None
     return Effect(
         name,
         unit,

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from repro.files import parse_json
+from repro.numbers import pass_at
 
 _BEGIN, _END = b'"passes": {', b'}, "greedy"'
 _VALUE = re.compile(rb'": (\d)(?=, "|\Z)')
@@ -52,6 +53,10 @@ class Evaluation:
     def accuracy(self) -> float:
         """avg@k, in 0..1."""
         return int(self.passes.sum()) / (self.samples * len(self.problems))
+
+    def pass_at(self, k: int) -> float:
+        """pass@k: the chance that one of k completions is right, averaged over problems. ValueError for k > samples."""
+        return float(pass_at(k, self.passes, self.samples).mean())
 
     def rates(self, problems: Sequence[str]) -> NDArray[np.float64]:
         """Pass rate of each problem in the given order. Raises KeyError for a problem that was not evaluated."""

@@ -24,6 +24,15 @@ class MeanEvaluation:
         return self._mean([part.accuracy for part in self.parts])
 
     @property
+    def samples(self) -> int:
+        """Completions that every question of every set has."""
+        return min(part.samples for part in self.parts)
+
+    def pass_at(self, k: int) -> float:
+        """Mean of the sets' pass@k. ValueError for k > samples."""
+        return self._mean([part.pass_at(k) for part in self.parts])
+
+    @property
     def greedy(self) -> float:
         """Mean of the sets' greedy accuracies; NaN where one set was not decoded greedily."""
         return self._mean([part.greedy for part in self.parts])

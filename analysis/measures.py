@@ -39,6 +39,12 @@ NEAR_ZERO = 0.05
 """Below this accuracy, before and after, arms are not told apart."""
 
 
+def tried(samples: int) -> tuple[int, ...]:
+    """The k of pass@k that are told: powers of two from 2 up to the samples of a question, and these."""
+    powers = (2**place for place in range(1, samples.bit_length()))
+    return tuple(dict.fromkeys(k for k in (*powers, samples) if k > 1))
+
+
 class Measures:
     """Numbers of one panel, each computed once."""
 
@@ -55,7 +61,7 @@ class Measures:
         row = next((found[0] for run in runs if (found := run.evaluations(self.panel.main))), None)
         if row is None or row.step != 0:
             nan = math.nan
-            return Start(Interval(nan, nan, nan, 0), nan, nan, nan, Asked(0, (), (), ()), {})
+            return Start(Interval(nan, nan, nan, 0), nan, nan, nan, Asked(0, (), (), ()), {}, {})
         base = next((run.json("base.json") for run in runs if run.json("base.json")), {})
         rates = [part.rates(sorted(part.problems)) for part in row.parts]
         # Other temperatures are measured on the dataset's own held-out questions alone.
@@ -67,6 +73,7 @@ class Measures:
             entropy=row.entropy,
             tokens=row.tokens,
             asked=asked(row),
+            pass_at={k: row.pass_at(k) for k in tried(row.samples)},
             temperatures=dict(sorted(lower.items())),
         )
 
@@ -102,6 +109,9 @@ class Measures:
             asked=asked(last[0]),
             per_seed=tuple(scores),
             accuracy=share_interval(scores),
+            pass_at={
+                k: share_interval([row.pass_at(k) for row in last]) for k in tried(min(row.samples for row in last))
+            },
             greedy=share_interval([row.greedy for row in last]),
             entropy=t_interval([row.entropy for row in last]),
             tokens=t_interval([row.tokens for row in last]),

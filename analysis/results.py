@@ -21,6 +21,7 @@ class Start:
     entropy: float
     tokens: float
     asked: Asked
+    pass_at: Mapping[int, float]  # k -> pass@k
     temperatures: Mapping[float, float]  # sampling temperature -> avg@k
 
 
@@ -33,6 +34,7 @@ class Final:
     asked: Asked
     per_seed: tuple[float, ...]
     accuracy: Interval
+    pass_at: Mapping[int, Interval]  # k -> pass@k
     greedy: Interval
     entropy: Interval
     tokens: Interval

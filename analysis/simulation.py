@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from analysis.equal_cost import Curve, Pair
-from analysis.estimates import crossed, over_these
+from analysis.estimates import Estimate, crossed, over_these
 from analysis.families import holm
 
 Array = NDArray[np.float64]
@@ -76,6 +76,22 @@ def study(shape: Shape, faster: Sequence[float], draw: np.random.Generator, worl
     """The pairs of every arm [arms][pairs], an arm for each number in `faster`."""
     by_pair = [pair(shape, faster, draw, world) for _ in range(shape.pairs)]
     return [[found[arm] for found in by_pair] for arm in range(len(faster))]
+
+
+def by_task(
+    shape: Shape, tasks: int, speed: float, spread: float, draw: np.random.Generator, world: World = World()
+) -> list[list[Estimate]]:
+    """An arm's difference as a share of the gain, of every pair [tasks][models], on tasks drawn from many.
+
+    On each task the arm learns `speed` x exp(N(0, spread)) times as fast, whatever the model; `shape.pairs` counts the
+    models of a task.
+    """
+    found = []
+    for _ in range(tasks):
+        own = speed * float(np.exp(draw.normal(0, spread)))
+        pairs = [pair(shape, [own], draw, world)[0] for _ in range(shape.pairs)]
+        found.append([crossed(*one.differences()).times(1 / one.scale) for one in pairs])
+    return found
 
 
 def verdicts(arms: Sequence[Sequence[Pair]], alpha: float = 0.05) -> list[int]:

@@ -6,19 +6,22 @@
 Every study is drawn from `analysis.simulation.World`, judged as a report judges it, and compared with the truth. The
 first number is the chance that a study in which every arm equals the baseline calls any of them different. The others
 are the chance that one arm which learns 1.25, 1.5 and 2 times as fast is called higher, beside others that equal the
-baseline.
+baseline. A second table has studies of several tasks, drawn from many on which an arm helps more or less: how often the
+interval over tasks, and the one over these pairs, holds the mean over all such tasks.
 """
 
 from __future__ import annotations
 
 import argparse
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
+from analysis.estimates import over_tasks, over_these
 from analysis.power import pooled, smallest_seen, spread_of
-from analysis.simulation import Shape, study, verdicts
+from analysis.simulation import Shape, by_task, study, verdicts
 from analysis.study import headline_arms
 from repro.spec.schema import Spec
 from repro.study.estimate import likely_test
@@ -28,6 +31,10 @@ from repro.study.load import load_spec
 ROOT = Path(__file__).parents[1]
 SHIPPED = ("quickstart", "ufo_rl/tiny", "ufo_rl/tiny_full", "ufo_rl/gsm8k_tiny", "dots_rr/tiny", "dots_rr/tiny_full")
 FASTER = (1.25, 1.5, 2.0)
+TASKS = ((3, 2, 3), (6, 1, 3))
+"""Tasks, models of each, seeds."""
+SPREADS = (0.1, 0.3)
+"""Standard deviation between tasks of the logarithm of how much faster an arm learns."""
 
 
 def shape_of(spec: Spec) -> Shape:
@@ -63,8 +70,33 @@ def difference_seen(shape: Shape, seed: int) -> float:
     return math.inf if mean is None else smallest_seen(mean, shape.seeds) / math.sqrt(shape.pairs)
 
 
+def coverage(tasks: int, models: int, seeds: int, spread: float, studies: int, seed: int) -> tuple[float, float]:
+    """Shares of studies whose interval over tasks, and over pairs, holds the mean over all tasks."""
+    draw, shape = np.random.default_rng(seed), Shape("", 1, models, seeds, 8, 256, 4)
+    wide = replace(shape, pairs=1)
+    truth = float(np.mean([one.value for task in by_task(wide, 1500, FASTER[0], spread, draw) for one in task]))
+    hits = np.zeros(2)
+    for _ in range(studies):
+        found = by_task(shape, tasks, FASTER[0], spread, draw)
+        for place, mean in enumerate((over_tasks(found), over_these([one for task in found for one in task]))):
+            interval = mean.interval()
+            hits[place] += interval.low <= truth <= interval.high
+    return float(hits[0]) / studies, float(hits[1]) / studies
+
+
+def print_coverage(studies: int, seed: int) -> None:
+    """The table of intervals over tasks."""
+    print("\n| tasks x models x seeds | spread between tasks | over tasks | over these pairs |")
+    print("|:--|--:|--:|--:|")
+    for tasks, models, seeds in TASKS:
+        for spread in SPREADS:
+            cells = [f"{100 * share:.0f} %" for share in coverage(tasks, models, seeds, spread, studies, seed)]
+            size = f"{tasks} x {models} x {seeds}"
+            print(f"| {size} | {100 * spread:.0f} % | {' | '.join(cells)} |", flush=True)
+
+
 def main() -> None:
-    """Print the table of docs/statistics.md."""
+    """Print the tables of docs/statistics.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("specs", nargs="*", type=Path, help="default: the shipped specs that run without a GPU")
     parser.add_argument("--studies", type=int, default=1000, help="made-up studies for each number")
@@ -81,6 +113,7 @@ def main() -> None:
         size = f"{shape.arms} x {shape.pairs} x {shape.seeds}"
         seen = f"{100 * difference_seen(shape, options.seed):.1f}"
         print(f"| {shape.name} | {size} | {shape.evaluations} | {' | '.join(cells)} | {seen} |", flush=True)
+    print_coverage(options.studies, options.seed)
 
 
 if __name__ == "__main__":

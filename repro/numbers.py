@@ -72,6 +72,18 @@ def t_quantile(freedom: float, level: float = LEVEL) -> float:
     return float(stdtrit(freedom, (1 + level) / 2))
 
 
+def pass_at(k: int, passes: ArrayLike, samples: int) -> NDArray[np.float64]:
+    """Chance that one of k completions of a question is right, from how many of `samples` were (questions,).
+
+    1 - C(n - c, k) / C(n, k): unbiased (Chen et al. 2021, "Evaluating Large Language Models Trained on Code"). At k = 1
+    it is the pass rate. ValueError unless 1 <= k <= samples.
+    """
+    if not 1 <= k <= samples:
+        raise ValueError(f"k is {k}, expected 1 to the {samples} samples of a question")
+    chances = [1.0 - math.comb(samples - right, k) / math.comb(samples, k) for right in range(samples + 1)]
+    return np.array(chances)[np.asarray(passes, dtype=np.int64)]
+
+
 def pearson(x: ArrayLike, y: ArrayLike) -> float:
     """Pearson's r of two vectors (n,); NaN where one of them does not vary."""
     a, b = np.asarray(x, float), np.asarray(y, float)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 
 import numpy as np
 import pytest
 import scipy.stats
 
-from repro.numbers import Interval, pearson, softmax, spearman, t_interval
+from repro.numbers import Interval, pass_at, pearson, softmax, spearman, t_interval
 
 
 def test_the_interval_of_two_values_has_its_closed_form() -> None:
@@ -53,3 +54,23 @@ def test_what_does_not_vary_correlates_with_nothing_whatever_its_size() -> None:
 def test_a_softmax_sums_to_one_and_gives_nothing_to_minus_infinity() -> None:
     weights = softmax(np.array([[0.0, math.log(3), -math.inf], [1e4, 1e4, 1e4]]))
     assert weights == pytest.approx(np.array([[0.25, 0.75, 0], [1 / 3, 1 / 3, 1 / 3]]))
+
+
+@pytest.mark.parametrize("samples", [1, 2, 5, 8])
+def test_pass_at_k_is_the_share_of_all_choices_of_k_samples_with_a_right_one(samples: int) -> None:
+    for k in range(1, samples + 1):
+        found = pass_at(k, range(samples + 1), samples)
+        for right in range(samples + 1):
+            outcomes = [True] * right + [False] * (samples - right)
+            brute = np.mean([any(choice) for choice in itertools.combinations(outcomes, k)])
+            assert found[right] == pytest.approx(brute)
+    assert pass_at(1, [0, 1, samples], samples) == pytest.approx([0, 1 / samples, 1])
+
+
+def test_pass_at_k_is_unbiased_and_needs_as_many_samples() -> None:
+    draw = np.random.default_rng(0)
+    passes = draw.binomial(6, 0.3, 40_000)
+    assert pass_at(3, passes, 6).mean() == pytest.approx(1 - 0.7**3, abs=0.006)
+    for k in (0, 7):
+        with pytest.raises(ValueError, match=f"k is {k}, expected 1 to the 6 samples"):
+            pass_at(k, passes, 6)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from analysis.equal_cost import ENOUGH
 from analysis.measures import HARDLY, Measures
 from analysis.page.stopped import stopped_text
 from analysis.results import Final
@@ -76,16 +77,16 @@ def groups(measures: Measures) -> str:
         said = f"`{share.series.label}` ({size})"
         kind = more if sign > 0 else fewer if sign < 0 else unclear if share.difference.known else alone
         kind.append(said)
-    parts = [f"Averaged over training, the share of rolled-out groups that carried no gradient was {joined(own)}"]
+    parts = [f"Over training the share of rolled-out groups without a gradient was {joined(own)}"]
     if fewer:
-        parts.append(f"lower under {joined(fewer)}")
+        parts.append(f"It was lower under {joined(fewer)}")
     if more:
-        parts.append(f"higher under {joined(more)}")
+        parts.append(f"It was higher under {joined(more)}")
     if unclear:
-        parts.append(f"not clearly different under {joined(unclear)}")
+        parts.append(f"It was not clearly different under {joined(unclear)}")
     if alone:
-        parts.append(f"with a single seed to go by under {joined(alone)}")
-    return sentence("; ".join(parts))
+        parts.append(f"One seed cannot tell for {joined(alone)}")
+    return " ".join(map(sentence, parts))
 
 
 def sharpening(measures: Measures) -> str:
@@ -98,15 +99,15 @@ def sharpening(measures: Measures) -> str:
     told = [f"{number(100 * value)} % at temperature {t:g}" for t, value in sorted(lower.items(), reverse=True)]
     told.append(f"{number(100 * start.greedy)} % greedily")
     free = max([start.greedy, *lower.values()]) - start.sampled.value
-    parts = [f"Decoded more sharply and without training, the start policy solves {joined(told)}"]
+    parts = [f"Without training, but decoded more sharply, the start policy solves {joined(told)}"]
     whole = reference.gain.value
     if reference.gain.clear_of(0) > 0 and free > 0:
         if free >= whole:
-            parts.append(f"so the whole gain of `{label}` could be sharpening")
+            parts.append(f"So the whole gain of `{label}` could be sharpening")
         else:
-            parts.append(f"so {number(100 * free)} of the {number(100 * whole)} points could be sharpening")
+            parts.append(f"So {number(100 * free)} of the {number(100 * whole)} points could be sharpening")
     parts.append(_greedy(reference))
-    return sentence("; ".join(part for part in parts if part))
+    return " ".join(sentence(part) for part in parts if part)
 
 
 def _greedy(final: Final) -> str:
@@ -117,7 +118,7 @@ def _greedy(final: Final) -> str:
     if not greedy.known:
         change = "went"
     return (
-        f"its greedy accuracy under `{final.series.label}` {change} "
+        f"Greedy accuracy under `{final.series.label}` {change} "
         f"({number(100 * greedy.value, sign=True)} points {brackets(greedy, 100, sign=True)})"
     )
 
@@ -156,9 +157,12 @@ def warnings(measures: Measures) -> tuple[str, ...]:
         reference = measures.panel.baseline_of(series)
         if reference is not None and not set(series.seeds) & set(reference.seeds):
             out.append(f"`{series.label}` shares no seed with `{reference.label}`: no paired difference is possible.")
-    coarse = [final for final in measures.finals if len(final.series.runs[0].evaluations(measures.panel.main)) < 4]
-    if coarse:
-        out.append("Fewer than four evaluations per run: times to target are coarse.")
+    few_points = min(len(final.series.runs[0].evaluations(measures.panel.main)) - 1 for final in measures.finals)
+    if few_points < ENOUGH and len(measures.finals) > 1:
+        out.append(
+            f"{plural(few_points, 'evaluation')} of a run after its start: too few to tell how many times less an arm "
+            f"needs, which takes {ENOUGH}."
+        )
     ends = {final.step.value for final in measures.finals}
     if len(ends) > 1 and measures.panel.series[0].cell.get("budget") is None:
         out.append("Arms were trained for different numbers of steps: final accuracies are not matched on steps.")

@@ -56,20 +56,26 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
     """Final accuracy per arm with every comparison that belongs beside it."""
     start, others = measures.start, sorted({name for final in measures.finals for name in final.other_sets})
     decoded = not all(math.isnan(value) for value in (start.greedy, *(f.greedy.value for f in measures.finals)))
-    header = ["arm", "seeds", "accuracy, %", *["greedy, %"] * decoded, "entropy, nats", "gain over start, points"]
+    told = [start.pass_at, *(final.pass_at for final in measures.finals)]
+    ks = sorted(set.intersection(*map(set, told)))[-1:]
+    header = ["arm", "seeds", "accuracy, %", *(f"pass@{k}, %" for k in ks), *["greedy, %"] * decoded]
+    header += ["entropy, nats", "gain over start, points"]
     header += [f"{compared_with(measures)}, points", "P(better)", "mean over training, %"]
     header += [f"{_set_name(measures, name)}, %" for name in others]
     first = ["start policy", NOTHING, spread(start.sampled, 100)]
-    first += [*[number(100 * start.greedy)] * decoded, number(start.entropy, 3)]
+    first += [*(number(100 * start.pass_at[k]) for k in ks), *[number(100 * start.greedy)] * decoded]
+    first.append(number(start.entropy, 3))
     rows = [first + [NOTHING] * (len(header) - len(first))]
     data: list[dict[str, object]] = [
         {"arm": "start policy", **numbers("accuracy", start.sampled), "greedy": start.greedy}
     ]
     data[0] |= {"entropy": start.entropy, **_asked(start.asked)}
+    data[0] |= {f"pass_at_{k}": value for k, value in start.pass_at.items()}
     apart: list[Unfit | None] = []
     for final in measures.finals:
         row = [f"`{final.series.label}`", str(len(final.per_seed)), spread(final.accuracy, 100)]
-        row += [*[spread(final.greedy, 100)] * decoded, spread(final.entropy, 1, 3), points(final.gain)]
+        row += [*(spread(final.pass_at[k], 100) for k in ks), *[spread(final.greedy, 100)] * decoded]
+        row += [spread(final.entropy, 1, 3), points(final.gain)]
         why = at_end_beside_baseline(measures.panel, final.series)
         apart.append(why)
         row.append(points_or_not(why or final.difference))
@@ -80,6 +86,8 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         record = {"arm": final.series.label, "seeds": len(final.per_seed), **_asked(final.asked)}
         record |= {"step": final.step.value, **numbers("accuracy", final.accuracy)}
         record |= {f"accuracy_seed_{s}": v for s, v in zip(final.series.seeds, final.per_seed, strict=True)}
+        for k, found in final.pass_at.items():
+            record |= numbers(f"pass_at_{k}", found)
         record |= {**numbers("greedy", final.greedy), **numbers("entropy", final.entropy)}
         record |= {**numbers("tokens", final.tokens), **numbers("gain", final.gain)}
         record |= {**numbers("difference", None if why else final.difference)}
@@ -94,7 +102,8 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         f"Last evaluation; {final.asked.avg} on {final.asked.held_out} "
         f"(`{measures.panel.main}`), sampling temperature {start.asked.temperature}. In brackets: 95 % intervals, over "
         "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
-        f"P(better): chance that a run of the arm beats a run of the baseline.{said(apart)}"
+        f"{'pass@k: chance that one of k samples is right. ' if ks else ''}P(better): chance that a run of the arm "
+        f"beats a run of the baseline.{said(apart)}"
     )
     reference = frozenset(i + 1 for i in emphasised(measures))
     return Table(f"{prefix}accuracy", "Final accuracy", header, rows, pd.DataFrame(data), caption, 1, reference)

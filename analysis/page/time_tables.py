@@ -17,7 +17,7 @@ HOW = (
     "Time: when the mean accuracy over seeds, linear between evaluations, first reaches the target; a seed that has "
     "ended keeps its last accuracy. The rule is the same for every arm. `>`: not reached in that budget. Times less: "
     "the baseline's time ÷ the arm's; in brackets all factors at which the paired difference of accuracies is not "
-    "clear of zero (95 %, over seeds and questions of both arms)."
+    "clear of zero (95 %, over seeds and questions of both arms); 0 and ∞ where the runs leave it open."
 )
 
 

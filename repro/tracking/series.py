@@ -73,6 +73,7 @@ for _name, _unit, _text in (
 
 ACCURACY = _listed(EVAL, "accuracy", "share", "sampled completions of test questions that are right (avg@k)")
 VALIDATION = _listed(EVAL, "validation", "share", "the same on validation questions")
+PASS = _listed(EVAL, "pass", "share", "questions of the main set that one of its k samples answers right (pass@k)")
 GREEDY = _listed(EVAL, "greedy", "share", "greedy completions of the main set that are right")
 ENTROPY = _listed(EVAL, "entropy", "nats", "mean token entropy of sampled completions of the main set")
 TOKENS = _listed(EVAL, "tokens", "tokens", "mean length of a sampled completion of the main set")

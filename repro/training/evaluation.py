@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from repro.models.engines import Engine, HuggingFaceEngine
 from repro.models.flops import FlopCounter
 from repro.models.sampling import Completions, mean_entropy
+from repro.numbers import pass_at
 from repro.tasks.grading import Grader
 from repro.tasks.problem import Problem, TaskData
 from repro.tasks.prompts import PromptStyle
@@ -42,6 +43,11 @@ class Evaluation:
         return sum(self.passes.values()) / (self.samples * len(self.passes))
 
     @property
+    def solved(self) -> float:
+        """pass@k: share of problems that one of the k samples solves."""
+        return pass_share(self.passes, self.samples)
+
+    @property
     def greedy_accuracy(self) -> float | None:
         """Share of problems whose greedy completion is right."""
         return None if self.greedy is None else sum(self.greedy.values()) / len(self.greedy)
@@ -51,6 +57,11 @@ class Evaluation:
         fields = asdict(self)
         del fields["shown"]
         return fields
+
+
+def pass_share(passes: Mapping[str, int], samples: int) -> float:
+    """pass@k over problems, k all of their samples."""
+    return float(pass_at(samples, list(passes.values()), samples).mean())
 
 
 class Sampler:

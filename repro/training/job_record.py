@@ -10,7 +10,9 @@ from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import rewards_accuracy
 from repro.tracking import series
 from repro.tracking.journal import Journal
+from repro.training.base_policy import main_set
 from repro.training.benchmarks import BenchmarkSet, benchmark_metrics
+from repro.training.evaluation import pass_share
 from repro.training.ledger import Ledger, subtract
 from repro.training.ranks import Ranks
 from repro.training.record import StepRecord
@@ -23,6 +25,7 @@ class JobRecord:
     def __init__(self, cell: Cell, data: TaskData, journal: Journal, ledger: Ledger, ranks: Ranks) -> None:
         self.data, self.journal, self.ledger, self.ranks = data, journal, ledger, ranks
         self._rewards_accuracy = rewards_accuracy(cell.reward)
+        self._main = main_set(cell.evaluate.sets)
         self._system = SystemMetrics()
         self._written: dict[str, Any] = {}  # what was spent, as far as it is written down
 
@@ -43,7 +46,9 @@ class JobRecord:
         }
         for evaluation in base["evaluations"]:
             result = dict(evaluation)
-            self.journal.record_evaluation(0, result.pop("set"), **result)
+            if (name := result.pop("set")) == self._main:
+                metrics[series.PASS] = pass_share(result["passes"], result["samples"])
+            self.journal.record_evaluation(0, name, **result)
         metrics |= {series.accuracy_of(name): value for name, value in base["accuracy"].items()}
         metrics |= benchmark_metrics(base["accuracy"], benchmarks)
         self.journal.log(0, {**metrics, **self.spent().metrics()})

@@ -75,7 +75,7 @@ def evaluation_metrics(result: Evaluation, detailed: bool) -> dict[str, float]:
     """The `eval/...` series of one evaluation; `detailed` for the main set."""
     metrics = {series.accuracy_of(result.set): result.accuracy}
     if detailed:
-        metrics |= {series.ENTROPY: result.entropy, series.TOKENS: result.mean_tokens}
+        metrics |= {series.PASS: result.solved, series.ENTROPY: result.entropy, series.TOKENS: result.mean_tokens}
         if result.greedy_accuracy is not None:
             metrics[series.GREEDY] = result.greedy_accuracy
     return metrics

@@ -10,6 +10,8 @@ import numpy as np
 import pytest
 
 from analysis.estimates import crossed
+from analysis.measures import tried
+from analysis.page.result_tables import accuracy_table
 from analysis.statistics import paired_difference, t_interval
 from analysis.time_to_target import NEVER
 from tests.analysis.conftest import measure
@@ -53,6 +55,21 @@ def test_the_start_policy_is_measured_over_questions_and_once(pair: Store):
     assert (start.sampled.value, start.sampled.n, start.asked.questions, start.asked.avg) == (0.3, 20, 20, "avg@4")
     assert start.greedy == pytest.approx(0.45)
     assert start.temperatures == {0.3: pytest.approx(0.42), 0.6: pytest.approx(0.38)}
+
+
+def test_pass_at_k_stands_beside_the_accuracy_from_the_same_samples(quick_study: Callable[..., Store]):
+    arms = {"full": ({}, replace(FULL, curve=(0.5,) * 4)), "dots": (DOTS, FASTER)}
+    measures = measure(quick_study(arms, wiggle=True))
+    row = measures.panel.series[0].runs[0].evaluations("test")[-1]
+    full = measures.final("full")
+    assert set(full.pass_at) == {2, 4} and row.pass_at(4) == np.mean(row.passes > 0)
+    assert row.pass_at(2) == pytest.approx(np.mean([1 - math.comb(4 - c, 2) / math.comb(4, 2) for c in row.passes]))
+    seeds = [run.evaluations("test")[-1].pass_at(4) for run in full.series.runs]
+    assert full.pass_at[4].value == pytest.approx(np.mean(seeds))
+    table = accuracy_table(measures)
+    assert "pass@4, %" in table.header and "pass@2, %" not in table.header
+    assert {"pass_at_2", "pass_at_4", "pass_at_4_low"} <= set(table.data.columns)
+    assert [tried(n) for n in (1, 2, 3, 8, 12)] == [(), (2,), (2, 3), (2, 4, 8), (2, 4, 8, 12)]
 
 
 def test_time_to_target_counts_steps_tokens_and_seconds_with_selection_inside(pair: Store):

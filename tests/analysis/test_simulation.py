@@ -7,7 +7,8 @@ import pytest
 from scipy import stats
 
 from analysis.equal_cost import saving
-from analysis.simulation import Shape, pair, study, verdicts
+from analysis.estimates import over_tasks, over_these
+from analysis.simulation import Shape, by_task, pair, study, verdicts
 
 SHAPES = [Shape("one task", 4, 1, 3, 8, 64, 4), Shape("several tasks", 2, 3, 3, 8, 64, 2)]
 
@@ -34,3 +35,15 @@ def test_the_interval_of_a_saving_holds_the_truth_in_nineteen_studies_of_twenty(
         found = [saving(pair(Shape("", 1, 1, 5, 12, 64, 4), [truth], draw)) for _ in range(studies)]
         inside = sum(one.low <= truth <= one.high for one in found)
         assert inside >= stats.binom.ppf(0.001, studies, 0.94)
+
+
+def test_with_tasks_that_differ_the_interval_over_tasks_holds_the_mean_over_others():
+    draw, shape, spread = np.random.default_rng(4), Shape("", 1, 1, 3, 4, 40, 2), 0.4
+    truth = float(np.mean([one.value for task in by_task(shape, 400, 1.25, spread, draw) for one in task]))
+    studies, hits, alone = 60, 0, 0
+    for _ in range(studies):
+        found = by_task(shape, 4, 1.25, spread, draw)
+        over, these = over_tasks(found).interval(), over_these([one for task in found for one in task]).interval()
+        hits += over.low <= truth <= over.high
+        alone += these.low <= truth <= these.high
+    assert hits >= stats.binom.ppf(0.001, studies, 0.95) and alone < hits

@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 from repro.difficulty.predictor_spec import FitSpec, PredictorSpec, TowersSpec
@@ -91,6 +92,14 @@ def test_a_job_records_base_steps_evaluations_and_costs(tmp_path: Path, shared: 
     final = evaluations[-2]
     accuracy = sum(final["passes"].values()) / (final["samples"] * 16)
     assert journal.read_json("done.json")["summary"]["eval/accuracy"] == accuracy
+    told = {
+        row["step"]: row["metrics"]["eval/pass"]
+        for row in journal.read_jsonl("metrics.jsonl")
+        if "eval/pass" in row["metrics"]
+    }
+    assert told == {
+        e["step"]: np.mean([c > 0 for c in e["passes"].values()]) for e in evaluations if e["set"] == "test"
+    }
     assert len(final["passes"]) == len(final["greedy"]) == 16
     steps = journal.read_jsonl("steps.jsonl")
     assert [row["step"] for row in steps] == [1, 2, 3, 4]
