@@ -9,7 +9,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.equal_cost import ENOUGH
 from analysis.measures import HARDLY, Measures
 from analysis.page.stopped import stopped_text
 from analysis.results import Final
@@ -157,12 +156,6 @@ def warnings(measures: Measures) -> tuple[str, ...]:
         reference = measures.panel.baseline_of(series)
         if reference is not None and not set(series.seeds) & set(reference.seeds):
             out.append(f"`{series.label}` shares no seed with `{reference.label}`: no paired difference is possible.")
-    few_points = min(len(final.series.runs[0].evaluations(measures.panel.main)) - 1 for final in measures.finals)
-    if few_points < ENOUGH and len(measures.finals) > 1:
-        out.append(
-            f"{plural(few_points, 'evaluation')} of a run after its start: too few to tell how many times less an arm "
-            f"needs, which takes {ENOUGH}."
-        )
     ends = {final.step.value for final in measures.finals}
     if len(ends) > 1 and measures.panel.series[0].cell.get("budget") is None:
         out.append("Arms were trained for different numbers of steps: final accuracies are not matched on steps.")
