@@ -21,7 +21,7 @@ from repro.models.quiet import quiet
 VERSION = 1
 """Raise it when the same file gives other weights or another tokenizer."""
 
-INSTALL = "pip install -c constraints.txt gguf"
+INSTALL = "pip install --no-deps -c constraints.txt gguf"
 
 DIGITS_ALONE = frozenset({"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone"})
 """Values of `tokenizer.ggml.pre` whose text is split as GPT-2's after each digit has been set apart (llama.cpp)."""
