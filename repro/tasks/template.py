@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
@@ -37,9 +38,10 @@ RESULTS = "rstu"
 """Letters of the results of its steps, in their order."""
 MOST = 999
 """Largest result of a step."""
-DRAWN, TRIES = 32, 1000
+DRAWN, TRIES = 8, 4000
 """Sets of numbers that are drawn at once, and how often, until one suits the steps."""
 
+OPERATIONS = {"+": operator.add, "-": operator.sub, "*": operator.mul, "/": operator.floordiv}
 HEADER = re.compile(r"(?P<name>\w+) \((?P<kind>\w+)\): (?P<steps>[^;]+)(?:; (?P<ranges>.+))?")
 RANGE = re.compile(r"([a-e]) (\d+) to (\d+)(?: by (\d+))?")
 
@@ -63,9 +65,9 @@ class Template:
     Attributes:
         name: unique among all templates.
         kind: what the question is about: things, sharing, shop, money, ages, distance, rate or bare.
-        text: the question. {a} to {e} are its numbers, {name} and {other} two people, {he}, {him} and {his} the first
-            of them, {things} what is counted, {products} what machines make, {ware}, {wares}, {second} and {seconds}
-            two goods.
+        text: the question. {a} to {e} are its numbers, {name} and {other} two people, {he}, {him}, {his} and {He} the
+            first of them, {things} what is counted, {products} what machines make; {ware}, {wares}, {second} and
+            {seconds} are two goods.
         steps: each an operation on two letters or numbers: `a + b`, `r * 60`. The last result is the answer.
         ranges: letter -> (lowest, highest, distance) of its number, in place of those of the question's size.
     """
@@ -120,30 +122,25 @@ class Template:
         few -= {left for left, operation, _ in self.parsed if operation == "/"}
         usual = {letter: (2, size.few if letter in few else size.many, 1) for letter in self.letters}
         ranges = {**usual, **self.ranges}
-        lows, highs, steps = (np.array(column) for column in zip(*ranges.values(), strict=True))
+        choices = [(high - low) // distance + 1 for low, high, distance in ranges.values()]
         for _ in range(TRIES):
-            drawn = lows + steps * generator.integers((highs - lows) // steps + 1, size=(DRAWN, len(lows)))
-            values, suits = self._worked_out(dict(zip(ranges, drawn.T, strict=True)))
-            if suits.any():
-                first = int(suits.argmax())
-                return {letter: int(column[first]) for letter, column in values.items()}
+            for row in generator.integers(choices, size=(DRAWN, len(choices))).tolist():
+                drawn = zip(ranges.items(), row, strict=True)
+                values = {letter: low + distance * nth for (letter, (low, _, distance)), nth in drawn}
+                if self._work_out(values):
+                    return values
         raise ValueError(f"template {self.name}: no numbers up to {size} suit its steps")
 
-    def _worked_out(self, values: dict[str, np.ndarray]) -> tuple[dict[str, np.ndarray], np.ndarray]:
-        """Numbers (n,) by letter with the results of the steps; which of the n have whole results of 1 to `MOST`."""
-        suits = np.ones(len(next(iter(values.values()))), dtype=bool)
+    def _work_out(self, values: dict[str, int]) -> bool:
+        """Adds the results of the steps; False where one is no whole number of 1 to `MOST`."""
         for letter, (left, operation, right) in zip(RESULTS, self.parsed, strict=False):
-            one, two = (
-                values[side] if side in values else np.full_like(suits, int(side), int) for side in (left, right)
-            )
-            if operation == "/":
-                suits &= one % two == 0
-                result = one // two
-            else:
-                result = {"+": np.add, "-": np.subtract, "*": np.multiply}[operation](one, two)
-            suits &= (result >= 1) & (result <= MOST)
-            values[letter] = result
-        return values, suits
+            one, two = (values[side] if side in values else int(side) for side in (left, right))
+            if operation == "/" and one % two:
+                return False
+            values[letter] = OPERATIONS[operation](one, two)
+            if not 1 <= values[letter] <= MOST:
+                return False
+        return True
 
 
 def read_templates(text: str) -> list[Template]:
@@ -184,21 +181,22 @@ def by_steps(templates: Iterable[Template]) -> dict[int, tuple[Template, ...]]:
 
 
 def _words(generator: np.random.Generator) -> dict[str, str]:
-    """The words of a question: two people, a kind of thing, two goods."""
-    first, other = (PEOPLE[i] for i in generator.permutation(len(PEOPLE))[:2])
-    thing = THINGS[int(generator.integers(len(THINGS)))]
-    ware, second = (WARES[i] for i in generator.permutation(len(WARES))[:2])
-    forms = FORMS[first[1]]
+    """The words of a question: two people, a kind of thing, a product, two goods."""
+    lists = (PEOPLE, PEOPLE[1:], THINGS, PRODUCTS, WARES, WARES[1:])
+    drawn = generator.integers([len(words) for words in lists]).tolist()
+    first, other, ware, second = drawn[0], drawn[0] + 1 + drawn[1], drawn[4], drawn[4] + 1 + drawn[5]  # two different
+    (name, pronoun), (other_name, _) = PEOPLE[first], PEOPLE[other % len(PEOPLE)]
+    goods, more = WARES[ware], WARES[second % len(WARES)]
+    forms = FORMS[pronoun]
     return {
-        "name": first[0],
-        "other": other[0],
+        "name": name,
+        "other": other_name,
         **forms,
         "He": forms["he"].capitalize(),
-        "His": forms["his"].capitalize(),
-        "things": f"{thing}s",
-        "products": f"{PRODUCTS[int(generator.integers(len(PRODUCTS)))]}s",
-        "ware": ware,
-        "wares": f"{ware}s",
-        "second": second,
-        "seconds": f"{second}s",
+        "things": f"{THINGS[drawn[2]]}s",
+        "products": f"{PRODUCTS[drawn[3]]}s",
+        "ware": goods,
+        "wares": f"{goods}s",
+        "second": more,
+        "seconds": f"{more}s",
     }

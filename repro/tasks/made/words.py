@@ -63,15 +63,19 @@ class Words(Task):
         """An endless stream of questions. Those of the test split have unseen templates at their share."""
         bounds = np.cumsum([self.one_step, self.two_steps, self.three_steps])
         given: set[str] = set()
+        scarce: set[tuple[int, bool, bool]] = set()
         while True:
             steps = 1 + int(np.searchsorted(bounds, generator.random(), side="right"))
             unseen = split == "test" and bool(generator.random() < self.unseen)
+            bare = bool(generator.random() < self.bare)
             room = unseen_templates if unseen else word_templates
-            templates = (room.SUMS if generator.random() < self.bare else room.STORIES)[steps]
-            for _ in range(TRIES):
+            templates = (room.SUMS if bare else room.STORIES)[steps]
+            for _ in range(1 if (steps, unseen, bare) in scarce else TRIES):
                 problem = self._one(templates, generator)
                 if role_of(problem.question) == split and problem.question not in given:
                     break
+            else:
+                scarce.add((steps, unseen, bare))
             given.add(problem.question)
             yield replace(problem, metadata={**problem.metadata, "unseen": unseen})
 
