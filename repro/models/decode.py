@@ -19,7 +19,7 @@ ROWS = 256
 """Rows of a batch, whatever they take."""
 CACHE_BYTES = 2**28
 """A batch takes more than `ROWS` rows as long as its keys and values stay below this: small policies."""
-SHARE_OF_GPU = 1 / 16
+SHARE_OF_GPU = 1 / 32
 """On a GPU, a batch takes more rows as long as its keys and values and its draws stay below this share of the card's
 memory: a token of a batch takes about as long for any number of rows. Of all memory, not of what is free, so that the
 same card has the same batches."""
