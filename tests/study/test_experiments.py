@@ -8,13 +8,13 @@ from pathlib import Path
 
 import pytest
 
-from repro.models.catalogue import MODELS
 from repro.spec.artefacts import ARTEFACTS
 from repro.spec.schema import Spec
 from repro.study.expand import matrix
 from repro.study.load import load_spec
 from repro.study.plan import plan
 from repro.tasks.reward_spec import describe_reward
+from tests.pins import warnings_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "experiments"
@@ -40,18 +40,11 @@ def spec_of(name: str) -> Spec:
 @pytest.mark.parametrize("path", STUDIES, ids=lambda path: path.stem)
 def test_every_study_loads_without_a_warning_and_plans(path: Path, tmp_path: Path) -> None:
     loaded = load_spec(path)
-    assert not [text for text in loaded.warnings if not _of_a_file(text, loaded.spec)]
+    assert warnings_of(loaded) == []
     made = plan(loaded.spec, tmp_path)
     assert len(made.rows) == made.count("todo") > 0
     small = load_spec(path, smoke=True).spec
     assert 0 < len(plan(small, tmp_path).rows) <= len(made.rows)
-
-
-def _of_a_file(warning: str, spec: Spec) -> bool:
-    """Whether a warning says that no commit is pinned, of a model that comes from a file where the machine has it."""
-    named = [model.named for model in spec.model if model.named is not None]
-    files = [MODELS[name].hub for name in named if MODELS[name].file is not None]
-    return any(warning.partition("warning: ")[2].startswith(f"{hub} without a revision") for hub in files)
 
 
 @pytest.mark.parametrize("path", NOT_RUN, ids=lambda path: path.stem)
