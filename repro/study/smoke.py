@@ -13,10 +13,10 @@ from repro.tasks.sources import on_hub
 
 STEPS = 2
 QUESTIONS_PER_STEP = 8
-GROUP_SIZE = 4
+GROUP_SIZE = 2
 MINIBATCHES = 2
 POOL = 128
-TEST = 32
+TEST = 16
 VALIDATION = 16
 TOKENS = 32
 """Longest completion where the data are not made up."""

@@ -75,7 +75,7 @@ def _is_small_and_valid(small: Spec, spec: Spec) -> None:
     assert len(small.seeds) == 1
     assert (small.train.steps, small.train.questions_per_step, small.evaluate.samples) == (2, 8, 1)
     for cell in expand(small):
-        assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 64
+        assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 32
         cost = estimate(cell, Neighbours([]))
         assert cost.probes is not None
         oracle = getattr(cell.selection, "predictor", None) == "oracle"  # it measures the pool, once
