@@ -50,7 +50,9 @@ def test_a_completion_ends_with_the_token_that_ends_its_first_blank_line(make, m
         warnings.simplefilter("ignore")  # a sliding window is told
         whole, _ = complete(model, prompts, 3, Decoding(1.0, 1.0, 16, [1], 0))
         cut, logps = complete(model, prompts, 3, Decoding(1.0, 1.0, 16, [1], 0, BlockEnd(BYTES)))
-    assert any(BYTES.decode(row).startswith("\n") and len(row) > 3 for row in cut), "a blank line before it ends nothing"
+    assert any(BYTES.decode(row).startswith("\n") and len(row) > 3 for row in cut), (
+        "a blank line before it ends nothing"
+    )
     for long, short in zip(whole, cut, strict=True):
         ends = [n for n in range(1, len(long) + 1) if over(BYTES.decode(long[:n]))]
         assert short == long[: ends[0] if ends else len(long)]
