@@ -15,6 +15,9 @@ Verdict = Literal["run", "control", "undecided", "leave out"]
 LITTLE = 1.25
 """A bound of the saving below this is little: no study of a usual size would see it."""
 
+WORTH = 1.05
+"""A selection is worth running that needs at least so many times fewer tokens, beyond the noise."""
+
 FASTER = 1.1
 """Replay is worth running where a step is at least so many times as fast."""
 
@@ -116,7 +119,7 @@ def _selection(name: str, found: Findings) -> Advice:
     """By what it saves in tokens, with what it spends on choosing."""
     tokens = found.saved[name].tokens
     side = tokens.clear_of(1.0)
-    verdict: Verdict = "run" if side > 0 else "leave out" if side < 0 else "undecided"
+    verdict: Verdict = "leave out" if side < 0 else "run" if side > 0 and tokens.value >= WORTH else "undecided"
     spent = found.costs[name].generated / found.whole.generated
     choosing = f", for {number(100 * spent, 0)} % more tokens to choose" if spent >= 0.005 else ""
     why = (
@@ -132,8 +135,8 @@ def _replay(name: str, found: Findings) -> Advice:
     faster = 1 / step.step_time
     verdict: Verdict = "leave out" if step.volume >= 1 else "run" if faster >= FASTER else "undecided"
     why = (
-        f"a step rolls out {number(100 * step.volume, 0)} % of the completions in {number(100 * step.step_time, 0)} % of "
-        f"the time; what replayed groups teach is not known before training"
+        f"a step rolls out {number(100 * step.volume, 0)} % of the completions in {number(100 * step.step_time, 0)} % "
+        "of the time; what replayed groups teach is not known before training"
     )
     return Advice(name, verdict, why)
 
@@ -146,5 +149,6 @@ def _seeds(found: Findings) -> str:
     needed = "more than 1,000 seeds" if power.bound_seeds is None else plural(power.bound_seeds, "seed")
     return (
         f"If the baseline gains {number(100 * power.gain, 0)} points, even that makes a difference of "
-        f"{number(100 * power.bound)} points in mean accuracy over training: to see it takes {needed}. A study sees {seen}."
+        f"{number(100 * power.bound)} points in mean accuracy over training: to see it takes {needed}. A study sees "
+        f"{seen}."
     )

@@ -94,8 +94,8 @@ def shares(found: Checked) -> Table:
         ("pair", "arm", "predicted", "measured", "difference, points", f"within {100 * NEAR:g}"),
         rows,
         pd.DataFrame(data),
-        f"Measured: fresh groups with a gradient over the first {FIRST} steps of all runs; its interval takes groups as "
-        "independent. Training moves the policy within these steps.",
+        f"Measured: fresh groups with a gradient over the first {FIRST} steps of all runs; its interval takes groups "
+        "as independent. Training moves the policy within these steps.",
         left=2,
     )
 

@@ -53,6 +53,7 @@ def pass_rates(found: Findings) -> Picture:
         axis.bar(at, (count - without) / whole, width, bottom=without / whole, color=SIGNAL, linewidth=0)
         axis.axvline(float(drawn.rates.mean()), color=GREY, linewidth=1, linestyle=(0, (1, 2)))
         axis.set(xlabel=f"pass rate of a question, {found.samples} samples", ylabel="questions, %")
+        axis.set_ylim(0, 1.08 * count.max() / whole)
         percent_axis(axis.yaxis)
         patches = [Patch(facecolor=SIGNAL), Patch(facecolor=SILENT, hatch="////", edgecolor="white")]
         patches.append(Line2D([], [], color=GREY, linewidth=1, linestyle=(0, (1, 2))))
@@ -104,7 +105,7 @@ def confidence(found: Findings) -> Picture:
         "Confidence against pass rate, and what UFO-RL's band keeps",
         f"A dot is a question, moved a little up or down. The shaded band holds the kept questions. Spearman's rho "
         f"{spread(track.rho, digits=2)}, corrected for the noise of {found.samples} samples "
-        f"{spread(track.corrected, digits=2)}; rho of s with the length of its target {spread(track.length, digits=2)}.",
+        f"{spread(track.corrected, digits=2)}; of s with the length of its target {spread(track.length, digits=2)}.",
         f"Pass rate against confidence s; rank correlation {spread(track.rho, digits=2)}; kept: s from "
         f"{number(low, 3)} to {number(high, 3)}.",
         pd.DataFrame(
@@ -136,7 +137,7 @@ def chosen(found: Findings) -> Picture:
             )
         axes[0].axvline(shares[0].value, color=GREY, linewidth=0.9, linestyle=(0, (1, 2)))
         axes[0].set(xlim=(0, 1.02), xlabel=f"groups of {found.group_size} with a signal, %")
-        axes[1].set(xlim=(0, 1.3 * max(0.01, *spent)), xlabel="generated to choose, % of the rollouts")
+        axes[1].set(xlim=(0, 1.3 * max(0.01, *spent)), xlabel="tokens to choose, % of rollouts")
         for axis in axes:
             axis.set_ylim(-len(methods) + 0.4, 0.6)
             axis.grid(axis="y", visible=False)

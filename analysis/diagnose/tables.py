@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.diagnose.advice import advice, named
+from analysis.diagnose.advice import FASTER, WORTH, advice, named
 from analysis.diagnose.findings import Findings
 from analysis.diagnose.screen import WORDS
 from analysis.tables import Table, numbers
@@ -24,9 +24,10 @@ def arms(found: Findings) -> Table:
             for one in lines
         ],
         pd.DataFrame([{"arm": one.arm, "advice": one.verdict, "why": one.why} for one in lines]),
-        "Worth running, leave out: the interval of the factor in tokens lies above or below 1. The factor is for as many "
-        "informative groups as uniform sampling trains on, at the start of training. What a group teaches beyond having "
-        "a signal is not in it.",
+        "By the factor in tokens for as many informative groups as uniform sampling trains on, at the start of "
+        f"training. Worth running: its interval lies above 1 and it is at least {WORTH:g}. Leave out: the interval lies "
+        f"below 1. Replay: worth running where a step is {FASTER:g} times as fast. What a group teaches beyond having a "
+        "signal is in none of this.",
         left=3,
     )
 

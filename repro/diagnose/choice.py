@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repro.diagnose.design import Design
-from repro.diagnose.signal import resamples, share_of, silent_share, spread_of
+from repro.diagnose.signal import RESAMPLES, resamples, share_of, silent_share, spread_of
 from repro.difficulty.attention import predict, whiten
 from repro.numbers import Interval, spearman
 
@@ -61,6 +61,7 @@ def choices(
     in_band: np.ndarray,
     embeddings: np.ndarray,
     seed: int,
+    draws: int = RESAMPLES,
 ) -> Choices:
     """What every method of `METHODS` would train on at the start.
 
@@ -73,26 +74,27 @@ def choices(
         rewards: (n, K) of questions drawn uniformly, K >= 4.
         in_band: (b, K) of questions drawn uniformly from UFO-RL's band.
         embeddings: (n, width), what the untrained predictor sees.
+        draws: resamples behind the intervals.
     """
     count, samples = rewards.shape
     group, spread = design.train.group_size, design.train.min_spread
     generator = np.random.default_rng([seed, 29])
-    weights = resamples(generator, count)  # (1 + D, n)
+    weights = resamples(generator, count, draws)  # (1 + D, n)
     halves = _halves(rewards)
     target = design.dots.target if design.dots.measure == "failure_rate" else 1 - design.dots.target
 
     def judged(far: Callable[[np.ndarray], np.ndarray], fraction: float) -> np.ndarray:
         """(1 + D,) share informative of those whose `far(rates)` (n,) is least."""
-        found = [
+        folds = [
             1 - silent_share(judge, group, taken(far(choose.mean(axis=1)), weights, fraction), spread)
             for choose, judge in (halves, halves[::-1])
         ]
-        return np.asarray(np.mean(found, axis=0))
+        return np.asarray(np.mean(folds, axis=0))
 
     uniform = 1 - silent_share(rewards, group, weights, spread)
     window = design.window(pool)
     quality, predicted = _predicted(design, embeddings, halves, target, weights, window, generator)
-    draws: dict[str, tuple[np.ndarray, float]] = {
+    found: dict[str, tuple[np.ndarray, float]] = {
         "uniform": (uniform, count),
         "random": (uniform, count),
         "hardest": (judged(lambda rates: rates, design.subset), design.subset * count),
@@ -101,15 +103,26 @@ def choices(
         "oracle": (judged(lambda rates: np.abs(rates - 0.5), design.subset), design.subset * count),
     }
     if len(in_band):
-        own = resamples(generator, len(in_band))
-        draws["ufo"] = (1 - silent_share(in_band, group, own, spread), len(in_band))
+        own = resamples(generator, len(in_band), draws)
+        found["ufo"] = (1 - silent_share(in_band, group, own, spread), len(in_band))
+    names = [name for name in METHODS if name in found]
     return Choices(
-        shares={name: share_of(*draws[name]) for name in METHODS if name in draws},
-        draws={name: draws[name][0] for name in METHODS if name in draws},
+        shares={name: share_of(*found[name]) for name in names},
+        draws={name: _never_certain(*found[name], generator) for name in names},
         predictor=quality,
         choosing=samples // 2,
         judging=samples - samples // 2,
     )
+
+
+def _never_certain(draws: np.ndarray, units: float, generator: np.random.Generator) -> np.ndarray:
+    """The draws (1 + D,) of a share. Where it is 0 or 1, all resamples agree, whatever the number of units: then draws
+    of a rate that would give so many of them (Jeffreys' beta distribution)."""
+    value = draws[0]
+    if value not in (0.0, 1.0):
+        return draws
+    drawn = generator.beta(value * units + 0.5, (1 - value) * units + 0.5, len(draws) - 1)
+    return np.concatenate([[value], drawn])
 
 
 def _halves(rewards: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
