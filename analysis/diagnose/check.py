@@ -120,7 +120,7 @@ def _shares(one: Predicted) -> list[CheckedShare]:
     for series in one.panel.series:
         method = method_of(series, one.found.measured.design)
         measured = first_steps(series)
-        if method in one.found.choices.shares and measured is not None:
+        if method is not None and method in one.found.choices.shares and measured is not None:
             rows.append(CheckedShare(one.title, series.label, method, one.found.choices.shares[method], measured))
     return rows
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
@@ -55,7 +56,7 @@ def pass_rates(found: Findings) -> Picture:
         axis.set(xlabel=f"pass rate of a question, {found.samples} samples", ylabel="questions, %")
         axis.set_ylim(0, 1.08 * count.max() / whole)
         percent_axis(axis.yaxis)
-        patches = [Patch(facecolor=SIGNAL), Patch(facecolor=SILENT, hatch="////", edgecolor="white")]
+        patches: list[Artist] = [Patch(facecolor=SIGNAL), Patch(facecolor=SILENT, hatch="////", edgecolor="white")]
         patches.append(Line2D([], [], color=GREY, linewidth=1, linestyle=(0, (1, 2))))
         shared_legend(figure, patches, ["groups with a signal", "without", "mean pass rate"], narrow)
         return figure

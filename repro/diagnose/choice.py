@@ -24,8 +24,8 @@ questions whose measured pass rate is nearest one half."""
 class Choices:
     """Shares of informative groups by method, and the quality of the predictor behind `dots`.
 
-    `draws`: method -> (1 + D,) the share, then the same in resamples of the questions. `choosing`, `judging`: samples of
-    a question that choose it, and that judge it.
+    `draws`: method -> (1 + D,) the share, then the same in resamples of the questions. `choosing`, `judging`: samples
+    of a question that choose it, and that judge it.
     """
 
     shares: Mapping[str, Interval]
@@ -159,5 +159,5 @@ def _predicted(
 def _with_repeats(values: list[float], generator: np.random.Generator) -> np.ndarray:
     """(1 + D,) mean, and means of resampled repeats; 0 where a prediction was constant."""
     found = np.nan_to_num(np.array(values))
-    drawn = generator.choice(found, (1000, len(found)))
+    drawn = generator.choice(found, (RESAMPLES, len(found)))
     return np.concatenate([[found.mean()], drawn.mean(axis=1)])

@@ -21,8 +21,8 @@ from repro.tasks.problem import Problem
 SCORING, UNIFORM, BAND = 0.2, 0.55, 0.15
 """Shares of the time. What is left loads the policy, embeds the questions and measures the updates."""
 
-IN_BAND = 128
-"""Questions of UFO-RL's band that are sampled, where the time allows."""
+IN_BAND = 0.25
+"""As many questions of UFO-RL's band are sampled, over those that are drawn uniformly at most, where time allows."""
 
 FEWEST = 16
 """Questions of a pool below which nothing can be said."""
@@ -98,8 +98,9 @@ def measure(
     drawn = asking.sample(known.tolist(), samples, pace, UNIFORM * limits.seconds, limits.questions, LEAST)
     inside = known[np.isin(known, scored.indices[kept])]  # in a random order, those that were drawn first
     already = np.isin(inside, drawn.indices)
-    there = min(IN_BAND, int(already.sum()))
-    more = asking.sample(inside[~already].tolist(), samples, pace, BAND * limits.seconds, max(0, IN_BAND - there), 0)
+    wanted = max(0, round(IN_BAND * limits.questions) - int(already.sum()))
+    left = inside[~already].tolist()
+    more = asking.sample(left, samples, pace, BAND * limits.seconds, wanted, 0)
     in_band = _both(drawn, np.isin(drawn.indices, inside), more)
     rows = np.sort(drawn.indices)
     vectors = tools.scorer.stored(tools.embedded(rows.tolist()), tools.opened).columns["embedding"]

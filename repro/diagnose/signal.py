@@ -9,7 +9,7 @@ import numpy as np
 from repro.groups import ROUNDING
 from repro.numbers import Interval, t_quantile
 
-RESAMPLES = 1000
+RESAMPLES = 500
 
 
 def silent(rewards: np.ndarray, group_size: int, min_spread: float = 0.0) -> np.ndarray:

@@ -39,7 +39,7 @@ def _predicted(path: Path, options: argparse.Namespace) -> list[Predicted]:
     console = Console(stderr=True)
     spec = load_spec(path).spec
     study = load_study(spec, options.store, options.runs / "cache" / "artifacts")
-    models, datasets = ({one.label: one for one in items} for items in (spec.model, spec.dataset))
+    models, datasets = {one.label: one for one in spec.model}, {one.label: one for one in spec.dataset}
     predictions = []
     for panel in study.panels:
         say(console, f"{path}: {panel.title}")
@@ -51,6 +51,6 @@ def _predicted(path: Path, options: argparse.Namespace) -> list[Predicted]:
 def _screen(found: Checked) -> str:
     lines = [text.replace("**", "").replace("`", "") for text in sentences(found)]
     for row in shares(found).rows:
-        pair, arm, predicted, measured, difference, near = row
+        pair, arm, predicted, measured, difference, _ = row
         lines.append(f"  {pair} {arm.strip('`')}: predicted {predicted}, measured {measured}, {difference} points")
     return "\n".join(lines)
