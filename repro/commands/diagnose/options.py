@@ -8,7 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from repro.arguments import folder, whole_number
-from repro.commands.score.options import TARGETS, add_sources, check_sources, device_word
+from repro.commands.score.options import OF_A_SPEC, TARGETS, add_sources, check_sources, device_word
 from repro.errors import UserError
 
 EXAMPLES = """
@@ -21,7 +21,7 @@ examples:
 
 OF_TRAINING = ("group_size", "questions_per_step", "steps", "temperature", "top_p", "max_completion_tokens")
 """Options that are fields of `train`, which a spec says itself."""
-OF_CHECK = ("model", "dataset", "spec", "target", "prompt", "name", *OF_TRAINING)
+OF_CHECK = ("model", "dataset", "spec", "target", "prompt", "name", *OF_TRAINING, *OF_A_SPEC)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
