@@ -84,7 +84,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def add_sources(parser: argparse.ArgumentParser, title: str) -> Callable[..., argparse.Action]:
     """Add which policy is asked which questions, as a group of options of that title; further ones may be added."""
     add = parser.add_argument_group(title).add_argument
-    add("--model", metavar="M", help="tiny, a directory saved by transformers, or a hub id (hub:ID where both exist)")
+    add(
+        "--model",
+        metavar="M",
+        help="tiny, smollm2, a directory saved by transformers, a .gguf file, or a hub id (hub:ID where both exist)",
+    )
     add(
         "--dataset",
         metavar="D",
@@ -201,6 +205,7 @@ def device_word(text: str) -> str:
 
 SETTINGS = {
     "model.path": "--model",
+    "model.named": "--model",
     "model.hub": "--model",
     "model.revision": "--revision",
     "model.dtype": "--dtype",
