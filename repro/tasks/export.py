@@ -112,14 +112,11 @@ def _verl(problem: Problem, index: int, measured: dict[str, Any], asking: Asking
     turns = (
         style.messages(problem.question, asking.tokenizer) if asking.conversational else style.turns(problem.question)
     )
-    truth = problem.answer
-    if source == VERL_SOURCES["gsm8k"]:
-        truth = truth.replace(",", "")  # as in what verl reads of a completion
     return {
         "data_source": source,
         "prompt": turns,
         "ability": "math",
-        "reward_model": {"style": "rule", "ground_truth": truth},
+        "reward_model": {"style": "rule", "ground_truth": problem.answer},
         "extra_info": {"split": "train", "index": index, "id": problem.id, **_known(problem), **measured},
     }
 
