@@ -1,4 +1,4 @@
-"""The schema of a policy: the embedded one with its warm start, a hub id or a local directory."""
+"""The schema of a policy: the embedded one with its warm start, a known name, a hub id or local files."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Any, ClassVar, Literal
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
 from repro.fields import LEAST_RATE, LONGEST_NAME, HubId, PathText, Seed, Strict, mistake, under
+from repro.models.catalogue import MODEL_NAMES, ModelName
 from repro.models.examples import Examples
 from repro.tasks import registry
 from repro.tasks.prompts import SYSTEM_PROMPTS
@@ -93,17 +94,27 @@ class LoraSpec(Strict):
     )
 
 
+SOURCES = ("tiny", "named", "hub", "path")
+"""The fields that say where the weights come from."""
+
+
 class ModelSpec(Strict):
-    """A policy: exactly one of `tiny`, `hub` or `path`. The string `tiny` is short for `{tiny: {}}`."""
+    """A policy: exactly one of `tiny`, `named`, `hub` or `path`.
+
+    The string `tiny` is short for `{tiny: {}}`, and a known name such as `smollm2` for `{named: smollm2}`.
+    """
 
     NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path"})
 
     tiny: TinyModel | None = Field(None, description="the embedded policy")
+    named: ModelName | None = Field(
+        None, description="a known model: smollm2 from its file where this machine has it, else from the hub"
+    )
     hub: HubId | None = Field(None, description="a Hugging Face model id, e.g. Qwen/Qwen2.5-Math-1.5B")
     path: PathText | None = Field(
-        None, description="a local directory saved by transformers, or an adapter saved by PEFT"
+        None, description="a local directory saved by transformers, an adapter saved by PEFT, or a .gguf file"
     )
-    revision: str | None = Field(None, description="commit, tag or branch of the hub id")
+    revision: str | None = Field(None, description="commit, tag or branch on the hub")
     name: str | None = Field(
         None, max_length=LONGEST_NAME, description="label in tables and figures (default: derived)"
     )
@@ -124,13 +135,13 @@ class ModelSpec(Strict):
     trust_remote_code: bool = Field(False, description="run code shipped with the model: only if you trust it")
     stand_in: bool = Field(
         False,
-        description="random weights in the architecture of `hub`, small and without a download (--smoke)",
+        description="random weights in the architecture of the hub model, small and without a download (--smoke)",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
-        return {value: {}} if value == "tiny" else value
+        return value if not isinstance(value, str) else shorthand(value) or value
 
     @field_validator("system_prompt")
     @classmethod
@@ -145,12 +156,15 @@ class ModelSpec(Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelSpec:
-        given = [key for key in ("tiny", "hub", "path") if getattr(self, key) is not None]
+        given = [key for key in SOURCES if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"got {' and '.join(given) or 'none of them'}, expected exactly one of tiny, hub, path")
-        if self.revision is not None and self.hub is None:
+            raise ValueError(
+                f"got {' and '.join(given) or 'none of them'}, expected exactly one of {', '.join(SOURCES)}"
+            )
+        on_hub = self.hub is not None or self.named is not None
+        if self.revision is not None and not on_hub:
             raise ValueError(f"got revision {self.revision!r} without hub, expected both or neither")
-        if self.stand_in and self.hub is None:
+        if self.stand_in and not on_hub:
             raise ValueError("got stand_in without hub, expected the id of the model that it stands in for")
         return self
 
@@ -161,4 +175,13 @@ class ModelSpec(Strict):
             return self.name
         if self.tiny:
             return f"tiny-{self.tiny.width}x{self.tiny.layers}"
-        return str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1]
+        if self.named:
+            return self.named
+        return str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf")
+
+
+def shorthand(word: str) -> dict[str, Any] | None:
+    """What a single word stands for as a model: the embedded policy or a known name; None for another word."""
+    if word == "tiny":
+        return {"tiny": {}}
+    return {"named": word} if word in MODEL_NAMES else None

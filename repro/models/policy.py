@@ -1,4 +1,4 @@
-"""Loads the policy of a spec: the embedded one, a hub id or a local directory."""
+"""Loads the policy of a spec: the embedded one, a named one, a hub id, a local directory or a GGUF file."""
 
 from __future__ import annotations
 
@@ -13,12 +13,15 @@ from repro.canonical import digest
 from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
 from repro.models.chat import apply_chat_template, chat_template_text, end_with_turn, prompt_style
-from repro.models.content import checked_directory, directory_digest
+from repro.models.content import checked_directory, directory_digest, gguf_file
 from repro.models.examples import check_plain
+from repro.models.gguf_convert import converted, gguf_digest
 from repro.models.loading import load_model
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
+from repro.models.quiet import quiet
+from repro.models.sources import resolved
 from repro.models.stand_in import build_stand_in, stand_in_digest
-from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
+from repro.models.warm_start import COST_FILE, build_warm_start, warm_start_key
 from repro.tasks.chat_text import has_template
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
@@ -92,9 +95,11 @@ def commit_of(policy: Policy) -> str | None:
 def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
     """Digest of what the policy is and how it is prompted; labels do not enter. Imports no torch.
 
-    A hub model is its id and revision, a directory is its files' contents (UserError where it is no model), the
-    embedded policy is the key of its warm start. New adapters (`lora`) do not enter: they change nothing yet.
+    A hub model is its id and revision, local files are their contents (UserError where they are no model), the
+    embedded policy is the key of its warm start, and a named model is the file or hub id that it comes from here. New
+    adapters (`lora`) do not enter: they change nothing yet.
     """
+    model = resolved(model)
     prompt: str | None = model.system_prompt
     template = None if model.chat_template is None else chat_template_text(model.chat_template)
     if model.tiny is not None:
@@ -104,6 +109,8 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
         source = ["stand_in", stand_in_digest(str(model.hub))]
     elif model.hub is not None:
         source = ["hub", model.hub, model.revision or "main"]
+    elif (file := gguf_file(str(model.path))) is not None:
+        source = ["gguf", gguf_digest(file)]
     else:
         source = ["path", directory_digest(checked_directory(str(model.path)))]
     what: dict[str, Any] = {
@@ -135,6 +142,7 @@ def load_policy(
     """
     cost = {"tokens": 0, "flops": 0.0, "seconds": 0.0}
     base: dict[str, Any] = {}
+    named, model = model.named, resolved(model)
     if model.tiny is not None:
         directory = _tiny_directory(model.tiny, dataset, data, cache, progress)
         record = directory / (CARD_FILE if directory == SHIPPED else COST_FILE)
@@ -145,7 +153,7 @@ def load_policy(
         name = _source(model, cache)
         directory = Path(name)
     with quiet():
-        loaded, tokenizer = load_model(model, name)
+        loaded, tokenizer = load_model(model, name, named)
     if model.hub is not None and not model.stand_in:
         directory = _snapshot(model.hub, model.revision) or directory
         loaded.config._name_or_path = str(directory)  # where TRL loads the reference of the KL term from
@@ -172,8 +180,9 @@ def load_embedder(
     if model.tiny is not None:
         policy = load_policy(model, dataset, data, cache, progress)
         return policy.model, policy.tokenizer
+    named, model = model.named, resolved(model)
     with quiet():
-        return load_model(model, _source(model, cache), head=False)
+        return load_model(model, _source(model, cache), named, head=False)
 
 
 def save_policy(policy: Policy, directory: Path, weights: dict[str, Any] | None = None) -> None:
@@ -236,12 +245,14 @@ def _tiny_directory(
 
 
 def _source(model: ModelSpec, cache: Cache) -> str:
-    """What transformers loads a hub model or a directory from."""
+    """What transformers loads a model of the hub, of a directory or of a GGUF file from."""
     if model.stand_in:
         hub = str(model.hub)
         return str(cache.directory("stand_in", stand_in_digest(hub), lambda place: build_stand_in(place, hub)))
     if model.hub is not None:
         return model.hub
+    if (file := gguf_file(str(model.path))) is not None:
+        return str(converted(file, model.dtype, cache))
     directory = checked_directory(str(model.path))
     if is_adapter(directory):
         return str(merged_adapter(directory, directory_digest(directory), cache, model.trust_remote_code))

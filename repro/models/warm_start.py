@@ -16,6 +16,7 @@ from repro.canonical import digest
 from repro.errors import UserError
 from repro.files import dump_json, write_atomically
 from repro.models.model_spec import TinyModel
+from repro.models.quiet import quiet
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import PromptStyle
@@ -248,20 +249,6 @@ def _train(
     PartialState._reset_state()
     model.eval()
     return losses
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' own progress bars, which a log of plain lines has no use for."""
-    from transformers.utils import logging
-
-    enabled = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if enabled:
-            logging.enable_progress_bar()
 
 
 @contextlib.contextmanager

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
+from repro.cache import Cache
 from repro.models.chat import prompt_style
 from repro.models.model_spec import ModelSpec
 from repro.models.prompted import Prompted, at_hand
@@ -17,13 +18,14 @@ from repro.tasks.problem import TaskData
 from repro.tasks.sources import on_hub
 
 
-def prompt_notes(spec: Spec, dropped_only: bool = False) -> list[str]:
+def prompt_notes(spec: Spec, cache: Cache, dropped_only: bool = False) -> list[str]:
     """One line for each set and policy of which questions are left out. UserError where a run would refuse them.
 
     With `dropped_only`, only cells that may leave something out are looked at: reading all questions takes its time.
-    Hub models and datasets that are not here, and embedded policies without examples, are passed over.
+    Hub models and datasets that are not here, GGUF files that `cache` holds no model of, and embedded policies without
+    examples are passed over.
     """
-    looked = _Looked()
+    looked = _Looked(cache)
     notes: dict[str, None] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is dropped is in the notes
@@ -41,7 +43,8 @@ def _may_drop(cell: Cell) -> bool:
 class _Looked:
     """Models, datasets and benchmarks, each looked up once."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
         self.models: dict[str, Prompted | None] = {}
         self.datasets: dict[str, TaskData | None] = {}
         self.known: set[str] = set()
@@ -74,7 +77,7 @@ class _Looked:
 
     def _model(self, model: ModelSpec) -> Prompted | None:
         if model.label not in self.models:
-            self.models[model.label] = at_hand(model)
+            self.models[model.label] = at_hand(model, self.cache)
         return self.models[model.label]
 
     def _dataset(self, dataset: DatasetSpec) -> TaskData | None:
