@@ -77,7 +77,12 @@ def _studies() -> Sequence[Study]:
     trained = spec("small", "{dots: {selection: {method: difficulty, predictor: trained, references: 4}}}", PREDICTOR)
     actions = tuple(
         ("predictor", action, "small.yaml", *options)
-        for action, options in (("labels", ()), ("train", ()), ("evaluate", ("--references", "8")), ("predict", exported))
+        for action, options in (
+            ("labels", ()),
+            ("train", ()),
+            ("evaluate", ("--references", "8")),
+            ("predict", exported),
+        )
     )
     yield Study("predictor", trained, actions, points=35, full=8, random=8)
 
