@@ -92,13 +92,14 @@ def export(
     """
     import numpy as np
 
+    from repro.cache import Cache
     from repro.models.chat import prompt_style
     from repro.models.prompted import at_hand
     from repro.scoring.store import writing
     from repro.tasks.export import Asking, data_source, export_rows, write_export
 
     trainer, path = options.format or "trl", options.export
-    asked = at_hand(model, fetch=True)
+    asked = at_hand(model, Cache(options.runs / "cache"), fetch=True)
     if asked is None and model.tiny is None and not model.stand_in:
         raise UserError(f"--export: the tokenizer of {model.label} does not load, so no prompt can be written")
     asking = Asking(prompt_style(model), None if asked is None else asked.tokenizer, answer_format.question_suffix)
