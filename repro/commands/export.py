@@ -11,8 +11,6 @@ from repro.errors import UserError
 from repro.words import did_you_mean
 
 if TYPE_CHECKING:
-    import numpy as np
-
     from repro.models.model_spec import ModelSpec
     from repro.tasks.dataset_spec import DatasetSpec
     from repro.tasks.export import Asking
@@ -82,16 +80,14 @@ def export(
     dataset: DatasetSpec,
     problems: Sequence[Problem],
     answer_format: AnswerFormat,
-    measures: Mapping[str, np.ndarray],
-    selected: np.ndarray,
+    measures: Mapping[str, Sequence[float | None]],
+    selected: Sequence[bool],
 ) -> str:
     """Write the file of checked options and say how its trainer reads it.
 
-    measures: numbers of the questions by name, (N,) each; selected: (N,) truth values. UserError where the model's
-    tokenizer cannot be had, which says how a prompt is written.
+    measures: N numbers of the questions by name, None where one is not known; selected: N truth values. UserError
+    where the model's tokenizer cannot be had, which says how a prompt is written.
     """
-    import numpy as np
-
     from repro.cache import Cache
     from repro.models.chat import prompt_style
     from repro.models.prompted import at_hand
@@ -103,11 +99,11 @@ def export(
     if asked is None and model.tiny is None and not model.stand_in:
         raise UserError(f"--export: the tokenizer of {model.label} does not load, so no prompt can be written")
     asking = Asking(prompt_style(model), None if asked is None else asked.tokenizer, answer_format.question_suffix)
-    chosen = np.arange(len(problems)) if options.export_all else np.flatnonzero(selected)
-    columns = {name: values.tolist() for name, values in {**measures, "selected": selected}.items()}
+    chosen = [index for index, kept in enumerate(selected) if kept or options.export_all]
+    columns = {**measures, "selected": selected}
     source = data_source(dataset)
     with writing(path, "--export: "):
-        write_export(path, trainer, export_rows(trainer, problems, chosen.tolist(), columns, asking, source))
+        write_export(path, trainer, export_rows(trainer, problems, chosen, columns, asking, source))
     head = f"exported {len(chosen):,} of {len(problems):,} questions for {TRAINERS[trainer]}: {path}"
     return "\n".join([head, *(f"  {line}" for line in _how(trainer, path, asking, source))])
 

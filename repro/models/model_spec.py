@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
-from repro.fields import LEAST_RATE, LONGEST_NAME, HubId, PathText, Seed, Strict, mistake, under
+from repro.fields import LEAST_RATE, LONGEST_NAME, MOST_QUESTIONS, HubId, PathText, Seed, Strict, mistake, under
 from repro.models.catalogue import MODEL_NAMES, ModelName
 from repro.models.examples import Examples
 from repro.tasks import registry
@@ -52,6 +52,18 @@ class WarmStart(Strict):
     def teacher(self, task: Task) -> Strict:
         """The teacher of a task: as the spec writes it, else its defaults."""
         return self.teachers.get(registry.task_name(type(task))) or type(task).teacher()
+
+
+class SolutionStart(Strict):
+    """Supervised start of a pretrained model on the solutions of the training questions; cached by content."""
+
+    updates: int = Field(50, ge=1, le=1_000_000, description="optimizer updates")
+    batch_size: int = Field(8, ge=1, le=100_000, description="solutions per update")
+    learning_rate: float = Field(5e-5, ge=LEAST_RATE, le=1, description="peak rate of the cosine schedule")
+    seed: Seed = Field(0, description="seed of which questions are taken, and of their order")
+    examples: int | None = Field(
+        None, ge=1, le=MOST_QUESTIONS, description="training questions whose solutions are imitated (default: all)"
+    )
 
 
 class TinyModel(Strict):
@@ -132,6 +144,10 @@ class ModelSpec(Strict):
         "float32", description="weights while training; small updates vanish in half precision (see train.precision)"
     )
     lora: LoraSpec | None = Field(None, description="train low-rank adapters in place of the weights (needs peft)")
+    warm_start: SolutionStart | None = Field(
+        None,
+        description="supervised start on the dataset's solutions before GRPO; tiny has its own, tiny.warm_start",
+    )
     trust_remote_code: bool = Field(False, description="run code shipped with the model: only if you trust it")
     stand_in: bool = Field(
         False,
@@ -166,6 +182,8 @@ class ModelSpec(Strict):
             raise ValueError(f"got revision {self.revision!r} without hub, expected both or neither")
         if self.stand_in and not on_hub:
             raise ValueError("got stand_in without hub, expected the id of the model that it stands in for")
+        if self.warm_start is not None and self.tiny is not None:
+            raise ValueError("got warm_start beside tiny, expected tiny.warm_start: the embedded policy has its own")
         return self
 
     @property

@@ -9,6 +9,7 @@ from repro.cache import Cache
 from repro.models.chat import prompt_style
 from repro.models.model_spec import ModelSpec
 from repro.models.prompted import Prompted, at_hand
+from repro.models.solution_start import solved
 from repro.spec.schema import Cell, Spec
 from repro.study.fit import Sets, fit_to_policy, without_examples
 from repro.study.points import points
@@ -57,11 +58,13 @@ class _Looked:
             return
         self.known.add(key)
         asked = self._model(cell.model)
-        if asked is None and not cell.model.examples:
+        if asked is None and not cell.model.examples and cell.model.warm_start is None:
             return
         data = self._dataset(cell.dataset)
         if data is None:
             return
+        if cell.model.warm_start is not None:
+            solved(data.train, cell.dataset.label)
         benchmarks: Sets = {
             one.label: load_test(one.dataset) for one in cell.evaluate.benchmarks if not on_hub(one.dataset)
         }

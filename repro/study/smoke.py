@@ -24,6 +24,8 @@ TOKENS = 32
 SIZES = Smoke(STEPS, QUESTIONS_PER_STEP, GROUP_SIZE, POOL)
 WARM_START_UPDATES = 40
 """For embedded policies that do not ship with the package; the shipped one starts trained."""
+SOLUTION_START = {"updates": 4, "batch_size": 4}
+"""At most, for other models."""
 
 
 def shrink(spec: Spec) -> Spec:
@@ -113,6 +115,8 @@ def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
     from repro.models.warm_start import warm_start_key
 
     data = model.model_dump(mode="json", exclude_none=True)
+    if (start := data.get("warm_start")) is not None:
+        start |= {field: min(start[field], most) for field, most in SOLUTION_START.items()}
     if model.hub is not None or model.named is not None:
         data.pop("revision", None)
         return {**data, "stand_in": True, "trust_remote_code": False}

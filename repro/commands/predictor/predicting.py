@@ -75,8 +75,8 @@ def predict(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         f"  {int(selected.sum()):,} selected: nearest {options.target:g}",
     ]
     if options.export is not None:
-        measures = {"pass_rate": rates}
-        lines.append(export(options, model, dataset, problems, data.answer_format, measures, selected))
+        measures = {"pass_rate": rates.tolist()}
+        lines.append(export(options, model, dataset, problems, data.answer_format, measures, selected.tolist()))
     print("\n".join(lines))  # noqa: T201
     return 0
 

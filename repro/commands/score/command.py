@@ -51,10 +51,9 @@ def _exported(options: argparse.Namespace, request: Request, output: Output) -> 
     """Write the questions of the table for another trainer; what to say of it."""
     columns, asked = read_table(output.table), request.asked
     assert tuple(columns["id"]) == tuple(asked.ids), f"{output.table}: rows belong to other questions"
-    measures = {name: columns[name] for name in ("s", "score")}
-    return export(
-        options, request.model, request.dataset, asked.problems, asked.answer_format, measures, columns["selected"]
-    )
+    measures = {name: columns[name].tolist() for name in ("s", "score")}
+    selected = columns["selected"].tolist()
+    return export(options, request.model, request.dataset, asked.problems, asked.answer_format, measures, selected)
 
 
 def _run(options: argparse.Namespace, sources: Sources, output: Output, console: Console) -> Request:

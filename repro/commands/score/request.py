@@ -105,7 +105,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
 def _files(model: ModelSpec, dataset: DatasetSpec) -> Iterator[tuple[str, Path]]:
     """What the digest of the policy stands for. The questions are named by their texts, however the files change."""
     yield from model_paths(model, "model")
-    if model.tiny is not None:  # its warm start imitates the dataset
+    if model.tiny is not None or model.warm_start is not None:  # its warm start imitates the dataset
         yield from dataset_files(dataset)
 
 
