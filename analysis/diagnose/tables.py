@@ -80,7 +80,10 @@ def methods(found: Findings) -> Table:
         data.append({"method": name, **numbers("informative", share)})
         data[-1] |= numbers("tokens_factor", one and one.tokens) | numbers("seconds_factor", one and one.seconds)
         data[-1] |= {"prefill": cost.prefill, "generated": cost.generated, "seconds": cost.seconds}
-    train = found.measured.design.train
+    train, picks = found.measured.design.train, found.choices
+    modelled = ""
+    if train.group_size > picks.judging:
+        modelled = f" Groups of {train.group_size} from the {picks.judging} samples that judge: by the beta model."
     return Table(
         "methods",
         "What each method would train on, and what choosing costs",
@@ -100,7 +103,7 @@ def methods(found: Findings) -> Table:
         f"in {seconds(found.whole.seconds)} s here. Factors include them. DOTS draws "
         f"{number(100 * found.measured.design.window(found.measured.pool))} % of the pool between two predictions, "
         f"from {found.measured.design.dots.references} references; its prediction and the measured pass rate correlate "
-        f"at {spread(found.choices.predictor, digits=2)} by rank (interval over draws of references).",
+        f"at {spread(found.choices.predictor, digits=2)} by rank (interval over draws of references).{modelled}",
         emphasis=frozenset({0}),
     )
 

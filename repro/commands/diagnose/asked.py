@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from repro.cache import Cache
 from repro.canonical import digest
 from repro.commands.score.sources import Sources
 from repro.diagnose.design import Design, design_of
@@ -74,15 +75,16 @@ class Pair:
 
 def pair_of(sources: Sources, options: argparse.Namespace) -> Pair:
     """The policy and questions of the command line or of its study. UserError for questions that do not suit."""
+    cache = Cache(options.runs / "cache")
     model, dataset, study = sources.model, sources.dataset, sources.study
     inputs = Watched(lambda: _files(model, dataset))
-    problems, written = sources.questions()
+    problems, written = sources.questions(cache)
     verifier = dataset.procedural.load().verifier if dataset.procedural is not None else MathVerifier()
     data = TaskData(dataset.label, problems, (), (), verifier, written)
     if study is None:
         given = {name: value for name in OF_TRAINING if (value := getattr(options, name)) is not None}
         design = Design(train=_train(given))
-        asked = at_hand(model, fetch=True)
+        asked = at_hand(model, cache, fetch=True)
         if asked is not None:
             data, _ = fit_to_policy(asked, dataset, design.train, EvaluateSpec(), data, {})
     else:
@@ -102,5 +104,5 @@ def _train(given: dict[str, Any]) -> TrainSpec:
 
 def _files(model: ModelSpec, dataset: DatasetSpec) -> Iterator[tuple[str, Path]]:
     yield from model_paths(model, "model")
-    if model.tiny is not None:  # its warm start imitates the dataset
+    if model.tiny is not None or model.warm_start is not None:  # its warm start imitates the dataset
         yield from dataset_files(dataset)

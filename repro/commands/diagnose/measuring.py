@@ -20,6 +20,7 @@ from repro.models.vllm_start import running_engine
 from repro.scoring import keys
 from repro.scoring.keys import Asked
 from repro.scoring.scorer import Opened, Scorer, machine
+from repro.tasks.datasets import load_dataset
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 from repro.training.ranks import Ranks
@@ -37,7 +38,8 @@ def measured_of(pair: Pair, options: argparse.Namespace, say: Callable[[str], No
         @once
         def policy() -> Policy:
             say(f"loading {pair.model.label}")
-            return load_on(options.device, pair.model, pair.dataset, data, train.precision, cache, say)
+            whole = load_dataset(pair.dataset) if pair.model.tiny is not None else data  # what a warm start looks at
+            return load_on(options.device, pair.model, pair.dataset, whole, train.precision, cache, say)
 
         @once
         def sampler() -> Sampler:
