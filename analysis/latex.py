@@ -73,7 +73,7 @@ def _label(name: str) -> str:
 
 def _columns(sheet: Sheet, found: Layout, block: Block) -> str:
     """The argument of `tabular`; widths of what breaks are shares of the line, for templates with another one."""
-    out = []
+    out: list[str] = []
     for column in block:
         words = column.at < sheet.left
         if column.breaks:
@@ -101,12 +101,13 @@ def _title(sheet: Sheet, found: Layout, column: Column) -> str:
 
 def _rows(sheet: Sheet, found: Layout, block: Block) -> list[str]:
     """The rows. A name that several rows begin with stands once, unless the table may break between them."""
-    first, before, out = block[0].at, None, []
+    out: list[str] = []
+    first, before = block[0].at, ""
     repeats = sheet.left > 1 and not found.long
     apart = any(column.breaks for column in block)
     for row in sheet.rows:
         cells = [as_latex(row[c.at] if c.breaks else row[c.at].replace(BREAK, "")) for c in block]
-        again = repeats and row[first] == before
+        again = repeats and out and row[first] == before
         if out and (apart or (repeats and not again and len({row[first] for row in sheet.rows}) < len(sheet.rows))):
             out.append(r"\addlinespace[2pt]" if again else r"\addlinespace")
         out.append(" & ".join(["" if again else cells[0], *cells[1:]]) + r" \\")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, product
 
 from analysis.latex_widths import lines, longest_piece, width
 from analysis.markup import BREAK, NBSP
@@ -25,7 +25,7 @@ COMPACT = 6
 BROKEN = 110.0
 """Points from which a column of numbers, such as one with a number per seed, may break over lines."""
 
-HEADER_LINES, COLUMN_LINES = 3, 3
+HEADER_LINES, COLUMN_LINES = 3, 2
 """Lines that the header of numbers may take, and a cell in a table for one column."""
 
 _INCH = 72.27
@@ -90,19 +90,20 @@ class Layout:
 
 
 def layout(sheet: Sheet) -> Layout:
-    """The narrowest layout that fits, in the larger font where both do.
+    """The narrowest layout that fits, with cells on one line each if it can be, in the larger font if it can be.
 
     Columns that do not fit side by side stand in blocks below each other, each with the columns of words, or with the
     first alone where these take half of the width.
     """
     every = tuple(range(len(sheet.header)))
-    for inches in (COLUMN, TEXT):
-        for font in (SMALL, SMALLEST):
-            block = _block(sheet, every, inches, font)
-            if block and (inches == TEXT or _compact(sheet, block, font)):
-                found = _laid(sheet, inches, font, (block,))
-                if inches == TEXT or not found.long:
-                    return found
+    for inches, whole, font in product((COLUMN, TEXT), (True, False), (SMALL, SMALLEST)):
+        block = _block(sheet, every, inches, font)
+        if block is None or (whole and any(column.breaks for column in block)):
+            continue
+        if inches == TEXT or _compact(sheet, block, font):
+            found = _laid(sheet, inches, font, (block,))
+            if inches == TEXT or not found.long:
+                return found
     return _laid(sheet, TEXT, SMALLEST, _blocks(sheet, every))
 
 
@@ -130,7 +131,7 @@ def _block(sheet: Sheet, which: tuple[int, ...], inches: float, font: Font) -> B
     needs = {at: _needs(sheet, at, font) for at in which}
     if sum(least for least, _ in needs.values()) > free:
         return None
-    rooms = _shared(needs, free)
+    rooms = _shared(sheet, needs, free, font)
     return tuple(Column(at, rooms[at], rooms[at] < needs[at][1]) for at in which)
 
 
@@ -147,18 +148,35 @@ def _needs(sheet: Sheet, at: int, font: Font) -> tuple[float, float]:
     return least, header
 
 
-def _shared(needs: dict[int, tuple[float, float]], free: float) -> dict[int, float]:
-    """Room for each column: what it needs where that is free, else in proportion, but never below the least."""
-    if sum(natural for _, natural in needs.values()) <= free:
-        return {at: natural for at, (_, natural) in needs.items()}
-    rooms = {at: least for at, (least, natural) in needs.items() if least == natural}
+def _shared(sheet: Sheet, needs: dict[int, tuple[float, float]], free: float, font: Font) -> dict[int, float]:
+    """Room for each column, so that the tallest cell of the table has as few lines as can be.
+
+    What is then left over goes to the columns that still break, in proportion to their room.
+    """
+    count = 1
     while True:
-        open_ones = {at: needs[at] for at in needs if at not in rooms}
-        share = (free - sum(rooms.values())) / sum((natural for _, natural in open_ones.values()), start=1e-9)
-        small = {at: least for at, (least, natural) in open_ones.items() if share * natural < least}
-        if not small:
-            return rooms | {at: share * natural for at, (_, natural) in open_ones.items()}
-        rooms |= small
+        rooms = {at: _room(sheet, at, need, count, font) for at, need in needs.items()}
+        if (left := free - sum(rooms.values())) >= 0:
+            breaking = sum(room for at, room in rooms.items() if room < needs[at][1])
+            more = 1 + left / breaking if breaking else 1.0
+            return {at: min(room * more, needs[at][1]) for at, room in rooms.items()}
+        if all(rooms[at] == least for at, (least, _) in needs.items()):
+            return rooms
+        count += 1
+
+
+def _room(sheet: Sheet, at: int, need: tuple[float, float], count: int, font: Font) -> float:
+    """The least room, to 2 points, in which no cell of a column takes more than `count` lines."""
+    low, high = need
+    texts = [sheet.header[at], *(row[at] for row in sheet.rows)]
+    texts = [text for text in texts if width(text, font.points) > low]
+    if count == 1 or not texts or max(lines(text, low, font.points) for text in texts) <= count:
+        return high if count == 1 else low
+    while high - low > 2:
+        middle = (low + high) / 2
+        fits = max(lines(text, middle, font.points) for text in texts) <= count
+        low, high = (low, middle) if fits else (middle, high)
+    return high
 
 
 def _laid(sheet: Sheet, inches: float, font: Font, blocks: tuple[Block, ...]) -> Layout:

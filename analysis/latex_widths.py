@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from analysis.markup import BREAK, CODE, NBSP, STRONG, written_as_number
 
@@ -36,29 +37,27 @@ _OTHER = 0.65
 _NUMBER = 4.1
 """Of a character that stands as its number, such as U+4F60."""
 
-Glyph = tuple[str, float]
-"""A character and its width in em."""
-
 
 def width(text: str, points: int) -> float:
     """Points that a cell in the light markup of `analysis.markup` takes on one line, in a font of so many points.
 
     Letters are those of Computer Modern, which is wider than Times; code is reckoned as Courier.
     """
-    return _sum(_glyphs(text), points)
+    return sum(em for _, em in _glyphs(text)) * points * SIZES[points]
 
 
 def longest_piece(text: str, points: int) -> float:
     """Points of the longest part of a cell that is not broken over lines."""
-    return max((_sum(piece, points) for word in _words(_glyphs(text)) for piece in _pieces(word)), default=0.0)
+    return max((piece for word in _words(text) for piece in word), default=0.0) * points * SIZES[points]
 
 
 def lines(text: str, room: float, points: int) -> int:
     """Lines that a cell takes in a column of so many points, at least 1."""
-    space, used, count = width(" ", points), 0.0, 1
-    for word in _words(_glyphs(text)):
-        for at, piece in enumerate(_pieces(word)):
-            need, gap = _sum(piece, points), space if at == 0 and used else 0.0
+    space, room = _WIDTH[" "], room / (points * SIZES[points]) + 1e-6
+    used, count = 0.0, 1
+    for word in _words(text):
+        for at, need in enumerate(word):
+            gap = space if at == 0 and used else 0.0
             if used and used + gap + need > room:
                 count, used = count + 1, need
             else:
@@ -66,11 +65,28 @@ def lines(text: str, room: float, points: int) -> int:
     return count
 
 
-def _sum(glyphs: list[Glyph], points: int) -> float:
-    return sum(em for _, em in glyphs) * points * SIZES[points]
+@lru_cache(maxsize=4096)
+def _words(text: str) -> tuple[tuple[float, ...], ...]:
+    """Words, each as the widths in em of the pieces between places where it may break."""
+    words: list[list[float]] = []
+    inside = False  # whether the next character goes on with the last piece
+    for char, em in _glyphs(text):
+        if char == " ":
+            words.append([])
+            inside = False
+            continue
+        if not words:
+            words.append([])
+        if inside:
+            words[-1][-1] += em
+        else:
+            words[-1].append(em)
+        inside = char != BREAK and not written_as_number(char)
+    return tuple(map(tuple, words))
 
 
-def _glyphs(text: str) -> list[Glyph]:
+def _glyphs(text: str) -> list[tuple[str, float]]:
+    """Each character that is seen, with its width in em."""
     code = [False] * len(text)
     for found in CODE.finditer(text):
         code[found.start() : found.end()] = [True] * len(found.group())
@@ -84,24 +100,3 @@ def _em(char: str, code: bool) -> float:
     if written_as_number(char):
         return _NUMBER
     return CODE_WIDTH if code and char != BREAK else _WIDTH.get(char, _OTHER)
-
-
-def _words(glyphs: list[Glyph]) -> list[list[Glyph]]:
-    """Parts between spaces."""
-    out: list[list[Glyph]] = [[]]
-    for glyph in glyphs:
-        if glyph[0] == " ":
-            out.append([])
-        else:
-            out[-1].append(glyph)
-    return [word for word in out if word]
-
-
-def _pieces(word: list[Glyph]) -> list[list[Glyph]]:
-    """Parts of a word between places where it may break."""
-    out: list[list[Glyph]] = [[]]
-    for char, em in word:
-        out[-1].append((char, em))
-        if char == BREAK or written_as_number(char):
-            out.append([])
-    return [piece for piece in out if piece]

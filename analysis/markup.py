@@ -49,30 +49,18 @@ def _code(found: re.Match[str], cell: bool) -> str:
     return found[0].replace("|", r"\|") if cell else found[0]
 
 
-
-
 # ---------------------------------------------------------------- LaTeX
 
-_GREEK = dict(
-    zip(
-        "αβγδεζηθικλμνξπρςστυφχψωΓΔΘΛΞΠΣΥΦΨΩ",
-        "alpha beta gamma delta epsilon zeta eta theta iota kappa lambda mu nu xi pi rho varsigma sigma tau upsilon "
-        "phi chi psi omega Gamma Delta Theta Lambda Xi Pi Sigma Upsilon Phi Psi Omega".split(),
-        strict=True,
-    )
-)
-_SIGNS = dict(
-    zip(
-        "×±≥≤∞→←↑↓↔⇒≈≠≡∼∝∇∂∈∑∏∫√÷·⋅∘•≪≫ℓ⊂∪∩∧∨¬∀∃",
-        "times pm geq leq infty rightarrow leftarrow uparrow downarrow leftrightarrow Rightarrow approx neq equiv sim "
-        "propto nabla partial in sum prod int surd div cdot cdot circ bullet ll gg ell subset cup cap wedge vee neg "
-        "forall exists".split(),
-        strict=True,
-    )
-)
+_MATHS = """
+α alpha β beta γ gamma δ delta ε epsilon ζ zeta η eta θ theta ι iota κ kappa λ lambda μ mu ν nu ξ xi π pi ρ rho
+ς varsigma σ sigma τ tau υ upsilon φ phi χ chi ψ psi ω omega Γ Gamma Δ Delta Θ Theta Λ Lambda Ξ Xi Π Pi Σ Sigma
+Υ Upsilon Φ Phi Ψ Psi Ω Omega × times ± pm ≥ geq ≤ leq ∞ infty → rightarrow ← leftarrow ↑ uparrow ↓ downarrow
+↔ leftrightarrow ⇒ Rightarrow ≈ approx ≠ neq ≡ equiv ∼ sim ∝ propto ∇ nabla ∂ partial ∈ in ∑ sum ∏ prod ∫ int √ surd
+÷ div · cdot ⋅ cdot ∘ circ • bullet ≪ ll ≫ gg ℓ ell ⊂ subset ∪ cup ∩ cap ∧ wedge ∨ vee ¬ neg ∀ forall ∃ exists
+"""
+"""Characters, each with its command in mathematics behind it."""
 _LATEX: Mapping[str, str] = {
-    **{char: rf"$\{command}$" for char, command in (_GREEK | _SIGNS).items()},
-    **{str(digit): str(digit) for digit in range(10)},
+    **{char: rf"$\{command}$" for char, command in zip(_MATHS.split()[::2], _MATHS.split()[1::2], strict=True)},
     **{char: f"$^{digit}$" for digit, char in enumerate("⁰¹²³⁴⁵⁶⁷⁸⁹")},
     **{char: f"$_{digit}$" for digit, char in enumerate("₀₁₂₃₄₅₆₇₈₉")},
     **{char: "\\" + char for char in "&%$#_{}"},
@@ -113,8 +101,8 @@ _LATEX: Mapping[str, str] = {
     "Ł": r"\L{}",
     "ı": r"\i{}",
 }
-_ACCENTS = dict(zip("\u0300\u0301\u0302\u0303\u0308\u0304\u0306\u0307\u030a\u030c\u030b\u0327\u0323",
-                    r"""` ' ^ ~ " = u . r v H c d""".split(), strict=True))  # fmt: skip
+_MARKS = "\u0300\u0301\u0302\u0303\u0308\u0304\u0306\u0307\u030a\u030c\u030b\u0327\u0323"
+_ACCENTS = dict(zip(_MARKS, "`'^~\"=u.rvHcd", strict=True))
 """Combining mark -> the command that sets it over or under a letter."""
 
 
@@ -153,7 +141,8 @@ def _written(char: str) -> str | None:
         return _LATEX[char]
     if char.isascii():
         return char if char.isprintable() else None
-    base, *marks = unicodedata.normalize("NFD", char)
+    parts = unicodedata.normalize("NFD", char)
+    base, marks = parts[0], parts[1:]
     if marks and base.isascii() and base.isalpha() and all(mark in _ACCENTS for mark in marks):
         letter = {"i": r"\i", "j": r"\j"}.get(base, base) if marks[0] not in "\u0327\u0323" else base
         for mark in marks:

@@ -23,9 +23,9 @@ class Table:
     """Cells are display text in the light markup of `as_html`; `data` holds the raw numbers, one row per cell row.
 
     `left` counts the leading columns that hold words (left-aligned); the others hold numbers. `emphasis` names the
-    rows (by index) that others are read against, e.g. the baseline. For LaTeX alone: `paper` has the columns that a
-    paper shows, by index in rising order (default: all), `about` the model and dataset, and `note` what stands below
-    (default: the caption).
+    rows (by index) that others are read against, e.g. the baseline. For LaTeX alone: `paper` has the headers of the
+    columns that a paper shows, in their order (default: all), `about` the model and dataset, and `note` what stands
+    below (default: the caption).
     """
 
     name: str
@@ -36,7 +36,7 @@ class Table:
     caption: str = ""
     left: int = 1
     emphasis: frozenset[int] = field(default_factory=frozenset)
-    paper: tuple[int, ...] = ()
+    paper: Sequence[str] = ()
     about: str = ""
     note: str = ""
 
@@ -57,7 +57,7 @@ class Table:
 
     def latex(self) -> str:
         """A table for a column or the page of a paper (`analysis.latex`): a caption of one sentence, notes below."""
-        shown = self.paper or range(len(self.header))
+        shown = self._in_paper()
         caption = f"{self.title} ({self.about})." if self.about else f"{self.title}."
         header, *rows = ([row[at] for at in shown] for row in (self.header, *self.rows))
         left = sum(at < self.left for at in shown)
@@ -76,6 +76,19 @@ class Table:
             f"<table><caption>{as_html(self.title)}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
+
+    def _in_paper(self) -> list[int]:
+        """Indices of the columns in `paper`; of two with one header, that which follows what stands before it."""
+        if not self.paper:
+            return list(range(len(self.header)))
+        found, wanted = [], list(self.paper)
+        for index, name in enumerate(self.header):
+            if wanted and name == wanted[0]:
+                found.append(index)
+                wanted.pop(0)
+        if wanted:
+            raise ValueError(f"table {self.name}: no column {wanted[0]!r} in this place, there are {self.header}")
+        return found
 
     def write(self, folder: Path) -> None:
         """`<name>.md`, `<name>.csv` and `<name>.tex` in the folder."""
