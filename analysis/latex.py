@@ -109,7 +109,7 @@ def _rows(sheet: Sheet, found: Layout, block: Block) -> list[str]:
         cells = [as_latex(row[c.at] if c.breaks else row[c.at].replace(BREAK, "")) for c in block]
         again = repeats and out and row[first] == before
         if out and (apart or (repeats and not again and len({row[first] for row in sheet.rows}) < len(sheet.rows))):
-            out.append(r"\addlinespace[2pt]" if again else r"\addlinespace")
+            out.append(r"\addlinespace[2pt]" if apart else r"\addlinespace")
         out.append(" & ".join(["" if again else cells[0], *cells[1:]]) + r" \\")
         before = row[first]
     return out

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise, product
@@ -27,6 +28,12 @@ BROKEN = 110.0
 
 HEADER_LINES, COLUMN_LINES = 3, 2
 """Lines that the header of numbers may take, and a cell in a table for one column."""
+
+MOST_LINES = 64
+"""A cell with more lines than this is broken as narrowly as it can be."""
+
+WIDEST = 8
+"""Cells of a column that decide on its room: the others are hardly ever taller."""
 
 _INCH = 72.27
 
@@ -96,19 +103,22 @@ def layout(sheet: Sheet) -> Layout:
     first alone where these take half of the width.
     """
     every = tuple(range(len(sheet.header)))
+    found: list[Layout] = []
     for inches, whole, font in product((COLUMN, TEXT), (True, False), (SMALL, SMALLEST)):
         block = _block(sheet, every, inches, font)
         if block is None or (whole and any(column.breaks for column in block)):
             continue
         if inches == TEXT or _compact(sheet, block, font):
-            found = _laid(sheet, inches, font, (block,))
-            if inches == TEXT or not found.long:
-                return found
-    return _laid(sheet, TEXT, SMALLEST, _blocks(sheet, every))
+            found.append(_laid(sheet, inches, font, (block,)))
+            if not found[-1].long:
+                return found[-1]
+    over_pages = [one for one in found if one.inches == TEXT]
+    return over_pages[0] if over_pages else _laid(sheet, TEXT, SMALLEST, _blocks(sheet, every))
 
 
 def _compact(sheet: Sheet, block: Block, font: Font) -> bool:
-    return len(block) <= COMPACT and max(_row_lines(sheet, row, block, font) for row in sheet.rows) <= COLUMN_LINES
+    rows = [sheet.header, *sheet.rows]
+    return len(block) <= COMPACT and max(_row_lines(sheet, row, block, font) for row in rows) <= COLUMN_LINES
 
 
 def _blocks(sheet: Sheet, every: tuple[int, ...]) -> tuple[Block, ...]:
@@ -153,38 +163,42 @@ def _shared(sheet: Sheet, needs: dict[int, tuple[float, float]], free: float, fo
 
     What is then left over goes to the columns that still break, in proportion to their room.
     """
-    count = 1
-    while True:
-        rooms = {at: _room(sheet, at, need, count, font) for at, need in needs.items()}
-        if (left := free - sum(rooms.values())) >= 0:
-            breaking = sum(room for at, room in rooms.items() if room < needs[at][1])
-            more = 1 + left / breaking if breaking else 1.0
-            return {at: min(room * more, needs[at][1]) for at, room in rooms.items()}
-        if all(rooms[at] == least for at, (least, _) in needs.items()):
-            return rooms
-        count += 1
+
+    def rooms(count: int) -> dict[int, float]:
+        return {at: _room(sheet, at, need, count, font) for at, need in needs.items()}
+
+    counts = range(1, MOST_LINES)
+    first = bisect_left(counts, True, key=lambda count: sum(rooms(count).values()) <= free)
+    found = rooms(counts[first]) if first < len(counts) else {at: least for at, (least, _) in needs.items()}
+    breaking = sum(room for at, room in found.items() if room < needs[at][1])
+    more = 1 + (free - sum(found.values())) / breaking if breaking else 1.0
+    return {at: min(room * more, needs[at][1]) for at, room in found.items()}
 
 
 def _room(sheet: Sheet, at: int, need: tuple[float, float], count: int, font: Font) -> float:
-    """The least room, to 2 points, in which no cell of a column takes more than `count` lines."""
+    """The least room, to 2 points, in which none of a column's widest cells takes more than `count` lines."""
     low, high = need
-    texts = [sheet.header[at], *(row[at] for row in sheet.rows)]
-    texts = [text for text in texts if width(text, font.points) > low]
-    if count == 1 or not texts or max(lines(text, low, font.points) for text in texts) <= count:
-        return high if count == 1 else low
+    if count == 1 or low == high:
+        return high
+    texts = sorted([sheet.header[at], *(row[at] for row in sheet.rows)], key=lambda text: width(text, 9))[-WIDEST:]
+
+    def fits(room: float) -> bool:
+        return all(lines(text, room, font.points) <= count for text in texts)
+
+    if fits(low):
+        return low
     while high - low > 2:
         middle = (low + high) / 2
-        fits = max(lines(text, middle, font.points) for text in texts) <= count
-        low, high = (low, middle) if fits else (middle, high)
+        low, high = (low, middle) if fits(middle) else (middle, high)
     return high
 
 
 def _laid(sheet: Sheet, inches: float, font: Font, blocks: tuple[Block, ...]) -> Layout:
-    """The layout with its height. Where cells break, rows stand apart by 3 points."""
+    """The layout with its height. Where cells break, rows stand apart by 2 points."""
     room, height = inches * _INCH, 10 + 12.0 * lines(sheet.caption, 0.9 * inches * _INCH, 9)
     for block in blocks:
         rows = [sheet.header, *sheet.rows]
-        apart = 3.0 if any(column.breaks for column in block) else 0.5
+        apart = 2.5 if any(column.breaks for column in block) else 0.5
         height += sum(_row_lines(sheet, row, block, font) * font.line + apart for row in rows) + 16
     height += 9.5 * lines(sheet.note, 0.97 * room, 8) + 4 if sheet.note else 0
     return Layout(inches, font, blocks, height)

@@ -43,7 +43,7 @@ def width(text: str, points: int) -> float:
 
     Letters are those of Computer Modern, which is wider than Times; code is reckoned as Courier.
     """
-    return sum(em for _, em in _glyphs(text)) * points * SIZES[points]
+    return _line(text) * points * SIZES[points]
 
 
 def longest_piece(text: str, points: int) -> float:
@@ -63,6 +63,12 @@ def lines(text: str, room: float, points: int) -> int:
             else:
                 used += gap + need
     return count
+
+
+@lru_cache(maxsize=4096)
+def _line(text: str) -> float:
+    """The width in em of all of it on one line."""
+    return sum(em for _, em in _glyphs(text))
 
 
 @lru_cache(maxsize=4096)
