@@ -196,12 +196,12 @@ def test_a_study_of_ones_own_with_odd_and_long_names_fits_a_paper(
     arms = {
         name: (
             {"selection": {"method": "random", "fraction": round(0.9 - i / 50, 2)}} if i else {},
-            Behaviour(learning(0.6 - i / 100), (-0.02, 0.0, 0.02), status="failed" if i == 5 else "finished"),
+            Behaviour(learning(0.6 - i / 100, points=2), (-0.02, 0.0, 0.02), status="failed" if i == 5 else "finished"),
         )
         for i, name in enumerate(names)
     }
     model = {"name": ODD, "tiny": {}}
-    study = quick_study(arms, seeds=seeds, questions=50, fields={"model": model}).read()
+    study = quick_study(arms, seeds=seeds, steps=4, questions=50, fields={"model": model}).read()
     panels = [Measures(panel) for panel in study.panels]
     tables = [item for section in evidence(study, panels[0]).sections for item in section.files()]
     tables += [*overall(study, panels).files(), missing_table(study), provenance(study, [], "sqlite:///x").runs]
