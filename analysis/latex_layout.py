@@ -35,6 +35,9 @@ MOST_LINES = 64
 WIDEST = 8
 """Cells of a column that decide on its room: the others are hardly ever taller."""
 
+WIDE_HEADER = 80.0
+"""Points up to which a column grows so that its header keeps to few lines."""
+
 _INCH = 72.27
 
 
@@ -150,7 +153,7 @@ def _needs(sheet: Sheet, at: int, font: Font) -> tuple[float, float]:
     cells = [row[at] for row in sheet.rows]
     natural = max((width(cell, font.points) for cell in cells), default=0.0)
     header = max(natural, longest_piece(sheet.header[at], font.points))
-    while lines(sheet.header[at], header, font.points) > HEADER_LINES:
+    while header < WIDE_HEADER and lines(sheet.header[at], header, font.points) > HEADER_LINES:
         header += 2
     if at >= sheet.left and natural <= BROKEN:
         return header, header
