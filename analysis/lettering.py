@@ -25,13 +25,13 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
 def fitted(text: str, inches: float, size: float, lines: int = 1, bold: bool = False) -> str:
     """The text in at most so many lines of that width; of a longer one the middle is left out, for ends tell apart."""
     kept = len(text)
-    while kept > 2:
+    while kept:
         head, tail = text[: (kept + 1) // 2], text[len(text) - kept // 2 :]
         found = _broken(text if kept == len(text) else f"{head}…{tail}", inches, size, bold)
         if len(found) <= lines:
             return "\n".join(found)
         kept -= 1
-    return "…"
+    return text
 
 
 def _broken(text: str, inches: float, size: float, bold: bool) -> list[str]:

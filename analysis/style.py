@@ -47,7 +47,7 @@ MARKERS = ("s", "^", "D", "v", "P", "X")
 GREY = "#5F6670"
 REST = "#B4BBC6"
 """Series that are drawn for context alone."""
-SHADES = (0.0, 0.35, -0.35, 0.6, -0.6)
+SHADES = (0.0, 0.35, -0.35, 0.55, -0.6)
 """How far further arms of one way are from its colour: to white above 0, to black below."""
 SHADES_OF_BLACK = (0.0, 0.3, 0.42, 0.54, 0.62)
 
@@ -140,6 +140,18 @@ def _shade(colour: str, share: float) -> str:
     return "#" + "".join(f"{round(part + abs(share) * (towards - part)):02X}" for part in parts)
 
 
+def readable(colour: str) -> str:
+    """The colour for letters on white: darker where its contrast is below 4.5 to 1."""
+    dark = colour
+    for step in range(1, 20):
+        parts = [int(dark[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        if 1.05 / (0.05 + 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]) >= 4.5:
+            break
+        dark = _shade(colour, -0.05 * step)
+    return dark
+
+
 def in_order(labels: Sequence[str]) -> dict[str, Look]:
     """Looks of lines that are no arms: colours and shapes in order."""
     return {
@@ -190,21 +202,31 @@ def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], 
     )
 
 
-def titled(axis: Axes, text: str, columns: int, narrow: bool, lines: int = 2) -> None:
-    """A title that stays above its own panel, which is one of so many columns."""
-    room = (NARROW if narrow else WIDE) / columns - 0.12 - (0.55 if columns == 1 else 0.25)
-    axis.set_title(fitted(text, room, float(mpl.rcParams["axes.titlesize"]), lines, bold=True))
+def titled(axis: Axes, text: str, columns: int, narrow: bool, bold: bool = True) -> None:
+    """A title in two lines at most that stays above its own panel, which is one of so many columns."""
+    room = (NARROW if narrow else WIDE) / columns - 0.12 - (0.55 if columns == 1 else 0.3)
+    size = float(mpl.rcParams["axes.titlesize"] if bold else mpl.rcParams["xtick.labelsize"])
+    axis.set_title(fitted(text, room, size, 2, bold), fontsize=size, fontweight="bold" if bold else "normal")
 
 
 def arm_ticks(axis: Axes, labels: Sequence[str], narrow: bool) -> None:
     """Names of arms down the y axis, the first on top, on a third of the width at most."""
-    room = (NARROW if narrow else WIDE) / (2.6 if narrow else 4)
-    size = float(mpl.rcParams["ytick.labelsize"])
-    axis.set_yticks(range(len(labels)), [fitted(label, room, size, lines=2) for label in labels])
+    axis.set_yticks(range(len(labels)), _row_names(labels, narrow))
     axis.set_ylim(len(labels) - 0.4, -0.6)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="y", visible=False)
     axis.set_ylabel("")
+
+
+def rows_height(labels: Sequence[str], narrow: bool) -> float:
+    """Inches that these names take as rows."""
+    lines = max((name.count("\n") for name in _row_names(labels, narrow)), default=0) + 1
+    return len(labels) * (0.1 + 0.13 * lines)
+
+
+def _row_names(labels: Sequence[str], narrow: bool) -> list[str]:
+    room = (NARROW if narrow else WIDE) / (2.6 if narrow else 4)
+    return [fitted(label, room, float(RC["ytick.labelsize"]), lines=2) for label in labels]
 
 
 def thousands(axis: Any) -> None:
@@ -235,16 +257,16 @@ def percent_tick(value: float) -> str:
     return f"{round(100 * value, 6):g}".replace("-", "\u2212")
 
 
-def points_axis(axis: Axes) -> None:
-    """Differences of shares along x as signed points, around a line at 0 that stands in the middle."""
+def points_axes(axes: Sequence[Axes]) -> None:
+    """Differences of shares along x as signed points, on one scale around a line at 0 that stands in the middle."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-    axis.axvline(0, color="#1B1F24", linewidth=0.9, zorder=1)
-    axis.margins(x=0.02)
-    reach = 1.08 * max(0.02, *(abs(value) for value in axis.get_xlim()))
-    axis.set_xlim(-reach, reach)
-    axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed_tick(value)))
+    reach = 1.08 * max(0.02, *(abs(value) for axis in axes for value in axis.get_xlim()))
+    for axis in axes:
+        axis.axvline(0, color="#1B1F24", linewidth=0.9, zorder=1)
+        axis.set_xlim(-reach, reach)
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed_tick(value)))
 
 
 def signed_tick(value: float) -> str:

@@ -12,8 +12,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
+from analysis.lettering import fitted
 from analysis.measures import AXES, Measures
 from analysis.page.lit import faint_lines, handles, lit, named, of_all, panel_looks, shown
 from analysis.pictures import Picture
@@ -22,14 +23,17 @@ from analysis.statistics import Interval, share_interval
 from analysis.style import (
     GREY,
     LIT,
+    NARROW,
     PHASE_LOOKS,
     PHASE_NAMES,
     REST,
+    WIDE,
     Look,
     arm_ticks,
     canvas,
     looks,
     percent_axis,
+    rows_height,
     shared_legend,
     thousands,
 )
@@ -237,18 +241,21 @@ def cost_bars(measures: Measures, prefix: str = "") -> Picture:
     labels = shown(measures)
 
     def draw(narrow: bool) -> Figure:
-        height = 0.55 + (0.24 if narrow else 0.27) * len(labels)
-        figure, axes = canvas(3, narrow, height=height if narrow else height + 0.4)
+        names = [named(measures, label) for label in labels]
+        size = (NARROW if narrow else WIDE, 1.0 + rows_height(names, narrow))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(1, 3, squeeze=False).ravel().tolist()
         for axis, (quantity, title) in zip(axes, quantities.items(), strict=True):
             for index, label in enumerate(labels):
                 _stack(axis, measures, label, index, quantity, phases)
-            axis.set_title(title)
-            arm_ticks(axis, [named(measures, label) for label in labels], narrow)
-            if not (narrow or axis is axes[0]):
-                axis.tick_params(labelleft=False)
+            axis.set_title(fitted(title, 0.75, 7.5, 2, bold=True) if narrow else title, fontsize=7.5 if narrow else 8.5)
+            arm_ticks(axis, names, narrow)
+            axis.tick_params(labelleft=axis is axes[0])
             longest = max(sum(measures.cost(label, p, quantity) for p in phases) for label in labels)
             axis.set_xlim(0, 1.06 * longest or 1)
             thousands(axis.xaxis)
+            if narrow:
+                axis.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
         patches = [
             Patch(facecolor=PHASE_LOOKS[p][0], hatch=PHASE_LOOKS[p][1], edgecolor="#1B1F24", linewidth=0.5)
             for p in phases

@@ -28,7 +28,9 @@ from analysis.style import (
     Look,
     arm_ticks,
     percent_axis,
-    points_axis,
+    points_axes,
+    readable,
+    rows_height,
     thousands,
     titled,
 )
@@ -51,13 +53,13 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
     single = len(panels) == 1
 
     def draw(narrow: bool) -> Figure:
-        height = max(2.2, 0.75 + 0.28 * len(shown))
+        height = max(2.2, 0.8 + rows_height(_names(shown), narrow))
         figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
         if narrow or not single:
             left = figure.subplots()
         else:
             left, right = figure.subplots(1, 2, width_ratios=(1, 1))
-            _curves(right, panels[0], drawn, looks)
+            _curves(right, panels[0], drawn, looks, height)
         _differences(left, shown, looks, narrow, 1 if narrow or not single else 2)
         return figure
 
@@ -106,15 +108,18 @@ def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look], na
             x=[pair.difference.value for _, pair in pairs], y=[place for place, _ in pairs], orient="h",
             native_scale=True, jitter=False, size=3.5, color=GREY, alpha=0.75, ax=axis, zorder=3,
         )  # fmt: skip
-    ones = [f"{one.question.arm} (1 seed)" if one.verdict == "one seed" else one.question.arm for one in shown]
-    arm_ticks(axis, ones, narrow)
-    points_axis(axis)
+    arm_ticks(axis, _names(shown), narrow)
+    points_axes([axis])
     against = list(dict.fromkeys(one.question.against for one in shown))
     titled(axis, f"Points against {joined(against)}", columns, narrow)
-    axis.set_xlabel(f"less accurate  ←     → more accurate\nat equal {AXIS[shown[0].question.by]}")
+    axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[shown[0].question.by]}")
 
 
-def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict[str, Look]) -> None:
+def _names(shown: Sequence[Judged]) -> list[str]:
+    return [f"{one.question.arm} (1 seed)" if one.verdict == "one seed" else one.question.arm for one in shown]
+
+
+def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict[str, Look], height: float) -> None:
     """Mean accuracy over seeds against cost; the arms furthest from the baseline and the baseline in colour."""
     by = AXIS[shown[0].question.by]
     found: dict[str, Comparison] = {}
@@ -132,8 +137,8 @@ def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict
     axis.set_xlabel(by)
     percent_axis(axis.yaxis)
     thousands(axis.xaxis)
-    axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2, steps=[1, 2, 2.5, 5, 10]))
-    _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]])
+    axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
+    _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]], height)
 
 
 def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) -> tuple[float, float]:
@@ -144,10 +149,12 @@ def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) 
     return float(grid[-1]), float(heights[-1])
 
 
-def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Names beside the longest line, at the height of each line's end, moved apart inside the panel."""
+def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: float) -> None:
+    """Names beside the longest line, at the height of each line's end, moved apart; the figure has a height in inches."""
     edge, (low, high) = max(x for x, *_ in ends), axis.get_ylim()
-    gap = 0.085 * (high - low)
+    told = {label: fitted(label, 0.95, NAME, lines=2) for _, _, label, _ in ends}
+    lines = 1 + max(name.count("\n") for name in told.values())
+    gap = (0.03 + 0.12 * lines) / (height - 0.75) * (high - low)  # of a panel that is about so many inches high
     ordered = sorted(ends, key=lambda end: end[1])
     places = [end[1] for end in ordered]
     for index in range(1, len(places)):
@@ -159,9 +166,11 @@ def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
     names = [fitted(label, 0.9, NAME) for _, _, label, _ in ordered]
     for place, name, (_, _, _, colour) in zip(places, names, ordered, strict=True):
         axis.annotate(
-            name, (edge, place), (5, 0), textcoords="offset points", va="center", color=colour, fontsize=NAME,
+            name, (edge, place), (5, 0), textcoords="offset points", va="center", color=readable(colour), fontsize=NAME,
             annotation_clip=False,
         )  # fmt: skip
     left, _ = axis.get_xlim()
-    room = (0.12 + max(width_of(name, NAME) for name in names)) / 2.7  # of a panel that is about so many inches wide
+    room = (
+        0.12 + max(width_of(line, NAME) for name in names for line in name.split("\n"))
+    ) / 2.7  # of a panel that is about so many inches wide
     axis.set_xlim(left, left + (edge - left) / (1 - room))

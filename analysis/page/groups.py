@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.lettering import fitted
 from analysis.measures import Measures
 from analysis.page.lit import faint_lines, handles, lit, of_all, panel_looks, shown
 from analysis.pictures import Picture
@@ -240,7 +241,7 @@ def small_multiples(names: Sequence[str], narrow: bool) -> tuple[Figure, list[tu
 def outer_labels(axis: Axes, index: int, narrow: bool, ylabel: str, below: bool = True) -> None:
     first = axis.get_subplotspec()
     if first is not None and first.is_first_col():
-        axis.set_ylabel(ylabel)
+        axis.set_ylabel(fitted(ylabel, 0.85, 8, lines=2))
     if below:
         axis.set_xlabel("step")
         thousands(axis.xaxis)

@@ -18,6 +18,8 @@ from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, brackets, joined, number, seconds, spread
 from analysis.ufo_rl.effects import time_ratio
+from analysis.ufo_rl.gain_figure import gain_figure
+from analysis.ufo_rl.scoring_cost import scoring_cost
 from analysis.ufo_rl.strategies import STRATEGIES, counterpart, headline, how, samples, strategy_of
 from repro.tracking.series import SPEND
 
@@ -81,7 +83,9 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
     )
     emphasis = frozenset(i + 1 for i, name in enumerate(arms) if name == "full")
     title = "UFO-RL, Table 5: accuracy by selection strategy"
-    return [Table("ufo_rl.table_5", title, header, rows, pd.DataFrame(data), caption, 2, emphasis)]
+    table = Table("ufo_rl.table_5", title, header, rows, pd.DataFrame(data), caption, 2, emphasis)
+    figure = gain_figure(panels)
+    return [table, *([figure] if figure else [])]
 
 
 def _stops(panels: Sequence[Measures], arms: dict[str, str]) -> str:
@@ -137,7 +141,9 @@ def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"and 185-fold are not constants, and nothing at hand states their K and engine. {CLOCKS}"
     )
     title, emphasis = "UFO-RL, Table 4: cost of knowing what to train on", frozenset(range(ours))
-    return [Table("ufo_rl.table_4", title, header, rows, pd.DataFrame(data), caption, 4, emphasis)]
+    table = Table("ufo_rl.table_4", title, header, rows, pd.DataFrame(data), caption, 4, emphasis)
+    figure = scoring_cost(panels)
+    return [table, *([figure] if figure else [])]
 
 
 def table_6(panels: Sequence[Measures]) -> list[Table | Picture]:
