@@ -18,7 +18,7 @@ from analysis.pictures import Picture
 from analysis.statistics import Interval
 from analysis.style import GREY, shared_legend, signed_tick
 from analysis.tables import numbers
-from analysis.text import joined, number
+from analysis.text import joined, names, number
 
 SHAPES = {"by_tokens": ("o", "equal tokens"), "by_steps": ("^", "equal steps")}
 """Measure (see `ablations.COLUMNS`) -> its shape, and its words."""
@@ -34,6 +34,7 @@ class Point:
     value: float
     usual: float
     differences: Mapping[str, Interval]
+    arm: str
 
 
 def ablation_grid(points: Sequence[Point]) -> Picture | None:
@@ -65,11 +66,17 @@ def ablation_grid(points: Sequence[Point]) -> Picture | None:
         "dots_rr.ablation_grid",
         "DOTS + RR, ablations as differences to the usual setting",
         "Mean accuracy over training minus that of the same arm at the usual value (bold), with 95 % t-intervals over "
-        "paired seeds.",
+        f"paired seeds.{_not_comparable(points)}",
         f"Differences to the usual setting by field, at equal tokens or steps: {_said(points)}.",
         pd.DataFrame(rows),
         draw,
     )
+
+
+def _not_comparable(points: Sequence[Point]) -> str:
+    """Arms that selection left hardly any training at the tokens of the usual one; empty without any."""
+    found = list(dict.fromkeys(point.arm for point in points if "by_tokens" not in point.differences))
+    return f" Not comparable at equal tokens: {names(found)}." if found else ""
 
 
 def _panel(axis: Axes, points: Sequence[Point], parts: Sequence[str], measured: Sequence[str]) -> None:

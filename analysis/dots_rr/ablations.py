@@ -149,7 +149,8 @@ def _points(sweeps: Mapping[str, Sweep]) -> list[Point]:
             _, compared = row.measured()
             differences = {name: compared[name] for name in ("by_tokens", "by_steps") if name in compared}
             symbol = f"{SWEPT[path][1]} {SYMBOLS[path]}"
-            points_of.append(Point(row.measures.panel.title, part, symbol, value, usual, differences))
+            place = row.measures.panel.title
+            points_of.append(Point(place, part, symbol, value, usual, differences, row.series.label))
     return points_of
 
 
