@@ -17,6 +17,8 @@ CLOCKS = (
     "for the processors; else wall seconds."
 )
 """The rule of `study`, for captions."""
+CLOCKS_NOTE = "Seconds: of the CPU without a GPU, of the wall clock with one."
+"""The same for the note of a table in a paper."""
 
 
 def find(measures: Measures, label: str | None) -> Series | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.arms import CLOCKS
+from analysis.arms import CLOCKS, CLOCKS_NOTE
 from analysis.axes import AXES, name_of
 from analysis.comparable import NOT_COMPARABLE, Unfit, said, unfit
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find, rows_said
@@ -80,7 +80,12 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
         "differ from ours: compare signs and the cost model, not sizes."
     )
     title, emphasis = "DOTS + RR, Table 1: what was saved", frozenset(range(ours))
-    return [Table("dots_rr.table_1", title, header, rows, pd.DataFrame(data), caption, 2, emphasis)]
+    note = (
+        "Saved against the baseline until its final accuracy is reached; negative means more was needed. Cost model: "
+        "rollouts' share of the baseline's time × (1 − volume), volume = δ + K / (μ B). Brackets: 95 % intervals."
+        f"{withheld(untold)}{said(apart)} {CLOCKS_NOTE}"
+    )
+    return [Table("dots_rr.table_1", title, header, rows, pd.DataFrame(data), caption, 2, emphasis, note=note)]
 
 
 def saved(less: Saving) -> Interval:
@@ -138,7 +143,14 @@ def steps_to_match(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"paper's versions {_moved()}."
     )
     title = "DOTS + RR: steps to match, by seed"
-    return [Table("dots_rr.steps_to_match", title, header, rows, pd.DataFrame(data), caption, 2)]
+    note = (
+        "Where the line between evaluations first reaches the baseline's final mean, in the order of the seeds; "
+        f"> marks a seed that did not get there in its budget. {CLOCKS_NOTE}"
+    )
+    paper = [name for name in header if name != "seeds"]
+    return [
+        Table("dots_rr.steps_to_match", title, header, rows, pd.DataFrame(data), caption, 2, paper=paper, note=note)
+    ]
 
 
 def _moved() -> str:
