@@ -120,8 +120,9 @@ def layout(sheet: Sheet) -> Layout:
 
 
 def _compact(sheet: Sheet, block: Block, font: Font) -> bool:
-    rows = [sheet.header, *sheet.rows]
-    return len(block) <= COMPACT and max(_row_lines(sheet, row, block, font) for row in rows) <= COLUMN_LINES
+    """Whether a block suits one column: few columns, and no cell of many lines."""
+    most = max((_row_lines(sheet, row, block, font) for row in sheet.rows), default=1)
+    return len(block) <= COMPACT and most <= COLUMN_LINES
 
 
 def _blocks(sheet: Sheet, every: tuple[int, ...]) -> tuple[Block, ...]:

@@ -133,6 +133,14 @@ def test_a_paper_shows_the_columns_that_are_named_and_the_note_stands_below():
         table("t", header, [["x", "1", "2", "3", "4"]], paper=("arm", "c")).latex()
 
 
+def test_a_place_that_all_rows_share_stands_in_the_caption():
+    rows = [["tiny on shuffle", "a", "1"], ["tiny on shuffle", "b", "2"]]
+    shared = table("t", ["model, data", "arm", "n"], rows, left=2).latex()
+    assert "{A table of numbers (tiny on shuffle).}" in shared and "arm & n " in shared and "model" not in shared
+    apart = table("t", ["model, data", "arm", "n"], [*rows, ["large", "a", "3"]], left=2).latex()
+    assert "{A table of numbers.}" in apart and "tiny on shuffle & a & 1 " in apart
+
+
 def test_a_name_that_rows_share_stands_once():
     rows = [["one", "a", "1"], ["one", "b", "2"], ["two", "a", "3"]]
     text = table("t", ["model", "arm", "n"], rows, left=2).latex()
