@@ -221,6 +221,12 @@ def _breakable(text: str) -> str:
 
 
 def _broken(word: str) -> str:
+    """The word with a place to break behind each sign and ten characters after the last, but not inside a `**`."""
     word = re.sub(r"([_\-./=:,])(?=\w)", rf"\1{BREAK}", word)
-    run = rf"[^\s`*\[\]{BREAK}]"
-    return re.sub(rf"({run}{{10}})(?={run}{{3}})", rf"\1{BREAK}", word)
+    inside = {found.start() + 1 for found in re.finditer(r"(?<!\*)\*\*(?!\*)", word)}
+    out, since = "", 0
+    for place, char in enumerate(word):
+        if since >= 10 and char != BREAK and place not in inside:
+            out, since = out + BREAK, 0
+        out, since = out + char, 0 if char == BREAK else since + 1
+    return out

@@ -64,7 +64,8 @@ class Table:
         places = {row[shown[0]] for row in self.rows}
         if self.header[shown[0]] == PLACE and len(places) == 1 and len(shown) > 1:
             about, shown = about or places.pop(), shown[1:]  # a column that says the same in every row
-        caption = f"{self.title} ({about})." if about else f"{self.title}."
+        title = self.title.rstrip(".")
+        caption = f"{title} ({about})." if about else f"{title}."
         header, *rows = ([row[at] for at in shown] for row in (self.header, *self.rows))
         left = sum(at < self.left for at in shown)
         return latex_table(Sheet(self.name, caption, header, rows, left, self.note or self.caption))
