@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from analysis.measures import Measures
-from analysis.page import figures, result_tables, selected, time_tables
+from analysis.page import figures, health, result_tables, selected, time_tables
 from analysis.page.findings import Findings, findings
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
@@ -119,6 +119,7 @@ def _evidence(measures: Measures, several: bool, left_out: str = "") -> Evidence
                 Folded(result_tables.phase_table(measures, prefix)),
             ),
         ),
+        Section("Health", "health", (), (health.health_table(measures, prefix),)),
     ]
     kept = tuple(_about(section, panel.title) for section in sections if section.items)
     return Evidence(panel.title, prefix, findings(measures), kept, left_out)

@@ -18,6 +18,8 @@ from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, brackets, joined, number, seconds, spread
 from analysis.ufo_rl.effects import time_ratio
+from analysis.ufo_rl.gain_figure import gain_figure
+from analysis.ufo_rl.scoring_cost import scoring_cost
 from analysis.ufo_rl.strategies import STRATEGIES, counterpart, headline, how, samples, strategy_of
 from repro.tracking.series import SPEND
 
@@ -87,7 +89,9 @@ def table_5(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"number of epochs.{apart}"
     )
     paper = [header[0], *header[2:]]
-    return [Table("ufo_rl.table_5", title, header, rows, pd.DataFrame(data), caption, 2, emphasis, paper, note=note)]
+    table = Table("ufo_rl.table_5", title, header, rows, pd.DataFrame(data), caption, 2, emphasis, paper, note=note)
+    figure = gain_figure(panels)
+    return [table, *([figure] if figure else [])]
 
 
 def _stops(panels: Sequence[Measures], arms: dict[str, str]) -> str:
@@ -149,7 +153,9 @@ def table_4(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"engine. {CLOCKS_NOTE}"
     )
     paper = [*header[:2], *header[4:8]]
-    return [Table("ufo_rl.table_4", title, header, rows, pd.DataFrame(data), caption, 4, emphasis, paper, note=note)]
+    table = Table("ufo_rl.table_4", title, header, rows, pd.DataFrame(data), caption, 4, emphasis, paper, note=note)
+    figure = scoring_cost(panels)
+    return [table, *([figure] if figure else [])]
 
 
 def table_6(panels: Sequence[Measures]) -> list[Table | Picture]:
