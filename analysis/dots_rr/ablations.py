@@ -42,6 +42,15 @@ COLUMNS = {
 }
 """What is measured of every arm -> its header, and that of the comparison."""
 
+ASIDE = ("headline arm", "final accuracy vs GRPO, points")
+"""Headers that a paper does without."""
+
+NOTE = (
+    "Mean accuracy: up to where the shortest of the runs compared ends; tokens include those of selection. Differences "
+    "are paired by seed with the headline arm, the one in the usual setting. Brackets: 95 % t-intervals over seeds."
+)
+"""What a paper says below these tables."""
+
 CAPTION = (
     f"{HOW} Groups with a gradient: of those rolled out anew, mean over training. Completions: of a whole run, those "
     "of probes and of selection among them. Means with 95 % t-intervals over seeds; differences, and the ratio of "
@@ -238,6 +247,7 @@ def _table(
         cells[-1].append(str(len(row.series.runs)))
         data[-1]["n"] = len(row.series.runs)
     header = [*words[skipped:], *(name for pair in COLUMNS.values() for name in pair), "n"]
+    first = [name for name in words[skipped:] if name not in ASIDE]
     return Table(
         f"dots_rr.{item}",
         title,
@@ -247,6 +257,9 @@ def _table(
         caption + said(apart),
         (left or len(words)) - skipped,
         emphasis,
+        paper=(*first, *COLUMNS["accuracy"], *COLUMNS["by_tokens"]),
+        about=places[0] if skipped else "",
+        note=NOTE + said(apart),
     )
 
 

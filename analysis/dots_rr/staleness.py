@@ -99,7 +99,14 @@ def _table(panels: Sequence[Measures]) -> list[Table]:
         "`proximal` clips around the policy at the start of the step instead. The paper gives no such number."
     )
     title = "DOTS + RR: replayed tokens outside the clip"
-    return [Table("dots_rr.replayed_tokens", title, header, rows, pd.DataFrame(data), caption, 4)]
+    note = (
+        f"{RATIO} Outside: further from 1 than the clip; mean over the tokens of a step, then over steps. Last "
+        "quarter: of the steps that replayed. Brackets: 95 % t-intervals over seeds."
+    )
+    paper = [*header[:3], "replayed tokens outside, %", "in the last quarter, %", "largest ratio"]
+    return [
+        Table("dots_rr.replayed_tokens", title, header, rows, pd.DataFrame(data), caption, 4, paper=paper, note=note)
+    ]
 
 
 def _late(series: Series) -> list[float]:

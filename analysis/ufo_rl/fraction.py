@@ -22,6 +22,7 @@ from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread
 from analysis.ufo_rl.arms import (
     HOW,
+    HOW_NOTE,
     NOT_IN_PAPER,
     Group,
     band,
@@ -82,7 +83,12 @@ def fraction_table(panels: Sequence[Measures]) -> Table | None:
         f"against random: 95 % t-interval over paired seeds.{said(apart)} {NOT_IN_PAPER}"
     )
     title = "Ablation: how much of the pool is kept"
-    return Table("ufo_rl.ablation_fraction", title, header, rows, pd.DataFrame(data), caption, 2)
+    note = (
+        f"A random subset of each size stands beside the band. Arms matched on {matched_on(used)}; "
+        f"{seeds_said(used)}. {HOW_NOTE} Confidence against random: over paired seeds.{said(apart)}"
+    )
+    paper, name = [*header[:3], *header[4:6], "confidence vs random, points"], "ufo_rl.ablation_fraction"
+    return Table(name, title, header, rows, pd.DataFrame(data), caption, 2, paper=paper, note=note)
 
 
 def fraction_picture(panels: Sequence[Measures]) -> Picture | None:

@@ -94,7 +94,15 @@ def _association(every: Sequence[Scored]) -> Table:
         f"correlation towards 0. A dash: not recorded, or the same for every question."
     )
     title = "UFO-RL, Table 2: multi-sample accuracy against single-pass scores"
-    return Table("ufo_rl.table_2", title, header, rows, pd.DataFrame(data), caption, 2)
+    note = (
+        "Each score against the start policy's pass rate over K samples, question by question; 95 % intervals from "
+        f"{RESAMPLES:,} bootstrap draws. AUROC, easier half: of the score, for questions at or above the median pass "
+        "rate. AUROC, 0 < rate < 1: of nearness to the mean score, for questions neither never nor always solved. "
+        "Given length: partial correlation at equal target length."
+    )
+    shown = ("spearman", "auroc", "auroc_mixed", "partial")
+    paper = [*header[:2], *(STATISTICS[key] for key in shown)]
+    return Table("ufo_rl.table_2", title, header, rows, pd.DataFrame(data), caption, 2, paper=paper, note=note)
 
 
 def _by_pass_rate(every: Sequence[Scored], samples: int, several: bool) -> Table:
