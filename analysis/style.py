@@ -247,8 +247,9 @@ def _short(text: str) -> str:
 
 def percent_axis(axis: Any) -> None:
     """Shares 0..1 as percent, with the decimals that the ticks have."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: percent_tick(value)))
 
 
