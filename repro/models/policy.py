@@ -11,6 +11,7 @@ from repro.cache import Cache
 from repro.canonical import digest
 from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
+from repro.models.block_end import end_with_block
 from repro.models.chat import apply_chat_template, chat_template_text, end_with_turn, prompt_style
 from repro.models.content import checked_directory, directory_digest, gguf_file
 from repro.models.examples import check_plain
@@ -167,6 +168,7 @@ def load_policy(
     if model.chat_template is not None and model.tiny is None:
         apply_chat_template(tokenizer, model.chat_template)
     style = prompt_style(model)
+    end_with_block(loaded, style.reply(tokenizer).one_block)
     if not has_template(tokenizer):
         check_plain(style.examples, tokenizer)
     elif style.examples:
