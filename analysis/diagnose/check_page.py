@@ -100,8 +100,8 @@ def shares(found: Checked) -> Table:
         rows,
         pd.DataFrame(data),
         f"Measured: fresh groups with a gradient over the first {FIRST} steps of all runs; its interval takes groups "
-        "as independent. Training moves the policy within these steps. Within noise: the difference is no larger than the "
-        "square root of the sum of squares of half the two intervals.",
+        "as independent. Training moves the policy within these steps. Within noise: the difference is no larger than "
+        "the square root of the sum of squares of half the two intervals.",
         left=2,
     )
 
