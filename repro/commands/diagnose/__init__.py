@@ -7,11 +7,13 @@ import argparse
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.commands.diagnose.options import add_options as add_own_options
+from repro.commands.export import add_export
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which policy and questions, how long, or what it is checked against."""
     add_own_options(parser)
+    add_export(parser)
     shared.add_runs(parser)
 
 

@@ -9,6 +9,7 @@ import warnings
 from contextlib import nullcontext
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 
@@ -20,6 +21,7 @@ from repro.arithmetic import settle
 from repro.commands import options as shared
 from repro.commands.diagnose.asked import Pair, pair_of
 from repro.commands.diagnose.options import check_options
+from repro.commands.export import export
 from repro.commands.score.options import SETTINGS
 from repro.commands.score.screen import say
 from repro.commands.score.sources import Sources, loading, resolve
@@ -41,10 +43,22 @@ def diagnose(options: argparse.Namespace) -> int:
         out = options.out or FOLDER / _name(options.name or pair.name)
         check_folder(out)
         found = findings_of(pair, options, console)
-    page = write_page(found, question_rows(pair.data.train, found.measured), out, command_line() or "")
+    rows = question_rows(pair.data.train, found.measured)
+    page = write_page(found, rows, out, command_line() or "")
     shared.say(screen(found))
     shared.say(f"page: {page}")
+    if options.export is not None:
+        shared.say(_exported(options, pair, rows))
     return 0
+
+
+def _exported(options: argparse.Namespace, pair: Pair, rows: list[dict[str, Any]]) -> str:
+    """Write the questions of the band for another trainer; what to say of it."""
+    by_id = {problem.id: problem for problem in pair.data.train}
+    problems = [by_id[row["id"]] for row in rows]
+    measures = {name: [row[name] for row in rows] for name in ("s", "score", "pass_rate")}
+    selected = [row["in_band"] for row in rows]
+    return export(options, pair.model, pair.dataset, problems, pair.data.answer_format, measures, selected)
 
 
 def prepare(options: argparse.Namespace) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from repro.arguments import folder, whole_number
+from repro.commands.export import check_export
 from repro.commands.score.options import OF_A_SPEC, TARGETS, add_sources, check_sources, device_word
 from repro.errors import UserError
 
@@ -21,7 +22,7 @@ examples:
 
 OF_TRAINING = ("group_size", "questions_per_step", "steps", "temperature", "top_p", "max_completion_tokens")
 """Options that are fields of `train`, which a spec says itself."""
-OF_CHECK = ("model", "dataset", "spec", "target", "prompt", "name", *OF_TRAINING, *OF_A_SPEC)
+OF_CHECK = ("model", "dataset", "spec", "target", "prompt", "name", "export", *OF_TRAINING, *OF_A_SPEC)
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -81,6 +82,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def check_options(options: argparse.Namespace) -> None:
     """Raise UserError for options that do not go together, before anything is read."""
+    check_export(options, [options.spec, options.dataset, options.examples])
     if options.check is not None:
         given = next((name for name in OF_CHECK if getattr(options, name) is not None), None)
         if given is not None:

@@ -120,3 +120,23 @@ def test_a_pool_of_too_few_questions_is_refused(diagnose: Diagnose, tmp_path: Pa
     file.write_text("".join(json.dumps({"question": f"{i}+1?", "answer": str(i + 1)}) + "\n" for i in range(5)))
     code, _, err = diagnose("--model", ROOT / "repro" / "models" / "assets" / "tiny", "--dataset", file)
     assert code == 2 and "it has 5 questions, expected at least 16" in err
+
+
+def test_the_band_of_a_diagnosis_is_exported_with_what_is_known_of_each_question(
+    diagnose: Diagnose, tmp_path: Path
+) -> None:
+    code, out, _ = diagnose(*TINY, "--export", "chosen/train.jsonl")
+    assert (code, "questions for TRL: chosen/train.jsonl" in out) == (0, True)
+    (file,) = (tmp_path / "reports" / "diagnose" / "tiny-96x2-arithmetic").glob("questions.*")
+    known = {row["id"]: row for row in map(json.loads, file.read_text().splitlines()) if row["in_band"]}
+    rows = [json.loads(line) for line in (tmp_path / "chosen/train.jsonl").read_text().splitlines()]
+    assert [row["id"] for row in rows] == list(known)
+    for row in rows:
+        assert [row[name] for name in ("s", "score", "pass_rate")] == [
+            known[row["id"]][name] for name in ("s", "score", "pass_rate")
+        ]
+    assert any(row["pass_rate"] is not None for row in rows)
+    code, _, err = diagnose(*TINY, "--export", "chosen/train.csv")
+    assert (code, "expected a file ending in .jsonl" in err) == (2, True)
+    code, _, err = diagnose("--check", ROOT / "experiments/quickstart.yaml", "--export", "chosen/train.jsonl")
+    assert (code, "got --export with --check" in err) == (2, True)
