@@ -66,14 +66,17 @@ def can_share(model: PreTrainedModel, gradient: bool) -> bool:
     model: without what a trainer wraps around it. With a gradient, dropout would hit a shared prompt once for all its
     rows, and checkpoints keep no keys and values.
     """
-    if not large(model) or model.base_model is model or model.config.is_encoder_decoder:
+    config = model.config
+    if not large(model) or model.base_model is model or config.is_encoder_decoder:
         return False
-    if why_not_packed(DynamicCache(config=model.config)) is not None:
+    if config.get_text_config() is not config or config._attn_implementation not in ("sdpa", "eager"):
+        return False  # images in the prompt; attention that takes no mask of its own
+    if why_not_packed(DynamicCache(config=config)) is not None:
         return False
     if not gradient:
         return True
     drops = any(isinstance(one, torch.nn.Dropout) and one.p and one.training for one in model.modules())
-    attention = getattr(model.config.get_text_config(), "attention_dropout", 0.0) if model.training else 0.0
+    attention = getattr(config, "attention_dropout", 0.0) if model.training else 0.0
     return not (drops or attention or model.is_gradient_checkpointing)
 
 
