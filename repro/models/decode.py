@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
+from repro.models.block_end import BlockEnd
 from repro.models.kv_cache import PackedCache, padded_left, why_not_packed
 from repro.models.prefix import large, shared_length
 from repro.models.row_draws import TokenDraw, row_uniforms
@@ -20,7 +21,7 @@ ROWS = 256
 """Rows of a batch, whatever they take."""
 CACHE_BYTES = 2**28
 """A batch takes more than `ROWS` rows as long as its keys and values stay below this: small policies."""
-SHARE_OF_GPU = 1 / 16
+SHARE_OF_GPU = 1 / 32
 """On a GPU, a batch takes more rows as long as its keys and values and its draws stay below this share of the card's
 memory: a token of a batch takes about as long for any number of rows. Of all memory, not of what is free, so that the
 same card has the same batches."""
@@ -32,13 +33,15 @@ FIRST_ROOM = 256
 
 @dataclass(frozen=True)
 class Decoding:
-    """How completions are drawn. `ends`: the tokens that end one; `pad`: what fills up prompts on the left."""
+    """How completions are drawn. `ends`: the tokens that end one; `pad`: what fills up prompts on the left; `block`:
+    what else ends one."""
 
     temperature: float
     top_p: float
     max_new_tokens: int
     ends: Sequence[int]
     pad: int
+    block: BlockEnd | None = None
 
 
 @torch.no_grad()
@@ -162,6 +165,9 @@ class _Batch:
             tokens, logps[rows, step] = self.draw(logits, self.numbers(rows, step))  # (rows left,) both
             made[rows, step] = tokens
             ended = torch.isin(tokens, self.ends)
+            if self.how.block is not None:
+                over = self.how.block.ended(tokens.tolist(), lambda place: made[rows[place], : step + 1].tolist())  # noqa: B023
+                ended |= torch.tensor(over, device=device)
             if step + 1 == most:
                 break
             if ended.any():
@@ -214,6 +220,8 @@ class _Batch:
         made = out[:, ids.shape[1] :]  # (rows, T)
         last = torch.isin(made, self.ends).int()
         lengths = torch.where(last.any(1), last.argmax(1) + 1, made.shape[1]).tolist()
+        if self.how.block is not None:
+            lengths = list(map(min, lengths, map(self.how.block.length, made.tolist())))
         return _cut(made, lengths), _cut(torch.stack(drawn.logps, dim=1), lengths)
 
 
