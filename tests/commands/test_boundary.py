@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from textwrap import indent
 
 import psutil
 import pytest
@@ -189,3 +190,19 @@ def test_every_command_that_reads_a_spec_is_among_those_interrupted() -> None:
         "grade",
         "verify",
     }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "import os, signal, time; os.kill(os.getpid(), signal.SIGTERM); time.sleep(5)",
+        "import os, signal\ntry:\n    os.kill(os.getpid(), signal.SIGTERM)\nexcept BaseException:\n    raise ValueError('a matrix')",
+        "import os, signal, time\nclass Held:\n    def __del__(self):\n        os.kill(os.getpid(), signal.SIGTERM)\nHeld()\ntime.sleep(5)",
+    ],
+    ids=["raised", "made another error", "lost in a callback"],
+)
+def test_a_signal_that_a_library_turns_into_something_else_still_stops_the_command(body: str) -> None:
+    text = f"from repro.commands.boundary import guarded\ndef body():\n{indent(body, '    ')}\n    return 0\n"
+    text += "raise SystemExit(guarded(body, str, list))\n"
+    ended = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (143, "interrupted; the same command goes on from here\n")
