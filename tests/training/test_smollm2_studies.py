@@ -32,6 +32,4 @@ def test_a_cell_of_a_study_of_smollm2_runs_with_a_stand_in(study: str, arm: str,
     journal = Journal(tmp_path / "run")
     assert journal.finished
     assert len(journal.read_jsonl("steps.jsonl")) == 2
-    ledger = journal.read_json("ledger.json")
-    scored = arm != "dots_rr"
-    assert (ledger["score"]["scored_tokens"] > 0) == scored
+    assert journal.read_json("ledger.json")["score"]["scored_tokens"] > 0  # confidences, or embeddings of the questions
