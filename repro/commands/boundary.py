@@ -48,19 +48,21 @@ def guarded(body: Callable[[], int], located: Callable[[str], str], places: Call
         places: where the command writes; a message on a full disk names those that are full.
     """
     _open_streams()
+    asked: list[int] = []
     try:
-        with _stoppable():
+        with _stoppable(asked):
             try:
                 return body()
             finally:
                 sys.stdout.flush()
-    except UserError as error:
-        tell(located(str(error)))
-        return EXIT_MISTAKE
     except KeyboardInterrupt as stop:
-        tell("interrupted; the same command goes on from here")
-        return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
+        return _interrupted(stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except Exception as error:
+        if asked:  # a library that the signal struck in compiled code may have put an error of its own in its place
+            return _interrupted(asked[0])
+        if isinstance(error, UserError):
+            tell(located(str(error)))
+            return EXIT_MISTAKE
         broken = _drop_broken_stdout()
         if broken and isinstance(error, BrokenPipeError):
             return 0  # the reader, such as `head`, has seen enough
@@ -70,6 +72,11 @@ def guarded(body: Callable[[], int], located: Callable[[str], str], places: Call
             return EXIT_MISTAKE
         tell(_our_error(error))
         return EXIT_OUR_ERROR
+
+
+def _interrupted(number: int) -> int:
+    tell("interrupted; the same command goes on from here")
+    return 128 + number
 
 
 def tell(text: str) -> None:
@@ -118,21 +125,19 @@ def _our_error(error: Exception) -> str:
 
 
 @contextlib.contextmanager
-def _stoppable() -> Iterator[None]:
-    """Within the block a signal to end raises `Stopped`; a second one ends the process at once.
+def _stoppable(asked: list[int]) -> Iterator[None]:
+    """Within the block a signal to end raises `Stopped` and joins `asked`; a second one ends the process at once.
 
     Signals that are ignored stay so, as under `nohup`. Elsewhere than in the main thread nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = False
 
     def stop(number: int, frame: FrameType | None) -> None:
-        nonlocal asked
         if asked:
             os._exit(128 + number)
-        asked = True
+        asked.append(number)
         raise Stopped(number)
 
     before = {number: signal.getsignal(number) for number in SIGNALS}

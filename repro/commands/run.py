@@ -35,7 +35,8 @@ def run(options: argparse.Namespace) -> int:
         return code
     if options.report or options.smoke:
         try:
-            report.write(loaded, options)
+            if not report.write(loaded, options):
+                code = max(code, 1)
         except UserError as error:
             if code == 0:
                 raise

@@ -14,8 +14,9 @@ import psutil
 import pytest
 
 from repro.cli import main
-from repro.commands.boundary import LENGTH, LINES, SIZE, screen
+from repro.commands.boundary import LENGTH, LINES, SIZE, guarded, screen
 from repro.commands.registry import COMMANDS
+from repro.errors import UserError
 
 ROOT = Path(__file__).parents[2]
 GOOD = "name: study\nmodel: tiny\ndataset: arithmetic\narms: {full: {}}\n"
@@ -189,3 +190,19 @@ def test_every_command_that_reads_a_spec_is_among_those_interrupted() -> None:
         "grade",
         "verify",
     }
+
+
+@pytest.mark.parametrize("instead", [ValueError("Invalid affine transformation matrix"), UserError("no such picture")])
+def test_a_signal_that_a_library_turns_into_an_error_of_its_own_is_still_a_signal(
+    instead: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def body() -> int:
+        try:
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(5)
+        except KeyboardInterrupt:
+            raise instead from None
+        return 0
+
+    assert guarded(body, str, list) == 128 + signal.SIGTERM
+    assert capsys.readouterr().err == "interrupted; the same command goes on from here\n"
