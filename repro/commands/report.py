@@ -26,12 +26,12 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the report; 0, or 1 where MLflow lacks it."""
-    return 0 if write(shared.load(options), options) else 1
+    """Write the report; 0, or 1 where MLflow does not have it."""
+    return int(not write(shared.load(options), options))
 
 
 def write(loaded: LoadedSpec, options: argparse.Namespace) -> bool:
-    """Write the report of finished runs; False, and said, where MLflow does not take it.
+    """Write the report of finished runs; whether MLflow has it, too.
 
     A smoke run's numbers mean nothing: its report stays among the runs.
     """
@@ -40,10 +40,7 @@ def write(loaded: LoadedSpec, options: argparse.Namespace) -> bool:
 
     page = write_report(loaded, options.runs, place(loaded, options), single=getattr(options, "single_file", False))
     shared.say(f"report: {page}")
-    delivered = record_report(loaded.spec.name, page.parent)
-    if not delivered:
-        shared.say(f"the report is written but not in MLflow; {shared.same_study('report', options)} delivers it")
-    return delivered
+    return record_report(loaded.spec.name, page.parent)
 
 
 def place(loaded: LoadedSpec, options: argparse.Namespace) -> Path:

@@ -35,12 +35,13 @@ def run(options: argparse.Namespace) -> int:
         return code
     if options.report or options.smoke:
         try:
-            if not report.write(loaded, options):
-                code = max(code, 1)
+            delivered = report.write(loaded, options)
         except UserError as error:
             if code == 0:
                 raise
             shared.say(f"no report: {error}")  # the run has said what failed or is not delivered
+        else:
+            code = code or int(not delivered)
     else:
         shared.say(f"report: {shared.same_study('report', options)}")
     return code

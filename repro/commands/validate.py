@@ -22,6 +22,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """0 where all are valid, 1 where the hub lacks something. UserError with every mistake of every spec."""
+    from repro.cache import Cache
     from repro.study.expand import expand
     from repro.study.hub_ids import report_online, unpinned, wanted_of
     from repro.study.prompt_notes import prompt_notes
@@ -31,7 +32,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             spec = shared.load(options, path).spec
             specs.append(spec)
-            notes = prompt_notes(spec)
+            notes = prompt_notes(spec, Cache())
             shared.say(f"{path}: valid, {len(expand(spec))} cells ({len(spec.arms)} arms, seeds {spec.seeds})")
             for note in notes:
                 print(note, file=sys.stderr)  # noqa: T201

@@ -12,7 +12,9 @@ from repro.errors import UserError, setting
 from repro.models.adapters import ADAPTER_CONFIG, adapter_base, is_adapter
 from repro.models.chat import chat_template_file
 from repro.models.examples import example_file
+from repro.models.gguf_header import is_gguf, read_header
 from repro.models.model_spec import ModelSpec
+from repro.models.sources import resolved
 
 CONTENT = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".tiktoken"}
 TEMPLATES = "additional_chat_templates"
@@ -25,8 +27,11 @@ def model_files(model: ModelSpec) -> list[tuple[str, Path]]:
     UserError where a file is not there or the directory holds no model.
     """
     found: list[tuple[str, Path]] = []
-    if model.path is not None:
-        directory = checked_directory(model.path)
+    path = resolved(model).path
+    if path is not None and (file := gguf_file(path)) is not None:
+        found.append(("path" if model.named is None else "named", file))
+    elif path is not None:
+        directory = checked_directory(path)
         folders = [directory, adapter_base(directory)] if is_adapter(directory) else [directory]
         found += [("path", file) for folder in folders for file in _content(folder)]
     if model.chat_template is not None and model.tiny is None:
@@ -37,13 +42,22 @@ def model_files(model: ModelSpec) -> list[tuple[str, Path]]:
     return found
 
 
+def gguf_file(path: str) -> Path | None:
+    """The GGUF file that a path names, None where it is no file. UserError for a file that holds no such model."""
+    file = Path(path).expanduser()
+    if not file.is_file():
+        return None
+    read_header(file)
+    return file
+
+
 def checked_directory(path: str) -> Path:
     """The directory, once it is clear that it holds a model. Raises UserError naming what is missing."""
     directory = Path(path).expanduser()
     if not directory.is_dir():
         raise UserError(
-            f"{setting('model.path')}: {path!r} is not a directory; expected one saved by transformers, or a hub id "
-            f"({setting('model.hub')})"
+            f"{setting('model.path')}: {path!r} is not a directory; expected one saved by transformers, a GGUF file, "
+            f"or a hub id ({setting('model.hub')})"
         )
     if is_adapter(directory):
         adapter_base(directory)
@@ -52,9 +66,11 @@ def checked_directory(path: str) -> Path:
     missing = [name for name in ("config.json", "tokenizer_config.json") if not (directory / name).is_file()]
     if missing or not weights:
         lacks = " and ".join([*missing, *([] if weights else ["weights (*.safetensors)"])])
+        inside = next((p for p in sorted(directory.iterdir()) if is_gguf(p)), None)
+        hint = "" if inside is None else f"\n  the GGUF file in it: {setting('model.path', str(inside))}"
         raise UserError(
             f"{setting('model.path')}: {path!r} lacks {lacks}; expected a directory in which both "
-            f"model.save_pretrained and tokenizer.save_pretrained were called"
+            f"model.save_pretrained and tokenizer.save_pretrained were called{hint}"
         )
     return directory
 

@@ -5,17 +5,22 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from repro.errors import UserError, setting
+from repro.models.catalogue import ModelName
 from repro.models.model_spec import ModelSpec
+from repro.models.sources import cures
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
-def load_model(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def load_model(
+    spec: ModelSpec, name: str, named: ModelName | None = None, head: bool = True
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model in evaluation mode, on a GPU where there is one, and its tokenizer: left padding, pad and end tokens.
 
     Args:
         name: what transformers loads it from.
+        named: what the user calls it, where that is neither a path nor a hub id.
         head: a causal language model; else any transformer without its head.
 
     Raises:
@@ -25,7 +30,7 @@ def load_model(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTraine
     from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
     kind = AutoModelForCausalLM if head else AutoModel
-    where = setting("model.hub" if spec.hub else "model.path")
+    where = setting("model.named" if named else "model.hub" if spec.hub else "model.path")
     options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
     if spec.revision is not None:
         options["revision"] = spec.revision
@@ -40,6 +45,11 @@ def load_model(spec: ModelSpec, name: str, head: bool = True) -> tuple[PreTraine
             raise UserError(
                 f"model.trust_remote_code: {name!r} ships code of its own, which was not run; read it, and set "
                 f"trust_remote_code: true if you trust it"
+            ) from error
+        if named is not None and spec.hub is not None:
+            raise UserError(
+                f"{where}: {named} was found in no file here and did not load from the hub: {_first_line(error)}\n"
+                f"{cures(named)}"
             ) from error
         raise UserError(
             f"{where}: {name!r} did not load: {_first_line(error)}\n"

@@ -1,4 +1,4 @@
-"""The schema of a policy: the embedded one with its warm start, a hub id or a local directory."""
+"""The schema of a policy: the embedded one with its warm start, a known name, a hub id or local files."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from typing import Any, ClassVar, Literal
 
 from pydantic import Field, SerializeAsAny, ValidationError, field_validator, model_validator
 
-from repro.fields import LEAST_RATE, LONGEST_NAME, HubId, PathText, Seed, Strict, mistake, under
+from repro.fields import LEAST_RATE, LONGEST_NAME, MOST_QUESTIONS, HubId, PathText, Seed, Strict, mistake, under
+from repro.models.catalogue import MODEL_NAMES, ModelName
 from repro.models.examples import Examples
 from repro.tasks import registry
 from repro.tasks.prompts import SYSTEM_PROMPTS
@@ -53,6 +54,18 @@ class WarmStart(Strict):
         return self.teachers.get(registry.task_name(type(task))) or type(task).teacher()
 
 
+class SolutionStart(Strict):
+    """Supervised start of a pretrained model on the solutions of the training questions; cached by content."""
+
+    updates: int = Field(50, ge=1, le=1_000_000, description="optimizer updates")
+    batch_size: int = Field(8, ge=1, le=100_000, description="solutions per update")
+    learning_rate: float = Field(5e-5, ge=LEAST_RATE, le=1, description="peak rate of the cosine schedule")
+    seed: Seed = Field(0, description="seed of which questions are taken, and of their order")
+    examples: int | None = Field(
+        None, ge=1, le=MOST_QUESTIONS, description="training questions whose solutions are imitated (default: all)"
+    )
+
+
 class TinyModel(Strict):
     """The embedded policy: Qwen2 architecture from scratch, with a tokenizer of its own."""
 
@@ -93,17 +106,27 @@ class LoraSpec(Strict):
     )
 
 
+SOURCES = ("tiny", "named", "hub", "path")
+"""The fields that say where the weights come from."""
+
+
 class ModelSpec(Strict):
-    """A policy: exactly one of `tiny`, `hub` or `path`. The string `tiny` is short for `{tiny: {}}`."""
+    """A policy: exactly one of `tiny`, `named`, `hub` or `path`.
+
+    The string `tiny` is short for `{tiny: {}}`, and a known name such as `smollm2` for `{named: smollm2}`.
+    """
 
     NO_RESULT: ClassVar[frozenset[str]] = frozenset({"name", "path"})
 
     tiny: TinyModel | None = Field(None, description="the embedded policy")
+    named: ModelName | None = Field(
+        None, description="a known model: smollm2 from its file where this machine has it, else from the hub"
+    )
     hub: HubId | None = Field(None, description="a Hugging Face model id, e.g. Qwen/Qwen2.5-Math-1.5B")
     path: PathText | None = Field(
-        None, description="a local directory saved by transformers, or an adapter saved by PEFT"
+        None, description="a local directory saved by transformers, an adapter saved by PEFT, or a .gguf file"
     )
-    revision: str | None = Field(None, description="commit, tag or branch of the hub id")
+    revision: str | None = Field(None, description="commit, tag or branch on the hub")
     name: str | None = Field(
         None, max_length=LONGEST_NAME, description="label in tables and figures (default: derived)"
     )
@@ -121,16 +144,20 @@ class ModelSpec(Strict):
         "float32", description="weights while training; small updates vanish in half precision (see train.precision)"
     )
     lora: LoraSpec | None = Field(None, description="train low-rank adapters in place of the weights (needs peft)")
+    warm_start: SolutionStart | None = Field(
+        None,
+        description="supervised start on the dataset's solutions before GRPO; tiny has its own, tiny.warm_start",
+    )
     trust_remote_code: bool = Field(False, description="run code shipped with the model: only if you trust it")
     stand_in: bool = Field(
         False,
-        description="random weights in the architecture of `hub`, small and without a download (--smoke)",
+        description="random weights in the architecture of the hub model, small and without a download (--smoke)",
     )
 
     @model_validator(mode="before")
     @classmethod
     def _shorthand(cls, value: Any) -> Any:
-        return {value: {}} if value == "tiny" else value
+        return value if not isinstance(value, str) else shorthand(value) or value
 
     @field_validator("system_prompt")
     @classmethod
@@ -145,13 +172,18 @@ class ModelSpec(Strict):
 
     @model_validator(mode="after")
     def _one_source(self) -> ModelSpec:
-        given = [key for key in ("tiny", "hub", "path") if getattr(self, key) is not None]
+        given = [key for key in SOURCES if getattr(self, key) is not None]
         if len(given) != 1:
-            raise ValueError(f"got {' and '.join(given) or 'none of them'}, expected exactly one of tiny, hub, path")
-        if self.revision is not None and self.hub is None:
+            raise ValueError(
+                f"got {' and '.join(given) or 'none of them'}, expected exactly one of {', '.join(SOURCES)}"
+            )
+        on_hub = self.hub is not None or self.named is not None
+        if self.revision is not None and not on_hub:
             raise ValueError(f"got revision {self.revision!r} without hub, expected both or neither")
-        if self.stand_in and self.hub is None:
+        if self.stand_in and not on_hub:
             raise ValueError("got stand_in without hub, expected the id of the model that it stands in for")
+        if self.warm_start is not None and self.tiny is not None:
+            raise ValueError("got warm_start beside tiny, expected tiny.warm_start: the embedded policy has its own")
         return self
 
     @property
@@ -161,4 +193,13 @@ class ModelSpec(Strict):
             return self.name
         if self.tiny:
             return f"tiny-{self.tiny.width}x{self.tiny.layers}"
-        return str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1]
+        if self.named:
+            return self.named
+        return str(self.hub or self.path).rstrip("/").rsplit("/", 1)[-1].removesuffix(".gguf")
+
+
+def shorthand(word: str) -> dict[str, Any] | None:
+    """What a single word stands for as a model: the embedded policy or a known name; None for another word."""
+    if word == "tiny":
+        return {"tiny": {}}
+    return {"named": word} if word in MODEL_NAMES else None

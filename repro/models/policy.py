@@ -1,9 +1,8 @@
-"""Loads the policy of a spec: the embedded one, a hub id or a local directory."""
+"""Loads the policy of a spec: the embedded one, a named one, a hub id, a local directory or a GGUF file."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
@@ -14,12 +13,17 @@ from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
 from repro.models.block_end import end_with_block
 from repro.models.chat import apply_chat_template, chat_template_text, end_with_turn, prompt_style
-from repro.models.content import checked_directory, directory_digest
+from repro.models.content import checked_directory, directory_digest, gguf_file
 from repro.models.examples import check_plain
+from repro.models.gguf_convert import converted, gguf_digest
 from repro.models.loading import load_model
 from repro.models.model_spec import ModelSpec, Precision, TinyModel
+from repro.models.quiet import quiet
+from repro.models.solution_start import before_start, build_start, start_key
+from repro.models.sources import resolved
 from repro.models.stand_in import build_stand_in, stand_in_digest
-from repro.models.warm_start import COST_FILE, build_warm_start, quiet, warm_start_key
+from repro.models.supervised import COST_FILE, Progress
+from repro.models.warm_start import build_warm_start, warm_start_key
 from repro.tasks.chat_text import has_template
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
@@ -93,9 +97,11 @@ def commit_of(policy: Policy) -> str | None:
 def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
     """Digest of what the policy is and how it is prompted; labels do not enter. Imports no torch.
 
-    A hub model is its id and revision, a directory is its files' contents (UserError where it is no model), the
-    embedded policy is the key of its warm start. New adapters (`lora`) do not enter: they change nothing yet.
+    A hub model is its id and revision, local files are their contents (UserError where they are no model), the
+    embedded policy is the key of its warm start, and a named model is the file or hub id that it comes from here. New
+    adapters (`lora`) do not enter: they change nothing yet, unless a supervised start (`warm_start`) trains some too.
     """
+    model = resolved(model)
     prompt: str | None = model.system_prompt
     template = None if model.chat_template is None else chat_template_text(model.chat_template)
     if model.tiny is not None:
@@ -105,6 +111,8 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
         source = ["stand_in", stand_in_digest(str(model.hub))]
     elif model.hub is not None:
         source = ["hub", model.hub, model.revision or "main"]
+    elif (file := gguf_file(str(model.path))) is not None:
+        source = ["gguf", gguf_digest(file)]
     else:
         source = ["path", directory_digest(checked_directory(str(model.path)))]
     what: dict[str, Any] = {
@@ -119,6 +127,8 @@ def policy_digest(model: ModelSpec, dataset: DatasetSpec) -> str:
         what["system_turn"] = "empty"
     if examples := prompt_style(model).examples:
         what["examples"] = examples
+    if model.warm_start is not None:
+        what["warm_start"] = _start_key(model, dataset)
     return digest(what)
 
 
@@ -127,15 +137,20 @@ def load_policy(
     dataset: DatasetSpec,
     data: TaskData,
     cache: Cache,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> Policy:
     """The policy in evaluation mode with its tokenizer (left padding, pad and end tokens set).
 
     The embedded policy comes from the package where its key is that of the shipped one, else from the cache, else its
-    warm start is run. Raises UserError for a directory or hub id that does not load.
+    warm start is run; so it is with the supervised start of another model. Raises UserError for what does not load.
     """
     cost = {"tokens": 0, "flops": 0.0, "seconds": 0.0}
     base: dict[str, Any] = {}
+    identity, named, model = policy_digest(model, dataset), model.named, resolved(model)
+    if model.warm_start is not None:
+        model = _started(model, dataset, data, cache, progress)
+        base = json.loads((Path(str(model.path)) / COST_FILE).read_text())
+        cost.update({key: base["cost"][key] for key in cost})
     if model.tiny is not None:
         directory = _tiny_directory(model.tiny, dataset, data, cache, progress)
         record = directory / (CARD_FILE if directory == SHIPPED else COST_FILE)
@@ -146,7 +161,7 @@ def load_policy(
         name = _source(model, cache)
         directory = Path(name)
     with quiet():
-        loaded, tokenizer = load_model(model, name)
+        loaded, tokenizer = load_model(model, name, named)
     if model.hub is not None and not model.stand_in:
         directory = _snapshot(model.hub, model.revision) or directory
         loaded.config._name_or_path = str(directory)  # where TRL loads the reference of the KL term from
@@ -159,7 +174,7 @@ def load_policy(
     elif style.examples:
         end_with_turn(loaded, tokenizer)
     adapted = None if model.lora is None else attach_adapter(loaded, model.lora, name, model.revision)
-    return Policy(loaded, tokenizer, directory, model.label, policy_digest(model, dataset), base, cost, style, adapted)
+    return Policy(loaded, tokenizer, directory, model.label, identity, base, cost, style, adapted)
 
 
 def load_embedder(
@@ -167,15 +182,18 @@ def load_embedder(
     dataset: DatasetSpec,
     data: TaskData,
     cache: Cache,
-    progress: Callable[[str, float], None] | None = None,
+    progress: Progress | None = None,
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """A transformer and its tokenizer, to embed questions: of a hub id or directory without its head (any `AutoModel`,
     an encoder too), the embedded policy as it is. Raises UserError as `load_policy`."""
     if model.tiny is not None:
         policy = load_policy(model, dataset, data, cache, progress)
         return policy.model, policy.tokenizer
+    named, model = model.named, resolved(model)
+    if model.warm_start is not None:
+        model = _started(model, dataset, data, cache, progress)
     with quiet():
-        return load_model(model, _source(model, cache), head=False)
+        return load_model(model, _source(model, cache), named, head=False)
 
 
 def save_policy(policy: Policy, directory: Path, weights: dict[str, Any] | None = None) -> None:
@@ -213,9 +231,12 @@ def shipped_key() -> str | None:
     return json.loads(card.read_text())["key"] if card.is_file() else None
 
 
-def policy_is_built(tiny: TinyModel, dataset: DatasetSpec, cache: Cache) -> bool:
-    """Does loading this embedded policy take no warm start, because the package or the cache has it?"""
-    key = warm_start_key(tiny, dataset)
+def policy_is_built(model: ModelSpec, dataset: DatasetSpec, cache: Cache) -> bool:
+    """Does loading this policy take no warm start, because it has none, or the package or the cache has its result?"""
+    model = resolved(model)
+    if model.tiny is None and model.warm_start is None:
+        return True
+    key = _start_key(model, dataset) if model.tiny is None else warm_start_key(model.tiny, dataset)
     return key == shipped_key() or cache.get("warm_start", key) is not None
 
 
@@ -224,7 +245,7 @@ def _tiny_directory(
     dataset: DatasetSpec,
     data: TaskData,
     cache: Cache,
-    progress: Callable[[str, float], None] | None,
+    progress: Progress | None,
 ) -> Path:
     """Where the embedded policy lies: in the package, or in the cache, where it is made if it is not there."""
     key = warm_start_key(tiny, dataset)
@@ -237,13 +258,34 @@ def _tiny_directory(
     return cache.directory("warm_start", key, build)
 
 
+def _start_key(model: ModelSpec, dataset: DatasetSpec) -> str:
+    """Names the result of the supervised start of a model that is `resolved`."""
+    return start_key(policy_digest(before_start(model), dataset), model, dataset)
+
+
+def _started(
+    model: ModelSpec, dataset: DatasetSpec, data: TaskData, cache: Cache, progress: Progress | None
+) -> ModelSpec:
+    """The model whose supervised start has been run, as a directory in the cache; made if it is not there."""
+
+    def build(directory: Path) -> None:
+        base = load_policy(before_start(model), dataset, data, cache)
+        build_start(directory, model, base.model, base.tokenizer, base.style, dataset, progress)
+
+    place = cache.directory("warm_start", _start_key(model, dataset), build)
+    there = {"hub": None, "revision": None, "stand_in": False, "path": str(place), "warm_start": None}
+    return model.model_copy(update={**there, "name": model.label})
+
+
 def _source(model: ModelSpec, cache: Cache) -> str:
-    """What transformers loads a hub model or a directory from."""
+    """What transformers loads a model of the hub, of a directory or of a GGUF file from."""
     if model.stand_in:
         hub = str(model.hub)
         return str(cache.directory("stand_in", stand_in_digest(hub), lambda place: build_stand_in(place, hub)))
     if model.hub is not None:
         return model.hub
+    if (file := gguf_file(str(model.path))) is not None:
+        return str(converted(file, model.dtype, cache))
     directory = checked_directory(str(model.path))
     if is_adapter(directory):
         return str(merged_adapter(directory, directory_digest(directory), cache, model.trust_remote_code))

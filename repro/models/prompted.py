@@ -6,10 +6,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from repro.cache import Cache
 from repro.models.adapters import adapter_base, is_adapter
 from repro.models.chat import apply_chat_template, prompt_style
-from repro.models.content import checked_directory
+from repro.models.content import checked_directory, gguf_file
+from repro.models.gguf_convert import converted, known_conversion
 from repro.models.model_spec import ModelSpec
+from repro.models.sources import resolved
 from repro.tasks.prompts import PromptStyle
 
 if TYPE_CHECKING:
@@ -31,17 +34,24 @@ class Prompted:
         return cls(policy.label, policy.style, policy.tokenizer, policy.model.config)
 
 
-def at_hand(model: ModelSpec, fetch: bool = False) -> Prompted | None:
+def at_hand(model: ModelSpec, cache: Cache, fetch: bool = False) -> Prompted | None:
     """A model of a local directory, or of a hub id whose files are here already, without loading its weights.
 
-    None for other models: the embedded policy and stand-ins have no tokenizer before they are made. `fetch` takes the
-    files of a hub id from the hub. UserError for a directory that holds no model, or a template that does not serve.
+    None for other models: the embedded policy, stand-ins and GGUF files have no tokenizer before they are made.
+    `fetch` takes the files of a hub id from the hub, and converts a GGUF file into the cache. UserError for local files
+    that hold no model, or a template that does not serve.
     """
     if model.tiny is not None or model.stand_in:
         return None
+    label, model = model.label, resolved(model)
     name: str | Path = str(model.hub)
     own = name
-    if model.path is not None:
+    if model.path is not None and (file := gguf_file(model.path)) is not None:
+        made = (converted if fetch else known_conversion)(file, model.dtype, cache)
+        if made is None:
+            return None
+        name = own = made
+    elif model.path is not None:
         name = own = checked_directory(model.path)
         if is_adapter(own):
             name = adapter_base(own)
@@ -58,7 +68,7 @@ def at_hand(model: ModelSpec, fetch: bool = False) -> Prompted | None:
         return None
     if model.chat_template is not None:
         apply_chat_template(tokenizer, model.chat_template)
-    return Prompted(model.label, prompt_style(model), tokenizer, config)
+    return Prompted(label, prompt_style(model), tokenizer, config)
 
 
 def _in_cache(hub: str, revision: str | None) -> bool:

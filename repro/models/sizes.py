@@ -8,7 +8,11 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from repro.models.catalogue import MODELS
+from repro.models.content import gguf_file
+from repro.models.gguf_header import read_header
 from repro.models.model_spec import ModelSpec, TinyModel
+from repro.models.sources import resolved
 
 KNOWN = {
     "Qwen/Qwen2.5-0.5B": 494_032_768,
@@ -26,8 +30,10 @@ KNOWN = {
     "hkust-nlp/Qwen-2.5-7B-SimpleRL-Zoo": 7_615_616_512,
     "deepseek-ai/DeepSeek-R1-Distill-Qwen-1.5B": 1_777_088_000,
     "agentica-org/DeepScaleR-1.5B-Preview": 1_777_088_000,
+    **{entry.hub: entry.parameters for entry in MODELS.values()},
 }
-"""Hub id -> parameters, of the models that the shipped specs name; `-Instruct` has as many as its base."""
+"""Hub id -> parameters, of the models that have a name or that the shipped specs use; `-Instruct` has as many as its
+base."""
 
 SYMBOLS = 32
 """Vocabulary of the character tokenizers, about: less than 2 % of the embedded policy either way."""
@@ -44,8 +50,9 @@ class Size(NamedTuple):
 
 
 def size_of(model: ModelSpec) -> Size | None:
-    """The size of a policy: of a hub id from a table or else from its name, of a directory from its weight files, of
-    the embedded policy from its shape. None where nothing tells."""
+    """The size of a policy: of a hub id from a table or else from its name, of a directory or a GGUF file from
+    its weights, of the embedded policy from its shape. None where nothing tells."""
+    model = resolved(model)
     if model.tiny is not None:
         return Size(_tiny(model.tiny), "shape")
     if model.hub is not None:
@@ -54,6 +61,8 @@ def size_of(model: ModelSpec) -> Size | None:
             return Size(known, "table")
         named = named_size(model.hub.rsplit("/", 1)[-1])
         return None if named is None else Size(named, "name")
+    if (file := gguf_file(str(model.path))) is not None:
+        return Size(read_header(file).parameters, "files")
     counted = sum(_stored(file) for file in sorted(Path(str(model.path)).expanduser().glob("*.safetensors")))
     return Size(counted, "files") if counted else None
 

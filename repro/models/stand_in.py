@@ -17,6 +17,7 @@ FAMILIES = (
     ("qwen3", "qwen3"),
     ("qwen", "qwen2"),
     ("llama", "llama"),
+    ("smollm2", "llama"),
     ("mistral", "mistral"),
     ("mathstral", "mistral"),
     ("gemma-3", "gemma3_text"),
@@ -91,8 +92,8 @@ def build_stand_in(directory: Path, hub: str) -> None:
     import torch
     from transformers import AutoConfig, AutoModelForCausalLM
 
+    from repro.models.quiet import quiet
     from repro.models.tokenizers import character_tokenizer
-    from repro.models.warm_start import quiet
 
     tokenizer = character_tokenizer()
     tokenizer.chat_template = CHAT_TEMPLATE

@@ -31,7 +31,7 @@ def start_engine(rollout: RolloutSpec, model: ModelSpec, data: TaskData, policy:
         policy.tokenizer,
         rollout,
         ids,
-        revision=model.revision,
+        revision=model.revision if model.warm_start is None else None,
         trust_remote_code=model.trust_remote_code,
     )
 

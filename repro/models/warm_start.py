@@ -1,12 +1,7 @@
-"""Supervised start of the embedded policy with TRL's SFTTrainer, before any GRPO."""
+"""Supervised start of the embedded policy, before any GRPO: on the lessons of a task, or on a dataset's solutions."""
 
 from __future__ import annotations
 
-import contextlib
-import random
-import tempfile
-import time
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +9,8 @@ import numpy as np
 
 from repro.canonical import digest
 from repro.errors import UserError
-from repro.files import dump_json, write_atomically
 from repro.models.model_spec import TinyModel
+from repro.models.supervised import Progress, Row, batched, encode, imitate, repeated, save_start
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.problem import TaskData
 from repro.tasks.prompts import PromptStyle
@@ -25,11 +20,7 @@ from repro.tasks.task import Task
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
 
-Progress = Callable[[str, float], None]
-"""`progress(message, done)` with done in 0..1."""
-
 VERSION = 1  # part of the key: raise it when the same fields lead to other weights
-COST_FILE = "warm_start.json"
 LONGEST_TEXT = 512  # tokens; longer worked solutions are left out, because a cut one has no answer
 
 
@@ -63,7 +54,6 @@ def build_warm_start(
     """
     import torch
 
-    from repro.models.flops import FlopCounter
     from repro.models.tiny import build_tiny
 
     say = progress or (lambda message, done: None)
@@ -74,35 +64,22 @@ def build_warm_start(
     rows = _rows(pairs, tiny, dataset, data, tokenizer, rng)
     positions = 2 * LONGEST_TEXT if dataset.procedural is None else dataset.procedural.positions
     model = build_tiny(tiny, tokenizer, positions)
-    wall, cpu = time.perf_counter(), time.process_time()
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        with _generators_restored():
-            losses = _train(model, tokenizer, rows, tiny, say)
+        learned = imitate(model, tokenizer, rows, tiny.warm_start, say)
     finally:
         torch.set_num_threads(threads)
-    lengths = [len(row["input_ids"]) for row in rows]
-    cost = {
-        "tokens": sum(lengths),
-        "flops": 3 * FlopCounter.of(model).forward(lengths),
-        "seconds": time.perf_counter() - wall,
-        "cpu_seconds": time.process_time() - cpu,
-    }
-    with quiet():
-        model.save_pretrained(directory)
-        tokenizer.save_pretrained(directory)
     record = {
         "key": warm_start_key(tiny, dataset),
         "model": tiny.start_fields(dataset.procedural),
         "dataset": dataset.label,
         "parameters": model.num_parameters(),
         "examples": len(rows),
-        "loss": losses,
-        "cost": cost,
+        **learned,
         "torch": torch.__version__,
     }
-    write_atomically(directory / COST_FILE, dump_json(record))
+    save_start(directory, model, tokenizer, record)
     say("warm start: done", 1.0)
     return record
 
@@ -144,135 +121,19 @@ def _rows(
     data: TaskData,
     tokenizer: PreTrainedTokenizerBase,
     rng: np.random.Generator,
-) -> list[dict[str, list[int]]]:
+) -> list[Row]:
     """updates x batch_size examples as token ids and labels (-100 on the prompt), in the order of training."""
     size = tiny.warm_start.batch_size
     n = tiny.warm_start.updates * size
     suffix = data.answer_format.question_suffix
     prompts = PromptStyle().prompts([question for question, _ in pairs], tokenizer, suffix)
-    heads = tokenizer(prompts, add_special_tokens=False)["input_ids"]
-    tails = tokenizer([completion for _, completion in pairs], add_special_tokens=False)["input_ids"]
-    examples = []
-    for head, tail in zip(heads, tails, strict=True):
-        if len(head) + len(tail) < LONGEST_TEXT:
-            labels = [-100] * len(head) + tail + [tokenizer.eos_token_id]
-            examples.append({"input_ids": [*head, *tail, tokenizer.eos_token_id], "labels": labels})
+    rows = encode(prompts, [completion for _, completion in pairs], tokenizer)
+    examples = [row for row in rows if len(row["input_ids"]) <= LONGEST_TEXT]
     if not examples:
         raise UserError(
             f"dataset {dataset.label!r}: no training question has a solution within {LONGEST_TEXT} tokens, "
             f"so the embedded policy has nothing to imitate. Use a larger model.tiny.vocabulary or another model."
         )
     if dataset.procedural is None or len(examples) < n:
-        passes = [rng.permutation(len(examples)) for _ in range(-(-n // len(examples)))]
-        examples = [examples[i] for i in np.concatenate(passes)[:n]]
-    # Batches of like length waste little on padding; sorting only within 16 batches and shuffling those keeps the
-    # order of training close to random.
-    ordered = []
-    for start in range(0, n, 16 * size):
-        block = sorted(examples[start : start + 16 * size], key=lambda row: len(row["input_ids"]))
-        batches = [block[i : i + size] for i in range(0, len(block), size)]
-        ordered += [row for b in rng.permutation(len(batches)) for row in batches[b]]
-    return ordered
-
-
-def _train(
-    model: Any, tokenizer: PreTrainedTokenizerBase, rows: list[dict[str, list[int]]], tiny: TinyModel, say: Progress
-) -> list[float]:
-    """Runs SFTTrainer over the rows in their order; returns the mean loss of each tenth of the updates."""
-    import torch
-    from accelerate.state import AcceleratorState, PartialState
-    from datasets import Dataset
-    from transformers import PrinterCallback, TrainerCallback
-    from trl import SFTConfig, SFTTrainer
-
-    updates = tiny.warm_start.updates
-    losses: list[float] = []
-
-    class Report(TrainerCallback):
-        def on_log(self, args: Any, state: Any, control: Any, logs: dict[str, float] | None = None, **_: Any) -> None:
-            if logs and "loss" in logs:
-                losses.append(round(float(logs["loss"]), 4))
-
-        def on_step_end(self, args: Any, state: Any, control: Any, **_: Any) -> None:
-            if state.global_step % 10 == 0:
-                say(f"warm start: update {state.global_step}/{updates}", state.global_step / updates)
-
-    def collate(batch: list[dict[str, list[int]]]) -> dict[str, torch.Tensor]:
-        width = max(len(row["input_ids"]) for row in batch)
-
-        def right_padded(key: str, filler: int) -> torch.Tensor:  # (rows, width)
-            return torch.tensor([row[key] + [filler] * (width - len(row[key])) for row in batch])
-
-        ids = right_padded("input_ids", tokenizer.pad_token_id)
-        lengths = torch.tensor([[len(row["input_ids"])] for row in batch])
-        mask = (torch.arange(width) < lengths).long()
-        return {"input_ids": ids, "attention_mask": mask, "labels": right_padded("labels", -100)}
-
-    with tempfile.TemporaryDirectory(prefix="repro-warm-start-") as scratch:
-        config = SFTConfig(
-            output_dir=scratch,
-            max_steps=updates,
-            per_device_train_batch_size=tiny.warm_start.batch_size,
-            gradient_accumulation_steps=1,
-            learning_rate=tiny.warm_start.learning_rate,
-            lr_scheduler_type="cosine",
-            warmup_steps=updates // 20,
-            weight_decay=0.0,
-            max_grad_norm=1.0,
-            train_sampling_strategy="sequential",  # the rows are in their order already
-            dataset_kwargs={"skip_prepare_dataset": True},  # and tokenized
-            remove_unused_columns=False,
-            use_cpu=True,
-            bf16=False,
-            activation_checkpointing=False,
-            dataloader_num_workers=0,
-            dataloader_pin_memory=False,
-            logging_steps=max(1, updates // 10),
-            save_strategy="no",
-            report_to="none",
-            disable_tqdm=True,
-            seed=tiny.warm_start.seed,
-        )
-        trainer = SFTTrainer(
-            model=model,
-            args=config,
-            train_dataset=Dataset.from_list(rows),
-            processing_class=tokenizer,
-            data_collator=collate,
-            callbacks=[Report()],
-        )
-        trainer.remove_callback(PrinterCallback)
-        trainer.train()
-    # Accelerate remembers the CPU for the whole process; a GRPO trainer after us may want the GPU.
-    AcceleratorState._reset_state(reset_partial_state=True)
-    PartialState._reset_state()
-    model.eval()
-    return losses
-
-
-@contextlib.contextmanager
-def quiet() -> Iterator[None]:
-    """Without transformers' own progress bars, which a log of plain lines has no use for."""
-    from transformers.utils import logging
-
-    enabled = logging.is_progress_bar_enabled()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        if enabled:
-            logging.enable_progress_bar()
-
-
-@contextlib.contextmanager
-def _generators_restored() -> Iterator[None]:
-    """Transformers' trainers seed the process-wide generators; this puts them back as they were."""
-    import torch
-
-    python, legacy = random.getstate(), np.random.get_state()  # noqa: NPY002
-    try:
-        with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-            yield
-    finally:
-        random.setstate(python)
-        np.random.set_state(legacy)  # noqa: NPY002
+        examples = repeated(examples, n, rng)
+    return batched(examples[:n], size, rng)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+from repro.models.model_spec import shorthand as model_shorthand
 from repro.spec.document import Document, FieldPath, Origin, Problem, walk
 from repro.tasks import registry
 from repro.tasks.dataset_spec import shorthand
@@ -23,7 +24,7 @@ def normalise(document: Document) -> None:
             data[key] = [data[key]]
         for index, item in enumerate(data[key]):
             if isinstance(item, str):
-                whole = shorthand(item) if key == "dataset" else {"tiny": {}} if item == "tiny" else None
+                whole = shorthand(item) if key == "dataset" else model_shorthand(item)
                 data[key][index] = item if whole is None else whole
             elif isinstance(item, dict):
                 for word in registry.built_in() if key == "dataset" else ("tiny",):

@@ -6,6 +6,7 @@ import json
 from functools import lru_cache
 from typing import Any, get_args
 
+from repro.models.catalogue import MODEL_NAMES
 from repro.plugins import DOOR
 from repro.selection.registry import OUTSIDE
 from repro.selection.registry import find as selection_class
@@ -28,7 +29,7 @@ def _cached() -> Node:
     definitions = schema["$defs"] = dict(sorted(definitions.items()))
     door = {"type": "string", "pattern": f"^{DOOR.pattern}$"}
     for field, sections, words, others in (
-        ("model", ["ModelSpec"], ["tiny"], []),
+        ("model", ["ModelSpec"], ["tiny", *MODEL_NAMES], []),
         ("dataset", ["DatasetSpec", OWN_TASK], [*registry.built_in(), *NAMES], [door]),
     ):
         refs = [{"$ref": f"#/$defs/{section}"} for section in sections]

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
+from repro.models.sources import resolved
 from repro.spec.schema import Spec
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.files import AnyRow, Unreadable
@@ -60,7 +61,7 @@ def wanted_of(specs: Iterable[Spec]) -> list[Wanted]:
     models: dict[tuple[str, str | None], Wanted] = {}
     datasets: dict[tuple[str, str | None, str | None], Wanted] = {}
     for spec in specs:
-        for model in _models(spec):
+        for model in map(resolved, _models(spec)):
             if model.hub is not None:
                 models.setdefault((model.hub, model.revision), Wanted("model", model.hub, model.revision))
         for hub, split, asked in _splits(spec):

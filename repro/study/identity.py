@@ -13,6 +13,7 @@ from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.files import read_json
 from repro.models.model_spec import ModelSpec
+from repro.models.sources import resolved
 from repro.spec.schema import Cell
 from repro.study.once import Once
 from repro.tasks.benchmark_spec import Benchmark
@@ -159,7 +160,7 @@ def _local_models(predictor: PredictorSpec, dataset: DatasetSpec, digests: Diges
         named["embedder"] = predictor.embedder
     found: dict[str, str] = {}
     for field, model in named.items():
-        if model.path is not None or model.chat_template is not None or model.examples:
+        if resolved(model).path is not None or model.chat_template is not None or model.examples:
             try:
                 found[field] = digests.policy(model, dataset)
             except UserError as error:
@@ -236,6 +237,7 @@ def _predictor_fields(predictor: PredictorSpec, dataset: DatasetSpec) -> dict[st
 
 
 def _model_fields(model: ModelSpec, dataset: DatasetSpec) -> dict[str, Any]:
+    model = resolved(model)
     fields = model.result_fields()
     if model.path is not None:
         fields["local"] = True

@@ -5,9 +5,11 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator
 
+from repro.cache import Cache
 from repro.models.chat import prompt_style
 from repro.models.model_spec import ModelSpec
 from repro.models.prompted import Prompted, at_hand
+from repro.models.solution_start import solved
 from repro.spec.schema import Cell, Spec
 from repro.study.fit import Sets, fit_to_policy, without_examples
 from repro.study.points import points
@@ -17,13 +19,14 @@ from repro.tasks.problem import TaskData
 from repro.tasks.sources import on_hub
 
 
-def prompt_notes(spec: Spec, dropped_only: bool = False) -> list[str]:
+def prompt_notes(spec: Spec, cache: Cache, dropped_only: bool = False) -> list[str]:
     """One line for each set and policy of which questions are left out. UserError where a run would refuse them.
 
     With `dropped_only`, only cells that may leave something out are looked at: reading all questions takes its time.
-    Hub models and datasets that are not here, and embedded policies without examples, are passed over.
+    Hub models and datasets that are not here, GGUF files that `cache` holds no model of, and embedded policies without
+    examples are passed over.
     """
-    looked = _Looked()
+    looked = _Looked(cache)
     notes: dict[str, None] = {}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # what is dropped is in the notes
@@ -41,7 +44,8 @@ def _may_drop(cell: Cell) -> bool:
 class _Looked:
     """Models, datasets and benchmarks, each looked up once."""
 
-    def __init__(self) -> None:
+    def __init__(self, cache: Cache) -> None:
+        self.cache = cache
         self.models: dict[str, Prompted | None] = {}
         self.datasets: dict[str, TaskData | None] = {}
         self.known: set[str] = set()
@@ -54,11 +58,13 @@ class _Looked:
             return
         self.known.add(key)
         asked = self._model(cell.model)
-        if asked is None and not cell.model.examples:
+        if asked is None and not cell.model.examples and cell.model.warm_start is None:
             return
         data = self._dataset(cell.dataset)
         if data is None:
             return
+        if cell.model.warm_start is not None:
+            solved(data.train, cell.dataset.label)
         benchmarks: Sets = {
             one.label: load_test(one.dataset) for one in cell.evaluate.benchmarks if not on_hub(one.dataset)
         }
@@ -74,7 +80,7 @@ class _Looked:
 
     def _model(self, model: ModelSpec) -> Prompted | None:
         if model.label not in self.models:
-            self.models[model.label] = at_hand(model)
+            self.models[model.label] = at_hand(model, self.cache)
         return self.models[model.label]
 
     def _dataset(self, dataset: DatasetSpec) -> TaskData | None:

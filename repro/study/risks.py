@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 
 from repro.models.model_spec import ModelSpec
+from repro.models.sources import resolved
 from repro.spec.document import Problem
 from repro.spec.schema import Spec
 from repro.study.points import points
@@ -53,6 +54,7 @@ def _moving(spec: Spec) -> Iterator[Problem]:
     for predictor in (spec.predictor, *(arm.predictor for arm in spec.arms.values())):
         if predictor is not None:
             named += [*predictor.policies, *([predictor.embedder] if predictor.embedder else [])]
+    named = [resolved(model) for model in named]
     loose = list(dict.fromkeys(str(m.hub) for m in named if m.hub and m.revision is None and not m.stand_in))
     if loose:
         rest = f" and {len(loose) - 1} more" if len(loose) > 1 else ""

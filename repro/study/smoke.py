@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from repro.models.model_spec import ModelSpec
+from repro.models.sources import resolved
 from repro.selection.method import Smoke
 from repro.spec.schema import Spec
 from repro.tasks.benchmark_spec import Benchmark
@@ -23,6 +24,8 @@ TOKENS = 32
 SIZES = Smoke(STEPS, QUESTIONS_PER_STEP, GROUP_SIZE, POOL)
 WARM_START_UPDATES = 40
 """For embedded policies that do not ship with the package; the shipped one starts trained."""
+SOLUTION_START = {"updates": 4, "batch_size": 4}
+"""At most, for other models."""
 
 
 def shrink(spec: Spec) -> Spec:
@@ -72,7 +75,7 @@ def stand_ins(spec: Spec) -> tuple[str, ...]:
     for predictor in (spec.predictor, *(arm.predictor for arm in spec.arms.values())):
         if predictor is not None:
             named += [*predictor.policies, *([predictor.embedder] if predictor.embedder else [])]
-    hubs = dict.fromkeys(str(model.hub) for model in named if model.stand_in)
+    hubs = dict.fromkeys(str(resolved(model).hub) for model in named if model.stand_in)
     lines: list[str] = []
     if hubs:
         from repro.models.stand_in import describe_stand_in
@@ -117,7 +120,9 @@ def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
     from repro.models.warm_start import warm_start_key
 
     data = model.model_dump(mode="json", exclude_none=True)
-    if model.hub is not None:
+    if (start := data.get("warm_start")) is not None:
+        start |= {field: min(start[field], most) for field, most in SOLUTION_START.items()}
+    if model.hub is not None or model.named is not None:
         data.pop("revision", None)
         return {**data, "stand_in": True, "trust_remote_code": False}
     if model.tiny is not None and any(warm_start_key(model.tiny, dataset) != shipped_key() for dataset in datasets):
@@ -129,7 +134,7 @@ def _model(model: ModelSpec, datasets: list[DatasetSpec]) -> dict[str, Any]:
 def _predictor(predictor: dict[str, Any], datasets: list[DatasetSpec]) -> None:
     embedder = predictor.get("embedder")
     if predictor.get("path") is not None:
-        if embedder is None or embedder.get("hub") is None:
+        if embedder is None or embedder.get("hub", embedder.get("named")) is None:
             return
         del predictor["path"]  # its embeddings would come from the hub: a small one takes its place
         predictor["policies"] = [embedder]

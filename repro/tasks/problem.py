@@ -46,11 +46,14 @@ class Problem:
 class AnswerFormat:
     """How a final answer is written after a prompt, with or without the worked solution before it.
 
-    `question_suffix` ends a prompt in plain text, where no chat template says where the question ends.
+    `question_suffix` ends a prompt in plain text, where no chat template says where the question ends. `between`
+    stands between a worked solution and the prefix, `ending` after the answer that follows a solution.
     """
 
     answer_prefix: str
     question_suffix: str = ""
+    between: str = ""
+    ending: str = ""
 
     def direct(self, problem: Problem) -> str:
         """The answer alone, with its prefix: what UFO-RL's `final_answer` target scores."""
@@ -58,7 +61,11 @@ class AnswerFormat:
 
     def completion(self, problem: Problem) -> str:
         """The worked solution followed by the answer: what a warm start imitates."""
-        return f"{problem.solution}{self.direct(problem)}"
+        return self.written(problem.solution, problem.answer)
+
+    def written(self, solution: str, answer: str) -> str:
+        """A worked solution followed by any answer."""
+        return f"{solution}{self.between}{self.answer_prefix}{answer}{self.ending}"
 
 
 @dataclass(frozen=True)

@@ -56,6 +56,8 @@ class Task(Strict):
     """Printable ASCII characters of every text, without a space; None: those of the questions and lessons."""
     positions: ClassVar[int] = 1024
     """Longest question and completion together, in tokens of the embedded policy."""
+    answer_format: ClassVar[AnswerFormat] = AnswerFormat(ANSWER_PREFIX)
+    """How an answer is written after a question, with or without its solution."""
 
     # ------------------------------------------------------------ what a task says of itself
 
@@ -70,10 +72,11 @@ class Task(Strict):
     def grade(self, completion: str, answer: str) -> float | bool:
         """The grade of a completion in [0, 1]; True is 1.
 
-        By default: does the text after the last `#` equal `answer`? That suits words and numbers alike, decides every
-        case and is what the default lessons write. `repro.tasks.verify.MathVerifier` compares mathematics.
+        By default: does the text after the last answer prefix, `#`, equal `answer`? That suits words and numbers
+        alike, decides every case and is what the default lessons write. `repro.tasks.verify.MathVerifier` compares
+        mathematics.
         """
-        _, found, given = completion.rpartition(ANSWER_PREFIX)
+        _, found, given = completion.rpartition(self.answer_format.answer_prefix)
         return bool(found) and given.strip() == answer.strip()
 
     def lessons(self, teacher: Any, n: int, generator: np.random.Generator) -> list[tuple[str, str]]:
@@ -89,7 +92,7 @@ class Task(Strict):
             for problem in self._of_role("train", generator):
                 slips = len(rows) >= round(teacher.faultless * n) and generator.random() < teacher.slips
                 answer = other if slips and other is not None else problem.answer
-                rows.append((problem.question, f"{problem.solution}{ANSWER_PREFIX}{answer}"))
+                rows.append((problem.question, self.answer_format.written(problem.solution, answer)))
                 other = problem.answer
                 if len(rows) == n:
                     return rows
@@ -119,7 +122,7 @@ class Task(Strict):
             validation=splits.pop("validation"),
             test=splits.pop("test"),
             verifier=TaskVerifier(self),
-            answer_format=AnswerFormat(ANSWER_PREFIX),
+            answer_format=self.answer_format,
             extra=splits,
         )
 

@@ -26,7 +26,7 @@ def cache_of(cell: Cell, runs_dir: Path, check: Callable[[], None] = no_check) -
 
 
 def prepare(cell: Cell, cache: Cache) -> None:
-    """Build the warm starts of the cell's embedded policies that the cache lacks. UserError as `load_policy`."""
+    """Build the warm starts of the cell's policies that the cache lacks. UserError as `load_policy`."""
     dataset = cell.dataset
     for model in missing(cell, cache):
         if cell.predictor is not None and model != cell.model:
@@ -40,16 +40,14 @@ def check_prepared(cell: Cell, cache: Cache) -> None:
     """UserError where a warm start is still to be built."""
     for model in missing(cell, cache):
         raise UserError(
-            f"model.tiny: the warm start of {model.label!r} is not in {cache.root}, and several processes "
+            f"model: the warm start of {model.label!r} is not in {cache.root}, and several processes "
             f"cannot build it; `python -m repro run --processes N` builds it first"
         )
 
 
 def missing(cell: Cell, cache: Cache) -> list[ModelSpec]:
-    """The embedded policies of a cell, its predictor's included, whose warm start is not there."""
+    """The policies of a cell, its predictor's included, whose warm start is not there."""
     models, spec = [cell.model], cell.predictor
     if spec is not None and cell.selection.wants_predictor:
         models += [*spec.policies, *([spec.embedder] if spec.embedder is not None else [])]
-    return [
-        model for model in models if model.tiny is not None and not policy_is_built(model.tiny, cell.dataset, cache)
-    ]
+    return [model for model in models if not policy_is_built(model, cell.dataset, cache)]

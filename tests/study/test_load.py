@@ -270,7 +270,7 @@ def test_models_have_exactly_one_source(mistakes: Mistakes, good: str, bad: str,
         (
             "{path: a.jsonl}",
             "{path: a.jsonl, hub: b}",
-            "got hub and path, expected exactly one of arithmetic, shuffle, variables, task, named",
+            "got hub and path, expected exactly one of arithmetic, shuffle, variables, words, task, named",
         ),
         ("{named: gsm8k, path: d}", "{named: gsm9k}", 'dataset.named: got "gsm9k", expected one of gsm8k, math, '),
         ("{named: math}", "{named: math50}", "did you mean math500?"),

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from repro.cache import Cache
 from repro.cli import main
 from repro.errors import UserError
 from repro.models.stand_in import build_stand_in
@@ -62,14 +63,14 @@ def test_what_a_run_would_refuse_is_refused_before(tmp_path, model, capsys):
     path = study(tmp_path, model, train={"max_prompt_tokens": 200})
     assert main(["validate", str(path)]) == 2
     assert "dataset.too_long: 1 of 30 train questions are too long" in capsys.readouterr().err
-    assert prompt_notes(load_spec(study(tmp_path, model)).spec) == []
+    assert prompt_notes(load_spec(study(tmp_path, model)).spec, Cache(tmp_path)) == []
 
 
 @pytest.mark.parametrize("asked", [{}, {"path": None, "hub": "nobody/has-this", "revision": "v1"}])
 def test_an_example_that_is_tested_on_is_refused_and_one_that_is_trained_on_is_told(tmp_path, model, asked):
     def notes(question: str) -> list[str]:
         shots = [{"question": question, "answer": "It is 100"}]
-        return prompt_notes(load_spec(study(tmp_path, model, model={"examples": shots, **asked})).spec)
+        return prompt_notes(load_spec(study(tmp_path, model, model={"examples": shots, **asked})).spec, Cache(tmp_path))
 
     with pytest.raises(UserError, match=r"1 of 1 test questions are examples of the prompt; .*'test\.jsonl:1'"):
         notes("What is 50  plus 50?")

@@ -12,7 +12,7 @@ from repro.difficulty.predictor import CARD, DifficultyPredictor
 from repro.difficulty.released import LISTED, read_released
 from repro.errors import UserError
 from repro.files import read_json, write_folder
-from repro.models.model_spec import ModelSpec
+from repro.models.model_spec import ModelSpec, shorthand
 from repro.models.policy import policy_digest
 from repro.spec.document import parse_scalar
 from repro.tasks.dataset_spec import DatasetSpec
@@ -61,8 +61,8 @@ def embedding_model(text: str) -> ModelSpec:
         value = parse_scalar(text)
     except UserError as error:
         raise UserError(f"--embedder: {error}") from error
-    if isinstance(value, str) and value != "tiny":
-        value = {"path": value} if Path(value).is_dir() else {"hub": value}
+    if isinstance(value, str) and shorthand(value) is None:
+        value = {"path": value} if Path(value).exists() else {"hub": value}
     try:
         model = ModelSpec.model_validate(value)
     except ValidationError as error:

@@ -35,7 +35,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     """Add every option of `repro score` but --runs."""
     parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
     add = parser.add_argument_group("what is scored").add_argument
-    add("--model", metavar="M", help="tiny, a directory saved by transformers, or a hub id (hub:ID where both exist)")
+    add(
+        "--model",
+        metavar="M",
+        help="tiny, smollm2, a directory saved by transformers, a .gguf file, or a hub id (hub:ID where both exist)",
+    )
     add(
         "--dataset",
         metavar="D",
@@ -189,6 +193,7 @@ def _device(text: str) -> str:
 
 SETTINGS = {
     "model.path": "--model",
+    "model.named": "--model",
     "model.hub": "--model",
     "model.revision": "--revision",
     "model.dtype": "--dtype",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.arithmetic import thread_suffix
+from repro.cache import Cache
 from repro.canonical import digest
 from repro.commands.score.sources import Sources
 from repro.models.chat import prompt_style
@@ -56,7 +57,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
     inputs = Watched(lambda: _files(model, dataset))
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always", UserWarning)
-        problems, answer_format = sources.questions()
+        problems, answer_format = sources.questions(Cache(options.runs / "cache"))
     for message in caught:
         warn(str(message.message))
     problems = problems[: options.limit]
@@ -81,7 +82,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
     threads = options.threads or (1 if study is None else study.train.threads)
     fields = {
         "version": VERSION,
-        "model": "tiny" if model.tiny else model.hub or str(model.path),
+        "model": "tiny" if model.tiny else model.named or model.hub or str(model.path),
         "revision": model.revision,
         "dtype": model.dtype,
         "precision": precision,
@@ -104,7 +105,7 @@ def make_request(options: argparse.Namespace, sources: Sources, warn: Callable[[
 def _files(model: ModelSpec, dataset: DatasetSpec) -> Iterator[tuple[str, Path]]:
     """What the digest of the policy stands for. The questions are named by their texts, however the files change."""
     yield from model_paths(model, "model")
-    if model.tiny is not None:  # its warm start imitates the dataset
+    if model.tiny is not None or model.warm_start is not None:  # its warm start imitates the dataset
         yield from dataset_files(dataset)
 
 

@@ -12,8 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import ValidationError
 
+from repro.cache import Cache
 from repro.errors import UserError
+from repro.models.catalogue import MODEL_NAMES
 from repro.models.model_spec import ModelSpec
+from repro.models.model_spec import shorthand as known_model
 from repro.models.prompted import at_hand
 from repro.study.fit import fit_to_policy
 from repro.tasks import registry
@@ -29,7 +32,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item", ModelSpec, DatasetSpec)
 HUB = "hub:"
 HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
-DATA_SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zip")
+SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zip", ".gguf")
 
 
 def model_spec(options: argparse.Namespace) -> ModelSpec:
@@ -38,13 +41,15 @@ def model_spec(options: argparse.Namespace) -> ModelSpec:
     fields: dict[str, Any] = {"dtype": options.dtype or "float32", "system_prompt": options.system_prompt}
     if options.examples is not None:
         fields["examples"] = {"file": options.examples}
-    if text == "tiny":
-        source: dict[str, Any] = {"tiny": {}}
-    elif (path := _local(text, "--model", "a directory saved by transformers")) is not None:
+    if (known := known_model(text)) is not None:
+        source: dict[str, Any] = known
+        if "named" in known:
+            fields["revision"] = options.revision
+    elif (path := _local(text, "--model", "a directory saved by transformers, or a .gguf file")) is not None:
         source = {"path": str(path)}
     else:
         return ModelSpec.model_validate({"hub": text.removeprefix(HUB), "revision": options.revision, **fields})
-    if options.revision is not None:
+    if options.revision is not None and "revision" not in fields:
         raise UserError(f"--revision: got {options.revision!r} with --model {text}, which is not on the hub")
     return ModelSpec.model_validate({**source, **fields})
 
@@ -99,14 +104,14 @@ class Sources:
     dataset: DatasetSpec
     study: Spec | None = None
 
-    def questions(self) -> tuple[tuple[Problem, ...], AnswerFormat]:
+    def questions(self, cache: Cache) -> tuple[tuple[Problem, ...], AnswerFormat]:
         """The training questions of the study, as its jobs see them; without one, every question of the split."""
         if self.study is None:
             return load_questions(self.dataset)
         data = replace(load_dataset(self.dataset), validation=(), test=(), extra={})
         train = self.study.train
         if self.dataset.too_long == "drop" or train.max_prompt_tokens is not None or self.model.examples:
-            asked = at_hand(self.model, fetch=True)
+            asked = at_hand(self.model, cache, fetch=True)
             if asked is not None:
                 data, _ = fit_to_policy(asked, self.dataset, train, self.study.evaluate, data, {})
         return data.train, data.answer_format
@@ -165,7 +170,7 @@ def _local(text: str, option: str, what: str) -> Path | None:
 def path_like(text: str) -> bool:
     """Whether a word can only be a path: by its first character, its depth or its ending."""
     deep = text.count("/") > 1 or "\\" in text
-    return deep or text.startswith(("/", ".", "~")) or text.endswith(("/", *DATA_SUFFIXES))
+    return deep or text.startswith(("/", ".", "~")) or text.endswith(("/", *SUFFIXES))
 
 
 def _check_id(text: str, option: str) -> None:
@@ -182,7 +187,7 @@ def loading(text: str | None, option: str, from_hub: bool) -> Iterator[None]:
         if not from_hub or text is None or text.startswith(HUB):
             raise
         here = [p.name for p in Path().iterdir() if not p.name.startswith(".")]
-        known = ["tiny"] if option == "--model" else [*registry.names(), *NAMES]
+        known = ["tiny", *MODEL_NAMES] if option == "--model" else [*registry.names(), *NAMES]
         near = nearest(text, [*known, *here])
         hint = f"; nearest name: {near}" if near else ""
         raise UserError(
