@@ -28,7 +28,8 @@ def without_sums(text: str) -> str:
 
 def _value(expression: str) -> Fraction | None:
     """The value of numbers between + - * /, products first; None where it divides by zero."""
-    terms, sign = [], "+"
+    terms: list[Fraction] = []
+    sign = "+"
     for token in TOKEN.findall(expression):
         if token[0] not in "$0123456789":
             sign = SHORT.get(token.strip(), token.strip())
