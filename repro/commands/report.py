@@ -26,19 +26,21 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write the report; 0."""
-    write(shared.load(options), options)
-    return 0
+    """Write the report; 0, or 1 where MLflow does not have it."""
+    return int(not write(shared.load(options), options))
 
 
-def write(loaded: LoadedSpec, options: argparse.Namespace) -> None:
-    """Write the report of finished runs. A smoke run's numbers mean nothing: its report stays among the runs."""
+def write(loaded: LoadedSpec, options: argparse.Namespace) -> bool:
+    """Write the report of finished runs; whether MLflow has it, too.
+
+    A smoke run's numbers mean nothing: its report stays among the runs.
+    """
     from analysis.page.report import write_report
     from repro.tracking.study_run import record_report
 
     page = write_report(loaded, options.runs, place(loaded, options), single=getattr(options, "single_file", False))
     shared.say(f"report: {page}")
-    record_report(loaded.spec.name, page.parent)
+    return record_report(loaded.spec.name, page.parent)
 
 
 def place(loaded: LoadedSpec, options: argparse.Namespace) -> Path:

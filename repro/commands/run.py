@@ -35,11 +35,13 @@ def run(options: argparse.Namespace) -> int:
         return code
     if options.report or options.smoke:
         try:
-            report.write(loaded, options)
+            delivered = report.write(loaded, options)
         except UserError as error:
             if code == 0:
                 raise
             shared.say(f"no report: {error}")  # the run has said what failed or is not delivered
+        else:
+            code = code or int(not delivered)
     else:
         shared.say(f"report: {shared.same_study('report', options)}")
     return code

@@ -19,6 +19,7 @@ from repro.launch.worker import Target
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.client import check_store
+from repro.tracking.failure import ended_in_nan
 from repro.tracking.run_status import run_status
 
 
@@ -54,12 +55,15 @@ def run_study(
     statuses = {cell.identity: run_status(options.runs_dir / cell.identity) for cell in cells}
     finished = sum(status == "finished" for status in statuses.values())
     damaged = sum(status == "damaged" for status in statuses.values())
-    resumed = sum(status in ("failed", "killed") for status in statuses.values())
+    lost = sum(status == "failed" and ended_in_nan(options.runs_dir / name) for name, status in statuses.items())
+    resumed = sum(status in ("failed", "killed") for status in statuses.values()) - lost
+    left = len(cells) - finished - damaged - lost
     console.print(
         f"{spec.name}: {len(cells)} cells, {finished} finished before"
         + (f", {damaged} damaged" if damaged else "")
         + (f", {resumed} to go on with after a failure or a stop" if resumed else "")
-        + (f"; {len(cells) - finished - damaged} to train, {where.words()}" if finished + damaged < len(cells) else ""),
+        + (f", {lost} ended in NaN and not tried again (why, and what to change, follows)" if lost else "")
+        + (f"; {left} to train, {where.words()}" if left else ""),
         highlight=False,
         soft_wrap=True,
     )

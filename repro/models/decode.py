@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from transformers import DynamicCache, GenerationConfig, LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
+from repro.models.block_end import BlockEnd
 from repro.models.kv_cache import PackedCache, padded_left, why_not_packed
 from repro.models.row_draws import TokenDraw, row_uniforms
 
@@ -19,19 +20,27 @@ ROWS = 256
 """Rows of a batch, whatever they take."""
 CACHE_BYTES = 2**28
 """A batch takes more than `ROWS` rows as long as its keys and values stay below this: small policies."""
+SHARE_OF_GPU = 1 / 32
+"""On a GPU, a batch takes more rows as long as its keys and values and its draws stay below this share of the card's
+memory: a token of a batch takes about as long for any number of rows. Of all memory, not of what is free, so that the
+same card has the same batches."""
+BYTES_OF_A_LOGIT = 40
+"""That a draw holds at its most: logits, log-probs and their sums in float64."""
 FIRST_ROOM = 256
 """Tokens per row, beyond the prompt, that the cache is allocated for at first."""
 
 
 @dataclass(frozen=True)
 class Decoding:
-    """How completions are drawn. `ends`: the tokens that end one; `pad`: what fills up prompts on the left."""
+    """How completions are drawn. `ends`: the tokens that end one; `pad`: what fills up prompts on the left; `block`:
+    what else ends one."""
 
     temperature: float
     top_p: float
     max_new_tokens: int
     ends: Sequence[int]
     pad: int
+    block: BlockEnd | None = None
 
 
 @torch.no_grad()
@@ -61,7 +70,7 @@ def complete(
     # Rows of like length share a batch: less padding.
     order = sorted(range(len(prompts)), key=lambda row: len(prompts[row]))
     longest = len(prompts[order[-1]]) + how.max_new_tokens
-    size = batch_size or max(ROWS, CACHE_BYTES // (_bytes_of_a_token(model) * longest))
+    size = batch_size or rows_of_a_batch(model, longest)
     reason = why_not_decoded_here(model)
     if reason is not None:
         _tell(type(model).__name__, reason)
@@ -83,6 +92,16 @@ def why_not_decoded_here(model: PreTrainedModel) -> str | None:
     if any(hasattr(parameter, "full_tensor") or hasattr(parameter, "ds_id") for parameter in model.parameters()):
         return "its weights are sharded"
     return why_not_packed(DynamicCache(config=model.config))
+
+
+def rows_of_a_batch(model: PreTrainedModel, longest: int) -> int:
+    """How many rows of `longest` tokens, prompt and completion, are decoded together; `ROWS` at least."""
+    cache = _bytes_of_a_token(model) * longest
+    if model.device.type != "cuda":
+        return max(ROWS, CACHE_BYTES // cache)
+    memory = torch.cuda.get_device_properties(model.device).total_memory
+    draw = BYTES_OF_A_LOGIT * model.config.get_text_config().vocab_size
+    return max(ROWS, int(memory * SHARE_OF_GPU) // (cache + draw))
 
 
 @functools.cache
@@ -142,6 +161,9 @@ class _Batch:
             tokens, logps[rows, step] = self.draw(logits, self.numbers(rows, step))  # (rows left,) both
             made[rows, step] = tokens
             ended = torch.isin(tokens, self.ends)
+            if self.how.block is not None:
+                over = self.how.block.ended(tokens.tolist(), lambda place: made[rows[place], : step + 1].tolist())  # noqa: B023
+                ended |= torch.tensor(over, device=device)
             if step + 1 == most:
                 break
             if ended.any():
@@ -181,6 +203,8 @@ class _Batch:
         made = out[:, ids.shape[1] :]  # (rows, T)
         last = torch.isin(made, self.ends).int()
         lengths = torch.where(last.any(1), last.argmax(1) + 1, made.shape[1]).tolist()
+        if self.how.block is not None:
+            lengths = list(map(min, lengths, map(self.how.block.length, made.tolist())))
         return _cut(made, lengths), _cut(torch.stack(drawn.logps, dim=1), lengths)
 
 

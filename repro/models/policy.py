@@ -11,6 +11,7 @@ from repro.cache import Cache
 from repro.canonical import digest
 from repro.files import write_folder
 from repro.models.adapters import attach_adapter, is_adapter, merged_adapter
+from repro.models.block_end import end_with_block
 from repro.models.chat import apply_chat_template, chat_template_text, end_with_turn, prompt_style
 from repro.models.content import checked_directory, directory_digest, gguf_file
 from repro.models.examples import check_plain
@@ -21,7 +22,7 @@ from repro.models.quiet import quiet
 from repro.models.solution_start import before_start, build_start, start_key
 from repro.models.sources import resolved
 from repro.models.stand_in import build_stand_in, stand_in_digest
-from repro.models.supervised import COST_FILE, Progress
+from repro.models.supervised import COST_FILE, Progress, release_memory
 from repro.models.warm_start import build_warm_start, warm_start_key
 from repro.tasks.chat_text import has_template
 from repro.tasks.dataset_spec import DatasetSpec
@@ -167,6 +168,7 @@ def load_policy(
     if model.chat_template is not None and model.tiny is None:
         apply_chat_template(tokenizer, model.chat_template)
     style = prompt_style(model)
+    end_with_block(loaded, style.reply(tokenizer).one_block)
     if not has_template(tokenizer):
         check_plain(style.examples, tokenizer)
     elif style.examples:
@@ -271,6 +273,7 @@ def _started(
         build_start(directory, model, base.model, base.tokenizer, base.style, dataset, progress)
 
     place = cache.directory("warm_start", _start_key(model, dataset), build)
+    release_memory()
     there = {"hub": None, "revision": None, "stand_in": False, "path": str(place), "warm_start": None}
     return model.model_copy(update={**there, "name": model.label})
 

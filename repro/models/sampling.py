@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from repro.models.block_end import block_end
 from repro.models.decode import Decoding, complete
 from repro.models.kv_cache import padded_left
 from repro.models.modes import arithmetic
@@ -151,7 +152,7 @@ def end_tokens(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> se
 def decoding_of(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, temperature: float, top_p: float, max_new_tokens: int
 ) -> Decoding:
-    """How a policy is decoded with its tokenizer's tokens. Of its generation config only the end tokens count:
-    training does not know of anything else that a model's authors have set there."""
+    """How a policy is decoded with its tokenizer's tokens. Of its generation config only the ends count: training
+    does not know of anything else that a model's authors have set there."""
     ends, pad = sorted(end_tokens(model, tokenizer)), int(tokenizer.pad_token_id)
-    return Decoding(temperature, top_p, max_new_tokens, ends, pad)
+    return Decoding(temperature, top_p, max_new_tokens, ends, pad, block_end(model, tokenizer))

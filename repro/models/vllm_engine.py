@@ -27,6 +27,7 @@ import numpy as np
 import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from repro.models.block_end import block_end
 from repro.models.rollout_spec import RolloutSpec
 from repro.models.sampling import Completions, end_tokens
 from repro.models.texts import completion_texts
@@ -63,6 +64,7 @@ class VLLMEngine:
         self.fixed = [list(ids) for ids in fixed]
         self.dtype: torch.dtype = model.dtype if spec.dtype == "policy" else getattr(torch, spec.dtype)
         self.stops = sorted(end_tokens(model, tokenizer))
+        self.block = block_end(model, tokenizer)
         self.syncs = 0
         self._stale = True
         self._generation = connect(model, tokenizer, spec, self.dtype, revision, trust_remote_code)
@@ -111,7 +113,7 @@ class VLLMEngine:
             "stop_token_ids": self.stops,
         }
         if self.spec.mode == "server":
-            return self._complete_remotely(prompt_ids, seeds, options)
+            return self._cut(*self._complete_remotely(prompt_ids, seeds, options))
         from vllm import SamplingParams
 
         outputs = self._generation.llm.generate(
@@ -121,7 +123,17 @@ class VLLMEngine:
         )
         made = [output.outputs[0] for output in outputs]
         logps = [[at[token].logprob for token, at in zip(one.token_ids, one.logprobs, strict=True)] for one in made]
-        return [list(one.token_ids) for one in made], logps
+        return self._cut([list(one.token_ids) for one in made], logps)
+
+    def _cut(self, tokens: list[list[int]], logps: list[list[float]]) -> tuple[list[list[int]], list[list[float]]]:
+        """Completions up to where a blank line ends them, if one does: vLLM knows end tokens alone."""
+        if self.block is None:
+            return tokens, logps
+        lengths = [self.block.length(row) for row in tokens]
+        return (
+            [row[:length] for row, length in zip(tokens, lengths, strict=True)],
+            [row[:length] for row, length in zip(logps, lengths, strict=True)],
+        )
 
     def _complete_remotely(
         self, prompt_ids: Sequence[Sequence[int]], seeds: Sequence[int], options: dict[str, Any]

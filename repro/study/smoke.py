@@ -14,10 +14,10 @@ from repro.tasks.sources import on_hub
 
 STEPS = 2
 QUESTIONS_PER_STEP = 8
-GROUP_SIZE = 4
+GROUP_SIZE = 2
 MINIBATCHES = 2
 POOL = 128
-TEST = 32
+TEST = 16
 VALIDATION = 16
 TOKENS = 32
 """Longest completion where the data are not made up."""
@@ -31,8 +31,9 @@ SOLUTION_START = {"updates": 4, "batch_size": 4}
 def shrink(spec: Spec) -> Spec:
     """The same study with few steps, questions and samples, one seed, and one value per axis.
 
-    Arms keep their methods; fractions, references and replay are moved only as far as the smaller batch and pool
-    need. Pools are cut by `limits`, so the start policy stays the one that the full study uses.
+    The baseline trains on every model and dataset that it has, the other arms on their first ones. Arms keep their
+    methods; fractions, references and replay are moved only as far as the smaller batch and pool need. Pools are cut by
+    `limits`, so the start policy stays the one that the full study uses.
     """
     data = spec.model_dump(mode="json", exclude_none=True)
     data["name"] = f"{spec.name}-smoke"
@@ -49,7 +50,11 @@ def shrink(spec: Spec) -> Spec:
     cut_tokens = any(dataset.procedural is None for dataset in spec.dataset)
     _train(data["train"], cut_tokens)
     _evaluate(data["evaluate"])
+    baseline = spec.report.baseline or next(iter(spec.arms))
     for name, arm in data["arms"].items():
+        if name != baseline:
+            arm["models"] = (spec.arms[name].models or [spec.model[0].label])[:1]
+            arm["datasets"] = (spec.arms[name].datasets or [spec.dataset[0].label])[:1]
         arm.pop("budget", None)
         arm["train"] = {key: value for key, value in arm["train"].items() if key not in _SIZES}
         chosen = spec.arms[name].selection.smoke(SIZES)

@@ -32,11 +32,14 @@ HEADING = re.compile(
 )
 """A line after `####` that is a heading of Markdown and no answer."""
 CLOSED_HEADING = re.compile(r"(####[^\n#]*[^\s#])[^\S\n]*#{4,}[^\S\n]*$", re.MULTILINE)
-BOLD = re.compile(r"(?<![\w)\]}*])\*{2,3}(?=[^\s*])|(?<=[^\s*])\*{2,3}(?![\w(\\*])|(?<!\w)__(?=\w)|(?<=\w)__(?!\w)")
+BOLD = re.compile(r"(?<![\w)\]}*])\*{2,3}(?=[^\s*])|(?<=[^\s*])\*{2,3}(?![\w(\\*]|-\d)|(?<!\w)__(?=\w)|(?<=\w)__(?!\w)")
 """Where bold text of Markdown begins and ends; `x**2` is a power."""
 BOLD_TEXT = re.compile(r"\\(?:textbf|textit|mathbf|emph|underline)\s?\{([^{}]*)\}")
 PICTURES = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f]")
-ROUGHLY = re.compile(r"^(?:≈|\\approx(?![A-Za-z]))\s*")
+LEADING = re.compile(r"^(?:≈|\\(?:approx|therefore|implies|Longrightarrow|Rightarrow|rightarrow|to)(?![A-Za-z]))\s*")
+"""What may stand before an answer and says nothing of its value."""
+GOES_ON = re.compile(r"(?<![\d.])(\d*\.\d*?)(\d)\2{2,}\s?(?:\.{3}|…|\\[lc]?dots(?![A-Za-z]))\Z")
+"""A digit that is written three times or more and then goes on: `0.333...`."""
 GROUPED = re.compile(r"(?<=\d)['’](?=\d{3}(?!\d))")
 DOTTED = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?!\.?\d)")
 
@@ -84,11 +87,11 @@ def _last_hashes(text: str) -> int:
 def tidy(text: str) -> str:
     """The same answer without what only dresses it: spaces, math delimiters, a box, a final full stop."""
     text = plain_text(BOLD.sub("", text)).replace(r"\!", "")
-    text = SPACES.sub(" ", text).strip()
+    text = GOES_ON.sub(r"\1\\overline{\2}", SPACES.sub(" ", text).strip())
     changed = True
     while changed:
         before = text
-        text = ROUGHLY.sub("", text.rstrip(". ").lstrip("= "))
+        text = LEADING.sub("", text.rstrip(". ").lstrip("= "))
         for left, right in WRAPPERS:
             inner = text[len(left) : len(text) - len(right)]
             if text.startswith(left) and text.endswith(right) and inner and left not in inner:

@@ -10,6 +10,7 @@ from fractions import Fraction
 from repro.tasks.answers import BRACES
 from repro.tasks.final_number import DELIMITED, NUMBER
 from repro.tasks.quantities import TEXT, Quantity, quantity, with_decimal_comma
+from repro.tasks.sums import without_sums
 from repro.tasks.units import CHANGES, COPULAS, FILLERS, HEDGES, JOINING, LONGEST_UNIT, NO_UNIT, same_unit
 
 ROUNDING = 6
@@ -45,6 +46,14 @@ TAIL = re.compile(
 """What may go on behind a number and its unit: `72 clips in April and May`."""
 TAKES_BACK = HEDGES - {"and", "any", "then", "if"} | NO_UNIT - HEDGES | CHANGES | {"percent", "base", "square", "cube"}
 DOUBTS = re.compile("[不非没或]")
+ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
+LATEX = re.compile(r"\\(?!text)[A-Za-z]")
+NO_MEANING = re.compile(
+    r"(?<![A-Za-z\d])\s|\s(?![A-Za-z\d])|(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=[A-Za-z])|(?<=\b[a-z]) (?=[a-z]\b)"
+)
+ONE_IN_BRACES = re.compile(r"(?<=[\^_]){(\w)}")
+LETTER_UNIT = re.compile(r"(?<=\d)\s?([A-Za-z])\Z")
+"""One letter behind a number: a factor, or a unit where the gold answer has one."""
 
 
 def stated_number(sentence: str) -> str:
@@ -52,7 +61,7 @@ def stated_number(sentence: str) -> str:
 
     That is where a word takes it back or changes it, where there is another number, or where prose goes on behind it.
     """
-    sentence = TEXT.sub(r" \1 ", sentence).strip()
+    sentence = without_sums(TEXT.sub(r" \1 ", sentence).strip())
     if (again := IN_BRACKETS.search(sentence)) and SPELLED.search(sentence[: again.start()]):
         sentence = f"{sentence[: again.start()]} {again[1]}"  # `seventy-two (72)`, and no `f(72)`
     found = [match.span() for match in DELIMITED.finditer(sentence)]
@@ -111,7 +120,8 @@ def words_of(answer: str) -> list[str]:
 
 def same_words(gold: str, answer: str) -> bool:
     """Do two answers read the same but for case, spaces, brackets and `\\text{}`?"""
-    left, right = (re.findall(r"[^\W_]+|[^\s\w().'’-]", TEXT.sub(r" \1 ", text).lower()) for text in (gold, answer))
+    plain = (ORDINAL.sub("", TEXT.sub(r" \1 ", text).lower()) for text in (gold, answer))
+    left, right = (re.findall(r"[^\W_]+|[^\s\w().'’-]", text) for text in plain)
     return len(left) == len(right) and all(
         a == b or (min(len(a), len(b)) > 3 and a.isalpha() and (a == f"{b}s" or b == f"{a}s"))
         for a, b in zip(left, right, strict=True)
@@ -163,7 +173,7 @@ def quick_equal(gold: str, answer: str) -> bool | None:
     """
     if not answer:
         return False
-    if gold == answer:
+    if gold == answer or (LATEX.search(gold) and _compact(gold) == _compact(answer)):
         return True
     if CHOICE.fullmatch(gold):
         chosen = CHOSEN.fullmatch(TEXT.sub(r"\1", answer).strip())
@@ -175,6 +185,8 @@ def quick_equal(gold: str, answer: str) -> bool | None:
     if is_prose(gold) or (LETTERS.search(gold) and LETTERS.search(answer) and same_words(gold, answer)):
         return same_words(gold, answer)
     left, right = quantity(gold), quantity(answer)
+    if left is not None and left.unit and right is None:
+        right = quantity(LETTER_UNIT.sub(r" \\text{\1}", answer))
     if left is not None and left.decimals and right is None:
         right = with_decimal_comma(answer)
         if right is not None and right.value != left.value:
@@ -193,6 +205,11 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         formula = left is None or (is_formula(answer) and not COPULAS.intersection(words_of(answer)))
         return None if formula and worth_asking(gold, answer) else False
     return same_quantity(left, right)
+
+
+def _compact(text: str) -> str:
+    """LaTeX without the spaces and braces that change nothing."""
+    return ONE_IN_BRACES.sub(r"\1", NO_MEANING.sub("", text))
 
 
 def same_quantity(left: Quantity, right: Quantity) -> bool | None:

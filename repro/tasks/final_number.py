@@ -12,10 +12,12 @@ LONGEST_RUN = 50
 """Operands of an expression in plain text; what goes on beyond is not read."""
 
 FRACTION = r"\\[dt]?frac\s?(?:\{[^{}]*\}\s?\{[^{}]*\}|\d\d|\d\{[^{}]*\})"
-CURRENCY = r"(?:\\?[$€£¥₹]\s?)?"
-WHOLE = r"(?<!\d)\d{1,3}(?: \d{3})+(?![\d,/])|\d+(?:(?:,|\{,\}|,\\!)\d{3})*(?!,?\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+CURRENCY = r"(?:(?:(?<![A-Za-z])(?:US|CA|AU|HK|C|A))?\\?[$€£¥₹]\s?)?"
+WHOLE = r"(?<!\d)\d{1,3}(?: \d{3})+(?![\d,/])|\d+(?:(?:,|\{,\}|,\\!|\\,)\d{3})*(?!,?\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+SIGN = r"(?:(?<![\w)\]}])[+-]|(?:(?<==\s)|(?<==)|(?<=\bis\s)|(?<=\bequals\s)|(?<=[$(])|(?<![\s\S]))-\s)"
+"""A sign before a number; one that a space parts from it only where nothing stands before that it may subtract from."""
 NUMBER = re.compile(
-    rf"(?:(?<![\w)\]}}])[+-])?{CURRENCY}(?:\d*{FRACTION}|(?:\d+\s)?\d+\s?/\s?\d+|{WHOLE})"
+    rf"{SIGN}?{CURRENCY}(?:\d*{FRACTION}|(?:\d+\s)?\d+\s?/\s?\d+|{WHOLE})"
     r"(?:[eE][+-]?\d{1,2}(?!\w|\.\d))?(?:\s?\\?%|\s?[€£¥₹])?"
 )
 # `$5 and $10` are prices: a dollar sign opens mathematics only before what is no space, and closes after such.
@@ -43,7 +45,8 @@ MATHS = re.compile(r"\s?(?:\^|\\(?:pi|sqrt|[dt]?frac|cdot|times|div|pm|infty|the
 GLUED = re.compile(r"[A-Za-z]+")
 ORDINALS = {"st", "nd", "rd", "th"}
 CHANGES_BEFORE = re.compile(
-    r"\b(?:minus|negative|plus|times|over|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost)\s\Z",
+    r"\b(?:minus|negative|plus|times|over|out of|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost)"
+    r"\s\Z",
     re.IGNORECASE,
 )
 DENIED = re.compile(

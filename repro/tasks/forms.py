@@ -18,8 +18,17 @@ CHOICE_TEXT = re.compile(r"^\\(?:text|textbf|mathrm|mathbf|mbox)\s?\{\s?(\([A-J]
 UNION = re.compile(r"([\])])\s?U\s?(?=[\[(])")
 TUPLE = re.compile(r"(?:\\left\s?)?\(([^()]*(?:\([^()]*\)[^()]*)*)\)")
 UNITS = "|".join(sorted({*SYMBOLS, *SYMBOL_OF, "unit", "radian"}, key=len, reverse=True))
-UNIT = re.compile(rf"(?<=[\d}})\]iA-Za-z])\s(?:(?:square|cubic|sq) )?(?:{UNITS})s?(?:\s?\^\s?\{{?[23]\}}?)?\Z")
+UNIT = re.compile(rf"(?<=[\d}})\]iA-Za-z])\s+(?:(?:square|cubic|sq) )?(?:{UNITS})s?(?:\s?\^\s?\{{?[23]\}}?)?\Z")
 """A unit in plain text behind a formula."""
+SEMICOLON = re.compile(r"([\[(][^\[\]();,]+);([^\[\]();,]+(?=[\])]))")
+"""An interval as it is written where a comma is a decimal point: `[0;3)`."""
+BUILDER = re.compile(
+    r"\\\{\s?(?P<name>[A-Za-z])\s?(?:\\mid|\||:|\\colon)\s?(?P<condition>(?P=name)?.+?)\s?\\\}", re.DOTALL
+)
+"""A set by its condition: `\\{x \\mid 0 < x\\}`."""
+MATRIX = re.compile(r"\\begin\{[pbvBV]?matrix\}")
+NESTED = re.compile(r"\[\s?(\[[^\[\]]+\](?:\s?,\s?\[[^\[\]]+\])*)\s?\]")
+"""A matrix as programmers write it: `[[1, 2], [3, 4]]`."""
 POINT = re.compile(r"[A-Z]'?\s?(?==?\s?(?:\\left\s?)?\()=?\s?")
 BETWEEN = re.compile(r"\s*(?:\\text\s?\{\s*and\s*\}|[,;]|\band\b|\\quad|\\\s)+\s*")
 NAMED = re.compile(r"([A-Za-z])\s?=\s?([^=]+)")
@@ -50,12 +59,18 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
         answer = UNIT.sub("", answer)
     if quantity(gold) is None:
         gold, answer = _out_of_sentence(gold), _out_of_sentence(answer)
+    if MATRIX.match(gold) and (rows := NESTED.fullmatch(answer)):
+        answer = _as_matrix(rows[1])
+    builder = BUILDER.fullmatch(answer)
+    if builder is not None and BUILDER.fullmatch(gold) is None:
+        answer = builder["condition"]
     ours, theirs = as_intervals(gold), as_intervals(answer)
     if theirs is not None and is_intervals(gold):
         return gold, theirs[1]
     if ours is not None and theirs is not None and ours[0] == theirs[0]:
         return ours[1], theirs[1]
     if is_intervals(gold):
+        answer = SEMICOLON.sub(r"\1,\2", answer)
         answer = UNION.sub(r"\1\\cup ", answer)
     if TUPLE.fullmatch(gold):
         answer = _as_point(answer, gold.count(",") + 1)
@@ -70,6 +85,11 @@ def _out_of_sentence(answer: str) -> str:
     said = tidy(found["said"])
     words = words_of(said)
     return answer if any(len(word) > 3 or word in HEDGES - {"and", "or"} for word in words) else said
+
+
+def _as_matrix(rows: str) -> str:
+    lines = [" & ".join(row.split(",")) for row in re.findall(r"\[([^\[\]]+)\]", rows)]
+    return r"\begin{pmatrix}" + r" \\ ".join(lines) + r"\end{pmatrix}"
 
 
 def _as_point(answer: str, size: int) -> str:

@@ -29,9 +29,18 @@ VULGAR = re.compile("[¼½¾⅐-⅞]")
 ROOT = re.compile(r"([√∛∜])\s?(\d+|[A-Za-z]|\([^()]*\)|\\[a-z]+\s)")
 DEGREES_OF_ROOT = {"√": r"\sqrt", "∛": r"\sqrt[3]", "∜": r"\sqrt[4]"}
 
-UPRIGHT = re.compile(r"\\(?:mathrm|mathit|mathbf|boldsymbol|operatorname|text|rm)\s?\{\s?(e|i|\\pi)\s?\}")
+UPRIGHT = re.compile(
+    r"\\(?:mathrm|mathit|mathbf|boldsymbol|operatorname|text|rm)(?:\s?\{\s?(e|i|\\pi)\s?\}|\s+(e|i)(?![A-Za-z]))"
+)
 EMPTY = re.compile(r"\\varnothing(?![A-Za-z])|\\\{\s*\\\}")
-DEGREE = re.compile(r"\\degrees?(?![A-Za-z])|\^\s?\{\s?\\(?:circ|degree)\s?\}")
+EMPTY_IN_WORDS = re.compile(r"(?:\\text\s?\{\s*)?(?:the )?(?:empty|null) set(?:\s*\})?", re.IGNORECASE)
+_SMALL_O = r"\\(?:text|textrm|mathrm)\s?\{\s?o\s?\}"
+DEGREE = re.compile(rf"\\degrees?(?![A-Za-z])|\^\s?\{{\s?(?:\\circ|\\degree|{_SMALL_O})\s?\}}|\^\s?{_SMALL_O}")
+BARE_BAR = re.compile(r"\\(overline|bar|dot)\s?(\d)")
+NATURAL = re.compile(r"\\log\s?_\s?(?:\{\s?e\s?\}|e(?![A-Za-z]))")
+ROW_SPACE = re.compile(r"\\\\\[\s?-?[\d.]+\s?[a-z]{2}\s?\]")
+LONE_MINUS = re.compile(r"\{\s?-\s?\}")
+PLUS_MINUS = re.compile(r"\+\s?/\s?-")
 BARE_ROOT = re.compile(r"\\sqrt\s?(\[[^\[\]]*\])\s?(\w|\\pi)")
 SAME_COMMAND = [
     (re.compile(rf"\\{old}(?![A-Za-z])"), new)
@@ -39,6 +48,7 @@ SAME_COMMAND = [
         "le": r"\\leq", "ge": r"\\geq", "ne": r"\\neq", "leqslant": r"\\leq", "geqslant": r"\\geq", "cfrac": r"\\frac",
         "varepsilon": r"\\epsilon", "varphi": r"\\phi", "lparen": "(", "rparen": ")", "lbrack": "[", "rbrack": "]",
         "displaystyle": "", "textstyle": "", "limits": "", "middle": "", "lbrace": r"\\{", "rbrace": r"\\}",
+        "langle": "(", "rangle": ")",
         "nicefrac": r"\\frac", "sfrac": r"\\frac", "flatfrac": r"\\frac", "checkmark": "", "blacksquare": "",
         "square": "", "qed": "", "Box": "", "tiny": "", "small": "", "normalsize": "", "large": "", "Large": "",
         "LARGE": "", "huge": "", "Huge": "", "bfseries": "", "boldmath": "",
@@ -74,6 +84,9 @@ INFINITY = re.compile(r"(?<![A-Za-z\\])(?:infinity|inf|oo)(?![A-Za-z])", re.IGNO
 LETTERS = re.compile(rf"(?<![A-Za-z\\])(?:{'|'.join(GREEK.split())})(?![A-Za-z])")
 FUNCTIONS = "sin|cos|tan|cot|sec|csc|arcsin|arccos|arctan|ln|log"
 WORD = re.compile(rf"(?<!\\)\b(?!(?:{FUNCTIONS})\b)[A-Za-z]{{4,}}")
+NAMED_FUNCTION = re.compile(rf"\\(?:operatorname|mathrm|textrm|text)\*?\s?\{{\s?({FUNCTIONS}|exp)\s?\}}")
+NUMBERED_LOG = re.compile(r"(?<![A-Za-z\\])log(2|10)\s?(?=\()")
+INFINITE_TEXT = re.compile(r"\\(?:text|mathrm)\s?\{\s*(\\infty)\s*\}")
 FUNCTION = re.compile(rf"(?<![A-Za-z\\])({FUNCTIONS})(?=[\s(\d\\^_]|[a-z](?![a-z]))")
 ORDER = [
     (re.compile(r"(?<![<=])<=(?!>)"), r"\\leq "),
@@ -91,11 +104,15 @@ def standard(text: str) -> str:
     """The same mathematics in LaTeX as math-verify reads it; text without mathematics as it is."""
     if len(text) > LONGEST:
         return text
+    if EMPTY_IN_WORDS.fullmatch(text):
+        return r"\emptyset"
     if not text.isascii():
         text = ascii_signs(text)
+    text = LONE_MINUS.sub("-", PLUS_MINUS.sub(r"\\pm ", text))
     if "\\" in text:
         text = NUMBER_IN_TEXT.sub(r"\1", INNER_MATHS.sub(r"\1", _without_styles(text)))
-        text = UPRIGHT.sub(r"\1 ", text)
+        text = UPRIGHT.sub(lambda found: f"{found[1] or found[2]} ", NAMED_FUNCTION.sub(r"\\\1 ", text))
+        text = NATURAL.sub(r"\\ln ", BARE_BAR.sub(r"\\\1{\2}", ROW_SPACE.sub(r"\\\\", text)))
         text = DEGREE.sub(r"^\\circ", EMPTY.sub(r"\\emptyset ", text))
         for pattern, new in SAME_COMMAND:
             text = pattern.sub(new, text)
@@ -143,8 +160,8 @@ def _plain_words(text: str) -> str:
         }[found[1]]  # fmt: skip
         text = text[: found.start()] + new + text[end + 1 :]
         place = found.start() + 1
-    text = PLAIN_ROOT.sub(r"\\sqrt{\1}", text)
-    text = INFINITY.sub(r"\\infty ", CONSTANT.sub(r"\\pi ", text))
+    text = NUMBERED_LOG.sub(r"\\log_{\1}", PLAIN_ROOT.sub(r"\\sqrt{\1}", text))
+    text = INFINITE_TEXT.sub(r"\1 ", INFINITY.sub(r"\\infty ", CONSTANT.sub(r"\\pi ", text)))
     if not WORD.search(LETTERS.sub("", text)):
         text = LETTERS.sub(lambda letter: f"\\{letter[0]} ", text)
         text = FUNCTION.sub(r"\\\1", text)

@@ -10,8 +10,17 @@ WORDS = r"\b(?:answer|ответ|respuesta|réponse|antwort|risposta|resposta|od
 PHRASE = re.compile(
     rf"(?:{WORDS})\s*(?:\b(?:is|es|est|ist|è|é|to)\b\s*:?|[是为は은]\s*:?|:|=|\*{{0,2}}[^\S\n]*\n)[\s*]*", re.IGNORECASE
 )
-CHOICE = re.compile(r"\b(?i:option|choice)(?i: is):?[\s*]*(\(?[A-J]\)?)(?=[*.]*(?:\s|$))")
-"""`the correct choice is (B)`: one letter, where `option is` begins many other sentences."""
+CHOICE = re.compile(
+    r"\b(?i:option|choice)(?i: is):?[\s*]*(\(?[A-J]\)?)(?=[*.]*(?:\s|$))"
+    r"|\b(?i:option|choice)[\s*]+(\(?[A-J]\)?)(?=[*]*\s(?i:is (?:the )?(?:correct|right|best|answer)\b))"
+)
+"""`the correct choice is (B)`, `choice B is correct`: one letter, where `option is` begins many other sentences."""
+FORMULA = re.compile(
+    r"(?:[^\W\d_]{1,2}\s?=\s?)?(?=.*[\^+*/])(?=.*\d)"
+    r"(?:[-+*/^()\[\]{}|!\d. ]|\\[A-Za-z]+|(?<![A-Za-z])[A-Za-z]{1,2}(?![A-Za-z])"
+    r"|(?:sqrt|sin|cos|tan|log|exp)(?![A-Za-z]))+"
+)
+"""A formula in plain text, without a word: `2e^(2\\pi i/3)`, `x^2 + 1`."""
 LABELLED = re.compile(r"\([A-J]\)|[A-J](?=[).:]|[*\s]*\Z)\)?")
 STARTS = re.compile(
     r"[\s*(:]*(?:(?:about|approximately|exactly|therefore|thus|simply|just|equal to|indeed)\s)?"
@@ -39,7 +48,7 @@ def phrased_answer(text: str) -> str:
     if not phrases and not chosen:
         return ""
     if chosen and (not phrases or chosen[-1].end() > phrases[-1].end()):
-        return "" if _digits(text[chosen[-1].end() :]) else chosen[-1][1]
+        return "" if _digits(text[chosen[-1].end() :]) else chosen[-1][1] or chosen[-1][2]
     rest = text[phrases[-1].end() :]
     maths = DELIMITED.match(rest)
     while maths and (more := JOINS.match(rest, maths.end())):
@@ -50,6 +59,8 @@ def phrased_answer(text: str) -> str:
     end = maths.end() if maths else 0
     sentence_end = SENTENCE_END.search(rest, end)
     whole = rest[: sentence_end.start() if sentence_end else len(rest)]
+    if not maths and FORMULA.fullmatch(whole.strip("* ")) and not _digits(rest[len(whole) :]):
+        return whole.strip("* ")
     said, left, after = (rest[:end], whole[end:], rest[len(whole) :]) if maths else (whole, "", rest[len(whole) :])
     if _digits(left) or (not maths and _digits(said) and not LABELLED.match(said) and not _one_number(said)):
         return ""

@@ -31,6 +31,11 @@ class Reply:
         return self.opened + completion
 
 
+def block_is_over(completion: str) -> bool:
+    """Whether a blank line has come after the first text of a completion, so that what follows is no part of it."""
+    return BLANK_LINE.search(completion.lstrip()) is not None
+
+
 def left_open(closing: str) -> str:
     """The end of a prompt from where it opens what it does not close: a thinking block, an answer, a box; else "".
 

@@ -33,15 +33,20 @@ def is_mistake(error_text: str) -> bool:
     return _exception(error_text).startswith(MISTAKES)
 
 
+def ended_in_nan(run_dir: Path) -> bool:
+    """Whether the numbers of a run became NaN or infinite: it is not trained again while its folder is there."""
+    return (read_object(run_dir / "health.json").get("stopped") or {}).get("kind") == "nan"
+
+
 def blamed_field(run_dir: Path) -> str | None:
     """The field of the spec that most likely made the numbers of a failed run NaN or infinite.
 
     None where the run did not end for that, or nothing says which field it was.
     """
-    health = read_object(run_dir / "health.json")
-    if (health.get("stopped") or {}).get("kind") != "nan":
+    if not ended_in_nan(run_dir):
         return None
-    likely = [warning["likely"] for warning in health.get("warnings", []) if warning.get("kind") == "nan"]
+    warnings = read_object(run_dir / "health.json").get("warnings", [])
+    likely = [warning["likely"] for warning in warnings if warning.get("kind") == "nan"]
     return str(likely[0]).split()[0] if likely else None
 
 

@@ -35,11 +35,12 @@ def remove_old_files(client: MlflowClient, uri: str, run_id: str, place: Path | 
     there = {item.path for item in client.list_artifacts(run_id)}
     found = [name for name in lacking if name in there]
     if found:
-        _remove_from_server(client, uri, run_id, found)
+        remove_from_server(client, uri, run_id, found)
     return found
 
 
-def _remove_from_server(client: MlflowClient, uri: str, run_id: str, names: list[str]) -> None:
+def remove_from_server(client: MlflowClient, uri: str, run_id: str, names: list[str]) -> None:
+    """Remove artifacts of a run that a server keeps; one that lets nobody do so is told of in the log."""
     from mlflow.exceptions import MlflowException
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
     from requests import HTTPError
@@ -49,7 +50,7 @@ def _remove_from_server(client: MlflowClient, uri: str, run_id: str, names: list
         for name in names:
             files.delete_artifacts(name)
     except (MlflowException, HTTPError, NotImplementedError) as error:
-        log.warning("%s of an earlier attempt of run %s stays in the store: %s", names[0], run_id, error)
+        log.warning("%s, an old file of run %s, stays in the store: %s", names[0], run_id, error)
 
 
 def remove_old_warnings(client: MlflowClient, run_id: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
+from collections.abc import Iterator
 from contextlib import closing, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,6 +15,7 @@ from repro.masking import mask
 from repro.tracking.address import public_address, resolve_store, sqlite_path
 from repro.tracking.artifacts import run_place
 from repro.tracking.client import away_errors, writing
+from repro.tracking.old_trouble import remove_from_server
 from repro.tracking.sent_files import send_file
 
 if TYPE_CHECKING:
@@ -86,6 +88,15 @@ def _run(client: MlflowClient, experiment_id: str, experiment: str) -> Run:
     return client.create_run(experiment_id, tags=tags, run_name=f"report of {experiment}")
 
 
+def _listed(client: MlflowClient, run_id: str, folder: str | None = None) -> Iterator[str]:
+    """The names of all files that a server keeps of a run."""
+    for item in client.list_artifacts(run_id, folder):
+        if item.is_dir:
+            yield from _listed(client, run_id, item.path)
+        else:
+            yield item.path
+
+
 def _send(client: MlflowClient, run: Run, uri: str, folder: Path, files: dict[str, str], content: str) -> None:
     place = run_place(sqlite_path(uri), run.info.artifact_uri)
     there = place is None or place.is_dir()
@@ -96,6 +107,8 @@ def _send(client: MlflowClient, run: Run, uri: str, folder: Path, files: dict[st
             for old in [one for one in place.rglob("*") if one.is_file()]:
                 if old.relative_to(place).as_posix() not in files:  # of an earlier report
                     old.unlink()
+        elif old_names := sorted(set(_listed(client, run.info.run_id)) - set(files)):
+            remove_from_server(client, uri, run.info.run_id, old_names)
         client.set_tag(run.info.run_id, "repro.files", content)
     if run.info.status != "FINISHED":
         client.set_terminated(run.info.run_id, "FINISHED")

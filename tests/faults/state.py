@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 OF_CLOCKS = re.compile(
-    r"(^|[/_ ])(cpu_)?(seconds|time|started|ended|made)($|[/_ ])|^system/|tokens_per_second|machine|taken_over"
+    r"(^|[/_ ])(cpu_)?(seconds|times?|started|ended|made)($|[/_ ])|^system/|tokens_per_second|machine|taken_over"
     r"|^commit$|(^|\.)command$"
 )
 """Names of values that measure time or say when and where something was made."""

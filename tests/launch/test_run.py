@@ -179,6 +179,8 @@ def test_the_last_lines_say_whether_the_same_command_can_help(tmp_path: Path, ur
     assert "1 failed; the same command fails the same way until train.learning_rate is changed:\n  nan seed 0: " in text
     assert "1 failed; the same command tries them again:\n  breaks seed 0: RuntimeError: out of luck\n" in text
     code, text = run(loaded, runs, uri)
+    assert "1 to go on with after a failure or a stop, 1 ended in NaN and not tried again (" in text
+    assert "; 1 to train," in text
     assert code == 1 and "until train.learning_rate is changed:\n  nan seed 0: " in text
     assert "1 failed as before; the same command tries them again, but is not likely to help:\n  breaks" in text
 

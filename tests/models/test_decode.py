@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import warnings
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -214,3 +215,15 @@ def test_logits_that_are_no_numbers_stop_the_run():
 
 def test_no_rows_make_no_completions(small):
     assert complete(small.model, [], 0, FREE) == ([], [])
+
+
+def test_a_card_decodes_together_what_a_share_of_its_memory_holds(monkeypatch):
+    model = llama()
+    token = 2 * model.config.num_hidden_layers * model.config.num_key_value_heads * model.config.head_dim * 4  # bytes
+    row = 100 * token + decode.BYTES_OF_A_LOGIT * model.config.vocab_size
+    card = SimpleNamespace(total_memory=int(1000 * row / decode.SHARE_OF_GPU))
+    monkeypatch.setattr(torch.cuda, "get_device_properties", lambda device: card)
+    monkeypatch.setattr(type(model), "device", torch.device("cuda"))
+    assert decode.rows_of_a_batch(model, 100) == 1000
+    card.total_memory //= 100
+    assert decode.rows_of_a_batch(model, 100) == decode.ROWS

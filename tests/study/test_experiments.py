@@ -28,7 +28,7 @@ FOR_GPUS = {
     if path.parent.name in ("dots_rr", "ufo_rl") and "tiny" not in path.stem
 }
 """Name in the documents -> study whose policies are on a hub."""
-PUBLISHED = re.compile(r"(figure|table|theorem)_")
+PUBLISHED = re.compile(r"(figure|table|theorem)_|curves$")
 
 
 @cache

@@ -69,13 +69,16 @@ def _is_small_and_valid(small: Spec, spec: Spec) -> None:
     assert check(small, {}) == []
     assert parse_spec(yaml.safe_load(resolved_yaml(small))) == small
     assert list(small.arms) == list(spec.arms)
+    cells = list(expand(small))
+    assert len({(cell.model.label, cell.dataset.label) for cell in cells}) == len(spec.model) * len(spec.dataset)
+    assert len(cells) <= len(spec.arms) + len(spec.model) * len(spec.dataset)
     for name, arm in spec.arms.items():
         assert small.arms[name].selection.method == arm.selection.method
         assert (small.arms[name].replay is None) == (arm.replay is None)
     assert len(small.seeds) == 1
     assert (small.train.steps, small.train.questions_per_step, small.evaluate.samples) == (2, 8, 1)
-    for cell in expand(small):
-        assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 64
+    for cell in cells:
+        assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 32
         cost = estimate(cell, Neighbours([]))
         assert cost.probes is not None
         oracle = getattr(cell.selection, "predictor", None) == "oracle"  # it measures the pool, once

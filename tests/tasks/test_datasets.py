@@ -1,4 +1,4 @@
-"""Datasets: what a spec gives, from every source, and what a user is told when a file is wrong."""
+"""Datasets: what a spec gives, from every source."""
 
 from __future__ import annotations
 
@@ -9,47 +9,14 @@ import sys
 import warnings
 from pathlib import Path
 
-import pyarrow as pa
-import pyarrow.parquet as pq
 import pytest
 
 from repro.errors import UserError
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset, load_questions
+from tests.tasks.rows import questions, rows, spec, write
 
 GSM8K = Path(__file__).parents[1] / "fixtures" / "gsm8k"
-
-
-def spec(**fields) -> DatasetSpec:
-    return DatasetSpec.model_validate(fields)
-
-
-def rows(n: int, start: int = 0) -> list[dict]:
-    return [
-        {"question": f"What is {i} plus {i}?", "answer": f"{i}+{i} = <<{i}+{i}={2 * i}>>{2 * i}\n#### {2 * i}"}
-        for i in range(start, start + n)
-    ]
-
-
-def write(path: Path, items: list[dict]) -> str:
-    if path.suffix == ".parquet":
-        pq.write_table(pa.Table.from_pylist(items), path)
-    elif path.suffix == ".json":
-        path.write_text(json.dumps(items))
-    else:
-        path.write_text("".join(json.dumps(item) + "\n" for item in items))
-    return str(path)
-
-
-def questions(problems) -> list[str]:
-    return [p.question for p in problems]
-
-
-def without_repro_data(monkeypatch) -> None:
-    monkeypatch.delenv("REPRO_DATA", raising=False)
-
-
-# ---------------------------------------------------------------- what a spec gives
 
 
 @pytest.mark.parametrize("kind", [".jsonl", ".json", ".parquet"])
@@ -234,9 +201,6 @@ def test_arithmetic_is_made_limited_and_labelled():
     assert data.verifier(data.answer_format.completion(problem), problem.answer)
 
 
-# ---------------------------------------------------------------- hub and named
-
-
 def test_a_hub_dataset_is_read_through_the_datasets_library(tmp_path_factory):
     # The library takes a local directory for a hub id: the same code path, without the network. (It takes files for
     # a test split when a folder's name begins with `test_`, so not tmp_path.)
@@ -307,140 +271,6 @@ def test_the_whole_of_gsm8k_is_loaded():
     data = load_dataset(spec(named="gsm8k", validation_fraction=0))
     assert (len(data.train), len(data.validation), len(data.test)) == (7473, 0, 1319)
     assert all(data.verifier(data.answer_format.completion(p), p.answer) for p in data.train)
-
-
-# ---------------------------------------------------------------- digest
-
-
-def test_the_digest_follows_content_and_mapping_but_not_paths_or_labels(tmp_path):
-    path = write(tmp_path / "a.jsonl", rows(9))
-    base = dataset_digest(spec(path=path))
-    (tmp_path / "elsewhere").mkdir()
-    copy = write(tmp_path / "elsewhere" / "b.jsonl", rows(9))
-    assert dataset_digest(spec(path=copy, name="another label")) == base
-    changed = {
-        "content": {"path": write(tmp_path / "c.jsonl", rows(10))},
-        "test": {"path": path, "test_path": copy},
-        "mapping": {"path": path, "solution": "answer"},
-        "id": {"path": path, "id": "question"},
-        "validation": {"path": path, "validation_fraction": 0.2},
-        "limits": {"path": path, "limits": {"train": 3}},
-        "hub": {"hub": "openai/gsm8k"},
-        "config": {"hub": "openai/gsm8k", "config": "main"},
-        "revision": {"hub": "openai/gsm8k", "config": "main", "revision": "abc"},
-        "arithmetic": {"arithmetic": {}},
-        "seed": {"arithmetic": {"seed": 1}},
-    }
-    digests = {name: dataset_digest(spec(**fields)) for name, fields in changed.items()}
-    assert len({base, *digests.values()}) == len(changed) + 1
-
-
-def test_the_digest_notices_a_file_that_changes_under_the_same_name(tmp_path):
-    path = tmp_path / "a.jsonl"
-    before = dataset_digest(spec(path=write(path, rows(9))))
-    write(path, rows(8))
-    after = dataset_digest(spec(path=str(path)))
-    assert before != after
-
-
-def test_a_named_dataset_without_a_copy_is_known_by_its_hub_id_without_any_download(monkeypatch):
-    without_repro_data(monkeypatch)
-    assert dataset_digest(spec(named="gsm8k")) == dataset_digest(spec(hub="openai/gsm8k", config="main"))
-
-
-def test_the_digest_needs_no_heavy_import():
-    code = (
-        "import sys\n"
-        "from repro.spec.schema import DatasetSpec\n"
-        "from repro.tasks.datasets import dataset_digest\n"
-        "dataset_digest(DatasetSpec(arithmetic={}))\n"
-        "print(sorted({'torch', 'datasets', 'transformers', 'pandas', 'pyarrow', 'sympy'} & set(sys.modules)))\n"
-    )
-    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
-
-
-# ---------------------------------------------------------------- what is wrong, and where
-
-
-@pytest.mark.parametrize(
-    ("line", "said"),
-    [
-        ('{"question": "q"', r"bad.jsonl:3: not JSON at column 17"),
-        ("[1, 2]", r"bad.jsonl:3: found list, expected an object"),
-        ('{"prompt": "q", "answer": "1"}', r"bad.jsonl:3: no field 'question' .*prompt, answer; nearest: .*: prompt"),
-        ('{"question": "q", "answr": "1"}', r"bad.jsonl:3: no field 'answer' .*nearest: dataset.answer: answr"),
-        ('{"question": "q", "answer": ""}', r"bad.jsonl:3: field 'answer' .*has no answer"),
-        ('{"question": "q", "answer": "work\\n####  "}', r"bad.jsonl:3: field 'answer' .*no answer after ####"),
-        ('{"question": "q", "answer": null}', r"bad.jsonl:3: field 'answer' .*null.*expected text or a number"),
-        ('{"question": "q", "answer": [1]}', r"bad.jsonl:3: field 'answer' .*list.*expected text or a number"),
-        ('{"question": "q", "answer": NaN}', r"bad.jsonl:3: field 'answer' .*float 'nan'"),
-        ('{"question": "q", "answer": true}', r"bad.jsonl:3: field 'answer' .*bool 'True'"),
-        ('{"question": " ", "answer": "1"}', r"bad.jsonl:3: field 'question' .*is empty"),
-        ('{"question": 7, "answer": "1"}', r"bad.jsonl:3: field 'question' .*int '7', expected text"),
-    ],
-)
-def test_a_bad_line_is_named_with_its_field(tmp_path, line, said):
-    path = tmp_path / "bad.jsonl"
-    path.write_text("\n".join([*map(json.dumps, rows(2)), line, *map(json.dumps, rows(1, 9))]))
-    with pytest.raises(UserError, match=said) as error:
-        load_dataset(spec(path=str(path)))
-    assert str(path) in str(error.value)
-
-
-def test_a_mistake_in_every_row_is_told_once_with_its_count(tmp_path):
-    path = write(tmp_path / "d.parquet", [{"problem": f"q{i}", "answer": "1"} for i in range(30)])
-    with pytest.raises(UserError) as error:
-        load_dataset(spec(path=path))
-    assert "d.parquet, row 1 (and 29 more): no field 'question'" in str(error.value)
-    assert len(str(error.value).splitlines()) == 2
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "said"),
-    [
-        ("d.jsonl", b"", "holds no rows"),
-        ("d.jsonl", b"\n \n", "holds no rows"),
-        ("d.json", b"[]", "holds no rows"),
-        ("d.json", b"", "holds no rows"),
-        ("d.json", b'"text"', "found str, expected a list"),
-        ("d.json", b'[{"question": "q", "answer": "1"},\n {"question"]', r"d.json:2: not JSON"),
-        ("d.json", b"[3]", "item 1: found int, expected an object"),
-        ("d.tsv", b"question\tanswer\n", r"d.tsv is not a data file; .*\.jsonl, \.json, \.parquet"),
-        ("d.parquet", b"not parquet", "not a readable parquet file"),
-        ("d.jsonl", b"\xff\xfe\x00", "byte 0 is not UTF-8"),
-    ],
-)
-def test_a_bad_file_is_named(tmp_path, name, content, said):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(UserError, match=said):
-        load_dataset(spec(path=str(tmp_path / name)))
-
-
-def test_a_path_that_does_not_exist_is_named_with_its_nearest_neighbour(tmp_path):
-    write(tmp_path / "train.jsonl", rows(2))
-    for call in (load_dataset, dataset_digest):
-        with pytest.raises(UserError, match=r"dataset.path: .*trian.jsonl does not exist.*nearest: .*train.jsonl"):
-            call(spec(path=str(tmp_path / "trian.jsonl")))
-    with pytest.raises(UserError, match=r"dataset.test_path: .*missing.jsonl does not exist"):
-        load_dataset(spec(path=str(tmp_path / "train.jsonl"), test_path=str(tmp_path / "missing.jsonl")))
-
-
-def test_two_kinds_of_file_for_one_split_are_refused(tmp_path):
-    write(tmp_path / "train.jsonl", rows(2))
-    write(tmp_path / "train.json", rows(2))
-    with pytest.raises(UserError, match=r"train\.jsonl, train\.json; expected one kind of file for the split 'train'"):
-        load_dataset(spec(path=str(tmp_path)))
-
-
-def test_an_id_that_two_questions_share_is_refused(tmp_path):
-    path = write(tmp_path / "d.jsonl", [{**row, "id": "same"} for row in rows(4)])
-    with pytest.raises(UserError, match=r"the id 'same' \(dataset.id\) belongs to two questions"):
-        load_dataset(spec(path=path, id="id"))
-
-
-def test_a_dataset_too_small_to_leave_a_training_question_is_refused(tmp_path):
-    with pytest.raises(UserError, match="no training question is left"):
-        load_dataset(spec(path=write(tmp_path / "d.jsonl", rows(2))))
 
 
 def test_the_test_questions_may_come_from_a_named_dataset(tmp_path, monkeypatch):

@@ -16,12 +16,18 @@ import psutil
 import pytest
 import requests
 
+from repro.tracking import series
 from repro.tracking.aggregate import aggregate
 from repro.tracking.client import open_client
 from repro.tracking.journal import Journal
+from repro.tracking.labels import Labels
 from repro.tracking.read import read_runs
 from repro.tracking.store import deliver
+from repro.tracking.study_run import record_report
+from repro.training.job import run_job
 from tests.tracking.helpers import log_steps, make_cell, make_run
+from tests.tracking.test_mlflow_views import CELL, one_run
+from tests.tracking.test_study_run import content, write_report
 
 
 def free_port() -> int:
@@ -108,3 +114,40 @@ def test_a_server_that_comes_up_late_gets_everything(
         assert parent.data.metrics["seeds/n"] == 2
         assert parent.data.metrics["seeds/accuracy_mean"] == pytest.approx(0.54)
         assert parent.data.tags["repro.children"] == "2"
+
+
+@pytest.mark.slow
+def test_a_server_shows_datasets_models_completions_and_the_report_of_a_study(
+    tmp_path: Path, uri: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    port = free_port()
+    address = f"http://127.0.0.1:{port}"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", address)  # away while the job runs
+    run_job(CELL, "v0-0", Path("runs/v0-0"), Path("runs"))
+    report = write_report(tmp_path / "report", report_html="page", tables__cost_csv="1,2")
+    with server(tmp_path, port, uri):
+        for _ in range(2):  # the second adds nothing
+            assert deliver(Path("runs/v0-0"), Labels.of(CELL), address, final=True)
+            assert aggregate("study", address)
+            assert record_report("study", report, address)
+        client, run = open_client(address), one_run(address)
+        datasets = {one.tags[0].value: one.dataset for one in run.inputs.dataset_inputs}
+        names = {context: one.name for context, one in datasets.items()}
+        assert names == {"training": "arithmetic train", "evaluation": "arithmetic test, first 12"}
+        (output,) = run.outputs.model_outputs
+        model = client.get_logged_model(output.model_id)
+        assert (str(model.status), model.source_run_id) == ("READY", run.info.run_id)
+        assert model.params["policy"] == "runs/v0-0/policy"
+        evaluated = [(one.value, one.dataset_name) for one in model.metrics if one.key == series.ACCURACY]
+        assert evaluated == [(run.data.metrics[series.ACCURACY], "arithmetic test, first 12")]
+        assert any(name.startswith("system/") for name in run.data.metrics)
+        table = client.load_table("1", "completions.json", run_ids=[run.info.run_id])
+        assert set(table.step) == {1, 2} and len(table) == 2 * 4 * CELL.evaluate.samples
+        (record,) = read_runs("study", address, cache_dir=tmp_path / "cache")
+        assert record.status == "finished" and not record.altered()
+        study = one_run(address, "study")
+        assert content(address, study) == {"report.html": "page", "tables/cost.csv": "1,2"}
+        (report / "tables" / "cost.csv").unlink()
+        assert record_report("study", write_report(report, report_html="page 2"), address)
+        assert content(address, one_run(address, "study")) == {"report.html": "page 2"}, "nothing of the one before"

@@ -18,7 +18,7 @@ from tests.selection.worlds import uniform
 
 from .brute_force import Update, gradient, recorded_run
 from .conftest import TRAIN
-from .test_ranks import trainer_of
+from .ranked import trainer_of
 from .two import on_two
 
 KL = TRAIN.model_copy(

@@ -1,4 +1,4 @@
-"""Two processes train one policy: they choose alike, split nothing that belongs together, and make one gradient."""
+"""Whole runs by two processes, what they share, and which options fit them."""
 
 from __future__ import annotations
 
@@ -7,18 +7,14 @@ import json
 import os
 import shutil
 import signal
-from collections import Counter
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from accelerate.commands.config.config_args import load_config_from_file
 from accelerate.utils import DistributedType
 from safetensors.torch import load_file
-from torch.nn.parallel import DistributedDataParallel
 
 from repro import cli
 from repro.cache import Cache
@@ -27,217 +23,21 @@ from repro.launch.devices import default_jobs, gpus_of
 from repro.launch.options import add_launch_options, where
 from repro.launch.ranked import run_ranks, target_of
 from repro.models.model_spec import ModelSpec, TinyModel, WarmStart
-from repro.models.policy import SHIPPED, load_policy
-from repro.models.tiny import build_tiny
-from repro.models.tokenizers import character_tokenizer
-from repro.replay.buffer import Group, ReplayBuffer
+from repro.models.policy import SHIPPED
 from repro.replay.replay_spec import ReplaySpec
-from repro.scoring.parts import Parts
-from repro.selection.base import Observation, Selector
-from repro.selection.methods.difficulty import Difficulty
 from repro.selection.methods.uniform import Uniform
-from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
+from repro.spec.schema import TrainSpec
 from repro.study.identity import identity
-from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.datasets import load_dataset
-from repro.tasks.made.arithmetic import Arithmetic
-from repro.tasks.problem import Problem
-from repro.tasks.prompts import PromptStyle
 from repro.tracking.failure import reason_of
 from repro.tracking.journal import Journal
-from repro.training import merge
-from repro.training.config import grpo_config
-from repro.training.evaluation import Sampler
 from repro.training.job import run_job
-from repro.training.ledger import Ledger
 from repro.training.prepare import cache_of, check_prepared
 from repro.training.ranks import RankedCache, Ranks
 from repro.training.ranks_main import read_request
-from repro.training.record import StepRecord
-from repro.training.resources import PolicyResources
-from repro.training.skip import LOSSES, keep_informative, rank_factor
 from repro.training.split import check_ranks
-from repro.training.trainer import SelectiveGRPOTrainer
+from tests.training.ranked import CONFIGS, cell
 
-from .conftest import TRAIN, coin
 from .two import on_two
-
-CONFIGS = Path(__file__).parents[2] / "experiments" / "accelerate"
-HALF = ReplaySpec(fresh=0.5, capacity=8)
-
-
-def trainer_of(
-    folder: Path,
-    ranks: Ranks,
-    train: TrainSpec,
-    selector: Selector,
-    verifier: Any = coin,
-    replay: ReplaySpec | None = None,
-    problems: Sequence[Problem] | None = None,
-    start: Path | None = None,
-) -> Any:
-    """The trainer of `conftest.make_trainer` as one of several ranks; records of steps are in `.records`.
-
-    `start`: where its policy is saved, from which the reference of a KL term is loaded.
-    """
-    tokenizer = character_tokenizer(Arithmetic.alphabet)
-    problems = problems or Arithmetic(pool=32, test=8, validation=0).load().train
-    records: list[StepRecord] = []
-    model = build_tiny(TinyModel(width=24, layers=2, heads=3), tokenizer, 64)
-    if start is not None:
-        model.config._name_or_path = str(start)
-    trainer = SelectiveGRPOTrainer(
-        model=model,
-        tokenizer=tokenizer,
-        problems=problems,
-        prompts=[problem.question for problem in problems],
-        verifier=verifier,
-        selector=selector,
-        train=train,
-        args=grpo_config(train, train.steps, 0, folder, save_every=1, processes=ranks.count),
-        ledger=Ledger(),
-        seed=0,
-        on_step=records.append,
-        buffer=ReplayBuffer.of(replay, 0) if replay else None,
-        replay=replay,
-        ranks=ranks,
-    )
-    trainer.records = records  # type: ignore[attr-defined]
-    return trainer
-
-
-# ---------------------------------------------------------------- choices and groups
-
-
-class LeastSolved(Selector):
-    """Chooses the questions that were solved least often so far, the first of them where several were."""
-
-    def __init__(self) -> None:
-        self.solved = dict.fromkeys(range(32), 0.5)
-        self.seen: list[tuple[int, tuple[float, ...]]] = []
-
-    def choose(self, n: int) -> list[int]:
-        return sorted(self.solved, key=lambda index: (self.solved[index], index))[:n]
-
-    def observe(self, observations: Sequence[Observation]) -> None:
-        self.seen += [(each.index, each.rewards) for each in observations]
-        self.solved |= {
-            each.index: sum(each.rewards) / len(each.rewards) + 0.01 * len(self.seen) for each in observations
-        }
-
-
-def by_gold(completion: str, answer: str) -> bool:
-    """Rewards that depend on the question alone, so that choices do not follow from the last bits of a draw."""
-    return int(answer) % 3 == 0
-
-
-def choices(ranks: Ranks, folder: Path) -> dict[str, Any]:
-    """Trains, and tells what was chosen, observed and rolled out here."""
-    trainer = trainer_of(folder, ranks, TRAIN.model_copy(update={"steps": 4}), LeastSolved(), by_gold)
-    rolled_out: list[Counter[str]] = []
-    generate = trainer._generate_single_turn
-
-    def spy(prompt_ids: list[list[int]], *rest: Any) -> Any:
-        rolled_out.append(Counter(map(str, prompt_ids)))
-        return generate(prompt_ids, *rest)
-
-    trainer._generate_single_turn = spy
-    trainer.train()
-    return {
-        "fresh": [record.fresh for record in trainer.records],
-        "seen": trainer.selector.seen,
-        "rolled_out": rolled_out,
-        "completions": trainer.ledger.cost("rollout").completions,
-        "together": trainer.ledger.over(ranks).cost("rollout").completions,
-        "weights": [p.detach().numpy() for p in trainer.model.parameters()],
-    }
-
-
-def test_ranks_choose_as_one_process_does_from_the_same_observations_and_split_no_group(tmp_path: Path) -> None:
-    alone = choices(Ranks(), tmp_path / "alone")
-    first, second = on_two(choices, tmp_path / "two")
-    assert first["fresh"] == second["fresh"] == alone["fresh"]
-    assert len({tuple(step) for step in alone["fresh"]}) > 1
-    assert first["seen"] == second["seen"] == alone["seen"], "the whole batch, in the order of the choice"
-    for step, whole in enumerate(alone["rolled_out"]):
-        parts = [rank["rolled_out"][step] for rank in (first, second)]
-        assert parts[0] + parts[1] == whole
-        assert [set(part.values()) for part in parts] == [{4}, {4}], "four completions of each question, on one rank"
-    assert [first["completions"], second["completions"]] == [4 * 2 * 4] * 2
-    assert first["together"] == second["together"] == alone["completions"] == 4 * 4 * 4
-    assert all((a == b).all() for a, b in zip(first["weights"], second["weights"], strict=True))
-
-
-# ---------------------------------------------------------------- gradients
-
-ONE_UPDATE = TRAIN.model_copy(update={"minibatches": 1})
-CASES = [(loss, skip, replayed) for loss in LOSSES for skip in (False, True) for replayed in (False, True)]
-
-
-def gradients(ranks: Ranks, folder: Path, recorded: dict[str, Any], groups: list[Group]) -> list[list[Any]]:
-    """The gradient of each case from this rank's half of recorded rows, averaged over ranks as in training."""
-    found = []
-    for loss, skip, replayed in CASES:
-        train = ONE_UPDATE.model_copy(update={"loss": loss, "skip_zero_advantage": skip})
-        trainer = trainer_of(folder, ranks, train, LeastSolved(), replay=HALF)
-        trainer.model.train()
-        trainer.current_gradient_accumulation_steps = 1
-        trainer._record = StepRecord(2, [], [], [], [], None)
-        rows = len(recorded["advantages"]) // ranks.count
-        own = slice(ranks.index * rows, (ranks.index + 1) * rows)
-        inputs = {k: v[own] if v.dim() else v for k, v in recorded.items()}
-        if replayed:
-            rewards = [(0.0, 1.0, 0.0, 1.0)] * (rows // 4)
-            inputs = trainer._with_replay(inputs, ranks.share(groups), ranks.share([0, 1, 2, 3]), rewards, 2)
-        factor = rank_factor(inputs, loss, ranks)
-        if skip:
-            inputs, factor = keep_informative(inputs, loss, ranks)
-            counts = ranks.gather(len(inputs["advantages"]))
-            assert len(set(counts)) == 1 and counts[0] < rows * (1 + replayed)
-        model = trainer.model if ranks.count == 1 else DistributedDataParallel(trainer.model)
-        trainer._compute_loss(model, {**inputs, "loss_factor": factor}).backward()
-        found.append([parameter.grad.numpy().copy() for parameter in trainer.model.parameters()])
-    return found
-
-
-def test_the_gradient_of_recorded_rollouts_is_that_of_one_process(tmp_path: Path) -> None:
-    """Whatever the loss, with and without idle rows, with and without replayed groups; one rank has only idle rows."""
-    maker = trainer_of(tmp_path, Ranks(), TRAIN, LeastSolved())
-    maker.model.train()
-    recorded = maker._generate_and_score_completions([{"prompt": ""}] * 16)
-    groups = merge.fresh_groups(recorded, [0, 1, 2, 3], [(0.0, 1.0, 0.0, 1.0)] * 4, step=1)
-    torch.manual_seed(3)
-    old = recorded["old_per_token_logps"]
-    recorded["old_per_token_logps"] = old + 0.3 * torch.randn_like(old)
-    recorded["advantages"] = torch.randn(16)
-    recorded["advantages"][:8] = 0.0  # rank 0 has idle rows only and fills up with them
-    recorded["advantages"][13:15] = 0.0
-    for position, group in enumerate(groups):
-        group.advantages = torch.randn(4).numpy() * (position != 1)
-    expected = gradients(Ranks(), tmp_path, recorded, groups)
-    for found in on_two(gradients, tmp_path, recorded, groups):
-        for case, ours, theirs in zip(CASES, found, expected, strict=True):
-            assert max(abs(g).max() for g in theirs) > 1e-3, case
-            assert max(abs(a - b).max() for a, b in zip(ours, theirs, strict=True)) < 1e-6, case
-
-
-# ---------------------------------------------------------------- whole jobs
-
-
-def cell(**changes: Any) -> Cell:
-    fields: dict[str, Any] = {
-        "spec": "test",
-        "arm": "arm",
-        "model": ModelSpec(tiny=TinyModel()),  # the shipped one, whose groups have unlike rewards
-        "dataset": DatasetSpec(arithmetic=Arithmetic(pool=64, test=9, validation=8, easy=0.0, hard=0.0, max_steps=3)),
-        "train": TrainSpec(steps=6, questions_per_step=4, group_size=4, minibatches=2, max_completion_tokens=32),
-        "evaluate": EvaluateSpec(every=2, samples=2, pool_samples=2, base_temperatures=()),
-        "selection": Difficulty(method="difficulty", references=5, every=2),
-        "replay": HALF,
-        "budget": None,
-        "seed": 0,
-    }
-    return Cell(**(fields | changes))
 
 
 @pytest.fixture(scope="module")
@@ -355,85 +155,6 @@ def test_an_error_on_one_rank_ends_the_run_with_its_message(
         run_ranks(cell(), "one", run_dir, shared, processes=2)
     assert reason_of(str(caught.value)) == "model.path: rank 1 finds no such directory"
     assert not Journal(run_dir).finished
-
-
-# ---------------------------------------------------------------- what selection asks for
-
-
-def measured(ranks: Ranks, folder: Path) -> dict[str, Any]:
-    """Everything that a selector may ask of the start policy, for a pool that two ranks cannot halve."""
-    odd = cell(dataset=DatasetSpec(arithmetic=Arithmetic(pool=65, test=8, validation=0, hard=0.0, max_steps=3)))
-    data, cache, ledger = load_dataset(odd.dataset), Cache(folder / "cache"), Ledger()
-    policy = load_policy(odd.model, odd.dataset, data, cache)
-    sampler = Sampler(policy.model, policy.tokenizer, data, PromptStyle(), 32, ledger, ranks)
-    resources = PolicyResources(odd, data, policy, sampler, ledger, cache)
-    found = {
-        "confidences": resources.confidences("final_answer"),
-        "tokens": resources.target_tokens("final_answer"),
-        "entropy": resources.prompt_scores("entropy"),
-        "embeddings": resources.embeddings(),
-        "pass_rates": resources.pass_rates(2),
-        "probe": np.array(resources.probe([3, 1, 2], 2, keep=True)),
-    }
-    assert set(resources.kept) == {3, 1, 2}
-    return {**found, "spent": ledger.over(ranks).as_dict()}
-
-
-def test_scores_and_samples_of_two_ranks_are_those_of_one_process(tmp_path: Path) -> None:
-    for name in ("one", "two"):
-        (tmp_path / name).mkdir()
-    alone = measured(Ranks(), tmp_path / "one")
-    first, second = on_two(measured, tmp_path / "two")
-    for name, values in alone.items():
-        if name == "spent":
-            continue
-        assert first[name].shape == values.shape and (first[name] == second[name]).all(), name
-        np.testing.assert_array_equal(first[name], values, err_msg=name)
-    assert 0 < first["pass_rates"].mean() < 1
-    assert alone["spent"]["probe"]["completions"] == 2 * (65 + 3)
-    assert first["spent"]["probe"]["completions"] == 2 * (66 + 4), "the last question of an odd number is done twice"
-    for amount in ("scored_tokens", "flops", "completions"):
-        assert first["spent"]["score"][amount] == alone["spent"]["score"][amount]
-    assert first["spent"] == second["spent"]
-
-
-def confidences(ranks: Ranks, folder: Path) -> np.ndarray:
-    """(65,) s, scored in many batches; ends with a RuntimeError after 3 of them where `folder` says so."""
-    odd = cell(dataset=DatasetSpec(arithmetic=Arithmetic(pool=65, test=8, validation=0, hard=0.0, max_steps=3)))
-    data, cache, ledger = load_dataset(odd.dataset), Cache(folder / "cache"), Ledger()
-    policy = load_policy(odd.model, odd.dataset, data, cache)
-    sampler = Sampler(policy.model, policy.tokenizer, data, PromptStyle(), 32, ledger, ranks)
-    resources = PolicyResources(odd, data, policy, sampler, ledger, cache)
-    resources.scorer.batch_tokens = 40
-    if (folder / "stop").exists():
-        add, added = Parts.add, []
-
-        def add_or_stop(parts: Parts, *batch: Any) -> None:
-            if len(added) == 3:
-                raise RuntimeError("stopped")
-            added.append(batch)
-            add(parts, *batch)
-
-        Parts.add = add_or_stop  # type: ignore[method-assign]
-    return resources.confidences("final_answer")
-
-
-def test_scores_that_two_ranks_began_one_process_ends_to_the_same_bits(tmp_path: Path) -> None:
-    for name in ("whole", "begun"):
-        (tmp_path / name).mkdir()
-    (tmp_path / "begun" / "stop").touch()
-    whole = confidences(Ranks(), tmp_path / "whole")
-    with pytest.raises(RuntimeError, match="stopped"):
-        on_two(confidences, tmp_path / "begun")
-    parts = list((tmp_path / "begun/cache/scores/.parts").glob("*/*/part-*.npz"))
-    assert {path.stem[-2:] for path in parts} == {"-0", "-1"}, "each rank has kept what it scored"
-    (tmp_path / "begun" / "stop").unlink()
-    np.testing.assert_array_equal(confidences(Ranks(), tmp_path / "begun"), whole)
-    (card,) = (tmp_path / "begun/cache/scores").glob("*/card.json")
-    assert 0 < json.loads(card.read_text())["taken_over"] < 65
-
-
-# ---------------------------------------------------------------- small parts
 
 
 def every_method(ranks: Ranks, folder: Path) -> dict[str, Any]:

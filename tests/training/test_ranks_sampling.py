@@ -13,7 +13,7 @@ from repro.training.ledger import Ledger
 from repro.training.ranks import Ranks
 
 from .conftest import TRAIN, coin
-from .test_ranks import trainer_of
+from .ranked import trainer_of
 from .test_reuse import Fixed, probed
 from .two import on_two
 

@@ -20,7 +20,8 @@ from repro.training.job import GRPOJob
 from repro.training.ranks import Ranks
 from repro.training.trainer import SelectiveGRPOTrainer
 
-from .test_ranks import cell, shared, store  # noqa: F401 - fixtures
+from .ranked import cell
+from .test_ranks import shared, store  # noqa: F401 - fixtures
 from .two import on_two
 
 NO_SIGNAL: dict[str, Any] = {"max_completion_tokens": 1}  # no answer has one token
