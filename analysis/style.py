@@ -11,6 +11,8 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.lettering import fitted, width_of
+
 # Okabe and Ito (2008), yellow left out: it vanishes on white.
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
 BASELINE = "#000000"
@@ -33,6 +35,7 @@ COLOURS: Mapping[str, str] = {
 SPARE = ("#A0522D", "#2F8F83", "#B5179E", "#4D6A00", "#5C4B8A", "#C1666B")
 """For ways that are not listed, such as a user's own, in the order of the study."""
 DASHES: tuple[Any, ...] = (
+    "-",
     (0, (5, 1.6)),
     (0, (1.2, 1.2)),
     (0, (6, 1.4, 1.4, 1.4)),
@@ -40,24 +43,36 @@ DASHES: tuple[Any, ...] = (
     (0, (9, 2)),
 )
 MARKERS = ("s", "^", "D", "v", "P", "X")
+"""Shapes of what is no arm, such as measures: arms are told apart by colour and dashes, and are round."""
 GREY = "#5F6670"
+REST = "#B4BBC6"
+"""Series that are drawn for context alone."""
+SHADES = (0.0, 0.35, -0.35, 0.55, -0.6)
+"""How far further arms of one way are from its colour: to white above 0, to black below."""
+SHADES_OF_BLACK = (0.0, 0.3, 0.42, 0.54, 0.62)
 
-WIDE = 7.2  # inches: the text width of a paper, and of the report's page
-NARROW = 3.6  # a column, and a phone
+LIT = 5
+"""Series in colour at most; the others are grey."""
+SHOWN = 12
+"""Arms at most in a figure that has a row or a panel for each."""
+
+WIDE = 6.9  # inches: the text width of a paper, and of the report's page
+NARROW = 3.3  # a column, and a phone
+SMALLEST = 7.0  # points: no letter is smaller at these widths
 
 WINDOW = 5
 """Steps of the moving average behind bold lines over steps."""
 
 RC: dict[str, Any] = {
     "font.family": "DejaVu Sans",
-    "font.size": 8.5,
-    "axes.titlesize": 9,
+    "font.size": 8,
+    "axes.titlesize": 8.5,
     "axes.titleweight": "bold",
     "axes.titlelocation": "left",
-    "axes.labelsize": 8.5,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8.5,
+    "axes.labelsize": 8,
+    "xtick.labelsize": 7.5,
+    "ytick.labelsize": 7.5,
+    "legend.fontsize": 8,
     "figure.dpi": 100,
     "savefig.dpi": 150,
     "axes.spines.top": False,
@@ -73,10 +88,10 @@ RC: dict[str, Any] = {
     "grid.color": "#E6E8EB",
     "grid.linewidth": 0.6,
     "axes.axisbelow": True,
-    "lines.linewidth": 1.8,
-    "lines.markersize": 4.2,
+    "lines.linewidth": 1.6,
+    "lines.markersize": 3.6,
     "legend.frameon": False,
-    "legend.handlelength": 2.8,
+    "legend.handlelength": 2.4,
     "hatch.linewidth": 0.5,
     "svg.fonttype": "path",
     "svg.hashsalt": "repro",
@@ -87,11 +102,11 @@ RC: dict[str, Any] = {
 
 @dataclass(frozen=True)
 class Look:
-    """Colour, dash pattern and marker of one series: any one of the three tells it apart."""
+    """Colour, dash pattern and marker of one series."""
 
     color: str
     dash: Any
-    marker: str
+    marker: str = "o"
 
     def line(self, **more: Any) -> dict[str, Any]:
         """Keyword arguments of a bold line."""
@@ -99,34 +114,46 @@ class Look:
 
 
 def looks(ways: Mapping[str, str], baselines: Sequence[str] = ()) -> dict[str, Look]:
-    """One look per label, from its way of choosing (`Series.way`): hue for the way, shade, dashes and mark for the arm.
+    """One look per label, from its way of choosing (`Series.way`): hue and dashes for the way, shades for its arms.
 
-    Baselines are solid with a round mark.
+    The first arm of a way looks the same in every study; baselines are solid.
     """
     out: dict[str, Look] = {}
-    spare = iter(SPARE * len(ways))
-    own: dict[str, str] = {}
+    places = {way: place for place, way in enumerate(COLOURS)}
+    own = dict(COLOURS)
     seen: dict[str, int] = {}
-    for position, (label, way) in enumerate(ways.items()):
+    for label, way in ways.items():
         if way not in own:
-            own[way] = COLOURS.get(way) or next(spare)
+            own[way] = SPARE[(len(own) - len(COLOURS)) % len(SPARE)]
+            places[way] = len(places)
         turn = seen[way] = seen.get(way, -1) + 1
-        colour = own[way] if turn == 0 else _lighter(own[way], 0.28 * ((turn - 1) % 3 + 1))
-        if label in baselines:
-            out[label] = Look(colour, "-", "o")
-        else:
-            out[label] = Look(colour, DASHES[position % len(DASHES)], MARKERS[position % len(MARKERS)])
+        shades = SHADES_OF_BLACK if own[way] == BASELINE else SHADES
+        dash = "-" if label in baselines else DASHES[(places[way] + turn) % len(DASHES)]
+        out[label] = Look(_shade(own[way], shades[turn % len(shades)]), dash)
     return out
 
 
-def _lighter(colour: str, share: float) -> str:
-    """The colour mixed with white."""
+def _shade(colour: str, share: float) -> str:
+    """The colour mixed with so much white, or with black where `share` is below 0."""
+    towards = 255 if share > 0 else 0
     parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(part + share * (255 - part)):02X}" for part in parts)
+    return "#" + "".join(f"{round(part + abs(share) * (towards - part)):02X}" for part in parts)
+
+
+def readable(colour: str) -> str:
+    """The colour for letters on white: darker where its contrast is below 4.5 to 1."""
+    dark = colour
+    for step in range(1, 20):
+        parts = [int(dark[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        if 1.05 / (0.05 + 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]) >= 4.5:
+            break
+        dark = _shade(colour, -0.05 * step)
+    return dark
 
 
 def in_order(labels: Sequence[str]) -> dict[str, Look]:
-    """Looks of lines that are no arms: colours in order."""
+    """Looks of lines that are no arms: colours and shapes in order."""
     return {
         label: Look(PALETTE[i % len(PALETTE)], DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)])
         for i, label in enumerate(labels)
@@ -135,9 +162,11 @@ def in_order(labels: Sequence[str]) -> dict[str, Look]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """The style above for everything drawn inside, whatever the user's matplotlibrc says."""
+    """seaborn's style for papers with the settings above, whatever the user's matplotlibrc says."""
+    import seaborn as sns  # takes a second
+
     settings: dict[Any, Any] = {key: value for key, value in mpl.rcParamsDefault.items() if "backend" not in key}
-    with mpl.rc_context(settings | RC):
+    with mpl.rc_context(settings | sns.axes_style("ticks") | sns.plotting_context("paper") | RC):
         yield
 
 
@@ -156,19 +185,48 @@ def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], 
     """One legend above all panels, in as many columns as the width carries."""
     if not handles:
         return
-    longest = max(len(name) for name in names)
-    # About 0.068 inches a character and half an inch for the line.
-    fits = int((NARROW if narrow else WIDE) / (0.5 + 0.068 * longest))
-    columns = max(1, min(fits, len(names)))
+    size, whole = float(RC["legend.fontsize"]), NARROW if narrow else WIDE
+    line = 0.5  # inches for the line beside a name, and the gap after it
+    told = [fitted(name, whole - line - 0.2, size, lines=1) for name in names]
+    widest = max(width_of(name, size) for name in told)
+    columns = max(1, min(int((whole - 0.1) / (line + widest)), len(names)))
     # Matplotlib fills a legend column by column; people read it row by row.
     order = [index for column in range(columns) for index in range(column, len(names), columns)]
     figure.legend(
         [handles[i] for i in order],
-        [names[i] for i in order],
+        [told[i] for i in order],
         loc="outside upper center",
         ncols=columns,
-        columnspacing=1.4,
+        columnspacing=1.2,
+        handletextpad=0.5,
     )
+
+
+def titled(axis: Axes, text: str, columns: int, narrow: bool, bold: bool = True) -> None:
+    """A title in two lines at most that stays above its own panel, which is one of so many columns."""
+    room = (NARROW if narrow else WIDE) / columns - 0.12 - (0.55 if columns == 1 else 0.3)
+    size = float(mpl.rcParams["axes.titlesize"] if bold else mpl.rcParams["xtick.labelsize"])
+    axis.set_title(fitted(text, room, size, 2, bold), fontsize=size, fontweight="bold" if bold else "normal")
+
+
+def arm_ticks(axis: Axes, labels: Sequence[str], narrow: bool) -> None:
+    """Names of arms down the y axis, the first on top, on a third of the width at most."""
+    axis.set_yticks(range(len(labels)), _row_names(labels, narrow))
+    axis.set_ylim(len(labels) - 0.4, -0.6)
+    axis.tick_params(axis="y", length=0)
+    axis.grid(axis="y", visible=False)
+    axis.set_ylabel("")
+
+
+def rows_height(labels: Sequence[str], narrow: bool) -> float:
+    """Inches that these names take as rows."""
+    lines = max((name.count("\n") for name in _row_names(labels, narrow)), default=0) + 1
+    return len(labels) * (0.1 + 0.13 * lines)
+
+
+def _row_names(labels: Sequence[str], narrow: bool) -> list[str]:
+    room = (NARROW if narrow else WIDE) / (2.6 if narrow else 4)
+    return [fitted(label, room, float(RC["ytick.labelsize"]), lines=2) for label in labels]
 
 
 def thousands(axis: Any) -> None:
@@ -188,19 +246,41 @@ def _short(text: str) -> str:
 
 
 def percent_axis(axis: Any) -> None:
-    """Shares 0..1 as percent."""
+    """Shares 0..1 as percent, with the decimals that the ticks have."""
     from matplotlib.ticker import FuncFormatter
 
-    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{100 * value:.0f}"))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: percent_tick(value)))
+
+
+def percent_tick(value: float) -> str:
+    """0.075 -> `7.5`, 0.6 -> `60`."""
+    return f"{round(100 * value, 6):g}".replace("-", "\u2212")
+
+
+def points_axes(axes: Sequence[Axes]) -> None:
+    """Differences of shares along x as signed points, on one scale around a line at 0 that stands in the middle."""
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
+
+    reach = 1.08 * max(0.02, *(abs(value) for axis in axes for value in axis.get_xlim()))
+    for axis in axes:
+        axis.axvline(0, color="#1B1F24", linewidth=0.9, zorder=1)
+        axis.set_xlim(-reach, reach)
+        axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
+        axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: signed_tick(value)))
+
+
+def signed_tick(value: float) -> str:
+    """0.025 -> `+2.5`, -0.1 -> `−10`, 0 -> `0`."""
+    return f"+{percent_tick(value)}" if value > 1e-9 else percent_tick(value if value < -1e-9 else 0.0)
 
 
 PHASE_LOOKS: Mapping[str, tuple[str, str]] = {
-    # phase -> (colour, hatch): neighbours differ in both lightness and hatch
+    # phase -> (colour, hatch): what selection costs stands out; neighbours differ in both lightness and hatch
     "score": ("#F0E442", "xxxx"),
-    "probe": ("#E69F00", "////"),
-    "rollout": ("#56B4E9", ""),
-    "train": ("#0072B2", "|||"),
-    "evaluate": ("#BBBBBB", "---"),
+    "probe": ("#B8860B", "////"),
+    "rollout": ("#E1E5EA", ""),
+    "train": ("#9AA3AF", "|||"),
+    "evaluate": ("#C9CED6", "---"),
     "warm_start": ("#FFFFFF", "\\\\\\\\"),
 }
 PHASE_NAMES: Mapping[str, str] = {

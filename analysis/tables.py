@@ -10,7 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from analysis.files import write_csv, write_text
-from analysis.markup import as_html, as_latex, as_markdown
+from analysis.latex import latex_table
+from analysis.latex_layout import Sheet
+from analysis.markup import as_html, as_markdown
 
 LONG = 32
 """Characters from which a cell of words may break over lines."""
@@ -21,7 +23,9 @@ class Table:
     """Cells are display text in the light markup of `as_html`; `data` holds the raw numbers, one row per cell row.
 
     `left` counts the leading columns that hold words (left-aligned); the others hold numbers. `emphasis` names the
-    rows (by index) that others are read against, e.g. the baseline.
+    rows (by index) that others are read against, e.g. the baseline. For LaTeX alone: `paper` has the headers of the
+    columns that a paper shows, in their order (default: all), `about` the model and dataset, and `note` what stands
+    below (default: the caption).
     """
 
     name: str
@@ -32,6 +36,9 @@ class Table:
     caption: str = ""
     left: int = 1
     emphasis: frozenset[int] = field(default_factory=frozenset)
+    paper: Sequence[str] = ()
+    about: str = ""
+    note: str = ""
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -49,26 +56,12 @@ class Table:
         return f"**{as_markdown(self.title)}**\n\n" + "\n".join(lines) + caption + "\n"
 
     def latex(self) -> str:
-        """A `booktabs` table environment; needs `\\usepackage{booktabs}`."""
-        columns = "l" * self.left + "r" * (len(self.header) - self.left)
-        body = [" & ".join(map(as_latex, row)) + r" \\" for row in self.rows]
-        return "\n".join(
-            [
-                r"\begin{table}",
-                r"\centering",
-                rf"\caption{{{as_latex(' '.join(part for part in (self.title + '.', self.caption) if part))}}}",
-                rf"\label{{tab:{self.name.replace('_', '-').replace('.', '-')}}}",
-                rf"\begin{{tabular}}{{{columns}}}",
-                r"\toprule",
-                " & ".join(map(as_latex, self.header)) + r" \\",
-                r"\midrule",
-                *body,
-                r"\bottomrule",
-                r"\end{tabular}",
-                r"\end{table}",
-                "",
-            ]
-        )
+        """A table for a column or the page of a paper (`analysis.latex`): a caption of one sentence, notes below."""
+        shown = self._in_paper()
+        caption = f"{self.title} ({self.about})." if self.about else f"{self.title}."
+        header, *rows = ([row[at] for at in shown] for row in (self.header, *self.rows))
+        left = sum(at < self.left for at in shown)
+        return latex_table(Sheet(self.name, caption, header, rows, left, self.note or self.caption))
 
     def html(self) -> str:
         """A `<table>` with a caption; intervals are set lighter than their estimate."""
@@ -83,6 +76,19 @@ class Table:
             f"<table><caption>{as_html(self.title)}</caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
+
+    def _in_paper(self) -> list[int]:
+        """Indices of the columns in `paper`; of two with one header, that which follows what stands before it."""
+        if not self.paper:
+            return list(range(len(self.header)))
+        found, wanted = [], list(self.paper)
+        for index, name in enumerate(self.header):
+            if wanted and name == wanted[0]:
+                found.append(index)
+                wanted.pop(0)
+        if wanted:
+            raise ValueError(f"table {self.name}: no column {wanted[0]!r} in this place, there are {self.header}")
+        return found
 
     def write(self, folder: Path) -> None:
         """`<name>.md`, `<name>.csv` and `<name>.tex` in the folder."""

@@ -38,10 +38,16 @@ WARM_UP = 2
 
 
 class StepTimes:
-    """Processor seconds of this process at the end of each step."""
+    """Seconds on a clock (default: processor seconds of this process) at the end of each step.
 
-    def __init__(self, minibatches: int) -> None:
-        self.minibatches, self.ends = minibatches, list[float]()
+    The first `warm_up` steps do not count.
+    """
+
+    def __init__(
+        self, minibatches: int, warm_up: int = WARM_UP, clock: Callable[[], float] = time.process_time
+    ) -> None:
+        self.minibatches, self.warm_up, self.clock = minibatches, warm_up, clock
+        self.ends: list[float] = []
 
     def callback(self) -> Any:
         """A trainer's callback that records them."""
@@ -50,13 +56,13 @@ class StepTimes:
         class Recorder(TrainerCallback):
             def on_step_end(_, args: Any, state: Any, control: Any, **__: Any) -> None:
                 if state.global_step % self.minibatches == 0:
-                    self.ends.append(time.process_time())
+                    self.ends.append(self.clock())
 
         return Recorder()
 
     def mean(self) -> float:
         """Seconds of a step after the warm-up."""
-        return (self.ends[-1] - self.ends[WARM_UP - 1]) / (len(self.ends) - WARM_UP)
+        return (self.ends[-1] - self.ends[self.warm_up - 1]) / (len(self.ends) - self.warm_up)
 
 
 def cell_of(steps: int, skip: bool) -> Any:
@@ -76,19 +82,26 @@ def cell_of(steps: int, skip: bool) -> Any:
     return next(iter(expand(parse_spec(spec))))
 
 
-def run_ours(steps: int, skip: bool, generate: bool, folder: Path) -> dict[str, float]:
-    """A job without its evaluations. `generate`: TRL makes the completions."""
+def run_ours(
+    cell: Any,
+    folder: Path,
+    *,
+    generate: bool = False,
+    times: StepTimes | None = None,
+    watch: Callable[[Any], None] = lambda trainer: None,
+) -> dict[str, float]:
+    """A job without its evaluations. `generate`: TRL makes the completions; `watch` is given the trainer."""
     from trl import GRPOTrainer
 
     from repro.training.job import GRPOJob
 
-    cell = cell_of(steps, skip)
-    times = StepTimes(cell.train.minibatches)
+    times = times or StepTimes(cell.train.minibatches)
 
     class Job(GRPOJob):
         def _build_trainer(self, *args: Any, **kwargs: Any) -> Any:
             trainer = super()._build_trainer(*args, **kwargs)
             trainer.add_callback(times.callback())
+            watch(trainer)
             if generate:  # no log-probs come with it, so they are computed
                 made = GRPOTrainer._generate_single_turn
                 trainer.rollouts.decode = lambda ids: (made(trainer, ids, None, {}, 0)[0], [])
@@ -100,10 +113,10 @@ def run_ours(steps: int, skip: bool, generate: bool, folder: Path) -> dict[str, 
     job = Job(cell, "step", folder / "step", folder)
     job.run()
     rows = [json.loads(line)["metrics"] for line in (folder / "step" / "metrics.jsonl").read_text().splitlines()]
-    return {"seconds": times.mean(), **_shape(rows[WARM_UP + 1 :], cell)}
+    return {"seconds": times.mean(), **_shape(rows[times.warm_up + 1 :])}
 
 
-def _shape(rows: list[dict[str, float]], cell: Any) -> dict[str, float]:
+def _shape(rows: list[dict[str, float]]) -> dict[str, float]:
     from repro.tracking.series import COMPLETION_TOKENS, ZERO_VARIANCE
 
     return {
@@ -112,8 +125,14 @@ def _shape(rows: list[dict[str, float]], cell: Any) -> dict[str, float]:
     }
 
 
-def run_trl(steps: int, folder: Path) -> dict[str, float]:
-    """TRL's own trainer on the same questions, rewarded by the same verifier."""
+def run_trl(
+    cell: Any,
+    folder: Path,
+    *,
+    times: StepTimes | None = None,
+    watch: Callable[[Any], None] = lambda trainer: None,
+) -> dict[str, float]:
+    """TRL's own trainer on the same questions, rewarded by the same verifier. `watch` is given it."""
     from datasets import Dataset
     from transformers import PrinterCallback
     from trl import GRPOTrainer
@@ -121,15 +140,14 @@ def run_trl(steps: int, folder: Path) -> dict[str, float]:
     from repro.cache import Cache
     from repro.models.policy import load_policy
     from repro.tasks.datasets import load_dataset
-    from repro.tasks.prompts import PromptStyle
     from repro.training.config import grpo_config
 
-    cell = cell_of(steps, False)
+    steps = cell.train.steps
     data = load_dataset(cell.dataset)
     policy = load_policy(cell.model, cell.dataset, data, Cache(folder / "cache"))
     suffix = data.answer_format.question_suffix
-    prompts = PromptStyle().prompts([problem.question for problem in data.train], policy.tokenizer, suffix)
-    times = StepTimes(cell.train.minibatches)
+    prompts = policy.style.prompts([problem.question for problem in data.train], policy.tokenizer, suffix)
+    times = times or StepTimes(cell.train.minibatches)
 
     def reward(completions: list[str], question: list[int], **_: Any) -> list[float]:
         return [float(data.verifier(text, data.train[i].answer)) for text, i in zip(completions, question, strict=True)]
@@ -144,8 +162,9 @@ def run_trl(steps: int, folder: Path) -> dict[str, float]:
     )
     trainer.remove_callback(PrinterCallback)
     trainer.create_model_card = lambda *_, **__: None  # type: ignore[method-assign]  # it asks the hub
+    watch(trainer)
     trainer.train()
-    history = [row for row in trainer.state.log_history if "completions/mean_length" in row][WARM_UP:]
+    history = [row for row in trainer.state.log_history if "completions/mean_length" in row][times.warm_up :]
     shape = {"tokens": "completions/mean_length", "idle": "frac_reward_zero_std"}
     return {
         "seconds": times.mean(),
@@ -154,10 +173,10 @@ def run_trl(steps: int, folder: Path) -> dict[str, float]:
 
 
 WAYS = {
-    "trl": lambda steps, folder: run_trl(steps, folder),
-    "dense": lambda steps, folder: run_ours(steps, False, False, folder),
-    "dense, generate": lambda steps, folder: run_ours(steps, False, True, folder),
-    "skip": lambda steps, folder: run_ours(steps, True, False, folder),
+    "trl": lambda steps, folder: run_trl(cell_of(steps, False), folder),
+    "dense": lambda steps, folder: run_ours(cell_of(steps, False), folder),
+    "dense, generate": lambda steps, folder: run_ours(cell_of(steps, False), folder, generate=True),
+    "skip": lambda steps, folder: run_ours(cell_of(steps, True), folder),
 }
 
 
@@ -186,7 +205,7 @@ def main() -> None:
     parser.add_argument("--old", type=Path, metavar="DIR", help="a checkout whose dense and skip steps are timed too")
     parser.add_argument("--way", choices=WAYS, help="run this one alone and print what it took as JSON")
     given = parser.parse_args()
-    _quiet()
+    quiet()
     if given.way is not None:
         print(json.dumps(here(given.way, given.steps)))
         return
@@ -212,7 +231,8 @@ def main() -> None:
         print(f"| {name} | {seconds:.3f} | {middle} | {tokens:.1f} | {idle:.0%} |")
 
 
-def _quiet() -> None:
+def quiet() -> None:
+    """One thread, no bars and no warnings."""
     import torch
     from transformers.utils import logging as transformers_logging
 

@@ -32,6 +32,7 @@ FLOORS = (
     ("replay",),
     ("spec",),
     ("study",),
+    ("diagnose",),
     ("training",),
     ("launch",),
     ("verify",),
@@ -48,7 +49,15 @@ PAPERS = ("analysis.dots_rr", "analysis.ufo_rl")
 GATHERING = ("analysis.artefacts", "analysis.page")
 """The general modules of `analysis/` that may import a paper's folder."""
 
-READ = ("repro.study", "repro.spec", "repro.tracking", "repro.replay", "repro.selection", "repro.difficulty")
+READ = (
+    "repro.study",
+    "repro.spec",
+    "repro.tracking",
+    "repro.replay",
+    "repro.selection",
+    "repro.difficulty",
+    "repro.diagnose",
+)
 """The highest rooms that `analysis/` may import; everything below them too."""
 
 STILL_WRONG: frozenset[tuple[str, str]] = frozenset()

@@ -1,19 +1,19 @@
-"""Ablations of DOTS + RR: a table and a figure per swept field, and one table of the single alternatives."""
+"""Ablations of DOTS + RR: a table per swept field, one figure of all of them, and the single alternatives."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from analysis.comparable import NOT_COMPARABLE, Unfit, said, unfit
+from analysis.dots_rr.ablation_grid import Point, ablation_grid
 from analysis.dots_rr.area import HOW, areas, common_end
 from analysis.dots_rr.arms import DOTS, DOTS_RR, HEADLINE, STEPS, SYMBOLS, Arm, Arms, find
 from analysis.dots_rr.effects import metric_of
-from analysis.dots_rr.sweep_figure import Point, sweep_picture
 from analysis.effects import effective, exponential, finals, log_ratios
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -41,6 +41,15 @@ COLUMNS = {
     "completions": ("completions", "÷ headline's"),
 }
 """What is measured of every arm -> its header, and that of the comparison."""
+
+ASIDE = ("headline arm", "final accuracy vs GRPO, points")
+"""Headers that a paper does without."""
+
+NOTE = (
+    "Mean accuracy: up to where the shortest of the runs compared ends; tokens include those of selection. Differences "
+    "are paired by seed with the headline arm, the one in the usual setting. Brackets: 95 % t-intervals over seeds."
+)
+"""What a paper says below these tables."""
 
 CAPTION = (
     f"{HOW} Groups with a gradient: of those rolled out anew, mean over training. Completions: of a whole run, those "
@@ -97,10 +106,9 @@ class Row:
 def ablations(panels: Sequence[Measures]) -> list[Table | Picture]:
     """Every sweep of which some panel has two values or more; then the alternatives that are none of a sweep."""
     arms = Arms(panels)
-    made: list[Table | Picture | None] = []
-    for path, (item, what) in SWEPT.items():
-        found = _sweep(panels, arms, path)
-        made += [_sweep_table(path, item, what, found), _sweep_picture(path, item, what, found)]
+    sweeps = {path: _sweep(panels, arms, path) for path in SWEPT}
+    made: list[Table | Picture | None] = [ablation_grid(_points(sweeps))]
+    made += [_sweep_table(path, *SWEPT[path], found) for path, found in sweeps.items()]
     made.append(_alternatives(panels, arms))
     return [one for one in made if one is not None]
 
@@ -139,14 +147,20 @@ def _sweep_table(path: str, item: str, what: str, found: Sweep) -> Table | None:
     return _table(f"ablation_{item}", title, ("model, data", "part", symbol, "arm"), rows, extra, caption, bold)
 
 
-def _sweep_picture(path: str, item: str, what: str, found: Sweep) -> Picture | None:
-    points_of = [
-        Point(row.measures.panel.title, part, value, row.against is None, row.values(row.series))
-        for part, value, row in found
-    ]
-    made = sweep_picture(item, f"{what} {SYMBOLS[path]}", SYMBOLS[path], points_of)
-    apart = said(row.unfit for _, _, row in found if row.against is not None)
-    return None if made is None else replace(made, caption=made.caption + apart)
+def _points(sweeps: Mapping[str, Sweep]) -> list[Point]:
+    """Every value of a field but the usual one, as a difference to that."""
+    points_of = []
+    for path, found in sweeps.items():
+        for part, value, row in found:
+            if row.against is None:
+                continue
+            usual = next(v for p, v, one in found if p == part and one.series is row.against)
+            _, compared = row.measured()
+            differences = {name: compared[name] for name in ("by_tokens", "by_steps") if name in compared}
+            symbol = f"{SWEPT[path][1]} {SYMBOLS[path]}"
+            place = row.measures.panel.title
+            points_of.append(Point(place, part, symbol, value, usual, differences, row.series.label))
+    return points_of
 
 
 # ---------------------------------------------------------------- alternatives
@@ -233,6 +247,7 @@ def _table(
         cells[-1].append(str(len(row.series.runs)))
         data[-1]["n"] = len(row.series.runs)
     header = [*words[skipped:], *(name for pair in COLUMNS.values() for name in pair), "n"]
+    first = [name for name in words[skipped:] if name not in ASIDE]
     return Table(
         f"dots_rr.{item}",
         title,
@@ -242,6 +257,9 @@ def _table(
         caption + said(apart),
         (left or len(words)) - skipped,
         emphasis,
+        paper=(*first, *COLUMNS["accuracy"], *COLUMNS["by_tokens"]),
+        about=places[0] if skipped else "",
+        note=NOTE + said(apart),
     )
 
 

@@ -27,6 +27,11 @@ HOW = (
     "shortest of the runs compared ends; before the first evaluation the accuracy of the start policy counts. "
     "Generated tokens include probes and what selection sampled. Differences are paired by seed with 95 % t-intervals."
 )
+NOTE = (
+    "Mean accuracy over training, up to where the shorter of the runs compared ends; tokens include those of "
+    "selection. Differences are paired by seed. Brackets: 95 % t-intervals over seeds."
+)
+"""The same for the note of a table in a paper."""
 
 
 def mean_height(x: ArrayLike, y: ArrayLike, end: float) -> float:
@@ -126,7 +131,11 @@ def _headline_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
             "fixed, seeds vary."
         )
     title = "DOTS + RR: area under the accuracy curve"
-    return Table("dots_rr.auc", title, header, rows, pd.DataFrame(data), caption, 2, frozenset(emphasis))
+    paper = ("model, data", "arm", "by steps, %", "vs GRPO, points", "by tokens, %", "vs GRPO, points")
+    bold = frozenset(emphasis)
+    return Table(
+        "dots_rr.auc", title, header, rows, pd.DataFrame(data), caption, 2, bold, paper, note=NOTE + said(apart)
+    )
 
 
 def _pooled_row(part: str, found: dict[str, Interval], data: list[dict[str, Any]]) -> list[str]:
@@ -173,7 +182,9 @@ def _other_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
         f"loss). The paper has only K, the curriculum and the long run of these.{said(apart)}"
     )
     title = "DOTS + RR: area under the accuracy curve, variants"
-    return Table("dots_rr.auc_variants", title, header, rows, pd.DataFrame(data), caption, 3)
+    note = f"In points of accuracy. Headline arm: the one in the usual setting. {NOTE}{said(apart)}"
+    paper = [header[0], *header[2:-1]]
+    return Table("dots_rr.auc_variants", title, header, rows, pd.DataFrame(data), caption, 3, paper=paper, note=note)
 
 
 def _varied(arms: Arms, arm: Arm) -> Arm | None:

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from analysis.dots_rr import ablations, area, claims, cost, figures, noise, predictor, savings, theorem
+from analysis.dots_rr import (
+    ablations,
+    area,
+    claims,
+    cost,
+    factors,
+    figures,
+    forest,
+    noise,
+    predictor,
+    savings,
+    staleness,
+    theorem,
+)
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.tables import Table
@@ -16,15 +29,11 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "dots_rr.steps_to_match": savings.steps_to_match,
     "dots_rr.auc": area.auc,
     "dots_rr.cost_model": cost.cost_model,
-    "dots_rr.figure_3": figures.figure_3,
+    "dots_rr.forest": forest.forest,
+    "dots_rr.curves": figures.curves,
+    "dots_rr.factors": factors.factors,
+    "dots_rr.staleness": staleness.staleness,
     "dots_rr.figure_4": figures.figure_4,
-    "dots_rr.figure_5": figures.figure_5,
-    "dots_rr.figure_6a": figures.figure_6a,
-    "dots_rr.figure_6b": figures.figure_6b,
-    "dots_rr.figure_7": figures.figure_7,
-    "dots_rr.figure_8": figures.figure_8,
-    "dots_rr.figure_9": figures.figure_9,
-    "dots_rr.figure_10": figures.figure_10,
     "dots_rr.table_7": noise.table_7,
     "dots_rr.table_2": predictor.table_2,
     "dots_rr.table_3": predictor.table_3,

@@ -1,4 +1,4 @@
-"""The drawing core of DOTS + RR's curve figures: our arms panel by panel, the published curves dashed beside them."""
+"""The drawing core of DOTS + RR's curve figures: our arms panel by panel, the published curves dashed below them."""
 
 from __future__ import annotations
 
@@ -15,39 +15,32 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
-from analysis.arms import clock
 from analysis.dots_rr.arms import Arm, find, part_looks
+from analysis.lettering import fitted
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves
 from analysis.run import Run
 from analysis.runs import Panel, Series
-from analysis.style import NARROW, WIDE, Look, percent_axis, shared_legend, thousands
-from analysis.text import joined, number
-from repro.tracking.series import cost_of
+from analysis.style import NARROW, REST, WIDE, Look, percent_axis, shared_legend, thousands, titled
+from analysis.text import number
+from repro.tracking.series import GENERATED_TOKENS
 
 Points = tuple[NDArray[np.float64], NDArray[np.float64]]
 """x and y of one run."""
-
-SCALES = (
-    "Their policies, data and evaluation are others, so each panel has a scale of its own: compare the order and the "
-    "distance of curves inside a panel, not heights between panels."
-)
-ONE_SCALE = "A share has one scale everywhere, but their policies, data and group size are others."
 
 
 @dataclass(frozen=True)
 class Measured:
     """What is drawn of a run: `points(run, series, panel)`, with the words for both axes.
 
-    `x_of` names the x axis of a panel (its clock may differ); `window` smooths the bold line over so many points;
-    `limits` of y hold for all panels where heights may be compared between them.
+    `window` smooths the bold line over so many points; `limits` of y hold for all panels where heights may be compared
+    between them.
     """
 
     x: str
     y: str
     points: Callable[[Run, Series, Panel], Points]
-    x_of: Callable[[Panel], str]
     window: int = 1
     limits: tuple[float, float] | None = None
 
@@ -57,66 +50,53 @@ class Measured:
         return self.y == "accuracy"
 
 
-def by_step() -> Measured:
-    """Accuracy at each evaluation, by step."""
-    return Measured("step", "accuracy", lambda run, _, panel: run.evaluated_cost("step", panel.main), lambda _: "step")
+def by_tokens() -> Measured:
+    """Accuracy at each evaluation, by generated tokens, those of selection among them."""
 
+    def points(run: Run, _: Series, panel: Panel) -> Points:
+        return run.evaluated_cost(GENERATED_TOKENS, panel.main)
 
-def by_time() -> Measured:
-    """Accuracy at each evaluation, by the seconds spent on selection and training (see `clock`)."""
-
-    def points(run: Run, series: Series, panel: Panel) -> Points:
-        return run.evaluated_cost(cost_of(clock(series)), panel.main)
-
-    def named(panel: Panel) -> str:
-        return "CPU seconds" if clock(panel.series[0]) == "cpu_seconds" else "seconds"
-
-    return Measured("seconds", "accuracy", points, named)
+    return Measured("generated tokens", "accuracy", points)
 
 
 @dataclass(frozen=True)
 class Facets:
-    """What one picture shows. `lines`: legend entry -> our arm; `published`: their name of an arm -> legend entry.
+    """What one picture shows. `lines`: legend entry -> our arm, five at most. `theirs`: what is published beside it, by
+    the same entries (see `published`), under `heading`. `rest`: whether all other arms stand behind these in grey.
 
-    `subjects` are the entries that it is about: a panel of ours without any of them is left out (default: all), and one
-    on which fewer than `least` entries ran.
+    A panel of ours on which fewer than `least` entries ran is left out.
     """
 
     item: str
     title: str
-    said: str
+    caption: str
     measured: Measured
     panels: Sequence[Measures]
     lines: Mapping[str, Arm | None]
-    published: Mapping[str, str]
-    subjects: Sequence[str] = ()
+    theirs: pd.DataFrame
+    heading: str = "Published"
+    rest: bool = False
     least: int = 2
 
 
 def picture(facets: Facets) -> Picture | None:
-    """The panels in which enough of our arms ran, above the published ones; None without any such panel.
-
-    A figure for which nothing is published (`published` is empty) shows ours alone.
-    """
-    ours = _ours(facets)
-    ran = {title: set(part["arm"]) for title, part in ours.groupby("panel")}
-    about = set(facets.subjects or facets.lines)
-    shown = [m for m in facets.panels if len(found := ran.get(m.panel.title, set())) >= facets.least and found & about]
+    """The panels in which enough of our arms ran, above the published ones; None without any such panel."""
+    ours, theirs = _ours(facets), facets.theirs
+    ran = {title: set(part["arm"]) & set(facets.lines) for title, part in ours.groupby("panel")}
+    shown = [m for m in facets.panels if len(ran.get(m.panel.title, ())) >= facets.least]
     if not shown:
         return None
-    titles = [measures.panel.title for measures in shown]
-    ours = ours[ours["panel"].isin(titles)]
-    theirs = _published(facets)
+    ours = ours[ours["panel"].isin([measures.panel.title for measures in shown])]
     names = [name for name in facets.lines if name in set(ours["arm"]) | set(theirs["arm"])]
     styles = part_looks(names)
     main = shown[0].panel.main_series
     whose = f"Ours, {main.title}" if main.said and facets.measured.accuracy else "Ours"
-    grids = [_Grid(whose, ours, [(m.panel.model, m.panel.dataset, facets.measured.x_of(m.panel)) for m in shown])]
+    grids = [_Grid(whose, ours, [(m.panel.model, m.panel.dataset, facets.measured.x) for m in shown])]
     if len(theirs):
         x_name = str(theirs["x_name"].iloc[0])
         pairs = theirs[["model", "dataset"]].drop_duplicates()
         places = [(m, d, x_name) for m, d in zip(pairs["model"], pairs["dataset"], strict=True)]
-        grids.append(_Grid("Published (dashed)", theirs, places, dashed=True))
+        grids.append(_Grid(f"{facets.heading} (dashed)", theirs, places, dashed=True))
 
     def draw(narrow: bool) -> Figure:
         return _draw(grids, names, styles, facets.measured, narrow)
@@ -126,7 +106,7 @@ def picture(facets: Facets) -> Picture | None:
     return Picture(
         f"dots_rr.{facets.item}",
         f"DOTS + RR, {facets.title}",
-        _caption(facets, shown, ours, len(grids) > 1),
+        facets.caption,
         _alt(facets, ours, theirs),
         data.rename(columns={"y": facets.measured.y}).reindex(columns=columns),
         draw,
@@ -137,34 +117,42 @@ def picture(facets: Facets) -> Picture | None:
 
 
 def _ours(facets: Facets) -> pd.DataFrame:
-    """One row per point: panel, model, dataset, arm (legend entry), label, seed, index, x, y."""
+    """One row per point: panel, model, dataset, arm (legend entry, else label), label, seed, index, x, y."""
     rows: list[dict[str, Any]] = []
     for measures in facets.panels:
         panel = measures.panel
-        for name, arm in facets.lines.items():
-            series = find(measures, arm)
-            for run in series.runs if series is not None else ():
-                assert series is not None
+        named = {one.label: name for name, arm in facets.lines.items() if (one := find(measures, arm)) is not None}
+        for series in panel.series:
+            for run in series.runs if facets.rest or series.label in named else ():
                 for index, (x, y) in enumerate(zip(*facets.measured.points(run, series, panel), strict=True)):
-                    rows.append({"panel": panel.title, "model": panel.model, "dataset": panel.dataset, "arm": name})
-                    rows[-1] |= {"label": series.label, "seed": run.place.seed, "index": index, "x": x, "y": y}
-                    rows[-1]["x_name"] = facets.measured.x_of(panel)
+                    rows.append({"panel": panel.title, "model": panel.model, "dataset": panel.dataset})
+                    rows[-1] |= {"arm": named.get(series.label, series.label), "label": series.label}
+                    rows[-1] |= {"seed": run.place.seed, "index": index, "x": x, "y": y}
+                    rows[-1]["x_name"] = facets.measured.x
     columns = ["panel", "model", "dataset", "arm", "label", "seed", "index", "x_name", "x", "y"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def _published(facets: Facets) -> pd.DataFrame:
-    """The same of the published curves, accuracies as shares; empty where nothing is published."""
-    if not facets.published:
-        return pd.DataFrame(columns=["panel", "model", "dataset", "arm", "x_name", "x", "y"])
-    found = published_curves("dots_rr", facets.item)
-    found = found[found["arm"].isin(list(facets.published))]
-    percent = found["y_name"].str.endswith("_percent")
-    return found.assign(
-        panel=found["model"] + ", " + found["dataset"],
-        arm=found["arm"].map(dict(facets.published)),
-        y=found["y"].where(~percent, found["y"] / 100),
-    ).drop(columns=["paper", "figure", "y_name"])
+def published(figures: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
+    """Published curves as `_ours` has them, accuracies as shares. `figures`: figure -> their name of an arm -> entry.
+
+    A curve that stands in several figures is taken from the first of them.
+    """
+    parts = []
+    for figure, names in figures.items():
+        found = published_curves("dots_rr", figure)
+        found = found[found["arm"].isin(list(names))]
+        percent = found["y_name"].str.endswith("_percent")
+        parts.append(
+            found.assign(
+                panel=found["model"] + ", " + found["dataset"],
+                arm=found["arm"].map(dict(names)),
+                y=found["y"].where(~percent, found["y"] / 100),
+            )
+        )
+    every = pd.concat(parts, ignore_index=True)
+    first = every.groupby(["panel", "arm"], sort=False)["figure"].transform("first")
+    return every[every["figure"] == first].drop(columns=["paper", "figure", "y_name"])
 
 
 def mean_curve(part: pd.DataFrame, window: int = 1) -> pd.DataFrame:
@@ -180,20 +168,6 @@ def mean_curve(part: pd.DataFrame, window: int = 1) -> pd.DataFrame:
 
 
 # ---------------------------------------------------------------- words
-
-
-def _caption(facets: Facets, shown: Sequence[Measures], ours: pd.DataFrame, beside: bool) -> str:
-    labels = ours.groupby("arm", sort=False)["label"].first()
-    arms = joined([f"{name} is `{label}`" for name, label in labels.items()])
-    seeds = ours.groupby(["panel", "arm"])["seed"].nunique()
-    count = f"{seeds.min()}" if seeds.min() == seeds.max() else f"{seeds.min()} to {seeds.max()}"
-    smooth = f", smoothed over {facets.measured.window} steps" if facets.measured.window > 1 else ""
-    text = f"{facets.said} Ours: thin lines are single seeds ({count} per arm), unsmoothed; bold lines their mean"
-    text += f"{smooth}. {arms}. "
-    absent = len(facets.panels) - len(shown)
-    text += "These arms did not run on our other models and datasets. " if absent else ""
-    scales = SCALES if facets.measured.limits is None else ONE_SCALE
-    return text + (f"Dashed: the published curves. {scales}" if beside else "The paper has no such comparison.")
 
 
 def _alt(facets: Facets, ours: pd.DataFrame, theirs: pd.DataFrame) -> str:
@@ -230,39 +204,55 @@ def _draw(
     grids: Sequence[_Grid], names: Sequence[str], styles: Mapping[str, Look], measured: Measured, narrow: bool
 ) -> Figure:
     widths = [len(grid.places) for grid in grids]
-    if narrow or sum(widths) > 3:
-        heights = [(1.72 if narrow else 1.95) * grid.shape(narrow)[0] + 0.3 for grid in grids]
+    beside = not narrow and sum(widths) <= 3  # few enough to stand side by side
+    if beside:
+        figure = Figure(figsize=(WIDE, 2.6), layout="constrained")
+        parts = figure.subfigures(1, len(grids), width_ratios=widths, squeeze=False).ravel()
+    else:
+        heights = [(1.6 if narrow else 1.8) * grid.shape(narrow)[0] + 0.3 for grid in grids]
         figure = Figure(figsize=(NARROW if narrow else WIDE, sum(heights) + 0.4), layout="constrained")
         parts = figure.subfigures(len(grids), 1, height_ratios=heights, squeeze=False).ravel()
-    else:  # few enough to stand side by side
-        figure = Figure(figsize=(WIDE, 2.8), layout="constrained")
-        parts = figure.subfigures(1, len(grids), width_ratios=widths, squeeze=False).ravel()
     for part, grid in zip(parts, grids, strict=True):
-        _draw_grid(part, grid, names, styles, measured, narrow)
-    entries = [Line2D([], [], color=styles[name].color, marker=styles[name].marker) for name in names]
-    shared_legend(figure, entries, names, narrow)
+        _draw_grid(part, grid, names, styles, measured, narrow, sum(widths) if beside else grid.shape(narrow)[1])
+    entries = [Line2D([], [], color=styles[name].color) for name in names]
+    others = any(set(grid.points["arm"]) - set(names) for grid in grids)
+    told = [*names, *(["other arms"] if others else [])]
+    shared_legend(figure, [*entries, *([Line2D([], [], color=REST)] if others else [])], told, narrow)
     return figure
 
 
 def _draw_grid(
-    part: SubFigure, grid: _Grid, names: Sequence[str], styles: Mapping[str, Look], measured: Measured, narrow: bool
+    part: SubFigure,
+    grid: _Grid,
+    names: Sequence[str],
+    styles: Mapping[str, Look],
+    measured: Measured,
+    narrow: bool,
+    across: int,
 ) -> None:
     rows, columns = grid.shape(narrow)
     axes = part.subplots(rows, columns, squeeze=False).ravel().tolist()
     for spare in axes[len(grid.places) :]:
         spare.set_axis_off()
-    part.suptitle(grid.heading, fontsize=9, fontweight="bold", x=0.01, ha="left")
+    part.suptitle(grid.heading, fontsize=8.5, fontweight="bold", x=0.01, ha="left")
     for index, (axis, (model, dataset, x_name)) in enumerate(zip(axes, grid.places, strict=False)):
         here = grid.points[(grid.points["model"] == model) & (grid.points["dataset"] == dataset)]
+        for _, curve in here[~here["arm"].isin(list(names))].groupby("arm", sort=False):
+            _rest(axis, curve, grid.dashed)
         for name in names:
             _curve(axis, here[here["arm"] == name], styles[name], measured.window, grid.dashed)
-        axis.set_title(f"{_short(model)}\n{dataset}", fontsize=8, fontweight="normal")
+        known = here[here["arm"].isin(list(names))]
+        if len(known):  # other arms may have run for longer
+            axis.set_xlim(-0.02 * known["x"].max(), 1.04 * known["x"].max())
+        titled(axis, f"{re.sub(r'^.*/', '', model)}\n{dataset}", across, narrow, bold=False)
         percent_axis(axis.yaxis)
         axis.set_ylim(*(measured.limits or (None, None)))
-        axis.yaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 4, 5, 10]))  # whole percents
-        _few_ticks(axis, x_name)
+        axis.yaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 4, 5, 10]))
+        thousands(axis.xaxis)
+        if narrow or across == 3:
+            axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2, steps=[1, 2, 4, 5, 10]))
         if index % columns == 0:
-            axis.set_ylabel(f"{measured.y}, %")
+            axis.set_ylabel(fitted(f"{measured.y}, %", 1.1, 8, lines=2))
         if index + columns >= len(grid.places):
             axis.set_xlabel(x_name)
 
@@ -272,23 +262,14 @@ def _curve(axis: Axes, part: pd.DataFrame, look: Look, window: int, dashed: bool
         return
     if not dashed:
         for _, one in part.groupby("seed"):
-            axis.plot(one["x"], one["y"], color=look.color, linewidth=0.6, alpha=0.35)
+            axis.plot(one["x"], one["y"], color=look.color, linewidth=0.5, alpha=0.3)
     mean = mean_curve(part, 1 if dashed else window)
-    every = max(1, len(mean) // 6)
     style: dict[str, Any] = (
-        {"linestyle": (0, (4, 1.4)), "linewidth": 1.3} if dashed else {"linestyle": "-", "linewidth": 1.7}
+        {"linestyle": (0, (4, 1.4)), "linewidth": 1.2} if dashed else {"linestyle": "-", "linewidth": 1.6}
     )
-    axis.plot(mean["x"], mean["y"], color=look.color, marker=look.marker, markevery=every, markersize=3.4, **style)
+    axis.plot(mean["x"], mean["y"], color=look.color, **style)
 
 
-def _few_ticks(axis: Axes, x_name: str) -> None:
-    if x_name == "hours":
-        axis.locator_params(axis="x", nbins=4)
-    else:
-        thousands(axis.xaxis)
-
-
-def _short(model: str) -> str:
-    """The last part of a hub's name, and no longer than a panel is wide."""
-    name = re.sub(r"^.*/", "", model)
-    return name if len(name) <= 24 else f"{name[:23]}…"
+def _rest(axis: Axes, part: pd.DataFrame, dashed: bool) -> None:
+    mean = mean_curve(part)
+    axis.plot(mean["x"], mean["y"], color=REST, linewidth=0.8, linestyle="--" if dashed else "-", zorder=1)

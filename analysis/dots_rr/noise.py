@@ -114,7 +114,14 @@ def table_7(panels: Sequence[Measures]) -> list[Table | Picture]:
         "questions and other policies."
     )
     title, emphasis = "DOTS + RR, Table 7: noise of an evaluation on few questions", frozenset(range(ours))
-    return [Table("dots_rr.table_7", title, header, rows, pd.DataFrame(data), caption, 2, emphasis)]
+    note = (
+        f"Accuracy at the last {CHECKPOINTS} evaluations of GRPO ({k}), on the first {FEW} held-out questions and on "
+        "all of them. Range: over these evaluations of the first seed; deviation: over those of a run, pooled over "
+        "seeds. Published: avg@8 on AIME24."
+    )
+    paper = ("model, data", "questions", "range, points", "deviation, points")
+    name, records = "dots_rr.table_7", pd.DataFrame(data)
+    return [Table(name, title, header, rows, records, caption, 2, emphasis, paper, note=note)]
 
 
 def _records(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.arms import CLOCKS, clock
+from analysis.arms import CLOCKS, CLOCKS_NOTE, clock
 from analysis.comparable import NOT_COMPARABLE, Unfit, said, unfit
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find, rows_said
 from analysis.dots_rr.cost import (
@@ -82,7 +82,12 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
         "and data differ from ours: compare signs and the cost model, not sizes."
     )
     title, emphasis = "DOTS + RR, Table 1: what was saved", frozenset(range(ours))
-    return [Table("dots_rr.table_1", title, header, rows, pd.DataFrame(data), caption, 2, emphasis)]
+    note = (
+        "Saved against the baseline until its final accuracy is held; negative means more was needed, < and > that "
+        "some runs never held it. Cost model: rollouts' share of the baseline's time × (1 − volume), volume = δ + K / "
+        f"(μ B). Brackets: 95 % intervals over seeds.{said(apart)} {CLOCKS_NOTE}"
+    )
+    return [Table("dots_rr.table_1", title, header, rows, pd.DataFrame(data), caption, 2, emphasis, note=note)]
 
 
 def saved(speedup: Ratio) -> tuple[Bounds, Interval]:
@@ -150,7 +155,14 @@ def steps_to_match(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"smoothed curves such numbers are fragile: between the paper's versions {_moved()}."
     )
     title = "DOTS + RR: steps to match, by seed"
-    return [Table("dots_rr.steps_to_match", title, header, rows, pd.DataFrame(data), caption, 2)]
+    note = (
+        "The first evaluation that reaches the baseline's final mean and whose next one does too, in the order of the "
+        f"seeds; > marks a seed that did not get there in its budget. {CLOCKS_NOTE}"
+    )
+    paper = [name for name in header if name != "seeds"]
+    return [
+        Table("dots_rr.steps_to_match", title, header, rows, pd.DataFrame(data), caption, 2, paper=paper, note=note)
+    ]
 
 
 def crossings(measures: Measures, series: Series, metric: str, target: float) -> list[tuple[float, float]]:

@@ -14,7 +14,7 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.run import Run
 from analysis.runs import Panel, Series
-from analysis.statistics import Interval, fixed_mean, share_interval, t_interval
+from analysis.statistics import Interval, share_interval, t_interval
 from analysis.style import WINDOW
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, joined, number, spread
@@ -26,22 +26,6 @@ RATIO = "Ratio: a replayed token's probability under the policy at the start of 
 def staleness(panels: Sequence[Measures]) -> list[Table | Picture]:
     """The share by step of the headline arms, and a row per arm that replays; nothing where it was not recorded."""
     return [*_picture(panels), *_table(panels)]
-
-
-def outside_said(panels: Sequence[Measures], parts: Sequence[str]) -> str:
-    """` Of the replayed tokens, 5.1 % of DOTS+RR lay outside the clip of 1 ± 0.2.` of headline arms; "" without any."""
-    arms, told, clips = Arms(panels), [], set()
-    for part in parts:
-        found = [one for m in panels if (one := find(m, arms.headline(part))) is not None and any(_each(one))]
-        if found:
-            clips |= {clip_of(series) for series in found}
-            told.append(f"{number(100 * fixed_mean([_each(one) for one in found]).value)} % in {part}")
-    if not told:
-        return ""
-    return (
-        f" Replayed tokens outside the clip ({joined(sorted(clips))}) around the policy that made them: "
-        f"{joined(told)}, mean over steps, seeds, models and data."
-    )
 
 
 def clip_of(series: Series) -> str:
@@ -65,13 +49,17 @@ def _picture(panels: Sequence[Measures]) -> list[Picture]:
     arms = Arms(panels)
     lines: dict[str, Arm | None] = {part: arms.headline(part) for part in (RR, DOTS_RR)}
     clips = {clip_of(one) for m in panels for arm in lines.values() if (one := find(m, arm)) is not None}
-    said = (
-        f"Share of replayed tokens whose ratio lies outside the clip ({joined(sorted(clips))}), by step. {RATIO} With "
-        "the paper's correction such a token has no gradient where its advantage pushes it further out."
+    facets = Facets(
+        "staleness",
+        "replayed tokens outside the clip",
+        f"Share of replayed tokens whose ratio lies outside the clip ({joined(sorted(clips))}); thin: single seeds, "
+        f"bold: mean over them and {WINDOW} steps.",
+        Measured("step", "outside the clip", _points, WINDOW),
+        panels,
+        lines,
+        pd.DataFrame(columns=["panel", "model", "dataset", "arm", "x_name", "x", "y"]),
+        least=1,
     )
-    title = "beside Figure 5: replayed tokens outside the clip"
-    measured = Measured("step", "outside the clip", _points, lambda _: "step", WINDOW)
-    facets = Facets("figure_5_outside", title, said, measured, panels, lines, {}, least=1)
     found = picture(facets)
     return [] if found is None else [found]
 
@@ -111,7 +99,14 @@ def _table(panels: Sequence[Measures]) -> list[Table]:
         "`proximal` clips around the policy at the start of the step instead. The paper gives no such number."
     )
     title = "DOTS + RR: replayed tokens outside the clip"
-    return [Table("dots_rr.replayed_tokens", title, header, rows, pd.DataFrame(data), caption, 4)]
+    note = (
+        f"{RATIO} Outside: further from 1 than the clip; mean over the tokens of a step, then over steps. Last "
+        "quarter: of the steps that replayed. Brackets: 95 % t-intervals over seeds."
+    )
+    paper = [*header[:3], "replayed tokens outside, %", "in the last quarter, %", "largest ratio"]
+    return [
+        Table("dots_rr.replayed_tokens", title, header, rows, pd.DataFrame(data), caption, 4, paper=paper, note=note)
+    ]
 
 
 def _late(series: Series) -> list[float]:

@@ -226,11 +226,20 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
         "intervals over seeds and questions, not corrected for their number."
     )
     caption += told_unfit([why for one in judged for why in one.unfit.values()])
-    caption += _of_other_tasks(judged)
     withheld = {one.saving.withheld for one in judged if one.pairs and not one.saving.known}
     if withheld:
         caption += f" No saving is told: {joined(sorted(withheld))}."
-    return Table("answer", "The arms", header, rows, pd.DataFrame(data), caption, 1, frozenset(range(baselines)))
+    title = f"Accuracy and saving of the arms at equal {COST[by]}"
+    return Table(
+        "answer",
+        title,
+        header,
+        rows,
+        pd.DataFrame(data),
+        caption + _of_other_tasks(judged),
+        emphasis=frozenset(range(baselines)),
+        note=caption,
+    )
 
 
 def _of_other_tasks(judged: Sequence[Judged]) -> str:

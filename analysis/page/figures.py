@@ -1,4 +1,4 @@
-"""How the arms compare: the summary, accuracy against steps, tokens and seconds, and what it cost."""
+"""How the arms of a panel compare: accuracy by steps, tokens and seconds, by an axis of the study, and what it cost."""
 
 from __future__ import annotations
 
@@ -9,45 +9,39 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.collections import LineCollection
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import NullLocator
+from matplotlib.ticker import MaxNLocator, NullLocator
 
+from analysis.lettering import fitted
 from analysis.measures import AXES, Measures
+from analysis.page.lit import faint_lines, handles, lit, named, of_all, panel_looks, shown
 from analysis.pictures import Picture
-from analysis.runs import Panel, Series
+from analysis.runs import Panel
 from analysis.statistics import Interval, share_interval
 from analysis.style import (
     GREY,
+    LIT,
+    NARROW,
     PHASE_LOOKS,
     PHASE_NAMES,
+    REST,
+    WIDE,
     Look,
+    arm_ticks,
     canvas,
-    in_order,
     looks,
     percent_axis,
+    rows_height,
     shared_legend,
     thousands,
 )
 from analysis.text import number
 from repro.tracking.series import SPEND
 
-
-def panel_looks(measures: Measures) -> dict[str, Look]:
-    """One look per series, the same in every figure of the study: a panel that lacks an arm shifts no colour."""
-    panel = measures.panel
-    own = {series.label: series.way for series in panel.series}
-    chosen = looks(panel.known or own, panel.known_baselines or [series.label for series in panel.references])
-    return {label: chosen[label] for label in own}
-
-
-def handles(measures: Measures) -> tuple[list[Line2D], list[str]]:
-    """Legend entries of all series."""
-    styles = panel_looks(measures)
-    lines = [Line2D([], [], marker=look.marker, **look.line()) for look in styles.values()]
-    return lines, list(styles)
+BANDS = 2
+"""With more series than this no intervals are drawn around curves: bands that overlap cannot be read."""
 
 
 # ---------------------------------------------------------------- accuracy
@@ -63,17 +57,23 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
         for name, metric in AXES.items()
     }
     data = _curves(panel, seeds)
-    # Bands over two or three seeds can be so wide that they would flatten the curves: they may leave the picture.
+    bright = lit(measures)
+    banded = len(panel.series) <= BANDS
+    # A band over two or three seeds can be so wide that it would flatten the curves: it may leave the picture.
     drawn = [*data["accuracy"], *_heights(measures)]
     margin = 0.08 * (max(drawn) - min(drawn)) + 0.01
     limits = (max(0.0, min(drawn) - margin), min(1.0, max(drawn) + margin))
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = canvas(3, narrow, height=2.35 if narrow else 2.75)
+        figure, axes = canvas(3, narrow, height=2.0 if narrow else 2.6)
         for axis, name in zip(axes, AXES, strict=True):
             _reference_lines(axis, measures)
             for series in panel.series:
-                _curve(axis, seeds[series.label, name], styles[series.label])
+                found = seeds[series.label, name]
+                if series.label in bright:
+                    _curve(axis, found, styles[series.label], banded)
+                else:
+                    axis.plot(*_mean(found)[:2], color=REST, linewidth=0.9, zorder=1)
             axis.set_ylim(*limits)
             axis.set_xlabel(labels[name])
             thousands(axis.xaxis)
@@ -83,20 +83,17 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
             else:
                 axis.sharey(axes[0])
                 axis.tick_params(labelleft=False)
-        lines, names = handles(measures)
-        shared_legend(figure, lines, names, narrow)
+        shared_legend(figure, *handles(measures, bright, len(panel.series) - len(bright)), narrow)
         return figure
 
-    greedy = "The dotted line is the start policy decoded greedily, the dash-dotted one the target."
-    if math.isnan(measures.start.greedy):
-        greedy = "The dash-dotted line is the target."
     ends = ", ".join(f"{f.series.label} {number(100 * f.accuracy.value)} %" for f in measures.finals)
+    bands = ", bands 95 % t-intervals over seeds" if banded else ""
     return Picture(
         f"{prefix}accuracy",
         "Accuracy against steps, generated tokens and seconds",
-        "Thin lines are single seeds, unsmoothed; bold lines their mean, bands its 95 % t-interval over seeds. "
-        f"{greedy} Tokens and seconds include what selection cost and leave evaluation out.",
-        f"Three panels of rising accuracy curves by step, generated tokens and seconds; final means: {ends}.",
+        f"Thin: single seeds, bold: their mean{bands}; dotted: the start policy decoded greedily, dash-dotted: the "
+        "target; the cost of selection is counted, that of evaluation is not.",
+        f"Three panels of accuracy curves by step, generated tokens and seconds; final means: {ends}.",
         data,
         draw,
     )
@@ -133,28 +130,23 @@ def _curves(panel: Panel, seeds: Mapping[tuple[str, str], Sequence[Curve]]) -> p
     return pd.DataFrame({**columns, **numbers})
 
 
-def _curve(axis: Axes, seeds: Sequence[Curve], look: Look) -> None:
-    faint_lines(axis, [np.column_stack(one) for one in seeds], look, 0.7, 0.35)
-    mean_x, middle, low, high = [], [], [], []
+def _mean(seeds: Sequence[Curve]) -> tuple[list[float], list[float], list[Interval]]:
+    """(mean x, mean accuracy, its interval over seeds) at each evaluation."""
+    places, intervals = [], []
     for index in range(max(len(x) for x, _ in seeds)):
         at = [(x[index], y[index]) for x, y in seeds if index < len(x)]
-        interval = share_interval([y for _, y in at])
-        mean_x.append(float(np.mean([x for x, _ in at])))
-        middle.append(interval.value)
-        low.append(interval.low)
-        high.append(interval.high)
-    axis.fill_between(mean_x, low, high, color=look.color, alpha=0.09, linewidth=0)
-    axis.plot(mean_x, middle, marker=look.marker, **look.line())
+        places.append(float(np.mean([x for x, _ in at])))
+        intervals.append(share_interval([y for _, y in at]))
+    return places, [one.value for one in intervals], intervals
 
 
-def faint_lines(axis: Axes, lines: Sequence[np.ndarray], look: Look, width: float, alpha: float) -> None:
-    """Single seeds, each [points, x and y]: one artist for all of them, for a study may have hundreds."""
-    axis.add_collection(
-        LineCollection(
-            lines, colors=look.color, linewidths=width, alpha=alpha, capstyle="projecting", joinstyle="round"
-        )
-    )
-    axis.autoscale_view()
+def _curve(axis: Axes, seeds: Sequence[Curve], look: Look, banded: bool) -> None:
+    faint_lines(axis, [np.column_stack(one) for one in seeds], look, 0.7, 0.3)
+    places, means, intervals = _mean(seeds)
+    if banded:
+        low, high = [one.low for one in intervals], [one.high for one in intervals]
+        axis.fill_between(places, low, high, color=look.color, alpha=0.09, linewidth=0)
+    axis.plot(places, means, **look.line())
 
 
 # ---------------------------------------------------------------- axes of the study
@@ -171,14 +163,18 @@ def axis_curves(measures: Measures, prefix: str = "") -> list[Picture]:
 
 
 def _axis_curve(measures: Measures, path: str, prefix: str) -> Picture:
+    panel = measures.panel
     lines: dict[str, list[tuple[float, Interval]]] = {}
+    ways: dict[str, str] = {}
     for final in measures.finals:
         one = final.series
         if path in one.axis:
             rest = [f"{key.rsplit('.', 1)[-1]} {value}" for key, value in sorted(one.axis.items()) if key != path]
-            lines.setdefault(", ".join([one.arm, *rest]), []).append((float(one.axis[path]), final.accuracy))
+            label = ", ".join([one.arm, *rest])
+            lines.setdefault(label, []).append((float(one.axis[path]), final.accuracy))
+            ways.setdefault(label, one.way)
     lines = {label: sorted(points, key=lambda point: point[0]) for label, points in lines.items()}
-    fixed = [final for final in measures.finals if path not in final.series.axis]
+    fixed = [final for final in measures.finals if final.series in panel.references and path not in final.series.axis]
     rows = [
         {"arm": label, path: x, "accuracy": y.value, "accuracy_low": y.low, "accuracy_high": y.high}
         for label, points in lines.items()
@@ -186,31 +182,42 @@ def _axis_curve(measures: Measures, path: str, prefix: str) -> Picture:
     ]
     every = sorted({x for points in lines.values() for x, _ in points})
     logarithmic = every[0] > 0 and every[-1] / every[0] >= 8
+    spans = {label: max(y.value for _, y in points) for label, points in lines.items()}
+    bright = sorted(lines, key=lambda label: -spans[label])[: LIT - len(fixed[:1])]
+    bright = [label for label in lines if label in bright]
 
     def draw(narrow: bool) -> Figure:
-        figure, (axis,) = canvas(1, narrow, height=2.8)
-        styles = in_order(list(lines))
+        figure, (axis,) = canvas(1, narrow, height=2.6)
+        styles = looks(ways)
         entries: list[Line2D] = []
         for label, points in lines.items():
             xs, ys, look = [x for x, _ in points], [y for _, y in points], styles[label]
+            if label not in bright:
+                axis.plot(xs, [y.value for y in ys], color=REST, linewidth=0.9, zorder=1)
+                continue
             axis.vlines(xs, [y.low for y in ys], [y.high for y in ys], color=look.color, linewidth=1.2)
             entries += axis.plot(xs, [y.value for y in ys], marker=look.marker, **look.line())
-        for index, final in enumerate(fixed):
-            dash = ("-", (0, (1, 2)), (0, (6, 2, 1, 2)), (0, (5, 1.6)))[index % 4]
-            entries.append(axis.axhline(final.accuracy.value, color=GREY, linewidth=1.2, linestyle=dash))
+        names = list(bright)
+        if len(bright) < len(lines):
+            entries.append(Line2D([], [], color=REST))
+            names.append(f"{len(lines) - len(bright)} more")
+        for final in fixed[:1]:
+            entries.append(axis.axhline(final.accuracy.value, color=GREY, linewidth=1.2, linestyle=(0, (1, 2))))
+            names.append(final.series.label)
         if logarithmic:
             axis.set_xscale("log")
             axis.xaxis.set_minor_locator(NullLocator())
-        axis.set_xticks(every, [f"{x:g}" for x in every])
-        axis.set(xlabel=path, ylabel=measures.panel.main_series.label("final accuracy, %"))
+        ticks = every if len(every) <= (6 if narrow else 12) else every[:: -(-len(every) // (6 if narrow else 12))]
+        axis.set_xticks(ticks, [f"{x:g}" for x in ticks])
+        axis.set(xlabel=path, ylabel=panel.main_series.label("final accuracy, %"))
         percent_axis(axis.yaxis)
-        shared_legend(figure, entries, [*lines, *(final.series.label for final in fixed)], narrow)
+        shared_legend(figure, entries, names, narrow)
         return figure
 
     return Picture(
         f"{prefix}axis_{path}",
         f"Final accuracy against {path}",
-        "Mean over seeds with its 95 % t-interval; grey lines are arms that the axis does not apply to.",
+        "Mean over seeds with its 95 % t-interval; a dotted line is a baseline that the axis does not apply to.",
         f"Final accuracy against {path} for {', '.join(lines)}.",
         pd.DataFrame(rows),
         draw,
@@ -231,21 +238,24 @@ def cost_bars(measures: Measures, prefix: str = "") -> Picture:
         for p in phases
         for q in quantities
     ]
+    labels = shown(measures)
 
     def draw(narrow: bool) -> Figure:
-        height = 0.75 + 0.27 * len(series)
-        figure, axes = canvas(3, narrow, height=height if narrow else height + 0.3)
+        names = [named(measures, label) for label in labels]
+        size = (NARROW if narrow else WIDE, 1.0 + rows_height(names, narrow))
+        figure = Figure(figsize=size, layout="constrained")
+        axes = figure.subplots(1, 3, squeeze=False).ravel().tolist()
         for axis, (quantity, title) in zip(axes, quantities.items(), strict=True):
-            for index, one in enumerate(series):
-                _stack(axis, measures, one, -index, quantity, phases)
-            axis.set_title(title)
-            labelled = narrow or axis is axes[0]
-            axis.set_yticks([-i for i in range(len(series))], [s.label if labelled else "" for s in series])
-            axis.tick_params(axis="y", length=0)
-            axis.grid(axis="y", visible=False)
-            longest = max(sum(measures.cost(s.label, p, quantity) for p in phases) for s in series)
+            for index, label in enumerate(labels):
+                _stack(axis, measures, label, index, quantity, phases)
+            axis.set_title(fitted(title, 0.75, 7.5, 2, bold=True) if narrow else title, fontsize=7.5 if narrow else 8.5)
+            arm_ticks(axis, names, narrow)
+            axis.tick_params(labelleft=axis is axes[0])
+            longest = max(sum(measures.cost(label, p, quantity) for p in phases) for label in labels)
             axis.set_xlim(0, 1.06 * longest or 1)
             thousands(axis.xaxis)
+            if narrow:
+                axis.xaxis.set_major_locator(MaxNLocator(2, steps=[1, 2, 5, 10]))
         patches = [
             Patch(facecolor=PHASE_LOOKS[p][0], hatch=PHASE_LOOKS[p][1], edgecolor="#1B1F24", linewidth=0.5)
             for p in phases
@@ -255,19 +265,18 @@ def cost_bars(measures: Measures, prefix: str = "") -> Picture:
 
     return Picture(
         f"{prefix}cost",
-        "What a run cost, by phase",
-        "Mean per run over seeds, to the end of training. Evaluation, and the warm start common to all arms, are left "
-        "out.",
+        f"What a run cost, by phase{of_all(measures, len(labels))}",
+        "Mean over seeds to the end of training, without evaluation and the warm start that all arms share.",
         "Stacked bars per arm of generated tokens, FLOPs and seconds, split into selection, rollouts and updates.",
         pd.DataFrame(rows),
         draw,
     )
 
 
-def _stack(axis: Axes, measures: Measures, series: Series, y: int, quantity: str, phases: list[str]) -> None:
+def _stack(axis: Axes, measures: Measures, label: str, y: int, quantity: str, phases: list[str]) -> None:
     left = 0.0
     for phase in phases:
-        value = measures.cost(series.label, phase, quantity)
+        value = measures.cost(label, phase, quantity)
         color, hatch = PHASE_LOOKS[phase]
         axis.barh(y, value, 0.66, left=left, color=color, hatch=hatch, edgecolor="#1B1F24", linewidth=0.5)
         left += value

@@ -3,32 +3,41 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from textwrap import fill
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.ticker import MaxNLocator
 
 from analysis.comparison import Comparison
 from analysis.equal_cost import Curve
+from analysis.lettering import fitted, width_of
 from analysis.measures import Measures
-from analysis.page.figures import panel_looks
+from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
 from analysis.primary import AXIS, Judged
-from analysis.style import GREY, NARROW, WIDE, Look, percent_axis, thousands
-from analysis.text import joined, number, points
+from analysis.style import (
+    GREY,
+    LIT,
+    NARROW,
+    REST,
+    SHOWN,
+    WIDE,
+    Look,
+    arm_ticks,
+    percent_axis,
+    points_axes,
+    readable,
+    rows_height,
+    thousands,
+    titled,
+)
+from analysis.text import joined, points
 
-SHOWN = 12
-"""Arms at most; of more those furthest from zero."""
-
-TITLE = 32
-"""Characters of a line of a title, which a column has room for."""
-
-LIT = 5
-"""Curves in colour at most, the others grey."""
+NAME = 7.5
+"""Points of the names beside curves."""
 
 
 def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
@@ -36,36 +45,35 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
 
     At least one claim has runs of both its arms.
     """
-    answered = sorted((one for one in judged if one.pairs), key=lambda one: -abs(one.difference.value))
-    kept = {id(one) for one in answered[:SHOWN]}
-    shown = [one for one in judged if id(one) in kept]
+    every = [one for one in judged if one.pairs]
+    nearest = sorted(every, key=lambda one: -abs(one.difference.value))[:SHOWN]
+    drawn = sorted(nearest, key=lambda one: -one.difference.value)
+    shown = [*drawn, *(one for one in judged if not one.pairs)][:SHOWN]
     looks = {label: look for measures in panels for label, look in panel_looks(measures).items()}
     single = len(panels) == 1
 
     def draw(narrow: bool) -> Figure:
-        height = max(2.3, 0.75 + 0.3 * len(shown))
+        height = max(2.2, 0.8 + rows_height(_names(shown), narrow))
+        figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
         if narrow or not single:
-            figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
             left = figure.subplots()
         else:
-            figure = Figure(figsize=(WIDE, height), layout="constrained")
             left, right = figure.subplots(1, 2, width_ratios=(1, 1))
-            _curves(right, panels[0], shown, looks)
-        _differences(left, shown, looks)
+            _curves(right, panels[0], drawn, looks, height)
+        _differences(left, shown, looks, narrow, 1 if narrow or not single else 2)
         return figure
 
-    of = joined([f"{one.question.arm} {points(one.difference.interval())} points" for one in shown])
-    by = shown[0].question.by
-    several = "" if single else " Small marks are single pairs of model and task."
-    hidden = f" Not drawn: {len(answered) - len(shown)} arms nearer to zero." if len(answered) > len(shown) else ""
-    curves = " Right: accuracy against the same cost, mean over seeds." if single else ""
+    of = joined([f"{one.question.arm} {points(one.difference.interval())} points" for one in drawn])
+    by = drawn[0].question.by
+    several = "" if single else "; small dots are single pairs of model and task"
+    few = f" ({len(drawn)} of {len(every)} arms)" if len(drawn) < len(every) else ""
     return Picture(
         "answer",
-        "Who learns more from the same cost",
-        f"{'Left: mean' if single else 'Mean'} accuracy over training up to equal {AXIS[by]}, minus that of the "
-        f"baseline; bars are 95 % intervals over seeds and questions.{several}{curves}{hidden}",
+        f"Who learns more from the same cost{few}",
+        f"Mean accuracy over training up to equal {AXIS[by]}, minus that of the baseline, with 95 % intervals over "
+        f"seeds and questions{several}.",
         f"Differences to the baseline at equal {AXIS[by]}: {of}.",
-        _data(shown),
+        _data(drawn),
         draw,
     )
 
@@ -81,35 +89,37 @@ def _data(shown: Sequence[Judged]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look]) -> None:
-    axis.axvline(0, color="#1B1F24", linewidth=0.9)
+def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look], narrow: bool, columns: int) -> None:
     for place, one in enumerate(shown):
-        look, interval = looks[one.question.arm], one.difference.interval()
+        if not one.pairs:
+            axis.annotate(one.verdict, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
+            continue
+        colour, interval = looks[one.question.arm].color, one.difference.interval()
         if interval.known:
-            axis.plot([interval.low, interval.high], [place, place], color=look.color, linewidth=2.2)
-        axis.plot([interval.value], [place], "o", color=look.color, markersize=6)
+            axis.plot([interval.low, interval.high], [place, place], color=colour, linewidth=2.2)
+        # Hollow where nothing says how sure the difference is.
+        axis.plot(
+            [interval.value], [place], "o", color=colour, markersize=6,
+            markerfacecolor=colour if interval.known else "white",
+        )  # fmt: skip
     pairs = [(place, pair) for place, one in enumerate(shown) for pair in one.pairs if len(one.pairs) > 1]
     if pairs:
         sns.stripplot(
             x=[pair.difference.value for _, pair in pairs], y=[place for place, _ in pairs], orient="h",
-            native_scale=True, jitter=False, size=4, color=GREY, marker="D", alpha=0.75, ax=axis, zorder=3,
+            native_scale=True, jitter=False, size=3.5, color=GREY, alpha=0.75, ax=axis, zorder=3,
         )  # fmt: skip
-    axis.set_yticks(range(len(shown)), [one.question.arm for one in shown])
-    axis.set_ylim(len(shown) - 0.4, -0.6)
-    axis.tick_params(axis="y", length=0)
-    axis.grid(axis="y", visible=False)
-    axis.margins(x=0.02)
-    reach = 1.08 * max(0.02, *(abs(value) for value in axis.get_xlim()))
-    axis.set_xlim(-reach, reach)
-    axis.xaxis.set_major_locator(MaxNLocator(5, steps=[1, 2, 5, 10]))
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: number(100 * value, 0, sign=True)))
+    arm_ticks(axis, _names(shown), narrow)
+    points_axes([axis])
     against = list(dict.fromkeys(one.question.against for one in shown))
-    axis.set_title(fill(f"Points against {joined(against)}", TITLE))
-    axis.set_xlabel(f"less accurate  ←     → more accurate\nat equal {AXIS[shown[0].question.by]}")
-    axis.set_ylabel("")
+    titled(axis, f"Points against {joined(against)}", columns, narrow)
+    axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[shown[0].question.by]}")
 
 
-def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict[str, Look]) -> None:
+def _names(shown: Sequence[Judged]) -> list[str]:
+    return [f"{one.question.arm} (1 seed)" if one.verdict == "one seed" else one.question.arm for one in shown]
+
+
+def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict[str, Look], height: float) -> None:
     """Mean accuracy over seeds against cost; the arms furthest from the baseline and the baseline in colour."""
     by = AXIS[shown[0].question.by]
     found: dict[str, Comparison] = {}
@@ -118,16 +128,17 @@ def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict
     lit = list(found)[: LIT - 1]
     ends: list[tuple[float, float, str, str]] = []
     for label, pair in reversed(found.items()):
-        colour = looks[label].color if label in lit else "#C9CED6"
+        colour = looks[label].color if label in lit else REST
         ends.append((*_mean_curve(axis, pair.pair.arm, colour, 1.8 if label in lit else 1.0), label, colour))
     first = next(iter(found.values()))
     colour = looks[first.other.label].color
     ends.append((*_mean_curve(axis, first.pair.baseline, colour, 2.2), first.other.label, colour))
-    _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]])
-    axis.set_title("Accuracy, %")
+    titled(axis, "Accuracy, %", 2, False)
     axis.set_xlabel(by)
     percent_axis(axis.yaxis)
     thousands(axis.xaxis)
+    axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
+    _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]], height)
 
 
 def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) -> tuple[float, float]:
@@ -138,16 +149,28 @@ def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) 
     return float(grid[-1]), float(heights[-1])
 
 
-def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]]) -> None:
-    """Names beside the longest line, at the height of each line's end, moved apart."""
-    edge = max(x for x, *_ in ends)
-    low, high = axis.get_ylim()
-    gap, last = 0.075 * (high - low), -np.inf
-    for _, y, label, colour in sorted(ends, key=lambda end: end[1]):
-        last = max(y, last + gap)
+def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: float) -> None:
+    """Names beside the longest line, where each line ends, moved apart in a figure of so many inches."""
+    edge, (low, high) = max(x for x, *_ in ends), axis.get_ylim()
+    told = {label: fitted(label, 0.95, NAME, lines=2) for _, _, label, _ in ends}
+    lines = 1 + max(name.count("\n") for name in told.values())
+    gap = (0.03 + 0.12 * lines) / (height - 0.75) * (high - low)  # of a panel that is about so many inches high
+    ordered = sorted(ends, key=lambda end: end[1])
+    places = [end[1] for end in ordered]
+    for index in range(1, len(places)):
+        places[index] = max(places[index], places[index - 1] + gap)
+    over = max(0.0, places[-1] - (high - gap / 2))
+    for index in reversed(range(len(places))):
+        roof = places[index + 1] - gap if index + 1 < len(places) else places[-1] - over
+        places[index] = min(places[index], roof)
+    names = [fitted(label, 0.9, NAME) for _, _, label, _ in ordered]
+    for place, name, (_, _, _, colour) in zip(places, names, ordered, strict=True):
         axis.annotate(
-            label, (edge, last), (6, 0), textcoords="offset points", va="center", color=colour, fontsize=8,
+            name, (edge, place), (5, 0), textcoords="offset points", va="center", color=readable(colour), fontsize=NAME,
             annotation_clip=False,
         )  # fmt: skip
-    left, right = axis.get_xlim()
-    axis.set_xlim(left, right + 0.2 * (right - left))
+    left, _ = axis.get_xlim()
+    room = (
+        0.12 + max(width_of(line, NAME) for name in names for line in name.split("\n"))
+    ) / 2.7  # of a panel that is about so many inches wide
+    axis.set_xlim(left, left + (edge - left) / (1 - room))

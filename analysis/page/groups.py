@@ -13,12 +13,13 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.lettering import fitted
 from analysis.measures import Measures
-from analysis.page.figures import faint_lines, handles, panel_looks
+from analysis.page.lit import faint_lines, handles, lit, of_all, panel_looks, shown
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.runs import Series
-from analysis.style import NARROW, WIDE, WINDOW, canvas, percent_axis, shared_legend, thousands
+from analysis.style import NARROW, REST, WIDE, WINDOW, canvas, percent_axis, shared_legend, thousands, titled
 from analysis.text import joined, number, plural
 from repro.files import parse_json
 from repro.tracking.series import ZERO_VARIANCE
@@ -26,18 +27,18 @@ from repro.tracking.series import ZERO_VARIANCE
 BINS = 10
 """Columns of a picture over training."""
 
-LOOKS = (("#D55E00", "////"), ("#56B4E9", ""), ("#C9CED6", "...."), ("#F0E442", "\\\\\\\\"))
-"""Colour and hatch of each outcome of a group."""
+FAINT = 2
+"""With more arms than this no single seeds are drawn step by step."""
+
+LOOKS = (("#8A929E", "////"), ("#D9EAF7", ""), ("#F4F5F7", "...."), ("#C3C9D2", "\\\\\\\\"))
+"""Colour and hatch of each outcome of a group: none is the colour of a way of choosing."""
 
 OF_ACCURACY = ("all wrong", "mixed: trains", "too alike", "all right")
 OF_REWARDS = ("all 0", "differ: trains", "too alike", "all 1")
 """What came of a group: rewards of 0 and 1 are never too alike without being equal."""
 
-GRADIENT_OF_ACCURACY = "Only mixed groups carry a gradient: all wrong means chosen too hard, all right too easy."
-GRADIENT = (
-    "Only groups whose rewards differ carry a gradient: all 0 means chosen too hard, all 1 too easy, too alike a "
-    "spread of at most train.min_spread."
-)
+GRADIENT_OF_ACCURACY = "only mixed groups have a gradient"
+GRADIENT = "only groups whose rewards differ by more than train.min_spread have a gradient"
 
 
 @dataclass(frozen=True)
@@ -119,20 +120,23 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
     frames = {s.label: measures.step_metric(s, ZERO_VARIANCE) for s in measures.panel.series}
     if all(frame.empty for frame in frames.values()):
         return None
-    styles = panel_looks(measures)
+    styles, bright = panel_looks(measures), lit(measures)
 
     def draw(narrow: bool) -> Figure:
-        figure, (axis,) = canvas(1, narrow, height=2.6)
+        figure, (axis,) = canvas(1, narrow, height=2.4)
         for label, frame in frames.items():
-            look = styles[label]
-            faint_lines(axis, seeds_of(frame), look, 0.6, 0.22)
-            smooth = frame.mean(axis=1).rolling(WINDOW, center=True, min_periods=1).mean()
-            axis.plot(smooth.index, smooth, marker=look.marker, markevery=max(1, len(smooth) // 8), **look.line())
+            look, smooth = styles[label], frame.mean(axis=1).rolling(WINDOW, center=True, min_periods=1).mean()
+            if label not in bright:
+                axis.plot(smooth.index, smooth, color=REST, linewidth=0.9, zorder=1)
+                continue
+            if len(bright) <= FAINT:
+                faint_lines(axis, seeds_of(frame), look, 0.6, 0.22)
+            axis.plot(smooth.index, smooth, **look.line())
         axis.set_ylim(bottom=0)
         percent_axis(axis.yaxis)
         axis.set_ylabel("zero-variance groups, %")
         axis.set_xlabel("step")
-        shared_legend(figure, *handles(measures), narrow)
+        shared_legend(figure, *handles(measures, bright, len(frames) - len(bright)), narrow)
         return figure
 
     data = pd.concat([_long(frame, label) for label, frame in frames.items()], ignore_index=True)
@@ -140,8 +144,7 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
     return Picture(
         f"{prefix}zero_variance",
         "Groups without gradient over training",
-        "Share of freshly rolled-out groups whose rewards are all equal. Thin: seeds, step by step; bold: mean over "
-        f"seeds and a moving window of {WINDOW} steps.",
+        f"Share of freshly rolled-out groups whose rewards are all equal, mean over seeds and {WINDOW} steps.",
         f"Zero-variance share by step, one line per arm; averages over training: {means}.",
         data,
         draw,
@@ -177,16 +180,17 @@ def outcomes(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> P
     if not rows:
         return None
     data = pd.DataFrame(rows)
+    labels = [label for label in shown(measures) if label in set(data["arm"])]
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = small_multiples(list(fresh), narrow)
+        figure, axes = small_multiples(labels, narrow)
         for index, (axis, label) in enumerate(axes):
             part = data[data["arm"] == label].pivot(index="step", columns="outcome", values="share")
             layers = [part[name] for name in names]
             drawn = axis.stackplot(part.index, *layers, colors=[color for color, _ in looks])
             for area, (_, hatch) in zip(drawn, looks, strict=True):
                 area.set(hatch=hatch, edgecolor="#3A3F47", linewidth=0.4)
-            axis.set(ylim=(0, 1), xlim=(part.index.min(), part.index.max()), title=label)
+            axis.set(ylim=(0, 1), xlim=(part.index.min(), max(part.index.max(), part.index.min() + 1e-6)))
             axis.grid(visible=False)
             percent_axis(axis.yaxis)
             outer_labels(axis, index, narrow, "groups, %")
@@ -196,8 +200,8 @@ def outcomes(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> P
 
     return Picture(
         f"{prefix}outcomes",
-        "What came of the groups",
-        f"Share of freshly rolled-out groups by outcome, seeds pooled. {GRADIENT_OF_ACCURACY if binary else GRADIENT}",
+        f"What came of the groups{of_all(measures, len(labels)) if len(labels) < len(fresh) else ''}",
+        f"Freshly rolled-out groups by outcome, seeds pooled: {GRADIENT_OF_ACCURACY if binary else GRADIENT}.",
         f"Stacked shares of groups that were {joined(names)} over training, for {plural(len(fresh), 'arm')}.",
         data,
         draw,
@@ -220,21 +224,24 @@ def step_columns(steps: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
             yield inside, (low + high) / 2
 
 
-def small_multiples(names: list[str], narrow: bool) -> tuple[Figure, list[tuple[Axes, str]]]:
+def small_multiples(names: Sequence[str], narrow: bool) -> tuple[Figure, list[tuple[Axes, str]]]:
+    """A titled panel for each name on one scale: two beside each other in a column, up to six on a page."""
     columns = 2 if narrow else min(len(names), 6 if len(names) % 4 else 4) if len(names) > 4 else len(names)
     rows = -(-len(names) // columns)
-    size = (NARROW if narrow else WIDE, (1.75 if narrow else 1.95) * rows + 0.35)
+    size = (NARROW if narrow else WIDE, (1.45 if narrow else 1.75) * rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel().tolist()
     for spare in axes[len(names) :]:
         spare.set_axis_off()
+    for axis, name in zip(axes, names, strict=False):
+        titled(axis, name, columns, narrow)
     return figure, list(zip(axes, names, strict=False))
 
 
 def outer_labels(axis: Axes, index: int, narrow: bool, ylabel: str, below: bool = True) -> None:
     first = axis.get_subplotspec()
     if first is not None and first.is_first_col():
-        axis.set_ylabel(ylabel)
+        axis.set_ylabel(fitted(ylabel, 0.85, 8, lines=2))
     if below:
         axis.set_xlabel("step")
-    thousands(axis.xaxis) if below else None
+        thousands(axis.xaxis)

@@ -85,4 +85,7 @@ def _runs(study: Study) -> Table:
         rows[-1] += [run.record.status, f"`{run.record.run_id}`"]
         data.append(record)
     header = ["identity", "arm", "model", "dataset", "axis point", "seed", "status", "MLflow run"]
-    return Table("runs", "Runs behind this report", header, rows, pd.DataFrame(data), "", len(header))
+    varied = {name: len({row[i] for row in rows}) > 1 for i, name in enumerate(header)}
+    paper = ("identity", "arm", *(name for name in header[2:5] if varied[name]), "seed", "status")
+    title = "Runs behind this report"
+    return Table("runs", title, header, rows, pd.DataFrame(data), "", len(header), paper=paper)

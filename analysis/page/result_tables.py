@@ -94,8 +94,15 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
         f"{_alone(measures)}P(better): chance that a run of the arm beats a run of the baseline.{said(apart)}"
     )
-    reference = frozenset(i + 1 for i in emphasised(measures))
-    return Table(f"{prefix}accuracy", "Final accuracy", header, rows, pd.DataFrame(data), caption, 1, reference)
+    note = (
+        f"{final.asked.avg} on {final.asked.held_out}, sampling temperature {start.asked.temperature}. Brackets: 95 % "
+        "intervals over seeds; for the start policy over questions; for gain and difference over seeds and questions."
+        f"{said(apart)}"
+    )
+    versus = f"{compared_with(measures)}, points"
+    paper = ("arm", "accuracy, %", "gain over start, points", versus, "mean over training, %")
+    reference, title = frozenset(i + 1 for i in emphasised(measures)), "Final accuracy"
+    return Table(f"{prefix}accuracy", title, header, rows, pd.DataFrame(data), caption, 1, reference, paper, note=note)
 
 
 def _alone(measures: Measures) -> str:
@@ -158,8 +165,8 @@ def groups_table(measures: Measures, prefix: str = "") -> Table:
         "Share of freshly rolled-out groups whose rewards are all equal, averaged over training steps; 95 % "
         "t-intervals over seeds, differences paired by seed."
     )
-    title, reference = "Groups without gradient", emphasised(measures)
-    return Table(f"{prefix}zero_variance", title, header, rows, pd.DataFrame(data), caption, 1, reference)
+    title, reference, paper = "Groups without gradient", emphasised(measures), (header[0], *header[2:])
+    return Table(f"{prefix}zero_variance", title, header, rows, pd.DataFrame(data), caption, 1, reference, paper)
 
 
 def kept_table(measures: Measures, prefix: str = "") -> Table | None:
@@ -191,8 +198,8 @@ def kept_table(measures: Measures, prefix: str = "") -> Table | None:
         "kept sets of the first seed. Rho: Spearman's correlation, over the pool, of the score an arm selects by with "
         "the pass rate, 95 % Fisher-z interval over questions. A score near zero selects as a random draw would."
     )
-    title = "What offline selections kept"
-    return Table(f"{prefix}kept", title, header, rows, pd.DataFrame(data), caption, 1, frozenset({0}))
+    title, paper = "What offline selections kept", (header[0], *header[2:])
+    return Table(f"{prefix}kept", title, header, rows, pd.DataFrame(data), caption, 1, frozenset({0}), paper)
 
 
 def _kept(measures: Measures) -> list[tuple[str, list[str], int, dict[str, float] | None, int]]:
@@ -227,8 +234,10 @@ def cost_table(measures: Measures, prefix: str = "") -> Table:
         "Mean per run over seeds, to the end of training: scoring, probes, rollouts and updates; evaluation and warm "
         "start left out. Redone: generated again after a kill, summed over seeds, not part of the other columns."
     )
-    title, reference = "Cost", emphasised(measures)
-    return Table(f"{prefix}cost", title, header, rows, pd.DataFrame(data), caption, 1, reference)
+    note = "Mean per run over seeds: scoring, probes, rollouts and updates, without evaluation and warm start."
+    title, reference = "Cost by arm", emphasised(measures)
+    paper = ("arm", "generated tokens", "of it selection, %", "FLOPs", "seconds", "CPU seconds")
+    return Table(f"{prefix}cost", title, header, rows, pd.DataFrame(data), caption, 1, reference, paper, note=note)
 
 
 def phase_table(measures: Measures, prefix: str = "") -> Table:
@@ -243,7 +252,8 @@ def phase_table(measures: Measures, prefix: str = "") -> Table:
                 data.append({"arm": series.label, "phase": phase, **amounts})
     header = ["arm", "phase", *QUANTITIES.values()]
     caption = "Mean per run over seeds."
-    return Table(f"{prefix}cost_phases", "Cost by phase", header, rows, pd.DataFrame(data), caption, 2)
+    paper = ("arm", "phase", "generated tokens", "trained tokens", "FLOPs", "seconds")
+    return Table(f"{prefix}cost_phases", "Cost by phase", header, rows, pd.DataFrame(data), caption, 2, paper=paper)
 
 
 def overall_table(panels: Sequence[Measures]) -> Table:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from analysis.measures import Measures
-from analysis.page import figures, result_tables, selected, time_tables
+from analysis.page import figures, health, result_tables, selected, time_tables
 from analysis.page.findings import Findings, findings
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
@@ -119,9 +119,21 @@ def _evidence(measures: Measures, several: bool, left_out: str = "") -> Evidence
                 Folded(result_tables.phase_table(measures, prefix)),
             ),
         ),
+        Section("Health", "health", (), (health.health_table(measures, prefix),)),
     ]
-    kept = tuple(section for section in sections if section.items)
+    kept = tuple(_about(section, panel.title) for section in sections if section.items)
     return Evidence(panel.title, prefix, findings(measures), kept, left_out)
+
+
+def _about(section: Section, title: str) -> Section:
+    """The section with tables that name the model and dataset where they stand alone."""
+    items: list[Item] = []
+    for item in section.items:
+        if isinstance(item, Folded):
+            items.append(Folded(replace(item.table, about=title)))
+        else:
+            items.append(replace(item, about=title) if isinstance(item, Table) else item)
+    return replace(section, items=tuple(items))
 
 
 def _drawn(drawn: dict[str, Picture], *names: str) -> tuple[Picture, ...]:

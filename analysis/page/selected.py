@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.measures import Measures
-from analysis.page.figures import faint_lines, handles, panel_looks
 from analysis.page.groups import (
+    FAINT,
     Fresh,
     fresh_questions,
     outcomes,
@@ -25,9 +25,10 @@ from analysis.page.groups import (
     step_columns,
     zero_variance_curves,
 )
+from analysis.page.lit import faint_lines, handles, lit, of_all, panel_looks, shown
 from analysis.pictures import Picture
 from analysis.statistics import t_interval
-from analysis.style import GREY, Look, canvas, percent_axis, shared_legend
+from analysis.style import GREY, REST, Look, canvas, percent_axis, shared_legend
 from analysis.text import number, plural
 from repro.numbers import pearson
 from repro.tracking.series import SELECT_PEARSON
@@ -72,18 +73,18 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
         rows += [{"arm": "(pool)", "difficulty": lv, "share": s} for lv, s in zip(levels, pool_share, strict=True)]
     # Lifted at the low end: a flat choice over ten levels and one that piles up on two belong in one picture.
     scale = PowerNorm(0.6, 0, max(float(grid.max()) for _, grid in grids.values()))
+    labels = [label for label in shown(measures) if label in known]
 
     def draw(narrow: bool) -> Figure:
-        names = ([""] if pool_share is not None else []) + list(known)
+        names = (["whole pool"] if pool_share is not None else []) + labels
         figure, axes = small_multiples(names, narrow)
         image = None
         for index, (axis, label) in enumerate(axes):
             axis.grid(visible=False)
             axis.set_ylim(levels[0] - 0.5, levels[-1] + 0.5)
             axis.set_yticks(levels[:: 1 if len(levels) <= 6 else 2])
-            if label == "" and pool_share is not None:
+            if index == 0 and pool_share is not None:
                 axis.barh(levels, pool_share, 0.8, color="#8D96A3")
-                axis.set_title("whole pool")
                 percent_axis(axis.xaxis)
                 axis.set_xlabel("share, %")
             else:
@@ -95,7 +96,6 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
                 )
                 axis.plot(centres, means[label], color="white", linewidth=3.2)
                 axis.plot(centres, means[label], color="#000000", linewidth=1.4)
-                axis.set_title(label)
                 axis.set_xlabel("step")
             outer_labels(axis, index, narrow, "true difficulty (steps)", below=False)
         if image is not None:
@@ -110,9 +110,10 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
     said = ", ".join(f"{label} {number(m[0])} to {number(m[-1])}" for label, m in means.items())
     return Picture(
         f"{prefix}difficulty",
-        "What was selected: true difficulty over training",
-        "Each column shows the distribution of the true difficulty (length of the chain) of the questions that were "
-        "rolled out; the line is its mean. Seeds pooled. No arm sees the true difficulty.",
+        f"What was selected: true difficulty over training"
+        f"{of_all(measures, len(labels)) if len(labels) < len(known) else ''}",
+        "Each column is the distribution of the true difficulty, which no arm sees, of what was rolled out; the line "
+        "is its mean.",
         f"Heat maps of true difficulty by step for each arm; mean difficulty from first to last column: {said}.",
         pd.DataFrame(rows),
         draw,
@@ -155,35 +156,36 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
     references = {label: measures.step_metric(measures.panel.get(label), SELECT_PEARSON) for label in known}
     references = {label: frame for label, frame in references.items() if not frame.empty}
 
+    bright = [label for label in lit(measures) if label in known] or list(known)[:1]
+
     def draw(narrow: bool) -> Figure:
-        figure, axes = canvas(2 if references else 1, narrow, height=2.7, columns=2)
+        figure, axes = canvas(2 if references else 1, narrow, height=2.5, columns=2)
         axes[0].plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (1, 2)))
         for label in known:
-            _calibration(axes[0], data[data["arm"] == label], styles[label])
+            _calibration(axes[0], data[data["arm"] == label], styles[label] if label in bright else None)
         axes[0].set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted pass rate", ylabel="measured pass rate")
         axes[0].set_title("On the questions it chose")
         if references:
             for label, frame in references.items():
-                look = styles[label]
-                faint_lines(axes[1], seeds_of(frame), look, 0.6, 0.25)
-                mean = frame.mean(axis=1)
-                axes[1].plot(mean.index, mean, marker=look.marker, markevery=max(1, len(mean) // 8), **look.line())
+                look, mean = styles[label], frame.mean(axis=1)
+                if label not in bright:
+                    axes[1].plot(mean.index, mean, color=REST, linewidth=0.9, zorder=1)
+                    continue
+                if len(bright) <= FAINT:
+                    faint_lines(axes[1], seeds_of(frame), look, 0.6, 0.25)
+                axes[1].plot(mean.index, mean, **look.line())
             axes[1].axhline(0, color=GREY, linewidth=0.8)
             axes[1].set(xlabel="step", ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
             axes[1].set_title("On uniform references")
-        lines, names = handles(measures)
-        chosen = [(line, name) for line, name in zip(lines, names, strict=True) if name in known]
-        shared_legend(figure, [line for line, _ in chosen], [name for _, name in chosen], narrow)
+        shared_legend(figure, *handles(measures, bright, len(known) - len(bright)), narrow)
         return figure
 
     said = ", ".join(f"{label} r = {number(_pearson(q), 2)}" for label, q in known.items())
     return Picture(
         f"{prefix}predictor",
         "Predicted against measured pass rate",
-        "First: chosen questions in eight groups of equal size by prediction; bars are 95 % t-intervals over "
-        "questions, the dotted line a perfect prediction. Chosen questions lie close together, so correlation is small "
-        "there even for a good predictor. Second: correlation on uniformly drawn references, before they are used to "
-        "predict.",
+        "Chosen questions in eight groups by prediction, with 95 % t-intervals over questions, and the correlation on "
+        "references, drawn uniformly, before they are used.",
         f"Calibration of the difficulty predictor on chosen questions ({said}), and its correlation on references by "
         "step.",
         data,
@@ -197,7 +199,11 @@ def _pearson(fresh: Fresh) -> float:
     return pearson(fresh.predicted[both], fresh.rate[both]) if both.sum() > 2 else math.nan
 
 
-def _calibration(axis: Axes, part: pd.DataFrame, look: Look) -> None:
+def _calibration(axis: Axes, part: pd.DataFrame, look: Look | None) -> None:
+    """One arm, grey where it has no look."""
+    if look is None:
+        axis.plot(part["predicted"], part["measured"], color=REST, linewidth=0.9, zorder=1)
+        return
     axis.vlines(part["predicted"], part["low"], part["high"], color=look.color, linewidth=1, alpha=0.7)
     axis.plot(part["predicted"], part["measured"], marker=look.marker, **look.line())
 
@@ -228,29 +234,33 @@ def pool(measures: Measures, prefix: str = "") -> Picture | None:
     for label, values in kept.items():
         rows += [{"of": label, "pass_rate": c, "share": s} for c, s in zip(centres, values, strict=True)]
     styles = panel_looks(measures)
+    bright = [label for label in lit(measures) if label in kept]
 
     def draw(narrow: bool) -> Figure:
-        figure, (axis,) = canvas(1, narrow, height=2.6)
+        figure, (axis,) = canvas(1, narrow, height=2.4)
         axis.bar(centres, share, 0.8 / samples, color="#C9CED6", edgecolor="#6B7280", linewidth=0.6)
         for label, values in kept.items():
-            axis.plot(centres, values, marker=styles[label].marker, **styles[label].line())
+            if label in bright:
+                axis.plot(centres, values, marker=styles[label].marker, **styles[label].line())
+            else:
+                axis.plot(centres, values, color=REST, linewidth=0.9, zorder=1)
         percent_axis(axis.yaxis)
         axis.set(xlabel=f"pass rate of the start policy ({samples} samples)", ylabel="questions, %")
-        axis.set_xticks(centres[:: 2 if narrow and samples % 2 == 0 else 1] if samples <= 8 else np.linspace(0, 1, 6))
+        every = centres[:: 2 if narrow and samples % 2 == 0 else 1]
+        axis.set_xticks(every if samples <= 8 and len(every) <= 9 else np.linspace(0, 1, 6))
         axis.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
         axis.grid(axis="x", visible=False)
         entries: list[Artist] = [Patch(facecolor="#C9CED6", edgecolor="#6B7280", linewidth=0.6)]
-        lines, names = handles(measures)
-        entries += [line for line, name in zip(lines, names, strict=True) if name in kept]
-        shared_legend(figure, entries, ["whole pool", *(f"kept by {name}" for name in names if name in kept)], narrow)
+        lines, names = handles(measures, bright, len(kept) - len(bright))
+        shared_legend(figure, [*entries, *lines], ["whole pool", *(f"kept by {name}" for name in names)], narrow)
         return figure
 
     mixed = float(np.mean([0 < rate < 1 for rate in rates.values()]))
     return Picture(
         f"{prefix}pool",
         "The pool under the start policy",
-        f"Share of the {plural(len(rates), 'training question')} by pass rate before any training; lines: the "
-        "questions an offline selection kept (seeds pooled).",
+        f"The {plural(len(rates), 'training question')} by pass rate before training; lines are what an offline "
+        "selection kept, seeds pooled.",
         f"Histogram of base pass rates over the pool; {number(100 * mixed)} % of questions lie strictly between 0 and "
         "1.",
         pd.DataFrame(rows),

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.arms import CLOCKS, budget, chosen_questions, clock, seeds_said
+from analysis.arms import CLOCKS, CLOCKS_NOTE, budget, chosen_questions, clock, seeds_said
 from analysis.comparable import points_or_not, said
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -18,6 +18,7 @@ from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, number, score_value, seconds, spread
 from analysis.ufo_rl.arms import (
     HOW,
+    HOW_NOTE,
     NOT_IN_PAPER,
     Group,
     amount_of,
@@ -83,7 +84,9 @@ def _table(
     if not rows:
         return None
     caption = f"{caption} Arms matched on {matched_on(used)}; {seeds_said(used)}. {HOW}{said(apart)} {NOT_IN_PAPER}"
-    return Table(f"ufo_rl.ablation_{name}", title, header, rows, pd.DataFrame(data), caption, 3)
+    note = f"Arms matched on {matched_on(used)}; {seeds_said(used)}. {HOW_NOTE}{said(apart)}"
+    paper, name = [*header[:2], "fraction, %", *header[7:10]], f"ufo_rl.ablation_{name}"
+    return Table(name, title, header, rows, pd.DataFrame(data), caption, 3, paper=paper, note=note)
 
 
 def _centres(panels: Sequence[Measures]) -> Table | None:
@@ -205,7 +208,13 @@ def _matching(panels: Sequence[Measures]) -> Table | None:
         f"otherwise t-interval over paired seeds.{said(apart)} {CLOCKS} {NOT_IN_PAPER}"
     )
     title = "Ablation: matched by steps, epochs and tokens"
-    return Table("ufo_rl.ablation_matching", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))
+    note = (
+        "Each row is compared with full data that stops at the same thing; ratios take in what selection cost; "
+        f"{seeds_said(used)}. {HOW_NOTE}{said(apart)} {CLOCKS_NOTE}"
+    )
+    paper = [*header[:5], "full ÷ arm, tokens", "full ÷ arm, seconds"]
+    name, records, bold = "ufo_rl.ablation_matching", pd.DataFrame(data), frozenset(emphasis)
+    return Table(name, title, header, rows, records, caption, 3, bold, paper, note=note)
 
 
 def _ratio(a: float, b: float) -> float:

@@ -25,6 +25,8 @@ HOW = (
     "Accuracy: mean and 95 % t-interval over seeds; difference to full data: 95 % interval over seeds and held-out "
     "questions, paired (over seeds alone where full data is not the study's baseline)."
 )
+HOW_NOTE = "Brackets: 95 % t-intervals over seeds, of a difference over seeds and held-out questions."
+"""The same for the note of a table in a paper."""
 
 Group = list[Series]
 

@@ -25,6 +25,7 @@ from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread
 from analysis.ufo_rl.arms import (
     HOW,
+    HOW_NOTE,
     comparable,
     difference_to_full,
     full_of,
@@ -197,7 +198,13 @@ def _bin_table(found: Sequence[tuple[Measures, list[Bin]]]) -> Table:
         f"nothing to learn from. {REGRESSION}"
     )
     title = "UFO-RL, Figure 1 as a table: one bin of the pass rate alone"
-    return Table("ufo_rl.figure_1_table", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))
+    note = (
+        f"Bins by the start policy's pass rate over K = {_samples(every)} samples. Arms matched on "
+        f"{matched_on(every)}; {seeds_said(every)}. {HOW_NOTE}{apart}"
+    )
+    paper = [*header[:2], header[3], *header[6:]]
+    name, records, bold = "ufo_rl.figure_1_table", pd.DataFrame(data), frozenset(emphasis)
+    return Table(name, title, header, rows, records, caption, 3, bold, paper, note=note)
 
 
 def _cells(measures: Measures, series: Series, span: Sequence[float], count: int) -> list[str]:
@@ -263,7 +270,12 @@ def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
         "enters its final accuracy as much as its order does: read it beside the mean over training."
     )
     title = "UFO-RL, Table 3: curricula and single quantiles"
-    return [Table("ufo_rl.table_3", title, header, rows, pd.DataFrame(data), caption, 3, frozenset(emphasis))]
+    note = (
+        "A curriculum goes through the whole pool in stages of equal length, ordered once by the start policy's score. "
+        f"Arms matched on {matched_on(used)}; {seeds_said(used)}. {HOW_NOTE}{said(apart)}"
+    )
+    paper, bold = [*header[:2], *header[4:]], frozenset(emphasis)
+    return [Table("ufo_rl.table_3", title, header, rows, pd.DataFrame(data), caption, 3, bold, paper, note=note)]
 
 
 def _training(series: Series) -> str | None:

@@ -17,11 +17,12 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
 from analysis.statistics import Interval
-from analysis.style import BASELINE, PALETTE, canvas, percent_axis, shared_legend
+from analysis.style import BASELINE, COLOURS, canvas, percent_axis, shared_legend, titled
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread
 from analysis.ufo_rl.arms import (
     HOW,
+    HOW_NOTE,
     NOT_IN_PAPER,
     Group,
     band,
@@ -82,7 +83,12 @@ def fraction_table(panels: Sequence[Measures]) -> Table | None:
         f"against random: 95 % t-interval over paired seeds.{said(apart)} {NOT_IN_PAPER}"
     )
     title = "Ablation: how much of the pool is kept"
-    return Table("ufo_rl.ablation_fraction", title, header, rows, pd.DataFrame(data), caption, 2)
+    note = (
+        f"A random subset of each size stands beside the band. Arms matched on {matched_on(used)}; "
+        f"{seeds_said(used)}. {HOW_NOTE} Confidence against random: over paired seeds.{said(apart)}"
+    )
+    paper, name = [*header[:3], *header[4:6], "confidence vs random, points"], "ufo_rl.ablation_fraction"
+    return Table(name, title, header, rows, pd.DataFrame(data), caption, 2, paper=paper, note=note)
 
 
 def fraction_picture(panels: Sequence[Measures]) -> Picture | None:
@@ -99,11 +105,12 @@ def fraction_picture(panels: Sequence[Measures]) -> Picture | None:
             rows[-1] |= {f"seed_{s}": v for s, v in zip(series.seeds, final.per_seed, strict=True)}
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = canvas(len(facets), narrow, height=2.8, columns=2)
+        figure, axes = canvas(len(facets), narrow, height=2.4, columns=2)
         for axis, (measures, group) in zip(axes, facets, strict=True):
             _draw_fractions(axis, measures, group)
             if len(facets) > 1:
-                axis.set_title(f"{measures.panel.title}\n{target_name(group[0])}, {centre_name(group[0])}")
+                title = f"{measures.panel.title}\n{target_name(group[0])}, {centre_name(group[0])}"
+                titled(axis, title, 1 if narrow else 2, narrow)
         kinds = dict.fromkeys(str(row["kind"]) for row in rows)
         entries = [Line2D([], [], **KINDS[kind]) for kind in kinds]
         shared_legend(figure, entries, list(kinds), narrow)
@@ -119,8 +126,8 @@ def fraction_picture(panels: Sequence[Measures]) -> Picture | None:
     return Picture(
         "ufo_rl.ablation_fraction_curve",
         "Ablation: accuracy against the share of the pool that is kept",
-        f"Means with 95 % t-intervals over seeds ({seeds_said(used)}); faint dots are single seeds; the line across "
-        f"is full data with its interval. Arms matched on {matched_on(used)}. {NOT_IN_PAPER}",
+        f"Means with 95 % t-intervals over seeds ({seeds_said(used)}) at equal {matched_on(used)}; faint dots are "
+        "single seeds, the line across is full data.",
         f"Final accuracy by fraction kept, log scale. {said}.",
         pd.DataFrame(rows),
         draw,
@@ -128,8 +135,8 @@ def fraction_picture(panels: Sequence[Measures]) -> Picture | None:
 
 
 KINDS: dict[str, dict[str, Any]] = {
-    "confidence": {"color": PALETTE[0], "marker": "s", "linestyle": "-"},
-    "random": {"color": PALETTE[1], "marker": "^", "linestyle": (0, (5, 1.6))},
+    "confidence": {"color": COLOURS["confidence"], "marker": "o", "linestyle": "-"},
+    "random": {"color": COLOURS["random"], "marker": "o", "linestyle": (0, (5, 1.6))},
     "full data": {"color": BASELINE, "linestyle": "-", "linewidth": 1.4},
 }
 

@@ -13,7 +13,7 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.pool import Levels, Pool, pools_of
 from analysis.statistics import cluster_interval
-from analysis.style import PALETTE, percent_axis, shared_legend
+from analysis.style import BASELINE, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import number, spread
 
@@ -70,7 +70,7 @@ def _histograms(pools: Sequence[Pool]) -> Picture:
             step = float(levels.centres[1] - levels.centres[0]) if levels.count > 1 else 1.0
             axis.bar(levels.centres, pool.shares, 0.82 * step, color="#C9CED6", edgecolor="#6B7280", linewidth=0.6)
             mean = float(pool.values.mean())
-            axis.axvline(mean, color=PALETTE[1], linewidth=1.4, linestyle=(0, (5, 1.6)))
+            axis.axvline(mean, color=BASELINE, linewidth=1.4, linestyle=(0, (5, 1.6)))
             axis.set(ylim=(0, top), xlim=(-0.5 * step, 1 + 0.5 * step))
             axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
             axis.grid(axis="x", visible=False)

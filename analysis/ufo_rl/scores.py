@@ -3,70 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from analysis.association import RESAMPLES, Statistic, auroc, bootstrap, partial_spearman, pearson, spearman
-from analysis.facets import facets, outer
 from analysis.measures import Measures
 from analysis.pictures import Picture
-from analysis.pool import Array, Levels, Pool, pools_of
-from analysis.selections import CONFIDENCE, words
-from analysis.statistics import Interval, t_interval
-from analysis.style import in_order, shared_legend
+from analysis.pool import Array, Levels, pools_of
+from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, number, score_value, spread
-from analysis.ufo_rl.arms import scores, target_name
-
-FEW = 5
-"""No interval of a mean over fewer questions than this."""
-
-
-@dataclass(frozen=True)
-class Scored:
-    """Single-pass scores of one panel's questions, with what else is known of them; NaN where it is not."""
-
-    pool: Pool
-    name: str
-    alone: bool  # whether it is a score of the question alone
-    s: Array  # (n,)
-    rate: Array  # (n,) base pass rate
-    length: Array  # (n,) target tokens
-    true: Array  # (n,) true difficulty
-
-    @property
-    def title(self) -> str:
-        return self.pool.title
-
-
-def scored(measures: Measures, pool: Pool) -> list[Scored]:
-    """Every different score of the panel whose values are stored, over the questions with a pass rate."""
-    found: dict[str, Scored] = {}
-    for series in measures.panel.series:
-        chosen, values = series.chosen, scores(series)
-        if chosen.score == CONFIDENCE:
-            name, alone = f"s of the {target_name(series)}", False
-        elif chosen.score is not None and chosen.of_question_alone:
-            name, alone = words(chosen.score), True
-        else:
-            continue
-        about = series.runs[0].json("selection.json")
-        lengths, true = about.get("target_tokens") or {}, about.get("steps_true") or {}
-        ids = [question for question in pool.rates if question in values]
-        if len(ids) < 3 or (name in found and not (lengths and np.isnan(found[name].length).all())):
-            continue
-        columns = (values, pool.rates, lengths, true)
-        arrays = (np.array([column.get(q, math.nan) for q in ids], float) for column in columns)
-        found[name] = Scored(pool, name, alone, *arrays)
-    return sorted(found.values(), key=lambda one: one.alone)
+from analysis.text import NOTHING, score_value, spread
+from analysis.ufo_rl.score_figure import score_figure
+from analysis.ufo_rl.scored import Scored, by_level, scored
 
 
 def table_2(panels: Sequence[Measures]) -> list[Table | Picture]:
@@ -76,7 +28,7 @@ def table_2(panels: Sequence[Measures]) -> list[Table | Picture]:
         return []
     samples = sorted({one.pool.samples for one in every})
     binned = [_by_pass_rate([s for s in every if s.pool.samples == k], k, len(samples) > 1) for k in samples]
-    return [_association(every), *binned, _curves(every)]
+    return [_association(every), *binned, score_figure(every)]
 
 
 STATISTICS = {
@@ -142,18 +94,15 @@ def _association(every: Sequence[Scored]) -> Table:
         f"correlation towards 0. A dash: not recorded, or the same for every question."
     )
     title = "UFO-RL, Table 2: multi-sample accuracy against single-pass scores"
-    return Table("ufo_rl.table_2", title, header, rows, pd.DataFrame(data), caption, 2)
-
-
-def by_level(one: Scored) -> list[Interval]:
-    """Mean score of the questions in each pass-rate column, with a 95 % t-interval over them (none below `FEW`)."""
-    levels = Levels(one.pool.samples)
-    which = levels.of(one.rate)
-    out = []
-    for level in range(levels.count):
-        found = t_interval(one.s[which == level])
-        out.append(found if found.n >= FEW else Interval(found.value, math.nan, math.nan, found.n))
-    return out
+    note = (
+        "Each score against the start policy's pass rate over K samples, question by question; 95 % intervals from "
+        f"{RESAMPLES:,} bootstrap draws. AUROC, easier half: of the score, for questions at or above the median pass "
+        "rate. AUROC, 0 < rate < 1: of nearness to the mean score, for questions neither never nor always solved. "
+        "Given length: partial correlation at equal target length."
+    )
+    shown = ("spearman", "auroc", "auroc_mixed", "partial")
+    paper = [*header[:2], *(STATISTICS[key] for key in shown)]
+    return Table("ufo_rl.table_2", title, header, rows, pd.DataFrame(data), caption, 2, paper=paper, note=note)
 
 
 def _by_pass_rate(every: Sequence[Scored], samples: int, several: bool) -> Table:
@@ -174,47 +123,3 @@ def _by_pass_rate(every: Sequence[Scored], samples: int, several: bool) -> Table
     name = "ufo_rl.table_2_by_pass_rate" + (f"_k{samples}" if several else "")
     title = "UFO-RL, Table 2, continued: mean score by pass rate"
     return Table(name, title, ["model, data", "score", *levels.names], rows, pd.DataFrame(data), caption, 2)
-
-
-def _curves(every: Sequence[Scored]) -> Picture:
-    titles, names = list(dict.fromkeys(one.title for one in every)), list(dict.fromkeys(one.name for one in every))
-    styles = in_order(names)
-    rows: list[dict[str, Any]] = []
-    for one in every:
-        for centre, each in zip(Levels(one.pool.samples).centres, by_level(one), strict=True):
-            rows.append({"model_data": one.title, "score": one.name, "pass_rate": centre, "questions": each.n})
-            rows[-1] |= numbers("s", each)
-
-    def draw(narrow: bool) -> Figure:
-        figure, axes = facets(titles, narrow, len(names))
-        for axis, title in zip(axes, titles, strict=True):
-            for one in (one for one in every if one.title == title):
-                _curve(axis, one, styles[one.name].line(marker=styles[one.name].marker))
-            axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-            axis.set_ylim(bottom=0)
-            outer(axis, "base pass rate", "mean score")
-        drawn = {str(line.get_label()): line for axis in axes for line in axis.lines}
-        shared_legend(figure, [drawn[name] for name in names], names, narrow)
-        return figure
-
-    each_rank = [float(spearman(one.s, one.rate)(np.ones((1, len(one.s))))[0]) for one in every]
-    named = zip(every, each_rank, strict=True)
-    said = "; ".join(f"{one.title}, {one.name}: rho {number(rank, 2)}" for one, rank in named)
-    return Picture(
-        "ufo_rl.table_2_curves",
-        "UFO-RL, Table 2 as a figure: mean score by pass rate",
-        f"Mean score of the questions with each pass rate; bars are 95 % t-intervals over questions, left out below "
-        f"{FEW} questions. A score that can stand for the pass rate rises all the way.",
-        f"Mean single-pass score against base pass rate, one facet per model and dataset. {said}.",
-        pd.DataFrame(rows),
-        draw,
-    )
-
-
-def _curve(axis: Axes, one: Scored, look: dict[str, Any]) -> None:
-    found = by_level(one)
-    shown = [(x, each) for x, each in zip(Levels(one.pool.samples).centres, found, strict=True) if each.n]
-    known = [(x, each) for x, each in shown if each.known]
-    axis.vlines([x for x, _ in known], [e.low for _, e in known], [e.high for _, e in known], color=look["color"],
-                linewidth=1.1, alpha=0.7)  # fmt: skip
-    axis.plot([x for x, _ in shown], [e.value for _, e in shown], label=one.name, **look)

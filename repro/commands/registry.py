@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from repro.commands import (
+    diagnose,
     grade,
     plan,
     predictor,
@@ -24,6 +25,7 @@ COMMANDS: tuple[Command, ...] = (
     plan.COMMAND,
     sweep.COMMAND,
     report.COMMAND,
+    diagnose.COMMAND,
     score.COMMAND,
     predictor.COMMAND,
     grade.COMMAND,

@@ -22,7 +22,7 @@ from repro.models.quiet import quiet
 from repro.models.solution_start import before_start, build_start, start_key
 from repro.models.sources import resolved
 from repro.models.stand_in import build_stand_in, stand_in_digest
-from repro.models.supervised import COST_FILE, Progress
+from repro.models.supervised import COST_FILE, Progress, release_memory
 from repro.models.warm_start import build_warm_start, warm_start_key
 from repro.tasks.chat_text import has_template
 from repro.tasks.dataset_spec import DatasetSpec
@@ -273,6 +273,7 @@ def _started(
         build_start(directory, model, base.model, base.tokenizer, base.style, dataset, progress)
 
     place = cache.directory("warm_start", _start_key(model, dataset), build)
+    release_memory()
     there = {"hub": None, "revision": None, "stand_in": False, "path": str(place), "warm_start": None}
     return model.model_copy(update={**there, "name": model.label})
 

@@ -85,14 +85,16 @@ def build_start(
         data = load_dataset(dataset)
     rows = _rows(data, dataset, model, tokenizer, style, start)
     trained: Any = model if spec.lora is None else attach_adapter(model, spec.lora, str(directory), None)
+    cached = getattr(model.config, "use_cache", None)  # a trainer turns it off, and the config is saved
     learned = imitate(trained, tokenizer, rows, start, say, gpu=torch.cuda.is_available())
-    parameters = model.num_parameters()
+    if cached is not None:
+        model.config.use_cache = cached
     whole = model if spec.lora is None else trained.merge_and_unload()
     record = {
         "start": start.model_dump(mode="json"),
         "lora": None if spec.lora is None else spec.lora.model_dump(mode="json"),
         "dataset": dataset.label,
-        "parameters": parameters,
+        "parameters": whole.num_parameters(),
         "examples": len(rows),
         **learned,
         "torch": torch.__version__,

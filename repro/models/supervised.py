@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import gc
 import random
 import tempfile
 import time
@@ -101,6 +102,15 @@ def imitate(
     return {"loss": losses, "cost": cost}
 
 
+def release_memory() -> None:
+    """Gives back what a trainer that is done has left on a GPU: vLLM takes what is free there."""
+    import torch
+
+    if torch.cuda.is_available():
+        gc.collect()  # a trainer is a circle
+        torch.cuda.empty_cache()
+
+
 def save_start(directory: Path, model: Any, tokenizer: PreTrainedTokenizerBase, record: dict[str, Any]) -> None:
     """Saves model, tokenizer and the record of how the model was made as an ordinary Hugging Face directory."""
     with quiet():
@@ -167,6 +177,8 @@ def _train(
             disable_tqdm=True,
             seed=settings.seed,
         )
+        if config.n_gpu > 1:  # by default it would share each batch out to all that this process sees
+            config._n_gpu = 1
         trainer = SFTTrainer(
             model=model,
             args=config,

@@ -66,12 +66,24 @@ class PromptStyle:
             self._conversation(MARK, tokenizer)  # a question of one digit might be found in a prompt that drops it
             return rendered
         # Callers tokenize without special tokens, so a start token that the tokenizer would add is written out.
-        before = start_token(tokenizer) + "".join(f"{q}{suffix}{a}{APART}" for q, a in self.examples)
-        return [f"{before}{question}{suffix}" for question in questions]
+        start = start_token(tokenizer)
+        return [start + self.plain_text(question, suffix) for question in questions]
 
     def prompt(self, question: str, tokenizer: Any, suffix: str) -> str:
         """The prompt of one question."""
         return self.prompts([question], tokenizer, suffix)[0]
+
+    def plain_text(self, question: str, suffix: str) -> str:
+        """The examples and the question as plain text, without the start token that a tokenizer may add."""
+        return "".join(f"{q}{suffix}{a}{APART}" for q, a in self.examples) + f"{question}{suffix}"
+
+    def messages(self, question: str, tokenizer: Any) -> list[Message]:
+        """The turns that a chat template renders to the prompt of a question. UserError as `prompts`."""
+        return self._served(question, tokenizer)[0]
+
+    def turns(self, question: str) -> list[Message]:
+        """The turns with a system turn where there is a system prompt, for a tokenizer that is not known."""
+        return next(self._ways(question))
 
     def reply(self, tokenizer: Any) -> Reply:
         """How completions of these prompts are read: with what the template has written in the model's place, and, in
@@ -81,6 +93,10 @@ class PromptStyle:
         return Reply(opened=left_open(self._conversation(MARK, tokenizer).rpartition(MARK)[2]))
 
     def _conversation(self, question: str, tokenizer: Any) -> str:
+        return self._served(question, tokenizer)[1]
+
+    def _served(self, question: str, tokenizer: Any) -> tuple[list[Message], str]:
+        """The first way to put the turns that the template renders without loss, and what it renders."""
         shown = [text.strip() for pair in self.examples for text in pair] + [question.strip()]
         reason = ""
         for messages in self._ways(question):
@@ -94,7 +110,7 @@ class PromptStyle:
                 lost = (self.system_prompt or "").strip()
             listed = not isinstance(messages[0]["content"], str) and LISTED.search(rendered)
             if lost is None and not listed:
-                return rendered
+                return messages, rendered
             reason = reason or f"drops what it is given: {show(lost or question)} is not in its prompt {show(rendered)}"
         cure = ", or chat_template: plain" if self.examples else ""
         raise UserError(f"the chat template of the model {reason}; give another model.chat_template{cure}")

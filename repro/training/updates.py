@@ -5,7 +5,8 @@ What it wraps:
 - `_prepare_inputs`: rows without advantage are left out of a minibatch after TRL has split the batch, and the others
   are spread over the passes of the update.
 - `_get_per_token_logps_and_entropies`: without dropout where no gradient is taken, and not at all where the log-probs
-  of sampling are those of the policy that starts the updates: in float32, up to rounding.
+  of sampling are those of the policy that starts the updates: in float32, up to rounding. What prompts share is
+  computed once where that saves much (`shared_prompts.py`).
 - `_compute_loss`: the loss of a pass is scaled so that the gradient of an update is that of all rows.
 """
 
@@ -26,6 +27,7 @@ from repro.training.ledger import Ledger
 from repro.training.passes import split_minibatch, unsplit
 from repro.training.ranks import Ranks
 from repro.training.sampled_logps import SampledLogps
+from repro.training.shared_prompts import can_share, completion_logps, shared_prompts
 from repro.training.skip import keep_informative, rank_factor
 
 
@@ -96,11 +98,39 @@ class UpdateTrainer(GRPOTrainer):
 
     def _get_per_token_logps_and_entropies(self, model: Any, *args: Any, **kwargs: Any) -> Any:
         if torch.is_grad_enabled():
-            return super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
+            return self._shared_logps(model, *args, **kwargs)
         if self.sampled.replace_next_pass():
             return self.sampled.padded(args[2], self.accelerator.device), None, None
         with without_dropout(model):
-            return super()._get_per_token_logps_and_entropies(model, *args, **kwargs)
+            return self._shared_logps(model, *args, **kwargs)
+
+    def _shared_logps(
+        self, model: Any, ids: torch.Tensor, mask: torch.Tensor, width: int, batch_size: int | None = None, **more: Any
+    ) -> Any:
+        """TRL's log-probs and entropies, with what prompts share computed once where that saves much.
+
+        ids, mask: (B, P + T) of prompts and completions; width: T.
+        """
+        dense = super()._get_per_token_logps_and_entropies
+        core = self.accelerator.unwrap_model(model)
+        core = core.get_base_model() if hasattr(core, "get_base_model") else core
+        plain = not any(value is not None for name, value in more.items() if not name.startswith("compute_"))
+        alone = self.ranks.count == 1 and not self._sharded and not more.get("compute_aux_loss")
+        if not (plain and alone and can_share(core, torch.is_grad_enabled())):
+            return dense(model, ids, mask, width, batch_size, **more)
+        found = []
+        for some_ids, some_mask in zip(
+            ids.split(batch_size or len(ids)), mask.split(batch_size or len(ids)), strict=True
+        ):
+            shared = shared_prompts(some_ids[:, :-width], some_mask[:, :-width], width)
+            if shared is None:
+                found.append(dense(model, some_ids, some_mask, width, **more)[:2])
+                continue
+            with self.accelerator.autocast():
+                made = completion_logps(model, core, shared, some_ids[:, -width:], some_mask[:, -width:])
+            found.append(made)
+        logps, entropies = zip(*found, strict=True)
+        return torch.cat(logps), torch.cat(entropies) if more.get("compute_entropy") else None, None
 
     def _compute_loss(self, model: Any, inputs: dict[str, Any]) -> torch.Tensor:
         factor = inputs.get("loss_factor", 1.0)

@@ -164,7 +164,9 @@ def test_a_sweep_whose_dear_value_hardly_trains_says_so(quick_study: Make):
     studied = arms() | {"many": (many, Behaviour(CURVE, JITTER, probe_tokens=9 * 320))}
     found = [measure(quick_study(studied, fields={"report": {"baseline": "plain"}}))]
     made = {one.name: one for one in ablations(found)}
-    table, picture = made["dots_rr.ablation_k"], made["dots_rr.ablation_k_figure"]
+    table, picture = made["dots_rr.ablation_k"], made["dots_rr.ablation_grid"]
     assert isinstance(table, Table)
     assert "not comparable" in next(row for row in table.rows if "`many`" in row)
-    assert all("selection of `many` takes" in one.caption for one in (table, picture))
+    assert "selection of `many` takes" in table.caption
+    assert picture.caption.endswith("Not comparable at equal tokens: `many`.")
+    assert set(picture.data["measure"]) == {"by_steps"}

@@ -93,8 +93,8 @@ def test_markdown_has_a_row_per_row_and_escapes_pipes(table: Table):
 
 def test_latex_escapes_what_would_break_it(table: Table):
     text = table.latex()
-    assert r"\texttt{dots\_rr}" in text and r"50 \% \& more | less" in text and r"\textgreater{} 40" in text
-    assert "$-$1.0" in text and r"\begin{tabular}{lrr}" in text
+    assert r"\texttt{dots\_rr}" in text and r"50 \% \& more \textbar{} less" in text and r"\textgreater{} 40" in text
+    assert "$-$1.0" in text and r"\begin{tabular}{@{}lrr@{}}" in text
     body = [line for line in text.splitlines() if line.endswith(r"\\")]
     assert all(len(re.findall(r"(?<!\\)&", line)) == 2 for line in body) and len(body) == 3
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.dots_rr.figures import figure_3, figure_9
+from analysis.dots_rr.figures import curves
 from analysis.dots_rr.savings import table_1
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, time_tables
@@ -44,8 +44,7 @@ def test_captions_about_flops_and_time_have_it_and_others_do_not(quick_study: Ma
         figures.cost_bars(measures),
         figures.accuracy_curves(measures),
         *table_1([measures]),
-        *figure_3([measures]),
     ]
-    others = [result_tables.accuracy_table(measures), result_tables.groups_table(measures), *figure_9([measures])]
+    others = [result_tables.accuracy_table(measures), result_tables.groups_table(measures), *curves([measures])]
     assert all("Updates are dense" in one.caption for one in with_updates(about_cost, [measures]))
     assert not any("Updates are dense" in one.caption for one in with_updates(others, [measures]))

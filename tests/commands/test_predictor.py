@@ -5,11 +5,14 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import numpy as np
+import pyarrow.parquet
 import pytest
 
 from repro.cli import main
 from repro.difficulty.labels import Labels, read_labels, write_labels
 from repro.difficulty.predictor import DifficultyPredictor
+from repro.scoring.tables import read_scores
 
 SPEC = """\
 name: small
@@ -64,6 +67,36 @@ def test_labels_train_evaluate_write_what_they_say(folder: Path, capsys: pytest.
     out = capsys.readouterr().out
     assert "tiny-12x1 on arithmetic, K = 8: 64 held-out questions x 16 samples" in out
     assert "length and operators, labels" in out
+
+
+def test_predict_writes_pass_rates_of_the_pool_and_exports_those_nearest_the_target(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    train = folder / "chosen/train.parquet"
+    words = ["--references", "8", "--target", "0.3", "--fraction", "0.2", "--export", str(train), "--format", "verl"]
+    assert call(folder, "predict", *words) == 0
+    table = pyarrow.parquet.read_table(folder / "out/arithmetic/predictions.parquet")
+    rates, chosen = (np.array(table.column(name).to_pylist()) for name in ("pass_rate", "selected"))
+    assert len(rates) == 64
+    assert table.column("measured").null_count == 64 - 8
+    assert chosen.sum() == 12  # int(0.2 * 64)
+    assert np.abs(rates[chosen] - 0.3).max() <= np.abs(rates[~chosen] - 0.3).min()
+    rows = pyarrow.parquet.read_table(train).to_pylist()
+    ids = np.array(table.column("id").to_pylist())
+    assert [row["extra_info"]["id"] for row in rows] == ids[chosen].tolist()
+    assert [row["extra_info"]["pass_rate"] for row in rows] == rates[chosen].tolist()
+    assert "64 questions, 8 of them measured by 4 completions" in capsys.readouterr().out
+    ids_read, values = read_scores(folder / "out/arithmetic/predictions.parquet", "pass_rate")
+    assert (ids_read, values.tolist()) == (tuple(ids), rates.tolist())
+
+
+def test_predict_measures_fewer_references_than_there_are_questions(
+    folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(folder, "predict", "--references", "64") == 2
+    assert "--references: 64, expected fewer than the 64 training questions" in capsys.readouterr().err
+    assert call(folder, "predict", "--references", "4", "8") == 2
+    assert "--references: got 2 numbers with predict, expected one" in capsys.readouterr().err
 
 
 def test_labels_of_another_file_train_another_predictor(folder: Path) -> None:

@@ -20,11 +20,11 @@ TRAINED = f"{HEAD}predictor: {{path: there, embedder: tiny}}\n{ARM}"
 @pytest.mark.parametrize(
     ("spec", "words", "message"),
     [
-        (GOOD, [], "the following arguments are required: {labels,train,evaluate,import}, SPEC"),
+        (GOOD, [], "the following arguments are required: {labels,train,evaluate,predict,import}, SPEC"),
         (
             GOOD,
             ["lables", "SPEC"],
-            "got 'lables', expected one of labels, train, evaluate, import, did you mean labels?",
+            "got 'lables', expected one of labels, train, evaluate, predict, import, did you mean labels?",
         ),
         (GOOD, ["labels"], "the following arguments are required: SPEC"),
         (
@@ -35,6 +35,12 @@ TRAINED = f"{HEAD}predictor: {{path: there, embedder: tiny}}\n{ARM}"
         (GOOD, ["evaluate", "SPEC", "--references", "1"], "got '1', expected a whole number >= 2"),
         (GOOD, ["evaluate", "SPEC", "--labels", "x"], "--labels: got 'x' with evaluate, expected it with train only"),
         (GOOD, ["train", "SPEC", "--embedder", "x"], "--embedder: got 'x' with train, expected it with import only"),
+        (GOOD, ["train", "SPEC", "--target", "0.4"], "--target: got '0.4' with train, expected it with predict only"),
+        (GOOD, ["evaluate", "SPEC", "--export", "a.jsonl"], "--export: got 'a.jsonl' with evaluate, expected it with"),
+        (GOOD, ["predict", "SPEC", "--export", "a.csv"], "--export: got a.csv, expected a file ending in .jsonl or"),
+        (GOOD, ["predict", "SPEC", "--format", "trl"], "--format: got it without --export, expected --export FILE"),
+        (GOOD, ["predict", "SPEC", "--fraction", "0"], "--fraction: got 0, expected a share above 0"),
+        (BARE, ["predict", "SPEC"], "SPEC: predictor: got nothing, expected policies"),
         (GOOD, ["labels", "SPEC", "--out", "SPEC"], "--out: got 'SPEC', but SPEC is a file, expected a folder"),
         (GOOD, ["train", "SPEC", "--labels", "SPEC"], "SPEC: not a readable parquet file"),
         (GOOD, ["train", "SPEC", "--labels", "x.parquet"], "x.parquet: no such file, expected the labels that"),

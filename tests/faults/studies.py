@@ -70,13 +70,19 @@ def _studies() -> Sequence[Study]:
     yield Study("report", both, (("report", "both.yaml"),), before=(run("both"),), points=25, full=8, random=8)
     yield Study("both", both, (run("both", "--report"),), points=25, full=6, random=8, trained_anew=True)
     score = ("score", "--model", "tiny", "--dataset", "arithmetic", "--limit", "200", "--out", "scores.parquet")
-    yield Study("score", {}, (score,), points=25, full=8, random=8)
+    exported = ("--export", "chosen/train.jsonl")
+    yield Study("score", {}, ((*score, *exported),), points=25, full=8, random=8)
     sweep = spec("search", f"{{ufo: {UFO}}}", f"sweep: {SWEEP}\n")
     yield Study("sweep", sweep, (("sweep", "search.yaml", "--jobs", "2"),), points=35, full=8, random=8)
     trained = spec("small", "{dots: {selection: {method: difficulty, predictor: trained, references: 4}}}", PREDICTOR)
     actions = tuple(
         ("predictor", action, "small.yaml", *options)
-        for action, options in (("labels", ()), ("train", ()), ("evaluate", ("--references", "8")))
+        for action, options in (
+            ("labels", ()),
+            ("train", ()),
+            ("evaluate", ("--references", "8")),
+            ("predict", exported),
+        )
     )
     yield Study("predictor", trained, actions, points=35, full=8, random=8)
 

@@ -14,6 +14,7 @@ from repro.spec.document import read_document
 from repro.spec.json_schema import choices, expected, field_names, locate, schema_text
 from repro.spec.schema import Spec, TrainSpec
 from repro.study.load import load_spec, parse_spec
+from tests.pins import warnings_of
 
 EXPERIMENTS = Path(__file__).parents[2] / "experiments"
 SCHEMA = json.loads(schema_text())
@@ -42,7 +43,7 @@ def test_every_shipped_spec_names_the_schema_and_is_valid(path: Path) -> None:
     assert match, first
     assert (path.parent / match[1]).resolve() == EXPERIMENTS / "schema.json"
     loaded = load_spec(path)
-    assert loaded.warnings == ()
+    assert warnings_of(loaded) == []
     assert faults(read_document(path).data, SCHEMA) == []
 
 

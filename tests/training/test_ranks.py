@@ -216,7 +216,7 @@ def test_what_does_not_divide_by_the_processes_is_told_with_both_numbers(
 def test_ranks_start_with_every_warm_start_built(tmp_path: Path) -> None:
     own = ModelSpec(tiny=TinyModel(warm_start=WarmStart(updates=1)))
     check_prepared(cell(), cache_of(cell(), tmp_path))
-    with pytest.raises(UserError, match=r"model.tiny: the warm start of .* is not in .*run --processes N` builds it"):
+    with pytest.raises(UserError, match=r"model: the warm start of .* is not in .*run --processes N` builds it"):
         check_prepared(cell(model=own), cache_of(cell(), tmp_path))
 
 

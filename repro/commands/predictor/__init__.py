@@ -1,4 +1,4 @@
-"""`repro predictor`: labels, training, import and evaluation of a study's difficulty predictor."""
+"""`repro predictor`: labels, training, import, evaluation and predictions of a study's difficulty predictor."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from repro.arguments import folder, whole_number
 from repro.commands import options as shared
 from repro.commands.command import Command
+from repro.commands.export import add_export, check_export
 from repro.errors import UserError
 from repro.words import did_you_mean
 
@@ -15,6 +16,8 @@ ACTIONS = {
     "labels": "labels: roll out the predictor's policies over a pool of questions, to a parquet file",
     "train": "train: fit the predictor to the labels",
     "evaluate": "evaluate: judge it on held-out questions and the study's own policies",
+    "predict": "predict: measure a few training questions and predict the pass rates of all; --export writes those"
+    " nearest --target",
     "import": "import: make one of a checkpoint of DOTS + RR's authors, named in place of SPEC; nothing in it is run",
 }
 
@@ -37,10 +40,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         "--references",
         type=whole_number(2, 10**7),
         nargs="+",
-        default=[16, 256],
         metavar="K",
-        help="evaluate: how many questions are measured before the others are predicted (default: 16 256)",
+        help="evaluate, predict: how many questions are measured before the others are predicted (default: 16 256;"
+        " predict takes one number, 256 or half of the questions)",
     )
+    parser.add_argument("--target", type=_share, metavar="P", help="predict: the pass rate to be near (default: 0.5)")
+    parser.add_argument("--fraction", type=_share, metavar="F", help="predict: share that is selected (default: 0.1)")
+    add_export(parser)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -54,16 +60,44 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--labels: got {str(options.labels)!r} with {options.action}, expected it with train only")
     if options.embedder is not None and not importing:
         raise UserError(f"--embedder: got {options.embedder!r} with {options.action}, expected it with import only")
+    _check_predict(options)
     if loaded is None:
         if options.set or options.smoke:
             raise UserError("import: got -S or --smoke, which change a study, expected a checkpoint alone")
         from repro.commands.predictor.importing import import_file
 
         return import_file(options)
+    if options.action == "predict":
+        from repro.commands.predictor.predicting import predict
+
+        return predict(loaded, options)
     from repro.commands.predictor import steps
 
     code: int = getattr(steps, options.action)(loaded, options)
     return code
+
+
+def _check_predict(options: argparse.Namespace) -> None:
+    """Fill in what `predict` takes where nothing is given. UserError for its options with another step."""
+    given = [name for name in ("target", "fraction", "export") if getattr(options, name) is not None]
+    if given and options.action != "predict":
+        value = str(getattr(options, given[0]))
+        raise UserError(f"--{given[0]}: got {value!r} with {options.action}, expected it with predict only")
+    if options.fraction == 0:
+        raise UserError("--fraction: got 0, expected a share above 0, e.g. 0.1")
+    options.target = 0.5 if options.target is None else options.target
+    options.fraction = 0.1 if options.fraction is None else options.fraction
+    check_export(options, [options.spec])
+
+
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = -1.0
+    if not 0 <= value <= 1:
+        raise argparse.ArgumentTypeError(f"got {text!r}, expected a number in 0..1")
+    return value
 
 
 def _action(text: str) -> str:

@@ -3,36 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from repro.cache import Cache
-from repro.canonical import digest
+from repro.commands.predictor.measured import measured_pass_rates
 from repro.difficulty.baselines import Method, surface_labels, surface_references, trained, untrained
 from repro.difficulty.estimators import TrainedEstimator
 from repro.difficulty.evaluate import evaluate_predictor
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
-from repro.models.policy import Policy, load_policy
+from repro.models.policy import load_policy
 from repro.models.prompt_room import room_of
 from repro.models.prompted import Prompted
 from repro.models.rollout_spec import RolloutSpec
-from repro.models.vllm_start import running_engine
 from repro.scoring.embeddings import embed_questions
 from repro.spec.schema import Spec
 from repro.study.fit import which_are_asked
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.datasets import dataset_digest, load_dataset
-from repro.tasks.problem import Problem, TaskData
-from repro.training.evaluation import Sampler
-from repro.training.ledger import Ledger
+from repro.tasks.datasets import load_dataset
 from repro.training.predictor_labels import make_labels
 from repro.training.predictor_models import Say, check_apart, embed, find_embedder
 from repro.training.predictors import Built
-from repro.training.randomness import LABEL, derive_seed
 
 SAMPLES = 16
 """Completions behind a measured pass rate."""
@@ -71,7 +65,7 @@ def evaluate_pair(
     asked = which_are_asked(Prompted.of(policy), dataset, held, suffix, room, "held-out")
     held = tuple(problem for problem, every in zip(held, asked, strict=True) if every)
     questions = [problem.question for problem in held]
-    pass_rates = _pass_rates(policy, model, dataset, data, held, spec, cache)
+    pass_rates = measured_pass_rates(policy, model, dataset, data, held, spec, cache, SAMPLES)
     embeddings, _ = embed(find_embedder(predictor, built.predictor, dataset), questions, dataset, cache, say)
     own, _ = embed_questions(policy.model, policy.tokenizer, questions)
     methods = _methods(built, predictor, dataset, spec.train.rollout, cache, say, questions, embeddings, own)
@@ -116,46 +110,6 @@ def _methods(
         failure = 1.0 - labels.pass_rates.mean(axis=0)  # (N,)
         methods["surface_labels"] = surface_labels(questions, labels.questions, failure)
     return methods
-
-
-def _pass_rates(
-    policy: Policy,
-    model: ModelSpec,
-    dataset: DatasetSpec,
-    data: TaskData,
-    problems: Sequence[Problem],
-    spec: Spec,
-    cache: Cache,
-) -> np.ndarray:
-    """(M,) of `SAMPLES` completions, cached."""
-    train, engine = spec.train, spec.train.rollout.for_other_policies()
-    what = {
-        "policy": policy.identity,
-        "dataset": dataset_digest(dataset),
-        "questions": [problem.id for problem in problems],
-        **train.model_dump(mode="json", include={"temperature", "top_p", "max_completion_tokens"}),
-        "samples": SAMPLES,
-        **engine.cache_fields(),
-    }
-
-    def build(folder: Path) -> None:
-        seed = derive_seed(LABEL, SAMPLES, len(problems))
-        with running_engine(engine, model, data, policy) as running:
-            sampler = Sampler(
-                policy.model,
-                policy.tokenizer,
-                data,
-                policy.style,
-                train.max_completion_tokens,
-                Ledger(),
-                engine=running,
-            )
-            _, rewards = sampler.completions(problems, SAMPLES, train.temperature, train.top_p, seed, "evaluate")
-        np.save(folder / "pass_rates.npy", np.array([np.mean(row) for row in rewards]), allow_pickle=False)
-
-    key = digest(what)
-    rates: np.ndarray = np.load(cache.directory("held_out", key, build) / "pass_rates.npy", allow_pickle=False)
-    return rates
 
 
 def summary_table(records: Sequence[dict[str, Any]]) -> str:

@@ -26,6 +26,8 @@ if TYPE_CHECKING:
     from repro.training.predictor_models import Say
 
 LABELS_FILE, PREDICTOR_FOLDER, EVALUATION_FILE = "labels.parquet", "predictor", "evaluation.json"
+REFERENCES = (16, 256)
+"""How many questions `evaluate` measures before it predicts the others, one record each."""
 SAY_EVERY = 5.0  # seconds between two lines
 
 
@@ -37,7 +39,7 @@ class PredictorFiles:
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
         spec, threads = self.spec, loaded.spec.train.threads
         use_threads(threads)
-        models = loaded.spec.model if options.action == "evaluate" else []
+        models = loaded.spec.model if options.action in ("evaluate", "predict") else []
         self.inputs = Watched(lambda: predictor_files(spec, loaded.spec.dataset, models, loaded.spec.reward))
         self.cache = Cache(options.runs / "cache", suffix=thread_suffix(threads), check=self.inputs.check)
         self.console = Console(stderr=True, highlight=False)
@@ -153,7 +155,7 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         for model in loaded.spec.model:
             files.say(dataset)(f"measuring pass rates of {model.label}")
             records += evaluate_pair(
-                built, loaded.spec, model, dataset, files.cache, files.say(dataset), options.references
+                built, loaded.spec, model, dataset, files.cache, files.say(dataset), options.references or REFERENCES
             )
         folder.mkdir(parents=True, exist_ok=True)
     files.inputs.check()

@@ -6,12 +6,14 @@ import argparse
 
 from repro.commands import options as shared
 from repro.commands.command import Command
+from repro.commands.export import add_export
 from repro.commands.score.options import add_options as add_own_options
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
-    """What is scored and how, which questions are selected, where the table goes."""
+    """What is scored and how, which questions are selected, where table and export go."""
     add_own_options(parser)
+    add_export(parser)
     shared.add_runs(parser)
 
 

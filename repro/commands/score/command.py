@@ -16,6 +16,7 @@ from rich.console import Console
 
 from repro.arithmetic import settle, thread_suffix, use_threads
 from repro.cache import Cache
+from repro.commands.export import check_export, export
 from repro.commands.score.options import SETTINGS, check_options
 from repro.commands.score.output import Output, read_table
 from repro.commands.score.request import Request, differences, make_request
@@ -30,20 +31,33 @@ from repro.scoring.store import Stored, find, writing
 def score(options: argparse.Namespace) -> int:
     """Score, select again, or find that nothing is to be done; prints what the table holds. Raises UserError."""
     check_options(options)
+    output = Output(options.out)
+    check_export(options, [output.table, output.summary, options.spec, options.dataset, options.examples])
     settle()
     if options.device == "cpu" and "torch" not in sys.modules:
         os.environ["CUDA_VISIBLE_DEVICES"] = ""  # the policy is not to be loaded onto a GPU first
     console = Console(stderr=True)
-    output = Output(options.out)
     with options_for(SETTINGS) if options.spec is None else nullcontext():
         sources = resolve(options)
         with output.locked():
             output.recover()
-            _run(options, sources, output, console)
+            request = _run(options, sources, output, console)
+            if options.export is not None:
+                print(_exported(options, request, output))  # noqa: T201
     return 0
 
 
-def _run(options: argparse.Namespace, sources: Sources, output: Output, console: Console) -> None:
+def _exported(options: argparse.Namespace, request: Request, output: Output) -> str:
+    """Write the questions of the table for another trainer; what to say of it."""
+    columns, asked = read_table(output.table), request.asked
+    assert tuple(columns["id"]) == tuple(asked.ids), f"{output.table}: rows belong to other questions"
+    measures = {name: columns[name].tolist() for name in ("s", "score")}
+    selected = columns["selected"].tolist()
+    return export(options, request.model, request.dataset, asked.problems, asked.answer_format, measures, selected)
+
+
+def _run(options: argparse.Namespace, sources: Sources, output: Output, console: Console) -> Request:
+    """Put the table in place; what it holds."""
     foreign: UserError | None = None
     try:
         finished = output.finished()
@@ -60,10 +74,11 @@ def _run(options: argparse.Namespace, sources: Sources, output: Output, console:
                 f"--out: {output.table} holds other scores ({how}); expected another name, or --force to replace it"
             )
         _again(request, output, finished)
-        return
+        return request
     _publish(options, sources, request, output, console)
     if foreign is not None or finished is not None:
         say(console, f"replaced {output.table}, as --force asks")
+    return request
 
 
 def _again(request: Request, output: Output, finished: dict[str, Any]) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import math
 import re
+from collections.abc import Callable
 from pathlib import Path
 
 from repro.arguments import whole_number
@@ -34,37 +35,7 @@ examples:
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Add every option of `repro score` but --runs."""
     parser.epilog, parser.formatter_class = EXAMPLES, argparse.RawDescriptionHelpFormatter
-    add = parser.add_argument_group("what is scored").add_argument
-    add(
-        "--model",
-        metavar="M",
-        help="tiny, smollm2, a directory saved by transformers, a .gguf file, or a hub id (hub:ID where both exist)",
-    )
-    add(
-        "--dataset",
-        metavar="D",
-        help="a task or dataset by name (arithmetic, gsm8k, module:Name), a .jsonl, .json, .parquet or .csv"
-        " file, a directory, or hub:ID",
-    )
-    add(
-        "--spec",
-        type=Path,
-        metavar="SPEC",
-        help="take model and training questions from a study; --model and --dataset then name one of several by label",
-    )
-    add("--revision", metavar="REV", help="commit, tag or branch of the model on the hub")
-    add("--dtype", choices=DTYPES, help="weights and activations (default: float32)")
-    add("--system-prompt", metavar="TEXT", help="system message where the tokenizer has a chat template")
-    add(
-        "--examples",
-        metavar="FILE",
-        help="rows with question and answer that every prompt shows first",
-    )
-    add("--config", metavar="NAME", help="configuration of the hub dataset")
-    add("--data-revision", metavar="REV", help="commit, tag or branch of the dataset on the hub")
-    add("--split", metavar="NAME", help="which split is scored, every question of it (default: train)")
-    for name in FIELDS:
-        add(f"--{name}", metavar="FIELD", help=FIELD_HELP[name])
+    add = add_sources(parser, "what is scored")
     add("--limit", type=whole_number(1, 10**9), metavar="N", help="only the first N questions")
 
     add = parser.add_argument_group("how").add_argument
@@ -76,7 +47,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="paper: the system prompt and the <answer> tag of UFO-RL's release; default: the prompt of rollouts",
     )
     add("--max-new-tokens", type=whole_number(1, 10**6), metavar="N", help="longest greedy response (default: 512)")
-    add("--device", type=_device, metavar="DEV", help="cpu, cuda or cuda:N (default: cuda where there is one)")
+    add("--device", type=device_word, metavar="DEV", help="cpu, cuda or cuda:N (default: cuda where there is one)")
     add(
         "--threads",
         type=whole_number(1, 1024),
@@ -110,16 +81,45 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add("--force", action="store_true", help="replace an output that was scored otherwise or elsewhere; score again")
 
 
+def add_sources(parser: argparse.ArgumentParser, title: str) -> Callable[..., argparse.Action]:
+    """Add which policy is asked which questions, as a group of options of that title; further ones may be added."""
+    add = parser.add_argument_group(title).add_argument
+    add(
+        "--model",
+        metavar="M",
+        help="tiny, smollm2, a directory saved by transformers, a .gguf file, or a hub id (hub:ID where both exist)",
+    )
+    add(
+        "--dataset",
+        metavar="D",
+        help="a task or dataset by name (arithmetic, gsm8k, module:Name), a .jsonl, .json, .parquet or .csv"
+        " file, a directory, or hub:ID",
+    )
+    add(
+        "--spec",
+        type=Path,
+        metavar="SPEC",
+        help="take model and training questions from a study; --model and --dataset then name one of several by label",
+    )
+    add("--revision", metavar="REV", help="commit, tag or branch of the model on the hub")
+    add("--dtype", choices=DTYPES, help="weights and activations (default: float32)")
+    add("--system-prompt", metavar="TEXT", help="system message where the tokenizer has a chat template")
+    add(
+        "--examples",
+        metavar="FILE",
+        help="rows with question and answer that every prompt shows first",
+    )
+    add("--config", metavar="NAME", help="configuration of the hub dataset")
+    add("--data-revision", metavar="REV", help="commit, tag or branch of the dataset on the hub")
+    add("--split", metavar="NAME", help="which split is scored, every question of it (default: train)")
+    for name in FIELDS:
+        add(f"--{name}", metavar="FIELD", help=FIELD_HELP[name])
+    return add
+
+
 def check_options(options: argparse.Namespace) -> None:
     """Raise UserError for options that do not go together, before anything is read."""
-    if options.spec is None:
-        missing = [f"--{name}" for name in ("model", "dataset") if getattr(options, name) is None]
-        if missing:
-            raise UserError(f"score: got no {' and no '.join(missing)}, expected both, or --spec SPEC")
-    else:
-        given = [name for name in OF_A_SPEC if getattr(options, name) is not None]
-        if given:
-            raise UserError(f"score: got {_option(given[0])} with --spec, expected it in the spec only")
+    check_sources("score", options)
     if options.prompt == "paper" and options.system_prompt is not None:
         raise UserError("score: got --system-prompt with --prompt paper, expected one of them: paper brings its own")
     if options.prompt == "paper" and options.examples is not None:
@@ -132,6 +132,18 @@ def check_options(options: argparse.Namespace) -> None:
     _check_band(options)
     if options.out.suffix not in SUFFIXES:
         raise UserError(f"--out: got {options.out}, expected a file ending in {', '.join(SUFFIXES)}")
+
+
+def check_sources(command: str, options: argparse.Namespace) -> None:
+    """Raise UserError where no policy or questions are named, or both here and in a spec."""
+    if options.spec is None:
+        missing = [f"--{name}" for name in ("model", "dataset") if getattr(options, name) is None]
+        if missing:
+            raise UserError(f"{command}: got no {' and no '.join(missing)}, expected both, or --spec SPEC")
+    else:
+        given = [name for name in OF_A_SPEC if getattr(options, name) is not None]
+        if given:
+            raise UserError(f"{command}: got {_option(given[0])} with --spec, expected it in the spec only")
 
 
 def _check_band(options: argparse.Namespace) -> None:
@@ -185,7 +197,7 @@ def _center(text: str) -> str | float:
     return _number(text)
 
 
-def _device(text: str) -> str:
+def device_word(text: str) -> str:
     if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected cpu, cuda or cuda:N")
     return text

@@ -1,4 +1,4 @@
-"""Loads the policy that `repro score` asks, on its device, as a study would."""
+"""Loads the policy that `repro score` or `repro diagnose` asks, on its device, as a study would."""
 
 from __future__ import annotations
 
@@ -11,8 +11,10 @@ from repro.cache import Cache
 from repro.commands.score.request import Request
 from repro.errors import UserError
 from repro.models.engines import HuggingFaceEngine
-from repro.models.policy import commit_of, load_policy
+from repro.models.model_spec import ModelSpec, Precision
+from repro.models.policy import Policy, commit_of, load_policy
 from repro.scoring.scorer import Opened
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset
 from repro.tasks.problem import TaskData
 from repro.tasks.verify import MathVerifier
@@ -20,6 +22,26 @@ from repro.tasks.verify import MathVerifier
 
 def open_policy(request: Request, cache: Cache, device: str | None, tell: Callable[[str], None]) -> Opened:
     """The policy on its device. Raises UserError for a device that is not there, or a model that does not load."""
+    asked = request.asked
+    if request.model.tiny is not None:
+        data = load_dataset(request.dataset)
+    else:  # weights are read, not made, and need no data
+        problems = tuple(asked.problems)
+        data = TaskData(request.dataset.label, problems, (), (), MathVerifier(), asked.answer_format)
+    policy = load_on(device, request.model, request.dataset, data, request.precision, cache, tell)
+    return Opened(policy.model, policy.tokenizer, HuggingFaceEngine(policy.model, policy.tokenizer), commit_of(policy))
+
+
+def load_on(
+    device: str | None,
+    model: ModelSpec,
+    dataset: DatasetSpec,
+    data: TaskData,
+    precision: Precision,
+    cache: Cache,
+    tell: Callable[[str], None],
+) -> Policy:
+    """A policy on a device (None: the GPU where there is one), that computes in this precision. Raises as above."""
     place = device or ("cuda" if torch.cuda.is_available() else "cpu")
     if place.startswith("cuda"):
         count = torch.cuda.device_count()
@@ -37,16 +59,10 @@ def open_policy(request: Request, cache: Cache, device: str | None, tell: Callab
             tenth = int(10 * done)
             tell(message)
 
-    asked = request.asked
-    if request.model.tiny is not None:
-        data = load_dataset(request.dataset)
-    else:  # weights are read, not made, and need no data
-        problems = tuple(asked.problems)
-        data = TaskData(request.dataset.label, problems, (), (), MathVerifier(), asked.answer_format)
-    policy = load_policy(request.model, request.dataset, data, cache, warm_start)
-    policy.compute_in(request.precision)
+    policy = load_policy(model, dataset, data, cache, warm_start)
+    policy.compute_in(precision)
     torch.nn.Module.to(policy.model, place)
-    return Opened(policy.model, policy.tokenizer, HuggingFaceEngine(policy.model, policy.tokenizer), commit_of(policy))
+    return policy
 
 
 @contextmanager

@@ -10,10 +10,11 @@ import pytest
 
 from analysis.dots_rr.ablations import COLUMNS, ablations
 from analysis.measures import Measures
-from analysis.pictures import Picture, rendered
+from analysis.pictures import Picture
 from analysis.statistics import t_interval
 from analysis.tables import Table
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels
+from tests.analysis.drawing import check, visible
 from tests.analysis.synthetic import Behaviour, Store, learning
 
 PANEL = "tiny-96x2 on arithmetic"
@@ -53,7 +54,7 @@ def test_a_sweep_has_its_values_in_order_against_the_headline_arm(made: Callable
         "few": arm(0.62, dots(references=2), zero=0.35),
     }
     found = made(arms)
-    assert set(found) == {"ablation_k", "ablation_k_figure", "ablation_tau", "ablation_tau_figure"}
+    assert set(found) == {"ablation_k", "ablation_tau", "ablation_grid"}
     table = found["ablation_k"]
     assert list(table.data["value"]) == [2, 4, 8] and table.emphasis == frozenset({1})
     assert list(table.data["arm"]) == ["few", "chosen", "many"]
@@ -89,16 +90,18 @@ def test_areas_of_a_sweep_reach_to_where_its_shortest_run_ends(made: Callable[..
     assert data.loc["more", "by_tokens_vs_headline"] < -0.02
 
 
-def test_the_figure_shows_every_seed_of_every_value(made: Callable[..., dict[str, Any]]):
+def test_the_figure_has_the_differences_of_the_tables(made: Callable[..., dict[str, Any]]):
     arms = {"plain": arm(0.6), "chosen": arm(0.7, DOTS), "easy": arm(0.6, dots(target=0.25))}
-    picture = made(arms)["ablation_alpha_figure"]
-    assert "target of the difficulty α" in picture.alt and "0.25: 60.0 %, 0.5: 70.0 %" in picture.alt
-    rows = picture.data.query("measure == 'accuracy' and headline")
-    assert rows["value"].tolist() == [0.5] and rows[["seed_0", "seed_1", "seed_2"]].to_numpy() == pytest.approx(
-        np.array([[0.68, 0.70, 0.72]])
-    )
-    for narrow in (False, True):
-        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
+    found = made(arms)
+    picture, table = found["ablation_grid"], found["ablation_alpha"].data.set_index("arm")
+    rows = picture.data.set_index("measure")
+    assert rows["value"].tolist() == [0.25, 0.25] and rows["usual"].tolist() == [0.5, 0.5]
+    for name in ("by_steps", "by_tokens"):
+        assert rows["difference"][name] == pytest.approx(table.loc["easy", f"{name}_vs_headline"])
+        assert rows["difference_low"][name] == pytest.approx(table.loc["easy", f"{name}_vs_headline_low"])
+    axis = visible(check(picture, True))[0]
+    bold = [text.get_text() for text in axis.get_xticklabels() if text.get_fontweight() == "bold"]
+    assert bold == ["0.5"], "the usual value is marked"
 
 
 def test_alternatives_stand_beside_the_headline_arm_of_their_part(made: Callable[..., dict[str, Any]]):
@@ -135,5 +138,4 @@ def test_two_places_get_a_column_and_nothing_to_compare_makes_nothing(made: Call
     arms = {"plain": arm(0.6), "chosen": arm(0.7, DOTS), "few": arm(0.6, dots(references=2))}
     found = made(arms, dataset=[{"arithmetic": sizes}, {"shuffle": sizes}])
     assert found["ablation_k"].header[0] == "model, data" and len(found["ablation_k"].rows) == 4
-    legend = found["ablation_k_figure"].draw(False).legends
-    assert [text.get_text() for text in legend[0].get_texts()] == [f"DOTS, {PANEL}", "DOTS, tiny-96x2 on shuffle"]
+    assert set(found["ablation_grid"].data["model_data"]) == {PANEL, "tiny-96x2 on shuffle"}

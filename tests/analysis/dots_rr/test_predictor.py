@@ -19,6 +19,7 @@ from analysis.published import published_table
 from analysis.tables import Table
 from repro.spec.artefacts import ARTEFACTS
 from repro.tracking.journal import Journal
+from tests.analysis.latex import needs_pdflatex, unfit
 from tests.analysis.synthetic import Behaviour, learning, make_study
 
 POLICY = {"name": "other", "tiny": {"width": 48, "layers": 1, "heads": 2}}
@@ -187,6 +188,12 @@ def test_table_3_names_the_heaviest_references_of_one_question_a_panel(panels: l
     )
     alone = only(table_3(panels[:1]))
     assert [row[1] for row in alone.rows if row[1]] == ["`hard of 0`", "`medium of 0`", "`easy of 0`"]
+
+
+def test_the_tables_of_the_predictor_fit_a_paper(panels: list[Measures], tmp_path: Path) -> None:
+    needs_pdflatex()
+    tables = [*table_2(panels), *table_8(panels), *table_3(panels)]
+    assert len(tables) == 3 and unfit(tables, tmp_path / "paper") == []
 
 
 def test_nothing_is_made_where_nothing_was_checked(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The share of replayed tokens outside the clip: a number per arm, a curve by step, and a sentence in captions."""
+"""The share of replayed tokens outside the clip: a number per arm, and a curve by step."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from analysis.dots_rr.figures import figure_5, figure_10
 from analysis.dots_rr.staleness import staleness
 from analysis.measures import Measures
 from analysis.pictures import Picture, rendered
@@ -34,30 +33,22 @@ def test_the_table_is_the_mean_over_the_steps_that_replayed(panels: list[Measure
 
 def test_the_picture_has_the_arms_that_replay_by_step(panels: list[Measures]) -> None:
     (picture,) = [one for one in staleness(panels) if isinstance(one, Picture)]
-    assert picture.name == "dots_rr.figure_5_outside" and "1 ± 0.2" in picture.caption
+    assert picture.name == "dots_rr.staleness" and "1 ± 0.2" in picture.caption
     one = picture.data.query("panel == @panels[0].panel.title and arm == 'RR' and seed == 0").set_index("x")
     assert one["outside the clip"].to_dict() == pytest.approx({step: step / 100 for step in range(4, 9)})
     assert rendered(picture.draw, True, "png")[:4] == b"\x89PNG"
 
 
-def test_the_figures_about_replay_say_it_and_the_others_do_not(panels: list[Measures]) -> None:
-    captions = {one.name: one.caption for one in (*figure_5(panels), *figure_10(panels))}
-    said = "Replayed tokens outside the clip (1 ± 0.2) around the policy that made them: 6.0 % in DOTS+RR"
-    assert all(said in captions[f"dots_rr.{name}"] for name in ("figure_5b", "figure_10b"))
-    assert "6.0 % in RR and 6.0 % in DOTS+RR" in captions["dots_rr.figure_5_replay"]
-    assert not any("outside the clip" in captions[f"dots_rr.{name}"] for name in ("figure_5a", "figure_10a"))
-
-
 def test_one_arm_that_replays_is_enough_and_none_makes_nothing(tmp_path: Path) -> None:
     arms = headline(4)
     one = {name: arms[name] for name in ("alpha", "beta", "delta")}
-    made_of_one = {"dots_rr.figure_5_outside", "dots_rr.replayed_tokens"}
+    made_of_one = {"dots_rr.staleness", "dots_rr.replayed_tokens"}
     for kept, names in ((one, made_of_one), ({"alpha": arms["alpha"]}, set())):
         store = make_study(tmp_path / str(len(kept)), None, kept, seeds=1, questions=50)
         assert {made.name for made in staleness(dots_panels(store))} == names
 
 
-def test_a_study_that_did_not_record_it_has_no_sentence(panels: list[Measures]) -> None:
+def test_a_study_that_did_not_record_it_shows_nothing(panels: list[Measures]) -> None:
     bare = []
     for measures in panels:
         series = []
@@ -69,4 +60,3 @@ def test_a_study_that_did_not_record_it_has_no_sentence(panels: list[Measures]) 
             series.append(replace(one, runs=tuple(runs)))
         bare.append(Measures(replace(measures.panel, series=tuple(series))))
     assert staleness(bare) == []
-    assert not any("outside the clip" in one.caption for one in figure_5(bare))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from analysis.artefacts import MAKERS
 from analysis.dots_rr.area import auc, mean_height
 from analysis.dots_rr.cost import cost_model, count, references_per_step, rollout_volume
 from analysis.dots_rr.noise import deviation, first_questions, last_rates, standard_error, table_7
@@ -19,14 +21,22 @@ from analysis.tables import Table
 from analysis.times import Bounds, Ratio
 from tests.analysis.conftest import measure
 from tests.analysis.dots_rr.study import DOTS, REPLAY, dots_panels, dots_study
+from tests.analysis.latex import needs_pdflatex, unfit
 from tests.analysis.synthetic import Behaviour, Store, edit
 
+TABLES = ("claims", "ablations", "table_1", "steps_to_match", "auc", "cost_model", "table_7", "table_8")
 PANEL = "tiny-96x2 on arithmetic"
 
 
 @pytest.fixture(scope="module")
 def panels(tmp_path_factory: pytest.TempPathFactory) -> list[Measures]:
     return dots_panels(dots_study(tmp_path_factory.mktemp("dots"), points=6, questions=100))
+
+
+def test_every_table_and_that_of_claims_fits_a_paper(panels: list[Measures], tmp_path: Path):
+    needs_pdflatex()
+    tables = [item for make in (MAKERS[f"dots_rr.{name}"] for name in TABLES) for item in make(panels)]
+    assert len(tables) > 12 and unfit(tables, tmp_path) == []
 
 
 def table(made: list[Any], name: str) -> Table:

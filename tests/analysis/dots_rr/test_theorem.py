@@ -16,6 +16,7 @@ from analysis.measures import Measures
 from analysis.pictures import Picture, rendered
 from analysis.tables import Table
 from tests.analysis.conftest import measure
+from tests.analysis.latex import needs_pdflatex, unfit
 from tests.analysis.synthetic import Behaviour, edit, learning, make_study
 
 G, K = 8, 8
@@ -152,6 +153,12 @@ def test_the_artefact_draws_both_advantages_and_tells_them_in_tables(make: Calla
         assert {"group", "bin"} == set(picture.data["kind"])
         for narrow in (False, True):
             assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
+
+
+def test_the_tables_of_the_theorem_fit_a_paper(make: Callable[..., Measures], tmp_path: Path) -> None:
+    needs_pdflatex()
+    tables = theorem_1([make(rows(400, steep, 0.1))] * 2)
+    assert len(tables) == 4 and unfit(tables, tmp_path / "paper") == []
 
 
 def test_nothing_is_made_where_no_gradients_were_measured(make: Callable[..., Measures]) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
+from typing import Any
 
 from analysis.page.findings import findings, gain, groups, sharpening
+from analysis.page.health import health_table
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store, edit
 
@@ -67,3 +70,26 @@ def test_how_much_of_a_gain_could_be_sharpening_is_computed(quick_study: Make):
     small = Behaviour((0.3, 0.35, 0.4, 0.4))
     store = quick_study({"full": ({}, small)}, questions=200)
     assert "the whole gain of `full` could be sharpening" in sharpening(measure(store))
+
+
+def test_warnings_of_runs_stand_in_a_row_per_arm(quick_study: Make):
+    store = quick_study({"full": ({}, FULL), "other": ({"train": {"learning_rate": 1e-5}}, FULL)}, seeds=2)
+    warned: dict[str, Any] = {
+        "kind": "collapse",
+        "step": 6,
+        "what": "it fell",
+        "likely": "train.learning_rate",
+        "over": None,
+    }
+    warned["text"] = "it fell; most likely train.learning_rate"
+    for run in store.read().runs:
+        if run.place.arm == "other" and run.place.seed == 1:
+            content = {"warnings": [warned], "stopped": {"kind": "collapse", "step": 6}}
+            edit(store.runs_dir / run.identity / "health.json", json.dumps(content))
+    table = health_table(measure(store))
+    assert table.rows == [
+        ["`full`", "2", "none", "none", "none"],
+        ["`other`", "2", "1", "accuracy fell to the start's in 1, from step 6 on", "1"],
+    ]
+    assert table.data[["arm", "seed", "kind", "step"]].to_numpy().tolist() == [["other", 1, "collapse", 6]]
+    assert table.data["text"].tolist() == ["it fell; most likely train.learning_rate"]

@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 
 from analysis.measures import Measures
-from analysis.page.figures import panel_looks
 from analysis.page.folder import write_manifest
 from analysis.page.groups import Fresh, fresh_questions
+from analysis.page.lit import panel_looks
 from analysis.page.report import write_report
 from analysis.page.sections import evidence
 from analysis.page.selected import pictures, predictor

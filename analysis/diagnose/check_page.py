@@ -1,0 +1,135 @@
+"""The page of the check: what was predicted before training, beside what finished runs did."""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from analysis.diagnose.check import FIRST, NEAR, Checked, CheckedSaving, winner
+from analysis.diagnose.page import FRONT, write_folder
+from analysis.diagnose.screen import WORDS
+from analysis.page.sections import Section
+from analysis.tables import Table, numbers
+from analysis.text import number, percent, plural, points
+from repro.files import dump_json
+
+
+def write_check(found: Checked, out: Path, command: str) -> Path:
+    """Write the folder in one move and return the path of report.html. UserError as `write_page`."""
+    tables = [shares(found), *([savings(found)] if found.savings else [])]
+    titles = {"shares": "Groups with a signal in the first steps", "savings": "Savings, advice and what won"}
+    sections = tuple(Section(titles[table.name], table.name, (), (table,)) for table in tables)
+    content = {
+        "name": "check",
+        "title": "Do diagnoses made before training agree with finished runs?",
+        "sentences": sentences(found),
+        "sure": f"Predicted at the start policy; measured over the first {FIRST} steps of all runs of an arm.",
+        "sections": sections,
+        "command": command,
+    }
+    record = {table.name: table.data.replace({np.nan: None}).to_dict("records") for table in tables}
+    write_folder(out, content, sections, {"check.json": dump_json(record).decode()})
+    return out / FRONT
+
+
+def sentences(found: Checked) -> tuple[str, ...]:
+    """What the check says, the shares of uniform sampling first."""
+    base, rest = found.baselines, [one for one in found.shares if one.method != "uniform"]
+    lines = []
+    if base:
+        near = sum(one.near for one in base)
+        off = number(100 * float(np.mean([abs(one.difference) for one in base])))
+        lines.append(
+            f"**On {near} of {plural(len(base), 'pair')} of policy and task the predicted share of informative groups "
+            f"lies within {100 * NEAR:g} points of the measured one** (uniform sampling; mean distance {off} points)."
+        )
+    if rest:
+        near = sum(one.near for one in rest)
+        lines.append(f"Of the arms that select, the same holds for {near} of {len(rest)}.")
+    for pair, group in itertools.groupby(found.savings, key=lambda one: one.pair):
+        lines.append(_advice(pair, list(group)))
+    return tuple(lines)
+
+
+def _advice(pair: str, rows: list[CheckedSaving]) -> str:
+    """The advice of one pair beside what its study shows."""
+    best = winner(rows)
+    lower = [row for row in rows if row.verdict == "lower"]
+    left = [row.arm for row in lower if row.advice == "leave out"]
+    parts = [f"{pair}: " + (f"`{best}` won" if best else "no arm was shown to beat its baseline")]
+    if best:
+        parts.append(f"advice: {WORDS[next(row.advice for row in rows if row.arm == best)]}")
+    if lower:
+        names = ", ".join(f"`{row.arm}`" for row in lower)
+        parts.append(f"{names} did worse, of which the advice was to leave out {len(left)}")
+    over = [row for row in rows if row.measured.known and row.measured.low > row.most]
+    parts.append(
+        "no saving lies above its bound" if not over else f"{', '.join(row.arm for row in over)} lies above its bound"
+    )
+    return "; ".join(parts) + "."
+
+
+def shares(found: Checked) -> Table:
+    """Predicted and measured shares, arm by arm."""
+    rows, data = [], []
+    for one in found.shares:
+        rows.append(
+            (
+                one.pair,
+                f"`{one.arm}`",
+                percent(one.predicted),
+                percent(one.measured),
+                number(100 * one.difference, sign=True),
+                "yes" if one.near else "no",
+            )
+        )
+        data.append({"pair": one.pair, "arm": one.arm, **numbers("predicted", one.predicted)})
+        data[-1] |= numbers("measured", one.measured) | {"groups": one.measured.n, "difference": one.difference}
+    return Table(
+        "shares",
+        "Groups with a signal: predicted before training, measured in the first steps",
+        ("pair", "arm", "predicted", "measured", "difference, points", f"within {100 * NEAR:g}"),
+        rows,
+        pd.DataFrame(data),
+        f"Measured: fresh groups with a gradient over the first {FIRST} steps of all runs; its interval takes groups "
+        "as independent. Training moves the policy within these steps.",
+        left=2,
+    )
+
+
+def savings(found: Checked) -> Table:
+    """Predicted and measured savings, with the advice."""
+    rows, data = [], []
+    for one in found.savings:
+        saved = one.measured
+        shown = saved.withheld or f"{number(saved.value, 2)} [{number(saved.low, 2)}, {number(saved.high, 2)}]"
+        rows.append(
+            (
+                one.pair,
+                f"`{one.arm}`",
+                WORDS[one.advice],
+                number(one.predicted, 2),
+                number(one.most, 2),
+                shown,
+                points(one.difference.interval()),
+                one.verdict,
+            )
+        )
+        data.append({"pair": one.pair, "arm": one.arm, "advice": one.advice, "predicted": one.predicted})
+        data[-1] |= {"bound": one.most, **numbers("measured", saved), "verdict": one.verdict}
+        data[-1] |= numbers("difference", one.difference.interval())
+    return Table(
+        "savings",
+        "Times fewer tokens: predicted, at most, and measured over training",
+        ("pair", "arm", "advice", "predicted", "bound", "measured", "accuracy over training, points", "verdict"),
+        rows,
+        pd.DataFrame(data),
+        "Predicted: for as many informative groups at the start, choosing included; of replay, by the completions of a "
+        "step. Bound: every group informative and choosing free; of replay, every replayed group as good as new. "
+        "Measured: for the same mean accuracy over training as the baseline. Accuracy and verdict: at equal generated "
+        "tokens, with Holm's correction over the arms of a pair.",
+        left=3,
+    )

@@ -1,0 +1,93 @@
+"""DOTS + RR: selection and replay as two factors, mean accuracy over training at equal tokens for each of four arms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+
+from analysis.comparable import unfit
+from analysis.dots_rr.area import areas, common_end
+from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find, part_looks
+from analysis.facets import facets, outer
+from analysis.measures import Measures
+from analysis.pictures import Picture
+from analysis.runs import Series
+from analysis.statistics import share_interval
+from analysis.style import percent_axis, shared_legend
+from analysis.tables import Table, numbers
+from analysis.text import number
+from repro.tracking.series import GENERATED_TOKENS
+
+PLACES = {GRPO: 0.0, RR: 0.42, DOTS: 1.1, DOTS_RR: 1.52}
+"""Where the bars stand: by how questions are chosen, without and with replay beside each other."""
+
+
+def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
+    """Bars on every pair that ran at least one arm of each way to choose and one that replays; else nothing."""
+    arms, found = Arms(panels), list[tuple[Measures, dict[str, dict[int, float]]]]()
+    for measures in panels:
+        series = {part: one for part in HEADLINE if (one := find(measures, arms.headline(part))) is not None}
+        if {DOTS, GRPO} <= set(series) and {RR, DOTS_RR} & set(series):
+            found.append((measures, _heights(measures, series)))
+    if not found:
+        return []
+    rows: list[dict[str, Any]] = []
+    for measures, heights in found:
+        for part, by_seed in heights.items():
+            rows.append({"model_data": measures.panel.title, "part": part})
+            rows[-1] |= numbers("mean_accuracy", share_interval([*by_seed.values()]))
+            rows[-1] |= {f"seed_{seed}": value for seed, value in by_seed.items()}
+    names = [part for part in PLACES if any(part in heights for _, heights in found)]
+
+    def draw(narrow: bool) -> Figure:
+        figure, axes = facets([measures.panel.title for measures, _ in found], narrow, len(names))
+        for axis, (_, heights) in zip(axes, found, strict=True):
+            _bars(axis, heights)
+            outer(axis, "", "mean accuracy, %")
+        looks = part_looks([])
+        shared_legend(figure, [Patch(facecolor=looks[part].color, alpha=0.75) for part in names], names, narrow)
+        return figure
+
+    told = [", ".join(f"{part} {number(100 * share_interval([*by_seed.values()]).value)} %"
+                      for part, by_seed in heights.items()) for _, heights in found]  # fmt: skip
+    said = "; ".join(f"{measures.panel.title}: {one}" for (measures, _), one in zip(found, told, strict=True))
+    return [
+        Picture(
+            "dots_rr.factors",
+            "DOTS + RR, selection and replay as two factors",
+            "Mean accuracy over training up to the tokens that all four arms spent, with 95 % t-intervals over seeds.",
+            f"Bars of mean accuracy over training. {said}.",
+            pd.DataFrame(rows),
+            draw,
+        )
+    ]
+
+
+def _heights(measures: Measures, series: dict[str, Series]) -> dict[str, dict[int, float]]:
+    """Part -> seed -> mean accuracy up to the common end in tokens, arms left out that had hardly trained by then."""
+    out = set(unfit([*series.values()], GENERATED_TOKENS))
+    kept = {part: one for part, one in series.items() if one.label not in out}
+    end = common_end(measures, [*kept.values()], GENERATED_TOKENS)
+    return {part: areas(measures, one, GENERATED_TOKENS, end) for part, one in kept.items()}
+
+
+def _bars(axis: Axes, heights: dict[str, dict[int, float]]) -> None:
+    looks = part_looks([])
+    for part, by_seed in heights.items():
+        x, mean = PLACES[part], share_interval([*by_seed.values()])
+        axis.bar(x, mean.value, 0.4, color=looks[part].color, alpha=0.75)
+        if mean.known:
+            axis.vlines(x, mean.low, mean.high, color="#1B1F24", linewidth=1.1)
+    for part in PLACES:
+        if part not in heights:
+            axis.annotate("not run", (PLACES[part], 0), (0, 3), textcoords="offset points", ha="center", fontsize=7,
+                          rotation=90)  # fmt: skip
+    axis.set_xticks([0.21, 1.31], ["uniform", "DOTS"])
+    axis.set_xlim(-0.35, 1.87)
+    axis.grid(axis="x", visible=False)
+    percent_axis(axis.yaxis)

@@ -1,0 +1,129 @@
+"""Differences at equal cost on every pair of model and task, one comparison of two arms beside the other."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from analysis.measures import Measures
+from analysis.pictures import Picture
+from analysis.primary import AXIS, Judged, Question, judge
+from analysis.statistics import Interval
+from analysis.style import GREY, NARROW, WIDE, arm_ticks, points_axes, rows_height, titled
+from analysis.tables import numbers
+from analysis.text import joined, number
+
+MEAN = "all pairs"
+
+
+@dataclass(frozen=True)
+class Asked:
+    """One comparison: what its panel is called, and the colour of the arm that is asked about."""
+
+    name: str
+    question: Question
+    colour: str
+
+
+def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequence[Asked]) -> Picture | None:
+    """A panel for each comparison with a row for each pair; with one pair a row for each comparison.
+
+    None where no pair has both arms of any comparison. All comparisons are by the same kind of cost.
+    """
+    judged = judge([one.question for one in asked], [measures.panel for measures in panels])
+    kept = [(one, found) for one, found in zip(asked, judged, strict=True) if found.pairs]
+    if not kept:
+        return None
+    places = [measures.panel.title for measures in panels]
+    by = AXIS[kept[0][0].question.by]
+
+    def draw(narrow: bool) -> Figure:
+        if len(places) == 1:
+            names = [one.name for one, _ in kept]
+            size = (NARROW if narrow else WIDE, 0.8 + rows_height(names, narrow))
+            figure = Figure(figsize=size, layout="constrained")
+            axis = figure.subplots()
+            for row, (one, found) in enumerate(kept):
+                _mark(axis, row, found.pairs[0].difference.interval(), one.colour, whole=True)
+            arm_ticks(axis, names, narrow)
+            points_axes([axis])
+            axis.set_xlabel(f"points, equal {by}")
+            return figure
+        columns = 1 if narrow else min(3, len(kept))
+        rows = -(-len(kept) // columns)
+        height = (0.75 + rows_height([*places, MEAN], narrow)) * rows
+        figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
+        axes = figure.subplots(rows, columns, squeeze=False).ravel().tolist()
+        for spare in axes[len(kept) :]:
+            spare.set_axis_off()
+        for index, (axis, (one, found)) in enumerate(zip(axes, kept, strict=False)):
+            _pairs(axis, places, found, one.colour)
+            arm_ticks(axis, [*places, MEAN], narrow)
+            titled(axis, one.name, columns, narrow)
+            if index + columns >= len(kept):
+                axis.set_xlabel(f"points\nequal {by}")
+            if index % columns:
+                axis.tick_params(labelleft=False)
+        points_axes(axes[: len(kept)])
+        return figure
+
+    return Picture(
+        item,
+        title,
+        f"Mean accuracy over training at equal {by}, first arm minus second, with 95 % intervals over seeds and "
+        "questions.",
+        f"Differences by pair of model and task at equal {by}: {_said(kept)}.",
+        _data(kept),
+        draw,
+    )
+
+
+def _pairs(axis: Axes, places: Sequence[str], found: Judged, colour: str) -> None:
+    by_place = {pair.panel.title: pair.difference.interval() for pair in found.pairs}
+    for row, place in enumerate(places):
+        if place in by_place:
+            _mark(axis, row, by_place[place], colour)
+        else:
+            text = "not comparable" if place in found.unfit else "not run"
+            axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
+    axis.axhline(len(places) - 0.5, color=GREY, linewidth=0.6)
+    _mark(axis, len(places), found.difference.interval(), colour, whole=True)
+
+
+def _mark(axis: Axes, row: int, interval: Interval, colour: str, whole: bool = False) -> None:
+    """A mean with its interval; hollow where it has none."""
+    if interval.known:
+        axis.plot([interval.low, interval.high], [row, row], color=colour, linewidth=2.2 if whole else 1.2)
+    size = 6 if whole else 4
+    axis.plot([interval.value], [row], "o", color=colour, markersize=size,
+              markerfacecolor=colour if interval.known else "white")  # fmt: skip
+
+
+def _data(kept: Sequence[tuple[Asked, Judged]]) -> pd.DataFrame:
+    rows: list[dict[str, Any]] = []
+    for one, found in kept:
+        where: Mapping[str, Any] = {pair.panel.title: pair.difference.interval() for pair in found.pairs}
+        for place, interval in {**where, MEAN: found.difference.interval()}.items():
+            rows.append({"comparison": one.name, "arm": one.question.arm, "against": one.question.against})
+            rows[-1] |= {"model_data": place, **numbers("difference", interval), "n": interval.n}
+        for place in found.unfit:
+            rows.append({"comparison": one.name, "arm": one.question.arm, "against": one.question.against})
+            rows[-1] |= {"model_data": place, "n": 0}
+    return pd.DataFrame(rows)
+
+
+def _said(kept: Sequence[tuple[Asked, Judged]]) -> str:
+    told = []
+    for one, found in kept:
+        values = [100 * pair.difference.value for pair in found.pairs]
+        told.append(
+            f"{one.name} {number(min(values), sign=True)} to {number(max(values), sign=True)} points, "
+            f"median {number(float(np.median(values)), sign=True)}"
+        )
+    return joined(told)

@@ -1,0 +1,135 @@
+"""Everything that a diagnosis measures, within its time: scores, samples, embeddings, speeds."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from repro.diagnose.design import Design
+from repro.diagnose.sampling import LEAST, Asking, Completes, Sampled, order_of, samples_for
+from repro.diagnose.scoring import Scored, score_pool
+from repro.diagnose.updates import UpdateSpeed, update_speed
+from repro.errors import UserError
+from repro.scoring.keys import Asked
+from repro.scoring.scorer import Opened, Scorer
+from repro.selection.bands import band_indices
+from repro.tasks.problem import Problem
+
+SCORING, UNIFORM, BAND = 0.2, 0.55, 0.15
+"""Shares of the time. What is left loads the policy, embeds the questions and measures the updates."""
+
+IN_BAND = 0.25
+"""As many questions of UFO-RL's band are sampled, over those that are drawn uniformly at most, where time allows."""
+
+FEWEST = 16
+"""Questions of a pool below which nothing can be said."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """`seconds` of the whole; `questions` drawn uniformly at most; `samples` of each, None for as the time allows."""
+
+    seconds: float
+    questions: int
+    samples: int | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What was measured of one policy on one pool.
+
+    `drawn` is a uniform sample of the scored questions, `in_band` one of those that UFO-RL's band keeps; questions may
+    be in both. `kept` (M,) says which scored questions the band keeps.
+    """
+
+    design: Design
+    pool: int
+    scored: Scored
+    kept: np.ndarray
+    drawn: Sampled
+    in_band: Sampled
+    embeddings: np.ndarray  # (n, width) of the drawn questions
+    updates: UpdateSpeed
+    said: Mapping[str, Any] = field(default_factory=dict)  # policy, questions, machine: for the record
+
+    def place(self, indices: np.ndarray) -> np.ndarray:
+        """Rows of the scores that belong to these questions of the pool."""
+        return np.searchsorted(self.scored.indices, indices)
+
+
+@dataclass(frozen=True)
+class Tools:
+    """What measures: `asked` names scores of questions of the pool, `embedded` their embeddings."""
+
+    scorer: Scorer
+    asked: Callable[[Sequence[int]], Asked]
+    embedded: Callable[[Sequence[int]], Asked]
+    opened: Callable[[], Opened]
+    sampler: Callable[[], Completes]
+    say: Callable[[str], None]
+
+
+def measure(
+    design: Design,
+    problems: Sequence[Problem],
+    tools: Tools,
+    fields: Mapping[str, Any],
+    limits: Limits,
+    seed: int,
+    said: Mapping[str, Any],
+) -> Measured:
+    """Measure, or take from the cache what has been measured. UserError for a pool of fewer than `FEWEST` questions.
+
+    `fields` decide the completions (see `Asking`).
+    """
+    if len(problems) < FEWEST:
+        raise UserError(f"--dataset: it has {len(problems)} questions, expected at least {FEWEST} to say anything")
+    order = order_of(len(problems), seed)
+    scored = score_pool(tools.scorer, tools.asked, tools.opened, order, SCORING * limits.seconds)
+    kept = np.zeros(len(scored.indices), dtype=bool)
+    kept[band_indices(scored.s, design.band, design.fraction)] = True
+    asking = Asking(tools.scorer.cache, problems, fields, tools.sampler, tools.say)
+    known = order[np.isin(order, scored.indices)]
+    pace = asking.pace(known.tolist())
+    samples = limits.samples or samples_for(pace, UNIFORM * limits.seconds)
+    drawn = asking.sample(known.tolist(), samples, pace, UNIFORM * limits.seconds, limits.questions, LEAST)
+    inside = known[np.isin(known, scored.indices[kept])]  # in a random order, those that were drawn first
+    already = np.isin(inside, drawn.indices)
+    wanted = max(0, round(IN_BAND * limits.questions) - int(already.sum()))
+    left = inside[~already].tolist()
+    more = asking.sample(left, samples, pace, BAND * limits.seconds, wanted, 0)
+    in_band = _both(drawn, np.isin(drawn.indices, inside), more)
+    rows = np.sort(drawn.indices)
+    vectors = tools.scorer.stored(tools.embedded(rows.tolist()), tools.opened).columns["embedding"]
+    updates = update_speed(
+        tools.scorer.cache,
+        {"policy": fields["policy"]},
+        lambda: tools.opened().model,
+        max(1, round(float(drawn.prompts.mean()))),
+        max(1, round(float(drawn.tokens.mean()))),
+    )
+    return Measured(
+        design=design,
+        pool=len(problems),
+        scored=scored,
+        kept=kept,
+        drawn=drawn,
+        in_band=in_band,
+        embeddings=vectors[np.searchsorted(rows, drawn.indices)],
+        updates=updates,
+        said=said,
+    )
+
+
+def _both(drawn: Sampled, inside: np.ndarray, more: Sampled) -> Sampled:
+    """The drawn questions that are `inside` the band, and further ones of it."""
+    return Sampled(
+        np.concatenate([drawn.indices[inside], more.indices]),
+        np.concatenate([drawn.rewards[inside], more.rewards]),
+        np.concatenate([drawn.tokens[inside], more.tokens]),
+        np.concatenate([drawn.prompts[inside], more.prompts]),
+        more.seconds,
+    )

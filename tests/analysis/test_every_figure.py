@@ -1,0 +1,171 @@
+"""Every figure of a page at few and many arms, with one seed and several, long names and a failed arm."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from matplotlib.colors import to_hex
+
+from analysis.measures import Measures
+from analysis.page import figures, selected
+from analysis.page.forest import forest
+from analysis.page.lit import lit, panel_looks, telling
+from analysis.pictures import Picture
+from analysis.primary import judge, questions
+from analysis.study import Study
+from analysis.style import COLOURS, LIT, SHOWN, looks
+from tests.analysis.drawing import check, colours, drawn, visible
+from tests.analysis.synthetic import Behaviour, learning, make_study
+
+Arms = dict[str, tuple[dict[str, Any], Behaviour]]
+DOTS: dict[str, Any] = {"selection": {"method": "difficulty", "references": 4, "every": 2}}
+SMALL: dict[str, Any] = {"steps": 4, "every": 2, "questions": 16}
+
+
+def arm(final: float, config: Mapping[str, Any] | None = None, **more: Any) -> tuple[dict[str, Any], Behaviour]:
+    return dict(config or {}), Behaviour(learning(final, points=2), (-0.02, 0.0, 0.02), **more)
+
+
+def of_count(count: int, name: Callable[[int], str]) -> Arms:
+    """A baseline, then arms of three ways in turn."""
+    ways: Sequence[dict[str, Any]] = (
+        DOTS,
+        {"selection": {"method": "random", "fraction": 0.25}},
+        DOTS | {"replay": {}},
+    )
+    arms: Arms = {"full": arm(0.6)}
+    for index in range(1, count):
+        config = dict(ways[index % 3])
+        if "replay" in config:
+            config["replay"] = {"fresh": 0.5, "capacity": 8}
+        config["train"] = {"learning_rate": 1e-4 * (1 + index)}  # every arm a run of its own
+        predicts = index % 3 != 1
+        arms[name(index)] = arm(0.4 + 0.35 * index / count, config, predicts=predicts, kept=1.0 if predicts else 0.25)
+    return arms
+
+
+LONG = "questions_chosen_by_a_predictor_of_difficulty_with_{:02}_references"
+
+WIDTHS = {
+    "one arm": (False,),
+    "two arms, one failed": (True,),
+    "twelve long names": (False, True),
+    "thirty arms": (True,),
+}
+"""Shape of a study -> whether its figures are drawn for a column."""
+
+
+@pytest.fixture(scope="module")
+def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Study]:
+    shapes: dict[str, tuple[Arms, dict[str, Any]]] = {
+        "one arm": ({"full": arm(0.6)}, {"seeds": 1}),
+        "two arms, one failed": (
+            {
+                "full": arm(0.6),
+                "dots": arm(0.7, DOTS, predicts=True),
+                "lost": arm(0.5, {"train": {"learning_rate": 1e-5}}, status="failed"),
+            },
+            {"seeds": 2},
+        ),
+        "twelve long names": (of_count(12, LONG.format), {"seeds": 2}),
+        "thirty arms": (of_count(30, "arm_{}".format), {"seeds": 1}),
+    }
+    folder = tmp_path_factory.mktemp("shapes")
+    return {
+        name: make_study(folder / name.replace(" ", "_"), None, arms, **SMALL, **more).read()
+        for name, (arms, more) in shapes.items()
+    }
+
+
+def pictures(study: Study) -> dict[str, Picture]:
+    """All figures that a study of one model and task has."""
+    measures = Measures(study.panels[0])
+    judged = judge(questions(study.spec, study.panels), study.panels)
+    made = [figures.accuracy_curves(measures), figures.cost_bars(measures), *selected.pictures(measures)]
+    made += [forest([measures], judged)] if any(one.pairs for one in judged) else []
+    return {picture.name: picture for picture in made}
+
+
+@pytest.mark.parametrize("shape", WIDTHS)
+def test_every_figure_can_be_read_on_a_page_and_in_a_column(studies: dict[str, Study], shape: str):
+    made = pictures(studies[shape])
+    assert {"accuracy", "cost", "zero_variance", "outcomes", "difficulty", "pool"} <= set(made)
+    assert shape == "one arm" or {"answer", "predictor"} <= set(made)
+    for picture in made.values():
+        for narrow in WIDTHS[shape]:
+            check(picture, narrow)
+
+
+def test_five_arms_are_in_colour_and_the_rest_are_grey_lines_behind_them(studies: dict[str, Study]):
+    study = studies["thirty arms"]
+    measures = Measures(study.panels[0])
+    figure = drawn(pictures(study)["accuracy"], narrow=True)
+    bright = lit(measures)
+    assert len(bright) == LIT and bright[0] == "full"
+    styles = panel_looks(measures)
+    for axis in visible(figure):
+        assert colours(axis) == {styles[label].color.lower() for label in bright}
+        assert len([line for line in axis.get_lines() if len(line.get_xdata()) > 2]) == 30
+    legend = [text.get_text() for text in figure.legends[0].get_texts()]
+    assert legend[-1] == "25 other arms" and all(name.endswith("(1 seed)") for name in legend[:-1])
+
+
+def test_figures_with_a_row_or_panel_for_each_arm_show_twelve_and_say_so(studies: dict[str, Study]):
+    made = pictures(studies["thirty arms"])
+    assert all("(12 of 30 arms)" in made[name].title for name in ("cost", "outcomes", "difficulty"))
+    assert made["answer"].title.endswith("(12 of 29 arms)")
+    assert len(visible(drawn(made["outcomes"], narrow=False))) == SHOWN
+    assert made["cost"].data["arm"].nunique() == 30, "the CSV has all of them"
+
+
+def test_the_arms_furthest_from_the_baseline_are_the_ones_in_colour(studies: dict[str, Study]):
+    measures = Measures(studies["thirty arms"].panels[0])
+    ends = {final.series.label: abs(final.accuracy.value - 0.6) for final in measures.finals}
+    chosen = telling(measures, 5)
+    others = [distance for label, distance in ends.items() if label not in chosen]
+    assert min(ends[label] for label in chosen if label != "full") >= max(others)
+
+
+def test_an_arm_without_runs_has_a_row_that_says_so_and_one_seed_has_a_hollow_mark(studies: dict[str, Study]):
+    lost = drawn(pictures(studies["two arms, one failed"])["answer"], narrow=True)
+    axis = visible(lost)[0]
+    assert [text.get_text() for text in axis.get_yticklabels()] == ["dots", "lost"]
+    assert "not run" in [text.get_text() for text in axis.texts]
+    single = visible(drawn(pictures(studies["thirty arms"])["answer"], narrow=True))[0]
+    marks = [line for line in single.get_lines() if line.get_marker() == "o"]
+    assert len(marks) == SHOWN and all(to_hex(mark.get_markerfacecolor()) == "#ffffff" for mark in marks)
+
+
+def test_bands_are_drawn_for_two_series_at_most(studies: dict[str, Study]):
+    def bands(shape: str) -> int:
+        return len([one for one in visible(drawn(pictures(studies[shape])["accuracy"], True))[0].collections
+                    if type(one).__name__ in ("PolyCollection", "FillBetweenPolyCollection")])  # fmt: skip
+
+    assert bands("two arms, one failed") == 2 and bands("twelve long names") == 0
+
+
+def test_a_way_has_one_colour_and_its_further_arms_are_shades_of_it():
+    few = looks({"full": "uniform", "dots": "difficulty"}, ["full"])
+    many = looks({"a": "confidence", "base": "uniform", "b": "difficulty", "c": "difficulty", "d": "own"}, ["base"])
+    assert few["dots"] == many["b"] and few["full"] == many["base"]
+    assert few["dots"].color == COLOURS["difficulty"] and many["c"].color != many["b"].color
+    assert len({look.color for look in many.values()}) == 5
+    shades = looks({str(i): "difficulty" for i in range(5)})
+    assert len({look.color for look in shades.values()}) == 5
+    grey = [sum(int(look.color[i : i + 2], 16) for i in (1, 3, 5)) / 3 for look in shades.values()]
+    assert max(grey) < 215, "the lightest shade can be seen on white"
+
+
+def test_curves_over_an_axis_of_the_study_are_coloured_by_arm(tmp_path: Path):
+    fields = {"axes": {"selection.fraction": [0.25, 0.5, 0.75]}}
+    arms: Arms = {"full": arm(0.6), "random": arm(0.5, {"selection": {"method": "random", "fraction": 0.5}}, kept=0.5)}
+    study = make_study(tmp_path, None, arms, seeds=2, fields=fields, **SMALL).read()
+    measures = Measures(study.panels[0])
+    found = figures.axis_curves(measures)
+    assert len(found) == 1
+    for narrow in (False, True):
+        axis = visible(check(found[0], narrow))[0]
+        assert colours(axis) == {COLOURS["random"].lower()}
