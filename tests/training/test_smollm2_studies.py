@@ -14,7 +14,7 @@ from repro.training.job import run_job
 from .test_job import store  # noqa: F401
 
 FOLDER = Path(__file__).parents[2] / "experiments" / "smollm2"
-CELLS = [("gpu_ten_minutes", "dots_rr"), ("words", "ufo"), ("scoring", "ufo_solution")]
+CELLS = [("gpu_ten_minutes", "dots_rr"), ("words", "ufo"), ("scoring", "ufo_solution"), ("gpu_day", "dots")]
 
 
 @pytest.fixture(scope="module")
