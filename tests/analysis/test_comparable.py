@@ -155,7 +155,7 @@ def test_final_accuracies_are_not_compared_where_the_budget_went_into_labels(qui
     effect = difference([measures], "rate", "full", finals)
     assert effect is not None and not effect.comparable and "takes 5.12 k" in effect.told()
     assert difference_to_full(measures, rate) == unfit_at_end(rate, full)
-    assert accuracy_table(measures).rows[-1][6] == "not comparable"
+    assert accuracy_table(measures).rows[-1][7] == "not comparable"
     table = table_5([measures])[0]
     assert isinstance(table, Table) and not any("+5.0" in cell for row in table.rows for cell in row[:4])
 

@@ -43,7 +43,7 @@ def made(
     design = design or Design()
     rewards = rewards_of(rates, samples, generator)
     kept = np.zeros(len(rates), dtype=bool)
-    kept[band_indices(s, design.band, design.fraction)] = True
+    kept[band_indices(s, design.band, design.fraction, np.arange(len(s)))] = True
     indices, inside = np.arange(len(rates)), np.flatnonzero(kept)
     count = drawn or len(rates)
     embeddings = np.column_stack([rates, rates**2, generator.random((len(rates), 3)) / 10])
