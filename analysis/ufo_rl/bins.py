@@ -20,7 +20,7 @@ from analysis.pictures import Picture
 from analysis.runs import Series
 from analysis.selections import CONFIDENCE, PASS_RATE, words
 from analysis.statistics import Interval, share_interval
-from analysis.style import BASELINE, GREY, PALETTE, canvas, percent_axis, shared_legend
+from analysis.style import BASELINE, COLOURS, GREY, canvas, percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread
 from analysis.ufo_rl.arms import (
@@ -151,7 +151,7 @@ def _picture(found: Sequence[tuple[Measures, list[Bin]]]) -> Picture:
             if len(found) > 1:
                 axis.set_title(measures.panel.title)
         names = dict.fromkeys(name for measures, bins in found for name in _levels(measures, bins))
-        entries = [Line2D([], [], color=PALETTE[0], marker="s", linestyle="none")]
+        entries = [Line2D([], [], color=COLOUR, marker="o", linestyle="none")]
         entries += [Line2D([], [], color=LEVELS[name][0], linestyle=LEVELS[name][1], linewidth=1.4) for name in names]
         shared_legend(figure, entries, ["trained on one bin alone", *names], narrow)
         return figure
@@ -163,14 +163,10 @@ def _picture(found: Sequence[tuple[Measures, list[Bin]]]) -> Picture:
         for measures, bins in found
         for best in [max(bins, key=lambda one: one.accuracy.value)]
     )
-    every = [series for _, bins in found for one in bins for series in one.several]
     return Picture(
         "ufo_rl.figure_1",
         "UFO-RL, Figure 1: accuracy after training on one bin of the pass rate alone",
-        f"The pool is cut by the start policy's pass rate over K = {_samples(every)} samples, hardest left; each arm "
-        f"trains on one bin alone. {WHOLE} Matched on {matched_on(every)}. Squares are means with 95 % t-intervals "
-        f"over seeds ({seeds_said(every)}), faint dots single seeds; the band of the full pool is its own interval. "
-        f"{REGRESSION}",
+        "Final accuracy of arms that train on one bin of the start policy's pass rate each, with single seeds faint.",
         f"Final accuracy by bin of the base pass rate. {said}.",
         pd.DataFrame(rows),
         draw,
@@ -186,6 +182,7 @@ def _samples(every: Sequence[Series]) -> str:
     return " or ".join(map(str, sorted({int(one.selection.get("samples", 0)) for one in every})))
 
 
+COLOUR = COLOURS["pass_rate"]
 LEVELS: dict[str, tuple[str, Any]] = {"full pool": (BASELINE, "-"), "start policy": (GREY, (0, (1, 2)))}
 
 
@@ -206,10 +203,10 @@ def _draw_bins(axis: Axes, measures: Measures, bins: Sequence[Bin], small: bool)
             axis.axhspan(interval.low, interval.high, color=color, alpha=0.07, linewidth=0)
     for x, one in enumerate(bins):
         mean = one.accuracy
-        axis.plot([x + 0.18] * len(one.per_seed), list(one.per_seed.values()), ".", color=PALETTE[0], alpha=0.35)
+        axis.plot([x + 0.18] * len(one.per_seed), list(one.per_seed.values()), ".", color=COLOUR, alpha=0.35)
         if mean.known:
-            axis.vlines(x, mean.low, mean.high, color=PALETTE[0], linewidth=1.4)
-        axis.plot(x, mean.value, "s", color=PALETTE[0])
+            axis.vlines(x, mean.low, mean.high, color=COLOUR, linewidth=1.4)
+        axis.plot(x, mean.value, "o", color=COLOUR)
     every = 2 if small and len(bins) > 6 else 1
     ticks = list(range(0, len(bins), every))
     axis.set_xticks(ticks, [number(bins[i].mean, 2) for i in ticks])

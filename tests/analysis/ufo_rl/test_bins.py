@@ -15,6 +15,7 @@ from analysis.statistics import t_interval
 from analysis.tables import Table
 from analysis.ufo_rl.bins import bins_of, figure_1, table_3
 from tests.analysis.conftest import measure
+from tests.analysis.drawing import check
 from tests.analysis.synthetic import edit
 from tests.analysis.ufo_rl.store import POOL, arm, bins, ufo_measures, ufo_study
 
@@ -31,6 +32,8 @@ def test_figure_1_is_a_picture_and_a_table_of_the_bins_from_hard_to_easy(tmp_pat
     measures = ufo_measures(tmp_path, {**shuffled, "wide": wide_band()})
     picture, table = figure_1([measures])
     assert isinstance(picture, Picture) and isinstance(table, Table)
+    for narrow in (False, True):
+        check(picture, narrow)
     assert list(table.data["quantiles"]) == ["full", "0 to 25", "25 to 50", "50 to 75", "75 to 100"]
     rates = np.sort(list(measures.panel.series[0].runs[0].json("base.json")["pool"]["pass_rates"].values()))
     expected = rates.reshape(4, POOL // 4)
