@@ -10,7 +10,7 @@ FROM ${BASE}
 
 # PyTorch's index of CPU wheels; empty for the CUDA wheels of PyPI.
 ARG TORCH_INDEX=--extra-index-url=https://download.pytorch.org/whl/cpu
-ARG EXTRAS=lora,ray,slurm
+ARG EXTRAS=gguf,lora,ray,slurm
 ARG USER_ID=1000
 
 ENV DEBIAN_FRONTEND=noninteractive \

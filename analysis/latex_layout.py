@@ -120,8 +120,9 @@ def layout(sheet: Sheet) -> Layout:
 
 
 def _compact(sheet: Sheet, block: Block, font: Font) -> bool:
-    rows = [sheet.header, *sheet.rows]
-    return len(block) <= COMPACT and max(_row_lines(sheet, row, block, font) for row in rows) <= COLUMN_LINES
+    """Whether a block suits one column: few columns, and no cell of many lines."""
+    most = max((_row_lines(sheet, row, block, font) for row in sheet.rows), default=1)
+    return len(block) <= COMPACT and most <= COLUMN_LINES
 
 
 def _blocks(sheet: Sheet, every: tuple[int, ...]) -> tuple[Block, ...]:
@@ -220,6 +221,12 @@ def _breakable(text: str) -> str:
 
 
 def _broken(word: str) -> str:
+    """The word with a place to break behind each sign and ten characters after the last, but not inside a `**`."""
     word = re.sub(r"([_\-./=:,])(?=\w)", rf"\1{BREAK}", word)
-    run = rf"[^\s`*\[\]{BREAK}]"
-    return re.sub(rf"({run}{{10}})(?={run}{{3}})", rf"\1{BREAK}", word)
+    inside = {found.start() + 1 for found in re.finditer(r"(?<!\*)\*\*(?!\*)", word)}
+    out, since = "", 0
+    for place, char in enumerate(word):
+        if since >= 10 and char != BREAK and place not in inside:
+            out, since = out + BREAK, 0
+        out, since = out + char, 0 if char == BREAK else since + 1
+    return out

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from functools import lru_cache
 
 from analysis.markup import BREAK, CODE, NBSP, STRONG, written_as_number
@@ -93,12 +92,13 @@ def _words(text: str) -> tuple[tuple[float, ...], ...]:
 
 def _glyphs(text: str) -> list[tuple[str, float]]:
     """Each character that is seen, with its width in em."""
-    code = [False] * len(text)
+    code, hidden = [False] * len(text), set[int]()
     for found in CODE.finditer(text):
         code[found.start() : found.end()] = [True] * len(found.group())
+        hidden |= {found.start(), found.end() - 1}
     bold = BOLD if STRONG.search(text) else 1.0
-    marks = r"\*\*|`" if any(code) else r"\*\*"
-    hidden = {at for found in re.finditer(marks, text) for at in range(*found.span())}
+    for found in STRONG.finditer(text):
+        hidden |= {found.start(), found.start() + 1, found.end() - 2, found.end() - 1}
     return [(char, bold * _em(char, code[at])) for at, char in enumerate(text) if at not in hidden]
 
 

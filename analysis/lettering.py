@@ -23,10 +23,10 @@ def width_of(text: str, size: float, bold: bool = False) -> float:
 
 
 def fitted(text: str, inches: float, size: float, lines: int = 1, bold: bool = False) -> str:
-    """The text in at most so many lines of that width; of a longer one the middle is left out, for ends tell apart."""
+    """The text in at most so many lines of that width; of a longer one a part near the middle is left out."""
     kept = len(text)
     while kept:
-        head, tail = text[: (kept + 1) // 2], text[len(text) - kept // 2 :]
+        head, tail = text[: (kept + 2) // 3], text[len(text) - (kept - (kept + 2) // 3) :]
         found = _broken(text if kept == len(text) else f"{head}…{tail}", inches, size, bold)
         if len(found) <= lines:
             return "\n".join(found)

@@ -111,7 +111,7 @@ def as_latex(text: str) -> str:
 
     A character that its fonts do not have, such as a Chinese one, stands as its number: U+4F60.
     """
-    out, end, text = "", 0, shown(text)
+    out, end, text = "", 0, unicodedata.normalize("NFC", shown(text))
     for found in CODE.finditer(text):
         out += f"{_escaped(text[end : found.start()])}\\texttt{{{_escaped(found[1])}}}"
         end = found.end()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,8 +37,8 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
     None where no pair has both arms of any comparison. All comparisons are by the same kind of cost.
     """
     judged = judge([one.question for one in asked], [measures.panel for measures in panels])
-    kept = [(one, found) for one, found in zip(asked, judged, strict=True) if found.pairs]
-    if not kept:
+    kept = [(one, found) for one, found in zip(asked, judged, strict=True) if found.pairs or found.unfit]
+    if not any(found.pairs for _, found in kept):
         return None
     places = [measures.panel.title for measures in panels]
     by = AXIS[kept[0][0].question.by]
@@ -50,7 +50,7 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
             figure = Figure(figsize=size, layout="constrained")
             axis = figure.subplots()
             for row, (one, found) in enumerate(kept):
-                _mark(axis, row, found.pairs[0].difference.interval(), one.colour, whole=True)
+                _row(axis, row, places[0], found, one.colour, whole=True)
             arm_ticks(axis, names, narrow)
             points_axes([axis])
             axis.set_xlabel(f"points, equal {by}")
@@ -85,15 +85,21 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
 
 
 def _pairs(axis: Axes, places: Sequence[str], found: Judged, colour: str) -> None:
-    by_place = {pair.panel.title: pair.difference.interval() for pair in found.pairs}
     for row, place in enumerate(places):
-        if place in by_place:
-            _mark(axis, row, by_place[place], colour)
-        else:
-            text = "not comparable" if place in found.unfit else "not run"
-            axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
+        _row(axis, row, place, found, colour)
     axis.axhline(len(places) - 0.5, color=GREY, linewidth=0.6)
-    _mark(axis, len(places), found.difference.interval(), colour, whole=True)
+    if found.pairs:
+        _mark(axis, len(places), found.difference.interval(), colour, whole=True)
+
+
+def _row(axis: Axes, row: int, place: str, found: Judged, colour: str, whole: bool = False) -> None:
+    """One pair; a word where it has no difference."""
+    pair = next((pair for pair in found.pairs if pair.panel.title == place), None)
+    if pair is not None:
+        _mark(axis, row, pair.difference.interval(), colour, whole)
+        return
+    text = "not comparable" if place in found.unfit else "not run"
+    axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
 
 
 def _mark(axis: Axes, row: int, interval: Interval, colour: str, whole: bool = False) -> None:
@@ -108,8 +114,8 @@ def _mark(axis: Axes, row: int, interval: Interval, colour: str, whole: bool = F
 def _data(kept: Sequence[tuple[Asked, Judged]]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for one, found in kept:
-        where: Mapping[str, Any] = {pair.panel.title: pair.difference.interval() for pair in found.pairs}
-        for place, interval in {**where, MEAN: found.difference.interval()}.items():
+        where: dict[str, Interval] = {pair.panel.title: pair.difference.interval() for pair in found.pairs}
+        for place, interval in {**where, **({MEAN: found.difference.interval()} if where else {})}.items():
             rows.append({"comparison": one.name, "arm": one.question.arm, "against": one.question.against})
             rows[-1] |= {"model_data": place, **numbers("difference", interval), "n": interval.n}
         for place in found.unfit:
@@ -121,6 +127,9 @@ def _data(kept: Sequence[tuple[Asked, Judged]]) -> pd.DataFrame:
 def _said(kept: Sequence[tuple[Asked, Judged]]) -> str:
     told = []
     for one, found in kept:
+        if not found.pairs:
+            told.append(f"{one.name} not comparable")
+            continue
         values = [100 * pair.difference.value for pair in found.pairs]
         told.append(
             f"{one.name} {number(min(values), sign=True)} to {number(max(values), sign=True)} points, "

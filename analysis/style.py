@@ -33,7 +33,7 @@ COLOURS: Mapping[str, str] = {
 }
 """Way of choosing, with replay or without -> colour, the same in all reports."""
 SPARE = ("#A0522D", "#2F8F83", "#B5179E", "#4D6A00", "#5C4B8A", "#C1666B")
-"""For ways that are not listed, such as a user's own, in the order of the study."""
+"""For ways that are not listed, such as a user's own, in the order of the study, and for what is no arm."""
 DASHES: tuple[Any, ...] = (
     "-",
     (0, (5, 1.6)),
@@ -153,9 +153,9 @@ def readable(colour: str) -> str:
 
 
 def in_order(labels: Sequence[str]) -> dict[str, Look]:
-    """Looks of lines that are no arms: colours and shapes in order."""
+    """Looks of lines that are no arms: shapes, and colours that no way of choosing has, in order."""
     return {
-        label: Look(PALETTE[i % len(PALETTE)], DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)])
+        label: Look(SPARE[i % len(SPARE)], DASHES[i % len(DASHES)], MARKERS[i % len(MARKERS)])
         for i, label in enumerate(labels)
     }
 
@@ -205,7 +205,7 @@ def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], 
 def titled(axis: Axes, text: str, columns: int, narrow: bool, bold: bool = True) -> None:
     """A title in two lines at most that stays above its own panel, which is one of so many columns."""
     room = (NARROW if narrow else WIDE) / columns - 0.12 - (0.55 if columns == 1 else 0.3)
-    size = float(mpl.rcParams["axes.titlesize"] if bold else mpl.rcParams["xtick.labelsize"])
+    size = float(RC["axes.titlesize"] if bold else RC["xtick.labelsize"])
     axis.set_title(fitted(text, room, size, 2, bold), fontsize=size, fontweight="bold" if bold else "normal")
 
 
@@ -247,8 +247,9 @@ def _short(text: str) -> str:
 
 def percent_axis(axis: Any) -> None:
     """Shares 0..1 as percent, with the decimals that the ticks have."""
-    from matplotlib.ticker import FuncFormatter
+    from matplotlib.ticker import FuncFormatter, MaxNLocator
 
+    axis.set_major_locator(MaxNLocator("auto", steps=[1, 2, 5, 10]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: percent_tick(value)))
 
 

@@ -14,6 +14,9 @@ from analysis.latex import latex_table
 from analysis.latex_layout import Sheet
 from analysis.markup import as_html, as_markdown
 
+PLACE = "model, data"
+"""Header of the column that says which policy a row is about, and which questions."""
+
 LONG = 32
 """Characters from which a cell of words may break over lines."""
 
@@ -57,8 +60,12 @@ class Table:
 
     def latex(self) -> str:
         """A table for a column or the page of a paper (`analysis.latex`): a caption of one sentence, notes below."""
-        shown = self._in_paper()
-        caption = f"{self.title} ({self.about})." if self.about else f"{self.title}."
+        shown, about = self._in_paper(), self.about
+        places = {row[shown[0]] for row in self.rows}
+        if self.header[shown[0]] == PLACE and len(places) == 1 and len(shown) > 1:
+            about, shown = about or places.pop(), shown[1:]  # a column that says the same in every row
+        title = self.title.rstrip(".")
+        caption = f"{title} ({about})." if about else f"{title}."
         header, *rows = ([row[at] for at in shown] for row in (self.header, *self.rows))
         left = sum(at < self.left for at in shown)
         return latex_table(Sheet(self.name, caption, header, rows, left, self.note or self.caption))

@@ -47,6 +47,12 @@ class CheckedShare:
         """Whether it lies within `NEAR`."""
         return abs(self.difference) <= NEAR
 
+    @property
+    def by_chance(self) -> bool:
+        """Whether the noise of both, as their 95 % intervals tell it, explains the difference."""
+        halves = [(one.high - one.low) / 2 for one in (self.predicted, self.measured)]
+        return abs(self.difference) <= math.hypot(*halves)
+
 
 @dataclass(frozen=True)
 class CheckedSaving:

@@ -49,6 +49,9 @@ def sentences(found: Checked) -> tuple[str, ...]:
     if rest:
         near = sum(one.near for one in rest)
         lines.append(f"Of the arms that select, the same holds for {near} of {len(rest)}.")
+    if found.shares:
+        noise = sum(one.by_chance for one in found.shares)
+        lines.append(f"{noise} of all {len(found.shares)} differences are no larger than the noise of both numbers.")
     for pair, group in itertools.groupby(found.savings, key=lambda one: one.pair):
         lines.append(_advice(pair, list(group)))
     return tuple(lines)
@@ -84,18 +87,21 @@ def shares(found: Checked) -> Table:
                 percent(one.measured),
                 number(100 * one.difference, sign=True),
                 "yes" if one.near else "no",
+                "yes" if one.by_chance else "no",
             )
         )
         data.append({"pair": one.pair, "arm": one.arm, **numbers("predicted", one.predicted)})
         data[-1] |= numbers("measured", one.measured) | {"groups": one.measured.n, "difference": one.difference}
+        data[-1] |= {"by_chance": one.by_chance}
     return Table(
         "shares",
         "Groups with a signal: predicted before training, measured in the first steps",
-        ("pair", "arm", "predicted", "measured", "difference, points", f"within {100 * NEAR:g}"),
+        ("pair", "arm", "predicted", "measured", "difference, points", f"within {100 * NEAR:g}", "within noise"),
         rows,
         pd.DataFrame(data),
         f"Measured: fresh groups with a gradient over the first {FIRST} steps of all runs; its interval takes groups "
-        "as independent. Training moves the policy within these steps.",
+        "as independent. Training moves the policy within these steps. Within noise: the difference is no larger than "
+        "the square root of the sum of squares of half the two intervals.",
         left=2,
     )
 

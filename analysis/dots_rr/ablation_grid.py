@@ -14,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.dots_rr.arms import HEADLINE, part_looks
 from analysis.facets import facets, outer
+from analysis.lettering import fitted
 from analysis.pictures import Picture
 from analysis.statistics import Interval
 from analysis.style import GREY, shared_legend, signed_tick
@@ -50,7 +51,7 @@ def ablation_grid(points: Sequence[Point]) -> Picture | None:
         figure, axes = facets(symbols, narrow, len(parts) + len(measured))
         for axis, symbol in zip(axes, symbols, strict=True):
             _panel(axis, [point for point in points if point.symbol == symbol], parts, measured)
-            outer(axis, symbol, "points to the usual")
+            outer(axis, fitted(symbol, 1.2, 8, lines=2) if narrow else symbol, "points to the usual")
             axis.set_title("")
         entries = [Line2D([], [], color=looks[part].color, linewidth=4) for part in parts]
         entries += [Line2D([], [], color=GREY, marker=SHAPES[name][0], linestyle="none") for name in measured]

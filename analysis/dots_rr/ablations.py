@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from analysis.comparable import NOT_COMPARABLE, Unfit, said, unfit
-from analysis.dots_rr.ablation_grid import Point, ablation_grid
+from analysis.dots_rr.ablation_grid import SHAPES, Point, ablation_grid
 from analysis.dots_rr.area import HOW, areas, common_end
 from analysis.dots_rr.arms import DOTS, DOTS_RR, HEADLINE, STEPS, SYMBOLS, Arm, Arms, find
 from analysis.dots_rr.effects import metric_of
@@ -156,7 +156,7 @@ def _points(sweeps: Mapping[str, Sweep]) -> list[Point]:
                 continue
             usual = next(v for p, v, one in found if p == part and one.series is row.against)
             _, compared = row.measured()
-            differences = {str(name): compared[name] for name in ("by_tokens", "by_steps") if name in compared}
+            differences: dict[str, Interval] = {name: compared[name] for name in SHAPES if name in compared}
             symbol = f"{SWEPT[path][1]} {SYMBOLS[path]}"
             place = row.measures.panel.title
             points_of.append(Point(place, part, symbol, value, usual, differences, row.series.label))

@@ -6,16 +6,25 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.style import canvas, shared_legend
+from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
-LOOKS = {"trained": ("#0072B2", "o", "trained"), "untrained": ("#D55E00", "s", "untrained embeddings")}
+from analysis.style import SPARE, canvas, shared_legend, styled, titled
+
+LOOKS = {"trained": (SPARE[0], "s", "trained"), "untrained": (SPARE[1], "^", "untrained embeddings")}
 
 
 def calibration_figure(records: Sequence[Mapping[str, Any]], path: Path) -> Path:
     """One panel per record (policy, dataset, number of references), saved as PNG; returns `path`."""
-    from matplotlib.lines import Line2D
+    with styled():
+        figure = _drawn(records)
+        figure.savefig(path)
+    return path
 
-    figure, axes = canvas(len(records), False, height=2.7, columns=3)
+
+def _drawn(records: Sequence[Mapping[str, Any]]) -> Figure:
+    columns = min(3, len(records))
+    figure, axes = canvas(len(records), False, height=2.4, columns=columns)
     for axis, record in zip(axes, records, strict=True):
         axis.plot([0, 1], [0, 1], color="#888888", linewidth=0.8, linestyle="--")
         for name, (color, marker, _) in LOOKS.items():
@@ -26,11 +35,10 @@ def calibration_figure(records: Sequence[Mapping[str, Any]], path: Path) -> Path
                 [max(0.0, found["measured"]["value"] - (found["measured"]["low"] or 0.0)) for found in bins],
                 [max(0.0, (found["measured"]["high"] or 1.0) - found["measured"]["value"]) for found in bins],
             ]
-            axis.errorbar(x, y, errors, color=color, marker=marker, markersize=4, linewidth=1.2, capsize=2)
+            axis.errorbar(x, y, errors, color=color, marker=marker, markersize=4, linewidth=1.2)
         axis.set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted failure rate")
-        axis.set_title(f"{record['policy']}, {record['dataset']}, K = {record['references']}", fontsize=8)
+        titled(axis, f"{record['policy']}, {record['dataset']}, K = {record['references']}", columns, False)
         axis.set_ylabel("measured failure rate")
     lines = [Line2D([], [], color=color, marker=marker) for color, marker, _ in LOOKS.values()]
     shared_legend(figure, lines, [text for _, _, text in LOOKS.values()], False)
-    figure.savefig(path, dpi=110)
-    return path
+    return figure

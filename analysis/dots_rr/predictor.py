@@ -224,11 +224,9 @@ def calibration(panels: Sequence[Measures]) -> list[Table | Picture]:
     return [
         Picture(
             "dots_rr.calibration",
-            "DOTS + RR: measured against predicted pass rate",
-            f"Uniform questions that were no references, all evaluations of a run together, in {BINS} bins of the "
-            f"prediction; a run counts in a bin with {FEW} questions or more. Means over runs (arms and seeds) with "
-            "95 % t-intervals over them. A line flatter than the dotted one: predictions spread too far. Its length: "
-            "how far they spread at all.",
+            "DOTS + RR, measured against predicted pass rate",
+            f"Uniform questions that were no references, in {BINS} bins of the prediction with {FEW} of a run or more; "
+            "means over runs with 95 % t-intervals.",
             f"Calibration of the difficulty predictors ({', '.join(kinds)}), one facet per model and dataset.",
             pd.DataFrame(rows),
             draw,

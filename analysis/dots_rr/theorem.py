@@ -19,9 +19,9 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.pool import Levels
 from analysis.published import published_table
-from analysis.style import BASELINE, PALETTE, shared_legend
+from analysis.style import BASELINE, GREY, SPARE, shared_legend
 from analysis.tables import Table, numbers
-from analysis.text import MINUS, NOTHING, amount, number, plural, spread
+from analysis.text import MINUS, NOTHING, amount, number, spread
 
 LOG_PROBS = {"": "sum over tokens", "_token_mean": "mean per response"}
 """Ending of the recorded names -> what the log-probability of a completion is."""
@@ -165,17 +165,13 @@ def _picture(fits: Sequence[Fit]) -> Picture:
         shared_legend(figure, *_legend(std), narrow)
         return figure
 
-    formula = "the chance that rewards differ" if std else "p(1 − p)(1 − 1/G)"
     said = "; ".join(f"{one.groups.title}: {verdict(one)}" for one in fits)
     name, ending = ("dots_rr.theorem_1_std", ", advantages divided by the std") if std else ("dots_rr.theorem_1", "")
     return Picture(
         name,
         f"DOTS + RR, Theorem 1: squared gradient norm of a group by pass rate{ending}",
-        f"Start policy, one group per question, log-probability summed over tokens, advantages {ADVANTAGES[std]}. |g|² "
-        f"in units of the fitted constant; dotted: {formula} at true pass rates, the same in every facet; solid: what "
-        "it comes to at pass rates measured with few samples, the prior taken from the whole pool. Squares are means "
-        "of the questions with one pass rate with 95 % bootstrap intervals, faint dots single groups; "
-        f"{plural(above, 'group')} above the frame.",
+        f"Start policy, advantages {ADVANTAGES[std]}, in units of the fitted constant; squares are means with 95 % "
+        f"bootstrap intervals, dots single groups ({above} above the frame).",
         f"Squared gradient norm against pass rate with the curve of Theorem 1. {said}.",
         frame,
         draw,
@@ -187,15 +183,15 @@ def _peak(one: Fit) -> float:
 
 
 def _draw(axis: Axes, one: Fit, top: float) -> None:
-    axis.plot(one.groups.rate, one.groups.of(f"norm2{one.std}") / one.constant, ".", color=PALETTE[0], alpha=0.25)
+    axis.plot(one.groups.rate, one.groups.of(f"norm2{one.std}") / one.constant, ".", color=GREY, alpha=0.25)
     axis.plot(GRID, one.groups.theory(GRID, one.std), color=BASELINE, linewidth=1.1, linestyle=(0, (1.2, 1.2)))
     rates, first = np.unique(one.groups.rate, return_index=True)
     axis.plot(rates, one.groups.expected(one.std)[first], color=BASELINE, linewidth=1.6)
     for centre, mean in zip(Levels(one.groups.samples).centres, one.bins, strict=True):
         if mean.known:
-            axis.vlines(centre, mean.low / one.constant, mean.high / one.constant, color=PALETTE[1], linewidth=1.4)
+            axis.vlines(centre, mean.low / one.constant, mean.high / one.constant, color=SPARE[0], linewidth=1.4)
         if mean.n:
-            axis.plot(centre, mean.value / one.constant, "s", color=PALETTE[1])
+            axis.plot(centre, mean.value / one.constant, "s", color=SPARE[0])
     axis.set(ylim=(-0.02 * top, top), xlim=(-0.04, 1.04))
     axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
     outer(axis, "pass rate", "|g|² / constant")
@@ -205,8 +201,8 @@ def _legend(std: str) -> tuple[list[Line2D], list[str]]:
     handles = [
         Line2D([], [], color=BASELINE, linewidth=1.1, linestyle=(0, (1.2, 1.2))),
         Line2D([], [], color=BASELINE, linewidth=1.6),
-        Line2D([], [], color=PALETTE[1], marker="s", linestyle="none"),
-        Line2D([], [], color=PALETTE[0], marker=".", alpha=0.4, linestyle="none"),
+        Line2D([], [], color=SPARE[0], marker="s", linestyle="none"),
+        Line2D([], [], color=GREY, marker=".", alpha=0.4, linestyle="none"),
     ]
     curve = "chance that rewards differ" if std else "p(1 − p)(1 − 1/G)"
     return handles, [curve, "the same at measured rates", "mean by pass rate", "one group"]

@@ -59,7 +59,7 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     }
     data = _curves(panel, seeds)
     bright = lit(measures)
-    banded = len(panel.series) <= BANDS
+    banded = len(panel.series) <= BANDS and any(len(series.runs) > 1 for series in panel.series)
     # A band over two or three seeds can be so wide that it would flatten the curves: it may leave the picture.
     drawn = [*data["accuracy"], *_heights(measures)]
     margin = 0.08 * (max(drawn) - min(drawn)) + 0.01

@@ -163,14 +163,13 @@ def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: fl
     for index in reversed(range(len(places))):
         roof = places[index + 1] - gap if index + 1 < len(places) else places[-1] - over
         places[index] = min(places[index], roof)
-    names = [fitted(label, 0.9, NAME) for _, _, label, _ in ordered]
+    names = [told[label] for _, _, label, _ in ordered]
     for place, name, (_, _, _, colour) in zip(places, names, ordered, strict=True):
         axis.annotate(
             name, (edge, place), (5, 0), textcoords="offset points", va="center", color=readable(colour), fontsize=NAME,
             annotation_clip=False,
         )  # fmt: skip
     left, _ = axis.get_xlim()
-    room = (
-        0.12 + max(width_of(line, NAME) for name in names for line in name.split("\n"))
-    ) / 2.7  # of a panel that is about so many inches wide
+    widest = max(width_of(line, NAME) for name in names for line in name.split("\n"))
+    room = (0.12 + widest) / 2.7  # of a panel that is about so many inches wide
     axis.set_xlim(left, left + (edge - left) / (1 - room))

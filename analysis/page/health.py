@@ -36,7 +36,7 @@ def health_table(measures: Measures, prefix: str = "") -> Table:
         for seed, warnings in found.items():
             for kind, first in _first_steps(warnings).items():
                 kinds.setdefault(kind, []).append(first)
-            for warning in warnings:
+            for warning in warnings or [{"kind": NONE}]:
                 data.append({"arm": series.label, "seed": seed, **warning})
         told = [f"{KINDS.get(kind, kind)} in {len(at)}, from step {min(at)} on" for kind, at in kinds.items()]
         warned = sum(bool(warnings) for warnings in found.values())
@@ -45,7 +45,7 @@ def health_table(measures: Measures, prefix: str = "") -> Table:
     header = ["arm", "runs", "with a warning", "what, in how many runs", "stopped early"]
     every = pd.DataFrame(data, columns=["arm", "seed", "kind", "step", "text"])
     total = sum(len(series.runs) for series in measures.panel.series)
-    caption = f"Warnings of {plural(total, 'finished run')}; the CSV file has each one in its own words."
+    caption = f"Warnings of {plural(total, 'finished run')}; the CSV file has each in the words of its run."
     return Table(f"{prefix}health", "Warnings during training", header, rows, every, caption, 1)
 
 

@@ -212,8 +212,9 @@ def timeline(search: Search, prefix: str = "") -> Picture | None:
             width = max(end - start, 0.002 * longest) / seconds
             axis.barh(trial.number, width, left=(start - zero) / seconds, color=STATES.get(trial.state, GREY))
         axis.set(xlabel=f"{unit} since the first trial", ylabel="trial")
-        axis.invert_yaxis()
-        axis.yaxis.set_major_locator(MaxNLocator(integer=True))
+        numbers = [trial.number for trial, _ in known]
+        axis.set_ylim(max(numbers) + 0.6, min(numbers) - 0.6)
+        axis.yaxis.set_major_locator(MaxNLocator("auto", integer=True))
         shown = [state for state in STATES if any(t.state == state for t, _ in known)]
         shared_legend(figure, [Line2D([], [], color=STATES[s], linewidth=5) for s in shown], shown, narrow)
         return figure

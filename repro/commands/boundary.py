@@ -29,6 +29,7 @@ exit codes:
 """
 EXIT_MISTAKE, EXIT_OUR_ERROR = 2, 70
 SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+AGAIN = 0.05  # seconds after which a signal comes again that was lost
 LINES, LENGTH, SIZE = 36, 1000, 7000  # of one screen: lines, characters of a line, characters in all
 
 
@@ -121,27 +122,48 @@ def _our_error(error: Exception) -> str:
 def _stoppable() -> Iterator[None]:
     """Within the block a signal to end raises `Stopped`; a second one ends the process at once.
 
-    Signals that are ignored stay so, as under `nohup`. Elsewhere than in the main thread nothing changes.
+    A library in which it is raised may make another error of it, or lose it in a callback: the first counts as
+    `Stopped`, after the second the signal comes again. Signals that are ignored stay so, as under `nohup`. Elsewhere
+    than in the main thread nothing changes.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    asked = False
+    asked: int | None = None
+    timers: list[threading.Timer] = []
 
     def stop(number: int, frame: FrameType | None) -> None:
         nonlocal asked
-        if asked:
+        if asked is not None:
             os._exit(128 + number)
-        asked = True
+        asked = number
         raise Stopped(number)
+
+    def lost(found: sys.UnraisableHookArgs) -> None:
+        nonlocal asked
+        if not isinstance(found.exc_value, Stopped):
+            tell_lost(found)
+            return
+        asked = None
+        timers.append(threading.Timer(AGAIN, os.kill, (os.getpid(), found.exc_value.number)))
+        timers[-1].daemon = True
+        timers[-1].start()
 
     before = {number: signal.getsignal(number) for number in SIGNALS}
     for number, handler in before.items():
         if handler in (signal.SIG_DFL, signal.default_int_handler):
             signal.signal(number, stop)
+    tell_lost, sys.unraisablehook = sys.unraisablehook, lost
     try:
         yield
+    except Exception as error:
+        if asked is not None:
+            raise Stopped(asked) from error
+        raise
     finally:
+        for timer in timers:
+            timer.cancel()
+        sys.unraisablehook = tell_lost
         for number, handler in before.items():
             signal.signal(number, handler)
 

@@ -76,13 +76,15 @@ def could_see(spec: Spec, cell: Cell) -> str:
         return ""
     spread = typical(int(questions), cell.evaluate.samples)
 
-    def points(count: int) -> str:
-        return f"{100 * smallest_seen(spread, count) / math.sqrt(pairs):.1f}"
+    def seen(count: int) -> float:
+        """In points of accuracy."""
+        return 100 * smallest_seen(spread, count) / math.sqrt(pairs)
 
-    more = [count for count in (5, 8, 16) if count > seeds][:2]
+    of = f"a true difference of {seen(seeds):.1f} points" if seen(seeds) < 100 else "no true difference"
+    more = [f"{seen(count):.1f} with {count} seeds" for count in (5, 8, 16) if count > seeds and seen(count) < 100][:2]
     return (
-        f"With {seeds} seeds a true difference of {points(seeds)} points is seen with a chance of 80 %"
-        + (f" ({', '.join(f'{points(count)} with {count} seeds' for count in more)})" if more else "")
+        f"With {seeds} seeds {of} is seen with a chance of 80 %"
+        + (f" ({', '.join(more)})" if more else "")
         + ", if runs differ as the quickstart's do (docs/statistics.md)."
     )
 

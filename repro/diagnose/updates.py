@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
 VERSION = 1
-REPEATS = 3
+FEW_ROWS, MOST_ROWS = 4, 64
+"""Of one pass: few where a pass takes long, as many as a minibatch has where it does not."""
 MOST_LOGITS = 2**26
 """Of one pass."""
 SHORTEST = 1.0
@@ -49,20 +50,26 @@ def _measure(model: PreTrainedModel, prompt: int, completion: int) -> dict[str, 
     import torch
 
     vocabulary = int(model.config.get_text_config().vocab_size)
-    rows = max(1, min(64, MOST_LOGITS // (vocabulary * (completion + 1))))
+    most = max(1, min(MOST_ROWS, MOST_LOGITS // (vocabulary * (completion + 1))))
     generator = torch.Generator().manual_seed(0)
-    ids = torch.randint(0, vocabulary, (rows, prompt + completion), generator=generator).to(model.device)
-    passed, began, repeat = 0, time.perf_counter(), 0
-    while repeat <= REPEATS or time.perf_counter() - began < SHORTEST:
-        if repeat == 1:  # the first pass warms up
-            began = time.perf_counter()
-        logits = model(input_ids=ids, use_cache=False, logits_to_keep=completion + 1).logits[:, :-1]
-        chosen = ids[:, prompt:, None]  # (rows, completion, 1)
-        logits.float().log_softmax(-1).gather(2, chosen).mean().backward()
+    ids = torch.randint(0, vocabulary, (most, prompt + completion), generator=generator).to(model.device)
+
+    def seconds_of(rows: int) -> float:
+        began = time.perf_counter()
+        part = ids[:rows]
+        logits = model(input_ids=part, use_cache=False, logits_to_keep=completion + 1).logits[:, :-1]
+        logits.float().log_softmax(-1).gather(2, part[:, prompt:, None]).mean().backward()
         _wait(model)
-        passed += ids.numel() if repeat else 0
-        repeat += 1
-    speed = passed / max(time.perf_counter() - began, 1e-9)
+        return time.perf_counter() - began
+
+    few = min(FEW_ROWS, most)
+    seconds_of(few)  # warms up
+    rows = max(few, min(most, int(few * SHORTEST / max(seconds_of(few), 1e-9))))
+    passed, spent = 0, 0.0
+    while spent < SHORTEST:
+        spent += seconds_of(rows)
+        passed += rows * ids.shape[1]
+    speed = passed / spent
     seconds = 0.0
     try:
         trained = [one for one in model.parameters() if one.grad is not None]

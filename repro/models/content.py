@@ -43,9 +43,9 @@ def model_files(model: ModelSpec) -> list[tuple[str, Path]]:
 
 
 def gguf_file(path: str) -> Path | None:
-    """The GGUF file that a path names, None where it is no file. UserError for a file that holds no such model."""
+    """The GGUF file that a path names, None where it is none. UserError for one that holds no whole model."""
     file = Path(path).expanduser()
-    if not file.is_file():
+    if not is_gguf(file):
         return None
     read_header(file)
     return file

@@ -14,6 +14,7 @@ from transformers import DynamicCache, GenerationConfig, LogitsProcessor, Logits
 
 from repro.models.block_end import BlockEnd
 from repro.models.kv_cache import PackedCache, padded_left, why_not_packed
+from repro.models.prefix import large, shared_length
 from repro.models.row_draws import TokenDraw, row_uniforms
 
 ROWS = 256
@@ -136,20 +137,23 @@ class _Batch:
     def decoded(self) -> tuple[list[list[int]], list[list[float]]]:
         """Completions and log-probs, by a loop that passes each prompt once and drops rows that have ended."""
         most, model, device = self.how.max_new_tokens, self.model, self.model.device
-        ids, prompt_mask = padded_left(self.prompts, self.how.pad, device)  # (prompts, P)
-        positions = (prompt_mask.cumsum(1) - 1).clamp(min=0)
+        begun, common = self._begun()
+        ids, own_mask = padded_left([prompt[common:] for prompt in self.prompts], self.how.pad, device)
+        prompt_mask = torch.nn.functional.pad(own_mask, (common, 0), value=1)  # (prompts, P)
+        positions = (prompt_mask.cumsum(1) - 1).clamp(min=0)  # (prompts, P)
         # Without padding there is nothing to mask, and attention is faster without a mask.
         mask = None if prompt_mask.all() else prompt_mask
         out: Any = model(
             input_ids=ids,
             attention_mask=mask,
-            position_ids=positions,
-            past_key_values=DynamicCache(config=model.config),
+            position_ids=positions[:, common:],
+            past_key_values=begun,
             use_cache=True,
             logits_to_keep=1,
         )
+        width = prompt_mask.shape[1]
         rows = torch.arange(len(self.prompt_of), device=device)  # which row lies at each place
-        cache = PackedCache(out.past_key_values, self.prompt_of, ids.shape[1] + min(most, FIRST_ROOM))
+        cache = PackedCache(out.past_key_values, self.prompt_of, width + min(most, FIRST_ROOM))
         logits = out.logits[self.prompt_of, -1]  # (rows, vocabulary)
         position = positions[self.prompt_of, -1:]  # (rows, 1)
         if mask is not None:
@@ -174,7 +178,7 @@ class _Batch:
                 rows, tokens, position = rows[kept], tokens[kept], position[kept]
                 mask = None if mask is None else mask[kept]
             position = position + 1
-            seen = None if mask is None else mask[:, : ids.shape[1] + step + 1]
+            seen = None if mask is None else mask[:, : width + step + 1]
             logits = model(
                 input_ids=tokens[:, None],
                 attention_mask=seen,
@@ -183,6 +187,19 @@ class _Batch:
                 use_cache=True,
             ).logits[:, -1]
         return _cut(made, lengths.tolist()), _cut(logps, lengths.tolist())
+
+    def _begun(self) -> tuple[DynamicCache, int]:
+        """The cache that all prompts continue, and how many tokens it holds: those with which all begin, where the
+        policy is large."""
+        cache: Any = DynamicCache(config=self.model.config)
+        common = shared_length(self.prompts, min(map(len, self.prompts)) - 1) if large(self.model) else 0
+        if common:
+            head = torch.tensor([self.prompts[0][:common]], device=self.model.device)  # (1, common)
+            self.model(input_ids=head, past_key_values=cache, use_cache=True, logits_to_keep=1)
+            for layer in cache.layers:
+                rows = (len(self.prompts), -1, -1, -1)
+                layer.keys, layer.values = layer.keys.expand(rows), layer.values.expand(rows)
+        return cache, common
 
     def generated(self) -> tuple[list[list[int]], list[list[float]]]:
         """Completions and log-probs, by the model's own generate, which keeps every row to the end."""

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, NamedTuple
 import numpy as np
 
 from repro.errors import UserError, setting
+from repro.models.prefix import shared_length
 from repro.scoring.passes import (
     PassCost,
     Portion,
@@ -231,7 +232,7 @@ class _Pass:
     def __init__(
         self, model: PreTrainedModel, ids: list[list[int]], lengths: np.ndarray, counts: np.ndarray, pad: int
     ) -> None:
-        from repro.scoring.prefix import shared_length, shared_states
+        from repro.scoring.prefix import shared_states
 
         self.ids, self.lengths, self.counts, self.pad = ids, lengths, counts, pad
         order = np.argsort(lengths, kind="stable")

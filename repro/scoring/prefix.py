@@ -9,19 +9,6 @@ import torch
 from transformers import PreTrainedModel
 from transformers.cache_utils import Cache, DynamicCache, DynamicLayer
 
-SHORTEST = 16
-"""Shared tokens from which reading their keys and values beats computing them anew in every row."""
-
-
-def shared_length(ids: Sequence[list[int]], most: int) -> int:
-    """With how many tokens, `most` at most, all texts begin alike; 0 where they are too few to pay, or one text."""
-    if len(ids) < 2:
-        return 0
-    first, last = min(ids), max(ids)  # what these two share, everything between them shares
-    differ = (i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b)
-    length = min(next(differ, min(len(first), len(last))), most)
-    return length if length >= SHORTEST else 0
-
 
 def shared_states(model: PreTrainedModel, tokens: Sequence[int]) -> Cache | None:
     """Keys and values of `tokens`, which any batch may continue as often as it likes: it does not grow.

@@ -20,7 +20,7 @@ from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm, reward_digests, reward_fields, rewards_accuracy
 
-VERSION = "v2"
+VERSION = "v3"
 """Raise it when the meaning of a field or of the training changes, so that old runs are not taken for new ones."""
 
 
@@ -106,7 +106,7 @@ class Digests:
 
 
 def identity(cell: Cell, digests: Digests | None = None) -> str:
-    """`v2-` and 16 hexadecimal digits. Equal for cells that differ in labels, paths or unused fields only.
+    """`v3-` and 16 hexadecimal digits. Equal for cells that differ in labels, paths or unused fields only.
 
     Raises UserError when a local model or dataset cannot be found.
     """

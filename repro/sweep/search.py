@@ -14,7 +14,6 @@ from __future__ import annotations
 
 import json
 import signal
-from dataclasses import dataclass, field
 from typing import Any
 
 import optuna
@@ -43,6 +42,7 @@ from repro.study.trial_cells import (
     study_name,
     trial_cells,
 )
+from repro.sweep.attempt import Attempt, times_of
 from repro.sweep.objective import objective
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
 from repro.sweep.summary import front, print_summary, seeds, values_of, write_summary
@@ -52,22 +52,6 @@ from repro.tracking.environment import describe_environment
 from repro.tracking.labels import Labels
 from repro.tracking.run_status import run_status
 from repro.tracking.trials import TrialRecord, record_trials
-
-
-@dataclass
-class Attempt:
-    """A trial that is being evaluated."""
-
-    trial: optuna.Trial
-    cells: list[ExpandedCell] = field(default_factory=list)
-    values: list[tuple[float, ...]] = field(default_factory=list)  # those of the metrics, for each seed so far
-    end: optuna.trial.TrialState | None = None
-    reason: str = ""
-
-    @property
-    def means(self) -> list[float]:
-        """The mean of each metric over the seeds so far."""
-        return [sum(values) / len(values) for values in zip(*self.values, strict=True)]
 
 
 class Search:
@@ -315,7 +299,7 @@ class Search:
             values=values_of(trial, self.sweep),
             reason=trial.user_attrs.get("reason", ""),
             search=self.study_name,
-            times=_times(trial),
+            times=times_of(trial),
             seed_values={int(seed): value for seed, value in trial.user_attrs.get("seeds", {}).items()},
         )
 
@@ -323,10 +307,3 @@ class Search:
 def _stopped(ended: Ended) -> bool:
     """Whether another program stopped a job."""
     return any(outcome.end == "stopped" for outcome in ended.outcomes)
-
-
-def _times(trial: optuna.trial.FrozenTrial) -> tuple[float, float] | None:
-    """When a trial began and ended, in seconds since 1970; None for one that has not ended."""
-    if trial.datetime_start is None or trial.datetime_complete is None:
-        return None
-    return trial.datetime_start.timestamp(), trial.datetime_complete.timestamp()

@@ -1,6 +1,6 @@
-"""Questions, their answers and who checks them. `Task` and `Problem` are what a task of your own is made of."""
+"""Questions, their answers and who checks them. A task of your own is made of `Task`, `Problem` and `AnswerFormat`."""
 
-from repro.tasks.problem import Problem
+from repro.tasks.problem import AnswerFormat, Problem
 from repro.tasks.task import Task
 
-__all__ = ["Problem", "Task"]
+__all__ = ["AnswerFormat", "Problem", "Task"]

@@ -77,7 +77,7 @@ class Task(Strict):
         mathematics.
         """
         _, found, given = completion.rpartition(self.answer_format.answer_prefix)
-        return bool(found) and given.strip() == answer.strip()
+        return bool(found) and given.strip().removesuffix(self.answer_format.ending) == answer.strip()
 
     def lessons(self, teacher: Any, n: int, generator: np.random.Generator) -> list[tuple[str, str]]:
         """`n` pairs of train question and completion that a warm start of the embedded policy imitates.

@@ -17,11 +17,8 @@ import torch
 from transformers import DynamicCache, PreTrainedModel
 
 from repro.models.kv_cache import padded_left, why_not_packed
+from repro.models.prefix import large, shared_length
 
-SMALLEST = 2**24
-"""Parameters of a model from which fewer tokens are worth three passes in place of one."""
-SHORTEST = 16
-"""Tokens that all prompts begin with, from which they get a pass of their own."""
 IGNORED = -100
 """The label of a token that is not scored."""
 WORTH = 0.75
@@ -57,20 +54,10 @@ def shared_prompts(prompt_ids: torch.Tensor, prompt_mask: torch.Tensor, width: i
         return None
     heads = list(dict.fromkeys(row[:-1] for row in rows))
     place = {head: index for index, head in enumerate(heads)}
-    made = SharedPrompts(heads, [row[-1] for row in rows], [place[row[:-1]] for row in rows], _common(heads))
+    common = shared_length(heads, min(map(len, heads)) - 1)
+    made = SharedPrompts(heads, [row[-1] for row in rows], [place[row[:-1]] for row in rows], common)
     dense = len(rows) * (prompt_ids.shape[1] + width)
     return made if made.tokens(width) <= WORTH * dense else None
-
-
-def _common(heads: Sequence[tuple[int, ...]]) -> int:
-    """Tokens with which all of several texts begin, fewer than any has; 0 where they are too few to pay."""
-    if len(heads) < 2:
-        return 0
-    first, last = min(heads), max(heads)  # what these two share, everything between them shares
-    most = min(map(len, heads)) - 1
-    length = next((i for i, (a, b) in enumerate(zip(first, last, strict=False)) if a != b), most)
-    length = min(length, most)
-    return length if length >= SHORTEST else 0
 
 
 def can_share(model: PreTrainedModel, gradient: bool) -> bool:
@@ -79,14 +66,17 @@ def can_share(model: PreTrainedModel, gradient: bool) -> bool:
     model: without what a trainer wraps around it. With a gradient, dropout would hit a shared prompt once for all its
     rows, and checkpoints keep no keys and values.
     """
-    if model.num_parameters() < SMALLEST or model.base_model is model or model.config.is_encoder_decoder:
+    config = model.config
+    if not large(model) or model.base_model is model or config.is_encoder_decoder:
         return False
-    if why_not_packed(DynamicCache(config=model.config)) is not None:
+    if config.get_text_config() is not config or config._attn_implementation not in ("sdpa", "eager"):
+        return False  # images in the prompt; attention that takes no mask of its own
+    if why_not_packed(DynamicCache(config=config)) is not None:
         return False
     if not gradient:
         return True
     drops = any(isinstance(one, torch.nn.Dropout) and one.p and one.training for one in model.modules())
-    attention = getattr(model.config.get_text_config(), "attention_dropout", 0.0) if model.training else 0.0
+    attention = getattr(config, "attention_dropout", 0.0) if model.training else 0.0
     return not (drops or attention or model.is_gradient_checkpointing)
 
 

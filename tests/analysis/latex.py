@@ -18,14 +18,13 @@ from analysis.tables import Table
 PREAMBLE = r"""\documentclass[10pt,onecolumn]{article}
 \usepackage[paperwidth=8.5in,paperheight=11in,textwidth=6.75in,textheight=9in,columnsep=0.25in]{geometry}
 \usepackage{%s}
-\hfuzz=1pt \vfuzz=1pt
 \begin{document}
 """
 FOR = re.compile(r"% For \\(columnwidth|textwidth) of [\d.]+ in or more(, on pages of one column)?\.\n")
 PACKAGES = re.compile(r"% \\usepackage\{([a-z,]+)\}\n")
 CAPTION = re.compile(r"\\caption\{(.*)\}\\label\{")
 LABEL = re.compile(r"\\label\{(.*?)\}")
-COMPLAINT = re.compile(r"^(?:! .*|Overfull .*|LaTeX Warning: Float too large.*)", re.MULTILINE)
+COMPLAINT = re.compile(r"^(?:! .*|Overfull .*\([1-9]\d*\..*|LaTeX Warning: Float too large.*)", re.MULTILINE)
 USES = {"booktabs": r"\toprule", "array": r"\arraybackslash", "longtable": r"\begin{longtable}"}
 """Package -> a command of it that tables use."""
 

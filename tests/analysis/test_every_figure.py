@@ -139,6 +139,12 @@ def test_an_arm_without_runs_has_a_row_that_says_so_and_one_seed_has_a_hollow_ma
     assert len(marks) == SHOWN and all(to_hex(mark.get_markerfacecolor()) == "#ffffff" for mark in marks)
 
 
+def test_names_beside_the_curves_can_be_told_apart_however_long_they_are(studies: dict[str, Study]):
+    figure = check(pictures(studies["twelve long names"])["answer"], narrow=False)
+    beside = [text.get_text() for text in visible(figure)[1].texts]
+    assert len(set(beside)) == LIT and "full" in beside
+
+
 def test_bands_are_drawn_for_two_series_at_most(studies: dict[str, Study]):
     def bands(shape: str) -> int:
         return len([one for one in visible(drawn(pictures(studies[shape])["accuracy"], True))[0].collections

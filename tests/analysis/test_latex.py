@@ -48,6 +48,7 @@ def table(name: str, header: list[str], rows: list[list[str]], **more: object) -
         ("你 😀 \x07", r"U+4F60\allowbreak{} U+1F600\allowbreak{} U+0007\allowbreak{}"),
         ("--smoke a---b –", r"-{}-smoke a-{}-{}-b --"),
         ("à `b`", r"\`{a} \texttt{b}"),
+        ("e\u0301", r"\'{e}"),
         ("a\nb\tc", "a b c"),
         ("[x]", "{}[x]"),
         ("half \ud800", r"half \textbackslash{}ud800"),
@@ -133,10 +134,34 @@ def test_a_paper_shows_the_columns_that_are_named_and_the_note_stands_below():
         table("t", header, [["x", "1", "2", "3", "4"]], paper=("arm", "c")).latex()
 
 
+def test_a_place_that_all_rows_share_stands_in_the_caption():
+    rows = [["tiny on shuffle", "a", "1"], ["tiny on shuffle", "b", "2"]]
+    shared = table("t", ["model, data", "arm", "n"], rows, left=2).latex()
+    assert "{A table of numbers (tiny on shuffle).}" in shared and "arm & n " in shared and "model" not in shared
+    apart = table("t", ["model, data", "arm", "n"], [*rows, ["large", "a", "3"]], left=2).latex()
+    assert "{A table of numbers.}" in apart and "tiny on shuffle & a & 1 " in apart
+
+
 def test_a_name_that_rows_share_stands_once():
     rows = [["one", "a", "1"], ["one", "b", "2"], ["two", "a", "3"]]
     text = table("t", ["model", "arm", "n"], rows, left=2).latex()
     assert re.findall(r"^(.*) \\\\$", text, re.MULTILINE)[1:] == ["one & a & 1", " & b & 2", "two & a & 3"]
+
+
+def test_no_cell_is_too_long_to_break(tmp_path: Path):
+    needs_pdflatex()
+    hard = [
+        "*" * 100,
+        "a*" * 60,
+        "`" * 100,
+        "[" * 100,
+        "**" + "W" * 100 + "**",
+        "`" + "x" * 100 + "`",
+        "你" * 40,
+        "a_" * 60,
+    ]
+    rows = [[cell] * 5 for cell in hard]
+    assert unfit([table("hard", [*hard[:4], "n" * 90], rows, left=2)], tmp_path) == []
 
 
 # ---------------------------------------------------------------- the checker

@@ -139,7 +139,7 @@ def test_streams_that_take_nothing(place: Path, command: str, code: int, said: s
 
 
 READERS = ["plan SPEC", *(f"{name} SPEC" for name in ("run", "report", "status", "why", "validate", "sweep"))]
-READERS += ["score --spec SPEC", "predictor train SPEC"]
+READERS += ["score --spec SPEC", "diagnose --spec SPEC", "predictor train SPEC"]
 
 
 def waiting_for(words: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
@@ -189,3 +189,21 @@ def test_every_command_that_reads_a_spec_is_among_those_interrupted() -> None:
         "grade",
         "verify",
     }
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        ["kill()", "time.sleep(5)"],
+        ["try:", "    kill()", "except BaseException:", "    raise ValueError('a matrix')"],
+        ["class Held:", "    def __del__(self):", "        kill()", "Held()", "time.sleep(5)"],
+    ],
+    ids=["raised", "made another error", "lost in a callback"],
+)
+def test_a_signal_that_a_library_turns_into_something_else_still_stops_the_command(body: list[str]) -> None:
+    text = "import os, signal, time\nfrom repro.commands.boundary import guarded\n"
+    text += "def kill():\n    os.kill(os.getpid(), signal.SIGTERM)\n"
+    text += "def body():\n" + "".join(f"    {line}\n" for line in [*body, "return 0"])
+    text += "raise SystemExit(guarded(body, str, list))\n"
+    ended = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert (ended.returncode, ended.stderr) == (143, "interrupted; the same command goes on from here\n")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 import sqlite3
 import threading
@@ -38,11 +39,16 @@ def two_runs_at_once(make: Make) -> list[str]:
 
 
 def two_specs_that_share_a_cell(make: Make) -> list[str]:
-    """Two specs whose cells overlap, run at once: the state of one after the other, and each cell paid for once."""
+    """Two specs whose cells overlap, run at once: the state of one after the other, and each cell paid for once.
+
+    A shared cell names the study that came first, which may be either.
+    """
     world = make(SHARED)
     paid = _paid(world.work)
     world.fresh()
-    return _together(world, [run("one"), run("other")], paid)
+    faults = _together(world, [run("one"), run("other")], paid)
+    study = re.compile(r"/cell\.json: (labels\.experiment|cell\.spec): ")  # of whichever trained it first
+    return [fault for fault in faults if study.search(fault) is None]
 
 
 def run_and_report_at_once(make: Make) -> list[str]:

@@ -194,7 +194,7 @@ def test_a_store_that_is_away_costs_the_exit_code_and_gets_everything_next_time(
     assert code == 1
     flat = " ".join(text.split())
     assert flat.count("takes no data now (Connection refused)") == 1
-    assert "4 runs are finished but their metrics are not in the MLflow store http://127.0.0.1:7: v2-" in flat
+    assert "4 runs are finished but their metrics are not in the MLflow store http://127.0.0.1:7: v3-" in flat
     assert "and 1 more; the same command delivers them" in flat
     code, text = run(loaded, runs, uri)
     assert code == 0 and "started" not in text

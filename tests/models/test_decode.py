@@ -20,7 +20,7 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from repro.models import decode
+from repro.models import decode, prefix
 from repro.models.decode import Decoding, complete, why_not_decoded_here
 from repro.models.row_draws import TokenDraw, row_uniforms
 from repro.models.sampling import decoding_of
@@ -227,3 +227,20 @@ def test_a_card_decodes_together_what_a_share_of_its_memory_holds(monkeypatch):
     assert decode.rows_of_a_batch(model, 100) == 1000
     card.total_memory //= 100
     assert decode.rows_of_a_batch(model, 100) == decode.ROWS
+
+
+def test_what_all_prompts_begin_with_is_passed_once_and_changes_no_completion(monkeypatch):
+    model, common = llama(), [5, 6, 7, 8] * 5
+    prompts = [common + rest for rest in ([9], [10, 11, 12], [9, 13]) for _ in range(4)]
+    found, widths = [], []
+    passed = model.forward
+    monkeypatch.setattr(
+        model, "forward", lambda *given, **more: (widths.append(more["input_ids"].shape), passed(*given, **more))[1]
+    )
+    for smallest in (2**24, 0):
+        monkeypatch.setattr(prefix, "SMALLEST", smallest)
+        found.append(complete(model, prompts, 3, FREE))
+    assert [tuple(shape) for shape in widths if shape[1] > 1] == [(3, 23), (1, 20), (3, 3)]
+    assert found[0][0] == found[1][0]
+    for ours, theirs in zip(found[1][1], found[0][1], strict=True):
+        np.testing.assert_allclose(ours, theirs, rtol=0, atol=1e-5)

@@ -9,9 +9,10 @@ import pytest
 import torch
 from transformers import AutoConfig, AutoModelForCausalLM, LlamaConfig, LlamaForCausalLM
 
+from repro.models.prefix import SHORTEST, shared_length
 from repro.models.tokenizers import character_tokenizer
 from repro.scoring.confidence import score_confidence
-from repro.scoring.prefix import SHORTEST, shared_length, shared_states
+from repro.scoring.prefix import shared_states
 
 HEAD = "3*4=12;5-2=3;9+9=18;" * 2
 COUNT = 16

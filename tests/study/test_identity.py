@@ -136,8 +136,8 @@ def changed(path: str, value: Any, base: dict[str, Any] | None = None) -> Cell:
 
 
 GOLDEN = {
-    "full": (cell(), "v2-301bc398767720b2"),
-    "random": (cell(selection={"method": "random", "fraction": 0.1}), "v2-f198124556dd0b83"),
+    "full": (cell(), "v3-301bc398767720b2"),
+    "random": (cell(selection={"method": "random", "fraction": 0.1}), "v3-f198124556dd0b83"),
     "ufo": (
         cell(
             selection={
@@ -147,24 +147,24 @@ GOLDEN = {
                 "fraction": 0.1,
             }
         ),
-        "v2-cf665d33225bbb4e",
+        "v3-cf665d33225bbb4e",
     ),
     "pass_rate": (
         cell(selection={"method": "pass_rate", "samples": 8, "band": {"low": 0.2, "high": 0.8, "scale": "value"}}),
-        "v2-27cdbab37f10ff93",
+        "v3-27cdbab37f10ff93",
     ),
-    "dots": (cell(selection=DOTS), "v2-c42a4d25ea15ccc3"),
-    "dots_rr": (cell(selection=DOTS, replay=REPLAY), "v2-9da6b4de6885e69a"),
-    "rr_code": (cell(replay={**REPLAY, **OPTIONS}), "v2-47279551f479d2cb"),
-    "budget": (cell(budget={"tokens": 1_000_000}), "v2-355aac5e4fa7f0cf"),
-    "local": (cell(**LOCAL), "v2-150ebc03c6ad1608"),
-    "hardest": (cell(selection={"method": "hardest"}), "v2-e6dd638de46d9603"),
-    "calibrated": (cell(selection={"method": "confidence", "band": {"pass_rate": 0.5}}), "v2-3060c980393c1e67"),
-    "prompt_entropy": (cell(selection={"method": "prompt_entropy"}), "v2-18ffff1debf1da68"),
-    "curriculum": (cell(selection={"method": "curriculum", "by": "confidence"}), "v2-0f617592855329f0"),
-    "epochs": (cell(budget={"epochs": 1}), "v2-c6f9a3a0c6417fd8"),
-    "shuffle": (cell(dataset={"shuffle": {}}), "v2-53350d287cc5a747"),
-    "variables": (cell(dataset={"variables": {}}), "v2-679b71738b34cd93"),
+    "dots": (cell(selection=DOTS), "v3-c42a4d25ea15ccc3"),
+    "dots_rr": (cell(selection=DOTS, replay=REPLAY), "v3-9da6b4de6885e69a"),
+    "rr_code": (cell(replay={**REPLAY, **OPTIONS}), "v3-47279551f479d2cb"),
+    "budget": (cell(budget={"tokens": 1_000_000}), "v3-355aac5e4fa7f0cf"),
+    "local": (cell(**LOCAL), "v3-150ebc03c6ad1608"),
+    "hardest": (cell(selection={"method": "hardest"}), "v3-e6dd638de46d9603"),
+    "calibrated": (cell(selection={"method": "confidence", "band": {"pass_rate": 0.5}}), "v3-3060c980393c1e67"),
+    "prompt_entropy": (cell(selection={"method": "prompt_entropy"}), "v3-18ffff1debf1da68"),
+    "curriculum": (cell(selection={"method": "curriculum", "by": "confidence"}), "v3-0f617592855329f0"),
+    "epochs": (cell(budget={"epochs": 1}), "v3-c6f9a3a0c6417fd8"),
+    "shuffle": (cell(dataset={"shuffle": {}}), "v3-53350d287cc5a747"),
+    "variables": (cell(dataset={"variables": {}}), "v3-679b71738b34cd93"),
 }
 
 
@@ -376,7 +376,7 @@ def test_canonical_json_knows_numbers_by_value_and_keys_by_name() -> None:
 
 def test_an_identity_is_a_version_and_sixteen_digits() -> None:
     name = identity_of({"a": 1})
-    assert name == "v2-015abd7f5cc57a2d"
+    assert name == "v3-015abd7f5cc57a2d"
     assert name == identity_of({"a": 1.0})
 
 

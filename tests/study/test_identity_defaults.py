@@ -18,7 +18,7 @@ from repro.study.identity import identity
 from repro.tasks.registry import built_in
 from tests.study.test_identity import GOLDEN, Fixed
 
-FROZEN = Path(__file__).with_name("defaults_v2.json")
+FROZEN = Path(__file__).with_name("defaults_v3.json")
 
 
 class TrainTomorrow(TrainSpec):

@@ -198,15 +198,15 @@ def test_the_record_of_a_run_lists_its_files_with_their_digests(fields: dict[str
     listed = {(one["field"], Path(one["place"]).name): one["sha256"] for one in record["files"]}
     assert listed["dataset.path", "train.jsonl"] == file_digest(tmp_path / "train.jsonl")
     assert {(field, path.name) for field, path in cell_files(cell)} == set(listed)
-    assert planned_files(tmp_path / "run", "v2-0123456789abcdef") == [], "a record of another identity says nothing"
+    assert planned_files(tmp_path / "run", "v3-0123456789abcdef") == [], "a record of another identity says nothing"
 
 
 def test_a_cell_that_was_planned_for_other_inputs_is_refused_without_a_record_of_them(
     fields: dict[str, Any], tmp_path: Path
 ) -> None:
     fields["selection"] = selection_of(fields["selection"])
-    with pytest.raises(UserError, match=r"not what it was when v2-0123456789abcdef was planned, one of: dataset\.path"):
-        CellInputs(Cell.model_validate(fields), "v2-0123456789abcdef", tmp_path / "run")
+    with pytest.raises(UserError, match=r"not what it was when v3-0123456789abcdef was planned, one of: dataset\.path"):
+        CellInputs(Cell.model_validate(fields), "v3-0123456789abcdef", tmp_path / "run")
 
 
 def test_a_file_that_is_written_anew_while_it_is_read_counts_as_changed(tmp_path: Path) -> None:

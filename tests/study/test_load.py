@@ -247,12 +247,20 @@ def test_selections_are_checked_within_their_method(mistakes: Mistakes, good: st
             "{tiny: {width: 9, heads: 3}}",
             "model.tiny: got width 9, expected a multiple",
         ),
-        ("{hub: a/b}", "{hub: a/b, path: c}", "model: got hub and path, expected exactly one of tiny, hub, path"),
-        ("{hub: a/b}", "{}", "model: got none of them, expected exactly one of tiny, hub, path"),
+        (
+            "{hub: a/b}",
+            "{hub: a/b, path: c}",
+            "model: got hub and path, expected exactly one of tiny, named, hub, path",
+        ),
+        ("{hub: a/b}", "{}", "model: got none of them, expected exactly one of tiny, named, hub, path"),
         ("{hub: a/b, revision: r}", "{path: b, revision: r}", "model: got revision 'r' without hub"),
         ("{tiny: {}}", "{tinny: {}}", 'model.tinny: got "tinny", expected a field of model, did you mean tiny?'),
         ("{tiny: {layers: 1}}", "{tiny: {layers: 0}}", "model.tiny.layers: got 0, expected a whole number >= 1"),
-        ("{tiny: }", "7", "model: got 7, expected tiny or a mapping with tiny, hub, path"),
+        (
+            "{tiny: }",
+            "7",
+            "model: got 7, expected one of tiny, smollm2, smollm2-360m and 1 more or a mapping with tiny, named",
+        ),
         ("[tiny]", "[]", "model: got [], expected"),
     ],
 )

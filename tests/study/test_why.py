@@ -103,7 +103,7 @@ def test_runs_arms_and_seeds_that_do_not_exist_are_mistakes(path: Path, runs: Pa
         (f"{path}:ful:0", "did you mean full?"),
         (f"{path}:full:7", r"got 7, expected a seed \(0, 1\)"),
         ("v2-nothing", "expected one run of"),
-        ("v2-", "2 runs begin so"),
+        ("v3-", "2 runs begin so"),
     ):
         with pytest.raises(UserError, match=message):
             why(target, runs)

@@ -16,9 +16,10 @@ from repro.launch.launchers.local import Local
 from repro.models.model_spec import ModelSpec
 from repro.spec.sweep_spec import Choice
 from repro.study.load import LoadedSpec
+from repro.sweep.attempt import Attempt
 from repro.sweep.run import run_sweep
 from repro.sweep.sampling import trial_values
-from repro.sweep.search import Attempt, Search
+from repro.sweep.search import Search
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.client import open_client
 from tests.sweep import jobs

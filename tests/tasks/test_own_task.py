@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from importlib.metadata import EntryPoint, EntryPoints
 from pathlib import Path
@@ -14,11 +15,11 @@ from repro import plugins
 from repro.errors import UserError
 from repro.models.model_spec import TinyModel
 from repro.models.warm_start import warm_start_key
-from repro.tasks import Problem, Task
+from repro.tasks import AnswerFormat, Problem, Task
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import dataset_digest, load_dataset
 from repro.tasks.registry import built_in, find, task_name
-from repro.tasks.task import TaskVerifier, role_of
+from repro.tasks.task import TaskVerifier, Teacher, role_of
 from repro.testing import check_task
 from tests.tasks.own import Sums, Words
 
@@ -36,6 +37,20 @@ def test_a_built_in_task_keeps_its_promises(name: str) -> None:
 )
 def test_a_task_of_ones_own_keeps_its_promises(task: Task) -> None:
     check_task(task)
+
+
+def test_a_task_of_ones_own_may_write_its_answers_in_words() -> None:
+    class Said(Sums):
+        answer_format = AnswerFormat("The answer is ", "\n", between=". ", ending=".")
+
+    data = Said(pool=16, validation=0, test=8).load()
+    problem = data.test[0]
+    assert data.answer_format.completion(problem) == f"{problem.solution}. The answer is {problem.answer}."
+    for text in (data.answer_format.completion(problem), data.answer_format.direct(problem)):
+        assert data.verifier(text, problem.answer) == 1
+        assert data.verifier(text, f"1{problem.answer}") == 0
+    _, lesson = Said().lessons(Teacher(slips=0), 1, np.random.default_rng(0))[0]
+    assert re.fullmatch(r"(\d+\+\d+=\d+;?)+\. The answer is \d+\.", lesson)
 
 
 def stream_of(*rows: Problem, endless: bool = False) -> Task:

@@ -63,15 +63,17 @@ def test_every_answer_is_what_its_operations_give_by_exact_arithmetic() -> None:
         operations: Counter[str] = Counter()
         result = value(ast.parse(problem.metadata["expression"], mode="eval").body, operations)
         assert result == int(problem.answer) > 0, problem.question
-        assert operations <= Counter(problem.metadata["operations"]) or "ages_of_three" in problem.metadata["template"]
+        if problem.metadata["template"] == "ages_of_three":  # a result counts twice, and with it its own operation
+            operations -= Counter("+")
+        assert operations == Counter(problem.metadata["operations"]), problem
         assert problem.metadata["steps"] == len(problem.metadata["operations"])
 
 
 def test_the_operations_use_the_numbers_of_the_question_and_no_others() -> None:
     for problem in everything():
         stated, used = set(numbers(problem.question)), set(numbers(problem.metadata["expression"]))
-        assert stated <= used, problem
-        assert used - stated <= {2} or problem.metadata["template"] != "way_to_school", problem
+        both_ways = {2} if problem.metadata["template"] == "way_to_school" else set()
+        assert stated | both_ways == used, problem
 
 
 def test_a_bare_sum_is_what_python_makes_of_the_question_itself() -> None:
@@ -160,7 +162,7 @@ def test_shares_beyond_the_whole_and_more_questions_than_exist_are_refused() -> 
 @pytest.mark.parametrize("template", [*SEEN, *UNSEEN], ids=lambda template: template.name)
 def test_a_template_reads_as_english(template: Template) -> None:
     generator = np.random.default_rng(0)
-    for size in (Size(12, 5), Size(40, 9)):
+    for size in (Size(12, 5), Size(40, 9), Size(400, 9)):
         problem = template.problem(generator, size)
         text = problem.question
         assert not re.search(r"[{}]|  |\b[01] [a-z]", text), text  # a plural follows every number

@@ -136,7 +136,7 @@ def test_a_command_is_over_soon_and_says_what_is_not_delivered(
 
     code, text, _ = run(hanging)
     assert code == 1
-    assert f"2 runs are finished but their metrics are not in the MLflow store {hanging}: v2-" in text
+    assert f"2 runs are finished but their metrics are not in the MLflow store {hanging}: v3-" in text
     assert text.endswith("; the same command delivers them") and text.count("no answer in 3 s") == 1
     code, _, seconds = run(hanging)
     assert code == 1 and seconds < 3 + 5, "nothing to train, one attempt"

@@ -44,7 +44,7 @@ def server(folder: Path, port: int, store: str) -> Iterator[None]:
     with (folder / "server.log").open("ab") as log:
         process = subprocess.Popen(command, stdout=log, stderr=log, env=environment, cwd=folder)
     try:
-        for _ in range(300):
+        for _ in range(900):  # a busy machine takes its time
             try:
                 if requests.get(f"http://127.0.0.1:{port}/health", timeout=1).ok:
                     break

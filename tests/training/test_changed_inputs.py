@@ -53,7 +53,7 @@ def edited(path: Path) -> Callable[[], None]:
 
 def test_a_file_that_changed_before_the_job_began_is_not_trained_on(planned: ExpandedCell, tmp_path: Path) -> None:
     edited(tmp_path / "rows.jsonl")
-    with pytest.raises(UserError, match=r"when v2-\w+ was planned, one of: dataset.path .*rows.jsonl"):
+    with pytest.raises(UserError, match=r"when v3-\w+ was planned, one of: dataset.path .*rows.jsonl"):
         train(planned, tmp_path / "runs")
     assert not list((tmp_path / "runs").glob("*/*.json*")) and not cached(tmp_path / "runs")
 

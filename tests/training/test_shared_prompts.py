@@ -9,10 +9,10 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, MistralConfig, MistralForCausalLM
 from trl.trainer.utils import add_fused_lm_head
 
+from repro.models import prefix
 from repro.models.kv_cache import padded_left
 from repro.models.model_spec import LoraSpec
 from repro.spec.schema import ReplaySpec
-from repro.training import shared_prompts as module
 from repro.training import updates
 from repro.training.shared_prompts import can_share, completion_logps, shared_prompts
 
@@ -103,7 +103,7 @@ def test_rows_that_share_little_are_passed_whole() -> None:
 def test_models_whose_log_probs_would_differ_are_passed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     model = small(torch.float32)
     assert not can_share(model, gradient=False), "a small model: launching layers costs more than their tokens"
-    monkeypatch.setattr(module, "SMALLEST", 0)
+    monkeypatch.setattr(prefix, "SMALLEST", 0)
     assert can_share(model, gradient=True)
     sliding = MistralForCausalLM(MistralConfig(**SIZES, **HEADS, sliding_window=8))
     assert not can_share(sliding, gradient=False)
@@ -154,7 +154,7 @@ def test_a_pass_has_the_same_gradient_whether_or_not_prompts_are_shared(
 ) -> None:
     found: list[torch.Tensor] = []
     for way, smallest in WAYS:
-        monkeypatch.setattr(module, "SMALLEST", smallest)
+        monkeypatch.setattr(prefix, "SMALLEST", smallest)
         trainer = shown(make_trainer(folder=way, **TRAINERS[case]))
         disturb(trainer, 1)
         batch = batch_of(trainer)
@@ -169,7 +169,7 @@ def test_training_ends_in_the_same_weights_whether_or_not_prompts_are_shared(
 ) -> None:
     found: list[torch.Tensor] = []
     for way, smallest in WAYS:
-        monkeypatch.setattr(module, "SMALLEST", smallest)
+        monkeypatch.setattr(prefix, "SMALLEST", smallest)
         train = TRAIN.model_copy(update={"steps": 1, "micro_batch": 4})
         trainer = shown(make_trainer(folder=way, train=train))
         start = torch.cat([p.detach().flatten() for p in trainer.model.parameters()])
@@ -186,7 +186,7 @@ def test_bfloat16_arithmetic_shares_prompts_within_its_rounding(
 ) -> None:
     found = []
     for way, smallest in WAYS:
-        monkeypatch.setattr(module, "SMALLEST", smallest)
+        monkeypatch.setattr(prefix, "SMALLEST", smallest)
         trainer = shown(make_trainer(train=TRAIN.model_copy(update={"precision": "bfloat16"}), folder=way))
         disturb(trainer, 1)
         found.append(batch_of(trainer)["old_per_token_logps"])

@@ -51,6 +51,6 @@ def _predicted(path: Path, options: argparse.Namespace) -> list[Predicted]:
 def _screen(found: Checked) -> str:
     lines = [text.replace("**", "").replace("`", "") for text in sentences(found)]
     for row in shares(found).rows:
-        pair, arm, predicted, measured, difference, _ = row
+        pair, arm, predicted, measured, difference, *_ = row
         lines.append(f"  {pair} {arm.strip('`')}: predicted {predicted}, measured {measured}, {difference} points")
     return "\n".join(lines)

@@ -19,6 +19,7 @@ from repro.models.policy import Policy, commit_of
 from repro.models.vllm_start import running_engine
 from repro.scoring import keys
 from repro.scoring.keys import Asked
+from repro.scoring.progress import in_lines
 from repro.scoring.scorer import Opened, Scorer, machine
 from repro.tasks.datasets import load_dataset
 from repro.training.evaluation import Sampler
@@ -62,7 +63,7 @@ def measured_of(pair: Pair, options: argparse.Namespace, say: Callable[[str], No
             return Opened(loaded.model, loaded.tokenizer, engine, commit_of(loaded))
 
         tools = Tools(
-            scorer=Scorer(cache, Ranks(), say=say, batch_tokens=options.batch_tokens),
+            scorer=Scorer(cache, Ranks(), say=say, showing=in_lines(say), batch_tokens=options.batch_tokens),
             asked=lambda indices: _confidences(pair, indices),
             embedded=lambda indices: keys.embeddings(pair.policy, [data.train[i] for i in indices], data.answer_format),
             opened=opened,

@@ -44,8 +44,8 @@ class Words(Task):
     two_steps: float = Field(0.3, ge=0, le=1, description="share that take two steps")
     three_steps: float = Field(0.2, ge=0, le=1, description="share that take three steps; four steps are the rest")
     bare: float = Field(0.25, ge=0, le=1, description="share of bare sums; the others are stories")
-    small: float = Field(0.5, ge=0, le=1, description="share of the questions with small numbers, up to 12")
-    largest: int = Field(40, ge=12, le=400, description="largest number that is added or taken away in the others")
+    small: float = Field(0.5, ge=0, le=1, description="share with small numbers (up to 12 in most templates)")
+    largest: int = Field(40, ge=12, le=400, description="largest number that the other questions add or take away")
     unseen: float = Field(0.5, ge=0, le=1, description="share of the test questions whose template is never trained on")
 
     stream: ClassVar[int] = 20_261_127

@@ -55,6 +55,7 @@ def test_every_arm_is_compared_with_the_method_that_it_is(quickstart: Predicted)
     }
     assert found["full"].measured.value == pytest.approx(SHARE)
     assert found["full"].near and not found["random"].near
+    assert found["full"].by_chance and not found["random"].by_chance
     assert found["random"].difference == pytest.approx(found["random"].predicted.value - SHARE + 0.2)
 
 

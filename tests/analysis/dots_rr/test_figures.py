@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -17,8 +19,10 @@ from analysis.dots_rr.staleness import staleness
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import Question, judge
-from tests.analysis.dots_rr.study import dots_panels, dots_study
+from tests.analysis.dots_rr.study import DOTS as DOTS_FIELDS
+from tests.analysis.dots_rr.study import REPLAY, behaviour, dots_panels, dots_study
 from tests.analysis.drawing import check, drawn, visible
+from tests.analysis.synthetic import make_study
 
 MAKERS = (forest, curves, factors, staleness, figure_4, ablations)
 SHOWN = {  # picture -> panels on a page
@@ -102,6 +106,20 @@ def test_a_pair_without_an_arm_says_so_in_its_row(panels: list[Measures]):
     assert isinstance(picture, Picture)
     axes = visible(check(picture, True))
     assert [text.get_text() for axis in axes for text in axis.texts] == ["not run", "not run"]
+
+
+def test_an_arm_that_hardly_trained_is_not_comparable_in_its_row(tmp_path: Path):
+    arms = {
+        "plain": ({}, behaviour(0.6, 8)),
+        "dots": (DOTS_FIELDS, behaviour(0.7, 8, predicts=True)),
+        "both": (DOTS_FIELDS | REPLAY, behaviour(0.7, 8, predicts=True, replays=0.5, probe_tokens=9 * 320)),
+    }
+    store = make_study(tmp_path, None, arms, steps=16, questions=40, seeds=2)
+    (picture,) = forest(dots_panels(store))
+    assert isinstance(picture, Picture)
+    axis = visible(check(picture, True))[0]
+    assert [text.get_text() for text in axis.texts] == ["not comparable"]
+    assert set(picture.data["comparison"]) == {"DOTS − GRPO", "DOTS+RR − GRPO"}
 
 
 def test_factors_are_means_up_to_the_tokens_that_all_four_arms_spent(

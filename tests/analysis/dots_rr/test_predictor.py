@@ -14,11 +14,12 @@ from scipy import stats
 from analysis.dots_rr.batches import batch_correlation
 from analysis.dots_rr.predictor import calibration, checked, quality, table_2, table_3, table_8
 from analysis.measures import Measures
-from analysis.pictures import Picture, rendered
+from analysis.pictures import Picture
 from analysis.published import published_table
 from analysis.tables import Table
 from repro.spec.artefacts import ARTEFACTS
 from repro.tracking.journal import Journal
+from tests.analysis.drawing import check
 from tests.analysis.latex import needs_pdflatex, unfit
 from tests.analysis.synthetic import Behaviour, learning, make_study
 
@@ -172,7 +173,7 @@ def test_the_calibration_figure_bins_predictions_and_follows_the_diagonal_where_
     trained = picture.data.query("predictor == 'trained' and model_data == @panels[0].panel.title")
     assert trained["runs"].max() == 4  # two arms x two seeds; variants have curves of their own nowhere
     for narrow in (False, True):
-        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
+        check(picture, narrow)
 
 
 def test_table_3_names_the_heaviest_references_of_one_question_a_panel(panels: list[Measures]) -> None:

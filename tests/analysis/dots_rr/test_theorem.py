@@ -13,9 +13,10 @@ import pytest
 from analysis.dots_rr.gradients import GRID, Groups, fit, groups_of, posterior, shape, verdict
 from analysis.dots_rr.theorem import theorem_1
 from analysis.measures import Measures
-from analysis.pictures import Picture, rendered
+from analysis.pictures import Picture
 from analysis.tables import Table
 from tests.analysis.conftest import measure
+from tests.analysis.drawing import check
 from tests.analysis.latex import needs_pdflatex, unfit
 from tests.analysis.synthetic import Behaviour, edit, learning, make_study
 
@@ -153,7 +154,7 @@ def test_the_artefact_draws_both_advantages_and_tells_them_in_tables(make: Calla
     for picture in (plain, std):
         assert {"group", "bin"} == set(picture.data["kind"])
         for narrow in (False, True):
-            assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
+            check(picture, narrow)
 
 
 def test_the_tables_of_the_theorem_fit_a_paper(make: Callable[..., Measures], tmp_path: Path) -> None:

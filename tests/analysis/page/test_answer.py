@@ -139,7 +139,7 @@ def test_the_figure_holds_any_number_of_arms(quick_study: Make, count: int):
             (title,) = [text for text in figure.findobj(Text) if text.get_text().startswith("Points against")]
             box = title.get_window_extent()
         assert box.x0 >= 0 and box.x1 <= figure.bbox.x1
-    assert ("Not drawn" in picture.caption) == (count > 12)
+    assert (f"(12 of {count} arms)" in picture.title) == (count > 12)
 
 
 def test_from_three_tasks_on_the_interval_over_tasks_stands_beside_and_is_the_wider_one(quick_study: Make):

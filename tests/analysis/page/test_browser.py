@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -78,6 +80,48 @@ def test_text_is_large_and_dark_enough_to_read(page: Page, report: Path):
             .map(e => 1.05 / (light(getComputedStyle(e).color) + 0.05)));
     })()"""
     assert page.evaluate(contrast) >= 4.5  # WCAG AA, on white
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_dark_pages_are_dark_with_light_text_and_pictures_on_white(page: Page, report: Path, name: str):
+    with emulated(page, features=[{"name": "prefers-color-scheme", "value": "dark"}]):
+        page.open(report.with_name(f"{name}.html").as_uri(), 1280)
+        ratios = """(() => {
+            const parts = c => c.match(/[\\d.]+/g).map(Number);
+            const light = ([r, g, b]) => { const [x, y, z] = [r, g, b].map(v => v / 255)
+                .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
+                return 0.2126 * x + 0.7152 * y + 0.0722 * z; };
+            const behind = e => { for (; e; e = e.parentElement) { const c = parts(getComputedStyle(e).backgroundColor);
+                if (c.length === 3 || c[3] > 0) return light(c); } return 1; };
+            return [light(parts(getComputedStyle(document.body).backgroundColor)),
+                Math.min(...[...document.querySelectorAll('h1, h2, p, td, th, a, dd, dt, summary, code, pre')].map(e =>
+                (Math.max(light(parts(getComputedStyle(e).color)), behind(e)) + 0.05) /
+                (Math.min(light(parts(getComputedStyle(e).color)), behind(e)) + 0.05)))];
+        })()"""
+        dark, least = page.evaluate(ratios)
+        assert dark < 0.05 and least >= 4.5
+        white = "[...document.images].every(i => getComputedStyle(i).backgroundColor === 'rgb(255, 255, 255)')"
+        assert page.evaluate(white)
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_no_column_is_clipped_in_print(page: Page, report: Path, name: str):
+    with emulated(page, media="print"):
+        page.open(report.with_name(f"{name}.html").as_uri(), 690)  # the text width of A4
+        clipped = """[...document.querySelectorAll('body *')]
+            .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
+        assert page.evaluate(clipped) == []
+        assert page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+@contextmanager
+def emulated(page: Page, **media: Any) -> Iterator[None]:
+    """A colour scheme or a medium, for the pages opened inside."""
+    page.call("Emulation.setEmulatedMedia", **media)
+    try:
+        yield
+    finally:
+        page.call("Emulation.setEmulatedMedia", media="", features=[])
 
 
 def test_the_checks_notice_a_page_that_is_broken(page: Page, tmp_path: Path):

@@ -123,12 +123,12 @@ def test_every_figure_and_table_has_an_id_and_links_to_its_files(report: Path):
 def test_tables_and_figures_are_files_for_a_page_for_a_paper_and_with_their_numbers(report: Path):
     tables = {path.name for path in (report.parent / "tables").iterdir()}
     for name in ("answer", "accuracy", "start_policy", "time_to_target", "speedup_by_target", "zero_variance", "cost",
-                 "runs", "cost_phases", "dots_rr.table_1", "dots_rr.auc", "dots_rr.cost_model",
+                 "runs", "cost_phases", "health", "dots_rr.table_1", "dots_rr.auc", "dots_rr.cost_model",
                  "dots_rr.table_7", "ufo_rl.table_4", "ufo_rl.table_5", "ufo_rl.table_6"):  # fmt: skip
         assert {f"{name}.md", f"{name}.csv", f"{name}.tex"} <= tables
     figures = {path.name for path in (report.parent / "figures").iterdir()}
     for name in ("answer", "accuracy", "zero_variance", "outcomes", "difficulty", "predictor", "pool", "cost",
-                 "dots_rr.figure_4"):  # fmt: skip
+                 "dots_rr.figure_4", "ufo_rl.gain", "ufo_rl.scoring_cost"):  # fmt: skip
         assert {f"{name}.png", f"{name}.csv", f"{name}.pdf"} <= figures
     for path in (report.parent / "figures").glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000
@@ -143,7 +143,7 @@ def test_markdown_has_the_same_answer_and_its_pictures_exist(report: Path):
     verdict = text.split("## Answer")[1].strip().splitlines()[0]
     assert len(verdict) > 40 and re.sub(r"[*`]", "", verdict) in page
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert len(pictures) == 11 and all((report.parent / path).exists() for path in pictures)
+    assert len(pictures) == 13 and all((report.parent / path).exists() for path in pictures)
     assert "\n\n\n\n" not in text
 
 

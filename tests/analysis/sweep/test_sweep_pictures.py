@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 
 from analysis.page.report import write_report
-from analysis.pictures import rendered
 from analysis.sweep.pictures import pictures
 from analysis.sweep.search import load_searches
 from repro.spec.schema import Spec
@@ -21,6 +20,7 @@ from repro.study.load import load_spec
 from repro.study.trial_cells import base_cell, experiment_name, study_name
 from repro.tracking.labels import Labels
 from repro.tracking.trials import TrialRecord, record_trials
+from tests.analysis.drawing import check
 from tests.analysis.synthetic import Behaviour, make_study
 
 SPACE = {
@@ -96,7 +96,7 @@ def test_with_two_metrics_each_figure_is_drawn_with_its_numbers(tmp_path: Path, 
     assert list(made) == ["history", "slice", "importance", "contour", "pareto", "timeline"]
     for picture in made.values():
         for narrow in (False, True):
-            assert rendered(picture.draw, narrow, "png")
+            check(picture, narrow)
         assert picture.alt and picture.caption
     assert plt.get_fignums() == []
 
@@ -124,7 +124,7 @@ def test_one_metric_one_field_and_few_trials_leave_out_what_they_cannot_show(tmp
     made = pictures(load_searches(spec, uri))
     assert [picture.name for picture in made] == ["sweep.history", "sweep.slice", "sweep.timeline"]
     for picture in made:
-        assert rendered(picture.draw, True, "png")
+        check(picture, True)
 
 
 def test_a_report_shows_the_sweep_of_its_spec(tmp_path: Path, uri: str) -> None:

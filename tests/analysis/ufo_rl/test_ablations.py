@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.pictures import Picture, rendered
+from analysis.pictures import Picture
 from analysis.statistics import paired_difference
 from analysis.tables import Table
 from analysis.ufo_rl.ablations import ablations
+from tests.analysis.drawing import check
 from tests.analysis.ufo_rl.store import POOL, arm, ufo_measures
 
 
@@ -62,7 +63,7 @@ def test_fractions_have_a_random_subset_of_their_size_beside_them(tmp_path: Path
     assert isinstance(picture, Picture)
     assert sorted(picture.data["kind"]) == ["confidence", "confidence", "full data", "random"]
     for narrow in (False, True):
-        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
+        check(picture, narrow)
 
 
 def test_targets_and_label_free_scores_stand_beside_arms_of_their_size(tmp_path: Path):
@@ -116,4 +117,5 @@ def test_a_study_without_full_data_still_compares_its_arms(tmp_path: Path):
     assert np.isnan(made["centre"].data["difference"]).all()
     assert made["centre"].rows[0][8] == "–"  # type: ignore[union-attr]
     picture = made["fraction_curve"]
-    assert isinstance(picture, Picture) and rendered(picture.draw, False, "png").startswith(b"\x89PNG")
+    assert isinstance(picture, Picture)
+    check(picture, False)

@@ -11,12 +11,13 @@ import pytest
 from scipy import stats
 
 from analysis.association import auroc, bootstrap, mean_ranks, partial_spearman, pearson, spearman
-from analysis.pictures import Picture, rendered
+from analysis.pictures import Picture
 from analysis.pool import Levels
 from analysis.tables import Table
 from analysis.ufo_rl.pool import table_1
 from analysis.ufo_rl.scores import easier_half, table_2
 from tests.analysis.conftest import measure
+from tests.analysis.drawing import check
 from tests.analysis.synthetic import edit
 from tests.analysis.ufo_rl.store import POOL, arm, bins, ufo_measures, ufo_study
 
@@ -110,7 +111,7 @@ def test_table_1_counts_pass_rates(tmp_path: Path):
     assert row["mean"] == pytest.approx(rates.mean())
     assert row["mixed"] == pytest.approx(((rates > 0) & (rates < 1)).mean())
     assert "K = 8" in table.caption
-    assert rendered(picture.draw, True, "png").startswith(b"\x89PNG")
+    check(picture, True)
 
 
 def test_table_1_says_how_much_of_the_pool_was_measured_and_is_left_out_without_pass_rates(tmp_path: Path):
@@ -185,4 +186,4 @@ def test_scores_of_two_panels_are_drawn(tmp_path: Path):
     picture = table_2([ufo_measures(tmp_path, arms)] * 2)[-1]
     assert isinstance(picture, Picture)
     for narrow in (False, True):
-        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
+        check(picture, narrow)

@@ -59,6 +59,7 @@ def test_a_study_gives_policy_questions_and_training(diagnose: Diagnose, tmp_pat
     assert (code, record["design"]["target"], record["design"]["train"]["steps"]) == (0, "solution", 40)
 
 
+@pytest.mark.slow
 def test_little_time_ends_with_the_least_that_says_something(diagnose: Diagnose, tmp_path: Path) -> None:
     words = (
         "--model",

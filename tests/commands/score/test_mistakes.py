@@ -95,7 +95,10 @@ def test_no_gpu_is_told(score, policy, data, tmp_path, capsys) -> None:
 @pytest.mark.parametrize(
     ("model", "said"),
     [
-        ("{parent}/polcy", "--model: {parent}/polcy does not exist; expected a directory saved by transformers\n"),
+        (
+            "{parent}/polcy",
+            "--model: {parent}/polcy does not exist; expected a directory saved by transformers, or a .gguf file\n",
+        ),
         ("{parent}/polcy", "nearest: {parent}/policy"),
         ("./polcy", "--model: ./polcy does not exist (looked from {parent})"),
         ("policy/polcy", "a hub id of that name: --model hub:policy/polcy"),
@@ -104,7 +107,10 @@ def test_no_gpu_is_told(score, policy, data, tmp_path, capsys) -> None:
         ("hub:tniy", "--model: 'tniy' did not load"),
         ("not a model", "--model: got 'not a model', expected an existing path or a hub id such as organisation/name"),
         ("{parent}/empty", "--model: '{parent}/empty' lacks config.json and tokenizer_config.json and weights"),
-        ("{parent}/data.jsonl", "is not a directory; expected one saved by transformers, or a hub id (--model)"),
+        (
+            "{parent}/data.jsonl",
+            "is not a directory; expected one saved by transformers, a GGUF file, or a hub id (--model)",
+        ),
     ],
 )
 def test_a_model_that_is_not_there_is_told_with_what_was_tried(score, tmp_path, monkeypatch, model, said) -> None:
