@@ -46,7 +46,7 @@ def test_commands_that_die_or_fail_at_all_points_end_as_if_nothing_had_happened(
     [
         ("bare-writes", ("half", "write", "1", "runs/*/done.json"), "missing: runs/"),
         ("no-truncation", ("kill-all", *SECOND_CHECKPOINT), "metrics.jsonl"),
-        ("no-selector-state", ("kill-all", *SECOND_CHECKPOINT), "steps.jsonl"),
+        ("no-selector-state", ("kill-all", *SECOND_CHECKPOINT), "selector.json"),
     ],
 )
 def test_a_fault_put_into_the_suite_is_found(fault: str, point: tuple[str, ...], found: str) -> None:
