@@ -21,6 +21,9 @@ WORTH = 1.05
 FASTER = 1.1
 """Replay is worth running where a step is at least so many times as fast."""
 
+SIGNAL = 0.1
+"""With fewer informative groups than this, a buffer of them hardly fills: replay is not advised."""
+
 NOTHING = 0.02
 """Below this share of informative groups nothing trains."""
 
@@ -133,10 +136,12 @@ def _replay(name: str, found: Findings) -> Advice:
     """By a step's time as DOTS + RR counts it. What a stale group teaches is not known before training."""
     step = found.replay[name]
     faster = 1 / step.step_time
-    verdict: Verdict = "leave out" if step.volume >= 1 else "run" if faster >= FASTER else "undecided"
+    filled = found.choices.shares["uniform"].low >= SIGNAL
+    verdict: Verdict = "leave out" if step.volume >= 1 else "run" if faster >= FASTER and filled else "undecided"
+    rare = "" if filled else f"; there may be under {100 * SIGNAL:g} % informative groups to fill the buffer with"
     why = (
         f"a step rolls out {number(100 * step.volume, 0)} % of the completions in {number(100 * step.step_time, 0)} % "
-        "of the time; what replayed groups teach is not known before training"
+        f"of the time; what replayed groups teach is not known before training{rare}"
     )
     return Advice(name, verdict, why)
 

@@ -73,7 +73,7 @@ def group_times(design: Design, speed: Speed) -> Times:
 def bound(found: Choices, times: Times) -> Saved:
     """The most that any selection could save: every group informative and nothing spent on choosing. In tokens that is
     1 / share of uniform sampling."""
-    return _saved(found.draws["uniform"], np.ones(1), 1.0, 1.0, times)
+    return _saved(found, np.ones(1), 1.0, 1.0, times)
 
 
 def saved(measured: Measured, found: Choices) -> Mapping[str, Saved]:
@@ -85,7 +85,7 @@ def saved(measured: Measured, found: Choices) -> Mapping[str, Saved]:
     times = group_times(measured.design, speed_of(measured))
     whole, costs = rollouts(measured), selection_costs(measured)
     return {
-        name: _saved(found.draws["uniform"], draws, *_more(costs[name], whole), times)
+        name: _saved(found, draws, *_more(costs[name], whole), times)
         for name, draws in found.draws.items()
         if name != "uniform"
     }
@@ -107,7 +107,7 @@ def replay_steps(measured: Measured, found: Choices) -> Mapping[str, ReplayStep]
     ):
         volume = fresh + (design.probing if source == "dots" else 0.0)
         trained = fresh * found.draws[source] + 1 - fresh
-        most = _saved(found.draws["uniform"], trained, tokens, seconds, times)
+        most = _saved(found, trained, tokens, seconds, times)
         out[name] = ReplayStep(volume, 1 - times.share * (1 - volume), most)
     return out
 
@@ -117,12 +117,13 @@ def _more(cost: Cost, whole: Cost) -> tuple[float, float]:
     return 1 + cost.generated / whole.generated, 1 + cost.seconds / whole.seconds
 
 
-def _saved(uniform: np.ndarray, share: np.ndarray, tokens: float, seconds: float, times: Times) -> Saved:
-    """`uniform`, `share` (1 + D,): shares of informative groups, the value first; `tokens`, `seconds`: how many times
-    those of its rollouts the method spends, choosing included."""
+def _saved(found: Choices, share: np.ndarray, tokens: float, seconds: float, times: Times) -> Saved:
+    """`share` (1 + D,): of informative groups of the method, the value first; `tokens`, `seconds`: how many times those
+    of its rollouts it spends, choosing included."""
+    uniform = found.draws["uniform"]  # (1 + D,)
     base = np.where(uniform > 0, uniform, np.nan)
-    count = len(uniform)
+    questions = found.shares["uniform"].n
     return Saved(
-        spread_of(share / base / tokens, count),
-        spread_of(times.informative(base) / times.informative(share, seconds), count),
+        spread_of(share / base / tokens, questions),
+        spread_of(times.informative(base) / times.informative(share, seconds), questions),
     )

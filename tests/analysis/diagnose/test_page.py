@@ -70,6 +70,15 @@ def test_replay_that_rolls_out_as_much_as_before_is_left_out() -> None:
     assert {one.name: one.verdict for one in advice(found)}["dots_rr"] == "leave out"
 
 
+def test_replay_is_not_advised_where_hardly_a_group_has_a_signal_to_keep() -> None:
+    rates = np.zeros(400)
+    rates[:24] = 0.3
+    found = diagnosed(rates, np.linspace(0.1, 0.9, 400))
+    assert {one.verdict for one in advice(found) if one.name in found.replay} == {"undecided"}
+    assert "to fill the buffer with" in next(one.why for one in advice(found) if one.name == "replay")
+    assert found.saved["ufo"].tokens.n == found.choices.shares["uniform"].n < 500
+
+
 def test_the_bound_is_turned_into_seeds_by_the_gain_that_is_assumed(mixed: Findings) -> None:
     more = find("made", mixed.measured, 0, gain=0.4).power
     assert more.bound == pytest.approx(2 * mixed.power.bound)
