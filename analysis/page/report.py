@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.artefacts import make_artefacts
+from analysis.artefacts import MAKERS, make_artefacts
 from analysis.files import write_text
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
@@ -41,6 +41,8 @@ from repro.tracking.address import public_address, resolve_store
 log = logging.getLogger(__name__)
 
 FRONT = "report.html"
+PAPERS = {"dots_rr": "DOTS + RR", "ufo_rl": "UFO-RL"}
+"""What headings call the papers."""
 
 
 @dataclass(frozen=True)
@@ -153,9 +155,15 @@ def _pages(study: Study, panels: Sequence[Measures]) -> tuple[Page, ...]:
         pages.append(Page("sweep", "Sweep", None, (Section("Trials", "trials", (text,), items),)))
     if artefacts:
         text = "The papers' tables and figures from these runs. Published numbers come from other policies and data."
-        sections = tuple(Section(name, name, (), tuple(items)) for name, items in artefacts.items() if items)
+        sections = tuple(Section(_heading(name), name, (), tuple(items)) for name, items in artefacts.items() if items)
         pages.append(Page("papers", "Beside the papers", None, (Section("", "top", (text,), ()), *sections)))
     return tuple(pages)
+
+
+def _heading(artefact: str) -> str:
+    """`DOTS + RR: table 1` for `dots_rr.table_1`; the name of one's own as it is."""
+    paper, _, name = artefact.partition(".")
+    return f"{PAPERS[paper]}: {name.replace('_', ' ')}" if artefact in MAKERS else artefact
 
 
 def _menu(pages: Sequence[Page]) -> list[tuple[str, str]]:

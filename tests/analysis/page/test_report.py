@@ -307,3 +307,9 @@ def test_no_store_is_an_error_and_writes_nothing(quickstart: Store, tmp_path: Pa
     with pytest.raises(UserError, match="no MLflow store"):
         write_report(quickstart.loaded, quickstart.runs_dir, tmp_path / "out", f"sqlite:///{tmp_path}/none.db")
     assert not (tmp_path / "out").exists()
+
+
+def test_headings_of_papers_name_the_paper_and_what_of_it(report: Path):
+    papers = (report.parent / "papers.html").read_text()
+    assert '<section id="dots_rr.table_1"' in papers or 'id="dots_rr.table_1"' in papers
+    assert "DOTS + RR: table 1</h2>" in papers
