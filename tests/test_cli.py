@@ -21,6 +21,7 @@ NAMES = [
     "plan",
     "sweep",
     "report",
+    "diagnose",
     "score",
     "predictor",
     "grade",
