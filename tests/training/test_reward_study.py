@@ -64,6 +64,6 @@ def test_a_study_with_a_reward_of_ones_own_reports_it_by_name_beside_accuracy(
 
     text = write_report(loaded, tmp_path / "runs", tmp_path / "report").with_suffix(".md").read_text()
     assert "Training rewards accuracy (arms `full`); brief (arms `brief`), a number from 0 to 1." in text
-    assert "mean reward before any training" in text
+    assert "by mean reward before training" in text
     assert "Rewards that differ by at most train.min_spread, 0.05, in a freshly" in text
     assert not re.search(r"pass[ -]rate", text)
