@@ -43,7 +43,7 @@ class Spread:
 
 
 def typical(questions: int, samples: int) -> Spread:
-    """The spread of the quickstart's arms against its baseline, for another test set: see docs/statistics.md."""
+    """A cautious spread for a study that has no runs yet, with another test set: see docs/statistics.md."""
     return Spread(seeds=0.025**2, problems=0.03**2, rest=0.13**2 * 4 / samples, questions=questions)
 
 
@@ -76,40 +76,46 @@ def pooled(spreads: list[Spread]) -> Spread | None:
     return Spread(float(seeds), float(problems), float(rest), spreads[0].questions)
 
 
-def smallest_seen(spread: Spread, seeds: int) -> float:
-    """The smallest true difference that is told apart from 0 with a chance of 80 %; infinite for one seed."""
+def smallest_seen(spread: Spread, seeds: int, claims: int = 1) -> float:
+    """The smallest true difference that is told apart from 0 with a chance of 80 %; infinite for one seed.
+
+    `claims`: how many are judged together. Holm's procedure asks the first of them for a p-value of 5 % / claims.
+    """
     if seeds < 2:
         return math.inf
-    return max((_shift(freedom) * error for error, freedom in spread.errors(seeds)), default=0.0)
+    return max((_shift(freedom, claims) * error for error, freedom in spread.errors(seeds)), default=0.0)
 
 
-def _shift(freedom: float) -> float:
+def _shift(freedom: float, claims: int) -> float:
     """Standard errors by which a mean must lie off 0 to be told apart from it with a chance of `POWER`."""
     low, high = 0.0, 1.0
-    while _power(high, freedom) < POWER:
+    while _power(high, freedom, claims) < POWER:
         high *= 2
     for _ in range(40):
         middle = (low + high) / 2
-        low, high = (middle, high) if _power(middle, freedom) < POWER else (low, middle)
+        low, high = (middle, high) if _power(middle, freedom, claims) < POWER else (low, middle)
     return high
 
 
-def seeds_needed(spread: Spread, difference: float) -> int | None:
-    """Seeds with which a true difference is seen with a chance of 80 %; None where more questions would be needed."""
+def seeds_needed(spread: Spread, difference: float, claims: int = 1) -> int | None:
+    """Seeds with which a true difference is seen with a chance of 80 %; None where it takes more questions.
+
+    `claims`: as in `smallest_seen`.
+    """
     low, high = 1, 2
-    while smallest_seen(spread, high) > difference:
+    while smallest_seen(spread, high, claims) > difference:
         low, high = high, 2 * high
         if low >= MOST_SEEDS:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if smallest_seen(spread, middle) > difference else (low, middle)
+        low, high = (middle, high) if smallest_seen(spread, middle, claims) > difference else (low, middle)
     return high
 
 
-def _power(shift: float, freedom: float) -> float:
-    """Chance that a two-sided t-test at 5 % finds a difference of `shift` standard errors, in its direction."""
+def _power(shift: float, freedom: float, claims: int) -> float:
+    """Chance that a two-sided t-test at 5 % / claims finds a difference of `shift` standard errors, on its side."""
     from scipy.special import nctdtr, stdtrit  # scipy.stats would take a second of every start
 
     freedom = min(freedom, 1e6)
-    return float(1 - nctdtr(freedom, shift, stdtrit(freedom, (1 + LEVEL) / 2)))
+    return float(1 - nctdtr(freedom, shift, stdtrit(freedom, 1 - (1 - LEVEL) / (2 * claims))))

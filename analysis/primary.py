@@ -80,6 +80,8 @@ class Judged:
     other_tasks: Estimate | None
     unfit: Mapping[str, Unfit]
     p: float
+    claims: int = 1
+    """How many are judged together."""
 
     @property
     def verdict(self) -> Verdict:
@@ -111,19 +113,22 @@ class Judged:
         spread = self.spread
         if spread is None:
             return math.inf
-        return smallest_seen(spread, min(one.difference.n for one in self.pairs)) / math.sqrt(len(self.pairs))
+        seeds = min(one.difference.n for one in self.pairs)
+        return smallest_seen(spread, seeds, self.claims) / math.sqrt(len(self.pairs))
 
     def seeds_needed(self, difference: float) -> int | None:
         """Seeds a pair to tell such a difference apart with a chance of 80 %; None where more questions are needed."""
         spread = self.spread
-        return None if spread is None else seeds_needed(spread, difference * math.sqrt(len(self.pairs)))
+        if spread is None:
+            return None
+        return seeds_needed(spread, difference * math.sqrt(len(self.pairs)), self.claims)
 
 
 def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judged, ...]:
     """Answer all questions from the finished runs, together."""
     answered = [_answered(question, panels) for question in questions]
     adjusted = holm([one.share.p() for one in answered])
-    return tuple(replace(one, p=p) for one, p in zip(answered, adjusted, strict=True))
+    return tuple(replace(one, p=p, claims=len(answered)) for one, p in zip(answered, adjusted, strict=True))
 
 
 def _answered(question: Question, panels: Sequence[Panel]) -> Judged:

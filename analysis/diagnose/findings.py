@@ -35,7 +35,7 @@ DIFFERENCES = (0.02, 0.05)
 
 @dataclass(frozen=True)
 class Power:
-    """What a study could see, at the noise of the quickstart's arms (`analysis.power.typical`).
+    """What a study could see, at a cautious noise (`analysis.power.typical`).
 
     `seen`: seeds -> the smallest difference of mean accuracy over training. `needed`: difference -> seeds, None for
     more than a thousand. `bound`: the difference that the bound of the saving makes if the baseline gains `gain` evenly

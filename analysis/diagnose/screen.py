@@ -46,7 +46,7 @@ def screen(found: Findings) -> str:
         f"{spread(track.length, digits=2)}; s misses the pass rate by {number(100 * track.error)} points",
         "Seeds: "
         + ", ".join(f"{count} see {number(100 * one)} points" for count, one in power.seen.items())
-        + f" (spread of the quickstart's arms, {power.questions} held-out questions x {power.samples} samples)",
+        + f" (if seeds differ by 2.5 points; {power.questions} held-out questions x {power.samples} samples)",
         "",
         basis(found),
     ]

@@ -138,7 +138,7 @@ def limits(found: Findings) -> Table:
         f"For as many informative groups as uniform sampling trains on. A group takes {seconds(times.rollout)} s of "
         f"rollouts and {seconds(times.update)} s of updates. A step beside one of GRPO, as DOTS + RR counts: {steps}. "
         f"Smallest differences that are seen with so many seeds: {seen} ({power.questions} held-out questions x "
-        f"{power.samples} samples; the spread between runs is that of the quickstart, not of this policy); {needed}.",
+        f"{power.samples} samples; if seeds differ by 2.5 points, since this policy has no runs yet); {needed}.",
     )
 
 

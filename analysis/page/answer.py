@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from analysis.axes import name_of
 from analysis.comparable import said as told_unfit
 from analysis.comparison import compare
 from analysis.equal_cost import Saving
@@ -174,12 +175,16 @@ def _changes(panels: Sequence[Measures], judged: Sequence[Judged]) -> tuple[str,
 def _other_measures(panels: Sequence[Measures], one: Judged) -> list[tuple[str, Estimate]]:
     """(words, difference) of the same arms by the other costs, and at the end of training."""
     arms = [(pair.panel, pair.arm, pair.other) for pair in one.pairs]
+    clock = panels[0].panel.clock
     out = []
     for by in AXIS:
         if by != one.question.by:
             others = [compare(*each, AXIS[by]) for each in arms]
             out.append(
-                (f"At equal {COST[by]}", over_these([other.difference for other in others if other is not None]))
+                (
+                    f"At equal {name_of(AXIS[by], clock)}",
+                    over_these([other.difference for other in others if other is not None]),
+                )
             )
     return out
 
@@ -216,6 +221,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
         row: dict[str, object] = {"arm": label, "against": one.question.against, "verdict": one.verdict}
         row["equal"] = COST[one.question.by]
         row |= {**numbers("accuracy", end), **numbers("difference", difference), "holm_p": one.p}
+        row |= {**numbers("share_of_gain", one.share.interval()), "smallest_seen": one.smallest_seen}
+        row |= {f"seeds_for_{round(100 * seen)}_points": one.seeds_needed(seen) for seen in (0.01, WORTH_SEEING, 0.05)}
         if one.other_tasks is not None:
             row |= numbers("share_of_gain_over_tasks", one.other_tasks.interval())
         row |= {**numbers("saving", saved), "groups_that_train": trains, "pairs": len(one.pairs)}
@@ -223,7 +230,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
     caption = (
         f"Points: mean accuracy over training up to equal {COST[by]}, those of selection included, minus that of "
         f"{joined(_baselines(judged)) or 'the baseline'}. Times fewer: below 1 it needs more. In brackets 95 % "
-        "intervals over seeds and questions, not corrected for their number."
+        "intervals over seeds and questions (at the end: over seeds), not corrected for their number. Arms end at "
+        "different costs, so their accuracies at the end are not at equal cost."
     )
     caption += told_unfit([why for one in judged for why in one.unfit.values()])
     withheld = {one.saving.withheld for one in judged if one.pairs and not one.saving.known}

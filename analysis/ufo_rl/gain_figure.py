@@ -71,8 +71,8 @@ def gain_figure(panels: Sequence[Measures]) -> Picture | None:
     return Picture(
         "ufo_rl.gain",
         "UFO-RL, what each strategy keeps of the gain of full data",
-        "Gain of mean accuracy over training, full data at 100 % and the start policy at 0 %, with 95 % intervals; "
-        "grey dots are single pairs of model and task.",
+        "Gain of mean accuracy over training, full data at 100 % and the start policy at 0 %, with 95 % intervals"
+        + ("; grey dots are single pairs of model and task." if len(panels) > 1 else "."),
         f"Share of the gain of full data by strategy: {joined(told)}.",
         pd.DataFrame(rows),
         draw,

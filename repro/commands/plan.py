@@ -64,7 +64,7 @@ def run(options: argparse.Namespace) -> int:
 
 def could_see(spec: Spec, cell: Cell) -> str:
     """The smallest difference that the study's seeds and questions can tell apart, in one sentence."""
-    from analysis.power import smallest_seen, typical
+    from analysis.power import seeds_needed, smallest_seen, typical
     from repro.study.estimate import likely_test
 
     limits = (cell.dataset.limits.test, cell.evaluate.questions)
@@ -75,17 +75,22 @@ def could_see(spec: Spec, cell: Cell) -> str:
     if math.isinf(questions):
         return ""
     spread = typical(int(questions), cell.evaluate.samples)
+    everywhere = [arm for arm in spec.arms.values() if arm.models is None and arm.datasets is None]
+    claims = len(spec.report.claims) or max(1, len(everywhere) - 1)
 
     def seen(count: int) -> float:
         """In points of accuracy."""
-        return 100 * smallest_seen(spread, count) / math.sqrt(pairs)
+        return 100 * smallest_seen(spread, count, claims) / math.sqrt(pairs)
+
+    def needed(points: int) -> str:
+        count = seeds_needed(spread, points / 100 * math.sqrt(pairs), claims)
+        return f"{points} {'point' if points == 1 else 'points'}: {'over 1,000' if count is None else count}"
 
     of = f"a true difference of {seen(seeds):.1f} points" if seen(seeds) < 100 else "no true difference"
-    more = [f"{seen(count):.1f} with {count} seeds" for count in (5, 8, 16) if count > seeds and seen(count) < 100][:2]
+    judged = f"{claims} claims are judged together" if claims > 1 else "one claim is judged"
     return (
-        f"With {seeds} seeds {of} is seen with a chance of 80 %"
-        + (f" ({', '.join(more)})" if more else "")
-        + ", if runs differ as the quickstart's do (docs/statistics.md)."
+        f"With {seeds} seeds {of} is seen with a chance of 80 %; seeds for {', '.join(map(needed, (5, 2, 1)))}. "
+        f"Here {judged}, and seeds are taken to differ by 2.5 points (docs/statistics.md)."
     )
 
 

@@ -164,3 +164,13 @@ def test_tasks_that_differ_are_told_from_tasks_that_do_not():
     p = [differ([of(generator.normal(0, spread, 5)) for spread in (1, 2, 4)]) for _ in range(800)]
     assert 0.02 <= np.mean(np.array(p) <= 0.05) <= 0.075
     assert math.isnan(differ([of(a)])) and math.isnan(differ([of(a), of([0.3])]))
+
+
+def test_more_claims_take_a_larger_difference_and_it_is_seen_four_times_in_five():
+    spread, seeds, claims = Spread(0.02**2, 0.0, 0.0, 256), 5, 4
+    true = smallest_seen(spread, seeds, claims)
+    assert true > smallest_seen(spread, seeds)
+    assert seeds_needed(spread, true, claims) == seeds
+    draws = np.random.default_rng(5).normal(true, 0.02, (4000, seeds))
+    p = stats.ttest_1samp(draws, 0.0, axis=1).pvalue
+    assert np.mean((p <= 0.05 / claims) & (draws.mean(axis=1) > 0)) == pytest.approx(0.8, abs=0.025)
