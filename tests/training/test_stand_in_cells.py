@@ -18,7 +18,12 @@ from .test_job import store  # noqa: F401
 ROOT = Path(__file__).parents[2]
 GSM8K = ROOT / "tests" / "fixtures" / "gsm8k"
 CELLS = [
-    ("ufo_rl/gsm8k.yaml", "Llama-3.1-8B-Instruct", "ufo", ["arms.ufo.selection.fraction=0.3"]),  # of 58 questions
+    (
+        "ufo_rl/gsm8k.yaml",
+        "Llama-3.1-8B-Instruct",
+        "ufo",
+        ["arms.ufo.selection.fraction=0.3", "arms.ufo.models=[Llama-3.1-8B-Instruct]"],
+    ),  # of 58 questions
     ("dots_rr/qwen2.5-3b_scp.yaml", "Qwen2.5-3B", "dots_rr", []),
 ]
 
