@@ -150,7 +150,7 @@ def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) 
 
 
 def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: float) -> None:
-    """Names beside the longest line, where each line ends, moved apart in a figure of so many inches."""
+    """Names beside the longest line, moved apart in a figure of so many inches; thin lines lead to where each ends."""
     edge, (low, high) = max(x for x, *_ in ends), axis.get_ylim()
     told = {label: fitted(label, 0.95, NAME, lines=2) for _, _, label, _ in ends}
     lines = 1 + max(name.count("\n") for name in told.values())
@@ -164,7 +164,9 @@ def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: fl
         roof = places[index + 1] - gap if index + 1 < len(places) else places[-1] - over
         places[index] = min(places[index], roof)
     names = [told[label] for _, _, label, _ in ordered]
-    for place, name, (_, _, _, colour) in zip(places, names, ordered, strict=True):
+    for place, name, (x, y, _, colour) in zip(places, names, ordered, strict=True):
+        axis.plot(x, y, "o", color=colour, markersize=3)
+        axis.plot([x, edge], [y, place], color=colour, linewidth=0.6, linestyle=":")
         axis.annotate(
             name, (edge, place), (5, 0), textcoords="offset points", va="center", color=readable(colour), fontsize=NAME,
             annotation_clip=False,
