@@ -100,7 +100,7 @@ def test_predict_measures_fewer_references_than_there_are_questions(
 
 
 def test_labels_of_another_file_train_another_predictor(folder: Path) -> None:
-    assert call(folder, "train") == 0
+    assert call(folder, "labels") == call(folder, "train") == 0
     own = DifficultyPredictor.load(folder / "out/arithmetic/predictor").digest
     made = read_labels(folder / "out/arithmetic/labels.parquet")
     turned = Labels(made.ids, made.questions, made.policies, 1.0 - made.pass_rates, made.samples)
