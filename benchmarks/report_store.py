@@ -31,7 +31,8 @@ from repro.tracking.aggregate import aggregate
 from repro.tracking.journal import Journal
 from repro.tracking.keys import run_key
 from repro.tracking.labels import Labels
-from repro.tracking.store import ZIP_ABOVE, deliver
+from repro.tracking.sent_files import ZIP_ABOVE
+from repro.tracking.store import deliver
 
 ARMS: dict[str, dict[str, Any]] = {
     "full": {},
