@@ -37,7 +37,10 @@ NOTE = (
 )
 """What a paper says below the table of claims."""
 
-VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, "not run")
+NOT_MEASURED = "not measured"
+"""Of a claim without an effect: the study has no finished runs of its arms."""
+
+VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, NOT_MEASURED)
 OURS = "a comparison of ours"
 
 
@@ -97,7 +100,7 @@ def side(interval: Interval, bar: float, ceiling: float = math.inf) -> int:
 def verdict(intervals: Sequence[Interval], bar: float, ceiling: float = math.inf) -> str:
     """`holds` where all intervals lie between the bars, `does not hold` where one lies outside, else `undecided`."""
     if not intervals:
-        return "not run"
+        return NOT_MEASURED
     signs = [side(interval, bar, ceiling) for interval in intervals]
     return "does not hold" if min(signs) < 0 else "holds" if min(signs) > 0 else "undecided"
 

@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.comparable import NOT_COMPARABLE
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import AXIS, Judged, Question, judge
@@ -18,6 +19,7 @@ from analysis.statistics import Interval
 from analysis.style import GREY, NARROW, WIDE, arm_ticks, points_axes, rows_height, titled
 from analysis.tables import numbers
 from analysis.text import joined, number
+from analysis.unfinished import NOT_RUN
 
 MEAN = "all pairs"
 
@@ -98,7 +100,8 @@ def _row(axis: Axes, row: int, place: str, found: Judged, colour: str, whole: bo
     if pair is not None:
         _mark(axis, row, pair.difference.interval(), colour, whole)
         return
-    text = "not comparable" if place in found.unfit else "not run"
+    lacking = found.lacking.get(place)
+    text = NOT_COMPARABLE if place in found.unfit else lacking.state if lacking and lacking.state else NOT_RUN
     axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
 
 

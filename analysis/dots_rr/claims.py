@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 
-from analysis.claims import EXPLORATORY, MARGIN, Claim, Published, claims_table, counted_apart, measured
+from analysis.claims import EXPLORATORY, MARGIN, NOT_MEASURED, Claim, Published, claims_table, counted_apart, measured
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms
 from analysis.dots_rr.cost import TOLERANCE
 from analysis.dots_rr.effects import AXES, area, per_step, speedup, time_error, volume_error
@@ -250,7 +250,7 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"read off figures. {READ_OFF}"
     )
     found = claims(panels)
-    checked = [claim for claim in found if claim.verdict != "not run"]
+    checked = [claim for claim in found if claim.verdict != NOT_MEASURED]
     caption = f"{counted_apart(checked, 'DOTS + RR')} {caption}"
     made: list[Table | Picture] = [claims_table("dots_rr.claims", "DOTS + RR: what holds here", found, caption)]
     return [*made, *part_tables(panels), *split_table(panels)]

@@ -18,9 +18,13 @@ from analysis.primary import AXIS, By, Judged
 from analysis.statistics import Interval, fixed_mean
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, brackets, joined, names, number, plural, points, sentence, spread
+from analysis.unfinished import FAILED
 
 COST: Mapping[By, str] = {"tokens": "generated tokens", "steps": "steps", "seconds": "seconds"}
 SHORT: Mapping[By, str] = {"tokens": "tokens", "steps": "steps", "seconds": "seconds"}
+
+NOTHING_TO_COMPARE = ("failed", "not finished", "not run", "not paired")
+"""Verdicts of an arm that has no runs beside those of what it is compared with."""
 
 NAMED = 4
 """Arms that a sentence names one by one; of more it tells how many."""
@@ -83,9 +87,10 @@ def _sentences(against: str, by: By, found: Sequence[Judged]) -> list[str]:
     elif higher:
         first = f"At equal {COST[by]} {_who(higher)} were more accurate over training than {names([against])}"
         first += f", by {_sizes(higher)}"
-    elif all(one.verdict == "not run" for one in found):
+    elif all(one.verdict in NOTHING_TO_COMPARE for one in found):
         first = f"Nothing can be compared: no model and task has finished runs of {names([against])} and of another arm"
-        rest = []
+        lost = dict.fromkeys(lack.state for one in found for lack in one.lacking.values() if lack.arm == against)
+        rest = [f"{names([against])} {_lost(list(lost))}"] if any(lost) else rest
     else:
         first = f"At equal {COST[by]} no arm was shown to be more accurate over training than {names([against])}"
     return [f"**{sentence(first)}**", *([sentence("; ".join(filter(None, rest)))] if any(rest) else [])]
@@ -101,7 +106,21 @@ def _others(verdict: str, found: Sequence[Judged]) -> str:
         return f"{who} {'are' if many else 'is'} not comparable: selection leaves hardly any training"
     if verdict == "one seed":
         return f"{who} {'have' if many else 'has'} one seed, which decides nothing"
-    return f"{who} {'have' if many else 'has'} not run"
+    if verdict == "not run":
+        return f"{who} {'have' if many else 'has'} not run"
+    if verdict == "not paired":
+        against = names([found[0].question.against])
+        return f"{who} {'have' if many else 'has'} no run that can be paired with one of {against}"
+    return f"{who} {_lost([one.state for one in found])}"
+
+
+def _lost(states: Sequence[str]) -> str:
+    """What became of runs without a result: `failed (NaN)`, `has no finished run (killed)`."""
+    failed = [state.removeprefix(f"{FAILED} ") for state in states if state.startswith(FAILED)]
+    if failed:
+        kinds = [kind[1:-1] for kind in dict.fromkeys(failed) if kind != FAILED]
+        return f"{FAILED} ({joined(kinds)})" if kinds else FAILED
+    return f"{'have' if len(states) > 1 else 'has'} no finished run ({joined(list(dict.fromkeys(states)))})"
 
 
 def _who(found: Sequence[Judged]) -> str:
@@ -213,12 +232,13 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table:
             [
                 _named(panels, label),
                 spread(end, 100),
-                points(difference) if one.pairs else NOTHING,
+                points(difference) if one.pairs else one.state,
                 _saved(saved) if one.pairs else NOTHING,
                 number(100 * trains),
             ]
         )
         row: dict[str, object] = {"arm": label, "against": one.question.against, "verdict": one.verdict}
+        row |= {"state": one.state} if one.state else {}
         row["equal"] = COST[one.question.by]
         row |= {**numbers("accuracy", end), **numbers("difference", difference), "holm_p": one.p}
         row |= {**numbers("share_of_gain", one.share.interval()), "smallest_seen": one.smallest_seen}

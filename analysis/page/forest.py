@@ -92,7 +92,7 @@ def _data(shown: Sequence[Judged]) -> pd.DataFrame:
 def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look], narrow: bool, columns: int) -> None:
     for place, one in enumerate(shown):
         if not one.pairs:
-            axis.annotate(one.verdict, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
+            axis.annotate(one.state, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
             continue
         colour, interval = looks[one.question.arm].color, one.difference.interval()
         if interval.known:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 
 from analysis.arms import find, matching
-from analysis.claims import EXPLORATORY, MARGIN, Claim, Published, claims_table, counted_apart, measured
+from analysis.claims import EXPLORATORY, MARGIN, NOT_MEASURED, Claim, Published, claims_table, counted_apart, measured
 from analysis.effects import Effect, Values, difference, finals, zeros
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -134,6 +134,6 @@ def table(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"for other policies and data. {READABLE}"
     )
     found = claims(panels)
-    checked = [claim for claim in found if claim.verdict != "not run"]
+    checked = [claim for claim in found if claim.verdict != NOT_MEASURED]
     caption = f"{counted_apart(checked, 'UFO-RL')} {caption}"
     return [claims_table("ufo_rl.claims", "UFO-RL: what holds here", found, caption)]

@@ -133,7 +133,7 @@ def test_an_arm_without_runs_has_a_row_that_says_so_and_one_seed_has_a_hollow_ma
     lost = drawn(pictures(studies["two arms, one failed"])["answer"], narrow=True)
     axis = visible(lost)[0]
     assert [text.get_text() for text in axis.get_yticklabels()] == ["dots", "lost"]
-    assert "not run" in [text.get_text() for text in axis.texts]
+    assert "failed (out of memory)" in [text.get_text() for text in axis.texts]
     single = visible(drawn(pictures(studies["thirty arms"])["answer"], narrow=True))[0]
     marks = [line for line in single.get_lines() if line.get_marker() == "o"]
     assert len(marks) == SHOWN and all(to_hex(mark.get_markerfacecolor()) == "#ffffff" for mark in marks)

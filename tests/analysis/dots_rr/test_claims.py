@@ -221,11 +221,11 @@ def test_what_did_not_run_is_said_and_a_panel_without_an_arm_is_left_out(two: Ca
         "mean_only",
         "predictor_gain",
     )
-    assert {key: found[key].verdict for key in absent} == dict.fromkeys(absent, "not run")
+    assert {key: found[key].verdict for key in absent} == dict.fromkeys(absent, "not measured")
     assert found["effective"].in_favour[1] == 2 and found["lead_steps"].in_favour[1] == 1
     assert split(panels) == []
     rows = {row[0]: row for row in table(panels)[0].rows}  # type: ignore[union-attr]
-    assert rows["RR alone costs no accuracy at equal steps"][1:3] == ["**not run**", "–"]
+    assert rows["RR alone costs no accuracy at equal steps"][1:3] == ["**not measured**", "–"]
 
 
 # ---------------------------------------------------------------- arms beside the headline

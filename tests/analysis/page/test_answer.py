@@ -94,9 +94,33 @@ def test_a_study_of_one_arm_compares_nothing(quick_study: Make):
     assert "nothing to compare" in said.sentences[0] and said.table.rows[0][0] == "`full`: every question"
 
 
-def test_a_baseline_without_runs_is_said(quick_study: Make):
+def test_a_baseline_without_runs_is_said_and_what_became_of_it(quick_study: Make):
     arms = {"full": ({}, Behaviour(FULL.curve, status="failed")), "dots": (DOTS, FULL)}
-    assert "no model and task has finished runs of `full`" in answered(quick_study(arms)).sentences[0]
+    said = answered(quick_study(arms)).sentences
+    assert "no model and task has finished runs of `full`" in said[0]
+    assert said[1] == "`full` failed (out of memory)."
+
+
+def test_an_arm_that_failed_one_that_was_killed_and_one_that_has_not_run_are_told_apart(quick_study: Make):
+    arms = {"full": ({}, FULL), "dots": (DOTS, SAME)}
+    for place, status in enumerate(("failed", "killed", "todo")):
+        rate = {"train": {"learning_rate": 1e-5 * (1 + place)}}
+        arms[f"was_{status}"] = (rate, Behaviour(FULL.curve, JITTER, status=status))
+    store = quick_study(arms, seeds=2)
+    said = answered(store)
+    assert "`was_failed` failed (out of memory)" in said.sentences[1]
+    assert "`was_killed` has no finished run (killed)" in said.sentences[1]
+    assert "`was_todo` has not run" in said.sentences[1]
+    cells = {row[0]: row[2] for row in said.table.rows}
+    assert cells["`was_failed`"] == "failed (out of memory)" and cells["`was_todo`"] == "not run"
+    words = {text.get_text() for text in drawn(store).draw(True).axes[0].texts}
+    assert {"failed (out of memory)", "killed", "not run"} <= words
+
+
+def test_an_arm_that_has_run_but_shares_no_seed_with_its_baseline_is_not_said_not_to_have_run(quick_study: Make):
+    one, other = (Behaviour(FULL.curve, JITTER, absent=(f"seed {seed}",)) for seed in (0, 1))
+    said = answered(quick_study({"full": ({}, one), "dots": (DOTS, other)}, seeds=2))
+    assert said.sentences[1] == "`dots` has no run that can be paired with one of `full`."
 
 
 def test_claims_of_the_spec_are_judged_and_all_else_is_not(quick_study: Make):

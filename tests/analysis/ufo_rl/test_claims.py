@@ -53,7 +53,7 @@ def two(quick_study: Callable[..., Store]) -> Callable[..., list[Measures]]:
         ([(0.01, 0.02), (-0.1, 0.2)], 0.0, "undecided"),
         ([(0.01, 0.02), (-0.2, -0.1)], 0.0, "does not hold"),
         ([(math.nan, math.nan)], 0.0, "undecided"),
-        ([], 0.0, "not run"),
+        ([], 0.0, "not measured"),
     ],
 )
 def test_a_verdict_is_read_off_the_intervals(bounds: list[tuple[float, float]], bar: float, expected: str):
@@ -72,7 +72,7 @@ def test_claims_measure_what_the_store_was_given(two: Callable[..., list[Measure
     assert found["hardest_best"].verdict == "does not hold" and len(found["hardest_best"].effects) == 5
     assert found["tracks_pass_rate"].verdict == "holds"
     assert found["fewer_zero"].effects[0].pooled.value == pytest.approx(0.1) and found["fewer_zero"].verdict == "holds"
-    assert found["time_epochs"].verdict == "not run"
+    assert found["time_epochs"].verdict == "not measured"
     # 8 steps of 0.5 s against the same with 0.3 s of scoring
     assert found["time_steps"].effects[0].pooled.value == pytest.approx(4 / 4.3)
     assert found["time_steps"].verdict == "does not hold"
@@ -112,7 +112,7 @@ def test_equal_epochs_have_time_and_accuracy_with_a_random_subset_beside_both(tw
     assert time.beside[0].pooled.value == pytest.approx(4.0)
     assert ended.effects[0].pooled.value == pytest.approx(-0.3) and ended.verdict == "does not hold"
     assert ended.beside[0].pooled.value == pytest.approx(-0.32)
-    assert found["matches_full"].verdict == "holds" and found["matches_full_tokens"].verdict == "not run"
+    assert found["matches_full"].verdict == "holds" and found["matches_full_tokens"].verdict == "not measured"
 
 
 def test_one_pass_is_compared_with_sampling_panel_by_panel(
@@ -140,7 +140,7 @@ def test_without_ufo_no_claim_is_judged(quick_study: Callable[..., Store]):
     arms = {"full": headline_arms()["full"]}
     panels = panels_of(quick_study(arms, questions=100))
     (made,) = table(panels)
-    assert {row[1] for row in made.rows} == {"**not run**"}
+    assert {row[1] for row in made.rows} == {"**not measured**"}
 
 
 def test_stability_has_the_spread_over_seeds_of_each_strategy(quick_study: Callable[..., Store]):
