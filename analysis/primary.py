@@ -159,6 +159,21 @@ class Judged:
         return seeds_needed(spread, difference * math.sqrt(len(self.pairs)), self.claims)
 
 
+def exploratory(spec: Spec, panels: Sequence[Panel]) -> tuple[Judged, ...]:
+    """Every arm that runs everywhere against the baseline where the spec names other claims; each judged alone."""
+    if not spec.report.claims:
+        return ()
+    named = {(one.arm, one.against) for one in questions(spec, panels)}
+    usual = spec.model_copy(update={"report": spec.report.model_copy(update={"claims": []})})
+    others = [replace(one, by=spec.report.claims[0].by) for one in questions(usual, panels)]
+    return tuple(judge([one], panels)[0] for one in others if (one.arm, one.against) not in named)
+
+
+def at_costs(one: Judged, panels: Sequence[Panel]) -> Mapping[By, Judged]:
+    """The same two arms at equal tokens, steps and seconds, each judged alone but for the cost of the claim itself."""
+    return {by: one if by == one.question.by else judge([replace(one.question, by=by)], panels)[0] for by in AXIS}
+
+
 def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judged, ...]:
     """Answer all questions from the finished runs, together."""
     answered = [_answered(question, panels) for question in questions]

@@ -14,6 +14,7 @@ from analysis.files import write_text
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
+from analysis.page.equal_cost_table import equal_cost
 from analysis.page.figures import accuracy_curves
 from analysis.page.findings import derived_question
 from analysis.page.folder import check, replaced
@@ -25,7 +26,7 @@ from analysis.page.sections import Evidence, Item, Section, evidence, overall
 from analysis.page.single import single_file
 from analysis.page.templates import rendered
 from analysis.pictures import Picture
-from analysis.primary import judge, questions
+from analysis.primary import exploratory, judge, questions
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.run import DamagedRun
 from analysis.study import Study, load_study
@@ -33,7 +34,6 @@ from analysis.sweep.confirmation import confirmations
 from analysis.sweep.pictures import pictures
 from analysis.tables import Table
 from analysis.text import plural
-from analysis.updates import with_updates
 from repro.masking import mask
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
@@ -92,12 +92,12 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     spec = loaded.spec
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
     judged = judge(questions(spec, study.panels), study.panels)
-    found = answer(panels, judged)
+    beside = exploratory(spec, study.panels)
+    found = answer(panels, judged, beside)
     compared = any(one.pairs for one in judged)
-    figure = forest(panels, judged) if compared else accuracy_curves(panels[0])
-    pages, explained = _pages(study, panels), methods(study, panels)
+    figure = forest(panels, judged, beside) if compared else accuracy_curves(panels[0])
+    pages, explained = _pages(study, panels, equal_cost(panels, judged, beside)), methods(study, panels)
     main = main_series(spec)
-    pages = with_updates(pages, panels)
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))
     if not all_by_accuracy(panels):
         found, figure, pages, explained = map(reworded, (found, figure, pages, explained))
@@ -139,15 +139,15 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     return out / FRONT
 
 
-def _pages(study: Study, panels: Sequence[Measures]) -> tuple[Page, ...]:
-    """The evidence, one page for each model and dataset, and the papers' artefacts."""
+def _pages(study: Study, panels: Sequence[Measures], first: tuple[Section, ...]) -> tuple[Page, ...]:
+    """The evidence, one page for each model and dataset, and the papers' artefacts. `first` stands first of all."""
     parts = [evidence(study, measures) for measures in panels]
     artefacts = make_artefacts(study.spec.report.artefacts, panels)
     pages = []
     if len(parts) == 1:
-        pages.append(Page("evidence", "Evidence", parts[0], parts[0].sections))
+        pages.append(Page("evidence", "Evidence", parts[0], (*first, *parts[0].sections)))
     else:
-        pages.append(Page("evidence", "Evidence", None, (overall(study, panels),)))
+        pages.append(Page("evidence", "Evidence", None, (*first, overall(study, panels))))
         pages += [Page(f"pair-{part.prefix.rstrip('_')}", part.title, part, part.sections) for part in parts]
     if study.searches:
         text = "What the sweep tried: on validation questions, with seeds that no other page uses."
@@ -182,7 +182,8 @@ def _items(
 ) -> list[Table | Picture]:
     """Everything that is written to a file of its own."""
     items = [item for page in pages for section in page.sections for item in section.files()]
-    return [figure, found.table, *items, *([missing] if missing else []), origin.runs]
+    sure = [found.how_sure] if found.how_sure else []
+    return [figure, found.table, *sure, *items, *([missing] if missing else []), origin.runs]
 
 
 def _commands(loaded: LoadedSpec) -> tuple[str, str]:
