@@ -49,8 +49,17 @@ def questions(spec: Spec, panels: Sequence[Panel]) -> tuple[Question, ...]:
     An arm of several axis points is asked about at each of them, against the other arm at the same point where that has
     it too.
     """
+    return _asked(spec, spec.report.claims, panels) if spec.report.claims else against_baseline(spec, panels)
+
+
+def against_baseline(spec: Spec, panels: Sequence[Panel]) -> tuple[Question, ...]:
+    """Every arm that runs everywhere against the baseline at equal generated tokens, whatever the study claims."""
     baseline = spec.report.baseline or next(iter(spec.arms))
-    claims = spec.report.claims or [ClaimSpec(arm=arm) for arm in headline_arms(spec) if arm != baseline]
+    return _asked(spec, [ClaimSpec(arm=arm) for arm in headline_arms(spec) if arm != baseline], panels)
+
+
+def _asked(spec: Spec, claims: Sequence[ClaimSpec], panels: Sequence[Panel]) -> tuple[Question, ...]:
+    baseline = spec.report.baseline or next(iter(spec.arms))
     series = {one.label: one for panel in panels for one in panel.series}
     found = []
     for claim in claims:
@@ -164,8 +173,7 @@ def exploratory(spec: Spec, panels: Sequence[Panel]) -> tuple[Judged, ...]:
     if not spec.report.claims:
         return ()
     named = {(one.arm, one.against) for one in questions(spec, panels)}
-    usual = spec.model_copy(update={"report": spec.report.model_copy(update={"claims": []})})
-    others = [replace(one, by=spec.report.claims[0].by) for one in questions(usual, panels)]
+    others = [replace(one, by=spec.report.claims[0].by) for one in against_baseline(spec, panels)]
     return tuple(judge([one], panels)[0] for one in others if (one.arm, one.against) not in named)
 
 
