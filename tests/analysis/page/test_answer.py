@@ -171,7 +171,7 @@ def test_claims_against_several_arms_are_told_in_one_sentence_and_the_others_are
         "`again`: DOTS, replay, against `full` (exploratory)",
     ]
     assert said.table.data["primary"].tolist()[1:] == [True, True, False, False]
-    data = drawn(store).data
+    data = drawn(store).data.query("where == 'all'")
     assert data.groupby("primary")["arm"].agg(list).to_dict() == {True: ["again", "dots"], False: ["again", "random"]}
     axis = drawn(store).draw(False).axes[0]
     assert [tick.get_text() for tick in axis.get_yticklabels()][:2] == ["again − dots", "dots − full"]
