@@ -99,7 +99,8 @@ def sure_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table | 
     seeds_for = ", ".join(f"{100 * seen:.0f}" for seen in DIFFERENCES)
     header = ["claim", "pairs of model and task", "seeds", "held-out questions", "p, Holm", "smallest seen, points"]
     header.append(f"seeds for {seeds_for} points")
-    rows, data = [], []
+    rows: list[list[str]] = []
+    data: list[dict[str, object]] = []
     for one in judged:
         seeds = sorted({pair.difference.n for pair in one.pairs})
         needed = {seen: one.seeds_needed(seen) for seen in DIFFERENCES} if one.pairs else {}

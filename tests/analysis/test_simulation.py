@@ -14,14 +14,14 @@ from benchmarks.verdicts import ROOT, SHIPPED, shape_of
 from repro.study.load import load_spec
 
 STUDIES = {
-    "quickstart": 300,
-    "ufo_rl/tiny": 100,
-    "ufo_rl/tiny_full": 40,
-    "ufo_rl/gsm8k_tiny": 100,
-    "dots_rr/tiny": 60,
-    "dots_rr/tiny_full": 20,
+    "quickstart": 200,
+    "ufo_rl/tiny": 60,
+    "ufo_rl/tiny_full": 25,
+    "ufo_rl/gsm8k_tiny": 60,
+    "dots_rr/tiny": 40,
+    "dots_rr/tiny_full": 12,
 }
-"""Shipped spec -> made-up studies of its shape: about a second of one core each."""
+"""Shipped spec -> made-up studies of its shape: some three seconds of one core together."""
 
 
 def false_verdicts(shape: Shape, studies: int) -> int:
