@@ -16,6 +16,7 @@ import numpy as np
 from repro.cache import Cache
 from repro.canonical import digest
 from repro.difficulty.predictor import DifficultyPredictor
+from repro.difficulty.shipped import shipped_predictor
 from repro.models.policy import Policy, commit_of
 from repro.scoring import keys
 from repro.scoring.keys import Asked
@@ -32,7 +33,7 @@ from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
 from repro.training.predictor_labels import share_labels
 from repro.training.predictor_models import check_apart, find_embedder, open_embedder
-from repro.training.predictors import build_predictor
+from repro.training.predictors import build_predictor, built_key
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
 from repro.training.ranks import RankedCache
 
@@ -125,7 +126,8 @@ class PolicyResources:
             check_apart(spec, model, dataset)
             cache, rollout = self.alone, self.cell.train.rollout
             reward = self.cell.reward
-            share_labels(spec, dataset, cache, say, rollout, self.ranks, reward)
+            if spec.path is None and shipped_predictor(built_key(spec, dataset, None, rollout, reward)) is None:
+                share_labels(spec, dataset, cache, say, rollout, self.ranks, reward)
             built = self.ranks.first(lambda: build_predictor(spec, dataset, cache, say, rollout=rollout, reward=reward))
         self._pay(f"predictor/{built.predictor.digest}", "predictor", built.cost)
         embedder = find_embedder(spec, built.predictor, dataset)
