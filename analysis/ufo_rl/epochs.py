@@ -139,8 +139,8 @@ def _picture(found: Sequence[tuple[Measures, Group]]) -> Picture:
     return Picture(
         "ufo_rl.epochs_curve",
         "Epochs over a subset, beside full data trained to its end",
-        "A point stops after the number of epochs over its subset that stands beside it, with a 95 % t-interval over seeds "
-        f"({seeds_said([s for _, group in found for s in group])}); the line is full data, mean over seeds.",
+        "A point stops after the number of epochs over its subset that stands beside it, with a 95 % t-interval over "
+        f"seeds ({seeds_said([s for _, group in found for s in group])}); the line is full data, mean over seeds.",
         f"Accuracy against generated tokens by epochs. {last}.",
         pd.DataFrame(rows),
         draw,
