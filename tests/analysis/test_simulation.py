@@ -14,12 +14,10 @@ from benchmarks.verdicts import ROOT, SHIPPED, shape_of
 from repro.study.load import load_spec
 
 STUDIES = {
-    "quickstart": 200,
-    "ufo_rl/tiny": 60,
-    "ufo_rl/tiny_full": 25,
+    "quickstart": 250,
+    "ufo_rl/tiny": 40,
     "ufo_rl/gsm8k_tiny": 60,
-    "dots_rr/tiny": 40,
-    "dots_rr/tiny_full": 12,
+    "dots_rr/tiny": 25,
 }
 """Shipped spec -> made-up studies of its shape: some three seconds of one core together."""
 
