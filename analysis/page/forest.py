@@ -9,11 +9,11 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from analysis.comparison import Comparison
 from analysis.equal_cost import Curve
 from analysis.lettering import fitted, width_of
+from analysis.marks import interval_marks
 from analysis.measures import Measures
 from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
@@ -50,6 +50,8 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
     drawn = sorted(nearest, key=lambda one: -one.difference.value)
     shown = [*drawn, *(one for one in judged if not one.pairs)][:SHOWN]
     looks = {label: look for measures in panels for label, look in panel_looks(measures).items()}
+    bright = [one.question.arm for one in nearest[: LIT - 1]]
+    colours = {label: look.color if label in bright else REST for label, look in looks.items()}
     single = len(panels) == 1
 
     def draw(narrow: bool) -> Figure:
@@ -59,8 +61,8 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
             left = figure.subplots()
         else:
             left, right = figure.subplots(1, 2, width_ratios=(1, 1))
-            _curves(right, panels[0], drawn, looks, height)
-        _differences(left, shown, looks, narrow, 1 if narrow or not single else 2)
+            _curves(right, drawn, bright, looks, height)
+        _differences(left, shown, colours, narrow, 1 if narrow or not single else 2)
         return figure
 
     of = joined([f"{one.question.arm} {points(one.difference.interval())} points" for one in drawn])
@@ -89,19 +91,17 @@ def _data(shown: Sequence[Judged]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look], narrow: bool, columns: int) -> None:
+def _differences(axis: Axes, shown: Sequence[Judged], colours: dict[str, str], narrow: bool, columns: int) -> None:
+    ran = [(place, one) for place, one in enumerate(shown) if one.pairs]
+    interval_marks(
+        axis,
+        [place for place, _ in ran],
+        [one.difference.interval() for _, one in ran],
+        [colours[one.question.arm] for _, one in ran],
+    )
     for place, one in enumerate(shown):
         if not one.pairs:
             axis.annotate(one.verdict, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
-            continue
-        colour, interval = looks[one.question.arm].color, one.difference.interval()
-        if interval.known:
-            axis.plot([interval.low, interval.high], [place, place], color=colour, linewidth=2.2)
-        # Hollow where nothing says how sure the difference is.
-        axis.plot(
-            [interval.value], [place], "o", color=colour, markersize=6,
-            markerfacecolor=colour if interval.known else "white",
-        )  # fmt: skip
     pairs = [(place, pair) for place, one in enumerate(shown) for pair in one.pairs if len(one.pairs) > 1]
     if pairs:
         sns.stripplot(
@@ -119,13 +119,12 @@ def _names(shown: Sequence[Judged]) -> list[str]:
     return [f"{one.question.arm} (1 seed)" if one.verdict == "one seed" else one.question.arm for one in shown]
 
 
-def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict[str, Look], height: float) -> None:
-    """Mean accuracy over seeds against cost; the arms furthest from the baseline and the baseline in colour."""
+def _curves(axis: Axes, shown: Sequence[Judged], lit: Sequence[str], looks: dict[str, Look], height: float) -> None:
+    """Mean accuracy over seeds against cost; `lit` arms and the baseline in colour, on top."""
     by = AXIS[shown[0].question.by]
     found: dict[str, Comparison] = {}
     for one in sorted(shown, key=lambda one: -abs(one.difference.value)):
         found[one.question.arm] = one.pairs[0]
-    lit = list(found)[: LIT - 1]
     ends: list[tuple[float, float, str, str]] = []
     for label, pair in reversed(found.items()):
         colour = looks[label].color if label in lit else REST
@@ -136,8 +135,7 @@ def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict
     titled(axis, "Accuracy, %", 2, False)
     axis.set_xlabel(by)
     percent_axis(axis.yaxis)
-    thousands(axis.xaxis)
-    axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
+    thousands(axis.xaxis, whole=shown[0].question.by == "steps")
     _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]], height)
 
 

@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.arms import find
+from analysis.marks import interval_marks
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import Judged, Question, judge
@@ -43,12 +44,8 @@ def gain_figure(panels: Sequence[Measures]) -> Picture | None:
         axis = figure.subplots()
         axis.axvline(1, color="#1B1F24", linewidth=0.9, zorder=1)
         axis.axvline(0, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-        for row, (name, one) in enumerate(found):
-            mean, colour = _kept(one), styles[arms[name]].color
-            if mean.known:
-                axis.plot([mean.low, mean.high], [row, row], color=colour, linewidth=2.2)
-            axis.plot([mean.value], [row], "o", color=colour, markersize=6,
-                      markerfacecolor=colour if mean.known else "white")  # fmt: skip
+        colours = [styles[arms[name]].color for name, _ in found]
+        interval_marks(axis, range(len(found)), [_kept(one) for _, one in found], colours)
         several = [(row, _pairs(one)) for row, (_, one) in enumerate(found) if len(one.pairs) > 1]
         if several:
             sns.stripplot(
