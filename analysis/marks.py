@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 
 import pandas as pd
@@ -36,7 +37,11 @@ def interval_marks(
         if known:
             plot = plot.add(so.Range(linewidth=width), orient=across, legend=False, **ends)
         dot = so.Dot(marker=marker, pointsize=size, fill=bool(known), stroke=1.2, edgewidth=1.2)
-        plot.add(dot, legend=False, **{along: "value"}).label(x="", y="").on(axis).plot()
+        plot = plot.add(dot, legend=False, **{along: "value"}).label(x="", y="")
+        with warnings.catch_warnings():
+            # seaborn 0.13 still passes `copy` to pandas, which ignores it.
+            warnings.filterwarnings("ignore", "The copy keyword is deprecated")
+            plot.on(axis).plot()
 
 
 def seed_dots(axis: Axes, places: Sequence[float], seeds: Sequence[Sequence[float]], colour: str) -> None:

@@ -145,6 +145,6 @@ def _matrix(levels: np.ndarray, shares: Mapping[str, np.ndarray], narrow: bool) 
     )  # fmt: skip
     arm_ticks(axis, names, narrow, first=0.5)
     axis.set_ylim(len(names), 0)
-    axis.tick_params(axis="x", rotation=0, length=0)
+    axis.tick_params(rotation=0, length=0)  # seaborn turns names that are longer than a row is high
     axis.set_xlabel("true difficulty (steps)")
     return figure
