@@ -242,7 +242,7 @@ def thousands(axis: Any, whole: bool = False) -> None:
 
     from analysis.text import amount
 
-    axis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10], integer=whole))
+    axis.set_major_locator(MaxNLocator(5, min_n_ticks=1 if whole else 3, steps=[1, 2, 2.5, 5, 10], integer=whole))
     axis.set_major_formatter(FuncFormatter(lambda value, _: _short(amount(round(float(value), 6)))))
 
 

@@ -141,10 +141,11 @@ def _matrix(levels: np.ndarray, shares: Mapping[str, np.ndarray], narrow: bool) 
     sns.heatmap(
         pd.DataFrame(100 * np.array([*shares.values()]), columns=[f"{level:g}" for level in levels]),
         annot=len(levels) <= (8 if narrow else 16), fmt=".0f", annot_kws={"size": 7}, cmap=SHARES,
-        norm=PowerNorm(0.6, 0, 100 * max(map(np.max, shares.values()))), cbar=False, linewidths=0.5, ax=axis,
+        norm=PowerNorm(0.6, 0, 100 * max(map(np.max, shares.values()))), cbar=False, linewidths=0.5,
+        yticklabels=False, ax=axis,
     )  # fmt: skip
     arm_ticks(axis, names, narrow, first=0.5)
     axis.set_ylim(len(names), 0)
-    axis.tick_params(rotation=0, length=0)  # seaborn turns names that are longer than a row is high
+    axis.tick_params(axis="x", rotation=0, length=0)
     axis.set_xlabel("true difficulty (steps)")
     return figure

@@ -50,7 +50,8 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
     drawn = sorted(nearest, key=lambda one: -one.difference.value)
     shown = [*drawn, *(one for one in judged if not one.pairs)][:SHOWN]
     looks = {label: look for measures in panels for label, look in panel_looks(measures).items()}
-    bright = [one.question.arm for one in nearest[: LIT - 1]]
+    others = {one.question.against for one in every}
+    bright = list(dict.fromkeys(one.question.arm for one in nearest))[: max(1, LIT - len(others))]
     colours = {label: look.color if label in bright else REST for label, look in looks.items()}
     single = len(panels) == 1
 
@@ -111,32 +112,34 @@ def _differences(axis: Axes, shown: Sequence[Judged], colours: dict[str, str], n
     arm_ticks(axis, _names(shown), narrow)
     points_axes([axis])
     against = list(dict.fromkeys(one.question.against for one in shown))
-    titled(axis, f"Points against {joined(against)}", columns, narrow)
+    titled(axis, f"Points against {against[0]}" if len(against) == 1 else "Points of difference", columns, narrow)
     axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[shown[0].question.by]}")
 
 
 def _names(shown: Sequence[Judged]) -> list[str]:
-    return [f"{one.question.arm} (1 seed)" if one.verdict == "one seed" else one.question.arm for one in shown]
+    """The arms; with the other arm where the rows have several."""
+    several = len({one.question.against for one in shown}) > 1
+    names = [f"{one.question.arm} − {one.question.against}" if several else one.question.arm for one in shown]
+    return [f"{name} (1 seed)" if one.verdict == "one seed" else name for name, one in zip(names, shown, strict=True)]
 
 
 def _curves(axis: Axes, shown: Sequence[Judged], lit: Sequence[str], looks: dict[str, Look], height: float) -> None:
-    """Mean accuracy over seeds against cost; `lit` arms and the baseline in colour, on top."""
+    """Mean accuracy over seeds against cost; `lit` arms and the baselines in colour, on top."""
     by = AXIS[shown[0].question.by]
-    found: dict[str, Comparison] = {}
-    for one in sorted(shown, key=lambda one: -abs(one.difference.value)):
-        found[one.question.arm] = one.pairs[0]
+    ordered = [one.pairs[0] for one in sorted(shown, key=lambda one: -abs(one.difference.value))]
+    others: dict[str, Comparison] = {pair.other.label: pair for pair in ordered}
+    found = {pair.arm.label: pair for pair in reversed(ordered) if pair.arm.label not in others}
     ends: list[tuple[float, float, str, str]] = []
-    for label, pair in reversed(found.items()):
+    for label, pair in found.items():
         colour = looks[label].color if label in lit else REST
         ends.append((*_mean_curve(axis, pair.pair.arm, colour, 1.8 if label in lit else 1.0), label, colour))
-    first = next(iter(found.values()))
-    colour = looks[first.other.label].color
-    ends.append((*_mean_curve(axis, first.pair.baseline, colour, 2.2), first.other.label, colour))
+    for label, pair in others.items():
+        ends.append((*_mean_curve(axis, pair.pair.baseline, looks[label].color, 2.2), label, looks[label].color))
     titled(axis, "Accuracy, %", 2, False)
     axis.set_xlabel(by)
     percent_axis(axis.yaxis)
     thousands(axis.xaxis, whole=shown[0].question.by == "steps")
-    _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]], height)
+    _label(axis, [end for end in ends if end[2] in lit or end[2] in others], height)
 
 
 def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) -> tuple[float, float]:

@@ -6,10 +6,10 @@ import math
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
+from matplotlib.artist import Artist
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.lines import Line2D
+from matplotlib.patches import Patch
 
 from analysis.measures import Measures
 from analysis.page.difficulty import difficulty
@@ -134,43 +134,49 @@ def pool(measures: Measures, prefix: str = "") -> Picture | None:
     if not found or not found.get("pass_rates"):
         return None
     rates, samples = found["pass_rates"], int(found["samples"])
-    kept: dict[str, list[float]] = {}
+    edges = (np.arange(samples + 2) - 0.5) / samples
+    centres = np.arange(samples + 1) / samples
+    kept: dict[str, np.ndarray] = {}
     for series in measures.panel.series:
         chosen = [run.json("selection.json").get("kept") or [] for run in series.runs]
         if any(chosen) and max(map(len, chosen)) < len(rates):
-            kept[series.label] = [rates[q] for ids in chosen for q in ids if q in rates]
-    levels = np.arange(samples + 1) / samples
-    rows = [
-        {"of": name, "pass_rate": level, "share_at_most": float(np.mean(np.array(values) <= level + 1e-9))}
-        for name, values in {"pool": [*rates.values()], **kept}.items()
-        for level in levels
-    ]
+            values = np.array([rates[q] for ids in chosen for q in ids if q in rates])
+            kept[series.label] = np.histogram(values, edges)[0] / max(1, len(values))
+    whole = np.histogram(np.array(list(rates.values())), edges)
+    share = whole[0] / len(rates)
+    rows = [{"of": "pool", "pass_rate": c, "share": s} for c, s in zip(centres, share, strict=True)]
+    for label, values in kept.items():
+        rows += [{"of": label, "pass_rate": c, "share": s} for c, s in zip(centres, values, strict=True)]
     styles = panel_looks(measures)
     bright = [label for label in lit(measures) if label in kept]
 
     def draw(narrow: bool) -> Figure:
         figure, (axis,) = canvas(1, narrow, height=2.4)
-        whole = {"color": REST, "linewidth": 4.5, "alpha": 0.6}
-        sns.ecdfplot(x=[*rates.values()], ax=axis, **whole)
+        axis.bar(centres, share, 0.8 / samples, color="#C9CED6", edgecolor="#6B7280", linewidth=0.6)
         for label, values in kept.items():
-            look = styles[label].line() if label in bright else {"color": REST, "linewidth": 0.9}
-            sns.ecdfplot(x=values, ax=axis, **look)
+            if label in bright:
+                axis.plot(centres, values, marker=styles[label].marker, **styles[label].line())
+            else:
+                axis.plot(centres, values, color=REST, linewidth=0.9, zorder=1)
         percent_axis(axis.yaxis)
-        axis.set(xlim=(-0.02, 1.02), xlabel=f"pass rate of the start policy ({samples} samples)")
-        axis.set_ylabel("questions at or\nbelow it, %")
+        axis.set(xlabel=f"pass rate of the start policy ({samples} samples)", ylabel="questions, %")
+        every = centres[:: 2 if narrow and samples % 2 == 0 else 1]
+        axis.set_xticks(every if samples <= 8 and len(every) <= 9 else np.linspace(0, 1, 6))
+        axis.xaxis.set_major_formatter(lambda value, _: f"{value:.3g}")
+        axis.grid(axis="x", visible=False)
+        entries: list[Artist] = [Patch(facecolor="#C9CED6", edgecolor="#6B7280", linewidth=0.6)]
         lines, names = handles(measures, bright, len(kept) - len(bright))
-        told = ["whole pool", *(f"kept by {name}" for name in names)]
-        shared_legend(figure, [Line2D([], [], **whole), *lines], told, narrow)
+        shared_legend(figure, [*entries, *lines], ["whole pool", *(f"kept by {name}" for name in names)], narrow)
         return figure
 
     mixed = float(np.mean([0 < rate < 1 for rate in rates.values()]))
     return Picture(
         f"{prefix}pool",
         "The pool under the start policy",
-        f"Share of the {plural(len(rates), 'training question')} at or below each pass rate before training, and of "
-        "those that an offline selection kept, seeds pooled: above the pool it kept harder ones.",
-        f"Distribution of base pass rates over the pool; {number(100 * mixed)} % of questions lie strictly between 0 "
-        "and 1.",
+        f"The {plural(len(rates), 'training question')} by pass rate before training; lines are what an offline "
+        "selection kept, seeds pooled.",
+        f"Histogram of base pass rates over the pool; {number(100 * mixed)} % of questions lie strictly between 0 and "
+        "1.",
         pd.DataFrame(rows),
         draw,
     )

@@ -170,7 +170,7 @@ def _draw_fractions(axis: Axes, measures: Measures, group: Group) -> None:
         axis.axhline(interval.value, **KINDS["full data"])
         if interval.known:
             axis.axhspan(interval.low, interval.high, color=BASELINE, alpha=0.07, linewidth=0)
-    ticks = [100 * fraction(series) for series in group]
+    ticks = sorted({100 * fraction(series) for series in group})
     axis.set_xscale("log")
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
