@@ -35,21 +35,28 @@ class Picture:
     draw: Callable[[bool], Figure]
 
     def write(self, folder: Path) -> None:
-        """`<name>.png` for a page, `<name>.csv` (what is plotted) and `<name>.pdf` for a column."""
+        """`<name>.png` for a page, `<name>.narrow.png` and `<name>.pdf` for a phone and a column, `<name>.csv`."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.name}.png").write_bytes(_few_colours(rendered(self.draw, False, "png")))
+        (wide,) = rendered(self.draw, False, "png")
+        narrow, pdf = rendered(self.draw, True, "png", "pdf")
+        (folder / f"{self.name}.png").write_bytes(_few_colours(wide))
+        (folder / f"{self.name}.narrow.png").write_bytes(_few_colours(narrow))
+        (folder / f"{self.name}.pdf").write_bytes(pdf)
         write_csv(folder / f"{self.name}.csv", self.data)
-        (folder / f"{self.name}.pdf").write_bytes(rendered(self.draw, True, "pdf"))
 
 
-def rendered(draw: Callable[[bool], Figure], narrow: bool, ending: str) -> bytes:
-    """The figure as the bytes of a png or pdf file, drawn for a page or (`narrow`) for a column."""
-    out = io.BytesIO()
+def rendered(draw: Callable[[bool], Figure], narrow: bool, *endings: str) -> list[bytes]:
+    """The figure as the bytes of a png or pdf file each, drawn for a page or (`narrow`) for a column or a phone."""
     with styled():
         figure = draw(narrow)
         for text in figure.findobj(Text):
             text.set_text(shown(text.get_text()))
-        figure.savefig(out, format=ending, metadata=METADATA[ending])
+        return [_saved(figure, ending, 200 if narrow else 150) for ending in endings]
+
+
+def _saved(figure: Figure, ending: str, dpi: int) -> bytes:
+    out = io.BytesIO()
+    figure.savefig(out, format=ending, metadata=METADATA[ending], dpi=dpi)
     return out.getvalue()
 
 

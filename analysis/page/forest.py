@@ -9,10 +9,10 @@ import pandas as pd
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from analysis.equal_cost import Curve
 from analysis.lettering import fitted, width_of
+from analysis.marks import interval_marks
 from analysis.measures import Measures
 from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
@@ -50,6 +50,11 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
     others = _furthest([one for one in beside if one.pairs], SHOWN - len(primary) - len(lost))
     drawn, rows = [*primary, *others], _Rows([*primary, *lost, *others], len(primary) + len(lost))
     looks = {label: look for measures in panels for label, look in panel_looks(measures).items()}
+    baselines = {one.question.against for one in drawn}
+    far = sorted(drawn, key=lambda one: -abs(one.difference.value))
+    arms = dict.fromkeys(one.question.arm for one in far if one.question.arm not in baselines)
+    bright = [*baselines, *list(arms)[: max(1, LIT - len(baselines))]]
+    colours = {label: look.color if label in bright else REST for label, look in looks.items()}
     single = len(panels) == 1
 
     def draw(narrow: bool) -> Figure:
@@ -59,8 +64,8 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
             left = figure.subplots()
         else:
             left, right = figure.subplots(1, 2, width_ratios=(1, 1))
-            _curves(right, drawn, looks, height)
-        _differences(left, rows, looks, narrow, 1 if narrow or not single else 2)
+            _curves(right, drawn, bright, looks, height)
+        _differences(left, rows, colours, narrow, 1 if narrow or not single else 2)
         return figure
 
     of = joined(
@@ -117,20 +122,21 @@ def _data(rows: _Rows) -> pd.DataFrame:
     return pd.DataFrame(data)
 
 
-def _differences(axis: Axes, rows: _Rows, looks: dict[str, Look], narrow: bool, columns: int) -> None:
+def _differences(axis: Axes, rows: _Rows, colours: dict[str, str], narrow: bool, columns: int) -> None:
+    for part, size, width in ((slice(rows.primary), 6.0, 2.2), (slice(rows.primary, None), 4.0, 1.1)):
+        ran = [(place, one) for place, one in list(enumerate(rows.judged))[part] if one.pairs]
+        if ran:
+            interval_marks(
+                axis,
+                [place for place, _ in ran],
+                [one.difference.interval() for _, one in ran],
+                [colours[one.question.arm] for _, one in ran],
+                size=size,
+                width=width,
+            )
     for place, one in enumerate(rows.judged):
         if not one.pairs:
             axis.annotate(one.state, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
-            continue
-        colour, interval = looks[one.question.arm].color, one.difference.interval()
-        size, width = (6.0, 2.2) if place < rows.primary else (4.0, 1.1)
-        if interval.known:
-            axis.plot([interval.low, interval.high], [place, place], color=colour, linewidth=width)
-        # Hollow where nothing says how sure the difference is.
-        axis.plot(
-            [interval.value], [place], "o", color=colour, markersize=size,
-            markerfacecolor=colour if interval.known else "white",
-        )  # fmt: skip
     pairs = [(place, pair) for place, one in enumerate(rows.judged) for pair in one.pairs if len(one.pairs) > 1]
     if pairs:
         sns.stripplot(
@@ -146,29 +152,26 @@ def _differences(axis: Axes, rows: _Rows, looks: dict[str, Look], narrow: bool, 
     axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[rows.judged[0].question.by]}")
 
 
-def _curves(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look], height: float) -> None:
-    """Mean accuracy over seeds against cost; the arms furthest from the baseline and the baselines in colour."""
-    by = AXIS[shown[0].question.by]
+def _curves(axis: Axes, shown: Sequence[Judged], lit: Sequence[str], looks: dict[str, Look], height: float) -> None:
+    """Mean accuracy over seeds against cost; `lit` arms, the baselines among them, in colour on top."""
     arms: dict[str, Sequence[Curve]] = {}
     others: dict[str, Sequence[Curve]] = {}
     for one in sorted(shown, key=lambda one: -abs(one.difference.value)):
         arms.setdefault(one.question.arm, one.pairs[0].pair.arm)
         others.setdefault(one.question.against, one.pairs[0].pair.baseline)
-    others = {label: curves for label, curves in others.items() if label not in arms}
-    lit = list(arms)[: max(0, LIT - len(others))]
     ends: list[tuple[float, float, str, str]] = []
     for label, curves in reversed(arms.items()):
-        colour = looks[label].color if label in lit else REST
-        end = _mean_curve(axis, curves, colour, 1.8 if label in lit else 1.0)
-        ends += [(*end, label, colour)] if label in lit else []
+        if label not in others:
+            colour = looks[label].color if label in lit else REST
+            ends.append((*_mean_curve(axis, curves, colour, 1.8 if label in lit else 1.0), label, colour))
     for label, curves in others.items():
-        ends.append((*_mean_curve(axis, curves, looks[label].color, 2.2), label, looks[label].color))
+        width = 1.8 if label in arms else 2.2
+        ends.append((*_mean_curve(axis, curves, looks[label].color, width), label, looks[label].color))
     titled(axis, "Accuracy, %", 2, False)
-    axis.set_xlabel(by)
+    axis.set_xlabel(AXIS[shown[0].question.by])
     percent_axis(axis.yaxis)
-    thousands(axis.xaxis)
-    axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
-    _label(axis, ends, height)
+    thousands(axis.xaxis, whole=shown[0].question.by == "steps")
+    _label(axis, [end for end in ends if end[2] in lit], height)
 
 
 def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) -> tuple[float, float]:

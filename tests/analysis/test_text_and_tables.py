@@ -167,4 +167,4 @@ def test_a_figure_shows_dollars_and_half_a_surrogate_pair_as_they_are():
         axis.set_title("$\\frac$ \ud800")
         return figure
 
-    assert rendered(draw, False, "png").startswith(b"\x89PNG")
+    assert rendered(draw, False, "png")[0].startswith(b"\x89PNG")

@@ -82,7 +82,7 @@ def test_figure_1_is_drawn_with_one_seed_and_without_full_data(tmp_path: Path):
     picture, table = figure_1(panels)
     assert isinstance(picture, Picture) and isinstance(table, Table)
     for narrow in (False, True):
-        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
+        assert rendered(picture.draw, narrow, "png")[0].startswith(b"\x89PNG")
     assert list(picture.data.dropna(subset="bin")["bin"]) == [*range(6), *range(4)]  # three of 8 have one pass rate
     assert table.data["difference"].notna().sum() == 6
 
