@@ -45,6 +45,10 @@ PAPERS = {"dots_rr": "DOTS + RR", "ufo_rl": "UFO-RL"}
 """What headings call the papers."""
 
 
+BESIDE = 6
+"""Of more exploratory comparisons the first page shows none: the table at equal cost has them all."""
+
+
 @dataclass(frozen=True)
 class Page:
     """A page of sections beside the first one. `name` is its file without ending."""
@@ -93,9 +97,10 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
     judged = judge(questions(spec, study.panels), study.panels)
     beside = exploratory(spec, study.panels)
-    found = answer(panels, judged, beside)
+    few = beside if len(beside) <= BESIDE else ()
+    found = answer(panels, judged, few)
     compared = any(one.pairs for one in judged)
-    figure = forest(panels, judged, beside) if compared else accuracy_curves(panels[0])
+    figure = forest(panels, judged, few) if compared else accuracy_curves(panels[0])
     pages, explained = _pages(study, panels, equal_cost(panels, judged, beside)), methods(study, panels)
     main = main_series(spec)
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))
