@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
-from analysis.run import Run
+from analysis.run import DamagedRun, Run
 from analysis.text import joined
 from repro.tracking.failure import kind_of
 
@@ -16,9 +16,13 @@ _ORDER = (FAILED, LEFT_OUT, "damaged", "killed", "running", NOT_RUN)
 
 
 def failure(run: Run) -> str:
-    """The kind of failure of a run that failed, e.g. `NaN` or `RuntimeError`; empty where it left no error."""
-    error = run.record.content("error.txt") or b""
-    return kind_of(error.decode(errors="replace"), run.json("health.json"))
+    """The kind of failure of a run that failed, e.g. `NaN` or `RuntimeError`; empty where nothing readable says."""
+    try:
+        with run.reading("error.txt"):
+            error = run.record.content("error.txt") or b""
+            return kind_of(error.decode(errors="replace"), run.json("health.json"))
+    except DamagedRun:
+        return ""
 
 
 def state_of(statuses: Iterable[str], kinds: Iterable[str]) -> str:

@@ -118,6 +118,9 @@ def test_an_arm_that_failed_one_that_was_killed_and_one_that_has_not_run_are_tol
     assert cells["`was_failed`"] == "failed (out of memory)" and cells["`was_todo`"] == "not run"
     words = {text.get_text() for text in drawn(store).draw(True).axes[0].texts}
     assert {"failed (out of memory)", "killed", "not run"} <= words
+    for error in store.runs_dir.glob("*/error.txt"):
+        (error.parent / "health.json").write_text("no JSON")
+    assert "`was_failed` failed;" in answered(store).sentences[1], "what cannot be read of a failure is left out"
 
 
 def test_an_arm_that_has_run_but_shares_no_seed_with_its_baseline_is_not_said_not_to_have_run(quick_study: Make):
