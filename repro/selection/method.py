@@ -78,6 +78,8 @@ class Selection(Strict):
     """Whether its selector has `predictions()`."""
     needs_steps: ClassVar[bool] = False
     """Whether it must know the number of steps, so that no budget of tokens or seconds may end the run."""
+    repeats: ClassVar[bool] = False
+    """Whether a batch may hold a question more than once."""
     SMOKE_FIELDS: ClassVar[tuple[str, ...]] = ()
     """Fields that `smoke` sets, so that axes and sweeps over them fall away in a smoke run."""
 
@@ -103,6 +105,11 @@ class Selection(Strict):
     @property
     def dataset_column(self) -> str | None:
         """The numeric column of the dataset that it reads."""
+        return None
+
+    @property
+    def dataset_category(self) -> str | None:
+        """The column of the dataset, of numbers or short texts, whose values it takes for categories."""
         return None
 
     @property
