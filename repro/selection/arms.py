@@ -1,4 +1,4 @@
-"""Draws a batch from groups of questions, such as categories or levels: a group for each place, then a question of it."""
+"""Draws a batch from categories or levels: one of them for each place, then a question of it."""
 
 from __future__ import annotations
 
