@@ -60,11 +60,14 @@ class Resources(Protocol):
     def categories(self, name: str) -> list[str]:
         """(N,) what a column of the dataset holds, text or number, as text. UserError where a question lacks it."""
 
-    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
+    def probe(
+        self, indices: Sequence[int], samples: int, *, keep: bool = False, paid: bool = True
+    ) -> list[tuple[float, ...]]:
         """Rewards of `samples` completions per index under the *current* policy; indices into the train split.
 
         With `keep` the completions stay at hand until the step is over, so that those named by `Selector.reused`
-        can train. Those of several calls of a step for one question add up, and must come to a group.
+        can train. Those of several calls of a step for one question add up, and must come to a group. What is not
+        `paid` counts towards no budget: for bounds that no method can pass, not for methods.
         """
 
     def predictor(self) -> tuple[DifficultyPredictor, np.ndarray]:
@@ -126,7 +129,7 @@ class Selector:
     def choose(self, n: int) -> list[int]:
         """`n` indices into the train split. Called once per step. UserError if the pool is too small.
 
-        They are distinct, unless the method says that it `repeats` questions.
+        They are distinct, unless the method has `repeats_in_batch`.
         """
         raise NotImplementedError
 

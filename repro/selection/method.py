@@ -27,6 +27,8 @@ class Costs:
     """Completions of one refresh."""
     every: int = 1
     """Steps between refreshes."""
+    unpaid: int = 0
+    """Completions of one refresh that no budget and no cost of a report counts: what a bound knows."""
     passes: bool = False
     """Whether every question of the pool passes the policy once."""
     passes_response: bool = False
@@ -78,7 +80,7 @@ class Selection(Strict):
     """Whether its selector has `predictions()`."""
     needs_steps: ClassVar[bool] = False
     """Whether it must know the number of steps, so that no budget of tokens or seconds may end the run."""
-    repeats: ClassVar[bool] = False
+    repeats_in_batch: ClassVar[bool] = False
     """Whether a batch may hold a question more than once."""
     SMOKE_FIELDS: ClassVar[tuple[str, ...]] = ()
     """Fields that `smoke` sets, so that axes and sweeps over them fall away in a smoke run."""
@@ -111,6 +113,12 @@ class Selection(Strict):
     def dataset_category(self) -> str | None:
         """The column of the dataset, of numbers or short texts, whose values it takes for categories."""
         return None
+
+    @property
+    def dataset_columns(self) -> dict[str, str]:
+        """{field: numeric column of the dataset that it names}, where a method reads several."""
+        column = self.dataset_column
+        return {} if column is None else {"column" if "column" in type(self).model_fields else "method": column}
 
     @property
     def offline(self) -> bool:

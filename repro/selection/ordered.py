@@ -1,4 +1,4 @@
-"""The pool in the order of a score: what curricula and schedules over levels share."""
+"""What the methods that know a difficulty of every question from the start share: which score it is, and its costs."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ FIELDS_OF = {"confidence": ("target",), "pass_rate": ("samples",), "column": ("c
 
 
 class Ordered(Selection):
-    """The fields of the score that orders the questions."""
+    """A score of the start policy, or a column of the dataset, says how difficult each question is."""
 
     by: Literal["confidence", "pass_rate", "column"] = Field(
         description="what orders the questions: a score of the start policy, or a column of the dataset"
@@ -38,6 +38,16 @@ class Ordered(Selection):
             given = "by: column without column" if self.column is None else f"column with by: {self.by}"
             raise ValueError(f"got {given}, expected both or neither")
         return self
+
+    def score(self, run: Run) -> np.ndarray:
+        """(N,) the numbers that say how difficult the run's questions are; `high` says which end of a column is."""
+        if self.column is not None:
+            values = run.resources.column(self.column)
+        elif self.by == "confidence":
+            values = run.resources.confidences(self.target)
+        else:
+            values = run.resources.pass_rates(self.samples)
+        return start_scores(values, run)
 
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """Without the fields that belong to another score."""
@@ -77,14 +87,7 @@ class Score:
     def values(self) -> np.ndarray:
         """(N,) the scores."""
         if self._values is None:
-            wanted, resources = self.selection, self.run.resources
-            if wanted.column is not None:
-                found = resources.column(wanted.column)
-            elif wanted.by == "confidence":
-                found = resources.confidences(wanted.target)
-            else:
-                found = resources.pass_rates(wanted.samples)
-            self._values = start_scores(found, self.run)
+            self._values = self.selection.score(self.run)
         return self._values
 
     def difficulty(self) -> np.ndarray:

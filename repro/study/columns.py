@@ -40,7 +40,8 @@ def _columns(written: str) -> Mapping[str, bool] | None:
         for name, rows in rows_of(source, spec, spec.train_split):
             for _, row in filtered(rows, spec.filters, name, spec.unreadable == "drop"):
                 if isinstance(row, dict):
-                    return _kinds(row)
+                    read = (spec.question, spec.answer, spec.solution, spec.id)
+                    return {field: text for field, text in _kinds(row).items() if not (text and field in read)}
     except UserError:
         pass  # loading tells
     return None

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from repro.canonical import canonical
 from repro.models.sizes import size_of
 from repro.spec.schema import Cell
-from repro.study.estimate import PROMPT_TOKENS, Estimate
+from repro.study.estimate import PROMPT_TOKENS, Estimate, costs_of
 from repro.study.throughput import Throughput, Work, nearest
 
 
@@ -60,6 +60,14 @@ def reference_notes(cells: Sequence[Cell]) -> list[str]:
         return []
     each = ", ".join(f"{label} {amount}" for label, amount in held.items())
     return [f"The KL term keeps the start policy in memory beside the trained one: {each} more in each process."]
+
+
+def oracle_notes(cells: Sequence[Cell]) -> list[str]:
+    """That an oracle's probes take time and count for nothing; none without an oracle."""
+    arms = dict.fromkeys(cell.arm for cell in cells if costs_of(cell).unpaid)
+    if not arms:
+        return []
+    return [f"Probes of {', '.join(arms)} are in no tokens and no budget: not paid for, so a bound and no method."]
 
 
 class Labels(NamedTuple):

@@ -67,12 +67,12 @@ def taking_a_state_changes_nothing(selection: Selection) -> None:
 
 
 def distinct_indices_of_the_asked_number(selection: Selection) -> None:
-    """Choices are `n` Python ints in range, distinct unless the method `repeats` questions."""
+    """Choices are `n` Python ints in range, distinct unless the method has `repeats_in_batch`."""
     selector = build(selection)
     for n in (1, 2, 12, 5, 12, 11, 1, 12, 7, 3):
         chosen = selector.choose(n)
         assert len(chosen) == n, f"asked for {n}, got {len(chosen)}"
-        assert selection.repeats or len(set(chosen)) == n, f"asked for {n}, got {len(set(chosen))} distinct"
+        assert selection.repeats_in_batch or len(set(chosen)) == n, f"asked for {n}, got {len(set(chosen))} distinct"
         assert all(type(i) is int and 0 <= i < QUESTIONS for i in chosen), chosen
 
 
@@ -124,8 +124,8 @@ def the_order_of_the_data_decides_nothing(selection: Selection) -> None:
 
 
 def too_large_a_batch_is_told(selection: Selection) -> None:
-    """More questions than there are is a UserError, not a crash or a repeat, unless the method `repeats` questions."""
-    if selection.repeats:
+    """More questions than there are is a UserError, not a crash or a repeat, unless the method has `repeats_in_batch`."""
+    if selection.repeats_in_batch:
         return
     try:
         build(selection).choose(QUESTIONS + 1)

@@ -18,7 +18,7 @@ from repro.selection.pool import check_state, pool_digest
 class Identical(Selection):
     """A control: every batch repeats one question, or a few, that the run's seed draws."""
 
-    repeats: ClassVar[bool] = True
+    repeats_in_batch: ClassVar[bool] = True
 
     method: Literal["identical"]
     questions: int = Field(1, ge=1, le=MOST_QUESTIONS, description="different questions, the same in every batch")
