@@ -124,7 +124,7 @@ def the_order_of_the_data_decides_nothing(selection: Selection) -> None:
 
 
 def too_large_a_batch_is_told(selection: Selection) -> None:
-    """More questions than there are is a UserError, not a crash or a repeat, unless the method has `repeats_in_batch`."""
+    """More questions than there are is a UserError, not a crash or a repeat, but for `repeats_in_batch`."""
     if selection.repeats_in_batch:
         return
     try:

@@ -37,7 +37,6 @@ from repro.selection.methods.scores import Scores
 from repro.selection.methods.sec import Sec
 from repro.selection.methods.speed import Speed
 from repro.selection.methods.uniform import Uniform
-from repro.selection.ordered import Ordered
 from repro.selection.registry import builtin
 from repro.testing import SELECTION_CHECKS
 from tests.selection.worlds import build_selector
@@ -159,7 +158,7 @@ def test_another_seed_makes_other_choices(name):
     assert draws(build(name, seed=0)) != draws(build(name, seed=1))
 
 
-BY_SCORE = [name for name in METHODS if isinstance(METHODS[name][0], Banded | Ordered)]
+BY_SCORE = [name for name in METHODS if isinstance(METHODS[name][0], Banded | Curriculum | E2H)]
 
 
 class Shuffled(World):
