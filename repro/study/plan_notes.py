@@ -8,7 +8,7 @@ from typing import NamedTuple
 from repro.canonical import canonical
 from repro.models.sizes import size_of
 from repro.spec.schema import Cell
-from repro.study.estimate import PROMPT_TOKENS, Estimate, costs_of
+from repro.study.estimate import PROMPT_TOKENS, Estimate
 from repro.study.throughput import Throughput, Work, nearest
 
 
@@ -64,7 +64,7 @@ def reference_notes(cells: Sequence[Cell]) -> list[str]:
 
 def oracle_notes(cells: Sequence[Cell]) -> list[str]:
     """That an oracle's probes take time and count for nothing; none without an oracle."""
-    arms = dict.fromkeys(cell.arm for cell in cells if costs_of(cell).unpaid)
+    arms = dict.fromkeys(cell.arm for cell in cells if cell.selection.costs(1, 1).unpaid)
     if not arms:
         return []
     return [f"Probes of {', '.join(arms)} are in no tokens and no budget: not paid for, so a bound and no method."]

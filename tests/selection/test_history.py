@@ -175,6 +175,14 @@ def test_a_question_that_is_nearly_always_solved_is_never_drawn_again():
         assert selector.metrics() == {"left": 11.0, "filled": 0.0}
 
 
+def test_a_question_that_is_still_to_come_in_a_pass_is_taken_out_of_it():
+    selector = NoPositiveResampling(method="no_positive_resampling").build(World(12).run())
+    first = selector.choose(4)
+    solved = selector.state_dict()["remaining"][:3]
+    selector.observe([seen(index, 4) for index in solved])  # another has chosen them
+    assert set(selector.choose(5)) == set(range(12)) - {*first, *solved}
+
+
 def test_where_too_few_are_left_the_least_solved_of_the_others_fill_the_batch():
     selector = NoPositiveResampling(method="no_positive_resampling", threshold=0.5).build(World(6).run())
     selector.choose(6)
