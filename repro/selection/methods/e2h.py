@@ -35,7 +35,7 @@ class E2H(Ordered):
         le=10_000,
         description=f"quantiles of the score (default: {DEFAULT_LEVELS}; by: column: each value is a level)",
     )
-    exponent: float = Field(0.5, gt=0, le=100, description="beta: the centre lies at (t / T)^beta (gaussian)")
+    exponent: float = Field(0.5, ge=1e-3, le=100, description="beta: the centre lies at (t / T)^beta (gaussian)")
     width: float = Field(0.5, ge=1e-3, le=1e3, description="sigma, in levels (gaussian)")
     floor: bool = Field(True, description="no level has less than 2 / (K (K + 1)) (gaussian)")
 

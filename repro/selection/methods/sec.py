@@ -15,7 +15,7 @@ class Sec(Bandit):
     """SEC: draw categories by a running mean of the absolute advantages of their groups."""
 
     method: Literal["sec"]
-    rate: float = Field(0.5, gt=0, le=1, description="alpha: weight of the latest step in the value of a category")
+    rate: float = Field(0.5, ge=1e-6, le=1, description="alpha: weight of the latest step in the value of a category")
     temperature: float = Field(1.0, ge=1e-3, le=1e3, description="tau of P(category) ~ exp(value / tau)")
     unseen: Literal["kept", "decay"] = Field(
         "kept",
