@@ -70,7 +70,7 @@ def could_see(spec: Spec, cell: Cell) -> str:
     limits = (cell.dataset.limits.test, cell.evaluate.questions)
     questions = min(likely_test(cell.dataset), *(limit or math.inf for limit in limits))
     pairs = len(spec.model) * len(spec.dataset)
-    everywhere = [name for name, arm in spec.arms.items() if not (arm.models or arm.datasets or arm.seeds)]
+    everywhere = [name for name, arm in spec.arms.items() if not (arm.models or arm.datasets)]
     named = [claim.arm for claim in spec.report.claims]
     seeds = min(len(spec.seeds_of(arm)) for arm in named or everywhere or spec.arms)
     if seeds < 2:
