@@ -27,6 +27,8 @@ class Costs:
     """Completions of one refresh."""
     every: int = 1
     """Steps between refreshes."""
+    refill: float = 1.0
+    """Completions of a step at most, in proportion to those of its batch: it rolls out until a batch is full."""
     unpaid: int = 0
     """Completions of one refresh that no budget and no cost of a report counts: what a bound knows."""
     passes: bool = False

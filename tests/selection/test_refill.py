@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from repro.errors import UserError
-from repro.selection.method import Setting
+from repro.selection.base import Observation
+from repro.selection.method import Setting, Smoke
 from repro.selection.methods.dynamic import Dynamic
 from repro.selection.methods.greso import Greso
 from repro.selection.methods.pools import Pools
@@ -222,6 +223,12 @@ def test_a_screening_that_leaves_nothing_or_tells_nothing_is_a_mistake():
         speed(World(60), screening=8)
 
 
+def test_a_smoke_run_with_groups_of_two_screens_with_one_completion_and_fills_up():
+    small = Speed(method="speed").smoke(Smoke(2, 8, 2, 128))
+    assert small.screening == 1 and not list(small.mistakes(SETTING._replace(group_size=2)))
+    assert len(small.build(World(60).run(0, group_size=2)).choose(8)) == 8
+
+
 # ---------------------------------------------------------------- difficulty pools
 
 
@@ -230,8 +237,6 @@ def pools(world, **fields):
 
 
 def test_a_question_is_in_the_pool_of_its_latest_group():
-    from repro.selection.base import Observation
-
     selector = pools(World(8))
     selector.observe([Observation(i, (1.0,) * i + (0.0,) * (4 - i)) for i in range(5)])  # 0, 0.25, 0.5, 0.75, 1
     # at most 0.25 hard, at most 0.75 normal, else easy; 5 to 7 unseen

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 
 from repro.groups import has_spread
 from repro.selection.base import Run, Selector
-from repro.selection.method import Selection
+from repro.selection.method import Costs, Selection
 from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.refill import Rewards, refill
 from repro.selection.shuffled import ShuffledPass
@@ -35,6 +35,10 @@ class Dynamic(Selection):
     def title(self) -> str:
         """As DAPO calls it; with narrower bounds it is another method."""
         return "dynamic sampling" if (self.low, self.high) == (0, 1) else "online difficulty filter"
+
+    def costs(self, pool: int | None, group_size: int) -> Costs:
+        """At most `most` batches of groups a step."""
+        return Costs(refill=self.most)
 
     def build(self, run: Run) -> Selector:
         """What it tries is what trains."""

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from repro.groups import has_spread
 from repro.selection.base import Run, Selector
-from repro.selection.method import Selection
+from repro.selection.method import Costs, Selection
 from repro.selection.methods.dynamic import MOST_HELP
 from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.refill import Refilled, Rewards, refill
@@ -47,6 +47,10 @@ class Greso(Selection):
     def title(self) -> str:
         """As its authors call it."""
         return "GRESO"
+
+    def costs(self, pool: int | None, group_size: int) -> Costs:
+        """At most `most` batches of groups a step."""
+        return Costs(refill=self.most)
 
     def build(self, run: Run) -> Selector:
         """Nothing is skipped at first."""

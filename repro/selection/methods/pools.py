@@ -11,7 +11,7 @@ from pydantic import Field, model_validator
 from repro.draws import gumbel_top_k
 from repro.groups import has_spread
 from repro.selection.base import Observation, Run, Selector
-from repro.selection.method import Selection
+from repro.selection.method import Costs, Selection
 from repro.selection.methods.dynamic import MOST_HELP
 from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.refill import Rewards, refill
@@ -47,6 +47,10 @@ class Pools(Selection):
     def title(self) -> str:
         """With what the gate adds."""
         return "difficulty pools with a gate" if self.gate else "difficulty pools"
+
+    def costs(self, pool: int | None, group_size: int) -> Costs:
+        """With the gate, at most `most` batches of groups a step."""
+        return Costs(refill=self.most if self.gate else 1)
 
     def build(self, run: Run) -> Selector:
         """All questions are unseen at first."""

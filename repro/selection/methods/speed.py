@@ -10,7 +10,7 @@ from pydantic import Field
 from repro.errors import UserError
 from repro.groups import has_spread
 from repro.selection.base import Run, Selector
-from repro.selection.method import Mistake, Selection, Setting, Smoke
+from repro.selection.method import Costs, Mistake, Selection, Setting, Smoke
 from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.refill import Rewards, refill
 from repro.selection.shuffled import ShuffledPass
@@ -29,6 +29,10 @@ class Speed(Selection):
     def title(self) -> str:
         """As its authors call it."""
         return "SPEED"
+
+    def costs(self, pool: int | None, group_size: int) -> Costs:
+        """At most `most` batches of questions screened a step, and the rest of a batch of groups."""
+        return Costs(refill=1 + (self.most - 1) * self.screening / group_size)
 
     def build(self, run: Run) -> Selector:
         """UserError where nothing of a group is left after screening."""
