@@ -72,9 +72,15 @@ class Curve:
         rest = (cost - self.cost[left]) * (self.rates[left] + self.at(cost)) / 2
         return np.asarray((self._areas[left] + rest) / cost)
 
+    @cached_property
+    def _accuracies(self) -> Array:
+        """At each evaluation, the unweighted mean over sets (evaluations + 1,)."""
+        return np.mean([part.mean(axis=1) for part in np.split(self.rates, self.ends, axis=1)], axis=0)
+
     def accuracy_at(self, cost: float) -> float:
         """Accuracy at a cost between 0 and `end`, the unweighted mean over sets."""
-        return float(np.mean([part.mean() for part in np.split(self.at(cost), self.ends)]))
+        left, share = self._place(cost)
+        return float(self._accuracies[left] + share * (self._accuracies[left + 1] - self._accuracies[left]))
 
     def gain_to(self, cost: float) -> float:
         """How far the mean accuracy over training lies above that of the start policy."""
