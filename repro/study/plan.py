@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -228,13 +229,13 @@ def plan(spec: Spec, runs_dir: Path, rates: Sequence[Throughput] = ()) -> Plan:
             if status == "damaged":
                 damages.append(str(damaged_run(folder, run_damage(folder))))
         # Seeds cost the same.
-        cost = once.of("cost", partial(estimate, cell, finished, rates), *(getattr(cell, name) for name in COSTING))
+        cost = once.of("cost", partial(estimate, cell, finished, rates), *COSTING(cell))
         rows.append(Row(expanded, status, step, cost))
     return Plan(spec.name, tuple(rows), tuple(rates), tuple(damages))
 
 
-COSTING = tuple(name for name in Cell.model_fields if name not in ("spec", "arm", "axis_point", "seed"))
-"""Sections of a cell that an estimate depends on."""
+COSTING = attrgetter(*(name for name in Cell.model_fields if name not in ("spec", "arm", "axis_point", "seed")))
+"""The sections of a cell that an estimate depends on."""
 
 
 def _folders(runs_dir: Path) -> set[str]:
