@@ -27,6 +27,10 @@ class Costs:
     """Completions of one refresh."""
     every: int = 1
     """Steps between refreshes."""
+    refill: float = 1.0
+    """Completions of a step at most, in proportion to those of its batch: it rolls out until a batch is full."""
+    unpaid: int = 0
+    """Completions of one refresh that no budget and no cost of a report counts: what a bound knows."""
     passes: bool = False
     """Whether every question of the pool passes the policy once."""
     passes_response: bool = False
@@ -78,6 +82,8 @@ class Selection(Strict):
     """Whether its selector has `predictions()`."""
     needs_steps: ClassVar[bool] = False
     """Whether it must know the number of steps, so that no budget of tokens or seconds may end the run."""
+    repeats_in_batch: ClassVar[bool] = False
+    """Whether a batch may hold a question more than once."""
     SMOKE_FIELDS: ClassVar[tuple[str, ...]] = ()
     """Fields that `smoke` sets, so that axes and sweeps over them fall away in a smoke run."""
 
@@ -104,6 +110,17 @@ class Selection(Strict):
     def dataset_column(self) -> str | None:
         """The numeric column of the dataset that it reads."""
         return None
+
+    @property
+    def dataset_category(self) -> str | None:
+        """The column of the dataset, of numbers or short texts, whose values it takes for categories."""
+        return None
+
+    @property
+    def dataset_columns(self) -> dict[str, str]:
+        """{field: numeric column of the dataset that it names}, where a method reads several."""
+        column = self.dataset_column
+        return {} if column is None else {"column" if "column" in type(self).model_fields else "method": column}
 
     @property
     def offline(self) -> bool:

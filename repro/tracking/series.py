@@ -102,9 +102,24 @@ SELECT_PEARSON = _listed(
 for _name, _unit, _text in (
     ("kept", "questions", "questions that an offline subset may draw"),
     ("stage", "stage", "stage of a curriculum, from 1"),
-    ("tried", "questions", "questions that dynamic sampling rolled out in the step"),
-    ("found", "questions", "those of them with a gradient"),
+    ("tried", "questions", "questions that were rolled out, in whole or in part, to fill the batch of the step"),
+    ("found", "questions", "those of them that were worth training on"),
     ("found_share", "share", "found ÷ tried"),
+    ("continued_informative", "share", "groups of the batch with a gradient, after screening and continuation"),
+    ("skipped", "questions", "questions that were skipped because they lately had no gradient"),
+    ("p_easy", "probability", "base of the probability that a question which is too easy is kept"),
+    ("p_hard", "probability", "the same for one that is too hard"),
+    ("pool_hard", "questions", "questions whose latest group was hard"),
+    ("pool_normal", "questions", "questions whose latest group was neither hard nor easy"),
+    ("pool_easy", "questions", "questions whose latest group was easy"),
+    ("pool_unseen", "questions", "questions without a group so far"),
+    ("replayed", "questions", "questions of the batch that came again"),
+    ("waiting", "questions", "questions that wait to come again"),
+    ("rested", "questions", "those of them that have rested long enough"),
+    ("categories", "categories", "different categories in the batch"),
+    ("category_entropy", "share", "entropy of the categories' probabilities ÷ the largest possible"),
+    ("category_most", "probability", "probability of the likeliest category"),
+    ("level", "level", "mean level of the questions of the batch, from 1, the easiest"),
     ("predicted_mean", "share", "mean predicted pass rate of the pool"),
     ("chosen_predicted_mean", "share", "mean predicted pass rate of the chosen questions"),
     ("chosen_near_target", "share", "chosen questions whose predicted difficulty is near the target"),
@@ -176,9 +191,12 @@ GPU_MEMORY_SHARE = _listed(SYSTEM, "gpu_0_memory_usage_percentage", "%", "the sa
 
 # ---------------------------------------------------------------- the ledger
 
-PHASES = ("warm_start", "predictor", "score", "probe", "rollout", "train", "evaluate")
+ORACLE = "oracle"
+"""Probes of a bound that knows the current pass rates without paying for them."""
+
+PHASES = ("warm_start", "predictor", "score", "probe", ORACLE, "rollout", "train", "evaluate")
 """Phases of the ledger, in the order of a run."""
 
 SPEND = ("score", "probe", "rollout", "train")
 """Phases inside every speedup. The warm start is common to all arms, a difficulty predictor is built once for all
-policies and runs that use it, and evaluation is not part of training."""
+policies and runs that use it, an oracle is a bound and no method, and evaluation is not part of training."""
