@@ -23,7 +23,7 @@ from analysis.page.missing import failed, left_out, missing_table
 from analysis.page.provenance import Provenance, provenance
 from analysis.page.sections import Evidence, Item, Section, evidence, overall
 from analysis.page.single import single_file
-from analysis.page.templates import rendered
+from analysis.page.templates import numbered, rendered
 from analysis.pictures import Picture
 from analysis.primary import judge, questions
 from analysis.rewards import all_by_accuracy, reworded
@@ -123,13 +123,15 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
         "missing": missing,
         "left_out": left_out(study),
     }
+    items = _items(found, figure, pages, missing, origin)
+    numbers = numbered(items)
     with replaced(out) as folder:
-        for item in _items(found, figure, pages, missing, origin):
+        for item in items:
             item.write(folder / ("figures" if isinstance(item, Picture) else "tables"))
         write_text(folder / "spec.yaml", resolved_yaml(spec))
-        texts = {FRONT: rendered(FRONT, content), "report.md": rendered("report.md", content)}
-        texts |= {f"{page.name}.html": rendered("page.html", {**content, "page": page}) for page in pages}
-        texts |= {f"{name}.html": rendered(f"{name}.html", content) for name in ("methods", "provenance")}
+        texts = {name: rendered(name, content, numbers) for name in (FRONT, "report.md")}
+        texts |= {f"{page.name}.html": rendered("page.html", {**content, "page": page}, numbers) for page in pages}
+        texts |= {f"{name}.html": rendered(f"{name}.html", content, numbers) for name in ("methods", "provenance")}
         if single:
             texts["single.html"] = single_file(texts, folder)
         for name, text in texts.items():
@@ -180,7 +182,7 @@ def _warnings(pages: Sequence[Page]) -> tuple[str, ...]:
 def _items(
     found: Answer, figure: Picture, pages: Sequence[Page], missing: Table | None, origin: Provenance
 ) -> list[Table | Picture]:
-    """Everything that is written to a file of its own."""
+    """Everything that is written to a file of its own, in the order of the pages."""
     items = [item for page in pages for section in page.sections for item in section.files()]
     return [figure, found.table, *items, *([missing] if missing else []), origin.runs]
 
