@@ -6,12 +6,9 @@ import pytest
 
 from repro.tasks.number_words import in_digits
 
-ONES = [
-    "",
-    *("one two three four five six seven eight nine ten eleven twelve thirteen fourteen".split()),
-    *("fifteen sixteen seventeen eighteen nineteen".split()),
-]
-TENS = ["", "", *"twenty thirty forty fifty sixty seventy eighty ninety".split()]
+ONES = ["", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven", "twelve"]
+ONES += ["thirteen", "fourteen", "fifteen", "sixteen", "seventeen", "eighteen", "nineteen"]
+TENS = ["", "", "twenty", "thirty", "forty", "fifty", "sixty", "seventy", "eighty", "ninety"]
 
 
 def spelled(number: int, joint: str, hyphen: str) -> str:
