@@ -1,4 +1,4 @@
-"""The leaderboard of a study: which arms are compared with which baseline, on which pairs, and how far apart they are."""
+"""The leaderboard of a study: which arms are compared with which baseline, on which pairs, and how far apart."""
 
 from __future__ import annotations
 
@@ -193,7 +193,9 @@ def board_of(panels: Sequence[Measures], study: Study | None) -> Board:
     states: dict[str, list[str]] = {}
     for place, state in study.missing:
         states.setdefault(place.arm, []).append(state)
-    absent = {arm: "failed" if "failed" in states.get(arm, ()) else "not run" for arm in study.spec.arms if arm not in ran}
+    absent = {
+        arm: "failed" if "failed" in states.get(arm, ()) else "not run" for arm in study.spec.arms if arm not in ran
+    }
     claimed = {claim.arm for claim in study.spec.report.claims}
     return Board(panels, claimed, absent, study.searches)
 

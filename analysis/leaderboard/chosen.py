@@ -1,15 +1,14 @@
-"""What an arm rolled out: how hard its questions were, for the task and for the start policy, and which had a signal."""
+"""What an arm rolled out: how hard its questions were, for the task and the start policy, and its signal."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
 from analysis.arms import pool_rates_of
-from analysis.run import Run
 from analysis.runs import Series
 from repro.tracking.series import ZERO_VARIANCE
 
@@ -20,18 +19,34 @@ RATES = 5
 """Equal parts of the pass rates of the start policy, from 0 to 1."""
 
 
-def difficulties(series: Series) -> pd.Series:
-    """Share of the rolled-out questions at each true difficulty, mean over runs; empty where the task knows none."""
-    return _mean_share([_share(_levels(run)) for run in series.runs])
+@dataclass(frozen=True)
+class RolledOut:
+    """Shares of questions by true difficulty and by fifth of the start policy's pass rate (0 to 4); empty where the
+    task knows no difficulty, or where no pass rate was measured before training."""
+
+    levels: pd.Series
+    rates: pd.Series
 
 
-def start_rates(series: Series) -> pd.Series:
-    """Share of the rolled-out questions in each fifth of the start policy's pass rate (0 to 4), mean over runs.
+def rolled_out(series: Series) -> RolledOut:
+    """Of the questions that an arm rolled out anew, mean over runs; of the pass rates, those that were measured."""
+    known, _, _ = pool_rates_of(series)
+    levels: list[pd.Series] = []
+    rates: list[pd.Series] = []
+    for run in series.runs:
+        rows = run.rows("steps.jsonl")
+        with run.reading("steps.jsonl"):
+            levels.append(_share([level for row in rows for level in row.get("steps_true") or () if level is not None]))
+            rates.append(_share([_fifth(known[one]) for row in rows for one in row.get("fresh") or () if one in known]))
+    return RolledOut(_mean_share(levels), _mean_share(rates))
 
-    Questions that were not measured before training are left out; empty where none was.
-    """
+
+def pool(series: Series) -> RolledOut:
+    """The same of the whole pool."""
     rates, _, _ = pool_rates_of(series)
-    return _mean_share([_share(_fifths(run, rates)) for run in series.runs]) if rates else pd.Series(dtype=float)
+    known = (run.json("selection.json").get("steps_true") or {} for run in series.runs)
+    levels: dict[str, float] = next(filter(None, known), {})
+    return RolledOut(_share(list(levels.values())), _share([_fifth(rate) for rate in rates.values()]))
 
 
 def signals(series: Series) -> pd.Series:
@@ -41,34 +56,9 @@ def signals(series: Series) -> pd.Series:
         shares = 1 - run.metric(ZERO_VARIANCE)
         if len(shares):
             steps = shares.index.to_numpy(float)
-            parts.append(shares.groupby(np.minimum(PHASES - 1, (PHASES * (steps - 1) / steps.max()).astype(int))).mean())
+            tenths = (PHASES * (steps - 1) / steps.max()).astype(int)
+            parts.append(shares.groupby(tenths).mean())
     return pd.concat(parts, axis=1).mean(axis=1).sort_index() if parts else pd.Series(dtype=float)
-
-
-def pool_difficulties(series: Series) -> pd.Series:
-    """Share of the whole pool at each true difficulty; empty where the task knows none."""
-    for run in series.runs:
-        if known := run.json("selection.json").get("steps_true"):
-            return _share(list(known.values()))
-    return pd.Series(dtype=float)
-
-
-def pool_start_rates(series: Series) -> pd.Series:
-    """Share of the measured pool in each fifth of the start policy's pass rate."""
-    rates, _, _ = pool_rates_of(series)
-    return _share([_fifth(rate) for rate in rates.values()])
-
-
-def _rows(run: Run) -> Sequence[Mapping[str, Any]]:
-    return run.rows("steps.jsonl")
-
-
-def _levels(run: Run) -> list[float]:
-    return [level for row in _rows(run) for level in row.get("steps_true") or () if level is not None]
-
-
-def _fifths(run: Run, rates: Mapping[str, float]) -> list[int]:
-    return [_fifth(rates[question]) for row in _rows(run) for question in row.get("fresh") or () if question in rates]
 
 
 def _fifth(rate: float) -> int:

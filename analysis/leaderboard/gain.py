@@ -61,7 +61,7 @@ def _curves(board: Board) -> Picture:
     def draw(narrow: bool) -> Figure:
         figure, axes = facets(titles, narrow, legend=len(lit) + 1)
         for axis, title in zip(axes, titles, strict=True):
-            lines = {label: part for label, part in data[data["model_data"] == title].groupby("arm", sort=False)}
+            lines = dict(iter(data[data["model_data"] == title].groupby("arm", sort=False)))
             for label in (label for label in lines if label not in lit):
                 axis.plot(lines[label]["tokens"], lines[label]["gain"], color=REST, linewidth=0.8, zorder=1)
             for label in reversed([label for label in lit if label in lines]):
@@ -85,7 +85,11 @@ def _curves(board: Board) -> Picture:
     of = f" ({len(shown)} of {len(board.panels)} pairs)" if len(shown) < len(board.panels) else ""
     whose = f"the baseline{', the arms of the claims' if board.claimed else ''} and the best arms"
     ends = data.groupby(["model_data", "arm"], sort=False)["gain"].last()
-    told = [f"{label} {number(100 * float(ends[:, label].mean()), sign=True)}" for label in lit if label in ends.index.levels[1]]
+    told = [
+        f"{label} {number(100 * float(ends[:, label].mean()), sign=True)}"
+        for label in lit
+        if label in ends.index.levels[1]
+    ]
     return Picture(
         "leaderboard.gain",
         f"Gain over the start policy from the same tokens{of}",
@@ -120,7 +124,9 @@ def _forest(board: Board) -> list[Picture]:
     drawn = ranked[:MOST_ROWS]
     colours = {label: board.looks[label].color if label in board.highlighted else GREY for label in drawn}
     several = len(board.usable) > 1
-    words = dict(list({**dict.fromkeys(board.uncompared, "not comparable"), **board.absent}.items())[: MOST_ROWS - len(drawn)])
+    words = dict(
+        list({**dict.fromkeys(board.uncompared, "not comparable"), **board.absent}.items())[: MOST_ROWS - len(drawn)]
+    )
 
     def draw(narrow: bool) -> Figure:
         names = [*drawn, *words]

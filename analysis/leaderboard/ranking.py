@@ -155,7 +155,8 @@ def _drawn(board: Board) -> str:
 
 
 def _runs(board: Board) -> str:
-    return f"{seeds_said([series for one in board.panels for series in one.panel.series]).replace('n = ', '')} a pair.".capitalize()
+    every = [series for one in board.panels for series in one.panel.series]
+    return f"{seeds_said(every).removeprefix('n = ')} a pair."
 
 
 def _note(board: Board, others: bool) -> str:

@@ -101,8 +101,8 @@ def redrawn(scores: Scores, draws: int, generator: np.random.Generator) -> Array
     inside = np.array([[task == one for one in scores.tasks] for task in tasks], float)  # (tasks, pairs)
     by_task, counts = np.einsum("tp,pda->tda", inside, sums), inside @ has  # (tasks, draws, arms), (tasks, arms)
     whole = by_task.sum(axis=0) / count
-    chosen = generator.integers(len(tasks), size=(draws, len(tasks)))
-    weights = np.stack([(chosen == task).sum(axis=1) for task in range(len(tasks))])  # (tasks, draws)
+    again = generator.integers(len(tasks), size=(draws, len(tasks)))
+    weights = np.stack([(again == task).sum(axis=1) for task in range(len(tasks))])  # (tasks, draws)
     above, below = np.einsum("td,tda->da", weights, by_task), np.einsum("td,ta->da", weights, counts)
     other = np.where(below > 0, above / np.maximum(1, below), whole)
     stretch = np.sqrt(len(tasks) / (len(tasks) - 1)) * _tails(len(tasks) - 1, draws, generator)

@@ -8,19 +8,18 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 
-from analysis.lettering import fitted
 from analysis.leaderboard.board import Board
+from analysis.leaderboard.heat import columns, heat, height
 from analysis.leaderboard.orders import kendall
 from analysis.leaderboard.ranks import ranked
 from analysis.leaderboard.variants import Variant, variants
 from analysis.pictures import Picture
 from analysis.statistics import Interval, rank_correlation
-from analysis.style import NARROW, WIDE, arm_ticks, rows_height
+from analysis.style import NARROW, WIDE
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, joined, number, plural, spread
+from analysis.text import NOTHING, joined, plural, spread
 
 MOST_COLUMNS = 16
 """Variants that the heat map shows; the table has all."""
@@ -55,20 +54,12 @@ def _heatmap(board: Board, found: Sequence[Variant]) -> Picture:
     grid = np.array([ranks[name][: len(arms)] for name in shown]).T  # (arms, variants)
 
     def draw(narrow: bool) -> Figure:
-        size = (NARROW if narrow else WIDE, 1.7 + rows_height(arms, narrow))
+        size = (NARROW if narrow else WIDE, 1.7 + height(arms, narrow))
         figure = Figure(figsize=size, layout="constrained")
         axis = figure.subplots()
         digits = not narrow or len(shown) <= 8
-        sns.heatmap(
-            grid, ax=axis, cmap="cividis_r", vmin=1, vmax=len(board.order), annot=digits, fmt=".3g", linewidths=0.4,
-            annot_kws={"fontsize": 7}, cbar=not digits, cbar_kws={"label": "rank"}, mask=np.isnan(grid),
-        )  # fmt: skip
-        arm_ticks(axis, arms, narrow)
-        axis.set_yticks(np.arange(len(arms)) + 0.5, axis.get_yticklabels())
-        axis.set_ylim(len(arms), 0)
-        axis.set_xticks(np.arange(len(shown)) + 0.5, [fitted(name, 1.2, 7, 1) for name in shown], rotation=90, fontsize=7)
-        axis.tick_params(axis="x", length=0, top=True, bottom=False, labeltop=True, labelbottom=False)
-        axis.grid(visible=False)
+        heat(axis, grid, arms, narrow, cmap="cividis_r", vmin=1, vmax=len(board.order), annot=digits, fmt=".3g")
+        columns(axis, shown)
         return figure
 
     data = pd.DataFrame({"arm": list(board.order), **ranks})
@@ -78,8 +69,8 @@ def _heatmap(board: Board, found: Sequence[Variant]) -> Picture:
     return Picture(
         "leaderboard.stability",
         f"Rank of every arm, taken in other ways{of}",
-        "Rank 1 is the best. First column: the leaderboard, mean accuracy over training at equal tokens over all pairs. "
-        "Of the seeds left out in turn, the one that changes the order most is shown.",
+        "Rank 1, the lightest, is the best. First column: the leaderboard, by mean accuracy over training at equal "
+        "tokens on all pairs. Of the seeds left out in turn, the one that changes the order most is shown.",
         f"Ranks of {plural(len(arms), 'arm')} in {plural(len(shown), 'variant')}: {joined(told)}.",
         data,
         draw,
@@ -106,7 +97,15 @@ def _columns(board: Board, found: Sequence[Variant]) -> list[str]:
 
 def _orders(board: Board, found: Sequence[Variant]) -> Table:
     whole = _ranks(board, found[0])
-    header = ["the order", "what differs", "Kendall's tau", "Spearman's rho", "arms", "the best", "verdicts that differ"]
+    header = [
+        "the order",
+        "what differs",
+        "Kendall's tau",
+        "Spearman's rho",
+        "arms",
+        "the best",
+        "verdicts that differ",
+    ]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     for variant in found[1:]:
@@ -119,7 +118,10 @@ def _orders(board: Board, found: Sequence[Variant]) -> Table:
         rows[-1] += [f"`{best}`" if best else NOTHING, differ]
         data.append({"variant": variant.name, "differs": KINDS[variant.kind], **numbers("tau", tau)})
         data[-1] |= {**numbers("rho", rho), "arms": tau.n, "best": best}
-        data[-1] |= {"verdicts_that_differ": len(changed) if variant.verdicts else math.nan, "judged": len(variant.verdicts)}
+        data[-1] |= {
+            "verdicts_that_differ": len(changed) if variant.verdicts else math.nan,
+            "judged": len(variant.verdicts),
+        }
     best = _best(board, whole)
     caption = (
         f"Orders of the arms compared with that of the leaderboard, in which `{best}` is the best. 95 % intervals over "
@@ -153,7 +155,9 @@ def _conclusions(board: Board, found: Sequence[Variant]) -> list[Table]:
         own = {variant.name: variant.verdicts[label] for variant in judged if label in variant.verdicts}
         if len(set(own.values())) < 2:
             continue
-        by_side = {side: [name for name, one in own.items() if one == side and name != "all runs"] for side in (1, -1, 0)}
+        by_side = {
+            side: [name for name, one in own.items() if one == side and name != "all runs"] for side in (1, -1, 0)
+        }
         rows.append([f"`{label}`", SIDES[own["all runs"]] if "all runs" in own else NOTHING])
         rows[-1] += [_listed(by_side[side], len(own) - 1) for side in (1, -1, 0)]
         data += [{"arm": label, "variant": name, "verdict": SIDES[one]} for name, one in own.items()]
@@ -186,7 +190,10 @@ def _turned(rows: Sequence[Sequence[str]], data: Sequence[dict[str, Any]]) -> st
     """`` `x` is ahead of the baseline on a alone but behind at equal steps. ``: arms that are clear on both sides."""
     told = []
     for label in dict.fromkeys(str(row["arm"]) for row in data):
-        sides = {word: [row["variant"] for row in data if row["arm"] == label and row["verdict"] == word] for word in SIDES.values()}
+        sides = {
+            word: [row["variant"] for row in data if row["arm"] == label and row["verdict"] == word]
+            for word in SIDES.values()
+        }
         if sides["ahead"] and sides["behind"]:
             told.append(f"`{label}` is ahead of the baseline {sides['ahead'][0]} but behind {sides['behind'][0]}.")
     return " ".join(told) if told else "No arm is clearly ahead in one and clearly behind in another."

@@ -39,7 +39,9 @@ class Variant:
 def variants(board: Board) -> list[Variant]:
     """All of them, that of the leaderboard itself first."""
     tasks, policies = list(board.tasks), list(dict.fromkeys(one.panel.model for one in board.usable))
-    seeds = sorted({seed for one in board.judged("tokens").values() for pair in one.pairs for seed in shared_seeds(pair)})
+    seeds = sorted(
+        {seed for one in board.judged("tokens").values() for pair in one.pairs for seed in shared_seeds(pair)}
+    )
     found = [_judged(board, "all runs", "whole", _share)]
     found += [v for task in tasks if len(tasks) > 2 and (v := _without(board, task, "tasks"))]
     found += [v for task in tasks if len(tasks) > 1 and (v := _only(board, task, "tasks"))]
@@ -56,7 +58,9 @@ def variants(board: Board) -> list[Variant]:
     return [*found, *([times] if any(not math.isnan(value) for value in times.values.values()) else [])]
 
 
-def _judged(board: Board, name: str, kind: Kind, value: Value, kept: Callable[[Comparison], bool] | None = None) -> Variant:
+def _judged(
+    board: Board, name: str, kind: Kind, value: Value, kept: Callable[[Comparison], bool] | None = None
+) -> Variant:
     """Every arm over the pairs that are kept, judged together."""
     means: dict[str, Estimate] = {}
     for label, one in board.judged("tokens").items():
@@ -85,7 +89,9 @@ def _without(board: Board, name: str, kind: Literal["tasks", "policies"]) -> Var
 
 
 def _only(board: Board, name: str, kind: Literal["tasks", "policies"]) -> Variant | None:
-    return _part(board, f"{'on' if kind == 'tasks' else 'with'} {name} alone", kind, lambda pair: _place(pair, kind) == name)
+    return _part(
+        board, f"{'on' if kind == 'tasks' else 'with'} {name} alone", kind, lambda pair: _place(pair, kind) == name
+    )
 
 
 def _part(board: Board, name: str, kind: Kind, kept: Callable[[Comparison], bool]) -> Variant | None:
@@ -149,7 +155,9 @@ def _last_greedy(evaluations: Sequence[object]) -> float:
 def _other_cost(board: Board, name: str, by: Literal["steps", "seconds"]) -> Variant:
     """Mean accuracy over training at another equal cost."""
     means = {label: one.share for label, one in board.judged(by).items()}
-    return Variant(name, "summaries", _ordered(board, {label: one.value for label, one in means.items()}), _verdicts(means))
+    return Variant(
+        name, "summaries", _ordered(board, {label: one.value for label, one in means.items()}), _verdicts(means)
+    )
 
 
 def _time_to_target(board: Board) -> Variant:
@@ -165,7 +173,7 @@ def _time_to_target(board: Board) -> Variant:
 
 
 def _log_less(pair: Pair) -> float:
-    """Logarithm of the baseline's tokens to its accuracy at the end over the arm's; -inf where it does not get there."""
+    """Logarithm of the baseline's tokens to its final accuracy over the arm's; -inf where it does not get there."""
     target = float(np.mean([curve.accuracy_at(curve.end) for curve in pair.baseline]))
     theirs, ours = reached(pair.baseline, target), reached(pair.arm, target)
     return -math.inf if math.isnan(ours) else math.log(theirs / ours) if min(theirs, ours) > 0 else 0.0

@@ -39,7 +39,10 @@ def arms(count: int, seeds: int, points: int) -> dict[str, tuple[dict[str, Any],
     for place in range(count):
         config = dict(WAYS[place % len(WAYS)]) | {"train": {"learning_rate": 1e-4 * (1 + place)}}
         final = 0.72 - 0.2 * place / max(1, count - 1)
-        more: dict[str, Any] = {"zero": 0.3 + 0.3 * place / max(1, count - 1), "difficulty": (2 + place % 5, 3 + place % 7)}
+        more: dict[str, Any] = {
+            "zero": 0.3 + 0.3 * place / max(1, count - 1),
+            "difficulty": (2 + place % 5, 3 + place % 7),
+        }
         if "difficulty" in str(config.get("selection")):
             more |= {"probe_tokens": 40, "predicts": True}
         if "replay" in config:
