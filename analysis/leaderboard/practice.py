@@ -100,7 +100,8 @@ def _ahead(board: Board, judged: dict[str, Judged]) -> str:
     if all(one.verdict == "one seed" for one in judged.values()):
         return f"One seed of each arm: nothing is clear of {base}"
     label, one = next(iter(judged.items()))
-    return f"From the same tokens no arm learned clearly more than {base}; the highest is {_size(label, one)}"
+    highest = f"the highest is {_size(label, one)} of its gain"
+    return f"From the same tokens no arm learned clearly more than {base}; {highest}"
 
 
 def _behind(judged: dict[str, Judged]) -> str:

@@ -68,7 +68,7 @@ def leaderboard(
     tasks: int = 3,
     **report: Any,
 ) -> Store:
-    """The study on disk: `points` evaluations, one every two steps."""
+    """The study on disk: `points` evaluations, one every step."""
     sizes = {"pool": 64, "test": questions}
     fields = {
         "model": [{"tiny": {}}, {"tiny": {"width": 64, "layers": 2, "heads": 2}}][:policies],
@@ -76,6 +76,7 @@ def leaderboard(
         "report": {"baseline": "uniform", **report},
     }
     return make_study(
-        folder, uri, arms(count, seeds, points), name="board", seeds=seeds, steps=2 * points, questions=questions,
+        folder, uri, arms(count, seeds, points), name="board", seeds=seeds, steps=points,
+        every=1, questions=questions,
         exact=False, fields=fields,
     )  # fmt: skip

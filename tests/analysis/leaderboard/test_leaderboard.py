@@ -40,7 +40,7 @@ def everything(of: Board) -> Made:
 def boards(tmp_path_factory: pytest.TempPathFactory) -> Mapping[str, Board]:
     folder = tmp_path_factory.mktemp("boards")
     shapes: dict[str, dict[str, int]] = {
-        "several tasks": {"count": 7, "points": 8},
+        "several tasks": {"count": 5, "points": 8},
         "one task": {"count": 4, "seeds": 3, "policies": 1, "tasks": 1},
         "one seed": {"count": 3, "seeds": 1, "points": 2, "policies": 1, "tasks": 2},
     }
@@ -64,7 +64,7 @@ def test_every_figure_can_be_read_on_a_page_and_in_a_column(made: Mapping[str, M
         f"leaderboard.{n}" for n in ("gain", "forest", "stability", "selected")
     }
     for figure in figures:
-        for narrow in (False, True):
+        for narrow in (False, True) if shape == "several tasks" else (True,):
             check(figure, narrow)
 
 
@@ -94,9 +94,9 @@ def test_an_arm_that_failed_has_a_row_without_a_rank_and_one_that_lacks_a_task_s
     table = made["several tasks"]["ranking"]
     assert isinstance(table, Table)
     rows = {row[1]: row for row in table.rows}
-    assert rows["`dots_rr`"][header(table, "pairs")] == "4 of 6", "it has not run on shuffle"
-    assert rows["`curriculum`"][0] == "–" and rows["`curriculum`"][2] == "failed"
-    assert len(rows) == 8
+    assert rows["`dynamic`"][header(table, "pairs")] == "4 of 6", "it has not run on shuffle"
+    assert rows["`ufo`"][0] == "–" and rows["`ufo`"][2] == "failed"
+    assert len(rows) == 6
 
 
 def header(table: Table, name: str) -> int:
@@ -153,8 +153,8 @@ def test_leaving_out_a_task_or_a_seed_is_what_a_study_without_it_would_say(board
     one = boards["several tasks"]
     found = {variant.name: variant for variant in variants(one)}
     kept = [measures.panel for measures in one.panels if measures.panel.dataset != "shuffle"]
-    (judged,) = judge([Question("ufo", "uniform", "tokens")], kept)
-    assert found["without shuffle"].values["ufo"] == pytest.approx(judged.share.value)
+    (judged,) = judge([Question("random", "uniform", "tokens")], kept)
+    assert found["without shuffle"].values["random"] == pytest.approx(judged.share.value)
     assert {"all runs", "on shuffle alone", "with tiny-64x2 alone", "at equal steps", "at the end"} <= set(found)
     assert all(variant.values["uniform"] == 0 for variant in found.values())
     seeds = {variant.name: variant for variant in variants(boards["one task"])}
