@@ -11,7 +11,7 @@ from analysis.axes import TOKENS, curves
 from analysis.comparison import Comparison
 from analysis.leaderboard.ranks import Ranks, Scores, ranks
 from analysis.measures import Measures
-from analysis.primary import By, Judged, Question, judge
+from analysis.primary import By, Judged, Question, judge, questions
 from analysis.study import Study
 from analysis.style import LIT, Look, looks
 from analysis.sweep.search import Search
@@ -30,6 +30,7 @@ class Board:
     Args:
         panels: one per pair of policy and task.
         claimed: names of the arms that the study's own claims are about.
+        claims: how many primary claims the study has, 0 where that is not known.
         absent: arms of the spec without a finished run -> what became of them.
         searches: of the study's sweep.
     """
@@ -38,11 +39,13 @@ class Board:
         self,
         panels: Sequence[Measures],
         claimed: Collection[str] = (),
+        claims: int = 0,
         absent: Mapping[str, str] | None = None,
         searches: Sequence[Search] = (),
     ) -> None:
         self.panels = tuple(panels)
-        self.claimed, self.absent, self.searches = frozenset(claimed), dict(absent or {}), tuple(searches)
+        self.claimed, self.claims = frozenset(claimed), claims
+        self.absent, self.searches = dict(absent or {}), tuple(searches)
 
     @cached_property
     def baselines(self) -> tuple[str, ...]:
@@ -197,7 +200,7 @@ def board_of(panels: Sequence[Measures], study: Study | None) -> Board:
         arm: "failed" if "failed" in states.get(arm, ()) else "not run" for arm in study.spec.arms if arm not in ran
     }
     claimed = {claim.arm for claim in study.spec.report.claims}
-    return Board(panels, claimed, absent, study.searches)
+    return Board(panels, claimed, len(questions(study.spec, study.panels)), absent, study.searches)
 
 
 def shared_seeds(pair: Comparison) -> list[int]:

@@ -72,8 +72,9 @@ def _curves(board: Board) -> Picture:
             thousands(axis.xaxis)
             axis.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
         for axis, title in zip(axes, titles, strict=True):
-            own = data[(data["model_data"] == title) & data["arm"].isin(lit)]
-            axis.set_xlim(0, 1.05 * max(float(own["tokens"].max()) if len(own) else 0.0, 1.0))
+            here = data[data["model_data"] == title]
+            own = here[here["arm"].isin(lit)]
+            axis.set_xlim(0, 1.05 * max(float((own if len(own) else here)["tokens"].max()), 1.0))
         handles = [Line2D([], [], **board.looks[label].line()) for label in lit]
         names = list(lit)
         if rest:

@@ -38,7 +38,7 @@ def ranking(board: Board) -> list[Table | Picture]:
         place, one = board.ranks[label], judged.get(label)
         share = one.share if one else Estimate(0.0, (), 0)
         more = [_shown(one.other_tasks) if one else NOTHING] if others else []
-        row = [number(place.rank, 0 if place.rank == int(place.rank) else 1), f"`{label}`"]
+        row = [NOTHING if math.isnan(place.rank) else f"{place.rank:g}", f"`{label}`"]
         row += [spread(share.interval(), 100, 0, sign=True) if one else "0, the baseline", *more]
         row += [clear(one), *_chances(place)]
         for by in (steps, seconds):
@@ -141,11 +141,9 @@ def _caption(board: Board, others: bool) -> str:
         text += " On other tasks: the 95 % interval with tasks as units."
     text += f" {_drawn(board)}" if board.ranks and any(not math.isnan(one.low) for one in board.ranks.values()) else ""
     text += " Selection: tokens for labelling and probing in a run, and their share of it; they count in every number."
-    if board.claimed:
-        text += (
-            f" The first page judges {plural(len(board.claimed), 'arm')} alone, so that a difference may be clear "
-            "there and not here."
-        )
+    if board.claims not in (0, len(judged)):
+        first = plural(board.claims, "claim")
+        text += f" The first page judges {first} by themselves, so that one may be clear there and not here."
     return f"{text} {_runs(board)}{board.units_said}{board.left_out_said}"
 
 

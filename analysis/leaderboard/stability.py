@@ -110,7 +110,7 @@ def _orders(board: Board, found: Sequence[Variant]) -> Table:
     data: list[dict[str, Any]] = []
     for variant in found[1:]:
         own = _ranks(board, variant)
-        tau, rho = kendall(-whole, -own), rank_correlation(whole, own)
+        tau, rho = kendall(whole, own), rank_correlation(whole, own)
         best = _best(board, own)
         changed = [label for label in variant.verdicts if variant.verdicts[label] != found[0].verdicts.get(label, 0)]
         differ = f"{len(changed)} of {len(variant.verdicts)}" if variant.verdicts else NOTHING
@@ -126,7 +126,8 @@ def _orders(board: Board, found: Sequence[Variant]) -> Table:
     caption = (
         f"Orders of the arms compared with that of the leaderboard, in which `{best}` is the best. 95 % intervals over "
         "arms like these; runs of the same seeds are in both orders. Verdicts: clear of the baseline after Holm's "
-        "correction over all arms, each way of taking them by itself; the tokens to the target are an order alone."
+        "correction over all arms, each way of taking them by itself. At the end: where each arm stopped, whatever it "
+        "had spent. To the target: tokens to the baseline's accuracy at the end, the median over pairs, an order alone."
     )
     return Table(
         "leaderboard.orders", "The order of the arms, taken in other ways", header, rows, pd.DataFrame(data),

@@ -66,7 +66,12 @@ def _judged(
     for label, one in board.judged("tokens").items():
         told = [value(pair) for pair in one.pairs if kept is None or kept(pair)]
         means[label] = over_these([found for found in told if found is not None and not math.isnan(found.value)])
-    return Variant(name, kind, _ordered(board, {label: one.value for label, one in means.items()}), _verdicts(means))
+    return _variant(board, name, kind, means)
+
+
+def _variant(board: Board, name: str, kind: Kind, means: Mapping[str, Estimate]) -> Variant:
+    values = _ordered(board, {label: one.value for label, one in means.items()})
+    return Variant(name, kind, values, _verdicts(board, means))
 
 
 def _ordered(board: Board, values: Mapping[str, float]) -> dict[str, float]:
@@ -75,12 +80,12 @@ def _ordered(board: Board, values: Mapping[str, float]) -> dict[str, float]:
     return known | {label: 0.0 for label in board.baselines if label in known}
 
 
-def _verdicts(means: Mapping[str, Estimate]) -> dict[str, int]:
+def _verdicts(board: Board, means: Mapping[str, Estimate]) -> dict[str, int]:
     adjusted = holm([one.p() for one in means.values()])
     return {
         label: int(np.sign(one.value)) if p <= ALPHA else 0
         for (label, one), p in zip(means.items(), adjusted, strict=True)
-        if not math.isnan(p)
+        if not math.isnan(p) and label in board.order
     }
 
 
@@ -155,9 +160,7 @@ def _last_greedy(evaluations: Sequence[object]) -> float:
 def _other_cost(board: Board, name: str, by: Literal["steps", "seconds"]) -> Variant:
     """Mean accuracy over training at another equal cost."""
     means = {label: one.share for label, one in board.judged(by).items()}
-    return Variant(
-        name, "summaries", _ordered(board, {label: one.value for label, one in means.items()}), _verdicts(means)
-    )
+    return _variant(board, name, "summaries", means)
 
 
 def _time_to_target(board: Board) -> Variant:

@@ -54,6 +54,8 @@ def made(boards: Mapping[str, Board]) -> Mapping[str, Made]:
     return {name: everything(one) for name, one in boards.items()}
 
 
+FLAT = Behaviour((0.3, 0.3), (0.0, 0.01, -0.01))
+
 SHAPES = ("several tasks", "one task", "one seed")
 
 
@@ -127,6 +129,16 @@ def test_a_pair_on_which_the_baseline_learned_nothing_is_in_no_share_and_is_name
     table = everything(one)["ranking"]
     assert isinstance(table, Table) and "tiny-96x2 on shuffle (" in table.caption
     assert not math.isnan(one.judged("tokens")["fast"].share.value)
+
+
+def test_where_the_baseline_learned_nothing_anywhere_nothing_is_ranked(tmp_path: Path):
+    arms = {"full": ({}, Behaviour((0.3, 0.3), (0.0, 0.0, 0.0))), "low": ({"train": {"learning_rate": 1e-5}}, FLAT)}
+    one = board(make_study(tmp_path, None, arms, steps=4))
+    made = everything(one)
+    table = made["ranking"]
+    assert isinstance(table, Table) and [row[:2] for row in table.rows] == [["–", "`full`"], ["–", "`low`"]]
+    check(made["gain"], narrow=True)  # type: ignore[arg-type]
+    assert paragraph(one) == ("No arm can be compared with its baseline at equal generated tokens.",)
 
 
 def test_one_task_makes_no_claim_about_others_and_three_have_an_interval_over_tasks(made: Mapping[str, Made], boards):

@@ -11,6 +11,7 @@ from scipy import stats
 
 from analysis.leaderboard.orders import kendall
 from analysis.leaderboard.ranks import Scores, ranked, ranks, redrawn
+from analysis.simulation import Shape, study, verdicts
 
 
 def scores(values: np.ndarray, tasks: tuple[str, ...]) -> Scores:
@@ -50,8 +51,8 @@ def test_an_arm_far_ahead_is_the_first_in_every_draw_and_equal_arms_share_all_ra
 
 
 def test_the_same_generator_gives_the_same_ranks():
-    study, _ = world(np.random.default_rng(3), 8, 3, 2, 3, 0.1, 0.1, 0.1)
-    assert ranks(study, np.random.default_rng(0)) == ranks(study, np.random.default_rng(0))
+    made, _ = world(np.random.default_rng(3), 8, 3, 2, 3, 0.1, 0.1, 0.1)
+    assert ranks(made, np.random.default_rng(0)) == ranks(made, np.random.default_rng(0))
 
 
 def test_one_seed_has_a_rank_and_no_interval():
@@ -85,9 +86,9 @@ def test_an_arm_counts_on_the_pairs_that_it_has():
     values = np.full((2, 3, 3), np.nan)
     values[0] = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]]
     values[1, 1] = [0.4, 0.5, 0.6]
-    study = scores(values, ("a", "b", "c"))
-    assert study.means == pytest.approx([0.5, 0.5]) and study.repeated
-    drawn = redrawn(study, 500, np.random.default_rng(0))
+    made = scores(values, ("a", "b", "c"))
+    assert made.means == pytest.approx([0.5, 0.5]) and made.repeated
+    drawn = redrawn(made, 500, np.random.default_rng(0))
     assert np.isfinite(drawn).all() and drawn[:, 1].std() > 0
 
 
@@ -97,17 +98,23 @@ def test_an_arm_counts_on_the_pairs_that_it_has():
 def test_the_interval_of_a_rank_holds_the_true_rank_of_most_arms(tasks, spread, task, least):
     draw, inside, studies = np.random.default_rng(8), [], 12
     for _ in range(studies):
-        study, truth = world(draw, 20, tasks, 2, 3, spread, task if tasks > 2 else 0.0, 0.1)
-        found = list(ranks(study, draw).values())
+        made, truth = world(draw, 20, tasks, 2, 3, spread, task if tasks > 2 else 0.0, 0.1)
+        found = list(ranks(made, draw).values())
         inside += [one.low <= true <= one.high for one, true in zip(found, truth, strict=True)]
     assert np.mean(inside) >= least
+
+
+def test_twenty_arms_that_equal_the_baseline_are_called_clear_in_at_most_one_study_of_twenty():
+    draw, studies = np.random.default_rng(6), 15
+    wrong = sum(any(verdicts(study(Shape("", 20, 3, 3, 4, 40, 2), [1.0] * 20, draw))) for _ in range(studies))
+    assert wrong <= stats.binom.ppf(0.999, studies, 0.05)
 
 
 def test_among_equal_arms_none_is_sure_to_be_among_the_best_three():
     draw, sure, studies = np.random.default_rng(9), 0, 12
     for _ in range(studies):
-        study, _ = world(draw, 20, 3, 2, 3, 0.0, 0.0, 0.1)
-        sure += any(one.best > 0.95 for one in ranks(study, draw).values())
+        made, _ = world(draw, 20, 3, 2, 3, 0.0, 0.0, 0.1)
+        sure += any(one.best > 0.95 for one in ranks(made, draw).values())
     assert sure <= stats.binom.ppf(0.999, studies, 0.05)
 
 
