@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
@@ -134,6 +133,8 @@ def _panels(
 
 def _matrix(levels: np.ndarray, shares: Mapping[str, np.ndarray], narrow: bool) -> Figure:
     """A row for each arm, levels across, the share written in each field."""
+    import seaborn as sns  # takes a second
+
     names = list(shares)
     size = (NARROW if narrow else WIDE, 0.7 + rows_height(names, narrow))
     figure = Figure(figsize=size, layout="constrained")

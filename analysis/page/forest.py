@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -139,6 +138,8 @@ def _differences(axis: Axes, rows: _Rows, colours: dict[str, str], narrow: bool,
             axis.annotate(one.state, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
     pairs = [(place, pair) for place, one in enumerate(rows.judged) for pair in one.pairs if len(one.pairs) > 1]
     if pairs:
+        import seaborn as sns  # takes a second, and few studies need it
+
         sns.stripplot(
             x=[pair.difference.value for _, pair in pairs], y=[place for place, _ in pairs], orient="h",
             native_scale=True, jitter=False, size=3.5, color=GREY, alpha=0.75, ax=axis, zorder=3,

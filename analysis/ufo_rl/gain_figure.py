@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
@@ -49,6 +48,8 @@ def gain_figure(panels: Sequence[Measures]) -> Picture | None:
         interval_marks(axis, range(len(found)), [_kept(one) for _, one in found], colours)
         several = [(row, _pairs(one)) for row, (_, one) in enumerate(found) if len(one.pairs) > 1]
         if several:
+            import seaborn as sns  # takes a second, and few studies need it
+
             sns.stripplot(
                 x=[value for _, values in several for value in values.values()],
                 y=[row for row, values in several for _ in values],
