@@ -14,10 +14,10 @@ from rich.console import Console
 from repro.errors import UserError
 from repro.launch.health import health_texts, print_health
 from repro.models.model_spec import ModelSpec
+from repro.selection.methods.identical import Identical
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.study.expand import ExpandedCell
 from repro.study.points import Place
-from repro.selection.methods.identical import Identical
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm
 from repro.tracking import series
