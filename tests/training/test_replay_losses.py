@@ -1,4 +1,4 @@
-"""The three replay corrections through TRL's stock loss on the real call path, against the formulas written out."""
+"""The replay corrections through TRL's stock loss on the real call path, against the formulas written out."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 import torch
 
-from repro.replay.buffer import Group
 from repro.replay.corrections import CORRECTIONS
+from repro.replay.group import Group
 from repro.replay.replay_spec import ReplaySpec
 from repro.training import merge
 from tests.selection.worlds import uniform
@@ -39,7 +39,7 @@ def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
     trainer = make_trainer(train=train, replay=ReplaySpec(capacity=12, correction=correction), selector=uniform(ids, 2))
     updates = recorded_run(trainer, monkeypatch)
     assert [(u.step, u.position) for u in updates] == [(step, position) for step in range(1, 5) for position in (0, 1)]
-    clipped = 0.0
+    clipped = masked = kept = 0.0
     for update in updates:
         expected, facts = gradient(update, correction, train)
         assert max(float(g.abs().max()) for g in expected) > 1e-3
@@ -50,14 +50,17 @@ def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
             assert len({len(row.completion) for row in update.rows}) > 1
             assert facts["replayed_ratio"] > 0.2
             assert facts["fresh_ratio"] < 1e-9 if update.position == 0 else facts["fresh_ratio"] > 0.02
-            clipped += facts["clipped"]
-    assert clipped > 5
+            clipped, masked, kept = clipped + facts["clipped"], masked + facts["masked"], kept + facts["kept"]
+    assert clipped > 5 and kept > 100
+    assert masked > 20 if correction == "second_moment" else masked == 0
     assert any(set(record.fresh) & set(record.replayed) for record in trainer.records)
     for other in set(CORRECTIONS) - {correction}:
         assert gap(updates[-1], other, train) > 1e-4, "the formulas differ where they are compared"
 
 
-@pytest.mark.parametrize(("correction", "slope"), [("paper", 0.0), ("proximal", -1.5), ("none", -1.0)])
+@pytest.mark.parametrize(
+    ("correction", "slope"), [("paper", 0.0), ("proximal", -1.5), ("none", -1.0), ("second_moment", -1.5)]
+)
 def test_a_stale_token_trains_by_its_correction(make_trainer: Any, correction: Any, slope: float) -> None:
     """r_old = 1.5, A = +1, pi_theta = pi_old: through TRL's loss on a token of the real policy, d loss / d log-prob."""
     trainer = make_trainer(train=TRAIN.model_copy(update={"loss": "bnpo"}))
