@@ -29,6 +29,7 @@ from analysis.primary import judge, questions
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.run import DamagedRun
 from analysis.study import Study, load_study
+from analysis.sweep.best import best_of_each
 from analysis.sweep.confirmation import confirmations
 from analysis.sweep.pictures import pictures
 from analysis.tables import Table
@@ -151,7 +152,11 @@ def _pages(study: Study, panels: Sequence[Measures]) -> tuple[Page, ...]:
         pages += [Page(f"pair-{part.prefix.rstrip('_')}", part.title, part, part.sections) for part in parts]
     if study.searches:
         text = "What the sweep tried: on validation questions, with seeds that no other page uses."
-        items: tuple[Item, ...] = (*confirmations(study.searches), *pictures(study.searches))
+        items: tuple[Item, ...] = (
+            *best_of_each(study.searches),
+            *confirmations(study.searches),
+            *pictures(study.searches),
+        )
         pages.append(Page("sweep", "Sweep", None, (Section("Trials", "trials", (text,), items),)))
     if artefacts:
         text = "The papers' tables and figures from these runs. Published numbers come from other policies and data."
