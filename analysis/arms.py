@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from analysis.measures import Measures
 from analysis.runs import Series
 from analysis.text import plural
-from repro.tracking.series import SPEND
+from repro.tracking.series import ORACLE, SPEND
 
 SCORING = ("score", "probe")
 """Ledger phases that find out what to train on."""
@@ -19,6 +19,15 @@ CLOCKS = (
 """The rule of `study`, for captions."""
 CLOCKS_NOTE = "Seconds: of the CPU without a GPU, of the wall clock with one."
 """The same for the note of a table in a paper."""
+
+
+UNPAID = "its knowledge is not paid for: a bound, no method"
+"""What is said of an arm that probes and does not pay."""
+
+
+def bounds(several: Sequence[Series]) -> list[str]:
+    """Labels of the arms with probes that no cost counts."""
+    return [series.label for series in several if any(run.cost("completions", [ORACLE]) for run in series.runs)]
 
 
 def find(measures: Measures, label: str | None) -> Series | None:

@@ -61,8 +61,8 @@ class Chosen:
     @property
     def score(self) -> str | None:
         """The score that orders or bands the questions, None where there is none."""
-        by = self.fields.get("by", self.fields["method"] if "band" in self.fields else None)
-        return by and str(self.fields.get("column") or by)
+        named = "by" if self.staged else "method" if "band" in self.fields else None
+        return named and str(self.fields.get("column") or self.fields[named])
 
     @property
     def staged(self) -> bool:

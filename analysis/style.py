@@ -289,6 +289,7 @@ PHASE_NAMES: Mapping[str, str] = {
     "predictor": "difficulty predictor (once for all runs)",
     "score": "scoring (selection)",
     "probe": "probes (selection)",
+    "oracle": "an oracle's probes (not paid for)",
     "rollout": "rollouts",
     "train": "updates",
     "evaluate": "evaluation",

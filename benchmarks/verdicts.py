@@ -29,7 +29,7 @@ from repro.study.expand import expand
 from repro.study.load import load_spec
 
 ROOT = Path(__file__).parents[1]
-SHIPPED = ("quickstart", "ufo_rl/tiny", "ufo_rl/tiny_full", "ufo_rl/gsm8k_tiny", "dots_rr/tiny", "dots_rr/tiny_full")
+SHIPPED = ("quickstart", "ufo_rl/tiny", "ufo_rl/gsm8k_tiny", "dots_rr/tiny")
 FASTER = (1.25, 1.5, 2.0)
 TASKS = ((3, 2, 3), (6, 1, 3))
 """Tasks, models of each, seeds."""

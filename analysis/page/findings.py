@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+from analysis.arms import UNPAID, bounds
 from analysis.measures import HARDLY, Measures
 from analysis.page.stopped import stopped_text
 from analysis.results import Final
@@ -146,6 +147,8 @@ def warnings(measures: Measures) -> tuple[str, ...]:
                 f"**Hardly any group trains** under `{share.series.label}`: on average {number(100 * useful)} % of its "
                 f"groups had rewards that differ (warning below {100 * HARDLY:.0f} %)."
             )
+    if known := bounds(measures.panel.series):
+        out.append(f"{names(known)} {'know' if len(known) > 1 else 'knows'} current pass rates; {UNPAID}.")
     if stopped := stopped_text(measures):
         out.append(stopped)
     few = sorted({len(series.runs) for series in measures.panel.series})

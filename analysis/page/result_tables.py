@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from analysis.arms import CLOCKS
+from analysis.arms import CLOCKS, UNPAID, bounds
 from analysis.axes import CLOCK_NAMES
 from analysis.comparable import (
     Unfit,
@@ -23,7 +23,7 @@ from analysis.measures import Measures
 from analysis.statistics import fixed_mean, rank_correlation
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, number, plural, points, seconds, spread
+from analysis.text import NOTHING, amount, names, number, plural, points, seconds, spread
 from repro.spec.schema import BENCHMARKS_MEAN
 from repro.tracking.series import SPEND
 
@@ -241,6 +241,8 @@ def cost_table(measures: Measures, prefix: str = "") -> Table:
         f"start left out. {CLOCKS} The data file has both. Redone: generated again after a kill, summed over seeds, "
         "not part of the other columns."
     )
+    if known := bounds(measures.panel.series):
+        caption += f" Nor are the probes of {names(known)} counted; {UNPAID}."
     note = "Mean per run over seeds: scoring, probes, rollouts and updates, without evaluation and warm start."
     title, reference = "Cost by arm", emphasised(measures)
     paper = ("arm", "generated tokens", "of it selection, %", "FLOPs", CLOCK_NAMES[clock])

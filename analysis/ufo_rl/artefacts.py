@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.tables import Table
-from analysis.ufo_rl import ablations, batches, bins, claims, forest, pool, scores, stability
+from analysis.ufo_rl import ablations, batches, bins, claims, epochs, forest, pool, scores, stability
 
 ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "ufo_rl.forest": forest.forest,
@@ -20,5 +20,6 @@ ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "ufo_rl.table_4": batches.table_4,
     "ufo_rl.table_5": batches.table_5,
     "ufo_rl.table_6": batches.table_6,
+    "ufo_rl.epochs": epochs.epochs,
     "ufo_rl.ablations": ablations.ablations,
 }

@@ -69,14 +69,16 @@ def could_see(spec: Spec, cell: Cell) -> str:
 
     limits = (cell.dataset.limits.test, cell.evaluate.questions)
     questions = min(likely_test(cell.dataset), *(limit or math.inf for limit in limits))
-    pairs, seeds = len(spec.model) * len(spec.dataset), len(spec.seeds)
+    pairs = len(spec.model) * len(spec.dataset)
+    everywhere = [name for name, arm in spec.arms.items() if not (arm.models or arm.datasets)]
+    named = [claim.arm for claim in spec.report.claims]
+    seeds = min(len(spec.seeds_of(arm)) for arm in named or everywhere or spec.arms)
     if seeds < 2:
         return "One seed decides nothing: a report needs two or more, better five."
     if math.isinf(questions):
         return ""
     spread = typical(int(questions), cell.evaluate.samples)
-    everywhere = [arm for arm in spec.arms.values() if arm.models is None and arm.datasets is None]
-    claims = len(spec.report.claims) or max(1, len(everywhere) - 1)
+    claims = len(named) or max(1, len(everywhere) - 1)
 
     def seen(count: int) -> float:
         """In points of accuracy."""

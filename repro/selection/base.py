@@ -57,11 +57,13 @@ class Resources(Protocol):
     def column(self, name: str) -> np.ndarray:
         """(N,) finite numbers of a column of the dataset. UserError where there is none of that name."""
 
-    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
+    def probe(
+        self, indices: Sequence[int], samples: int, *, keep: bool = False, paid: bool = True
+    ) -> list[tuple[float, ...]]:
         """Rewards of `samples` completions per index under the *current* policy; indices into the train split.
 
         With `keep` the completions stay at hand until the step is over, so that those named by `Selector.reused`
-        can train.
+        can train. What is not `paid` counts towards no budget: for bounds that no method can pass, not for methods.
         """
 
     def predictor(self) -> tuple[DifficultyPredictor, np.ndarray]:

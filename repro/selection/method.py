@@ -27,6 +27,8 @@ class Costs:
     """Completions of one refresh."""
     every: int = 1
     """Steps between refreshes."""
+    unpaid: int = 0
+    """Completions of one refresh that no budget and no cost of a report counts: what a bound knows."""
     passes: bool = False
     """Whether every question of the pool passes the policy once."""
     passes_response: bool = False
@@ -104,6 +106,12 @@ class Selection(Strict):
     def dataset_column(self) -> str | None:
         """The numeric column of the dataset that it reads."""
         return None
+
+    @property
+    def dataset_columns(self) -> dict[str, str]:
+        """{field: numeric column of the dataset that it names}, where a method reads several."""
+        column = self.dataset_column
+        return {} if column is None else {"column" if "column" in type(self).model_fields else "method": column}
 
     @property
     def offline(self) -> bool:

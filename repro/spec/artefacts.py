@@ -31,6 +31,7 @@ ARTEFACTS = {
     "ufo_rl.table_4": "what scoring costs, as a table and a figure",
     "ufo_rl.table_5": "accuracy by selection strategy, and the share of the gain of full data",
     "ufo_rl.table_6": "training time with and without scoring",
+    "ufo_rl.epochs": "accuracy after some epochs over a subset, beside full data trained to its end",
     "ufo_rl.ablations": "centre, fraction, target, label-free scores, and what arms are matched on",
 }
 """`analysis/<paper>/artefacts.py` makes exactly these."""

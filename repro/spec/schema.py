@@ -194,6 +194,9 @@ class ArmSpec(Strict):
     budget: Budget | None = Field(None, description="where this arm stops, in place of the study's budget or steps")
     models: list[str] | None = Field(None, min_length=1, description="labels of the models it runs on (default: all)")
     datasets: list[str] | None = Field(None, min_length=1, description="labels of its datasets (default: all)")
+    seeds: list[Seed] | None = Field(
+        None, min_length=1, description="those of the study's seeds it runs (default: all)"
+    )
 
 
 # ---------------------------------------------------------------- study
@@ -230,6 +233,10 @@ class Spec(Strict):
     budget: Budget | None = Field(None, description="stop after so many tokens or seconds instead of train.steps")
     sweep: SweepSpec | None = Field(None, description="an Optuna study over fields of an arm, or of each of several")
     report: ReportSpec = Field(default_factory=ReportSpec, description="what the report compares and shows")
+
+    def seeds_of(self, arm: str) -> list[Seed]:
+        """The seeds that an arm runs."""
+        return self.arms[arm].seeds or self.seeds
 
     @model_validator(mode="before")
     @classmethod

@@ -83,10 +83,9 @@ class CellCheck:
             given = text if text.startswith("got ") else f"got {show(_written(value))}, {text}"
             places = tuple(self._place(*path.split(".")) if "." in path else (path,) for path in uses)
             yield Problem(self._place("selection", field), given, places or sizes)
-        if cell.selection.dataset_column is not None:
-            mistake = column_mistake(cell.dataset, cell.selection.dataset_column)
+        for field, column in cell.selection.dataset_columns.items():
+            mistake = column_mistake(cell.dataset, column)
             if mistake is not None:
-                field = "column" if "column" in type(cell.selection).model_fields else "method"
                 yield Problem(self._place("selection", field), mistake, (("dataset",),))
         if cell.selection.wants_predictor and cell.predictor is not None:
             yield from self._predictor(cell, cell.predictor)

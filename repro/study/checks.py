@@ -141,6 +141,13 @@ def _repeats(spec: Spec) -> Iterator[Problem]:
                 text = f"got the label {show(label)} a second time, expected distinct ones: give this one a name"
                 yield Problem((key, index), text)
     lists: list[tuple[FieldPath, Sequence[Scalar]]] = [(("seeds",), spec.seeds)]
+    for name, arm in spec.arms.items():
+        if arm.seeds is not None:
+            lists.append((("arms", name, "seeds"), arm.seeds))
+            foreign = sorted(set(arm.seeds) - set(spec.seeds))
+            if foreign:
+                text = f"got {listed(foreign)}, expected some of the study's seeds ({listed(spec.seeds)})"
+                yield Problem(("arms", name, "seeds"), text, (("seeds",),))
     lists += [(("axes", path), values) for path, values in spec.axes.items()]
     if spec.sweep is not None:
         lists.append((("sweep", "seeds"), spec.sweep.seeds))

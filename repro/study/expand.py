@@ -30,8 +30,8 @@ def expand(spec: Spec) -> list[Cell]:
     once = shared(spec)
     distinct: dict[str, Cell] = {}
     for point in points(spec):
-        texts = canonical_fields(point.valid(), spec.seeds, once)
-        for seed, text in zip(spec.seeds, texts, strict=True):
+        texts = canonical_fields(point.valid(), point.seeds, once)
+        for seed, text in zip(point.seeds, texts, strict=True):
             if text not in distinct:
                 distinct[text] = point.with_seed(seed)
     return list(distinct.values())
@@ -48,8 +48,8 @@ def expand_study(spec: Spec) -> list[ExpandedCell]:
     digests, once = Digests(), shared(spec)
     cells: dict[str, tuple[Cell, list[Place]]] = {}
     for point in points(spec):
-        texts = canonical_fields(point.valid(), spec.seeds, once, digests)
-        for seed, text in zip(spec.seeds, texts, strict=True):
+        texts = canonical_fields(point.valid(), point.seeds, once, digests)
+        for seed, text in zip(point.seeds, texts, strict=True):
             known = cells.get(text)
             if known is None:
                 known = cells[text] = (point.with_seed(seed), [])
@@ -61,7 +61,7 @@ def matrix(spec: Spec) -> Iterator[tuple[Place, Cell]]:
     """Every row of the matrix, identical trainings included."""
     for point in points(spec):
         point.valid()
-        for seed in spec.seeds:
+        for seed in point.seeds:
             yield point.place(seed), point.with_seed(seed)
 
 

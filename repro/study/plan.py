@@ -17,7 +17,7 @@ from repro.study.estimate import Basis, Estimate, estimate
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.neighbours import FinishedRun, Neighbours
 from repro.study.once import Once
-from repro.study.plan_notes import hours_notes, label_notes, reference_notes, short_amount
+from repro.study.plan_notes import hours_notes, label_notes, oracle_notes, reference_notes, short_amount
 from repro.study.points import Place
 from repro.study.throughput import Throughput
 
@@ -175,6 +175,7 @@ class Plan:
         notes += hours_notes([cost for _, cost in costs], self.hours_of)
         notes += label_notes(costs, self.rates, self.hours_of)
         notes += reference_notes([cell for cell, _ in costs])
+        notes += oracle_notes([cell for cell, _ in costs])
         shared = sum(len(row.expanded.places) - 1 for row in self.rows)
         if shared:
             notes.append(f"{shared} more places of the matrix are the same training as one listed and share its run.")

@@ -62,6 +62,14 @@ def reference_notes(cells: Sequence[Cell]) -> list[str]:
     return [f"The KL term keeps the start policy in memory beside the trained one: {each} more in each process."]
 
 
+def oracle_notes(cells: Sequence[Cell]) -> list[str]:
+    """That an oracle's probes take time and count for nothing; none without an oracle."""
+    arms = dict.fromkeys(cell.arm for cell in cells if cell.selection.costs(1, 1).unpaid)
+    if not arms:
+        return []
+    return [f"Probes of {', '.join(arms)} are in no tokens and no budget: not paid for, so a bound and no method."]
+
+
 class Labels(NamedTuple):
     """What the labels of trained predictors take: completions by `pairs` of policy and dataset, and their seconds."""
 

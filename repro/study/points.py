@@ -42,6 +42,11 @@ class Point:
     axis_point: dict[str, Scalar]
     cell: Cell | None
 
+    @property
+    def seeds(self) -> list[int]:
+        """Those of its arm."""
+        return self.spec.seeds_of(self.arm)
+
     def draft(self) -> dict[str, Any]:
         """Its raw cell fields."""
         return with_fields(base_fields(self.spec, self.model, self.dataset, self.arm), self.axis_point)

@@ -30,7 +30,7 @@ def too_many_cells(spec: Spec) -> str | None:
                 if runs_on(arm, model, dataset):
                     base = base_fields(spec, model, dataset, name) if spec.axes else {}
                     points = [len(values) for path, values in spec.axes.items() if has_path(base, path)]
-                    cells += math.prod(points) * len(spec.seeds)
+                    cells += math.prod(points) * len(spec.seeds_of(name))
     if cells <= MOST_CELLS:
         return None
     parts = {"models": len(spec.model), "datasets": len(spec.dataset), "arms": len(spec.arms)}

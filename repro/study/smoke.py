@@ -56,6 +56,7 @@ def shrink(spec: Spec) -> Spec:
             arm["models"] = (spec.arms[name].models or [spec.model[0].label])[:1]
             arm["datasets"] = (spec.arms[name].datasets or [spec.dataset[0].label])[:1]
         arm.pop("budget", None)
+        arm.pop("seeds", None)
         arm["train"] = {key: value for key, value in arm["train"].items() if key not in _SIZES}
         chosen = spec.arms[name].selection.smoke(SIZES)
         arm["selection"] = chosen.model_dump(mode="json", exclude_none=True)

@@ -38,8 +38,9 @@ def why(target: str, runs_dir: Path, overrides: Sequence[str] = (), smoke: bool 
     spec = loaded.spec
     if match["arm"] is not None and match["arm"] not in spec.arms:
         raise UserError(f"{target}: {unknown(match['arm'], list(spec.arms), 'an arm')}")
-    if match["seed"] is not None and int(match["seed"]) not in spec.seeds:
-        raise UserError(f"{target}: got {match['seed']}, expected a seed ({listed(spec.seeds)})")
+    seeds = spec.seeds if match["arm"] is None else spec.seeds_of(match["arm"])
+    if match["seed"] is not None and int(match["seed"]) not in seeds:
+        raise UserError(f"{target}: got {match['seed']}, expected a seed ({listed(seeds)})")
     wanted = [
         (expanded.identity, expanded.cell.model_copy(update={"arm": place.arm, "axis_point": place.axis_point}))
         for expanded in expand_study(spec)

@@ -62,14 +62,18 @@ class World:
         return 1 + np.arange(len(self._ids)) % 3
 
     def column(self, name: str) -> np.ndarray:
-        """`steps`, 0 to 6; UserError for any other."""
+        """`steps`, 0 to 6, or pass rates of a `weak` and a `strong` policy; UserError for any other."""
         self.asked.append(f"column {name}")
-        if name != "steps":
-            raise UserError(f"selection.column: {unknown(name, ['steps'], 'a numeric column of the dataset')}")
-        return np.array([problem.metadata["steps"] for problem in self.problems], dtype=np.float64)
+        steps = np.array([problem.metadata["steps"] for problem in self.problems], dtype=np.float64)
+        columns = {"steps": steps, "weak": self.rates / 2, "strong": np.sqrt(self.rates)}
+        if name not in columns:
+            raise UserError(f"selection.column: {unknown(name, list(columns), 'a numeric column of the dataset')}")
+        return columns[name]
 
-    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
-        self.asked.append("probe")
+    def probe(
+        self, indices: Sequence[int], samples: int, *, keep: bool = False, paid: bool = True
+    ) -> list[tuple[float, ...]]:
+        self.asked.append("probe" if paid else "unpaid probe")
         self.kept += [int(i) for i in indices] if keep else []
         rows = [tuple(float(i < round(self.rates[q] * samples)) for i in range(samples)) for q in indices]
         self.rates = np.clip(self.rates + self.drift, 0, 1)

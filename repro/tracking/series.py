@@ -179,9 +179,12 @@ GPU_MEMORY_SHARE = _listed(SYSTEM, "gpu_0_memory_usage_percentage", "%", "the sa
 
 # ---------------------------------------------------------------- the ledger
 
-PHASES = ("warm_start", "predictor", "score", "probe", "rollout", "train", "evaluate")
+ORACLE = "oracle"
+"""Probes of a bound that knows the current pass rates without paying for them."""
+
+PHASES = ("warm_start", "predictor", "score", "probe", ORACLE, "rollout", "train", "evaluate")
 """Phases of the ledger, in the order of a run."""
 
 SPEND = ("score", "probe", "rollout", "train")
 """Phases inside every speedup. The warm start is common to all arms, a difficulty predictor is built once for all
-policies and runs that use it, and evaluation is not part of training."""
+policies and runs that use it, an oracle is a bound and no method, and evaluation is not part of training."""

@@ -17,6 +17,7 @@ from repro.difficulty.fit import fit_predictor
 from repro.difficulty.labels import Labels
 from repro.difficulty.predictor import DifficultyPredictor
 from repro.difficulty.predictor_spec import PredictorSpec
+from repro.difficulty.shipped import COST_FILE, shipped_predictor
 from repro.models.policy import policy_digest
 from repro.models.rollout_spec import RolloutSpec
 from repro.tasks.dataset_spec import DatasetSpec
@@ -45,15 +46,14 @@ def build_predictor(
     rollout: RolloutSpec | None = None,
     reward: Sequence[RewardTerm] | None = None,
 ) -> Built:
-    """The predictor of a spec: loaded from its path, from the cache, or built. `labels` replace those of its policies.
+    """The predictor of a spec: loaded from its path, the package or the cache, or built.
 
-    `rollout`: the engine behind the labels; `reward`: what they are means of (default: accuracy). UserError for a path
-    that is no predictor, or a policy that does not load.
+    `labels` replace those of its policies; `rollout`: the engine behind the labels; `reward`: what they are means of
+    (default: accuracy). UserError for a path that is no predictor, or a policy that does not load.
     """
     if spec.path is not None:
         return Built(DifficultyPredictor.load(Path(spec.path)), Path(spec.path), Cost())
     embedder = policy_digest(spec.embedding_model, dataset)
-    given = None if labels is None else _labels_digest(labels)
 
     def build(folder: Path) -> None:
         made, cost = (labels, Cost()) if labels is not None else make_labels(spec, dataset, cache, say, rollout, reward)
@@ -71,20 +71,32 @@ def build_predictor(
             )
         cost.add(ledger.cost("score"))
         predictor.save(folder / "predictor")
-        (folder / "cost.json").write_text(json.dumps(asdict(cost)))
+        (folder / COST_FILE).write_text(json.dumps(asdict(cost)))
 
-    key = predictor_key(
+    key = built_key(spec, dataset, labels, rollout, reward)
+    folder = shipped_predictor(key) or cache.directory("predictor", key, build)
+    predictor = DifficultyPredictor.load(folder / "predictor")
+    return Built(predictor, folder / "predictor", Cost(**json.loads((folder / COST_FILE).read_text())))
+
+
+def built_key(
+    spec: PredictorSpec,
+    dataset: DatasetSpec,
+    labels: Labels | None = None,
+    rollout: RolloutSpec | None = None,
+    reward: Sequence[RewardTerm] | None = None,
+) -> str:
+    """Names what `build_predictor` builds from policies or `labels`: the same key, the same predictor."""
+    given = None if labels is None else _labels_digest(labels)
+    return predictor_key(
         dataset=label_pool(spec, dataset).digest,
         policies=[policy_digest(model, dataset) for model in spec.policies],
-        embedder=embedder,
+        embedder=policy_digest(spec.embedding_model, dataset),
         labels=given,
         **spec.model_dump(mode="json", exclude={"path", "policies", "embedder"}),
         **({} if given or rollout is None else rollout.for_other_policies().cache_fields()),
         **({} if given else reward_key(reward or ())),
     )
-    folder = cache.directory("predictor", key, build)
-    predictor = DifficultyPredictor.load(folder / "predictor")
-    return Built(predictor, folder / "predictor", Cost(**json.loads((folder / "cost.json").read_text())))
 
 
 def _labels_digest(labels: Labels) -> str:

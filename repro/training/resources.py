@@ -16,6 +16,7 @@ import numpy as np
 from repro.cache import Cache
 from repro.canonical import digest
 from repro.difficulty.predictor import DifficultyPredictor
+from repro.difficulty.shipped import shipped_predictor
 from repro.models.policy import Policy, commit_of
 from repro.scoring import keys
 from repro.scoring.keys import Asked
@@ -27,11 +28,12 @@ from repro.tasks.columns import column_of
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import reward_key
+from repro.tracking.series import ORACLE
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
 from repro.training.predictor_labels import share_labels
 from repro.training.predictor_models import check_apart, find_embedder, open_embedder
-from repro.training.predictors import build_predictor
+from repro.training.predictors import build_predictor, built_key
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
 from repro.training.ranks import RankedCache
 
@@ -124,7 +126,8 @@ class PolicyResources:
             check_apart(spec, model, dataset)
             cache, rollout = self.alone, self.cell.train.rollout
             reward = self.cell.reward
-            share_labels(spec, dataset, cache, say, rollout, self.ranks, reward)
+            if spec.path is None and shipped_predictor(built_key(spec, dataset, None, rollout, reward)) is None:
+                share_labels(spec, dataset, cache, say, rollout, self.ranks, reward)
             built = self.ranks.first(lambda: build_predictor(spec, dataset, cache, say, rollout=rollout, reward=reward))
         self._pay(f"predictor/{built.predictor.digest}", "predictor", built.cost)
         embedder = find_embedder(spec, built.predictor, dataset)
@@ -133,11 +136,14 @@ class PolicyResources:
         vectors = self._scored(asked, "score", lambda: open_embedder(embedder, dataset, cache, say))["embedding"]
         return built.predictor, vectors
 
-    def probe(self, indices: Sequence[int], samples: int, *, keep: bool = False) -> list[tuple[float, ...]]:
+    def probe(
+        self, indices: Sequence[int], samples: int, *, keep: bool = False, paid: bool = True
+    ) -> list[tuple[float, ...]]:
         """Rewards of `samples` completions per question under the policy as it is now.
 
         With `keep` the completions lie in `kept` (index -> token ids of each) until the next step's first probe, their
-        log-probs in `kept_logps` where the engine tells them.
+        log-probs in `kept_logps` where the engine tells them. What is not `paid` is entered in the phase `oracle`,
+        apart from budgets and speedups.
         """
         train, step = self.cell.train, self.step()
         if step != self._probed_step:
@@ -148,7 +154,7 @@ class PolicyResources:
         self._probes += 1
         problems = [self.data.train[i] for i in indices]
         out, rewards = self.sampler.completions(
-            problems, samples, train.temperature, train.top_p, derive_seed(*key), "probe"
+            problems, samples, train.temperature, train.top_p, derive_seed(*key), "probe" if paid else ORACLE
         )
         if keep:
             for position, index in enumerate(indices):

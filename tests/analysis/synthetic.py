@@ -183,7 +183,9 @@ class _Writer:
             return
         self._base()
         self._selection()
-        self.ledger = {p: _amounts() for p in ("warm_start", "score", "probe", "rollout", "train", "evaluate")}
+        self.ledger = {
+            p: _amounts() for p in ("warm_start", "score", "probe", "oracle", "rollout", "train", "evaluate")
+        }
         if cell.selection.method == "confidence":
             self.ledger["score"] |= {
                 "scored_tokens": POOL * 12,
@@ -285,6 +287,8 @@ class _Writer:
                     seconds=behaviour.update_seconds)  # fmt: skip
         if behaviour.probe_tokens:
             self._spend(step, "probe", generated_tokens=behaviour.probe_tokens, flops=1e7, seconds=0.05)
+        if cell.selection.method == "oracle":
+            self._spend(step, "oracle", completions=POOL * GROUP, generated_tokens=POOL * GROUP * TOKENS, seconds=0.1)
         if refresh:
             measured = POOL if cell.selection.predictor == "oracle" else cell.selection.references
             self._spend(step, "probe", completions=measured * GROUP)

@@ -12,10 +12,17 @@ from repro.errors import UserError
 from repro.selection.banded import Banded
 from repro.selection.bands import CalibratedBand, CenterBand, EndBand, RangeBand
 from repro.selection.base import Observation
+from repro.selection.methods.adarft import Adarft
+from repro.selection.methods.bots import Bots
+from repro.selection.methods.cdas import Cdas
 from repro.selection.methods.confidence import Confidence
 from repro.selection.methods.curriculum import Curriculum
 from repro.selection.methods.difficulty import Difficulty
 from repro.selection.methods.dynamic import Dynamic
+from repro.selection.methods.learnability import Learnability
+from repro.selection.methods.mopps import Mopps
+from repro.selection.methods.no_positive_resampling import NoPositiveResampling
+from repro.selection.methods.oracle import Oracle
 from repro.selection.methods.pass_rate import PassRate
 from repro.selection.methods.prompt_entropy import PromptEntropy
 from repro.selection.methods.prompt_perplexity import PromptPerplexity
@@ -71,6 +78,26 @@ METHODS = {
         None,
     ),
     "dynamic": (Dynamic(method="dynamic", most=3), None),
+    "mopps": (Mopps(method="mopps", candidates=4), None),
+    "mopps_threshold_warm": (
+        Mopps(method="mopps", keep="threshold", decay=0.5, warm_start="column", column="weak"),
+        None,
+    ),
+    "bots": (Bots(method="bots"), None),
+    "bots_nearest": (
+        Bots(method="bots", weak="weak", strong="strong", temperature=0, draw="mean", adaptive_rho=True),
+        None,
+    ),
+    "adarft": (Adarft(method="adarft", by="pass_rate"), None),
+    "adarft_passes": (Adarft(method="adarft", by="column", column="steps", high="hard", repeats=False), None),
+    "cdas": (Cdas(method="cdas"), None),
+    "cdas_first_replaces": (Cdas(method="cdas", start_counts=False), None),
+    "learnability": (Learnability(method="learnability"), None),
+    "learnability_decayed": (Learnability(method="learnability", decay=0.7, prior=0.2, prior_weight=8), None),
+    "no_positive_resampling": (NoPositiveResampling(method="no_positive_resampling", threshold=0.5), None),
+    "no_positive_resampling_latest": (NoPositiveResampling(method="no_positive_resampling", over="latest"), None),
+    "oracle": (Oracle(method="oracle"), None),
+    "oracle_part": (Oracle(method="oracle", share=0.3, every=3, samples=4), None),
 }
 SUBSETS = [name for name, (_, size) in METHODS.items() if size is not None]
 

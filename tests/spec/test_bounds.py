@@ -108,7 +108,10 @@ def _filled(kind: type[BaseModel], name: str, value: Any) -> ValidationError | N
     """The error of the same value where fields that a section requires are there."""
     required: dict[str, Any] = {
         "pass_rate": 0.5, "low": 0.1, "high": 0.2, "end": "highest", "policies": ["tiny"], "named": "gsm8k",
+        "by": "pass_rate",
     }  # fmt: skip
+    if "low" not in kind.model_fields:
+        del required["high"]  # what a high number of a column means
     given = {key: inner for key, inner in required.items() if key in kind.model_fields}
     if "method" in kind.model_fields:
         given["method"] = get_args(kind.model_fields["method"].annotation)[0]

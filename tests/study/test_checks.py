@@ -186,6 +186,16 @@ POOL = "name: x\nmodel: tiny\ndataset: {arithmetic: {pool: 100}}\n"
         ),
         ("arms: {a-1_B: {}}", "arms: {a.b: {}}", 'got the name "a.b", expected letters, digits'),
         ("arms: {a: {}}\nseeds: [1, 2]", "arms: {a: {}}\nseeds: [1, 2, 1]", "seeds: got 1 more than once"),
+        (
+            "arms: {a: {seeds: [2]}}\nseeds: [1, 2]",
+            "arms: {a: {seeds: [3, 2]}}\nseeds: [1, 2]",
+            "arms.a.seeds: got 3, expected some of the study's seeds (1, 2)",
+        ),
+        (
+            "arms: {a: {seeds: [2]}}\nseeds: [1, 2]",
+            "arms: {a: {seeds: [2, 2]}}\nseeds: [1, 2]",
+            "arms.a.seeds: got 2 more than once",
+        ),
     ],
 )
 def test_fields_that_contradict_each_other(mistakes: Mistakes, good: str, bad: str, message: str) -> None:

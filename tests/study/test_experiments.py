@@ -10,7 +10,6 @@ import pytest
 
 from repro.spec.artefacts import ARTEFACTS
 from repro.spec.schema import Spec
-from repro.study.expand import matrix
 from repro.study.load import load_spec
 from repro.study.plan import plan
 from repro.tasks.reward_spec import describe_reward
@@ -170,18 +169,3 @@ def test_the_documents_name_for_each_published_table_and_figure_the_specs_that_m
 
 
 # ---------------------------------------------------------------- the studies that run here
-
-
-def _arms(spec: Spec) -> list[str]:
-    """Names without the sizes of references and buffer, which grow with the batch."""
-    return sorted(re.sub(r"_([kc])\d+$", r"_\1", name) for name in spec.arms)
-
-
-@pytest.mark.parametrize("folder", ["dots_rr", "ufo_rl"])
-def test_the_whole_grid_has_every_arm_of_the_small_one_everywhere(folder: str) -> None:
-    small, full = (load_spec(FOLDER / folder / f"{name}.yaml").spec for name in ("tiny", "tiny_full"))
-    assert _arms(full) == _arms(small)
-    combinations = len(full.model) * len(full.dataset) * len(full.seeds)
-    assert sum(1 for _ in matrix(full)) == len(full.arms) * combinations
-    assert len(full.model) >= len(small.model)
-    assert full.train.questions_per_step == 2 * small.train.questions_per_step

@@ -62,6 +62,9 @@ TRAIN = {"train": {"steps": 10, "questions_per_step": 16, "group_size": 4, "max_
         (arm({"method": "random", "fraction": 0.1}, budget={"epochs": 1}), 7 * 64, 0, 0),
         (arm({"method": "confidence", "target": "greedy_response"}), 10 * 64, 0, 1024),
         (arm({"method": "pass_rate", "samples": 3}), 10 * 64, 0, 3 * 1024),
+        (arm({"method": "mopps"}), 10 * 64, 0, 0),
+        (arm({"method": "bots", "samples": 2}), 10 * 64, 0, 2 * 1024),
+        (arm({"method": "adarft", "by": "pass_rate"}), 10 * 64, 0, 8 * 1024),
         (arm({"method": "difficulty", "references": 8, "every": 3}), 10 * 64, 4 * 8 * 4, 0),
         (arm({"method": "difficulty", "references": 8, "every": 20, "samples": 2}), 10 * 64, 8 * 2, 0),
         # 16 groups a step, 4 of them fresh once the buffer is full enough; 4 completions a group
@@ -83,6 +86,22 @@ def test_completions_are_counted_in_closed_form(
     assert cost.tokens == (rollouts + probes + selection) * 50
     assert not cost.measured
     assert cost.seconds is None
+
+
+def test_what_an_oracle_probes_takes_time_and_is_in_no_tokens_and_no_budget(tmp_path: Path) -> None:
+    oracle = arm({"method": "oracle", "every": 3, "samples": 2, "share": 0.5})
+    cost = estimate(only(**TRAIN, **oracle), NONE)
+    assert (cost.rollouts, cost.probes) == (640, 4 * 512 * 2)  # at steps 1, 4, 7 and 10 half of 1,024 questions
+    assert cost.tokens == 640 * 50
+    train = {"train": {key: value for key, value in TRAIN["train"].items() if key != "steps"}}
+    assert estimate(only(**train, **oracle, budget={"tokens": 64_000}), NONE).steps == 20  # as without a selection
+    finish(tmp_path, only(**TRAIN, **arm()), "f" * 16, {"completions": 640, "generated_tokens": 6400, "seconds": 64.0})
+    pace = Neighbours(finished_runs(tmp_path))
+    known, plain = (estimate(only(**TRAIN, **fields), pace).seconds for fields in (oracle, arm()))
+    assert known is not None and plain is not None and known - plain == pytest.approx(4 * 512 * 2 * 0.1)
+    said = "Probes of a are in no tokens and no budget: not paid for, so a bound and no method."
+    assert said in plan(parse_spec({**BASE, **TRAIN, **oracle}), tmp_path).notes()
+    assert said not in plan(parse_spec({**BASE, **TRAIN, **arm()}), tmp_path).notes()
 
 
 def test_evaluation_is_counted_apart() -> None:

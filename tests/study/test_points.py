@@ -10,7 +10,7 @@ import pytest
 
 from repro.canonical import canonical
 from repro.spec.schema import Cell
-from repro.study.expand import expand_study
+from repro.study.expand import expand, expand_study, matrix
 from repro.study.identity import canonical_fields, identity, result_fields
 from repro.study.load import load_spec, parse_spec
 from repro.study.once import Once
@@ -97,3 +97,16 @@ def test_arms_alike_are_counted_and_not_listed(tmp_path: Path) -> None:
     loaded = load_spec(tmp_path / "same.yaml")
     assert len(loaded.warnings) == 4
     assert loaded.warnings[-1].endswith("warning: trains the same as arm a0, as do 295 arms after it")
+
+
+def test_an_arm_runs_its_own_seeds_and_what_extends_it_the_same() -> None:
+    arms = {
+        "full": {},
+        "few": {"replay": {"fresh": 0.5}, "seeds": [1]},
+        "fewer": {"extends": "few", "replay": {"capacity": 64}},
+    }
+    spec = parse_spec({"name": "p", "model": "tiny", "dataset": "arithmetic", "arms": arms, "seeds": [0, 1, 2]})
+    found = [(place.arm, place.seed) for expanded in expand_study(spec) for place in expanded.places]
+    assert found == [("full", 0), ("full", 1), ("full", 2), ("few", 1), ("fewer", 1)]
+    assert [(cell.arm, cell.seed) for cell in expand(spec)] == found
+    assert [(place.arm, place.seed) for place, _ in matrix(spec)] == found

@@ -2,52 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from repro.errors import UserError
-from repro.scoring.targets import Target
 from repro.selection.banded import start_scores
 from repro.selection.base import Run, Selector
-from repro.selection.method import Costs, Selection, Smoke
-from repro.selection.methods.confidence import TARGET_HELP
+from repro.selection.method import Smoke
+from repro.selection.ordered import Ordered
 from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.shuffled import ShuffledPass
 from repro.selection.ties import ranked, tie_places
 
-FIELDS_OF = {"confidence": ("target",), "pass_rate": ("samples",), "column": ("column", "high")}
-"""`by` -> the fields that belong to it alone."""
 
-
-class Curriculum(Selection):
+class Curriculum(Ordered):
     """The whole pool in order of a score, stage by stage over the steps of the run."""
 
     needs_steps: ClassVar[bool] = True
     SMOKE_FIELDS: ClassVar[tuple[str, ...]] = ("samples", "stages")
 
     method: Literal["curriculum"]
-    by: Literal["confidence", "pass_rate", "column"] = Field(
-        description="what orders the questions: a score of the start policy, or a column of the dataset"
-    )
     order: Literal["easy_to_hard", "hard_to_easy"] = Field("easy_to_hard", description="which end comes first")
     stages: int = Field(10, ge=2, le=10_000, description="quantiles of the score, each trained on for as many steps")
-    target: Target = Field("final_answer", description=f"{TARGET_HELP} (by: confidence)")
-    samples: int = Field(8, ge=1, le=10_000, description="completions per question (by: pass_rate)")
-    column: str | None = Field(
-        None, description="numeric column of the dataset, e.g. a published pass rate or difficulty (by: column)"
-    )
-    high: Literal["easy", "hard"] = Field("easy", description="what a high number of the column means (by: column)")
-
-    @model_validator(mode="after")
-    def _column_given(self) -> Self:
-        if (self.by == "column") != (self.column is not None):
-            given = "by: column without column" if self.column is None else f"column with by: {self.by}"
-            raise ValueError(f"got {given}, expected both or neither")
-        return self
 
     def build(self, run: Run) -> Selector:
         """ValueError where the run has no fixed number of steps."""
@@ -57,32 +36,6 @@ class Curriculum(Selection):
     def version(self) -> int:
         """2 since ties between stages are drawn."""
         return 2
-
-    def identity_fields(self, group_size: int) -> dict[str, Any]:
-        """Without the fields that belong to another score."""
-        others = {field for by, fields in FIELDS_OF.items() if by != self.by for field in fields}
-        return {key: value for key, value in super().identity_fields(group_size).items() if key not in others}
-
-    def costs(self, pool: int | None, group_size: int) -> Costs:
-        """Those of the score."""
-        if self.by == "column":
-            return Costs()
-        if self.by == "pass_rate":
-            return Costs(samples=self.samples)
-        greedy = self.target == "greedy_response"
-        return Costs(samples=int(greedy), passes=True, passes_response=greedy or self.target == "solution")
-
-    def idle(self, written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-        """Fields of another score."""
-        for by, fields in FIELDS_OF.items():
-            for field in fields:
-                if by != self.by and field in written:
-                    yield field, f"it belongs to by: {by}"
-
-    @property
-    def dataset_column(self) -> str | None:
-        """The column that orders the questions."""
-        return self.column
 
     def smoke(self, sizes: Smoke) -> Self:
         """A stage a step, few samples."""
@@ -144,14 +97,7 @@ class CurriculumSelector(Selector):
     def scores(self) -> np.ndarray:
         """(N,) the scores that order the pool."""
         if self._scores is None:
-            wanted, resources = self.selection, self.run.resources
-            if wanted.column is not None:
-                values = resources.column(wanted.column)
-            elif wanted.by == "confidence":
-                values = resources.confidences(wanted.target)
-            else:
-                values = resources.pass_rates(wanted.samples)
-            self._scores = start_scores(values, self.run)
+            self._scores = self.selection.score(self.run)
         return self._scores
 
     def target_tokens(self) -> np.ndarray | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 from analysis.page.findings import findings, gain, groups, sharpening
 from analysis.page.health import health_table
+from analysis.page.result_tables import cost_table, phase_table
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store, edit
 
@@ -95,3 +96,18 @@ def test_warnings_of_runs_stand_in_a_row_per_arm(quick_study: Make):
     assert table.data.iloc[-1].to_dict() == {
         "arm": "other", "seed": 1, "kind": "collapse", "step": 6, "text": "it fell; most likely train.learning_rate",
     }  # fmt: skip
+
+
+def test_an_oracle_is_said_to_be_a_bound_and_costs_what_plain_training_costs(quick_study: Make):
+    arms = {"full": ({}, FULL), "known": ({"selection": {"method": "oracle"}}, FULL)}
+    measures = measure(quick_study(arms))
+    bound = "`known` knows current pass rates; its knowledge is not paid for: a bound, no method."
+    assert findings(measures).warnings == (bound,)
+    costs = cost_table(measures)
+    assert "Nor are the probes of `known` counted; its knowledge is not paid for: a bound, no method." in costs.caption
+    tokens = costs.data.set_index("arm")["generated_tokens"]
+    assert tokens["known"] == tokens["full"] > 0
+    phases = phase_table(measures).data.query("phase == 'oracle'")
+    assert phases["arm"].tolist() == ["known"]
+    assert phases["completions"].tolist() == [8 * 64 * 4]
+    assert "not paid for" not in cost_table(measure(quick_study({"full": ({}, FULL)}))).caption
