@@ -62,17 +62,17 @@ def cost_ratios(panels: Sequence[Measures]) -> list[Table]:
     if not rows:
         return []
     header = ["model, data", "arm", "rollout of a completion, ms", "update by one, ms", "μ", "δ", "n"]
+    counted = "those that updates leave out, for want of a gradient, do not count"
     note = (
-        "μ: time of a completion that is rolled out ÷ time of one that is trained on (rows without a gradient are left "
-        f"out of updates and do not count). Geometric mean over seeds with a 95 % t-interval. {CLOCKS_NOTE}"
+        f"μ: time of a completion that is rolled out ÷ time of one that is trained on ({counted}). Geometric mean over "
+        f"seeds with a 95 % t-interval. {CLOCKS_NOTE}"
     )
     caption = (
-        "μ: time of a completion that is rolled out ÷ time of one that is trained on, in the arms that replay. Both are "
-        "whole phases: log-probs of replayed rows count as updates, and so do the passes over all rows where updates do "
-        "not leave out those without a gradient. Geometric mean over seeds with a 95 % t-interval; the two times are "
-        "means. The dearer a rollout, the more of a batch is worth replaying: the theory of replay of arXiv 2604.08706 "
-        "has μ as its one measured number (its authors report 5.3 to 6.8 on GPUs, read at second hand). It is another "
-        f"number than the refresh period μ of DOTS. {CLOCKS}"
+        "μ: time of a completion that is rolled out ÷ time of one that is trained on, in the arms that replay; "
+        f"{counted}. Both are whole phases: log-probs of replayed rows count as updates. Geometric mean over seeds "
+        "with a 95 % t-interval; the two times are means. The dearer a rollout, the more is worth replaying; "
+        "it is the one measured number in the theory of replay of arXiv 2604.08706, which reports 5.3 to 6.8 (read at "
+        f"second hand). It is not the refresh period μ of DOTS. {CLOCKS}"
     )
     title = "DOTS + RR: what a rollout costs in updates"
     paper = header[:5]
