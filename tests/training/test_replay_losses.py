@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
@@ -11,6 +12,8 @@ from repro.replay.corrections import CORRECTIONS
 from repro.replay.group import Group
 from repro.replay.replay_spec import ReplaySpec
 from repro.training import merge
+from repro.training.ranks import Ranks
+from repro.training.replaying import _mask
 from tests.selection.worlds import uniform
 
 from .brute_force import Update, gradient, recorded_run
@@ -115,6 +118,26 @@ def test_padding_of_replayed_rows_has_the_advantage_of_its_group() -> None:
     logps, advantages = CORRECTIONS["proximal"].apply(rows, old)
     assert logps is old
     torch.testing.assert_close(advantages, torch.tensor([[3.0, 2.0]]))
+
+
+def test_the_bound_on_the_second_moment_is_over_the_replayed_tokens_of_all_processes() -> None:
+    """Alone, this process would mask its square of 0.09; beside the other's small ones the mean is within the bound."""
+    behaviour = torch.full((2, 3), -1.0)
+    old = behaviour + torch.tensor([[0.3, 0.1, 5.0], [0.2, -0.1, 0.0]])
+    rows = {"behaviour_logps": behaviour, "completion_mask": torch.tensor([[1, 1, 0], [1, 1, 1]])}
+
+    class Two(Ranks):
+        other: np.ndarray = np.zeros(9)
+
+        def gather(self, value: Any) -> list[Any]:
+            return [value, self.other]
+
+    alone, told = _mask(rows, old, 0.02, Ranks())
+    assert alone.tolist() == [[True, False, True], [False, False, False]], "padding has no advantage"
+    assert told == pytest.approx({"masked": 1 / 5, "second_moment": 0.15 / 5}, abs=1e-6)
+    together, told = _mask(rows, old, 0.02, Two())
+    assert together.tolist() == [[False, False, True], [False, False, False]]
+    assert told["masked"] == 0 and told["second_moment"] == pytest.approx(0.03, abs=1e-6)
 
 
 def test_replayed_rows_join_whole_and_padded(make_trainer: Any) -> None:
