@@ -13,7 +13,7 @@ from repro.launch.terminal import print_table
 from repro.study.arm_yaml import arm_yaml
 from repro.sweep.summary import front, metric, seeds, values_of
 from repro.tracking.labels import short
-from repro.tracking.trial_costs import AMOUNTS, added
+from repro.tracking.trial_costs import AMOUNTS, added, words
 
 if TYPE_CHECKING:
     from repro.sweep.search import Search
@@ -32,7 +32,7 @@ def print_best(searches: Sequence[Search], console: Console) -> None:
     for name in (*(["model, data"] if several else []), *names, *sweep.space, "trials"):
         table.add_column(name, justify="right", overflow="fold")
     for name in AMOUNTS:
-        table.add_column(name.replace("_", " "), justify="right")
+        table.add_column(words(name), justify="right")
     for search, trial in found:
         cost = added(record.cost for record in search.records)
         row = [search.arm, *([f"{search.model.label}, {search.dataset.label}"] if several else [])]

@@ -19,7 +19,7 @@ from repro.spec.schema import ARM_SECTIONS, Spec
 from repro.spec.sweep_spec import IMPORTANCE_FROM, SweepSpec
 from repro.study.trial_cells import trial_name
 from repro.tracking.labels import short
-from repro.tracking.trial_costs import added
+from repro.tracking.trial_costs import added, words
 from repro.tracking.trials import TrialRecord
 
 if TYPE_CHECKING:
@@ -149,15 +149,15 @@ def print_summary(study: optuna.Study, spec: Spec, arm: str, records: Sequence[T
         found = [metric(name, value) for name, value in values_of(trial, sweep).items()]
         table.add_row(trial_name(sweep, arm, trial.number), *found, *values)
     print_table(table, console)
-    words = [word for path in sweep.space for word in ("-S", f"{_field(arm, path)}={_written(best[0].params[path])}")]
-    options = shlex.join(words)
+    options = [word for path in sweep.space for word in ("-S", f"{_field(arm, path)}={_written(best[0].params[path])}")]
+    option_text = shlex.join(options)
     means = ", ".join(f"{name} {metric(name, value)}" for name, value in values_of(best[0], sweep).items())
     by = f" by {sweep.objectives[0][0]}" if len(sweep.objectives) > 1 else ""
     name = trial_name(sweep, arm, best[0].number)
     console.print(f"best{by}: {name}, {means} over {seeds(spec)}", highlight=False)
-    console.print(escape(f"  to train it on fresh seeds: {options}"), highlight=False, soft_wrap=True)
+    console.print(escape(f"  to train it on fresh seeds: {option_text}"), highlight=False, soft_wrap=True)
     if cost := added(record.cost for record in records):
-        told = ", ".join(f"{value:,.0f} {name.replace('_', ' ')}" for name, value in cost.items())
+        told = ", ".join(f"{value:,.0f} {words(name)}" for name, value in cost.items())
         console.print(f"cost of all trials: {told}", highlight=False)
     for about, shares in importances(study).items():
         parts = ", ".join(f"{path} {share:.0%}" for path, share in shares.items())

@@ -43,6 +43,11 @@ def run_cost(run_dir: Path) -> dict[str, float]:
     return {name: float(last[series]) for name, series in AMOUNTS.items() if series in last}
 
 
+def words(name: str) -> str:
+    """An amount in words: `generated tokens`, `CPU seconds`."""
+    return name.replace("_", " ").replace("cpu", "CPU")
+
+
 def added(costs: Iterable[Mapping[str, float]]) -> dict[str, float]:
     """Sum of each amount; an amount that none has is left out."""
     total: dict[str, float] = {}
