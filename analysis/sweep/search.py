@@ -31,12 +31,17 @@ class Search:
     """The trials of an arm on one model and dataset, by their numbers; at least one has finished."""
 
     sweep: SweepSpec
-    arm: str
     model: str
     dataset: str
     trials: tuple[StoredTrial, ...]
     confirmed: Mapping[str, tuple[Run, ...]]  # `<arm>.best`, the arm, the baseline -> its finished runs on fresh seeds
     main: MainSeries
+    searched_arm: str | None = None  # by default the sweep's first
+
+    @property
+    def arm(self) -> str:
+        """The arm that was searched."""
+        return self.searched_arm or self.sweep.arms[0]
 
     @property
     def title(self) -> str:
@@ -130,7 +135,7 @@ def load_searches(spec: Spec, store_uri: str | None = None, cache_dir: Path | No
     for model, dataset, arm in searched(spec):
         name = study_name(spec, base_cell(spec, model, dataset, arm))
         trials = tuple(read_trials(experiment_name(spec), name, store_uri))
-        search = Search(spec.sweep, arm, model.label, dataset.label, trials, {}, main_series(spec))
+        search = Search(spec.sweep, model.label, dataset.label, trials, {}, main_series(spec), arm)
         if search.finished:
             best = search.front[0].params
             cells = confirming_cells(spec, model, dataset, best, arm=arm) if spec.sweep.confirm else []

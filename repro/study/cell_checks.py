@@ -87,6 +87,11 @@ class CellCheck:
             mistake = column_mistake(cell.dataset, column)
             if mistake is not None:
                 yield Problem(self._place("selection", field), mistake, (("dataset",),))
+        if cell.selection.dataset_category is not None:
+            mistake = column_mistake(cell.dataset, cell.selection.dataset_category, "category")
+            if mistake is not None:
+                field = "category" if "category" in type(cell.selection).model_fields else "method"
+                yield Problem(self._place("selection", field), mistake, (("dataset",),))
         if cell.selection.wants_predictor and cell.predictor is not None:
             yield from self._predictor(cell, cell.predictor)
 
