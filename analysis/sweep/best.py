@@ -26,18 +26,20 @@ def best_of_each(searches: Sequence[Search]) -> list[Table]:
         best, cost = search.front[0], added(trial.cost for trial in search.trials)
         spent = {name: cost.get(name, math.nan) for name in AMOUNTS}
         values = ", ".join(f"{path} {short(value)}" for path, value in best.params.items())
-        rows.append([f"`{search.arm}`", f"{search.model}, {search.dataset}", str(len(search.trials)), values])
+        rows.append([f"`{search.arm}`", f"{search.model}, {search.dataset}", values, str(len(search.trials))])
         rows[-1] += [said(name, best.values[name]) for name, _ in sweep.objectives]
         rows[-1] += [amount(spent["generated_tokens"]), number(spent["cpu_seconds"], 0)]
         rows[-1] += [f"`{arm_yaml(search.arm, best.params)}`"]
         data.append({"arm": search.arm, "model": search.model, "dataset": search.dataset, "trial": best.number})
-        data[-1] |= {"trials": len(search.trials), **best.values, **best.params, **spent}
-    header = ["arm", "model, data", "trials", "best values", *(name.replace("_", " ") for name, _ in sweep.objectives)]
-    header += ["generated tokens", "CPU seconds", "in `arms`"]
+        data[-1] |= {"trials": len(search.trials), **best.values, **best.params}
+        data[-1] |= {f"spent_{name}": value for name, value in spent.items()}
+    header = ["arm", "model, data", "best values", "trials", *(name.replace("_", " ") for name, _ in sweep.objectives)]
+    header += ["tokens of tuning", "CPU seconds of tuning", "in `arms`"]
     caption = (
         f"Means over {plural(len(sweep.seeds), 'seed')}, on validation questions. The best of many trials looks better "
-        "than it is; fresh seeds tell. Generated tokens and CPU seconds are what tuning cost: all trials of the arm, "
+        "than it is; fresh seeds tell. Generated tokens and CPU seconds of tuning are those of all trials of an arm, "
         "stopped and failed ones included, evaluation and warm starts not. A training that several trials share counts "
         "once."
     )
-    return [Table("sweep.best", "the best values of each arm", header, rows, pd.DataFrame(data), caption, 2)]
+    title = "What the sweep found best for each arm"
+    return [Table("sweep.best", title, header, rows, pd.DataFrame(data), caption, 3, paper=header[:-1])]

@@ -61,7 +61,7 @@ def test_each_arm_has_its_trials_and_the_best_of_each_is_shown_with_its_cost(tmp
     (table,) = best_of_each(searches)
     for arm, row, record in zip(BOTH, table.rows, table.data.to_dict("records"), strict=True):
         assert row[0] == f"`{arm}`" and row[-1] == f"`{arm}: {{train: {{learning_rate: 0.001}}}}`"
-        assert record["generated_tokens"] == 1164 and record["train.learning_rate"] == 1e-3
+        assert record["spent_generated_tokens"] == 1164 and record["train.learning_rate"] == 1e-3
 
     code, text = sweep(loaded, runs, uri)
     assert code == 0 and text.count("2 of 2 trials done") == 2 and "started" not in text
@@ -133,4 +133,4 @@ def test_two_arms_are_searched_confirmed_and_compared_for_real(tmp_path: Path, u
     assert [list(search.confirmed) for search in searches] == [["half.best", "half"], ["full.best", "full", "half"]]
     (table,) = best_of_each(searches)
     for record in table.data.to_dict("records"):
-        assert record["trials"] == 2 and record["generated_tokens"] > 0 and record["cpu_seconds"] > 0
+        assert record["trials"] == 2 and record["spent_generated_tokens"] > 0 and record["spent_cpu_seconds"] > 0
