@@ -155,6 +155,12 @@ def test_one_seed_decides_nothing_and_has_no_interval(made: Mapping[str, Made], 
     compared = [row for row in table.rows if row[header(table, "clear")] != "–"]
     assert compared and all(row[header(table, "clear")] == "one seed" for row in compared)
     assert all(row[header(table, "95 % of ranks")] == "–" for row in table.rows)
+    practice = made["one seed"]["practice"]
+    assert isinstance(practice, Table) and {row[header(practice, "seeds for 2 points")] for row in practice.rows} == {
+        "–"
+    }
+    orders = made["one seed"]["orders"]
+    assert isinstance(orders, Table) and "to the target" not in [row[0] for row in orders.rows], "too few evaluations"
     assert paragraph(boards["one seed"])[0] == "One seed of each arm: nothing is clear of `uniform`."
 
 
