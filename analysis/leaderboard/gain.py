@@ -59,7 +59,7 @@ def _curves(board: Board) -> Picture:
     lit, rest = board.highlighted, len({*board.arms, *board.baselines} - set(board.highlighted))
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = facets(titles, narrow, legend=len(lit) + 1)
+        figure, axes = facets(titles, narrow)
         for axis, title in zip(axes, titles, strict=True):
             lines = dict(iter(data[data["model_data"] == title].groupby("arm", sort=False)))
             for label in (label for label in lines if label not in lit):
