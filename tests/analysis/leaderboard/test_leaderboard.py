@@ -97,7 +97,7 @@ def test_an_arm_that_failed_has_a_row_without_a_rank_and_one_that_lacks_a_task_s
     assert isinstance(table, Table)
     rows = {row[1]: row for row in table.rows}
     assert rows["`dynamic`"][header(table, "pairs")] == "4 of 6", "it has not run on shuffle"
-    assert rows["`ufo`"][0] == "–" and rows["`ufo`"][2] == "failed"
+    assert rows["`ufo`"][0] == "–" and rows["`ufo`"][2].startswith("failed")
     assert len(rows) == 6
 
 
