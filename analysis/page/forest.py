@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from analysis.comparison import Comparison
 from analysis.equal_cost import Curve
 from analysis.lettering import fitted, width_of
-from analysis.marks import interval_marks
+from analysis.marks import interval_marks, single_dots
 from analysis.measures import Measures
 from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
@@ -102,14 +102,8 @@ def _differences(axis: Axes, shown: Sequence[Judged], colours: dict[str, str], n
     for place, one in enumerate(shown):
         if not one.pairs:
             axis.annotate(one.verdict, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
-    pairs = [(place, pair) for place, one in enumerate(shown) for pair in one.pairs if len(one.pairs) > 1]
-    if pairs:
-        import seaborn as sns  # takes a second, and few studies need it
-
-        sns.stripplot(
-            x=[pair.difference.value for _, pair in pairs], y=[place for place, _ in pairs], orient="h",
-            native_scale=True, jitter=False, size=3.5, color=GREY, alpha=0.75, ax=axis, zorder=3,
-        )  # fmt: skip
+    several = {place: [pair.difference.value for pair in one.pairs] for place, one in ran if len(one.pairs) > 1}
+    single_dots(axis, [*several], [*several.values()], GREY)
     arm_ticks(axis, _names(shown), narrow)
     points_axes([axis])
     against = list(dict.fromkeys(one.question.against for one in shown))
