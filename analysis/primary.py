@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Literal
 
 from analysis.axes import metric_of
@@ -95,7 +94,7 @@ class Judged:
             return "undecided"
         return "higher" if self.share.value > 0 else "lower"
 
-    @cached_property
+    @property
     def saving(self) -> Saving:
         """How many times less the arm needs for the same accuracy, over all pairs."""
         return saving([one.pair for one in self.pairs])
