@@ -106,22 +106,19 @@ class Judged:
 
     @property
     def smallest_seen(self) -> float:
-        """The smallest difference that is told apart with a chance of 80 %, as a share of 1; infinite for one seed.
-
-        Several pairs are averaged, so that the error shrinks with the square root of their number.
-        """
+        """The smallest difference that is told apart with a chance of 80 %, as a share of 1; infinite for one seed."""
         spread = self.spread
         if spread is None:
             return math.inf
         seeds = min(one.difference.n for one in self.pairs)
-        return smallest_seen(spread, seeds, self.claims) / math.sqrt(len(self.pairs))
+        return smallest_seen(spread, seeds, self.claims, len(self.pairs))
 
     def seeds_needed(self, difference: float) -> int | None:
         """Seeds a pair to tell such a difference apart with a chance of 80 %; None where more questions are needed."""
         spread = self.spread
         if spread is None:
             return None
-        return seeds_needed(spread, difference * math.sqrt(len(self.pairs)), self.claims)
+        return seeds_needed(spread, difference, self.claims, len(self.pairs))
 
 
 def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judged, ...]:

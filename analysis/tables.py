@@ -80,7 +80,7 @@ class Table:
             mark = ' class="reference"' if index in self.emphasis else ""
             lines.append(f"<tr{mark}>{''.join(cells)}</tr>")
         return (
-            f"<table><caption>{as_html(self.title)}</caption><thead><tr>{head}</tr></thead>"
+            f"<table><caption><span>{as_html(self.title)}</span></caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
 

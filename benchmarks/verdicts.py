@@ -67,7 +67,7 @@ def difference_seen(shape: Shape, seed: int) -> float:
     wide = Shape("", 1, 1, 8, shape.evaluations, shape.questions, shape.samples)
     spreads = [spread_of(study(wide, [1.0], draw)[0][0].differences()) for _ in range(40)]
     mean = pooled([one for one in spreads if one is not None])
-    return math.inf if mean is None else smallest_seen(mean, shape.seeds, shape.arms) / math.sqrt(shape.pairs)
+    return math.inf if mean is None else smallest_seen(mean, shape.seeds, shape.arms, shape.pairs)
 
 
 def coverage(tasks: int, models: int, seeds: int, spread: float, studies: int, seed: int) -> tuple[float, float]:

@@ -14,6 +14,7 @@ from analysis.comparable import unfit
 from analysis.dots_rr.area import areas, common_end
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find, part_looks
 from analysis.facets import facets, outer
+from analysis.marks import seed_dots
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
@@ -45,7 +46,7 @@ def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
     names = [part for part in PLACES if any(part in heights for _, heights in found)]
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = facets([measures.panel.title for measures, _ in found], narrow, len(names))
+        figure, axes = facets([measures.panel.title for measures, _ in found], narrow)
         for axis, (_, heights) in zip(axes, found, strict=True):
             _bars(axis, heights)
             outer(axis, "", "mean accuracy, %")
@@ -60,7 +61,8 @@ def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
         Picture(
             "dots_rr.factors",
             "DOTS + RR, selection and replay as two factors",
-            "Mean accuracy over training up to the tokens that all four arms spent, with 95 % t-intervals over seeds.",
+            "Mean accuracy over training up to the tokens that all four arms spent, with 95 % t-intervals over seeds, "
+            "which are dots.",
             f"Bars of mean accuracy over training. {said}.",
             pd.DataFrame(rows),
             draw,
@@ -83,6 +85,7 @@ def _bars(axis: Axes, heights: dict[str, dict[int, float]]) -> None:
         axis.bar(x, mean.value, 0.4, color=looks[part].color, alpha=0.75)
         if mean.known:
             axis.vlines(x, mean.low, mean.high, color="#1B1F24", linewidth=1.1)
+        seed_dots(axis, [x + 0.11], [[*by_seed.values()]], "#1B1F24")
     for part in PLACES:
         if part not in heights:
             axis.annotate("not run", (PLACES[part], 0), (0, 3), textcoords="offset points", ha="center", fontsize=7,

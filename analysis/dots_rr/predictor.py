@@ -202,7 +202,7 @@ def calibration(panels: Sequence[Measures]) -> list[Table | Picture]:
     ]
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = facets(titles, narrow, legend=len(kinds) + 1)
+        figure, axes = facets(titles, narrow)
         for axis, title in zip(axes, titles, strict=True):
             axis.plot([0, 1], [0, 1], color=BASELINE, linewidth=0.9, linestyle=(0, (1.2, 1.2)))
             for kind in kinds:

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
 from analysis.comparison import Comparison
 from analysis.equal_cost import Curve
 from analysis.lettering import fitted, width_of
+from analysis.marks import interval_marks
 from analysis.measures import Measures
 from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
@@ -49,6 +49,9 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
     drawn = sorted(nearest, key=lambda one: -one.difference.value)
     shown = [*drawn, *(one for one in judged if not one.pairs)][:SHOWN]
     looks = {label: look for measures in panels for label, look in panel_looks(measures).items()}
+    others = {one.question.against for one in every}
+    bright = list(dict.fromkeys(one.question.arm for one in nearest))[: max(1, LIT - len(others))]
+    colours = {label: look.color if label in bright else REST for label, look in looks.items()}
     single = len(panels) == 1
 
     def draw(narrow: bool) -> Figure:
@@ -58,8 +61,8 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
             left = figure.subplots()
         else:
             left, right = figure.subplots(1, 2, width_ratios=(1, 1))
-            _curves(right, panels[0], drawn, looks, height)
-        _differences(left, shown, looks, narrow, 1 if narrow or not single else 2)
+            _curves(right, drawn, bright, looks, height)
+        _differences(left, shown, colours, narrow, 1 if narrow or not single else 2)
         return figure
 
     of = joined([f"{one.question.arm} {points(one.difference.interval())} points" for one in drawn])
@@ -88,19 +91,17 @@ def _data(shown: Sequence[Judged]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look], narrow: bool, columns: int) -> None:
+def _differences(axis: Axes, shown: Sequence[Judged], colours: dict[str, str], narrow: bool, columns: int) -> None:
+    ran = [(place, one) for place, one in enumerate(shown) if one.pairs]
+    interval_marks(
+        axis,
+        [place for place, _ in ran],
+        [one.difference.interval() for _, one in ran],
+        [colours[one.question.arm] for _, one in ran],
+    )
     for place, one in enumerate(shown):
         if not one.pairs:
             axis.annotate(one.verdict, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
-            continue
-        colour, interval = looks[one.question.arm].color, one.difference.interval()
-        if interval.known:
-            axis.plot([interval.low, interval.high], [place, place], color=colour, linewidth=2.2)
-        # Hollow where nothing says how sure the difference is.
-        axis.plot(
-            [interval.value], [place], "o", color=colour, markersize=6,
-            markerfacecolor=colour if interval.known else "white",
-        )  # fmt: skip
     pairs = [(place, pair) for place, one in enumerate(shown) for pair in one.pairs if len(one.pairs) > 1]
     if pairs:
         import seaborn as sns  # takes a second, and few studies need it
@@ -112,34 +113,34 @@ def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look], na
     arm_ticks(axis, _names(shown), narrow)
     points_axes([axis])
     against = list(dict.fromkeys(one.question.against for one in shown))
-    titled(axis, f"Points against {joined(against)}", columns, narrow)
+    titled(axis, f"Points against {against[0]}" if len(against) == 1 else "Points of difference", columns, narrow)
     axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[shown[0].question.by]}")
 
 
 def _names(shown: Sequence[Judged]) -> list[str]:
-    return [f"{one.question.arm} (1 seed)" if one.verdict == "one seed" else one.question.arm for one in shown]
+    """The arms; with the other arm where the rows have several."""
+    several = len({one.question.against for one in shown}) > 1
+    names = [f"{one.question.arm} − {one.question.against}" if several else one.question.arm for one in shown]
+    return [f"{name} (1 seed)" if one.verdict == "one seed" else name for name, one in zip(names, shown, strict=True)]
 
 
-def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict[str, Look], height: float) -> None:
-    """Mean accuracy over seeds against cost; the arms furthest from the baseline and the baseline in colour."""
+def _curves(axis: Axes, shown: Sequence[Judged], lit: Sequence[str], looks: dict[str, Look], height: float) -> None:
+    """Mean accuracy over seeds against cost; `lit` arms and the baselines in colour, on top."""
     by = AXIS[shown[0].question.by]
-    found: dict[str, Comparison] = {}
-    for one in sorted(shown, key=lambda one: -abs(one.difference.value)):
-        found[one.question.arm] = one.pairs[0]
-    lit = list(found)[: LIT - 1]
+    ordered = [one.pairs[0] for one in sorted(shown, key=lambda one: -abs(one.difference.value))]
+    others: dict[str, Comparison] = {pair.other.label: pair for pair in ordered}
+    found = {pair.arm.label: pair for pair in reversed(ordered) if pair.arm.label not in others}
     ends: list[tuple[float, float, str, str]] = []
-    for label, pair in reversed(found.items()):
+    for label, pair in found.items():
         colour = looks[label].color if label in lit else REST
         ends.append((*_mean_curve(axis, pair.pair.arm, colour, 1.8 if label in lit else 1.0), label, colour))
-    first = next(iter(found.values()))
-    colour = looks[first.other.label].color
-    ends.append((*_mean_curve(axis, first.pair.baseline, colour, 2.2), first.other.label, colour))
+    for label, pair in others.items():
+        ends.append((*_mean_curve(axis, pair.pair.baseline, looks[label].color, 2.2), label, looks[label].color))
     titled(axis, "Accuracy, %", 2, False)
     axis.set_xlabel(by)
     percent_axis(axis.yaxis)
-    thousands(axis.xaxis)
-    axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
-    _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]], height)
+    thousands(axis.xaxis, whole=shown[0].question.by == "steps")
+    _label(axis, [end for end in ends if end[2] in lit or end[2] in others], height)
 
 
 def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) -> tuple[float, float]:

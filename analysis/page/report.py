@@ -9,8 +9,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.artefacts import MAKERS, make_artefacts
+from analysis.artefacts import LEADERBOARD, make_artefacts
 from analysis.files import write_text
+from analysis.leaderboard.board import board_of
+from analysis.leaderboard.practice import paragraph
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
@@ -23,7 +25,7 @@ from analysis.page.missing import failed, left_out, missing_table
 from analysis.page.provenance import Provenance, provenance
 from analysis.page.sections import Evidence, Item, Section, evidence, overall
 from analysis.page.single import single_file
-from analysis.page.templates import rendered
+from analysis.page.templates import numbered, rendered
 from analysis.pictures import Picture
 from analysis.primary import judge, questions
 from analysis.rewards import all_by_accuracy, reworded
@@ -35,6 +37,7 @@ from analysis.tables import Table
 from analysis.text import plural
 from analysis.updates import with_updates
 from repro.masking import mask
+from repro.spec.artefacts import ARTEFACTS
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
 
@@ -123,13 +126,15 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
         "missing": missing,
         "left_out": left_out(study),
     }
+    items = _items(found, figure, pages, missing, origin)
+    numbers = numbered(items)
     with replaced(out) as folder:
-        for item in _items(found, figure, pages, missing, origin):
+        for item in items:
             item.write(folder / ("figures" if isinstance(item, Picture) else "tables"))
         write_text(folder / "spec.yaml", resolved_yaml(spec))
-        texts = {FRONT: rendered(FRONT, content), "report.md": rendered("report.md", content)}
-        texts |= {f"{page.name}.html": rendered("page.html", {**content, "page": page}) for page in pages}
-        texts |= {f"{name}.html": rendered(f"{name}.html", content) for name in ("methods", "provenance")}
+        texts = {name: rendered(name, content, numbers) for name in (FRONT, "report.md")}
+        texts |= {f"{page.name}.html": rendered("page.html", {**content, "page": page}, numbers) for page in pages}
+        texts |= {f"{name}.html": rendered(f"{name}.html", content, numbers) for name in ("methods", "provenance")}
         if single:
             texts["single.html"] = single_file(texts, folder)
         for name, text in texts.items():
@@ -142,7 +147,8 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
 def _pages(study: Study, panels: Sequence[Measures]) -> tuple[Page, ...]:
     """The evidence, one page for each model and dataset, and the papers' artefacts."""
     parts = [evidence(study, measures) for measures in panels]
-    artefacts = make_artefacts(study.spec.report.artefacts, panels)
+    board = board_of(panels, study)
+    artefacts = make_artefacts(study.spec.report.artefacts, board)
     pages = []
     if len(parts) == 1:
         pages.append(Page("evidence", "Evidence", parts[0], parts[0].sections))
@@ -153,17 +159,23 @@ def _pages(study: Study, panels: Sequence[Measures]) -> tuple[Page, ...]:
         text = "What the sweep tried: on validation questions, with seeds that no other page uses."
         items: tuple[Item, ...] = (*confirmations(study.searches), *pictures(study.searches))
         pages.append(Page("sweep", "Sweep", None, (Section("Trials", "trials", (text,), items),)))
-    if artefacts:
+    sections = {name: Section(_heading(name), name, (), tuple(items)) for name, items in artefacts.items() if items}
+    ranked = tuple(section for name, section in sections.items() if name in LEADERBOARD)
+    if ranked:
+        pages.insert(0, Page("leaderboard", "Leaderboard", None, (Section("", "top", paragraph(board), ()), *ranked)))
+    others = tuple(section for name, section in sections.items() if name not in LEADERBOARD)
+    if others:
         text = "The papers' tables and figures from these runs. Published numbers come from other policies and data."
-        sections = tuple(Section(_heading(name), name, (), tuple(items)) for name, items in artefacts.items() if items)
-        pages.append(Page("papers", "Beside the papers", None, (Section("", "top", (text,), ()), *sections)))
+        pages.append(Page("papers", "Beside the papers", None, (Section("", "top", (text,), ()), *others)))
     return tuple(pages)
 
 
 def _heading(artefact: str) -> str:
-    """`DOTS + RR: table 1` for `dots_rr.table_1`; the name of one's own as it is."""
-    paper, _, name = artefact.partition(".")
-    return f"{PAPERS[paper]}: {name.replace('_', ' ')}" if artefact in MAKERS else artefact
+    """`DOTS + RR: table 1` for `dots_rr.table_1`, `Ranking` for `leaderboard.ranking`; one's own as it is."""
+    room, _, name = artefact.partition(".")
+    if artefact in LEADERBOARD:
+        return name.capitalize()
+    return f"{PAPERS[room]}: {name.replace('_', ' ')}" if artefact in ARTEFACTS else artefact
 
 
 def _menu(pages: Sequence[Page]) -> list[tuple[str, str]]:
@@ -180,7 +192,7 @@ def _warnings(pages: Sequence[Page]) -> tuple[str, ...]:
 def _items(
     found: Answer, figure: Picture, pages: Sequence[Page], missing: Table | None, origin: Provenance
 ) -> list[Table | Picture]:
-    """Everything that is written to a file of its own."""
+    """Everything that is written to a file of its own, in the order of the pages."""
     items = [item for page in pages for section in page.sections for item in section.files()]
     return [figure, found.table, *items, *([missing] if missing else []), origin.runs]
 

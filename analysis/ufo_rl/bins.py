@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 
 from analysis.arms import chosen_questions, seeds_said
 from analysis.comparable import points_or_not, said
+from analysis.marks import interval_marks, seed_dots
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
@@ -201,12 +202,9 @@ def _draw_bins(axis: Axes, measures: Measures, bins: Sequence[Bin], small: bool)
         axis.axhline(interval.value, color=color, linestyle=dash, linewidth=1.4)
         if name == "full pool" and interval.known:
             axis.axhspan(interval.low, interval.high, color=color, alpha=0.07, linewidth=0)
-    for x, one in enumerate(bins):
-        mean = one.accuracy
-        axis.plot([x + 0.18] * len(one.per_seed), list(one.per_seed.values()), ".", color=COLOUR, alpha=0.35)
-        if mean.known:
-            axis.vlines(x, mean.low, mean.high, color=COLOUR, linewidth=1.4)
-        axis.plot(x, mean.value, "o", color=COLOUR)
+    places, means = range(len(bins)), [one.accuracy for one in bins]
+    interval_marks(axis, places, means, [COLOUR] * len(bins), upright=True, size=4.0, width=1.4)
+    seed_dots(axis, [x + 0.18 for x in places], [[*one.per_seed.values()] for one in bins], COLOUR)
     every = 2 if small and len(bins) > 6 else 1
     ticks = list(range(0, len(bins), every))
     axis.set_xticks(ticks, [number(bins[i].mean, 2) for i in ticks])

@@ -34,7 +34,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="completions: .jsonl, .json, .csv, .tsv or .parquet, one or a list a row",
     )
     parser.add_argument("--completion", metavar="COLUMN", default="completion", help="their text (completion)")
-    parser.add_argument("--answer", metavar="COLUMN", default="answer", help="the gold answer (answer)")
+    parser.add_argument("--answer", metavar="COLUMN", help="the gold answer (answer, or gold where there is none)")
     parser.add_argument("--prompt", metavar="COLUMN", help="the prompt, where it opens a thinking block")
     parser.add_argument("--out", metavar="FILE", type=Path, help="write the verdicts as .jsonl")
     parser.add_argument(

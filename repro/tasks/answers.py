@@ -17,6 +17,7 @@ BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?:\{|\Z)")
 BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 SPACES = re.compile(r"(?:(?<!\\)\\[,;: ]|~|[\s\x00-\x1f\x7f])+")
 WRAPPERS = [("**", "**"), ("```", "```"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
+WRAPPERS += [("“", "”"), ("‘", "’"), ("«", "»"), ("„", "“"), ("「", "」")]
 # Signs that only look different, and marks that nobody sees; not the ones that turn the direction of the text around.
 LOOKALIKES = (
     {code: chr(code - 0xFEE0) for code in range(0xFF01, 0xFF5F)}
@@ -64,7 +65,7 @@ def extract_answer(completion: str) -> str:
         text = ascii_signs(plain_text(BOLD_TEXT.sub(r"\1", BOLD.sub("", text))))
         found = phrased_answer(text) or final_number(text)
     elif last == hashes:
-        found = next(iter(text[hashes + len("####") :].strip().splitlines()), "")
+        found = next(iter(text[hashes + len("####") :].partition("</answer>")[0].strip().splitlines()), "")
     elif last == box:
         found = braced(text, box) or ""
     else:

@@ -25,8 +25,16 @@ class Completion:
     gold: str
 
 
-def read_completions(path: Path, completion: str, answer: str, prompt: str | None = None) -> list[Completion]:
+ANSWERS = ("answer", "gold")
+"""Columns that hold the gold answers where none is named; the first that is there counts."""
+
+
+def read_completions(
+    path: Path, completion: str, answer: str | None = None, prompt: str | None = None
+) -> list[Completion]:
     """The rows of a table of `KINDS`.
+
+    `answer` is the column of the gold answers; None is the first of `ANSWERS` that a row has.
 
     A number as gold answer is taken as written. A completion may be a list, then each of its texts is one, and a
     message of a chat (`{role, content}`), then its content is.
@@ -38,10 +46,11 @@ def read_completions(path: Path, completion: str, answer: str, prompt: str | Non
     if not path.is_file() or path.suffix.lower() not in KINDS:
         raise UserError(f"FILE: {path} is not a table; expected a file ending in {', '.join(KINDS)}")
     for where, row in read_rows(path) if path.stat().st_size else ():  # an empty file has no rows, whatever it is
-        for name, option in ((completion, "--completion"), (answer, "--answer"), (prompt, "--prompt")):
+        golds = answer or next((name for name in ANSWERS if name in row), ANSWERS[0])
+        for name, option in ((completion, "--completion"), (golds, "--answer"), (prompt, "--prompt")):
             if name is not None and name not in row:
                 raise UserError(f"{where}: {option}: {unknown(name, list(row), 'a column of the table')}")
-        gold = _gold(row[answer], f"{where}: column {answer!r}")
+        gold = _gold(row[golds], f"{where}: column {golds!r}")
         before = ""
         if prompt is not None:
             before = opened(_text(row[prompt], f"{where}: column {prompt!r}", "the text of a prompt"))

@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Sequence
 from fractions import Fraction
 
 from repro.tasks.answers import BRACES
+from repro.tasks.dates import same_date, same_time
 from repro.tasks.final_number import DELIMITED, NUMBER
+from repro.tasks.number_words import in_digits
 from repro.tasks.quantities import TEXT, Quantity, quantity, with_decimal_comma
 from repro.tasks.sums import without_sums
-from repro.tasks.units import CHANGES, COPULAS, FILLERS, HEDGES, JOINING, LONGEST_UNIT, NO_UNIT, same_unit
+from repro.tasks.units import (
+    CHANGES,
+    COPULAS,
+    HEDGES,
+    LONGEST_UNIT,
+    NO_UNIT,
+    changes_what_follows,
+    is_degrees,
+    is_measure,
+    same_unit,
+)
 
 ROUNDING = 6
 """Decimals from which two unequal numbers may still be one rounded value; math-verify rounds to as many."""
@@ -37,7 +48,6 @@ CHOSEN = re.compile(
 )
 NAMED = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){0,9} ?= ?(?P<value>[^=]+)")
 ALTERNATIVES = re.compile(r",?\s(?:or|\\text\s?\{\s*or\s*\})\s")
-TIME = re.compile(r"0?(\d{1,2}):(\d{2})\s*(?:([ap])\.?\s?m\.?)?", re.IGNORECASE)
 IN_BRACKETS = re.compile(r"\(\s?([^()]+?)\s?\)\s*\Z")
 SPELLED = re.compile(r"[a-z]{3,}\s\Z")
 TAIL = re.compile(
@@ -46,7 +56,19 @@ TAIL = re.compile(
 """What may go on behind a number and its unit: `72 clips in April and May`."""
 TAKES_BACK = HEDGES - {"and", "any", "then", "if"} | NO_UNIT - HEDGES | CHANGES | {"percent", "base", "square", "cube"}
 DOUBTS = re.compile("[不非没或]")
+OPENING = re.compile(r"(?:there (?:is|are)|it(?:[ ’']i?s)|on|(?:the )?answer(?: is|:))\s+(?=\S)", re.IGNORECASE)
+"""What may stand before words that are the answer: `there is no solution`, `on Monday`."""
 ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
+NEGATIVE = re.compile(
+    r"(?:(?<=\bis )|(?<=\bare )|(?<=\bequals )|(?<=[=:] )|^)(?:minus|negative) (?=\$?\d)", re.IGNORECASE
+)
+"""A sign in words before a number; what stands before `3 minus 5` is no sign."""
+SCALED = re.compile(
+    r"(?P<sign>\\?[$€£¥₹]\s?)(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)\s?(?P<letter>[kKmMbB]|[bmt]n)(?![A-Za-z])"
+    r"|(?<![\w.,])(?P<bare>\d+(?:\.\d+)?)(?P<k>k)(?![A-Za-z])"
+)
+SCALE_OF = {"k": "thousand", "m": "million", "b": "billion", "t": "trillion"}
+"""What a letter multiplies an amount of money by, or any number in the case of `k`."""
 LATEX = re.compile(r"\\(?!text)[A-Za-z]")
 NO_MEANING = re.compile(
     r"(?<![A-Za-z\d])\s|\s(?![A-Za-z\d])|(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=[A-Za-z])|(?<=\b[a-z]) (?=[a-z]\b)"
@@ -61,9 +83,13 @@ def stated_number(sentence: str) -> str:
 
     That is where a word takes it back or changes it, where there is another number, or where prose goes on behind it.
     """
-    sentence = without_sums(TEXT.sub(r" \1 ", sentence).strip())
+    said = TEXT.sub(r" \1 ", sentence).strip()
+    sentence = without_sums(said)
     if (again := IN_BRACKETS.search(sentence)) and SPELLED.search(sentence[: again.start()]):
-        sentence = f"{sentence[: again.start()]} {again[1]}"  # `seventy-two (72)`, and no `f(72)`
+        spelled = in_digits(sentence[: again.start()])
+        if any(c.isdigit() for c in spelled):  # `six (5)`
+            return ""
+        sentence = f"{sentence[: again.start()]} {again[1]}"  # `the number of clips (72)`, and no `f(72)`
     found = [match.span() for match in DELIMITED.finditer(sentence)]
     found += [
         match.span()
@@ -82,15 +108,7 @@ def stated_number(sentence: str) -> str:
     tail = TAIL.fullmatch(after)
     if tail is not None and not TAKES_BACK.intersection(words_of(after)):
         return sentence[start:end] + tail[1]
-    return sentence[start:end] + after if before else ""
-
-
-def changes_what_follows(words: Sequence[str]) -> bool:
-    """Do words say that a number behind them is another value: `minus`, `half of`, `up to`, `divided by`?"""
-    last = [word for word in words if word not in FILLERS][-2:]
-    if len(last) == 2 and last[1] in JOINING:
-        return last[0] in JOINING[last[1]]
-    return bool(last) and last[-1] in CHANGES
+    return sentence[start:end] + after if before or sentence != said else ""
 
 
 def is_formula(answer: str) -> bool:
@@ -120,6 +138,7 @@ def words_of(answer: str) -> list[str]:
 
 def same_words(gold: str, answer: str) -> bool:
     """Do two answers read the same but for case, spaces, brackets and `\\text{}`?"""
+    gold, answer = (OPENING.sub("", TEXT.sub(r" \1 ", text).strip()) for text in (gold, answer))
     plain = (ORDINAL.sub("", TEXT.sub(r" \1 ", text).lower()) for text in (gold, answer))
     left, right = (re.findall(r"[^\W_]+|[^\s\w().'’-]", text) for text in plain)
     return len(left) == len(right) and all(
@@ -178,10 +197,9 @@ def quick_equal(gold: str, answer: str) -> bool | None:
     if CHOICE.fullmatch(gold):
         chosen = CHOSEN.fullmatch(TEXT.sub(r"\1", answer).strip())
         return chosen is not None and chosen[1] == gold.strip("(). ") and not HEDGES.intersection(words_of(answer))
-    times = [TIME.fullmatch(TEXT.sub(r" \1", text).strip()) for text in (gold, answer)]
-    if times[0] is not None and times[1] is not None:
-        ours, theirs = ([part and part.lower() for part in time.groups()] for time in times if time is not None)
-        return ours[:2] == theirs[:2] and ours[2] in (None, theirs[2])
+    for same in (same_time, same_date):
+        if (verdict := same(gold, answer)) is not None:
+            return verdict
     if is_prose(gold) or (LETTERS.search(gold) and LETTERS.search(answer) and same_words(gold, answer)):
         return same_words(gold, answer)
     left, right = quantity(gold), quantity(answer)
@@ -191,6 +209,8 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         right = with_decimal_comma(answer)
         if right is not None and right.value != left.value:
             return False
+    if left is not None and right is None and (figures := as_figures(answer)) != answer:
+        return quick_equal(gold, figures)
     if left is not None and right is None:
         several = ALTERNATIVES.split(answer)
         if len(several) == 2:
@@ -207,16 +227,42 @@ def quick_equal(gold: str, answer: str) -> bool | None:
     return same_quantity(left, right)
 
 
+def as_figures(answer: str) -> str:
+    """An answer with its numbers written in digits, a minus for `negative`, and `$1.2k` written out."""
+    answer = SCALED.sub(_scaled, in_digits(answer))
+    return NEGATIVE.sub("-", answer)
+
+
+def _scaled(amount: re.Match[str]) -> str:
+    letter = amount["letter"] or amount["k"]
+    return f"{amount['sign'] or ''}{amount['digits'] or amount['bare']} {SCALE_OF[letter.lower()[0]]}"
+
+
 def _compact(text: str) -> str:
     """LaTeX without the spaces and braces that change nothing."""
     return ONE_IN_BRACES.sub(r"\1", NO_MEANING.sub("", text))
 
 
+def same_kind(left: Quantity, right: Quantity) -> bool:
+    """May two numbers count the same thing, by their units and currencies? One that names none may count anything."""
+    if left.currency and right.currency:
+        return left.currency == right.currency or {left.currency, right.currency} == {"dollar", "cent"}
+    if left.currency or right.currency:
+        return not is_measure(left.unit if right.currency else right.unit)
+    if left.percent != right.percent:
+        return not is_degrees(right.unit if left.percent else left.unit)
+    return not (left.unit and right.unit) or same_unit(left.unit, right.unit)
+
+
 def same_quantity(left: Quantity, right: Quantity) -> bool | None:
     """Are two numbers equal, percent signs and units considered? None where one may be the other, rounded."""
-    if left.unit and right.unit and not same_unit(left.unit, right.unit):
+    if not same_kind(left, right):
         return False
     ratio = {left.value}
+    if {left.currency, right.currency} == {"dollar", "cent"}:
+        ratio = {left.value * 100 if left.currency == "dollar" else left.value / 100}
+    if right.unit == "dozen" and not left.unit:
+        ratio |= {left.value / 12}
     if left.percent != right.percent:
         ratio |= {left.value / 100 if left.percent else left.value * 100}
     if right.value in ratio:

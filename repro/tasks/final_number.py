@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repro.tasks.units import SCALES, SYMBOLS
+from repro.tasks.units import SCALES, SYMBOLS, changes_what_follows
 
 BEFORE, AFTER = 1000, 300
 """Characters around the last digit in which an expression that holds it is looked for."""
@@ -35,12 +35,22 @@ TERM = r"\((?:(?![A-Za-z]{3})[^()\n])*\)"  # in brackets, without a word
 NAMED_OPERAND = r"(?:\d[\d,.]*)?\\[A-Za-z]+(?:\{[^{}]*\})*"
 OPERAND = rf"(?:{NAMED_OPERAND}|\$?\d[\d,]*(?:\.\d+)?%?|(?<![A-Za-z])[a-zA-Z]|{TERM})"
 LEFT = re.compile(rf"{OPERAND}(?P<left> ?)(?:[-+*/^–]|(?<=\d )[xX](?= )|\*\*|\\cdot|\\times|\\div|\\pm)(?P<right> ?)\Z")
-NAME = re.compile(r"[^\W\d\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]-?\Z|(?<![\\A-Za-z])[A-Za-z]{2,}\^\{?\Z")
+NAME = re.compile(
+    r"(?<=\d) ?m\^\{?\Z|[^\W\d\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]-?\Z|(?<![\\A-Za-z])[A-Za-z]{2,}\^\{?\Z"
+)
 """What before a digit makes it part of a word: a letter (`x2`, `COVID-19`), the power of a unit (`cm^2`)."""
 PART = re.compile(r"(?:[{_^]|\d[.,:])\Z")
 """What before a number makes it a part of something: an open brace, an index, a power, digits and a point."""
 SET = re.compile(r"(?:[^\W\d_]?[-+]?[\d./\s]+,)+\s?[-+]?")
 """The numbers of a set before its last one."""
+FACTOR = re.compile(r"\s(?:[Pp]i|PI|sqrt|[xyzinke])(?![A-Za-z'’]|-[A-Za-z])")
+"""What behind a number multiplies it in plain text: `36 pi`, `2 x`; `18 a day` and `5 m` have no such letter."""
+OPERATION = re.compile(
+    r"\s?(?:[-+*]\s?[b-hj-z]|/\s?[k-rt-z])(?![A-Za-z'’])|\s(?:minus|plus|divided by|multiplied by|modulo|mod)\s\w+"
+    r"|\stimes (?:that|this|as|the|more|less|larger|bigger)\b",
+    re.IGNORECASE,
+)
+"""What behind a number goes on to compute: `36 + x`, `36 divided by y`."""
 MATHS = re.compile(r"\s?(?:\^|\\(?:pi|sqrt|[dt]?frac|cdot|times|div|pm|infty|theta|sin|cos|tan|log|ln)(?![A-Za-z]))")
 GLUED = re.compile(r"[A-Za-z]+")
 ORDINALS = {"st", "nd", "rd", "th"}
@@ -55,6 +65,13 @@ DENIED = re.compile(
     re.IGNORECASE,
 )
 """What before a number says that it is not this one."""
+DENIED_AFTER = re.compile(
+    r"[$)*]*\s(?:(?:is|was)(?: not|n['’]t) (?:the )?(?:answer|right|correct|solution|final|it\b)"
+    r"|(?:is|was) (?:wrong|incorrect))",
+    re.IGNORECASE,
+)
+"""What behind a number says the same: `36 is not the answer`."""
+SENTENCE_END = re.compile(r"[.;!?](?=\s)|\n")
 COMPARED = re.compile(
     r"(?:(?<![<\w/])[A-Za-z][^\S\n]?|[^\S\n])(?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\n]?\Z"
 )
@@ -63,11 +80,12 @@ BOUND = re.compile(r"[^\S\n](?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\
 """What behind a number says the same: `5 < x`."""
 ROUNDED = re.compile(r"[^\s=]+[^\S\n]?\\approx[^\S\n]?\Z")
 """What a number is roughly equal to: `2\\sqrt{5} \\approx 4.47`."""
+WORDS_BEFORE = re.compile(r"(?:(?<![A-Za-z\\])[A-Za-z]+ ){1,4}\Z")
 BESIDE = re.compile(rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}),? (?:or|and) (?:[A-Za-z]\s?=\s?)?\Z")
 """Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`."""
 CHANGES_AFTER = re.compile(
     rf"\s(?:{'|'.join(sorted(SCALES))}|squared|cubed|factorial|and (?:a|one) (?:half|quarter|third)"
-    r"|and three quarters)\b",
+    r"|and three quarters|lakhs?|crores?|halves|thirds|fourths|fifths|per mille|per thousand|doubled|tripled|halved)\b",
     re.IGNORECASE,
 )
 
@@ -109,7 +127,7 @@ def _read(text: str, digit: int) -> str | int | None:
             first = part.start()
         end = part.end()
         if part.start() < digit < end:
-            if DENIED.search(text[: part.start()]):
+            if DENIED.search(text[: part.start()]) or DENIED_AFTER.match(text, end):
                 return part.start()
             if first < part.start():
                 return text[first:end]
@@ -130,8 +148,13 @@ def _read(text: str, digit: int) -> str | int | None:
     if PART.search(before):
         return _chunk(text, start, end)
     first = _first_operand(before)
+    if DENIED_AFTER.match(after):
+        return max((stop.end() for stop in SENTENCE_END.finditer(before)), default=0)
     if DENIED.search(text[:first]):
         return first
+    words = WORDS_BEFORE.search(before)
+    if first == start and words is not None and changes_what_follows(words[0].lower().split()):
+        first = words.start()
     for pattern in (CHANGES_BEFORE, COMPARED, ROUNDED, BESIDE):
         if (word := pattern.search(before, max(0, len(before) - 80))) is not None:
             first = min(first, word.start())
@@ -139,6 +162,8 @@ def _read(text: str, digit: int) -> str | int | None:
         end += glued.end()
     elif MATHS.match(after):
         end = _chunk_end(text, end)
+    elif operation := FACTOR.match(after) or OPERATION.match(after):
+        end = _chunk_end(text, end + operation.end())
     elif changed := CHANGES_AFTER.match(after) or BOUND.match(after):
         end += changed.end()
     return text[first:end].strip()

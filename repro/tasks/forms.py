@@ -29,6 +29,21 @@ BUILDER = re.compile(
 MATRIX = re.compile(r"\\begin\{[pbvBV]?matrix\}")
 NESTED = re.compile(r"\[\s?(\[[^\[\]]+\](?:\s?,\s?\[[^\[\]]+\])*)\s?\]")
 """A matrix as programmers write it: `[[1, 2], [3, 4]]`."""
+COLUMN = re.compile(
+    r"(?:\\left\s?[(\[]\s?)?\\begin\{(?P<name>[pb]matrix|array)\}(?:\{[clr]\})?(?P<rows>[^&]+?)(?:\\\\)?\s?"
+    r"\\end\{(?P=name)\}(?:\s?\\right\s?[)\]])?"
+)
+ROW = re.compile(
+    r"(?:\\left\s?)?[(\[<]([^()\[\]<>]*,[^()\[\]<>]*)(?:\\right\s?)?[)\]>](?:\s?\^\s?\{?\s?(?:T|\\top)\s?\}?)?"
+)
+"""A vector in one line: `(1,2)`, `[1, 2]`, `<1, 2>`, `(1,2)^T`."""
+OUTWARD = re.compile(
+    r"(?:\\left\s?)?(?P<left>[\[\](])(?P<low>[^\[\](),;]+)[,;](?P<high>[^\[\](),;]+?)(?:\\right\s?)?(?P<right>[\[\])])"
+)
+"""An interval; a bracket that is turned outward excludes its end: `]0,1]` is `(0,1]`."""
+RATIO = re.compile(r"\d+\s?:\s?\d+")
+TO = re.compile(r"(\d+) to (\d+)")
+SET = re.compile(r"(?:\\left\s?)?\\\{.*\\\}", re.DOTALL)
 POINT = re.compile(r"[A-Z]'?\s?(?==?\s?(?:\\left\s?)?\()=?\s?")
 BETWEEN = re.compile(r"\s*(?:\\text\s?\{\s*and\s*\}|[,;]|\band\b|\\quad|\\\s)+\s*")
 NAMED = re.compile(r"([A-Za-z])\s?=\s?([^=]+)")
@@ -61,6 +76,10 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
         gold, answer = _out_of_sentence(gold), _out_of_sentence(answer)
     if MATRIX.match(gold) and (rows := NESTED.fullmatch(answer)):
         answer = _as_matrix(rows[1])
+    gold, answer = _as_rows(gold, answer)
+    gold, answer = _inward(gold), _inward(answer)
+    if RATIO.fullmatch(gold):
+        answer = TO.sub(r"\1:\2", answer)
     builder = BUILDER.fullmatch(answer)
     if builder is not None and BUILDER.fullmatch(gold) is None:
         answer = builder["condition"]
@@ -72,6 +91,8 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
     if is_intervals(gold):
         answer = SEMICOLON.sub(r"\1,\2", answer)
         answer = UNION.sub(r"\1\\cup ", answer)
+    if TUPLE.fullmatch(gold) and SET.fullmatch(answer):
+        return gold, ""
     if TUPLE.fullmatch(gold):
         answer = _as_point(answer, gold.count(",") + 1)
     return gold, answer
@@ -90,6 +111,30 @@ def _out_of_sentence(answer: str) -> str:
 def _as_matrix(rows: str) -> str:
     lines = [" & ".join(row.split(",")) for row in re.findall(r"\[([^\[\]]+)\]", rows)]
     return r"\begin{pmatrix}" + r" \\ ".join(lines) + r"\end{pmatrix}"
+
+
+def _as_rows(gold: str, answer: str) -> tuple[str, str]:
+    """A column of one and a row of the other as points: `(1,2)` is the vector that a matrix of one column is."""
+    columns = [COLUMN.fullmatch(text) for text in (gold, answer)]
+    if columns[0] is not None and columns[1] is None and (row := ROW.fullmatch(answer)):
+        return _as_tuple(columns[0]), f"({row[1]})"
+    if columns[1] is not None and TUPLE.fullmatch(gold):
+        return gold, _as_tuple(columns[1])
+    return gold, answer
+
+
+def _as_tuple(column: re.Match[str]) -> str:
+    return "(" + ",".join(row.strip() for row in column["rows"].split(r"\\")) + ")"
+
+
+def _inward(text: str) -> str:
+    """Intervals whose brackets are turned outward with round ones."""
+    if re.search(r"[\[\]][^\[\]()]*[,;][^\[\]()]*\[|\][^\[\]()]*[,;]", text) is None:
+        return text
+    return OUTWARD.sub(
+        lambda part: f"{part['left'].replace(']', '(')}{part['low']},{part['high']}{part['right'].replace('[', ')')}",
+        text,
+    )
 
 
 def _as_point(answer: str, size: int) -> str:

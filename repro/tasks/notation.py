@@ -71,6 +71,18 @@ POINT_ZERO = re.compile(r"(?<![\d.])(\d+)\.0+(?!\.?\d|\\overline|\\dot|\()")
 ONE_TIMES_I = re.compile(r"(?<![\w.^_{])1\s?i(?![A-Za-z])")
 # What programmers and plain text write.
 POWER = re.compile(r"\s?\*\*\s?")
+TEX_ROOT = re.compile(r"\\root\s?(\d+|[a-z]|\{[^{}]*\})\s?\\of\s?(\d|[a-z]|\{[^{}]*\})")
+BARE_BINOMIAL = re.compile(r"\\([dt]?binom)\s?(\d)\s?(\d)(?!\d)")
+FRACTION_OF = re.compile(
+    r"(?<![\w.}/^)])(\d+)/(\d+)\s(?=\\(?:pi|sqrt|ln|log|sin|cos|tan)(?![A-Za-z])|[a-z](?![A-Za-z.]))"
+)
+"""A fraction in plain text beside a factor: `1/2 pi` is a half of it; `1/2pi` says it less clearly."""
+IN_DEGREES = re.compile(
+    r"\\(?P<function>sin|cos|tan|cot|sec|csc)\s?(?P<power>\^\s?(?:\{\s?\d\s?\}|\d))?\s?(?P<open>\\left\s?\(|[({])?\s?"
+    r"(?P<degrees>-?\d+(?:\.\d+)?)\s?\^\s?\{?\s?\\circ\s?\}?\s?(?(open)(?:\\right\s?\)|[)}]))"
+)
+"""A function of an angle in degrees, which math-verify reads as one in radians."""
+ZERO_CENTS = re.compile(r"(?<![\d.,])(\d+),00(?![\d,])")
 RAISED_TO = re.compile(r"\^\s?(-?\d+\.\d+|-?\d{2,}|-\d|-[A-Za-z](?![A-Za-z]))")
 DECIMAL_POWER = re.compile(r"\^\s?\{\s?(-?\d{0,3}\.\d{1,3})\s?\}")
 POWER_OPENS = re.compile(r"\^\s?(?=\()")
@@ -116,7 +128,8 @@ def standard(text: str) -> str:
         text = DEGREE.sub(r"^\\circ", EMPTY.sub(r"\\emptyset ", text))
         for pattern, new in SAME_COMMAND:
             text = pattern.sub(new, text)
-        text = BARE_ROOT.sub(r"\\sqrt\1{\2}", text)
+        text = TEX_ROOT.sub(_root, BARE_ROOT.sub(r"\\sqrt\1{\2}", text))
+        text = BARE_BINOMIAL.sub(r"\\\1{\2}{\3}", text)
     if any(c.isalpha() for c in text):
         text = _plain_words(text)
     text = E_NOTATION.sub(lambda number: rf"{number[1]} \times 10^{{{int(number[2])}}}", COLON.sub(":", text))
@@ -127,7 +140,8 @@ def standard(text: str) -> str:
     text = PRODUCT.sub(r" \\cdot ", text)
     for pattern, new in ORDER:
         text = pattern.sub(new, text)
-    text = REPEATING.sub(_fraction, text)
+    text = IN_DEGREES.sub(_in_radians, FRACTION_OF.sub(r"\\frac{\1}{\2} ", text))
+    text = ZERO_CENTS.sub(r"\1", REPEATING.sub(_fraction, text))
     text = POINT_ZERO.sub(r"\1", text)
     return ONE_TIMES_I.sub("i", text).strip()
 
@@ -144,6 +158,15 @@ def ascii_signs(text: str) -> str:
 def _vulgar(sign: re.Match[str]) -> str:
     top, _, bottom = unicodedata.normalize("NFKC", sign[0]).partition("\N{FRACTION SLASH}")
     return rf"\frac{{{top}}}{{{bottom}}}"
+
+
+def _root(root: re.Match[str]) -> str:
+    return rf"\sqrt[{root[1].strip('{}')}]{{{root[2].strip('{}')}}}"
+
+
+def _in_radians(angle: re.Match[str]) -> str:
+    part = Fraction(angle["degrees"]) / 180
+    return rf"\{angle['function']}{angle['power'] or ''}(\frac{{{part.numerator}\pi}}{{{part.denominator}}})"
 
 
 def _plain_words(text: str) -> str:

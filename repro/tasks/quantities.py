@@ -6,7 +6,17 @@ import re
 from dataclasses import dataclass
 from fractions import Fraction
 
-from repro.tasks.units import IN_RATIOS, LONGEST_UNIT, NO_UNIT, PER, SCALES, SYMBOLS
+from repro.tasks.units import (
+    CURRENCIES,
+    CURRENCY_OF,
+    IN_RATIOS,
+    LONGEST_UNIT,
+    NO_UNIT,
+    PER,
+    SCALES,
+    SYMBOL_OF,
+    SYMBOLS,
+)
 
 LONGEST_NUMBER = 4000
 """Characters; longer runs of digits are compared as text (Python itself refuses to read integers past 4,300)."""
@@ -16,7 +26,7 @@ DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
 CURRENCY = r"(?:\\?[$€£¥₹¢]\s?)?"
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 SPACED_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d,/])")
-DEGREES = re.compile(r"\s?\^\s?\{?\s?\\circ\s?\}?\s?(?:[CF]\.?)?\Z")
+DEGREES = re.compile(r"\s?\^\s?\{?\s?\\circ\s?\}?\s?([CF])?\.?\Z")
 TEN = re.compile(
     r"(?<![\w.^{])(?:(\d+(?:\.\d*)?|\.\d+)\s?(?:\\times|\\cdot)\s?)?10\^(?:\{\s?([+-]?\d{1,2})\s?\}|([+-]?\d)(?!\d))"
 )
@@ -28,6 +38,12 @@ SIGN_INSIDE = re.compile(r"^(\\?[$€£¥₹])\s?([+-])(?=[\d.])")
 # What a unit looks like in LaTeX: a fraction of two, a product of two, a quotient of texts.
 _WORD = r"\\(?:text|mathrm)\s?\{\s?([A-Za-z]+)\s?\}"
 UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?\{{\s?{_WORD}\s?\}}\{{\s?{_WORD}(\^\s?\{{?[1-4]\}}?)?\s?\}}")
+PLAIN_FRACTION = re.compile(r"\\[dt]?frac\s?\{\s?([A-Za-z]{2,8})\s?\}\{\s?([A-Za-z]{1,8})\s?\}")
+PER_TIME = re.compile(rf"(?<=\d) an? (?={'|'.join(sorted(PER))})")
+IN_BRACKETS = re.compile(r"(?<=\d)\s?\(([A-Za-z][A-Za-z ]{1,30})\)\Z")
+AND_CENTS = re.compile(r"(?:\$\s?(\d+)|(\d+) dollars?),? and (\d{1,2}) cents?\Z")
+"""An amount in two units: `25 dollars and 50 cents`."""
+SIGN = re.compile(f"[{''.join(CURRENCIES)}]")
 UNIT_QUOTIENT = re.compile(r"(?<=[A-Za-z])\.?\s*/\s*([A-Za-z]+)\.?(?=\s?\^|\s*\Z)")
 EAST = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 EASTERN_UNIT = re.compile(rf"(?<=[\d%])\s?(?!{EAST}*[十百千万億亿兆만억천백半])({EAST}{{1,4}})\Z")
@@ -55,12 +71,16 @@ DECIMAL_COMMA = re.compile(
 
 @dataclass(frozen=True)
 class Quantity:
-    """An exact number as written: `decimals` digits after the point, perhaps a percent sign or a unit in words."""
+    """An exact number as written: `decimals` digits after the point, perhaps a percent sign, a unit in words.
+
+    `currency` is the name of the one that a sign or the unit says, "" without one.
+    """
 
     value: Fraction
     decimals: int
     percent: bool
     unit: str
+    currency: str = ""
 
 
 def quantity(text: str) -> Quantity | None:
@@ -70,7 +90,8 @@ def quantity(text: str) -> Quantity | None:
     """
     if len(text) > LONGEST_NUMBER:
         return None
-    text = DEGREES.sub("", _plain_units(text).replace("{,}", ",").replace(r"\%", "%"))
+    text = _plain_units(text).replace("{,}", ",").replace(r"\%", "%")
+    text = DEGREES.sub(lambda sign: f" deg {sign[1]}." if sign[1] else " deg", text)
     text = THOUSANDS.sub("", re.sub(r"\s+", " ", text).strip())
     text = SPACED_THOUSANDS.sub(lambda number: number[0].replace(" ", ""), text)
     text = TEN.sub(lambda power: f"{power[1] or 1}e{power[2] or power[3]}", text)
@@ -98,7 +119,9 @@ def quantity(text: str) -> Quantity | None:
     value *= scale
     decimals = max(len(re.split("[eE]", part)[0].partition(".")[2]) for part in (top, bottom))
     unit = "" if unit in ("percent", "per cent") else unit
-    return Quantity(-value if match["sign"] == "-" else value, decimals, percent, unit)
+    sign = SIGN.search(text)
+    currency = CURRENCIES[sign[0]] if sign else CURRENCY_OF.get(words[0], "") if words else ""
+    return Quantity(-value if match["sign"] == "-" else value, decimals, percent, unit, currency)
 
 
 def with_decimal_comma(text: str) -> Quantity | None:
@@ -116,9 +139,17 @@ def with_decimal_comma(text: str) -> Quantity | None:
 def _plain_units(text: str) -> str:
     """Currencies as one sign and units in LaTeX as plain text; per mille as percent."""
     text = PER_MILLE.sub(lambda number: f"{float(number[1]) / 10:g}%", text)
-    text = UNIT_FRACTION.sub(r" \1/\2\3", text)
+    text = AND_CENTS.sub(lambda sum: f"${sum[1] or sum[2]}.{int(sum[3]):02}", text)
+    text = IN_BRACKETS.sub(r" \1", PER_TIME.sub(" per ", text))
+    text = PLAIN_FRACTION.sub(_unit_fraction, UNIT_FRACTION.sub(r" \1/\2\3", text))
     # A letter alone is a unit only where it is written as text: `5 m` may be a product.
     text = TEXT.sub(lambda word: f" {word[1]}." if len(word[1].strip()) == 1 else f" {word[1]}", text)
     text = UNIT_QUOTIENT.sub(r"/\1", text)
     text = MONEY.sub(lambda name: "" if name[0].isupper() else "£", text.strip())
     return EASTERN_UNIT.sub("", SIGN_INSIDE.sub(r"\2\1", text))
+
+
+def _unit_fraction(found: re.Match[str]) -> str:
+    r"""`\frac{km}{h}` as a unit, where both are names of units; other fractions of letters are variables."""
+    known = all(name in IN_RATIOS or name.removesuffix("s") in PER | SYMBOL_OF.keys() for name in found.groups())
+    return f" {found[1]}/{found[2]}" if known else found[0]

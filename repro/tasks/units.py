@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 SYMBOLS = {"mm", "cm", "dm", "km", "in", "ft", "yd", "mi", "mg", "kg", "lb", "lbs", "oz", "cl", "dl", "ml", "mL"}
 SYMBOLS |= {"ms", "sec", "min", "hr", "hrs", "mph", "kph", "kmh", "rpm", "Hz", "kHz", "MHz", "GHz", "kJ", "kW", "kWh"}
@@ -49,6 +50,8 @@ NO_UNIT |= {
     "billionen",
     "bilhões",
     "mio",
+    "mn",
+    "bn",
     "mrd",
     "миллион",
     "миллиона",
@@ -59,16 +62,34 @@ NO_UNIT |= {
 }
 CHANGES = {"minus", "negative", "plus", "times", "over", "divided", "sqrt", "root", "mod", "modulo", "power", "pi", "e"}
 CHANGES |= {"half", "halves", "third", "thirds", "quarter", "quarters", "twice", "double", "triple", "log", "ln"}
+CHANGES |= {"sin", "cos", "tan", "negative"}
 CHANGES |= {"under", "below", "above", "beyond", "nearly", "almost", "without"}
 """Words right before a number that change its value or say that it is another one."""
 CHANGES_OF = CHANGES | {"square", "cube", "reciprocal", "inverse", "opposite", "factorial", "logarithm", "tenth"}
-CHANGES_OF |= {"fifth", "sixth", "eighth", "hundredth", "thousandth", "percent", "multiple", "fraction", "complement"}
+CHANGES_OF |= {
+    "fifth",
+    "sixth",
+    "eighth",
+    "hundredth",
+    "thousandth",
+    "percent",
+    "multiple",
+    "fraction",
+    "complement",
+    "negation",
+}
 """Words that do so with `of` between: `the square of 5`."""
 FILLERS = {"the", "a", "an", "about", "roughly", "approximately", "exactly", "number"}
 JOINING = {"of": CHANGES_OF | {"out"}, "to": {"up", "close", "power"}, "by": {"divided", "multiplied"}}
 """Words between a number and the word that changes it."""
 LONGEST_UNIT = 4
 """Words; more of them after a number or a formula are prose."""
+
+CURRENCIES = {"$": "dollar", "€": "euro", "£": "pound", "¥": "yen", "₹": "rupee", "¢": "cent"}
+CURRENCY_OF = {"dollar": "dollar", "dollars": "dollar", "usd": "dollar", "bucks": "dollar", "euro": "euro"}
+CURRENCY_OF |= {"euros": "euro", "eur": "euro", "pound": "pound", "pounds": "pound", "gbp": "pound", "cent": "cent"}
+CURRENCY_OF |= {"cents": "cent", "yen": "yen", "rupee": "rupee", "rupees": "rupee"}
+"""The currency that a sign or a word names; pounds may be weights as well."""
 
 NAMES = {
     "cm": "centimeter centimetre", "mm": "millimeter millimetre", "km": "kilometer kilometre", "m": "meter metre",
@@ -77,12 +98,39 @@ NAMES = {
     "s": "second sec", "mph": "mile/hour", "n": "newton", "j": "joule", "w": "watt", "deg": "degree",
 }  # fmt: skip
 SYMBOL_OF = {name: symbol for symbol, names in NAMES.items() for name in names.split()}
+DEGREES = re.compile(r"(?:deg|celsiu|fahrenheit)")
+TEMPERATURE = re.compile(r"(?:^|\s)(c|f|celsiu|fahrenheit)\Z")
 POWERS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
 
 
 def same_unit(one: str, other: str) -> bool:
-    """Do two units in lower case say the same: `centimeters` and `cm`, `square feet` and `ft^2`, `hour` and `hours`?"""
-    return one == other or _canonical(one) == _canonical(other)
+    """Do two units in lower case say the same: `centimeters` and `cm`, `square feet` and `ft^2`, `hour` and `hours`?
+
+    Degrees are the same whatever else is said of them, but for Celsius beside Fahrenheit.
+    """
+    left, right = _canonical(one), _canonical(other)
+    kinds = [TEMPERATURE.search(unit) for unit in (left, right)]
+    if all(DEGREES.match(unit) for unit in (left, right)):
+        return None in kinds or kinds[0][1][0] == kinds[1][1][0]  # type: ignore[index]
+    return left == right
+
+
+def is_degrees(unit: str) -> bool:
+    """Is a unit in lower case one of angles or temperatures: `°`, `degrees east`, `celsius`?"""
+    return DEGREES.match(_canonical(unit)) is not None
+
+
+def is_measure(unit: str) -> bool:
+    """Does a unit in lower case begin with one of length, weight, volume or time, as no amount of money does?"""
+    return bool(unit) and _canonical(unit.split()[0]) in NAMES
+
+
+def changes_what_follows(words: Sequence[str]) -> bool:
+    """Do words say that a number behind them is another value: `minus`, `half of`, `up to`, `divided by`?"""
+    last = [word for word in words if word not in FILLERS][-2:]
+    if len(last) == 2 and last[1] in JOINING:
+        return last[0] in JOINING[last[1]]
+    return bool(last) and last[-1] in CHANGES
 
 
 def _canonical(unit: str) -> str:

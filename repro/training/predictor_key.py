@@ -6,7 +6,7 @@ from typing import Any
 
 from repro.canonical import digest
 
-VERSION = 3
+VERSION = 4
 """Enters every key: raise it when the same fields would give other labels or towers."""
 
 

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from analysis.artefacts import MAKERS
+from analysis.artefacts import make_artefacts
 from analysis.estimates import crossed
+from analysis.leaderboard.board import Board
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, time_tables
@@ -26,6 +27,7 @@ from analysis.primary import Question, judge
 from analysis.statistics import fixed_mean
 from analysis.style import styled
 from analysis.tables import Table
+from repro.spec.artefacts import ARTEFACTS
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
 
@@ -187,8 +189,8 @@ def many_arms(test: float) -> dict[str, tuple[dict[str, Any], Behaviour]]:
 
 def everything(measures: Measures) -> Iterator[Table | Picture]:
     """All that a report of one panel could show of accuracy."""
-    for maker in MAKERS.values():
-        yield from maker([measures])
+    for made in make_artefacts(list(ARTEFACTS), Board([measures])).values():
+        yield from made
     yield result_tables.accuracy_table(measures)
     yield time_tables.time_table(measures)
     yield time_tables.robustness_table(measures)

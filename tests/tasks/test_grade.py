@@ -68,6 +68,12 @@ def test_columns_of_other_names_prompts_lists_and_messages_are_read(tmp_path, ca
     assert lines[1] == {"where": "t.jsonl:1", "gold": "3", "answer": "4", "verdict": "wrong", "why": ""}
 
 
+def test_the_gold_answers_are_in_answer_or_else_in_gold_where_no_column_is_named(tmp_path):
+    gold = write(tmp_path / "a.jsonl", [{"completion": "a", "gold": "1"}])
+    both = write(tmp_path / "b.jsonl", [{"completion": "a", "gold": "1", "answer": "2"}])
+    assert [one.gold for path in (gold, both) for one in read_completions(path, "completion")] == ["1", "2"]
+
+
 def test_what_is_undecided_is_counted_with_its_reason(tmp_path, capsys):
     table = write(tmp_path / "t.jsonl", [{"completion": "\\boxed{9^{9^{9^9}}}", "answer": "x+1"}, ROWS[0]])
     assert main(["grade", str(table), "--seconds", "0.2"]) == 0
@@ -100,7 +106,7 @@ def test_numbers_of_every_type_that_parquet_holds_are_gold_answers(tmp_path):
         ("t.parquet", "PAR1", "not a readable parquet file"),
         ("t.txt", "72", "t.txt is not a table; expected a file ending in .jsonl, .json, .parquet, .csv, .tsv"),
         ("t.csv", "completions,answer\na,1\n", 't.csv, row 1: --completion: got "completion", expected'),
-        ("t.csv", "completion,gold\na,1\n", 't.csv, row 1: --answer: got "answer", expected'),
+        ("t.csv", "completion,golden\na,1\n", 't.csv, row 1: --answer: got "answer", expected'),
         ("t.csv", "completion,answer\na,b,c\n", "row 1: 3 cells, expected 2, one for each column"),
         (
             "t.csv",

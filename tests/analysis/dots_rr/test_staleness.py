@@ -9,7 +9,7 @@ import pytest
 
 from analysis.dots_rr.staleness import staleness
 from analysis.measures import Measures
-from analysis.pictures import Picture, rendered
+from analysis.pictures import Picture, as_png
 from analysis.tables import Table
 from tests.analysis.dots_rr.study import dots_panels, dots_study, headline
 from tests.analysis.synthetic import make_study
@@ -36,7 +36,7 @@ def test_the_picture_has_the_arms_that_replay_by_step(panels: list[Measures]) ->
     assert picture.name == "dots_rr.staleness" and "1 ± 0.2" in picture.caption
     one = picture.data.query("panel == @panels[0].panel.title and arm == 'RR' and seed == 0").set_index("x")
     assert one["outside the clip"].to_dict() == pytest.approx({step: step / 100 for step in range(4, 9)})
-    assert rendered(picture.draw, True, "png")[:4] == b"\x89PNG"
+    assert as_png(picture.draw, narrow=True)[:4] == b"\x89PNG"
 
 
 def test_one_arm_that_replays_is_enough_and_none_makes_nothing(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import re
@@ -105,6 +106,20 @@ def test_every_page_is_whole_light_and_needs_nothing_but_the_files_beside_it(rep
     assert [image["src"] for image in images if image.get("loading") != "lazy"] == ["figures/answer.png"]
 
 
+def test_tables_and_figures_are_counted_through_all_pages_and_headings_skip_no_level(report: Path):
+    pages = [report, *(report.with_name(f"{name}.html") for name in ("evidence", "papers", "methods", "provenance"))]
+    text = "".join(path.read_text(encoding="utf-8") for path in pages)
+    plain = (report.parent / "report.md").read_text(encoding="utf-8")
+    for kind, count in (("Figure", 13), ("Table", 21)):
+        found = re.findall(rf"#{kind.lower()}-([^\"]+)\"><b>{kind} (\d+)\.", text)
+        assert [int(number) for _, number in found] == [*range(1, len(found) + 1)] and len(found) >= count
+        assert re.findall(rf"\*\*{kind} (\d+)\.", plain) == [number for name, number in found if name != "runs"]
+    for path in pages:
+        levels = [int(level) for level in re.findall(r"<h(\d)", path.read_text(encoding="utf-8"))]
+        assert levels[0] == 1 and all(b <= a + 1 for a, b in itertools.pairwise(levels)), path
+        assert '<html lang="en">' in path.read_text(encoding="utf-8")
+
+
 def test_every_figure_and_table_has_an_id_and_links_to_its_files(report: Path):
     pages = check_pages(report)
     for folder, kind, endings in (
@@ -129,7 +144,7 @@ def test_tables_and_figures_are_files_for_a_page_for_a_paper_and_with_their_numb
     figures = {path.name for path in (report.parent / "figures").iterdir()}
     for name in ("answer", "accuracy", "zero_variance", "outcomes", "difficulty", "predictor", "pool", "cost",
                  "dots_rr.figure_4", "ufo_rl.gain", "ufo_rl.scoring_cost"):  # fmt: skip
-        assert {f"{name}.png", f"{name}.csv", f"{name}.pdf"} <= figures
+        assert {f"{name}.png", f"{name}.narrow.png", f"{name}.csv", f"{name}.pdf"} <= figures
     for path in (report.parent / "figures").glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000
     assert all(path.read_bytes().startswith(b"%PDF") for path in (report.parent / "figures").glob("*.pdf"))
