@@ -22,8 +22,8 @@ def letters_alone() -> Iterator[None]:
         found.drop_tables += SHAPING
         return found
 
-    subset.Options = letters  # type: ignore[misc, assignment]
+    subset.Options = letters
     try:
         yield
     finally:
-        subset.Options = whole  # type: ignore[misc]
+        subset.Options = whole
