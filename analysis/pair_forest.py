@@ -11,6 +11,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.comparable import NOT_COMPARABLE
 from analysis.marks import interval_marks
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -19,6 +20,7 @@ from analysis.statistics import Interval
 from analysis.style import GREY, NARROW, WIDE, arm_ticks, points_axes, rows_height, titled
 from analysis.tables import numbers
 from analysis.text import joined, number
+from analysis.unfinished import NOT_RUN
 
 MEAN = "all pairs"
 
@@ -95,7 +97,8 @@ def _rows(axis: Axes, rows: Sequence[tuple[str, Judged, str]], size: float, widt
         if pair is not None:
             marked.append((row, pair.difference.interval(), colour))
             continue
-        text = "not comparable" if place in found.unfit else "not run"
+        lacking = found.lacking.get(place)
+        text = NOT_COMPARABLE if place in found.unfit else lacking.state if lacking and lacking.state else NOT_RUN
         axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
     interval_marks(axis, *zip(*marked, strict=True), size=size, width=width)
 

@@ -105,7 +105,7 @@ def confidence(found: Findings) -> Picture:
     return Picture(
         "confidence",
         "Confidence against pass rate, and what UFO-RL's band keeps",
-        f"A dot is a question, moved a little up or down. The shaded band holds the kept questions. Spearman's rho "
+        f"A dot the kept questions. Spearman's rho "
         f"{spread(track.rho, digits=2)}, corrected for the noise of {found.samples} samples "
         f"{spread(track.corrected, digits=2)}; of s with the length of its target {spread(track.length, digits=2)}.",
         f"Pass rate against confidence s; rank correlation {spread(track.rho, digits=2)}; kept: s from "

@@ -132,7 +132,7 @@ def test_an_arm_without_runs_has_a_row_that_says_so_and_one_seed_has_a_hollow_ma
     lost = drawn(pictures(studies["two arms, one failed"])["answer"], narrow=True)
     axis = visible(lost)[0]
     assert [text.get_text() for text in axis.get_yticklabels()] == ["dots", "lost"]
-    assert "not run" in [text.get_text() for text in axis.texts]
+    assert "failed (out of memory)" in [text.get_text() for text in axis.texts]
     single = visible(drawn(pictures(studies["thirty arms"])["answer"], narrow=True))[0]
     (found,) = marks(single)
     assert len(found.get_offsets()) == SHOWN and all(opacity == 0 for *_, opacity in found.get_facecolors())
