@@ -81,14 +81,14 @@ class Curve:
         return found
 
     @cached_property
-    def _accuracies(self) -> list[float]:
+    def accuracies(self) -> list[float]:
         """At each cost, the unweighted mean over sets."""
         means = np.mean([part.mean(axis=1) for part in np.split(self.rates, self.ends, axis=1)], axis=0)
         return [float(means[0]), *means.tolist()]
 
     def accuracy_at(self, cost: float) -> float:
         """Accuracy at a cost between 0 and `end`, the unweighted mean over sets."""
-        (left, share), heights = self._place(cost), self._accuracies
+        (left, share), heights = self._place(cost), self.accuracies
         return heights[left] + share * (heights[left + 1] - heights[left])
 
     def gain_to(self, cost: float) -> float:

@@ -36,8 +36,7 @@ def reached(curves: Sequence[Curve], target: float) -> float:
     """The mean cost at which the mean accuracy of the runs first reaches `target`; NaN where it does not."""
     points = max(len(curve.cost) for curve in curves)
     grid = np.mean([_to_length(curve.cost, points) for curve in curves], axis=0)  # (points,)
-    own = [[curve.accuracy_at(cost) for cost in curve.cost] for curve in curves]
-    heights = np.mean([_to_length(np.array(one), points) for one in own], axis=0)
+    heights = np.mean([_to_length(np.array(curve.accuracies), points) for curve in curves], axis=0)
     above = np.flatnonzero(heights >= target - ROUNDING)
     if not len(above):
         return math.nan
