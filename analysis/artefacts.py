@@ -1,4 +1,4 @@
-"""Makes the tables and figures that a spec asks for: the papers' by name, a user's own as `module:function`."""
+"""Makes the tables and figures that a spec asks for: ours by name, a user's own as `module:function`."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 
 from analysis.dots_rr import artefacts as dots_rr
+from analysis.leaderboard import artefacts as leaderboard
+from analysis.leaderboard.board import Board
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.tables import Table
@@ -14,20 +16,29 @@ from repro.errors import UserError
 from repro.plugins import is_door, load
 from repro.words import show
 
-MAKERS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {**dots_rr.ARTEFACTS, **ufo_rl.ARTEFACTS}
-"""Those of `repro.spec.artefacts.ARTEFACTS`."""
+PAPERS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {**dots_rr.ARTEFACTS, **ufo_rl.ARTEFACTS}
+LEADERBOARD = leaderboard.ARTEFACTS
+"""Both together are those of `repro.spec.artefacts.ARTEFACTS`."""
 
 _FILE_NAME = re.compile(r"\w[\w.-]*")
 
 
-def make_artefacts(names: Sequence[str], panels: Sequence[Measures]) -> dict[str, list[Table | Picture]]:
+def make_artefacts(names: Sequence[str], board: Board) -> dict[str, list[Table | Picture]]:
     """Name -> tables and figures, in the order asked for. Every name has passed the checks of `validate`.
+
+    All but those of the leaderboard are made from its panels alone.
 
     Raises:
         UserError: a user's function returns anything but a list of `Table` and `Picture`, or one whose name is no file
             name.
     """
-    return {name: _own(name, panels) if is_door(name) else MAKERS[name](panels) for name in names}
+    return {name: _made(name, board) for name in names}
+
+
+def _made(name: str, board: Board) -> list[Table | Picture]:
+    if name in LEADERBOARD:
+        return LEADERBOARD[name](board)
+    return _own(name, board.panels) if is_door(name) else PAPERS[name](board.panels)
 
 
 def _own(door: str, panels: Sequence[Measures]) -> list[Table | Picture]:

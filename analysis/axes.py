@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-
 from analysis.equal_cost import Curve
 from analysis.run import Run
 from analysis.runs import Panel, Series
@@ -35,10 +33,5 @@ def curves(panel: Panel, series: Series, seeds: Sequence[int], axis: str) -> tup
 
 
 def _curve(panel: Panel, run: Run, metric: str) -> Curve:
-    rows = run.evaluations(panel.main)
     cost, _ = run.evaluated_cost(metric, panel.main)
-    parts = [
-        np.stack([row.parts[place].rates(ids) for row in rows])  # (evaluations, problems of a set)
-        for place, ids in enumerate(panel.problems)
-    ]
-    return Curve(cost, np.concatenate(parts, axis=1), [part.shape[1] for part in parts])
+    return Curve(cost, run.rates(panel.main, panel.problems), [len(ids) for ids in panel.problems])

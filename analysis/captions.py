@@ -18,9 +18,11 @@ def captioned(item: Any, more: More) -> Any:
     if isinstance(item, tuple | list):
         return type(item)(captioned(one, more) for one in item)
     if isinstance(item, Table):
-        words = [item.title, item.caption, *item.header, *(cell for row in item.rows for cell in row)]
-        added = more(words, item.caption)
+        words = [item.title, item.caption, *item.notes, *item.header, *(cell for row in item.rows for cell in row)]
+        added = more(words, " ".join([item.caption, *item.notes]))
         note = _joined(item.note, added) if item.note else ""
+        if item.notes:
+            return replace(item, notes=(*item.notes, *[added] * bool(added)), note=note)
         return replace(item, caption=_joined(item.caption, added), note=note)
     if isinstance(item, Picture):
         words = [item.title, item.caption, item.alt]

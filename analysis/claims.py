@@ -23,11 +23,18 @@ MARGIN = 0.02
 
 EXPLORATORY = (
     "Exploratory: claims are judged one by one, with no correction for their number; what the study decides stands on "
-    "its first page. No verdict rests on one seed, nor on values that do not vary. The mean is over these pairs of "
-    "model and task: seeds vary, pairs do not. Over other tasks: tasks as units, from three on; tasks that differ: "
-    "Welch's test."
+    "its first page. No verdict rests on one seed, nor on estimates that do not vary.",
+    "The mean is over these pairs of model and task: seeds vary, pairs do not. Over other tasks: tasks as units, from "
+    "three on; tasks that differ: Welch's test.",
 )
-"""For captions."""
+"""Notes of every table that tells claims or parts of them."""
+
+JUDGED = (
+    "A claim holds where the 95 % interval of each of its effects lies inside its bars, does not hold where one lies "
+    "outside, and is undecided otherwise. Counted: an exact number of these runs, judged without an interval.",
+    "Differences and ratios are paired by seed. In favour: pairs whose own interval, or count, lies inside the bars.",
+)
+"""How a claim is judged, for notes."""
 
 NOTE = (
     "A claim holds where the 95 % interval of each of its effects lies inside its bars, does not hold where one lies "
@@ -37,7 +44,10 @@ NOTE = (
 )
 """What a paper says below the table of claims."""
 
-VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, "not run")
+NOT_MEASURED = "not measured"
+"""Of a claim without an effect: the study has no finished runs of its arms."""
+
+VERDICTS = ("holds", "does not hold", "undecided", NOT_COMPARABLE, NOT_MEASURED)
 OURS = "a comparison of ours"
 
 
@@ -69,8 +79,8 @@ class Claim:
     @property
     def verdict(self) -> str:
         """One of `VERDICTS`; effects whose arms cannot be compared anywhere do not count."""
-        judged = [effect.pooled for effect in self.effects if effect.comparable]
-        return verdict(judged, self.bar, self.ceiling) if judged or not self.effects else NOT_COMPARABLE
+        signs = [_side(effect, effect.pooled, self.bar, self.ceiling) for effect in self.effects if effect.comparable]
+        return verdict(signs) if signs or not self.effects else NOT_COMPARABLE
 
     @property
     def in_favour(self) -> tuple[int, int]:
@@ -82,9 +92,9 @@ class Claim:
     def places(self) -> tuple[tuple[str, ...], tuple[str, ...]]:
         """Titles of the same panels as in `in_favour`, in their order."""
         judged = [effect for effect in self.effects if effect.comparable]
-        known = [[title for title, own in effect.panels.items() if own.known] for effect in judged]
+        known = [[title for title, own in one.panels.items() if own.known or one.counted] for one in judged]
         shared = [title for title in known[0] if all(title in one for one in known)] if known else []
-        clear = [t for t in shared if all(side(e.panels[t], self.bar, self.ceiling) > 0 for e in judged)]
+        clear = [t for t in shared if all(_side(e, e.panels[t], self.bar, self.ceiling) > 0 for e in judged)]
         return tuple(clear), tuple(shared)
 
 
@@ -94,11 +104,18 @@ def side(interval: Interval, bar: float, ceiling: float = math.inf) -> int:
     return min(below, above)
 
 
-def verdict(intervals: Sequence[Interval], bar: float, ceiling: float = math.inf) -> str:
-    """`holds` where all intervals lie between the bars, `does not hold` where one lies outside, else `undecided`."""
-    if not intervals:
-        return "not run"
-    signs = [side(interval, bar, ceiling) for interval in intervals]
+def _side(effect: Effect, interval: Interval, bar: float, ceiling: float) -> int:
+    """`side` of an interval of the effect; of a count 1 where the number itself lies between the bars, else -1."""
+    if not effect.counted:
+        return side(interval, bar, ceiling)
+    return 1 if bar < interval.value < ceiling else -1
+
+
+def verdict(signs: Sequence[int]) -> str:
+    """`holds` where all effects lie between the bars (1), `does not hold` where one lies outside (-1), else
+    `undecided`."""
+    if not signs:
+        return NOT_MEASURED
     return "does not hold" if min(signs) < 0 else "holds" if min(signs) > 0 else "undecided"
 
 
@@ -110,8 +127,8 @@ def measured(effects: Iterable[Effect | None]) -> tuple[Effect, ...]:
 # ---------------------------------------------------------------- table
 
 
-def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) -> Table:
-    """One row per claim; in the data one per effect."""
+def claims_table(name: str, title: str, found: Sequence[Claim], caption: str, notes: Sequence[str]) -> Table:
+    """One row per claim; in the data one per effect. `notes`: beside those that every table of claims has."""
     header = ["claim", "verdict", "measured here", "in favour", "holds if", "published"]
     rows, data = [], []
     for claim in found:
@@ -125,6 +142,7 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
         source = claim.published or Published("")
         for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
             record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
+            record |= {"counted": True} if effect.counted else {}
             record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
             record |= numbers("other_tasks", effect.other_tasks) if effect.other_tasks is not None else {}
             record |= {} if math.isnan(effect.tasks_differ) else {"tasks_differ_p": effect.tasks_differ}
@@ -137,8 +155,9 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str) ->
             record = {"claim": claim.key, "verdict": claim.verdict, "in_favour": 0, "panels": 0}
             data.append(record | {"place": source.place, "published": source.said})
     if any(effect.unfit for claim in found for effect in (*claim.effects, *claim.beside)):
-        caption = f"{caption} {RULE}; such pairs count for no verdict."
-    return Table(name, title, header, rows, pd.DataFrame(data), caption, 6, note=NOTE)
+        notes = [*notes, f"{RULE}; such pairs count for no verdict."]
+    notes = [*JUDGED, *EXPLORATORY, *notes]
+    return Table(name, title, header, rows, pd.DataFrame(data), caption, 6, note=NOTE, notes=notes)
 
 
 def rule(claim: Claim) -> str:

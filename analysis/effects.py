@@ -39,7 +39,9 @@ class Effect:
     `pooled` is the mean over these pairs of model and task, and speaks of no others: seeds vary. `panels` holds the
     same by title of the panel, `datasets` by task. `other_tasks` has tasks as units, None for fewer than three;
     `tasks_differ` is the p-value of all tasks being alike, NaN where it cannot be told. `unfit` names the panels that
-    are in none of these, because the arms cannot be compared there. `withheld` says why a ratio is not told.
+    are in none of these, because the arms cannot be compared there. `withheld` says why a ratio is not told. `counted`:
+    every value is an exact count of these runs, so that there is nothing to estimate: it has no interval, and the
+    number itself is judged.
     """
 
     name: str
@@ -51,6 +53,7 @@ class Effect:
     other_tasks: Interval | None = None
     tasks_differ: float = math.nan
     withheld: str = ""
+    counted: bool = False
 
     @property
     def comparable(self) -> bool:
@@ -84,6 +87,8 @@ class Effect:
         if self.withheld:
             return f"not told: {self.withheld}"
         of = self.pooled if interval is None else interval
+        if self.counted:
+            return f"{self._number(of.value)} (counted)"
         if self.unit == "points":
             digits = digits_beside(of, bars or (0.0,), 100, 1)
             return f"{number(100 * of.value, digits, sign=True)} points {brackets(of, 100, digits, sign=True)}"
@@ -95,6 +100,16 @@ class Effect:
             digits = digits_beside(of, bars, 100, 2)
             return f"{number(100 * of.value, digits)} % {brackets(of, 100, digits)}"
         return spread(of, digits=digits_beside(of, bars, 1, 2))
+
+    def _number(self, value: float) -> str:
+        """One value in its unit."""
+        scale, digits, ending = {
+            "points": (100, 1, " points"),
+            "percent": (100, 2, " %"),
+            "ratio": (1, 2, "×"),
+            "correlation": (1, 2, ""),
+        }[self.unit]
+        return f"{number(scale * value, digits, sign=self.unit == 'points')}{ending}"
 
 
 def named(effect: Effect | None, more: str) -> Effect | None:
@@ -150,13 +165,15 @@ def difference_of(panels: Sequence[Measures], arms: Pairs, values: Values) -> Ef
     return effect_of(panels, name, "points", found, unfit)
 
 
-def ratio(panels: Sequence[Measures], ours: str | None, theirs: str | None, values: Values) -> Effect | None:
+def ratio(
+    panels: Sequence[Measures], ours: str | None, theirs: str | None, values: Values, counted: bool = False
+) -> Effect | None:
     """theirs ÷ ours on the same seed, as a geometric mean, pooled over the panels that have both."""
-    return ratio_of(panels, both(panels, ours, theirs), values)
+    return ratio_of(panels, both(panels, ours, theirs), values, counted)
 
 
-def ratio_of(panels: Sequence[Measures], arms: Pairs, values: Values) -> Effect | None:
-    """The same for pairs of arms that may have other labels on other panels."""
+def ratio_of(panels: Sequence[Measures], arms: Pairs, values: Values, counted: bool = False) -> Effect | None:
+    """The same for pairs of arms that may have other labels on other panels. `counted`: as in `Effect`."""
     found: dict[str, np.ndarray] = {}
     name = ""
     for measures, one, other in arms:
@@ -164,7 +181,7 @@ def ratio_of(panels: Sequence[Measures], arms: Pairs, values: Values) -> Effect 
         logs = log_ratios(b, a)
         if len(logs):
             found[measures.panel.title], name = logs, f"`{other.label}` ÷ `{one.label}`"
-    return effect_of(panels, name, "ratio", found)
+    return effect_of(panels, name, "ratio", found, counted=counted)
 
 
 def log_ratios(above: Mapping[int, float], below: Mapping[int, float]) -> np.ndarray:
@@ -182,15 +199,21 @@ def effect_of(
     unit: Unit,
     found: Mapping[str, np.ndarray],
     unfit: Mapping[str, Unfit] | None = None,
+    counted: bool = False,
 ) -> Effect | None:
     """The effect behind values of seeds by title of panel; those of a ratio are logarithms.
 
-    `unfit`: why the arms cannot be compared on further panels. None without a value and without such a panel.
+    `unfit`: why the arms cannot be compared on further panels. `counted`: as in `Effect`. None without a value and
+    without such a panel.
     """
     known = {title: values for title, values in found.items() if len(values) and not np.isnan(values).all()}
     if not known and not unfit:
         return None
     scale = exponential if unit == "ratio" else _same
+    if counted:
+        exact = {title: _exact(scale(t_interval(values))) for title, values in known.items()}
+        whole = _exact(scale(fixed_mean(list(known.values()))))
+        return Effect(name, unit, whole, exact, {}, unfit or {}, counted=True)
     own = {title: scale(t_interval(values)) for title, values in known.items()}
     datasets = {dataset: scale(one) for dataset, one in apart(panels, known, fixed_mean).items()}
     by_task = _by_task(panels, {title: mean_of(values) for title, values in known.items()})
@@ -235,6 +258,11 @@ def apart(
 def exponential(interval: Interval) -> Interval:
     """An interval of logarithms as one of ratios."""
     return Interval(math.exp(interval.value), math.exp(interval.low), math.exp(interval.high), interval.n)
+
+
+def _exact(interval: Interval) -> Interval:
+    """The value alone: what is counted has no interval."""
+    return Interval(interval.value, math.nan, math.nan, interval.n)
 
 
 def _same(interval: Interval) -> Interval:

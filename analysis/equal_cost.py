@@ -7,6 +7,7 @@ selection, counts: until then it stands at the start policy.
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -72,9 +73,23 @@ class Curve:
         rest = (cost - self.cost[left]) * (self.rates[left] + self.at(cost)) / 2
         return np.asarray((self._areas[left] + rest) / cost)
 
+    @cached_property
+    def _spent(self) -> list[float]:
+        """`cost` for look-ups of one place, which are quick in a list."""
+        found: list[float] = self.cost.tolist()
+        return found
+
+    @cached_property
+    def _accuracies(self) -> list[float]:
+        """At each cost, the unweighted mean over sets."""
+        means = np.mean([part.mean(axis=1) for part in np.split(self.rates, self.ends, axis=1)], axis=0)
+        found: list[float] = means.tolist()
+        return found
+
     def accuracy_at(self, cost: float) -> float:
         """Accuracy at a cost between 0 and `end`, the unweighted mean over sets."""
-        return float(np.mean([part.mean() for part in np.split(self.at(cost), self.ends)]))
+        (left, share), heights = self._place(cost), self._accuracies
+        return heights[left] + share * (heights[left + 1] - heights[left])
 
     def gain_to(self, cost: float) -> float:
         """How far the mean accuracy over training lies above that of the start policy."""
@@ -83,11 +98,12 @@ class Curve:
 
     def _place(self, cost: float) -> tuple[int, float]:
         """(evaluation before, share of the way to the next) of a cost. ValueError outside of what was spent."""
-        if not 0 <= cost <= self.end * (1 + 1e-9):
-            raise ValueError(f"{cost} lies outside of what was spent: 0 to {self.end}")
-        left = min(max(int(np.searchsorted(self.cost, cost, side="right")) - 1, 0), len(self.cost) - 2)
-        width = self.cost[left + 1] - self.cost[left]
-        return left, min(1.0, float((cost - self.cost[left]) / width)) if width > 0 else 1.0
+        spent = self._spent
+        if not 0 <= cost <= spent[-1] * (1 + 1e-9):
+            raise ValueError(f"{cost} lies outside of what was spent: 0 to {spent[-1]}")
+        left = min(max(bisect_right(spent, cost) - 1, 0), len(spent) - 2)
+        width = spent[left + 1] - spent[left]
+        return left, min(1.0, float(cost - spent[left]) / width) if width > 0 else 1.0
 
 
 @dataclass(frozen=True)

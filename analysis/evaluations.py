@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -58,12 +59,22 @@ class Evaluation:
         """pass@k: the chance that one of k completions is right, averaged over problems. ValueError for k > samples."""
         return float(pass_at(k, self.passes, self.samples).mean())
 
+    def counts(self, problems: Sequence[str]) -> Counts:
+        """Correct completions of each problem in the given order. Raises KeyError for one that was not evaluated."""
+        if problems is self.problems or tuple(problems) == self.problems:
+            return self.passes
+        return self.passes[_places(self.problems, tuple(problems))]
+
     def rates(self, problems: Sequence[str]) -> NDArray[np.float64]:
         """Pass rate of each problem in the given order. Raises KeyError for a problem that was not evaluated."""
-        if problems is self.problems or tuple(problems) == self.problems:
-            return self.passes / self.samples
-        place = {problem: index for index, problem in enumerate(self.problems)}
-        return self.passes[[place[problem] for problem in problems]] / self.samples
+        return self.counts(problems) / self.samples
+
+
+@lru_cache(maxsize=64)
+def _places(problems: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.intp]:
+    """Where each problem wanted stands; runs of one study have theirs in the same order. Raises KeyError."""
+    place = {problem: index for index, problem in enumerate(problems)}
+    return np.array([place[problem] for problem in wanted], np.intp)
 
 
 @dataclass(frozen=True)

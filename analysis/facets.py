@@ -10,17 +10,11 @@ from matplotlib.figure import Figure
 from analysis.style import NARROW, WIDE, titled
 
 
-def facets(titles: Sequence[str], narrow: bool, legend: int = 1) -> tuple[Figure, list[Axes]]:
-    """One panel per model and dataset on one scale: three beside each other on a page, two in a column.
-
-    `legend` is how many entries the legend above them has: in a column they stand below each other.
-    """
+def facets(titles: Sequence[str], narrow: bool) -> tuple[Figure, list[Axes]]:
+    """One panel per model and dataset on one scale: three beside each other on a page, two in a column."""
     columns = min(len(titles), 2 if narrow else 3)
     rows = -(-len(titles) // columns)
-    size = (
-        NARROW if narrow else WIDE,
-        (1.85 if columns > 1 else 2.1) * rows + 0.25 + 0.16 * (legend if narrow else -(-legend // 3)),
-    )
+    size = (NARROW if narrow else WIDE, (1.85 if columns > 1 else 2.1) * rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
     axes = figure.subplots(rows, columns, squeeze=False, sharey=True).ravel().tolist()
     for spare in axes[len(titles) :]:

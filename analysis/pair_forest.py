@@ -11,6 +11,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.comparable import NOT_COMPARABLE
+from analysis.marks import interval_marks
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import AXIS, Judged, Question, judge
@@ -18,6 +20,7 @@ from analysis.statistics import Interval
 from analysis.style import GREY, NARROW, WIDE, arm_ticks, points_axes, rows_height, titled
 from analysis.tables import numbers
 from analysis.text import joined, number
+from analysis.unfinished import NOT_RUN
 
 MEAN = "all pairs"
 
@@ -49,8 +52,7 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
             size = (NARROW if narrow else WIDE, 0.8 + rows_height(names, narrow))
             figure = Figure(figsize=size, layout="constrained")
             axis = figure.subplots()
-            for row, (one, found) in enumerate(kept):
-                _row(axis, row, places[0], found, one.colour, whole=True)
+            _rows(axis, [(places[0], found, one.colour) for one, found in kept], size=6.0, width=2.2)
             arm_ticks(axis, names, narrow)
             points_axes([axis])
             axis.set_xlabel(f"points, equal {by}")
@@ -63,7 +65,10 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
         for spare in axes[len(kept) :]:
             spare.set_axis_off()
         for index, (axis, (one, found)) in enumerate(zip(axes, kept, strict=False)):
-            _pairs(axis, places, found, one.colour)
+            _rows(axis, [(place, found, one.colour) for place in places], size=4.0, width=1.2)
+            axis.axhline(len(places) - 0.5, color=GREY, linewidth=0.6)
+            if found.pairs:
+                interval_marks(axis, [len(places)], [found.difference.interval()], [one.colour])
             arm_ticks(axis, [*places, MEAN], narrow)
             titled(axis, one.name, columns, narrow)
             if index + columns >= len(kept):
@@ -84,31 +89,18 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
     )
 
 
-def _pairs(axis: Axes, places: Sequence[str], found: Judged, colour: str) -> None:
-    for row, place in enumerate(places):
-        _row(axis, row, place, found, colour)
-    axis.axhline(len(places) - 0.5, color=GREY, linewidth=0.6)
-    if found.pairs:
-        _mark(axis, len(places), found.difference.interval(), colour, whole=True)
-
-
-def _row(axis: Axes, row: int, place: str, found: Judged, colour: str, whole: bool = False) -> None:
-    """One pair; a word where it has no difference."""
-    pair = next((pair for pair in found.pairs if pair.panel.title == place), None)
-    if pair is not None:
-        _mark(axis, row, pair.difference.interval(), colour, whole)
-        return
-    text = "not comparable" if place in found.unfit else "not run"
-    axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
-
-
-def _mark(axis: Axes, row: int, interval: Interval, colour: str, whole: bool = False) -> None:
-    """A mean with its interval; hollow where it has none."""
-    if interval.known:
-        axis.plot([interval.low, interval.high], [row, row], color=colour, linewidth=2.2 if whole else 1.2)
-    size = 6 if whole else 4
-    axis.plot([interval.value], [row], "o", color=colour, markersize=size,
-              markerfacecolor=colour if interval.known else "white")  # fmt: skip
+def _rows(axis: Axes, rows: Sequence[tuple[str, Judged, str]], size: float, width: float) -> None:
+    """A row for each (pair of model and task, comparison, colour); a word where it has no difference."""
+    marked: list[tuple[int, Interval, str]] = []
+    for row, (place, found, colour) in enumerate(rows):
+        pair = next((pair for pair in found.pairs if pair.panel.title == place), None)
+        if pair is not None:
+            marked.append((row, pair.difference.interval(), colour))
+            continue
+        lacking = found.lacking.get(place)
+        text = NOT_COMPARABLE if place in found.unfit else lacking.state if lacking and lacking.state else NOT_RUN
+        axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
+    interval_marks(axis, *zip(*marked, strict=True), size=size, width=width)
 
 
 def _data(kept: Sequence[tuple[Asked, Judged]]) -> pd.DataFrame:

@@ -5,22 +5,25 @@ from __future__ import annotations
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image
 
 from analysis.files import shown, write_csv
-from analysis.style import styled
+from analysis.pdf_fonts import letters_alone
+from analysis.style import RC, styled
 
 # Without dates and versions the same numbers give the same files.
-METADATA: dict[str, dict[str, Any]] = {
-    "png": {"Software": None},
-    "pdf": {"CreationDate": None, "Producer": None, "Creator": None},
-}
+METADATA: dict[str, Any] = {"CreationDate": None, "Producer": None, "Creator": None}
+
+DENSE = 200
+"""Dots an inch of a picture for a phone, which shows two or three for each CSS pixel."""
 
 
 @dataclass(frozen=True)
@@ -35,29 +38,45 @@ class Picture:
     draw: Callable[[bool], Figure]
 
     def write(self, folder: Path) -> None:
-        """`<name>.png` for a page, `<name>.csv` (what is plotted) and `<name>.pdf` for a column."""
+        """`<name>.png` for a page, `<name>.narrow.png` and `<name>.pdf` for a phone and a column, `<name>.csv`."""
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / f"{self.name}.png").write_bytes(_few_colours(rendered(self.draw, False, "png")))
+        draw = cache(self.draw)  # a column's PNG and PDF are of one figure
+        (folder / f"{self.name}.png").write_bytes(as_png(draw))
+        (folder / f"{self.name}.narrow.png").write_bytes(as_png(draw, narrow=True))
+        (folder / f"{self.name}.pdf").write_bytes(as_pdf(draw))
         write_csv(folder / f"{self.name}.csv", self.data)
-        (folder / f"{self.name}.pdf").write_bytes(rendered(self.draw, True, "pdf"))
 
 
-def rendered(draw: Callable[[bool], Figure], narrow: bool, ending: str) -> bytes:
-    """The figure as the bytes of a png or pdf file, drawn for a page or (`narrow`) for a column."""
-    out = io.BytesIO()
+def as_png(draw: Callable[[bool], Figure], narrow: bool = False) -> bytes:
+    """The figure drawn for a page, or with more dots an inch for a phone, as the bytes of a PNG file.
+
+    It has a palette of 128 colours, chosen so that none is far off: so it takes a third of the room.
+    """
+    out, dpi = io.BytesIO(), DENSE if narrow else int(RC["savefig.dpi"])
     with styled():
-        figure = draw(narrow)
-        for text in figure.findobj(Text):
-            text.set_text(shown(text.get_text()))
-        figure.savefig(out, format=ending, metadata=METADATA[ending])
+        # A canvas of its own draws once; `savefig` draws everything once before, to lay it out.
+        canvas = FigureCanvasAgg(_made(draw, narrow, dpi))
+        canvas.draw()
+    pixels = Image.frombuffer("RGBA", canvas.get_width_height(), canvas.buffer_rgba(), "raw", "RGBA", 0, 1)
+    few = pixels.convert("RGB").quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
+    few.save(out, "PNG", optimize=True, dpi=(dpi, dpi))
     return out.getvalue()
 
 
-def _few_colours(png: bytes) -> bytes:
-    """The picture with a palette of 128 colours, chosen so that none is far off: it takes a third of the room."""
+def as_pdf(draw: Callable[[bool], Figure]) -> bytes:
+    """The figure drawn for a column, as the bytes of a PDF file."""
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf  # takes half a second: only what writes a PDF needs it
+
     out = io.BytesIO()
-    with Image.open(io.BytesIO(png)) as image:
-        dpi = image.info["dpi"]
-        few = image.convert("RGB").quantize(128, method=Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE)
-    few.save(out, "PNG", optimize=True, dpi=dpi)
+    with styled(), letters_alone():
+        FigureCanvasPdf(_made(draw, True, int(RC["savefig.dpi"]))).print_pdf(out, metadata=METADATA)
     return out.getvalue()
+
+
+def _made(draw: Callable[[bool], Figure], narrow: bool, dpi: int) -> Figure:
+    """The figure in the resolution of a file, with texts that a file can hold."""
+    figure = draw(narrow)
+    figure.set_dpi(dpi)
+    for text in figure.findobj(Text):
+        text.set_text(shown(text.get_text()))
+    return figure

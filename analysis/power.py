@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -76,46 +77,42 @@ def pooled(spreads: list[Spread]) -> Spread | None:
     return Spread(float(seeds), float(problems), float(rest), spreads[0].questions)
 
 
-def smallest_seen(spread: Spread, seeds: int, claims: int = 1) -> float:
+def smallest_seen(spread: Spread, seeds: int, claims: int = 1, pairs: int = 1) -> float:
     """The smallest true difference that is told apart from 0 with a chance of 80 %; infinite for one seed.
 
     `claims`: how many are judged together. Holm's procedure asks the first of them for a p-value of 5 % / claims.
+    `pairs`: of model and task, each with so many seeds and that spread. Their mean has 1 / pairs of the variance, and
+    the degrees of freedom that `estimates.over_these` finds for it on average: (pairs f + 2) f / (f + 2) where each has
+    f, because it estimates every variance by itself.
     """
     if seeds < 2:
         return math.inf
-    return max((_shift(freedom, claims) * error for error, freedom in spread.errors(seeds)), default=0.0)
+    errors = ((error / math.sqrt(pairs), (pairs * f + 2) * f / (f + 2)) for error, f in spread.errors(seeds))
+    return max((_shift(freedom, claims) * error for error, freedom in errors), default=0.0)
 
 
+@cache
 def _shift(freedom: float, claims: int) -> float:
-    """Standard errors by which a mean must lie off 0 to be told apart from it with a chance of `POWER`."""
-    low, high = 0.0, 1.0
-    while _power(high, freedom, claims) < POWER:
-        high *= 2
-    for _ in range(40):
-        middle = (low + high) / 2
-        low, high = (middle, high) if _power(middle, freedom, claims) < POWER else (low, middle)
-    return high
+    """Standard errors by which a mean must lie off 0 for a two-sided t-test at 5 % / claims to find it, on its side,
+    with a chance of `POWER`."""
+    from scipy.special import nctdtrinc, stdtrit  # scipy.stats would take a second of every start
+
+    freedom = min(freedom, 1e6)
+    return float(nctdtrinc(freedom, 1 - POWER, stdtrit(freedom, 1 - (1 - LEVEL) / (2 * claims))))
 
 
-def seeds_needed(spread: Spread, difference: float, claims: int = 1) -> int | None:
+def seeds_needed(spread: Spread, difference: float, claims: int = 1, pairs: int = 1) -> int | None:
     """Seeds with which a true difference is seen with a chance of 80 %; None where it takes more questions.
 
-    `claims`: as in `smallest_seen`.
+    `claims` and `pairs`: as in `smallest_seen`; the seeds are those of one pair.
     """
     low, high = 1, 2
-    while smallest_seen(spread, high, claims) > difference:
+    while smallest_seen(spread, high, claims, pairs) > difference:
         low, high = high, 2 * high
         if low >= MOST_SEEDS:
             return None
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if smallest_seen(spread, middle, claims) > difference else (low, middle)
+        seen = smallest_seen(spread, middle, claims, pairs)
+        low, high = (middle, high) if seen > difference else (low, middle)
     return high
-
-
-def _power(shift: float, freedom: float, claims: int) -> float:
-    """Chance that a two-sided t-test at 5 % / claims finds a difference of `shift` standard errors, on its side."""
-    from scipy.special import nctdtr, stdtrit  # scipy.stats would take a second of every start
-
-    freedom = min(freedom, 1e6)
-    return float(1 - nctdtr(freedom, shift, stdtrit(freedom, 1 - (1 - LEVEL) / (2 * claims))))

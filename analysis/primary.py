@@ -17,6 +17,7 @@ from analysis.families import holm
 from analysis.power import Spread, pooled, seeds_needed, smallest_seen
 from analysis.runs import Panel
 from analysis.study import headline_arms
+from analysis.unfinished import FAILED, NOT_RUN
 from repro.spec.report_spec import ClaimSpec
 from repro.spec.schema import Spec
 
@@ -28,7 +29,9 @@ AXIS: Mapping[By, str] = {"tokens": "generated tokens", "steps": "steps", "secon
 ALPHA = 0.05
 """The chance of any false primary claim that a study accepts."""
 
-Verdict = Literal["higher", "lower", "undecided", "one seed", "not comparable", "not run"]
+Verdict = Literal[
+    "higher", "lower", "undecided", "one seed", "not comparable", "failed", "not finished", "not run", "not paired"
+]
 
 
 @dataclass(frozen=True)
@@ -46,8 +49,17 @@ def questions(spec: Spec, panels: Sequence[Panel]) -> tuple[Question, ...]:
     An arm of several axis points is asked about at each of them, against the other arm at the same point where that has
     it too.
     """
+    return _asked(spec, spec.report.claims, panels) if spec.report.claims else against_baseline(spec, panels)
+
+
+def against_baseline(spec: Spec, panels: Sequence[Panel]) -> tuple[Question, ...]:
+    """Every arm that runs everywhere against the baseline at equal generated tokens, whatever the study claims."""
     baseline = spec.report.baseline or next(iter(spec.arms))
-    claims = spec.report.claims or [ClaimSpec(arm=arm) for arm in headline_arms(spec) if arm != baseline]
+    return _asked(spec, [ClaimSpec(arm=arm) for arm in headline_arms(spec) if arm != baseline], panels)
+
+
+def _asked(spec: Spec, claims: Sequence[ClaimSpec], panels: Sequence[Panel]) -> tuple[Question, ...]:
+    baseline = spec.report.baseline or next(iter(spec.arms))
     series = {one.label: one for panel in panels for one in panel.series}
     found = []
     for claim in claims:
@@ -64,13 +76,25 @@ def questions(spec: Spec, panels: Sequence[Panel]) -> tuple[Question, ...]:
 
 
 @dataclass(frozen=True)
+class Lacking:
+    """Why two arms cannot be compared on a pair of model and task: `arm` has no finished run there, or no shared seed.
+
+    `state`: `failed (NaN)`, `not run` and the like, see `analysis.unfinished`; empty where both have finished runs.
+    """
+
+    arm: str
+    state: str
+
+
+@dataclass(frozen=True)
 class Judged:
     """What the finished runs say to a question.
 
     `difference` is mean accuracy over training, arm minus the other, averaged over the pairs of model and task that
     were run; `share` is the same as a share of the other arm's gain, and what is tested; `other_tasks` the same with
     tasks as units, None for fewer than three. `unfit` has the pairs, by title, where selection left one arm hardly any
-    training (`analysis.comparable`): they are in none of these numbers. `p` is Holm's over all primary claims.
+    training (`analysis.comparable`), `lacking` those without runs to compare: they are in none of these numbers. `p`
+    is Holm's over all primary claims.
     """
 
     question: Question
@@ -79,6 +103,7 @@ class Judged:
     share: Estimate
     other_tasks: Estimate | None
     unfit: Mapping[str, Unfit]
+    lacking: Mapping[str, Lacking]
     p: float
     claims: int = 1
     """How many are judged together."""
@@ -87,12 +112,31 @@ class Judged:
     def verdict(self) -> Verdict:
         """`higher` or `lower` where Holm's p-value is at most 0.05."""
         if not self.pairs:
-            return "not comparable" if self.unfit else "not run"
+            return "not comparable" if self.unfit else self._without
         if not self.share.known:
             return "one seed" if min(one.difference.n for one in self.pairs) < 2 else "undecided"
         if self.p > ALPHA:
             return "undecided"
         return "higher" if self.share.value > 0 else "lower"
+
+    @property
+    def _without(self) -> Verdict:
+        """Of an arm that is compared nowhere: what became of its own runs, else that none has a partner."""
+        states = [one.state for one in self.lacking.values() if one.arm == self.question.arm and one.state]
+        if any(state.startswith(FAILED) for state in states):
+            return "failed"
+        if len(states) < len(self.lacking):
+            return "not paired"
+        return "not finished" if any(state != NOT_RUN for state in states) else "not run"
+
+    @property
+    def state(self) -> str:
+        """What tables and figures say where there is no difference: `failed (NaN)`, `not run`; empty where there is."""
+        if self.pairs or self.unfit:
+            return "" if self.pairs else self.verdict
+        own = [one.state for one in self.lacking.values() if one.arm == self.question.arm and one.state]
+        failed = [state for state in own if state.startswith(FAILED)]
+        return next(iter([*failed, *(state for state in own if state != NOT_RUN)]), self.verdict)
 
     @property
     def saving(self) -> Saving:
@@ -106,22 +150,33 @@ class Judged:
 
     @property
     def smallest_seen(self) -> float:
-        """The smallest difference that is told apart with a chance of 80 %, as a share of 1; infinite for one seed.
-
-        Several pairs are averaged, so that the error shrinks with the square root of their number.
-        """
+        """The smallest difference that is told apart with a chance of 80 %, as a share of 1; infinite for one seed."""
         spread = self.spread
         if spread is None:
             return math.inf
         seeds = min(one.difference.n for one in self.pairs)
-        return smallest_seen(spread, seeds, self.claims) / math.sqrt(len(self.pairs))
+        return smallest_seen(spread, seeds, self.claims, len(self.pairs))
 
     def seeds_needed(self, difference: float) -> int | None:
         """Seeds a pair to tell such a difference apart with a chance of 80 %; None where more questions are needed."""
         spread = self.spread
         if spread is None:
             return None
-        return seeds_needed(spread, difference * math.sqrt(len(self.pairs)), self.claims)
+        return seeds_needed(spread, difference, self.claims, len(self.pairs))
+
+
+def exploratory(spec: Spec, panels: Sequence[Panel]) -> tuple[Judged, ...]:
+    """Every arm that runs everywhere against the baseline where the spec names other claims; each judged alone."""
+    if not spec.report.claims:
+        return ()
+    named = {(one.arm, one.against) for one in questions(spec, panels)}
+    others = [replace(one, by=spec.report.claims[0].by) for one in against_baseline(spec, panels)]
+    return tuple(judge([one], panels)[0] for one in others if (one.arm, one.against) not in named)
+
+
+def at_costs(one: Judged, panels: Sequence[Panel]) -> Mapping[By, Judged]:
+    """The same two arms at equal tokens, steps and seconds, each judged alone but for the cost of the claim itself."""
+    return {by: one if by == one.question.by else judge([replace(one.question, by=by)], panels)[0] for by in AXIS}
 
 
 def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judged, ...]:
@@ -132,16 +187,21 @@ def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judge
 
 
 def _answered(question: Question, panels: Sequence[Panel]) -> Judged:
-    found, apart = list[Comparison](), dict[str, Unfit]()
+    found, apart, lacking = list[Comparison](), dict[str, Unfit](), dict[str, Lacking]()
     for panel in panels:
         series = {one.label: one for one in panel.series}
-        if question.arm in series and question.against in series:
+        without = [label for label in (question.arm, question.against) if label not in series]
+        if without:
+            lacking[panel.title] = Lacking(without[0], panel.unfinished.get(without[0], NOT_RUN))
+        else:
             both = series[question.arm], series[question.against]
             why = unfit(both, metric_of(AXIS[question.by], both[0].clock))
             if why:
                 apart[panel.title] = next(iter(why.values()))
             elif (one := compare(panel, *both, AXIS[question.by])) is not None:
                 found.append(one)
+            else:
+                lacking[panel.title] = Lacking(question.arm, "")
     by_task: dict[str, list[Estimate]] = {}
     for one in found:
         by_task.setdefault(one.panel.dataset, []).append(one.share)
@@ -152,5 +212,6 @@ def _answered(question: Question, panels: Sequence[Panel]) -> Judged:
         share=over_these([one.share for one in found]),
         other_tasks=over_tasks(list(by_task.values())) if len(by_task) >= TASKS else None,
         unfit=apart,
+        lacking=lacking,
         p=math.nan,
     )

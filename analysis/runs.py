@@ -68,6 +68,7 @@ class Panel:
     baselines: Mapping[str, str] = field(default_factory=dict)  # label -> label of the series it is compared with
     known: Mapping[str, str] = field(default_factory=dict)  # label -> way of every series of the study, in its order
     known_baselines: tuple[str, ...] = ()
+    unfinished: Mapping[str, str] = field(default_factory=dict)  # label or arm without a finished run -> its state
 
     @property
     def clock(self) -> str:

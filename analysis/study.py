@@ -14,6 +14,7 @@ from analysis.main_series import main_series
 from analysis.run import DamagedRun, Run
 from analysis.runs import Panel, Series
 from analysis.sweep.search import Search, load_searches
+from analysis.unfinished import FAILED, LEFT_OUT, NOT_RUN, failure, unfinished
 from repro.canonical import canonical
 from repro.errors import UserError
 from repro.spec.schema import Spec
@@ -22,9 +23,6 @@ from repro.study.points import Place
 from repro.tracking.read import read_runs
 from repro.tracking.run_record import RunRecord
 from repro.tracking.series import CPU_SECONDS
-
-NOT_RUN, LEFT_OUT = "not run", "left out"
-"""What the list of missing cells says of a cell without a run, and of one whose run cannot be read."""
 
 CURE = (
     "where runs/IDENTITY is whole, remove runs/IDENTITY/delivery, and `python -m repro run` delivers it again; "
@@ -120,9 +118,13 @@ def _assembled(
         raise _nothing(spec, len(planned), left_out)
     baseline = spec.report.baseline or next(iter(spec.arms))
     clock, panels = _clock(finished), []
+    kinds = {run.identity: failure(run) for run in found if run.record.status == FAILED}
     for model, dataset in dict.fromkeys((run.place.model, run.place.dataset) for run in finished):
         inside = [run for run in finished if (run.place.model, run.place.dataset) == (model, dataset)]
-        panels.append(_panel(spec, model, dataset, inside, baseline, clock))
+        own = [(key, place, status) for (key, place), (_, status) in zip(planned, states, strict=True)]
+        own = [one for one in own if (one[1].model, one[1].dataset) == (model, dataset)]
+        lacking = _unfinished(own, kinds)
+        panels.append(replace(_panel(spec, model, dataset, inside, baseline, clock), unfinished=lacking))
     everywhere, order = headline_arms(spec), list(spec.arms)
     arm_of = {series.label: series.arm for panel in panels for series in panel.series}
     way_of = {series.label: series.way for panel in panels for series in panel.series}
@@ -131,6 +133,14 @@ def _assembled(
     ways = {label: way_of[label] for label in labels}
     panels = [replace(panel, known=ways, known_baselines=references) for panel in panels]
     return Study(spec, tuple(panels), tuple(found), tuple(missing), baseline, left_out, tuple(planned))
+
+
+def _unfinished(cells: Sequence[tuple[str, Place, str]], kinds: Mapping[str, str]) -> Mapping[str, str]:
+    """State by label of every series, and by name of every arm, without a finished run among the cells of a panel."""
+    named = [
+        (_label(place.arm, place.axis_point), place.arm, status, kinds.get(key, "")) for key, place, status in cells
+    ]
+    return unfinished([(name, status, kind) for *both, status, kind in named for name in dict.fromkeys(both)])
 
 
 def _nothing(spec: Spec, planned: int, left_out: Mapping[str, str]) -> UserError:

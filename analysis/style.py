@@ -13,21 +13,21 @@ from matplotlib.figure import Figure
 
 from analysis.lettering import fitted, width_of
 
-# Okabe and Ito (2008), yellow left out: it vanishes on white.
-PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9")
+# Okabe and Ito (2008) without yellow; orange and sky blue darker, so that lines stand out from white by 3 to 1.
+PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#BD8600", "#2F93CE")
 BASELINE = "#000000"
 COLOURS: Mapping[str, str] = {
     "uniform": "#000000",
-    "uniform, replay": "#E69F00",
+    "uniform, replay": "#BD8600",
     "difficulty": "#009E73",
     "difficulty, replay": "#D55E00",
     "confidence": "#0072B2",
     "random": "#CC79A7",
-    "pass_rate": "#56B4E9",
+    "pass_rate": "#2F93CE",
     "curriculum": "#7B4EA3",
     "dynamic": "#8C6D31",
     "high_confidence": "#3D5A80",
-    "low_confidence": "#6C9BC4",
+    "low_confidence": "#6792BC",
     "hardest": "#9B2226",
     "scores": "#5F7A1F",
 }
@@ -45,11 +45,12 @@ DASHES: tuple[Any, ...] = (
 MARKERS = ("s", "^", "D", "v", "P", "X")
 """Shapes of what is no arm, such as measures: arms are told apart by colour and dashes, and are round."""
 GREY = "#5F6670"
-REST = "#B4BBC6"
+REST = "#8B93A0"
 """Series that are drawn for context alone."""
-SHADES = (0.0, 0.35, -0.35, 0.55, -0.6)
-"""How far further arms of one way are from its colour: to white above 0, to black below."""
-SHADES_OF_BLACK = (0.0, 0.3, 0.42, 0.54, 0.62)
+SHADES = (0.0, -0.42, -0.22, -0.55, -0.11)
+"""How far further arms of one way are from its colour to black."""
+SHADES_OF_BLACK = (0.0, 0.3, 0.42, 0.5, 0.57)
+"""How far further baselines are from black to white."""
 
 LIT = 5
 """Series in colour at most; the others are grey."""
@@ -97,6 +98,20 @@ RC: dict[str, Any] = {
     "svg.hashsalt": "repro",
     "pdf.fonttype": 42,
     "figure.constrained_layout.use": True,
+    # The rest is what seaborn sets for "ticks" and "paper"; to import it for that takes a second of every report.
+    "legend.title_fontsize": 9.6,
+    "lines.solid_capstyle": "round",
+    "patch.edgecolor": "w",
+    "patch.force_edgecolor": True,
+    "patch.linewidth": 0.8,
+    "xtick.major.size": 4.8,
+    "xtick.major.width": 1.0,
+    "xtick.minor.size": 3.2,
+    "xtick.minor.width": 0.8,
+    "ytick.major.size": 4.8,
+    "ytick.major.width": 1.0,
+    "ytick.minor.size": 3.2,
+    "ytick.minor.width": 0.8,
 }
 
 
@@ -116,7 +131,7 @@ class Look:
 def looks(ways: Mapping[str, str], baselines: Sequence[str] = ()) -> dict[str, Look]:
     """One look per label, from its way of choosing (`Series.way`): hue and dashes for the way, shades for its arms.
 
-    The first arm of a way looks the same in every study; baselines are solid.
+    The first arm of a way looks the same in every study; baselines alone are solid.
     """
     out: dict[str, Look] = {}
     places = {way: place for place, way in enumerate(COLOURS)}
@@ -128,7 +143,7 @@ def looks(ways: Mapping[str, str], baselines: Sequence[str] = ()) -> dict[str, L
             places[way] = len(places)
         turn = seen[way] = seen.get(way, -1) + 1
         shades = SHADES_OF_BLACK if own[way] == BASELINE else SHADES
-        dash = "-" if label in baselines else DASHES[(places[way] + turn) % len(DASHES)]
+        dash = "-" if label in baselines else DASHES[1 + (places[way] - 1 + turn) % (len(DASHES) - 1)]
         out[label] = Look(_shade(own[way], shades[turn % len(shades)]), dash)
     return out
 
@@ -162,11 +177,9 @@ def in_order(labels: Sequence[str]) -> dict[str, Look]:
 
 @contextmanager
 def styled() -> Iterator[None]:
-    """seaborn's style for papers with the settings above, whatever the user's matplotlibrc says."""
-    import seaborn as sns  # takes a second
-
+    """The settings above, whatever the user's matplotlibrc says."""
     settings: dict[Any, Any] = {key: value for key, value in mpl.rcParamsDefault.items() if "backend" not in key}
-    with mpl.rc_context(settings | sns.axes_style("ticks") | sns.plotting_context("paper") | RC):
+    with mpl.rc_context(settings | RC):
         yield
 
 
@@ -182,7 +195,7 @@ def canvas(panels: int, narrow: bool, height: float = 2.5, columns: int | None =
 
 
 def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], narrow: bool) -> None:
-    """One legend above all panels, in as many columns as the width carries."""
+    """One legend above all panels, in as many columns as the width carries; each line after its first adds height."""
     if not handles:
         return
     size, whole = float(RC["legend.fontsize"]), NARROW if narrow else WIDE
@@ -190,6 +203,7 @@ def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], 
     told = [fitted(name, whole - line - 0.2, size, lines=1) for name in names]
     widest = max(width_of(name, size) for name in told)
     columns = max(1, min(int((whole - 0.1) / (line + widest)), len(names)))
+    figure.set_figheight(figure.get_figheight() + 0.165 * (-(-len(names) // columns) - 1))
     # Matplotlib fills a legend column by column; people read it row by row.
     order = [index for column in range(columns) for index in range(column, len(names), columns)]
     figure.legend(
@@ -203,16 +217,21 @@ def shared_legend(figure: Figure, handles: Sequence[Any], names: Sequence[str], 
 
 
 def titled(axis: Axes, text: str, columns: int, narrow: bool, bold: bool = True) -> None:
-    """A title in two lines at most that stays above its own panel, which is one of so many columns."""
-    room = (NARROW if narrow else WIDE) / columns - 0.12 - (0.55 if columns == 1 else 0.3)
+    """A title that stays above its own panel, which is one of so many columns."""
     size = float(RC["axes.titlesize"] if bold else RC["xtick.labelsize"])
-    axis.set_title(fitted(text, room, size, 2, bold), fontsize=size, fontweight="bold" if bold else "normal")
+    axis.set_title(cut(text, columns, narrow, bold), fontsize=size, fontweight="bold" if bold else "normal")
 
 
-def arm_ticks(axis: Axes, labels: Sequence[str], narrow: bool) -> None:
-    """Names of arms down the y axis, the first on top, on a third of the width at most."""
-    axis.set_yticks(range(len(labels)), _row_names(labels, narrow))
-    axis.set_ylim(len(labels) - 0.4, -0.6)
+def cut(title: str, columns: int, narrow: bool, bold: bool = True) -> str:
+    """The title in two lines at most that are no wider than one of so many columns."""
+    room = (NARROW if narrow else WIDE) / columns - 0.12 - (0.55 if columns == 1 else 0.3)
+    return fitted(title, room, float(RC["axes.titlesize"] if bold else RC["xtick.labelsize"]), 2, bold)
+
+
+def arm_ticks(axis: Axes, labels: Sequence[str], narrow: bool, first: float = 0.0) -> None:
+    """Names of arms down the y axis at `first` and below it, on a third of the width at most."""
+    axis.set_yticks([first + row for row in range(len(labels))], _row_names(labels, narrow))
+    axis.set_ylim(first + len(labels) - 0.4, first - 0.6)
     axis.tick_params(axis="y", length=0)
     axis.grid(axis="y", visible=False)
     axis.set_ylabel("")
@@ -229,13 +248,13 @@ def _row_names(labels: Sequence[str], narrow: bool) -> list[str]:
     return [fitted(label, room, float(RC["ytick.labelsize"]), lines=2) for label in labels]
 
 
-def thousands(axis: Any) -> None:
-    """Ticks such as 200 k and 1.2 M, at most five of them."""
+def thousands(axis: Any, whole: bool = False) -> None:
+    """Ticks such as 200 k and 1.2 M, at most five of them; of steps only `whole` ones."""
     from matplotlib.ticker import FuncFormatter, MaxNLocator
 
     from analysis.text import amount
 
-    axis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
+    axis.set_major_locator(MaxNLocator(5, min_n_ticks=1 if whole else 3, steps=[1, 2, 2.5, 5, 10], integer=whole))
     axis.set_major_formatter(FuncFormatter(lambda value, _: _short(amount(round(float(value), 6)))))
 
 

@@ -28,7 +28,7 @@ class Table:
     `left` counts the leading columns that hold words (left-aligned); the others hold numbers. `emphasis` names the
     rows (by index) that others are read against, e.g. the baseline. For LaTeX alone: `paper` has the headers of the
     columns that a paper shows, in their order (default: all), `about` the model and dataset, and `note` what stands
-    below (default: the caption).
+    below (default: caption and notes). `notes` are what a reader of the page may look up below the caption.
     """
 
     name: str
@@ -42,6 +42,7 @@ class Table:
     paper: Sequence[str] = ()
     about: str = ""
     note: str = ""
+    notes: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         for row in self.rows:
@@ -56,6 +57,7 @@ class Table:
         rows = [[as_markdown(cell, cell=True) for cell in row] for row in (self.header, *self.rows)]
         lines = [_pipe(rows[0]), _pipe(marks), *map(_pipe, rows[1:])]
         caption = f"\n\n{as_markdown(self.caption)}" if self.caption else ""
+        caption += "\n\n" * bool(self.notes) + "\n".join(f"- {as_markdown(note)}" for note in self.notes)
         return f"**{as_markdown(self.title)}**\n\n" + "\n".join(lines) + caption + "\n"
 
     def latex(self) -> str:
@@ -68,7 +70,9 @@ class Table:
         caption = f"{title} ({about})." if about else f"{title}."
         header, *rows = ([row[at] for at in shown] for row in (self.header, *self.rows))
         left = sum(at < self.left for at in shown)
-        return latex_table(Sheet(self.name, caption, header, rows, left, self.note or self.caption))
+        return latex_table(
+            Sheet(self.name, caption, header, rows, left, self.note or " ".join([self.caption, *self.notes]))
+        )
 
     def html(self) -> str:
         """A `<table>` with a caption; intervals are set lighter than their estimate."""
@@ -80,7 +84,7 @@ class Table:
             mark = ' class="reference"' if index in self.emphasis else ""
             lines.append(f"<tr{mark}>{''.join(cells)}</tr>")
         return (
-            f"<table><caption>{as_html(self.title)}</caption><thead><tr>{head}</tr></thead>"
+            f"<table><caption><span>{as_html(self.title)}</span></caption><thead><tr>{head}</tr></thead>"
             f"<tbody>{''.join(lines)}</tbody></table>"
         )
 

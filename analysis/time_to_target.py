@@ -1,7 +1,8 @@
 """Time to target: when the mean over runs reaches an accuracy, and how many times less one arm needs than another.
 
-One rule for every arm, the baseline's too: accuracy is linear between evaluations, and a run that has ended keeps its
-last accuracy, so that none is dropped.
+One rule for every arm, the baseline's too: at each evaluation accuracy and cost are averaged over runs, and the mean
+curve is linear between evaluations. A run that has ended keeps its last accuracy and cost, so that none is dropped, and
+an arm that reaches the target at its very end takes its mean cost.
 """
 
 from __future__ import annotations
@@ -32,9 +33,11 @@ THERE = "the start policy is at the target"
 
 
 def reached(curves: Sequence[Curve], target: float) -> float:
-    """The cost at which the mean accuracy of the runs first reaches `target`; NaN where it does not."""
-    grid = np.unique(np.concatenate([curve.cost for curve in curves]))  # (points,)
-    heights = np.mean([[curve.accuracy_at(min(cost, curve.end)) for cost in grid] for curve in curves], axis=0)
+    """The mean cost at which the mean accuracy of the runs first reaches `target`; NaN where it does not."""
+    points = max(len(curve.cost) for curve in curves)
+    grid = np.mean([_to_length(curve.cost, points) for curve in curves], axis=0)  # (points,)
+    own = [[curve.accuracy_at(cost) for cost in curve.cost] for curve in curves]
+    heights = np.mean([_to_length(np.array(one), points) for one in own], axis=0)
     above = np.flatnonzero(heights >= target - ROUNDING)
     if not len(above):
         return math.nan
@@ -47,8 +50,13 @@ def reached(curves: Sequence[Curve], target: float) -> float:
 
 
 def budget(curves: Sequence[Curve]) -> float:
-    """What the runs have spent at most: where none has reached a target, it takes more."""
-    return max(curve.end for curve in curves)
+    """What the runs have spent at their ends, on average: where the mean has not reached a target, it takes more."""
+    return float(np.mean([curve.end for curve in curves]))
+
+
+def _to_length(values: Array, points: int) -> Array:
+    """The values, and the last of them again up to so many points."""
+    return np.concatenate([values, np.repeat(values[-1:], points - len(values))])
 
 
 def times_less(pairs: Sequence[Runs]) -> Saving:

@@ -2,19 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from typing import Any
 
-from analysis.captions import captioned
 from analysis.measures import Measures
 from analysis.runs import Series
 from analysis.text import names
-
-_COST = re.compile(
-    r"\bFLOPs\b|\bseconds\b|\btime per step\b|\b(by|in|of|less|more|total|training) time\b", re.IGNORECASE
-)
-"""What an update that leaves rows out takes less of."""
 
 FIELD = "`train.skip_zero_advantage`"
 
@@ -37,9 +29,3 @@ def updates_said(panels: Sequence[Measures]) -> str:
     return (
         f"Updates are dense in {names(kinds[False])}; the other arms leave out groups without an advantage ({FIELD})."
     )
-
-
-def with_updates(item: Any, panels: Sequence[Measures]) -> Any:
-    """Tables, pictures and whatever holds them: captions of those that show FLOPs or time say how updates were made."""
-    sentence = updates_said(panels)
-    return captioned(item, lambda words, _: sentence if any(map(_COST.search, words)) else "")

@@ -13,12 +13,14 @@ import argparse
 import gzip
 import json
 import random
+import re
 import sqlite3
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import closing
+from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import yaml
@@ -69,9 +71,12 @@ def make(folder: Path, runs: int, evaluations: int) -> Path:
         _journal(run_dir, first, evaluations)
         assert deliver(run_dir, _labels(first), f"sqlite:///{store}", final=True)
         with closing(sqlite3.connect(store)) as connection, connection:
-            connection.execute("PRAGMA synchronous = OFF")
+            # Metrics of new runs go all over the index: it stays in memory until all are there.
+            for setting in ("synchronous = OFF", "journal_mode = MEMORY", "cache_size = -500000"):
+                connection.execute(f"PRAGMA {setting}")
+            source = _source(connection, first)
             for cell in others:
-                _copy(connection, first, cell)
+                _copy(connection, source, cell)
     assert aggregate("study", f"sqlite:///{store}")
     return path
 
@@ -167,13 +172,33 @@ def _step(
 # ---------------------------------------------------------------- the runs of its other seeds
 
 
-def _copy(connection: sqlite3.Connection, first: ExpandedCell, cell: ExpandedCell) -> None:
-    """A run like the first one of its arm under another identity and seed."""
-    (source,) = connection.execute(
+class Source(NamedTuple):
+    """The first run of an arm in the store: its id, its tags, the folder of its files, and their content."""
+
+    run: str
+    tags: dict[str, str]
+    folder: Path
+    files: dict[str, bytes]
+
+
+def _source(connection: sqlite3.Connection, first: ExpandedCell) -> Source:
+    (run,) = connection.execute(
         "SELECT run_uuid FROM tags WHERE key = 'repro.identity' AND value = ?", (first.identity,)
     ).fetchone()
+    tags = dict(connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run,)))
+    (address,) = connection.execute("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (run,)).fetchone()
+    folder = Path(address.removeprefix("file://"))
+    files = {}
+    for path in sorted(folder.iterdir()):
+        data = path.read_bytes()
+        files[path.name.removesuffix(".gz")] = gzip.decompress(data) if path.suffix == ".gz" else data
+    return Source(run, tags, folder, files)
+
+
+def _copy(connection: sqlite3.Connection, source: Source, cell: ExpandedCell) -> None:
+    """A run like the first one of its arm under another identity and seed."""
     seed, new = cell.cell.seed, uuid.UUID(int=random.Random(cell.identity).getrandbits(128)).hex
-    place = {"run": new, "source": source, "name": f"{cell.cell.arm} seed {seed}", "seed": str(seed)}
+    place = {"run": new, "source": source.run, "name": f"{cell.cell.arm} seed {seed}", "seed": str(seed)}
     place |= {"identity": cell.identity, "key": run_key(cell.identity, _labels(cell)), "scale": 1 + 0.002 * (seed % 50)}
     for table, changed in (
         ("runs", {"run_uuid": ":run", "name": ":name", "artifact_uri": "replace(artifact_uri, :source, :run)"}),
@@ -186,49 +211,51 @@ def _copy(connection: sqlite3.Connection, first: ExpandedCell, cell: ExpandedCel
         connection.execute(
             f"INSERT INTO {table} ({', '.join(columns)}) SELECT {picked} FROM {table} WHERE run_uuid = :source", place
         )
-    own = {"repro.identity": cell.identity, "repro.seed": str(seed), "repro.key": place["key"]}
-    own |= {"mlflow.runName": place["name"]}
-    (address,) = connection.execute("SELECT artifact_uri FROM runs WHERE run_uuid = ?", (source,)).fetchone()
-    old = Path(address.removeprefix("file://"))
-    folder = old.parents[1] / new / "artifacts"
+    folder = source.folder.parents[1] / new / "artifacts"
     folder.mkdir(parents=True)
     files = {}
-    for name, data in _files(old, cell, first):
+    for name, data in _files(source.files, cell):
         files[name] = digest_of(data)
         path = folder / (f"{name}.gz" if len(data) > ZIP_ABOVE else name)
         path.write_bytes(gzip.compress(data, mtime=0) if len(data) > ZIP_ABOVE else data)
-    own["repro.files"] = digest(files)
-    tags = connection.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (source,)).fetchall()
+    own = {"repro.identity": cell.identity, "repro.seed": str(seed), "repro.key": place["key"]}
+    own |= {"mlflow.runName": place["name"], "repro.files": digest(files)}
     connection.executemany(
         "INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?)",
-        [(key, own.get(key, value), new) for key, value in tags],
+        [(key, value, new) for key, value in (source.tags | own).items()],
     )
 
 
-def _files(old: Path, cell: ExpandedCell, first: ExpandedCell) -> Iterator[tuple[str, bytes]]:
+def _files(source: dict[str, bytes], cell: ExpandedCell) -> Iterator[tuple[str, bytes]]:
     draw = np.random.default_rng(cell.cell.seed)
-    for path in sorted(old.iterdir()):
-        data = gzip.decompress(path.read_bytes()) if path.suffix == ".gz" else path.read_bytes()
-        name = path.name.removesuffix(".gz")
+    for name, data in source.items():
         if name == "cell.json":
             about = json.loads(data)
-            about["identity"], about["labels"]["seed"], about["cell"]["seed"] = (
-                cell.identity,
-                cell.cell.seed,
-                cell.cell.seed,
-            )
+            about["identity"], about["labels"]["seed"] = cell.identity, cell.cell.seed
+            about["cell"]["seed"] = cell.cell.seed
             data = json.dumps(about, indent=1).encode() + b"\n"
         if name == "evaluations.jsonl":
-            data = b"".join(_other_passes(json.loads(line), draw) for line in data.splitlines())
+            data = b"".join(_other_passes(row, draw) for row in data.splitlines(keepends=True))
         yield name, data
 
 
-def _other_passes(row: dict[str, Any], draw: np.random.Generator) -> bytes:
+def _other_passes(row: bytes, draw: np.random.Generator) -> bytes:
     """The row with passes of its own, more of them at later steps; at step 0 the start policy's are the same."""
-    if row["step"]:
-        drawn = draw.binomial(row["samples"], min(0.8, 0.3 + 0.01 * row["step"]), len(row["passes"]))
-        row["passes"] = dict(zip(row["passes"], drawn.tolist(), strict=True))
-    return json.dumps(row, ensure_ascii=False).encode() + b"\n"
+    step, places = _passes(row)
+    if step == 0:
+        return row
+    text = bytearray(row)
+    drawn = draw.binomial(SAMPLES, min(0.8, 0.3 + 0.01 * step), len(places))
+    np.frombuffer(text, np.uint8)[places] = ord("0") + drawn.astype(np.uint8)
+    return bytes(text)
+
+
+@cache
+def _passes(row: bytes) -> tuple[int, np.ndarray]:
+    """(step, where the count of each question stands) of a row of evaluations: counts of 4 samples are one digit."""
+    begin = row.index(b'"passes": {')
+    places = [found.start(1) for found in re.finditer(rb'": (\d)(?=[,}])', row[begin : row.index(b"}", begin) + 1])]
+    return int(json.loads(row)["step"]), begin + np.array(places, np.intp)
 
 
 def digest_of(data: bytes) -> str:

@@ -37,6 +37,10 @@ SPREADS = (0.1, 0.3)
 """Standard deviation between tasks of the logarithm of how much faster an arm learns."""
 
 
+NULLS = 4
+"""Times as many studies for the chance of a false verdict, which is to be told apart from 5 %."""
+
+
 def shape_of(spec: Spec) -> Shape:
     """Primary claims, pairs of model and task, seeds, evaluations and questions of a spec."""
     cell = expand(spec)[0]
@@ -67,7 +71,7 @@ def difference_seen(shape: Shape, seed: int) -> float:
     wide = Shape("", 1, 1, 8, shape.evaluations, shape.questions, shape.samples)
     spreads = [spread_of(study(wide, [1.0], draw)[0][0].differences()) for _ in range(40)]
     mean = pooled([one for one in spreads if one is not None])
-    return math.inf if mean is None else smallest_seen(mean, shape.seeds, shape.arms) / math.sqrt(shape.pairs)
+    return math.inf if mean is None else smallest_seen(mean, shape.seeds, shape.arms, shape.pairs)
 
 
 def coverage(tasks: int, models: int, seeds: int, spread: float, studies: int, seed: int) -> tuple[float, float]:
@@ -99,7 +103,12 @@ def main() -> None:
     """Print the tables of docs/statistics.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("specs", nargs="*", type=Path, help="default: the shipped specs that run without a GPU")
-    parser.add_argument("--studies", type=int, default=1000, help="made-up studies for each number")
+    parser.add_argument(
+        "--studies",
+        type=int,
+        default=1000,
+        help=f"made-up studies for each number; {NULLS} times as many for false ones",
+    )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     paths = options.specs or [ROOT / "experiments" / f"{name}.yaml" for name in SHIPPED]
@@ -108,8 +117,9 @@ def main() -> None:
     for path in paths:
         shape = shape_of(load_spec(path).spec)
         others = [1.0] * (shape.arms - 1)
-        numbers = [chance(shape, [faster, *others], options.studies, options.seed) for faster in (1.0, *FASTER)]
-        cells = [f"{100 * number:.0f} %" for number in numbers]
+        false = chance(shape, [1.0, *others], NULLS * options.studies, options.seed)
+        numbers = [chance(shape, [faster, *others], options.studies, options.seed) for faster in FASTER]
+        cells = [f"{100 * false:.1f} %", *(f"{100 * number:.0f} %" for number in numbers)]
         size = f"{shape.arms} x {shape.pairs} x {shape.seeds}"
         seen = f"{100 * difference_seen(shape, options.seed):.1f}"
         print(f"| {shape.name} | {size} | {shape.evaluations} | {' | '.join(cells)} | {seen} |", flush=True)

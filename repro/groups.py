@@ -1,11 +1,15 @@
-"""When a group, the completions of one question in one step, carries a gradient."""
+"""When a group, the completions of one question in one step, carries a gradient, and its advantages."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
+
 ROUNDING = 1e-9
 """Relative error of a difference of two rewards that is left out of account."""
+DEVIATION_FLOOR = 1e-4
+"""What TRL adds to the standard deviation that it divides advantages by."""
 
 
 def has_spread(rewards: Sequence[float], min_spread: float = 0.0) -> bool:
@@ -18,3 +22,15 @@ def has_spread(rewards: Sequence[float], min_spread: float = 0.0) -> bool:
     ValueError for a group of none.
     """
     return bool(max(rewards) - min(rewards) > min_spread * (1 + ROUNDING))
+
+
+def advantages(rewards: Sequence[float], by_deviation: bool, min_spread: float = 0.0) -> np.ndarray:
+    """(G,) advantages of a group, those that the run trains with: 0 for all where the group has no gradient.
+
+    `by_deviation`: divided by the standard deviation of the group (of a sample: G - 1), as with `train.advantage_std`.
+    """
+    values = np.array(rewards, dtype=np.float64)  # (G,)
+    if not has_spread(rewards, min_spread):
+        return np.zeros_like(values)
+    centred: np.ndarray = values - values.mean()
+    return centred / (values.std(ddof=1) + DEVIATION_FLOOR) if by_deviation else centred

@@ -9,6 +9,7 @@ from typing import Literal
 from analysis.diagnose.findings import Findings
 from analysis.text import brackets, joined, number, percent, plural, spread
 from repro.numbers import Interval
+from repro.scoring.targets import Target
 
 Verdict = Literal["run", "control", "undecided", "leave out"]
 
@@ -19,7 +20,7 @@ WORTH = 1.05
 """A selection is worth running that needs at least so many times fewer tokens, beyond the noise."""
 
 FASTER = 1.1
-"""Replay is worth running where a step is at least so many times as fast."""
+"""Replay is worth running where a step is at least so many times as fast, even if the timings are off."""
 
 SIGNAL = 0.1
 """With fewer informative groups than this, a buffer of them hardly fills: replay is not advised."""
@@ -39,6 +40,14 @@ NAMES = {
     "dots_rr": "DOTS with replay",
 }
 """What tables and figures call a method."""
+
+TARGETS: dict[Target, str] = {
+    "final_answer": "the gold answer",
+    "solution": "the worked solution",
+    "greedy_response": "the policy's greedy response",
+}
+"""What pages call the tokens whose probability a confidence is."""
+
 
 ARMS = {
     "full": "`full`",
@@ -133,15 +142,17 @@ def _selection(name: str, found: Findings) -> Advice:
 
 
 def _replay(name: str, found: Findings) -> Advice:
-    """By a step's time as DOTS + RR counts it. What a stale group teaches is not known before training."""
+    """By a step's time as DOTS + RR counts it, if its timings are off. What a stale group teaches is not known before
+    training."""
     step = found.replay[name]
-    faster = 1 / step.step_time
-    filled = found.choices.shares["uniform"].low >= SIGNAL
-    verdict: Verdict = "leave out" if step.volume >= 1 else "run" if faster >= FASTER and filled else "undecided"
+    filled, sure = found.choices.shares["uniform"].low >= SIGNAL, 1 / step.most_time >= FASTER
+    verdict: Verdict = "leave out" if step.volume >= 1 else "run" if sure and filled else "undecided"
+    within = not sure and step.volume < 1 and 1 / step.least_time >= FASTER
+    noise = f", {number(100 * step.least_time, 0)} to {number(100 * step.most_time, 0)} % within the noise of timings"
     rare = "" if filled else f"; there may be under {100 * SIGNAL:g} % informative groups to fill the buffer with"
     why = (
         f"a step rolls out {number(100 * step.volume, 0)} % of the completions in {number(100 * step.step_time, 0)} % "
-        f"of the time; what replayed groups teach is not known before training{rare}"
+        f"of the time{noise if within else ''}; what replayed groups teach is not known before training{rare}"
     )
     return Advice(name, verdict, why)
 

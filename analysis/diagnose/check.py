@@ -12,7 +12,7 @@ from analysis.diagnose.advice import Verdict, advice
 from analysis.diagnose.findings import Findings
 from analysis.equal_cost import Saving
 from analysis.estimates import Estimate
-from analysis.primary import judge, questions
+from analysis.primary import against_baseline, judge
 from analysis.runs import Panel, Series
 from analysis.study import Study
 from repro.diagnose.design import Design
@@ -145,7 +145,7 @@ def first_steps(series: Series) -> Interval | None:
 def _savings(one: Predicted) -> list[CheckedSaving]:
     said = {line.name: line.verdict for line in advice(one.found)}
     design, rows = one.found.measured.design, []
-    for judged in judge(questions(one.study.spec, [one.panel]), [one.panel]):
+    for judged in judge(against_baseline(one.study.spec, [one.panel]), [one.panel]):
         series = next((found for found in one.panel.series if found.label == judged.question.arm), None)
         method = None if series is None else method_of(series, design)
         if series is None or method is None or not judged.pairs:

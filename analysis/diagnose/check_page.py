@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from analysis.diagnose.advice import Verdict
 from analysis.diagnose.check import FIRST, NEAR, Checked, CheckedSaving, winner
 from analysis.diagnose.page import FRONT, write_folder
 from analysis.diagnose.screen import WORDS
 from analysis.page.sections import Section
 from analysis.tables import Table, numbers
-from analysis.text import number, percent, plural, points
+from analysis.text import joined, number, percent, plural, points
 from repro.files import dump_json
 
 
@@ -37,7 +38,7 @@ def write_check(found: Checked, out: Path, command: str) -> Path:
 
 def sentences(found: Checked) -> tuple[str, ...]:
     """What the check says, the shares of uniform sampling first."""
-    base, rest = found.baselines, [one for one in found.shares if one.method != "uniform"]
+    base, rest = found.baselines, [one for one in found.shares if one.method not in ("uniform", "random")]
     lines = []
     if base:
         near = sum(one.near for one in base)
@@ -48,7 +49,11 @@ def sentences(found: Checked) -> tuple[str, ...]:
         )
     if rest:
         near = sum(one.near for one in rest)
-        lines.append(f"Of the arms that select, the same holds for {near} of {len(rest)}.")
+        named = joined([f"`{label}`" for label in dict.fromkeys(one.arm for one in rest)])
+        lines.append(
+            f"Of {plural(len(rest), 'arm')} that choose by what they know of a question ({named}), the same holds for "
+            f"{near}. A random part, which is predicted as uniform sampling is, does not count among them."
+        )
     if found.shares:
         noise = sum(one.by_chance for one in found.shares)
         lines.append(f"{noise} of all {len(found.shares)} differences are no larger than the noise of both numbers.")
@@ -61,18 +66,21 @@ def _advice(pair: str, rows: list[CheckedSaving]) -> str:
     """The advice of one pair beside what its study shows."""
     best = winner(rows)
     lower = [row for row in rows if row.verdict == "lower"]
-    left = [row.arm for row in lower if row.advice == "leave out"]
     parts = [f"{pair}: " + (f"`{best}` won" if best else "no arm was shown to beat its baseline")]
     if best:
-        parts.append(f"advice: {WORDS[next(row.advice for row in rows if row.arm == best)]}")
+        parts.append(_advised(next(row.advice for row in rows if row.arm == best)))
     if lower:
-        names = ", ".join(f"`{row.arm}`" for row in lower)
-        parts.append(f"{names} did worse, of which the advice was to leave out {len(left)}")
+        told = joined([f"`{row.arm}` ({_advised(row.advice)})" for row in lower])
+        parts.append(f"worse was {told}" if len(lower) == 1 else f"worse were {told}")
     over = [row for row in rows if row.measured.known and row.measured.low > row.most]
     parts.append(
         "no saving lies above its bound" if not over else f"{', '.join(row.arm for row in over)} lies above its bound"
     )
     return "; ".join(parts) + "."
+
+
+def _advised(advice: Verdict) -> str:
+    return "a control, without advice" if advice == "control" else f"advice: {WORDS[advice]}"
 
 
 def shares(found: Checked) -> Table:

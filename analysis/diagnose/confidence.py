@@ -68,6 +68,11 @@ def tracking(
     return Tracking(**found, error=error, bins=bins)
 
 
+def rho(s: NDArray[np.float64], rewards: NDArray[np.float64], generator: np.random.Generator) -> Interval:
+    """`Tracking.rho` alone, of s (n,) over another target."""
+    return bootstrap({"rho": spearman(s, rewards.mean(axis=1))}, len(s), generator)["rho"]
+
+
 def _whole(halves: Array) -> Array:
     """Correlation of two whole measurements, from that of their halves."""
     return np.asarray(2 * halves / (1 + halves))

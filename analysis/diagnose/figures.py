@@ -11,6 +11,7 @@ from matplotlib.patches import Patch
 
 from analysis.diagnose.advice import named
 from analysis.diagnose.findings import Findings
+from analysis.marks import interval_marks
 from analysis.pictures import Picture
 from analysis.style import COLOURS, GREY, NARROW, WIDE, canvas, percent_axis, shared_legend
 from analysis.text import number, percent, spread
@@ -104,7 +105,7 @@ def confidence(found: Findings) -> Picture:
     return Picture(
         "confidence",
         "Confidence against pass rate, and what UFO-RL's band keeps",
-        f"A dot is a question, moved a little up or down. The shaded band holds the kept questions. Spearman's rho "
+        f"A dot the kept questions. Spearman's rho "
         f"{spread(track.rho, digits=2)}, corrected for the noise of {found.samples} samples "
         f"{spread(track.corrected, digits=2)}; of s with the length of its target {spread(track.length, digits=2)}.",
         f"Pass rate against confidence s; rank correlation {spread(track.rho, digits=2)}; kept: s from "
@@ -127,15 +128,11 @@ def chosen(found: Findings) -> Picture:
         height = 0.7 + 0.3 * len(methods)
         figure = Figure(figsize=(NARROW if narrow else WIDE, height * (1.9 if narrow else 1)), layout="constrained")
         axes = figure.subplots(2, 1) if narrow else figure.subplots(1, 2, width_ratios=(1.5, 1))
-        for index, (name, share) in enumerate(zip(methods, shares, strict=True)):
-            colour = COLOURS[WAYS[name]]
-            axes[0].plot(share.value, -index, "o", color=colour)
-            if share.known:
-                axes[0].hlines(-index, share.low, share.high, color=colour, linewidth=1.8)
-            axes[1].barh(-index, spent[index], 0.6, color=colour)
-            axes[1].annotate(
-                f" {number(100 * spent[index])} %" if spent[index] else " none", (spent[index], -index), va="center"
-            )
+        colours, places = [COLOURS[WAYS[name]] for name in methods], [-index for index in range(len(methods))]
+        interval_marks(axes[0], places, shares, colours)
+        axes[1].barh(places, spent, 0.6, color=colours)
+        for place, share in zip(places, spent, strict=True):
+            axes[1].annotate(f" {number(100 * share)} %" if share else " none", (share, place), va="center")
         axes[0].axvline(shares[0].value, color=GREY, linewidth=0.9, linestyle=(0, (1, 2)))
         axes[0].set(xlim=(0, 1.02), xlabel=f"groups of {found.group_size} with a signal, %")
         axes[1].set(xlim=(0, 1.3 * max(0.01, *spent)), xlabel="tokens to choose, % of rollouts")
@@ -144,8 +141,8 @@ def chosen(found: Findings) -> Picture:
             axis.grid(axis="y", visible=False)
             axis.tick_params(axis="y", length=0)
             percent_axis(axis.xaxis)
-        axes[0].set_yticks([-i for i in range(len(methods))], labels)
-        axes[1].set_yticks([-i for i in range(len(methods))], labels if narrow else [""] * len(methods))
+        axes[0].set_yticks(places, labels)
+        axes[1].set_yticks(places, labels if narrow else [""] * len(methods))
         return figure
 
     said = ", ".join(f"{label} {percent(share)}" for label, share in zip(labels, shares, strict=True))

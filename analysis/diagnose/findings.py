@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.diagnose.confidence import Tracking, tracking
+from analysis.diagnose.confidence import Tracking, rho, tracking
 from analysis.power import Spread, seeds_needed, smallest_seen, typical
 from repro.diagnose.choice import Choices, choices
 from repro.diagnose.costs import Cost, Speed, rollouts, selection_costs, speed_of
@@ -19,6 +19,7 @@ from repro.diagnose.model import ModelCheck, check_model
 from repro.diagnose.savings import ReplayStep, Saved, Times, bound, group_times, replay_steps, saved
 from repro.diagnose.signal import resamples, share_of, silent_share
 from repro.numbers import Interval
+from repro.scoring.targets import Target
 
 GROUPS = (4, 8, 16)
 """Group sizes that everybody asks about; that of the training is added."""
@@ -61,6 +62,7 @@ class Findings:
     silent: Mapping[int, Interval]  # group size -> share of groups without signal under uniform sampling
     model: ModelCheck | None  # of what carries `silent` beyond K
     tracking: Tracking
+    other_targets: Mapping[Target, Interval]  # rho of the confidence over another target and the pass rate
     choices: Choices
     costs: Mapping[str, Cost]
     whole: Cost
@@ -131,6 +133,10 @@ def find(name: str, measured: Measured, seed: int, gain: float = GAIN) -> Findin
             measured.scored.target_tokens[place],
             np.random.default_rng([seed, 47]),
         ),
+        other_targets={
+            target: rho(s, drawn.rewards, np.random.default_rng([seed, 53]))
+            for target, s in measured.other_targets.items()
+        },
         choices=chosen,
         costs=selection_costs(measured),
         whole=rollouts(measured),

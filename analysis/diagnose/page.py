@@ -15,7 +15,7 @@ from analysis.diagnose.screen import basis
 from analysis.files import write_text
 from analysis.page.folder import replaced
 from analysis.page.sections import Section
-from analysis.page.templates import rendered
+from analysis.page.templates import numbered, rendered
 from analysis.pictures import Picture
 from analysis.tables import Table
 from repro.files import dump_json
@@ -53,13 +53,14 @@ def write_page(found: Findings, rows: Sequence[Mapping[str, Any]], out: Path, co
 def write_folder(out: Path, content: Mapping[str, Any], sections: Sequence[Section], files: Mapping[str, str]) -> None:
     """A page of that content with its tables and figures, and further files."""
     menu = [("report", "Answer")]
+    items = [item for section in sections for item in section.files()]
+    numbers = numbered(items)
     with replaced(out) as folder:
-        for section in sections:
-            for item in section.files():
-                item.write(folder / ("figures" if isinstance(item, Picture) else "tables"))
+        for item in items:
+            item.write(folder / ("figures" if isinstance(item, Picture) else "tables"))
         for name in (FRONT, "report.md"):
             template = f"diagnose{Path(name).suffix}"
-            write_text(folder / name, rendered(template, {"menu": menu, "files": sorted(files), **content}))
+            write_text(folder / name, rendered(template, {"menu": menu, "files": sorted(files), **content}, numbers))
         for name, text in files.items():
             write_text(folder / name, text)
 

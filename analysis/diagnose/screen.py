@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textwrap import wrap
 
-from analysis.diagnose.advice import Verdict, advice, headline, named
+from analysis.diagnose.advice import TARGETS, Verdict, advice, headline, named
 from analysis.diagnose.findings import Findings
 from analysis.text import amount, number, percent, seconds, spread
 from repro.diagnose.choice import METHODS
@@ -36,11 +36,13 @@ def screen(found: Findings) -> str:
             spent = f"{amount(cost.prefill)}, {amount(cost.generated)}" if cost.prefill else "nothing"
             lines.append(f"  {named(method, found):38}{percent(share):>22}  {saved:>22}  {spent}")
     track, power = found.tracking, found.power
+    others = "".join(f" ({TARGETS[name]}: {spread(one, digits=2)})" for name, one in found.other_targets.items())
     lines += [
         f"  (the rollouts of {found.measured.design.train.steps} steps: {amount(found.whole.generated)} tokens, "
         f"{seconds(found.whole.seconds)} s; predictor: rank correlation {spread(found.choices.predictor, digits=2)})",
         "",
-        f"Confidence and pass rate: Spearman {spread(track.rho, digits=2)}, corrected for the noise of {found.samples} "
+        f"Confidence in {TARGETS[found.measured.design.target]} and pass rate: Spearman "
+        f"{spread(track.rho, digits=2)}{others}, corrected for the noise of {found.samples} "
         f"samples {spread(track.corrected, digits=2)};",
         f"  AUROC for 0 < p < 1 {spread(track.auroc, digits=2)}; s and length of the target "
         f"{spread(track.length, digits=2)}; s misses the pass rate by {number(100 * track.error)} points",

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import pandas as pd
 
-from analysis.diagnose.advice import FASTER, WORTH, advice, named
+from analysis.diagnose.advice import FASTER, TARGETS, WORTH, advice, named
 from analysis.diagnose.findings import Findings
 from analysis.diagnose.screen import WORDS
 from analysis.tables import Table, numbers
 from analysis.text import amount, number, percent, plural, seconds, spread
 from repro.diagnose.choice import METHODS
+from repro.diagnose.savings import TIMING
 
 
 def arms(found: Findings) -> Table:
@@ -26,7 +27,8 @@ def arms(found: Findings) -> Table:
         pd.DataFrame([{"arm": one.arm, "advice": one.verdict, "why": one.why} for one in lines]),
         "By the factor in tokens for as many informative groups as uniform sampling trains on, at the start of "
         f"training. Worth running: its interval lies above 1 and it is at least {WORTH:g}. Leave out: the interval "
-        f"lies below 1. Replay: worth running where a step is {FASTER:g} times as fast. What a group teaches beyond "
+        f"lies below 1. Replay: worth running where a step is {FASTER:g} times as fast even if each timing is off by "
+        f"{100 * TIMING:g} %, undecided where that is within their noise. What a group teaches beyond "
         "having a signal is in none of this.",
         left=3,
     )
@@ -145,9 +147,12 @@ def limits(found: Findings) -> Table:
 def tracking(found: Findings) -> Table:
     """Confidence against pass rate."""
     track = found.tracking
+    target = found.measured.design.target
+    others = [(TARGETS[name], spread(one, digits=2)) for name, one in found.other_targets.items()]
     rows = [
-        ("Spearman's rho of s and pass rate", spread(track.rho, digits=2)),
-        (f"the same, corrected for the noise of {found.samples} samples", spread(track.corrected, digits=2)),
+        (f"Spearman's rho of s and pass rate, s over {TARGETS[target]}", spread(track.rho, digits=2)),
+        *((f"the same, s over {name}", told) for name, told in others),
+        (f"the first, corrected for the noise of {found.samples} samples", spread(track.corrected, digits=2)),
         ("AUROC of UFO-RL's score for questions solved sometimes", spread(track.auroc, digits=2)),
         ("rho of s and the tokens of its target", spread(track.length, digits=2)),
         ("rho of s and pass rate at equal length", spread(track.beside_length, digits=2)),
@@ -155,8 +160,13 @@ def tracking(found: Findings) -> Table:
         ("reliability of the measured pass rates", spread(track.reliability, digits=2)),
     ]
     keys = ("rho", "corrected", "auroc", "length", "beside_length")
-    data = [{"what": key, **numbers("value", getattr(track, key))} for key in keys]
-    caption = "Intervals over questions (bootstrap). The last row is the rank correlation of two such measurements."
+    data = [{"what": key, "target": target, **numbers("value", getattr(track, key))} for key in keys]
+    data += [{"what": "rho", "target": name, **numbers("value", one)} for name, one in found.other_targets.items()]
+    caption = (
+        f"s is the confidence in {TARGETS[target]} (`--target {target}`), by which the band chooses here; rows that "
+        "name no other target are about it. Intervals over questions (bootstrap). The last row is the rank correlation "
+        "of two such measurements."
+    )
     return Table(
         "tracking", "Does confidence track the pass rate?", ("what", "value"), rows, pd.DataFrame(data), caption
     )

@@ -15,6 +15,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 from analysis.dots_rr.arms import HEADLINE, part_looks
 from analysis.facets import facets, outer
 from analysis.lettering import fitted
+from analysis.marks import interval_marks
 from analysis.pictures import Picture
 from analysis.statistics import Interval
 from analysis.style import GREY, shared_legend, signed_tick
@@ -48,7 +49,7 @@ def ablation_grid(points: Sequence[Point]) -> Picture | None:
     looks = part_looks([])
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = facets(symbols, narrow, len(parts) + len(measured))
+        figure, axes = facets(symbols, narrow)
         for axis, symbol in zip(axes, symbols, strict=True):
             _panel(axis, [point for point in points if point.symbol == symbol], parts, measured)
             outer(axis, fitted(symbol, 1.2, 8, lines=2) if narrow else symbol, "points to the usual")
@@ -87,15 +88,10 @@ def _panel(axis: Axes, points: Sequence[Point], parts: Sequence[str], measured: 
     axis.axhline(0, color="#1B1F24", linewidth=0.9, zorder=1)
     for lane, (part, place, name) in enumerate(lanes):
         shift = 0.16 * (lane - (len(lanes) - 1) / 2) if len(lanes) < 5 else 0.7 * ((lane + 0.5) / len(lanes) - 0.5)
-        for point in points:
-            interval = point.differences.get(name)
-            if (point.part, point.place) != (part, place) or interval is None:
-                continue
-            x, colour = ticks.index(point.value) + shift, looks[part].color
-            if interval.known:
-                axis.vlines(x, interval.low, interval.high, color=colour, linewidth=1.2)
-            filled = colour if interval.known else "white"
-            axis.plot([x], [interval.value], SHAPES[name][0], color=colour, markerfacecolor=filled)
+        here = [point for point in points if (point.part, point.place) == (part, place) and name in point.differences]
+        xs = [ticks.index(point.value) + shift for point in here]
+        intervals, colours = [point.differences[name] for point in here], [looks[part].color] * len(here)
+        interval_marks(axis, xs, intervals, colours, upright=True, marker=SHAPES[name][0], size=4.0, width=1.2)
     axis.set_xticks(range(len(ticks)), [f"{tick:g}" for tick in ticks])
     for tick, label in zip(ticks, axis.get_xticklabels(), strict=True):
         label.set_fontweight("bold" if tick in usual else "normal")

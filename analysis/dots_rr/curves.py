@@ -248,9 +248,9 @@ def _draw_grid(
         percent_axis(axis.yaxis)
         axis.set_ylim(*(measured.limits or (None, None)))
         axis.yaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 4, 5, 10]))
-        thousands(axis.xaxis)
+        thousands(axis.xaxis, whole=x_name == "step")
         if narrow or across == 3:
-            axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2, steps=[1, 2, 4, 5, 10]))
+            axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2, steps=[1, 2, 4, 5, 10], integer=True))
         if index % columns == 0:
             axis.set_ylabel(fitted(f"{measured.y}, %", 1.1, 8, lines=2))
         if index + columns >= len(grid.places):

@@ -119,11 +119,11 @@ def _steps(run: Run, main: str) -> int:
 
 
 def volume_error(panels: Sequence[Measures], adjusted: bool = True) -> Effect | None:
-    """How far completions lie from delta + K / (mu B), as a share; of all arms it describes the worst.
+    """How far counted completions lie from delta + K / (mu B), as a share; the largest of all arms, runs and pairs.
 
     `adjusted`: after the warm-up, without top-ups and with reused groups (see `cost.Counted`); else as counted.
     """
-    found: dict[str, np.ndarray] = {}
+    found: dict[str, Interval] = {}
     arms = Arms(panels)
     members: list[str] = []
     for measures in panels:
@@ -141,11 +141,16 @@ def volume_error(panels: Sequence[Measures], adjusted: bool = True) -> Effect | 
             for seed, volume in ours.items():
                 error = abs(volume / float(np.mean(plain)) / rollout_volume(series) - 1)
                 worst[seed] = max(error, worst.get(seed, 0.0))
-        found[measures.panel.title] = np.array(list(worst.values()))
+        if worst:
+            found[measures.panel.title] = Interval(max(worst.values()), math.nan, math.nan, len(worst))
+    if not found:
+        return None
     labels = list(dict.fromkeys(members))
     whose = f"`{labels[0]}`" if len(labels) == 1 else f"{len(labels)} arms"
     name = f"largest error of {whose}{'' if adjusted else ', as counted'}"
-    return effect_of(panels, name, "percent", found)
+    most = max(one.value for one in found.values())
+    whole = Interval(most, math.nan, math.nan, sum(one.n for one in found.values()))
+    return Effect(name, "percent", whole, found, {}, counted=True)
 
 
 def time_error(panels: Sequence[Measures], label: str | None) -> Effect | None:

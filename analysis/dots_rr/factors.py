@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
-from analysis.comparable import unfit
+from analysis.comparable import NOT_COMPARABLE, unfit
 from analysis.dots_rr.area import areas, common_end
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find, part_looks
 from analysis.facets import facets, outer
+from analysis.marks import seed_dots
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
@@ -21,6 +22,7 @@ from analysis.statistics import share_interval
 from analysis.style import percent_axis, shared_legend
 from analysis.tables import Table, numbers
 from analysis.text import number
+from analysis.unfinished import NOT_RUN
 from repro.tracking.series import GENERATED_TOKENS
 
 PLACES = {GRPO: 0.0, RR: 0.42, DOTS: 1.1, DOTS_RR: 1.52}
@@ -45,9 +47,9 @@ def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
     names = [part for part in PLACES if any(part in heights for _, heights in found)]
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = facets([measures.panel.title for measures, _ in found], narrow, len(names))
-        for axis, (_, heights) in zip(axes, found, strict=True):
-            _bars(axis, heights)
+        figure, axes = facets([measures.panel.title for measures, _ in found], narrow)
+        for axis, (measures, heights) in zip(axes, found, strict=True):
+            _bars(axis, heights, {part: _without(measures, arms, part) for part in PLACES})
             outer(axis, "", "mean accuracy, %")
         looks = part_looks([])
         shared_legend(figure, [Patch(facecolor=looks[part].color, alpha=0.75) for part in names], names, narrow)
@@ -60,7 +62,8 @@ def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
         Picture(
             "dots_rr.factors",
             "DOTS + RR, selection and replay as two factors",
-            "Mean accuracy over training up to the tokens that all four arms spent, with 95 % t-intervals over seeds.",
+            "Mean accuracy over training up to the tokens that all four arms spent, with 95 % t-intervals over seeds, "
+            "which are dots.",
             f"Bars of mean accuracy over training. {said}.",
             pd.DataFrame(rows),
             draw,
@@ -76,16 +79,26 @@ def _heights(measures: Measures, series: dict[str, Series]) -> dict[str, dict[in
     return {part: areas(measures, one, GENERATED_TOKENS, end) for part, one in kept.items()}
 
 
-def _bars(axis: Axes, heights: dict[str, dict[int, float]]) -> None:
+def _without(measures: Measures, arms: Arms, part: str) -> str:
+    """Why a part has no bar: it cannot be compared, or what became of its runs."""
+    arm = arms.headline(part)
+    if find(measures, arm) is not None:
+        return NOT_COMPARABLE
+    return "no runs" if arm is None else measures.panel.unfinished.get(arm.label, NOT_RUN)
+
+
+def _bars(axis: Axes, heights: dict[str, dict[int, float]], without: dict[str, str]) -> None:
+    """One panel; `without` says of parts that have no height why."""
     looks = part_looks([])
     for part, by_seed in heights.items():
         x, mean = PLACES[part], share_interval([*by_seed.values()])
         axis.bar(x, mean.value, 0.4, color=looks[part].color, alpha=0.75)
         if mean.known:
             axis.vlines(x, mean.low, mean.high, color="#1B1F24", linewidth=1.1)
+        seed_dots(axis, [x + 0.11], [[*by_seed.values()]], "#1B1F24")
     for part in PLACES:
         if part not in heights:
-            axis.annotate("not run", (PLACES[part], 0), (0, 3), textcoords="offset points", ha="center", fontsize=7,
+            axis.annotate(without[part], (PLACES[part], 0), (0, 3), textcoords="offset points", ha="center", fontsize=7,
                           rotation=90)  # fmt: skip
     axis.set_xticks([0.21, 1.31], ["uniform", "DOTS"])
     axis.set_xlim(-0.35, 1.87)

@@ -159,7 +159,7 @@ def _picture(fits: Sequence[Fit]) -> Picture:
     above = int((frame["norm2"] > top).sum())
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = facets([one.groups.title for one in fits], narrow, legend=3)
+        figure, axes = facets([one.groups.title for one in fits], narrow)
         for axis, one in zip(axes, fits, strict=True):
             _draw(axis, one, top)
         shared_legend(figure, *_legend(std), narrow)

@@ -77,7 +77,7 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
                     axis.plot(*_mean(found)[:2], color=REST, linewidth=0.9, zorder=1)
             axis.set_ylim(*limits)
             axis.set_xlabel(labels[name])
-            thousands(axis.xaxis)
+            thousands(axis.xaxis, whole=name == "steps")
             percent_axis(axis.yaxis)
             if narrow or axis is axes[0]:
                 axis.set_ylabel(panel.main_series.label("accuracy, %"))

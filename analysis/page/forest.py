@@ -6,14 +6,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from analysis.comparison import Comparison
 from analysis.equal_cost import Curve
 from analysis.lettering import fitted, width_of
+from analysis.marks import interval_marks
 from analysis.measures import Measures
 from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
@@ -40,105 +38,141 @@ NAME = 7.5
 """Points of the names beside curves."""
 
 
-def forest(panels: Sequence[Measures], judged: Sequence[Judged]) -> Picture:
+def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged] = ()) -> Picture:
     """Differences of the primary claims with their intervals; beside them, on one model and task, the curves.
 
-    At least one claim has runs of both its arms.
+    At least one claim has runs of both its arms. `beside` has exploratory comparisons, drawn lighter below a line.
     """
     every = [one for one in judged if one.pairs]
-    nearest = sorted(every, key=lambda one: -abs(one.difference.value))[:SHOWN]
-    drawn = sorted(nearest, key=lambda one: -one.difference.value)
-    shown = [*drawn, *(one for one in judged if not one.pairs)][:SHOWN]
+    primary = _furthest(every, SHOWN)
+    lost = [one for one in judged if not one.pairs][: SHOWN - len(primary)]
+    others = _furthest([one for one in beside if one.pairs], SHOWN - len(primary) - len(lost))
+    drawn, rows = [*primary, *others], _Rows([*primary, *lost, *others], len(primary) + len(lost))
     looks = {label: look for measures in panels for label, look in panel_looks(measures).items()}
+    baselines = {one.question.against for one in drawn}
+    far = sorted(drawn, key=lambda one: -abs(one.difference.value))
+    arms = dict.fromkeys(one.question.arm for one in far if one.question.arm not in baselines)
+    bright = [*baselines, *list(arms)[: max(1, LIT - len(baselines))]]
+    colours = {label: look.color if label in bright else REST for label, look in looks.items()}
     single = len(panels) == 1
 
     def draw(narrow: bool) -> Figure:
-        height = max(2.2, 0.8 + rows_height(_names(shown), narrow))
+        height = max(2.2, 0.8 + rows_height(rows.names, narrow))
         figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
         if narrow or not single:
             left = figure.subplots()
         else:
             left, right = figure.subplots(1, 2, width_ratios=(1, 1))
-            _curves(right, panels[0], drawn, looks, height)
-        _differences(left, shown, looks, narrow, 1 if narrow or not single else 2)
+            _curves(right, drawn, bright, looks, height)
+        _differences(left, rows, colours, narrow, 1 if narrow or not single else 2)
         return figure
 
-    of = joined([f"{one.question.arm} {points(one.difference.interval())} points" for one in drawn])
+    of = joined(
+        [f"{name} {points(one.difference.interval())} points" for name, one in zip(rows.names, rows.judged, strict=True)
+         if one.pairs]
+    )  # fmt: skip
     by = drawn[0].question.by
     several = "" if single else "; small dots are single pairs of model and task"
-    few = f" ({len(drawn)} of {len(every)} arms)" if len(drawn) < len(every) else ""
+    below = " Below the line: exploratory comparisons, not judged with the primary claims." if others else ""
+    few = f" ({len(primary)} of {len(every)} arms)" if len(primary) < len(every) else ""
+    compared = "that of the baseline" if len(rows.against) == 1 else "that of the arm it is compared with"
     return Picture(
         "answer",
         f"Who learns more from the same cost{few}",
-        f"Mean accuracy over training up to equal {AXIS[by]}, minus that of the baseline, with 95 % intervals over "
-        f"seeds and questions{several}.",
-        f"Differences to the baseline at equal {AXIS[by]}: {of}.",
-        _data(drawn),
+        f"Mean accuracy over training up to equal {AXIS[by]}, minus {compared}, with 95 % intervals over seeds and "
+        f"questions{several}.{below}",
+        f"Differences at equal {AXIS[by]}: {of}.",
+        _data(rows),
         draw,
     )
 
 
-def _data(shown: Sequence[Judged]) -> pd.DataFrame:
-    rows: list[dict[str, object]] = []
-    for one in shown:
+class _Rows:
+    """The rows of the figure from the top; those from `primary` on are exploratory."""
+
+    def __init__(self, judged: Sequence[Judged], primary: int) -> None:
+        self.judged, self.primary = judged, primary
+        self.against = list(dict.fromkeys(one.question.against for one in judged))
+        self.names = [self._name(one) for one in judged]
+
+    def _name(self, one: Judged) -> str:
+        seeds = " (1 seed)" if one.verdict == "one seed" else ""
+        against = f" − {one.question.against}" if len(self.against) > 1 else ""
+        return f"{one.question.arm}{against}{seeds}"
+
+
+def _furthest(judged: Sequence[Judged], count: int) -> list[Judged]:
+    """So many that lie furthest from 0, the highest first."""
+    nearest = sorted(judged, key=lambda one: -abs(one.difference.value))[: max(0, count)]
+    return sorted(nearest, key=lambda one: -one.difference.value)
+
+
+def _data(rows: _Rows) -> pd.DataFrame:
+    data: list[dict[str, object]] = []
+    for place, one in enumerate(rows.judged):
+        if not one.pairs:
+            continue
         whole = one.difference.interval()
         every = [("all", whole), *((pair.panel.title, pair.difference.interval()) for pair in one.pairs)]
         for where, interval in every:
-            rows.append({"arm": one.question.arm, "against": one.question.against, "where": where})
-            rows[-1] |= {"difference": interval.value, "low": interval.low, "high": interval.high, "n": interval.n}
-    return pd.DataFrame(rows)
+            data.append({"arm": one.question.arm, "against": one.question.against, "where": where})
+            data[-1] |= {"primary": place < rows.primary, "difference": interval.value}
+            data[-1] |= {"low": interval.low, "high": interval.high, "n": interval.n}
+    return pd.DataFrame(data)
 
 
-def _differences(axis: Axes, shown: Sequence[Judged], looks: dict[str, Look], narrow: bool, columns: int) -> None:
-    for place, one in enumerate(shown):
+def _differences(axis: Axes, rows: _Rows, colours: dict[str, str], narrow: bool, columns: int) -> None:
+    for part, size, width in ((slice(rows.primary), 6.0, 2.2), (slice(rows.primary, None), 4.0, 1.1)):
+        ran = [(place, one) for place, one in list(enumerate(rows.judged))[part] if one.pairs]
+        if ran:
+            interval_marks(
+                axis,
+                [place for place, _ in ran],
+                [one.difference.interval() for _, one in ran],
+                [colours[one.question.arm] for _, one in ran],
+                size=size,
+                width=width,
+            )
+    for place, one in enumerate(rows.judged):
         if not one.pairs:
-            axis.annotate(one.verdict, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
-            continue
-        colour, interval = looks[one.question.arm].color, one.difference.interval()
-        if interval.known:
-            axis.plot([interval.low, interval.high], [place, place], color=colour, linewidth=2.2)
-        # Hollow where nothing says how sure the difference is.
-        axis.plot(
-            [interval.value], [place], "o", color=colour, markersize=6,
-            markerfacecolor=colour if interval.known else "white",
-        )  # fmt: skip
-    pairs = [(place, pair) for place, one in enumerate(shown) for pair in one.pairs if len(one.pairs) > 1]
+            axis.annotate(one.state, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
+    pairs = [(place, pair) for place, one in enumerate(rows.judged) for pair in one.pairs if len(one.pairs) > 1]
     if pairs:
+        import seaborn as sns  # takes a second, and few studies need it
+
         sns.stripplot(
             x=[pair.difference.value for _, pair in pairs], y=[place for place, _ in pairs], orient="h",
             native_scale=True, jitter=False, size=3.5, color=GREY, alpha=0.75, ax=axis, zorder=3,
         )  # fmt: skip
-    arm_ticks(axis, _names(shown), narrow)
+    arm_ticks(axis, rows.names, narrow)
     points_axes([axis])
-    against = list(dict.fromkeys(one.question.against for one in shown))
-    titled(axis, f"Points against {joined(against)}", columns, narrow)
-    axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[shown[0].question.by]}")
+    if rows.primary < len(rows.judged):
+        axis.axhline(rows.primary - 0.5, color=GREY, linewidth=0.6)
+    title = f"Points against {rows.against[0]}" if len(rows.against) == 1 else "Points of accuracy over training"
+    titled(axis, title, columns, narrow)
+    axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[rows.judged[0].question.by]}")
 
 
-def _names(shown: Sequence[Judged]) -> list[str]:
-    return [f"{one.question.arm} (1 seed)" if one.verdict == "one seed" else one.question.arm for one in shown]
-
-
-def _curves(axis: Axes, measures: Measures, shown: Sequence[Judged], looks: dict[str, Look], height: float) -> None:
-    """Mean accuracy over seeds against cost; the arms furthest from the baseline and the baseline in colour."""
-    by = AXIS[shown[0].question.by]
-    found: dict[str, Comparison] = {}
+def _curves(axis: Axes, shown: Sequence[Judged], lit: Sequence[str], looks: dict[str, Look], height: float) -> None:
+    """Mean accuracy over seeds against cost; `lit` arms, the baselines among them, in colour on top."""
+    arms: dict[str, Sequence[Curve]] = {}
+    others: dict[str, Sequence[Curve]] = {}
     for one in sorted(shown, key=lambda one: -abs(one.difference.value)):
-        found[one.question.arm] = one.pairs[0]
-    lit = list(found)[: LIT - 1]
+        arms.setdefault(one.question.arm, one.pairs[0].pair.arm)
+        others.setdefault(one.question.against, one.pairs[0].pair.baseline)
     ends: list[tuple[float, float, str, str]] = []
-    for label, pair in reversed(found.items()):
-        colour = looks[label].color if label in lit else REST
-        ends.append((*_mean_curve(axis, pair.pair.arm, colour, 1.8 if label in lit else 1.0), label, colour))
-    first = next(iter(found.values()))
-    colour = looks[first.other.label].color
-    ends.append((*_mean_curve(axis, first.pair.baseline, colour, 2.2), first.other.label, colour))
+    for label, curves in reversed(arms.items()):
+        if label not in others:
+            colour = looks[label].color if label in lit else REST
+            ends.append((*_mean_curve(axis, curves, colour, 1.8 if label in lit else 1.0), label, colour))
+    for label, curves in others.items():
+        width = 1.8 if label in arms else 2.2
+        ends.append((*_mean_curve(axis, curves, looks[label].color, width), label, looks[label].color))
     titled(axis, "Accuracy, %", 2, False)
-    axis.set_xlabel(by)
+    axis.set_xlabel(AXIS[shown[0].question.by])
     percent_axis(axis.yaxis)
-    thousands(axis.xaxis)
-    axis.xaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 2.5, 5, 10]))
-    _label(axis, [end for end in ends if end[2] in lit or end is ends[-1]], height)
+    thousands(axis.xaxis, whole=shown[0].question.by == "steps")
+    _label(axis, [end for end in ends if end[2] in lit], height)
 
 
 def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) -> tuple[float, float]:

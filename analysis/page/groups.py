@@ -19,7 +19,7 @@ from analysis.page.lit import faint_lines, handles, lit, of_all, panel_looks, sh
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.runs import Series
-from analysis.style import NARROW, REST, WIDE, WINDOW, canvas, percent_axis, shared_legend, thousands, titled
+from analysis.style import NARROW, REST, WIDE, WINDOW, canvas, cut, percent_axis, shared_legend, thousands, titled
 from analysis.text import joined, number, plural
 from repro.files import parse_json
 from repro.tracking.series import ZERO_VARIANCE
@@ -136,6 +136,7 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
         percent_axis(axis.yaxis)
         axis.set_ylabel("zero-variance groups, %")
         axis.set_xlabel("step")
+        thousands(axis.xaxis, whole=True)
         shared_legend(figure, *handles(measures, bright, len(frames) - len(bright)), narrow)
         return figure
 
@@ -226,7 +227,7 @@ def step_columns(steps: np.ndarray) -> Iterator[tuple[np.ndarray, float]]:
 
 def small_multiples(names: Sequence[str], narrow: bool) -> tuple[Figure, list[tuple[Axes, str]]]:
     """A titled panel for each name on one scale: two beside each other in a column, up to six on a page."""
-    columns = 2 if narrow else min(len(names), 6 if len(names) % 4 else 4) if len(names) > 4 else len(names)
+    columns = 2 if narrow else len(names) if len(names) <= 4 else _columns(names)
     rows = -(-len(names) // columns)
     size = (NARROW if narrow else WIDE, (1.45 if narrow else 1.75) * rows + 0.4)
     figure = Figure(figsize=size, layout="constrained")
@@ -238,10 +239,20 @@ def small_multiples(names: Sequence[str], narrow: bool) -> tuple[Figure, list[tu
     return figure, list(zip(axes, names, strict=False))
 
 
+def _columns(names: Sequence[str]) -> int:
+    """Panels beside each other on a page: few places stay empty, and titles that are cut can be told apart."""
+    able = [
+        n
+        for n in ((6,) if len(names) == 6 else (5, 4, 3))
+        if len({cut(name, n, False) for name in names}) == len(names)
+    ]
+    return min(able or [3], key=lambda n: (-len(names) % n, -n))
+
+
 def outer_labels(axis: Axes, index: int, narrow: bool, ylabel: str, below: bool = True) -> None:
     first = axis.get_subplotspec()
     if first is not None and first.is_first_col():
         axis.set_ylabel(fitted(ylabel, 0.85, 8, lines=2))
     if below:
         axis.set_xlabel("step")
-        thousands(axis.xaxis)
+        thousands(axis.xaxis, whole=True)

@@ -166,8 +166,9 @@ def _spread(study: Study) -> str:
 
 def _target(study: Study) -> str:
     text = (
-        "Where the mean accuracy over seeds, linear between evaluations, first reaches the target. One rule for every "
-        "arm, the baseline's too. A run that has ended keeps its last accuracy, so that no seed is dropped. "
+        "At each evaluation accuracy and cost are averaged over seeds; the time is the cost at which this mean curve, "
+        "linear between evaluations, first reaches the target. One rule for every arm, the baseline's too. A run that "
+        "has ended keeps its last accuracy and cost, so that no seed is dropped. "
     )
     if study.spec.report.target is not None:
         return f"{text}The target, {number(100 * study.spec.report.target)} %, is set in the spec."

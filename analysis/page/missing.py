@@ -10,6 +10,7 @@ from analysis.files import shown
 from analysis.study import CURE, Study
 from analysis.tables import Table
 from analysis.text import NOTHING, joined, plural, sentence
+from analysis.unfinished import FAILED, failure
 
 LISTED = 5
 """So many runs that are left out are named one by one."""
@@ -44,10 +45,17 @@ def missing_table(study: Study) -> Table:
 
 
 def failed(study: Study) -> str:
-    """Arms with runs that failed, in one sentence; empty where none did."""
-    count = Counter(place.arm for place, status in study.missing if status == "failed")
+    """Arms with runs that failed and how, in one sentence; empty where none did."""
+    count = Counter(place.arm for place, status in study.missing if status == FAILED)
+    kinds: dict[str, dict[str, None]] = {arm: {} for arm in count}
+    for run in study.runs:
+        if run.record.status == FAILED and (kind := failure(run)):
+            kinds[run.place.arm][kind] = None
     planned = Counter(place.arm for _, place in study.cells)
-    said = [f"`{arm}` ({failures} of {planned[arm]} runs)" for arm, failures in count.items()]
+    said = [
+        f"`{arm}` ({failures} of {planned[arm]} runs{': ' if kinds[arm] else ''}{joined(list(kinds[arm]))})"
+        for arm, failures in count.items()
+    ]
     if len(said) > LISTED:
         said = [*said[:LISTED], f"{len(said) - LISTED} more arms"]
     return sentence(f"Failed: {joined(said)}") if said else ""

@@ -9,11 +9,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from analysis.artefacts import MAKERS, make_artefacts
+from analysis.artefacts import LEADERBOARD, make_artefacts
 from analysis.files import write_text
+from analysis.leaderboard.board import board_of
+from analysis.leaderboard.practice import paragraph
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
+from analysis.page.equal_cost_table import equal_cost
 from analysis.page.figures import accuracy_curves
 from analysis.page.findings import derived_question
 from analysis.page.folder import check, replaced
@@ -23,18 +26,19 @@ from analysis.page.missing import failed, left_out, missing_table
 from analysis.page.provenance import Provenance, provenance
 from analysis.page.sections import Evidence, Item, Section, evidence, overall
 from analysis.page.single import single_file
-from analysis.page.templates import rendered
+from analysis.page.templates import numbered, rendered
 from analysis.pictures import Picture
-from analysis.primary import judge, questions
+from analysis.primary import exploratory, judge, questions
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.run import DamagedRun
 from analysis.study import Study, load_study
+from analysis.sweep.best import best_of_each
 from analysis.sweep.confirmation import confirmations
 from analysis.sweep.pictures import pictures
 from analysis.tables import Table
 from analysis.text import plural
-from analysis.updates import with_updates
 from repro.masking import mask
+from repro.spec.artefacts import ARTEFACTS
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
 
@@ -43,6 +47,10 @@ log = logging.getLogger(__name__)
 FRONT = "report.html"
 PAPERS = {"dots_rr": "DOTS + RR", "ufo_rl": "UFO-RL"}
 """What headings call the papers."""
+
+
+BESIDE = 6
+"""Of more exploratory comparisons the first page shows none: the table at equal cost has them all."""
 
 
 @dataclass(frozen=True)
@@ -92,12 +100,13 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     spec = loaded.spec
     panels = [Measures(panel, spec.report.target) for panel in study.panels]
     judged = judge(questions(spec, study.panels), study.panels)
-    found = answer(panels, judged)
+    beside = exploratory(spec, study.panels)
+    few = beside if len(beside) <= BESIDE else ()
+    found = answer(panels, judged, few)
     compared = any(one.pairs for one in judged)
-    figure = forest(panels, judged) if compared else accuracy_curves(panels[0])
-    pages, explained = _pages(study, panels), methods(study, panels)
+    figure = forest(panels, judged, few) if compared else accuracy_curves(panels[0])
+    pages, explained = _pages(study, panels, equal_cost(panels, judged, beside)), methods(study, panels)
     main = main_series(spec)
-    pages = with_updates(pages, panels)
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))
     if not all_by_accuracy(panels):
         found, figure, pages, explained = map(reworded, (found, figure, pages, explained))
@@ -123,13 +132,15 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
         "missing": missing,
         "left_out": left_out(study),
     }
+    items = _items(found, figure, pages, missing, origin)
+    numbers = numbered(items)
     with replaced(out) as folder:
-        for item in _items(found, figure, pages, missing, origin):
+        for item in items:
             item.write(folder / ("figures" if isinstance(item, Picture) else "tables"))
         write_text(folder / "spec.yaml", resolved_yaml(spec))
-        texts = {FRONT: rendered(FRONT, content), "report.md": rendered("report.md", content)}
-        texts |= {f"{page.name}.html": rendered("page.html", {**content, "page": page}) for page in pages}
-        texts |= {f"{name}.html": rendered(f"{name}.html", content) for name in ("methods", "provenance")}
+        texts = {name: rendered(name, content, numbers) for name in (FRONT, "report.md")}
+        texts |= {f"{page.name}.html": rendered("page.html", {**content, "page": page}, numbers) for page in pages}
+        texts |= {f"{name}.html": rendered(f"{name}.html", content, numbers) for name in ("methods", "provenance")}
         if single:
             texts["single.html"] = single_file(texts, folder)
         for name, text in texts.items():
@@ -139,31 +150,42 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     return out / FRONT
 
 
-def _pages(study: Study, panels: Sequence[Measures]) -> tuple[Page, ...]:
-    """The evidence, one page for each model and dataset, and the papers' artefacts."""
+def _pages(study: Study, panels: Sequence[Measures], first: tuple[Section, ...]) -> tuple[Page, ...]:
+    """The evidence, one page for each model and dataset, and the papers' artefacts. `first` stands first of all."""
     parts = [evidence(study, measures) for measures in panels]
-    artefacts = make_artefacts(study.spec.report.artefacts, panels)
+    board = board_of(panels, study)
+    artefacts = make_artefacts(study.spec.report.artefacts, board)
     pages = []
     if len(parts) == 1:
-        pages.append(Page("evidence", "Evidence", parts[0], parts[0].sections))
+        pages.append(Page("evidence", "Evidence", parts[0], (*first, *parts[0].sections)))
     else:
-        pages.append(Page("evidence", "Evidence", None, (overall(study, panels),)))
+        pages.append(Page("evidence", "Evidence", None, (*first, overall(study, panels))))
         pages += [Page(f"pair-{part.prefix.rstrip('_')}", part.title, part, part.sections) for part in parts]
     if study.searches:
         text = "What the sweep tried: on validation questions, with seeds that no other page uses."
-        items: tuple[Item, ...] = (*confirmations(study.searches), *pictures(study.searches))
+        items: tuple[Item, ...] = (
+            *best_of_each(study.searches),
+            *confirmations(study.searches),
+            *pictures(study.searches),
+        )
         pages.append(Page("sweep", "Sweep", None, (Section("Trials", "trials", (text,), items),)))
-    if artefacts:
+    sections = {name: Section(_heading(name), name, (), tuple(items)) for name, items in artefacts.items() if items}
+    ranked = tuple(section for name, section in sections.items() if name in LEADERBOARD)
+    if ranked:
+        pages.insert(0, Page("leaderboard", "Leaderboard", None, (Section("", "top", paragraph(board), ()), *ranked)))
+    others = tuple(section for name, section in sections.items() if name not in LEADERBOARD)
+    if others:
         text = "The papers' tables and figures from these runs. Published numbers come from other policies and data."
-        sections = tuple(Section(_heading(name), name, (), tuple(items)) for name, items in artefacts.items() if items)
-        pages.append(Page("papers", "Beside the papers", None, (Section("", "top", (text,), ()), *sections)))
+        pages.append(Page("papers", "Beside the papers", None, (Section("", "top", (text,), ()), *others)))
     return tuple(pages)
 
 
 def _heading(artefact: str) -> str:
-    """`DOTS + RR: table 1` for `dots_rr.table_1`; the name of one's own as it is."""
-    paper, _, name = artefact.partition(".")
-    return f"{PAPERS[paper]}: {name.replace('_', ' ')}" if artefact in MAKERS else artefact
+    """`DOTS + RR: table 1` for `dots_rr.table_1`, `Ranking` for `leaderboard.ranking`; one's own as it is."""
+    room, _, name = artefact.partition(".")
+    if artefact in LEADERBOARD:
+        return name.capitalize()
+    return f"{PAPERS[room]}: {name.replace('_', ' ')}" if artefact in ARTEFACTS else artefact
 
 
 def _menu(pages: Sequence[Page]) -> list[tuple[str, str]]:
@@ -180,9 +202,10 @@ def _warnings(pages: Sequence[Page]) -> tuple[str, ...]:
 def _items(
     found: Answer, figure: Picture, pages: Sequence[Page], missing: Table | None, origin: Provenance
 ) -> list[Table | Picture]:
-    """Everything that is written to a file of its own."""
+    """Everything that is written to a file of its own, in the order of the pages."""
     items = [item for page in pages for section in page.sections for item in section.files()]
-    return [figure, found.table, *items, *([missing] if missing else []), origin.runs]
+    sure = [found.how_sure] if found.how_sure else []
+    return [figure, found.table, *sure, *items, *([missing] if missing else []), origin.runs]
 
 
 def _commands(loaded: LoadedSpec) -> tuple[str, str]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -20,7 +19,7 @@ from analysis.comparable import (
 )
 from analysis.main_series import Asked
 from analysis.measures import Measures
-from analysis.statistics import fixed_mean, rank_correlation
+from analysis.statistics import rank_correlation
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, names, number, plural, points, seconds, spread
@@ -266,44 +265,6 @@ def phase_table(measures: Measures, prefix: str = "") -> Table:
     caption = f"Mean per run over seeds. {CLOCKS}"
     paper = ("arm", "phase", "generated tokens", "trained tokens", "FLOPs", CLOCK_NAMES[measures.panel.clock])
     return Table(f"{prefix}cost_phases", "Cost by phase", header, rows, pd.DataFrame(data), caption, 2, paper=paper)
-
-
-def overall_table(panels: Sequence[Measures]) -> Table:
-    """Gain of each arm as a share of the baseline's, averaged over pairs of model and task."""
-    labels = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
-    header = ["arm", "pairs of model and task", "runs", "gain, % of the baseline's", "P(better), mean"]
-    rows, data = [], []
-    for label in labels:
-        shares = [found for measures in panels if (found := _share_of_gain(measures, label)) is not None]
-        interval = fixed_mean(shares)
-        chances = [
-            final.improvement
-            for measures in panels
-            for final in measures.finals
-            if final.series.label == label and not at_end_beside_baseline(measures.panel, final.series)
-        ]
-        known = [chance for chance in chances if chance is not None]
-        chance = sum(known) / len(known) if known else math.nan
-        rows.append([f"`{label}`", str(len(shares)), str(interval.n), spread(interval, 100, 0), number(chance, 2)])
-        data.append({"arm": label, "panels": len(shares), "runs": interval.n, **numbers("share_of_gain", interval)})
-        data[-1]["probability_of_improvement"] = chance
-    caption = (
-        "Gain: final accuracy above the start policy's, as a share of what the baseline gains on that pair, so that an "
-        "easy task does not drown a hard one; mean over these pairs, 95 % interval over seeds. Pairs on which the "
-        "baseline gains nothing are left out."
-    )
-    return Table("overall", "Over all models and tasks", header, rows, pd.DataFrame(data), caption)
-
-
-def _share_of_gain(measures: Measures, label: str) -> list[float] | None:
-    """(final - start) / (the baseline's final - start) of every seed; None without the arm or such a gain."""
-    final = next((final for final in measures.finals if final.series.label == label), None)
-    if final is None:
-        return None
-    start = measures.start.sampled.value
-    reference = measures.panel.baseline_of(final.series) or final.series
-    gain = measures.final(reference.label).accuracy.value - start
-    return [(score - start) / gain for score in final.per_seed] if gain > 0 else None
 
 
 def _amount(name: str, value: float) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from analysis.measures import Measures
 from analysis.page import figures, health, result_tables, selected, time_tables
 from analysis.page.findings import Findings, findings
+from analysis.page.overall_table import overall_table
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.study import Study
@@ -145,4 +146,4 @@ def overall(study: Study, panels: Sequence[Measures]) -> Section:
     shown = [Measures(measures.panel.only(study.headline_arms)) for measures in panels]
     shown = [measures for measures in shown if measures.panel.series] or list(panels)
     text = "Runs of all models and datasets pooled, so that no single one decides."
-    return Section("Overall", "overall", (text,), (result_tables.overall_table(shown),))
+    return Section("Overall", "overall", (text,), (overall_table(shown),))

@@ -1,40 +1,33 @@
-"""What was selected: true difficulty, groups with and without gradient, predictions, and the pool they came from."""
+"""What was selected: groups with and without gradient, true difficulty, predictions, and the pool they came from."""
 
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.axes import Axes
-from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from analysis.measures import Measures
+from analysis.page.difficulty import difficulty
 from analysis.page.groups import (
     FAINT,
     Fresh,
     fresh_questions,
     outcomes,
-    outer_labels,
     seeds_of,
-    small_multiples,
-    step_columns,
     zero_variance_curves,
 )
-from analysis.page.lit import faint_lines, handles, lit, of_all, panel_looks, shown
+from analysis.page.lit import faint_lines, handles, lit, panel_looks
 from analysis.pictures import Picture
 from analysis.statistics import t_interval
-from analysis.style import GREY, REST, Look, canvas, percent_axis, shared_legend
+from analysis.style import GREY, REST, Look, canvas, percent_axis, shared_legend, thousands
 from analysis.text import number, plural
 from repro.numbers import pearson
 from repro.tracking.series import SELECT_PEARSON
-
-# White to dark blue: lightness falls all the way, so that it prints in grey.
-SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#C6DBEF", "#6BAED6", "#2171B5", "#08306B"])
 
 
 def pictures(measures: Measures, prefix: str = "") -> list[Picture]:
@@ -48,86 +41,6 @@ def pictures(measures: Measures, prefix: str = "") -> list[Picture]:
         pool(measures, prefix),
     ]
     return [picture for picture in made if picture is not None]
-
-
-# ---------------------------------------------------------------- true difficulty
-
-
-def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> Picture | None:
-    """Distribution of the true difficulty of what was rolled out, over training."""
-    known = {label: q for label, q in fresh.items() if len(q.true) and not np.isnan(q.true).any()}
-    if not known:
-        return None
-    levels = np.arange(min(q.true.min() for q in known.values()), max(q.true.max() for q in known.values()) + 1)
-    pool_share = _pool_difficulty(measures, levels)
-    rows, grids, means = [], {}, {}
-    for label, questions in known.items():
-        columns = list(step_columns(questions.step))
-        grid = np.array([[(questions.true[c] == level).mean() for c, _ in columns] for level in levels])
-        grids[label] = (np.array([centre for _, centre in columns]), grid)
-        means[label] = [float(questions.true[c].mean()) for c, _ in columns]
-        for j, (_, centre) in enumerate(columns):
-            for i, level in enumerate(levels):
-                rows.append({"arm": label, "step": centre, "difficulty": level, "share": float(grid[i, j])})
-    if pool_share is not None:
-        rows += [{"arm": "(pool)", "difficulty": lv, "share": s} for lv, s in zip(levels, pool_share, strict=True)]
-    # Lifted at the low end: a flat choice over ten levels and one that piles up on two belong in one picture.
-    scale = PowerNorm(0.6, 0, max(float(grid.max()) for _, grid in grids.values()))
-    labels = [label for label in shown(measures) if label in known]
-
-    def draw(narrow: bool) -> Figure:
-        names = (["whole pool"] if pool_share is not None else []) + labels
-        figure, axes = small_multiples(names, narrow)
-        image = None
-        for index, (axis, label) in enumerate(axes):
-            axis.grid(visible=False)
-            axis.set_ylim(levels[0] - 0.5, levels[-1] + 0.5)
-            axis.set_yticks(levels[:: 1 if len(levels) <= 6 else 2])
-            if index == 0 and pool_share is not None:
-                axis.barh(levels, pool_share, 0.8, color="#8D96A3")
-                percent_axis(axis.xaxis)
-                axis.set_xlabel("share, %")
-            else:
-                centres, grid = grids[label]
-                width = (centres[1] - centres[0]) / 2 if len(centres) > 1 else 0.5
-                box = (centres[0] - width, centres[-1] + width, levels[0] - 0.5, levels[-1] + 0.5)
-                image = axis.imshow(
-                    grid, origin="lower", aspect="auto", extent=box, cmap=SHARES, norm=scale, interpolation="none"
-                )
-                axis.plot(centres, means[label], color="white", linewidth=3.2)
-                axis.plot(centres, means[label], color="#000000", linewidth=1.4)
-                axis.set_xlabel("step")
-            outer_labels(axis, index, narrow, "true difficulty (steps)", below=False)
-        if image is not None:
-            place: Any = {"location": "bottom", "aspect": 40} if narrow else {"location": "right", "aspect": 30}
-            bar = figure.colorbar(image, ax=[a for a, _ in axes], shrink=0.9, pad=0.02, **place)
-            long_axis = bar.ax.xaxis if narrow else bar.ax.yaxis
-            long_axis.set_major_formatter(lambda value, _: f"{100 * value:.0f}")
-            bar.set_label("share of questions, %")
-            bar.outline.set_visible(False)
-        return figure
-
-    said = ", ".join(f"{label} {number(m[0])} to {number(m[-1])}" for label, m in means.items())
-    return Picture(
-        f"{prefix}difficulty",
-        f"What was selected: true difficulty over training"
-        f"{of_all(measures, len(labels)) if len(labels) < len(known) else ''}",
-        "Each column is the distribution of the true difficulty, which no arm sees, of what was rolled out; the line "
-        "is its mean.",
-        f"Heat maps of true difficulty by step for each arm; mean difficulty from first to last column: {said}.",
-        pd.DataFrame(rows),
-        draw,
-    )
-
-
-def _pool_difficulty(measures: Measures, levels: np.ndarray) -> np.ndarray | None:
-    for series in measures.panel.series:
-        for run in series.runs:
-            true = run.json("selection.json").get("steps_true")
-            if true:
-                values = np.array(list(true.values()), float)
-                return np.array([(values == level).mean() for level in levels])
-    return None
 
 
 # ---------------------------------------------------------------- predictions
@@ -176,6 +89,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
                 axes[1].plot(mean.index, mean, **look.line())
             axes[1].axhline(0, color=GREY, linewidth=0.8)
             axes[1].set(xlabel="step", ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
+            thousands(axes[1].xaxis, whole=True)
             axes[1].set_title("On uniform references")
         shared_legend(figure, *handles(measures, bright, len(known) - len(bright)), narrow)
         return figure

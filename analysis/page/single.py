@@ -12,6 +12,7 @@ from PIL import Image
 
 _BODY = re.compile(r"<body>(.*)</body>", re.S)
 _PICTURE = re.compile(r'<img src="(figures/[^"]+\.png)"')
+_PHONE = re.compile(r"<source[^>]*>\n?")
 _ID = re.compile(r'\bid="([^"]+)"')
 _LINK = re.compile(r'\bhref="([^"#]*?)(?:\.html)?(#[^"]*)?"')
 
@@ -24,14 +25,14 @@ def single_file(pages: Mapping[str, str], folder: Path) -> str:
         folder: where the pictures lie.
 
     Links between the pages lead to their place inside; links to files of the folder become plain text. Pictures are
-    WebP without loss, which takes less room than PNG.
+    WebP without loss, which takes less room than PNG; a phone shows the wide ones, which scroll.
     """
     first, *others = [name for name in pages if name.endswith(".html")]
     known = {name.removesuffix(".html") for name in (first, *others)}
     bodies = [_body(pages[name], name.removesuffix(".html"), known) for name in (first, *others)]
     head = pages[first].split("<body>")[0]
     text = f'{head}<body class="single">\n' + "\n".join(bodies) + "\n</body>\n</html>\n"
-    return _PICTURE.sub(lambda found: f'<img src="{_inside(folder / found[1])}"', text)
+    return _PICTURE.sub(lambda found: f'<img src="{_inside(folder / found[1])}"', _PHONE.sub("", text))
 
 
 def _body(page: str, name: str, known: set[str]) -> str:

@@ -3,18 +3,36 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import jinja2
 from markupsafe import Markup
 
 from analysis.markup import as_html, as_markdown
+from analysis.pictures import Picture
+from analysis.tables import Table
 
 
-def rendered(name: str, content: Mapping[str, Any]) -> str:
-    """The text of one page or of `report.md`."""
-    text = _environment().get_template(f"{name}.j2").render(content)
+def numbered(items: Iterable[Table | Picture]) -> dict[str, str]:
+    """Kind and name of each table and figure -> `Table 3` or `Figure 2`, counted in this order, kind by kind."""
+    counts, out = {"Table": 0, "Figure": 0}, dict[str, str]()
+    for item in items:
+        kind = "Table" if isinstance(item, Table) else "Figure"
+        counts[kind] += 1
+        out[_key(item)] = f"{kind} {counts[kind]}"
+    return out
+
+
+def _key(item: Table | Picture) -> str:
+    return f"{type(item).__name__} {item.name}"
+
+
+def rendered(name: str, content: Mapping[str, Any], numbers: Mapping[str, str]) -> str:
+    """The text of one page or of `report.md`; `numbers` (from `numbered`) hold for all pages of a report."""
+    environment = _environment()
+    environment.filters["numbered"] = lambda item: numbers[_key(item)]
+    text = environment.get_template(f"{name}.j2").render(content)
     return re.sub(r"\n{3,}", "\n\n", text)
 
 
@@ -34,17 +52,6 @@ def _environment() -> jinja2.Environment:
         lstrip_blocks=True,
         keep_trailing_newline=True,
     )
-    numbers = {"table": 0, "figure": 0}
-
-    def counter(kind: str) -> int:
-        numbers[kind] += 1
-        return numbers[kind]
-
-    def restart() -> str:
-        numbers.update(table=0, figure=0)
-        return ""
-
-    environment.globals.update(counter=counter, restart=restart)
     environment.filters["markup"] = lambda text: Markup(as_html(text))
     environment.filters["markdown"] = as_markdown
     environment.filters["fenced"] = _fenced

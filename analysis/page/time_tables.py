@@ -14,10 +14,12 @@ from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, ratio, time_or_more, withheld
 
 HOW = (
-    "Time: when the mean accuracy over seeds, linear between evaluations, first reaches the target; a seed that has "
-    "ended keeps its last accuracy. The rule is the same for every arm. `>`: not reached in that budget. Times less: "
-    "the baseline's time ÷ the arm's; in brackets all factors at which the paired difference of accuracies is not "
-    "clear of zero (95 %, over seeds and questions of both arms); 0 and ∞ where the runs leave it open."
+    "Time: the mean cost at which the mean accuracy over seeds, linear between evaluations, first reaches the target.",
+    "A seed that has ended keeps its last accuracy and cost. The rule is the same for every arm. `>`: not reached by "
+    "what the runs spent on average.",
+    "Times less: the baseline's time ÷ the arm's; in brackets all factors at which the paired difference of accuracies "
+    "is not clear of zero (95 %, over seeds and questions of both arms); 0 and ∞ where the runs leave it open.",
+    "Selection cost is included, evaluation is not.",
 )
 
 
@@ -48,7 +50,7 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
                 record[f"{key}_seed_{run.place.seed}"] = value
         rows.append(row)
         data.append(record)
-    caption = f"{HOW} Selection cost is included, evaluation is not.{withheld(every)}{said(apart)}"
+    caption, notes = HOW[0], (*HOW[1:], *filter(None, (withheld(every).strip(), said(apart).strip())))
     note = (
         "Time: when the mean accuracy over seeds first reaches the target; >: not in that budget. Times less: the "
         "baseline's time ÷ the arm's, with 95 % intervals over seeds and questions. Selection cost is included, "
@@ -57,7 +59,8 @@ def time_table(measures: Measures, prefix: str = "") -> Table:
     paper = ("arm", "target, %", *(name for name in header if name.startswith("times less")))
     title, reference = f"Time to target, {compared_with(measures)}", emphasised(measures)
     name = f"{prefix}time_to_target"
-    return Table(name, title, header, rows, pd.DataFrame(data), caption, 1, reference, paper, note=note)
+    data_of = pd.DataFrame(data)
+    return Table(name, title, header, rows, data_of, caption, 1, reference, paper, note=note, notes=notes)
 
 
 def robustness_table(measures: Measures, axis: str = "generated tokens", prefix: str = "") -> Table:

@@ -7,14 +7,14 @@ from collections.abc import Callable, Sequence
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.tables import Table
-from analysis.ufo_rl import ablations, batches, bins, claims, epochs, forest, pool, scores, stability
+from analysis.ufo_rl import ablations, batches, bins, claims, curricula, epochs, forest, pool, scores, stability
 
 ARTEFACTS: dict[str, Callable[[Sequence[Measures]], list[Table | Picture]]] = {
     "ufo_rl.forest": forest.forest,
     "ufo_rl.figure_1": bins.figure_1,
     "ufo_rl.table_1": pool.table_1,
     "ufo_rl.table_2": scores.table_2,
-    "ufo_rl.table_3": bins.table_3,
+    "ufo_rl.table_3": curricula.table_3,
     "ufo_rl.claims": claims.table,
     "ufo_rl.stability": stability.table,
     "ufo_rl.table_4": batches.table_4,

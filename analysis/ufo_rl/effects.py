@@ -50,22 +50,27 @@ def time_saved(panels: Sequence[Measures], name: str, budget: str, size: float |
     return ratio_of(panels, arms, lambda _, series: seconds_by_seed(series, True))
 
 
-def cheaper(panels: Sequence[Measures], ours: str | None, theirs: str | None) -> Effect | None:
-    """Seconds (by the report's clock) that arm `theirs` spent on finding out what to train on ÷ those of `ours`.
+def cheaper(panels: Sequence[Measures], ours: str | None, theirs: str | None) -> tuple[Effect | None, Effect | None]:
+    """What arm `theirs` spent on finding out what to train on ÷ the same of `ours`: in FLOPs, and in seconds.
 
-    Seeds share one measurement, so that a panel is one number, and the mean over panels has no interval.
+    FLOPs are counted. Seconds (by the report's clock) were measured once for all seeds, so that a panel is one number
+    and the mean over panels has no interval.
     """
+    return _spent(panels, ours, theirs, "flops"), _spent(panels, ours, theirs, None)
+
+
+def _spent(panels: Sequence[Measures], ours: str | None, theirs: str | None, quantity: str | None) -> Effect | None:
+    """One amount of the ledger; None for seconds."""
     found: dict[str, np.ndarray] = {}
     for measures in panels:
         one, other = find(measures, ours), find(measures, theirs)
         if one is None or other is None:
             continue
-        a, b = (sum(measures.cost(s.label, phase, s.clock) for phase in SCORING) for s in (one, other))
+        a, b = (sum(measures.cost(s.label, phase, quantity or s.clock) for phase in SCORING) for s in (one, other))
         if a > 0 and b > 0:
             found[measures.panel.title] = np.array([math.log(b / a)])
-    if not found:
-        return None
-    return effect_of(panels, f"`{theirs}` ÷ `{ours}`", "ratio", found)
+    name = f"`{theirs}` ÷ `{ours}` in {'FLOPs' if quantity else 'seconds, measured once'}"
+    return effect_of(panels, name, "ratio", found, counted=quantity is not None)
 
 
 def tracks(panels: Sequence[Measures], label: str | None) -> Effect | None:

@@ -13,6 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis.arms import chosen_questions, seeds_said
 from analysis.comparable import Unfit, points_or_not, said
+from analysis.marks import interval_marks, seed_dots
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
@@ -158,18 +159,18 @@ def _draw_fractions(axis: Axes, measures: Measures, group: Group) -> None:
         arms = [series for name, series in lines if name == kind]
         xs = [100 * fraction(series) * shift for series in arms]
         finals = [measures.final(series.label) for series in arms]
-        color = KINDS[kind]["color"]
-        for x, final in zip(xs, finals, strict=True):
-            axis.plot([x * shift] * len(final.per_seed), final.per_seed, ".", color=color, alpha=0.4)
-            if final.accuracy.known:
-                axis.vlines(x, final.accuracy.low, final.accuracy.high, color=color, linewidth=1.2)
+        colour = KINDS[kind]["color"]
+        interval_marks(
+            axis, xs, [final.accuracy for final in finals], [colour] * len(xs), upright=True, size=4.0, width=1.2
+        )
+        seed_dots(axis, [x * shift for x in xs], [final.per_seed for final in finals], colour)
         axis.plot(xs, [final.accuracy.value for final in finals], **KINDS[kind])
     for series in (series for name, series in lines if name == "full data"):
         interval = measures.final(series.label).accuracy
         axis.axhline(interval.value, **KINDS["full data"])
         if interval.known:
             axis.axhspan(interval.low, interval.high, color=BASELINE, alpha=0.07, linewidth=0)
-    ticks = [100 * fraction(series) for series in group]
+    ticks = sorted({100 * fraction(series) for series in group})
     axis.set_xscale("log")
     axis.xaxis.set_minor_locator(NullLocator())
     axis.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -7,16 +7,16 @@ from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
-import seaborn as sns
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.arms import find
+from analysis.marks import interval_marks
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import Judged, Question, judge
 from analysis.statistics import Interval
-from analysis.style import GREY, NARROW, WIDE, arm_ticks, looks, percent_axis, rows_height
+from analysis.style import GREY, LIT, NARROW, REST, WIDE, arm_ticks, looks, percent_axis, rows_height
 from analysis.tables import numbers
 from analysis.text import joined, number
 from analysis.ufo_rl.strategies import STRATEGIES, headline
@@ -34,7 +34,8 @@ def gain_figure(panels: Sequence[Measures]) -> Picture | None:
         return None
     found.sort(key=lambda pair: -pair[1].share.value)
     ways = {label: series.way for label in arms.values() for m in panels if (series := find(m, label)) is not None}
-    styles = looks(ways)
+    styles, there = looks(ways), {name for name, _ in found}
+    bright = [name for name in STRATEGIES if name in there][:LIT]
 
     def draw(narrow: bool) -> Figure:
         names = [STRATEGIES[name] for name, _ in found]
@@ -43,14 +44,12 @@ def gain_figure(panels: Sequence[Measures]) -> Picture | None:
         axis = figure.subplots()
         axis.axvline(1, color="#1B1F24", linewidth=0.9, zorder=1)
         axis.axvline(0, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
-        for row, (name, one) in enumerate(found):
-            mean, colour = _kept(one), styles[arms[name]].color
-            if mean.known:
-                axis.plot([mean.low, mean.high], [row, row], color=colour, linewidth=2.2)
-            axis.plot([mean.value], [row], "o", color=colour, markersize=6,
-                      markerfacecolor=colour if mean.known else "white")  # fmt: skip
+        colours = [styles[arms[name]].color if name in bright else REST for name, _ in found]
+        interval_marks(axis, range(len(found)), [_kept(one) for _, one in found], colours)
         several = [(row, _pairs(one)) for row, (_, one) in enumerate(found) if len(one.pairs) > 1]
         if several:
+            import seaborn as sns  # takes a second, and few studies need it
+
             sns.stripplot(
                 x=[value for _, values in several for value in values.values()],
                 y=[row for row, values in several for _ in values],

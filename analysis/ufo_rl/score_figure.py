@@ -37,7 +37,7 @@ def score_figure(every: Sequence[Scored]) -> Picture:
                 rows[-1] |= {"kept_from": one.kept[0], "kept_to": one.kept[1]}
 
     def draw(narrow: bool) -> Figure:
-        figure, axes = facets(titles, narrow, len(names) + 1)
+        figure, axes = facets(titles, narrow)
         for axis, title in zip(axes, titles, strict=True):
             for one in (one for one in every if one.title == title and one.name in names):
                 _curve(axis, one, styles, one.name == names[0])

@@ -14,41 +14,37 @@ from analysis.arms import SCORING
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table
-from analysis.style import GREY, NARROW, WIDE, arm_ticks, looks, rows_height, shared_legend
+from analysis.style import GREY, NARROW, SPARE, WIDE, arm_ticks, rows_height, shared_legend
 from analysis.text import amount, joined, seconds
 from analysis.ufo_rl.strategies import how
 
 PUBLISHED = "published"
+LOOKS = (("o", SPARE[0]), ("D", GREY))
+"""Shape and colour of what is ours, and of what is published."""
 
 
 def scoring_cost(panels: Sequence[Measures]) -> Picture | None:
     """A row for each way of finding out, the dearest first, a mark for each pair; None where nothing was spent."""
     spent: dict[str, dict[str, float]] = {}
-    ways: dict[str, str] = {}
     for measures in panels:
         for series in measures.panel.series:
             value = sum(measures.cost(series.label, phase, series.clock) for phase in SCORING)
             if value > 0:
                 spent.setdefault(how(series), {}).setdefault(measures.panel.title, value)
-                ways.setdefault(how(series), series.way)
     if not spent:
         return None
     table = published_table("ufo_rl", "table_4").query("metric == 'scoring_seconds'")
     for row in table.itertuples():
         spent.setdefault(f"{row.arm} ({PUBLISHED})", {})[f"{row.model}, {row.dataset}"] = float(str(row.value))
     rows = sorted(spent, key=lambda name: (PUBLISHED in name, -max(spent[name].values())))
-    styles = looks(ways)
 
     def draw(narrow: bool) -> Figure:
         size = (NARROW if narrow else WIDE, 0.85 + rows_height(rows, narrow))
         figure = Figure(figsize=size, layout="constrained")
         axis = figure.subplots()
         for place, name in enumerate(rows):
-            ours = name in styles
-            axis.plot(
-                [*spent[name].values()], [place] * len(spent[name]), "o" if ours else "D",
-                color=styles[name].color if ours else GREY, markersize=5, alpha=0.8,
-            )  # fmt: skip
+            shape, colour = LOOKS[PUBLISHED in name]
+            axis.plot([*spent[name].values()], [place] * len(spent[name]), shape, color=colour, markersize=5, alpha=0.8)
         axis.set_xscale("log")
         values = [value for found in spent.values() for value in found.values()]
         axis.set_xlim(min(values) / 2, max(values) * 2)
@@ -59,7 +55,7 @@ def scoring_cost(panels: Sequence[Measures]) -> Picture | None:
         )
         arm_ticks(axis, rows, narrow)
         axis.set_xlabel("seconds, log scale")
-        entries = [Line2D([], [], color=GREY, marker=mark, linestyle="none") for mark in "oD"]
+        entries = [Line2D([], [], color=colour, marker=shape, linestyle="none") for shape, colour in LOOKS]
         shared_legend(figure, entries, ["ours, one pair of model and task", PUBLISHED], narrow)
         return figure
 

@@ -82,10 +82,10 @@ def could_see(spec: Spec, cell: Cell) -> str:
 
     def seen(count: int) -> float:
         """In points of accuracy."""
-        return 100 * smallest_seen(spread, count, claims) / math.sqrt(pairs)
+        return 100 * smallest_seen(spread, count, claims, pairs)
 
     def needed(points: int) -> str:
-        count = seeds_needed(spread, points / 100 * math.sqrt(pairs), claims)
+        count = seeds_needed(spread, points / 100, claims, pairs)
         return f"{points} {'point' if points == 1 else 'points'}: {'over 1,000' if count is None else count}"
 
     of = f"a true difference of {seen(seeds):.1f} points" if seen(seeds) < 100 else "no true difference"

@@ -15,6 +15,7 @@ from repro.diagnose.updates import UpdateSpeed, update_speed
 from repro.errors import UserError
 from repro.scoring.keys import Asked
 from repro.scoring.scorer import Opened, Scorer
+from repro.scoring.targets import Target
 from repro.selection.bands import band_indices
 from repro.selection.pool import new_generator
 from repro.selection.ties import tie_places
@@ -22,6 +23,9 @@ from repro.tasks.problem import Problem
 
 SCORING, UNIFORM, BAND = 0.2, 0.55, 0.15
 """Shares of the time. What is left loads the policy, embeds the questions and measures the updates."""
+
+OTHER_TARGETS = 0.03
+"""Share of the time up to which another target of the confidence is scored too."""
 
 IN_BAND = 0.25
 """As many questions of UFO-RL's band are sampled, over those that are drawn uniformly at most, where time allows."""
@@ -55,6 +59,8 @@ class Measured:
     in_band: Sampled
     embeddings: np.ndarray  # (n, width) of the drawn questions
     updates: UpdateSpeed
+    other_targets: Mapping[Target, np.ndarray] = field(default_factory=dict)
+    """s (n,) of the drawn questions over what else one pass can score, where that is cheap."""
     said: Mapping[str, Any] = field(default_factory=dict)  # policy, questions, machine: for the record
 
     def place(self, indices: np.ndarray) -> np.ndarray:
@@ -64,10 +70,10 @@ class Measured:
 
 @dataclass(frozen=True)
 class Tools:
-    """What measures: `asked` names scores of questions of the pool, `embedded` their embeddings."""
+    """What measures: `asked` names scores of questions of the pool over a target, `embedded` their embeddings."""
 
     scorer: Scorer
-    asked: Callable[[Sequence[int]], Asked]
+    asked: Callable[[Sequence[int], Target], Asked]
     embedded: Callable[[Sequence[int]], Asked]
     opened: Callable[[], Opened]
     sampler: Callable[[], Completes]
@@ -90,7 +96,9 @@ def measure(
     if len(problems) < FEWEST:
         raise UserError(f"--dataset: it has {len(problems)} questions, expected at least {FEWEST} to say anything")
     order = order_of(len(problems), seed)
-    scored = score_pool(tools.scorer, tools.asked, tools.opened, order, SCORING * limits.seconds)
+    scored = score_pool(
+        tools.scorer, lambda rows: tools.asked(rows, design.target), tools.opened, order, SCORING * limits.seconds
+    )
     kept = np.zeros(len(scored.indices), dtype=bool)
     places = tie_places([problems[i].id for i in scored.indices], new_generator(seed, "ties"))
     kept[band_indices(scored.s, design.band, design.fraction, places)] = True
@@ -123,8 +131,33 @@ def measure(
         in_band=in_band,
         embeddings=vectors[np.searchsorted(rows, drawn.indices)],
         updates=updates,
+        other_targets=_other_targets(design, problems, tools, drawn.indices, scored, limits),
         said=said,
     )
+
+
+def _other_targets(
+    design: Design, problems: Sequence[Problem], tools: Tools, drawn: np.ndarray, scored: Scored, limits: Limits
+) -> Mapping[Target, np.ndarray]:
+    """s of the drawn questions (n,) over the gold answer and the worked solution, whichever is not the target itself.
+
+    A pass over these questions alone, where all have what it needs and it takes a small part of the time. Of a solution
+    it is taken to cost three times as much as of an answer.
+    """
+    pass_seconds = 3 * scored.seconds * len(drawn) / len(scored.indices)
+    if pass_seconds > OTHER_TARGETS * limits.seconds:
+        return {}
+    rows = np.sort(drawn)
+    texts: dict[Target, list[str]] = {
+        "final_answer": [problems[i].answer for i in rows],
+        "solution": [problems[i].solution for i in rows],
+    }
+    found: dict[Target, np.ndarray] = {}
+    for target, needed in texts.items():
+        if target != design.target and all(text.strip() for text in needed):
+            stored = tools.scorer.stored(tools.asked(rows.tolist(), target), tools.opened)
+            found[target] = np.exp(stored.columns["confidence"])[np.searchsorted(rows, drawn)]
+    return found
 
 
 def _both(drawn: Sampled, inside: np.ndarray, more: Sampled) -> Sampled:

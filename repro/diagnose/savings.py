@@ -14,6 +14,9 @@ from repro.diagnose.measured import Measured
 from repro.diagnose.signal import spread_of
 from repro.numbers import Interval
 
+TIMING = 0.2
+"""By which share a timing of a minute is taken to be off: other processes share the machine."""
+
 
 @dataclass(frozen=True)
 class Times:
@@ -29,6 +32,11 @@ class Times:
     def share(self) -> float:
         """Of rollouts in a step in which every group trains, in [0, 1]."""
         return self.rollout / (self.rollout + self.update)
+
+    def off_by(self, error: float) -> tuple[float, float]:
+        """The least and the largest `share` if both timings may be off by this share of them, in (0, 1)."""
+        least, most = self.rollout * (1 - error), self.rollout * (1 + error)
+        return least / (least + self.update * (1 + error)), most / (most + self.update * (1 - error))
 
     def informative(self, share: np.ndarray, rolled_out: float = 1.0) -> np.ndarray:
         """Seconds for each informative group where a `share` (D,) of the groups is, and a group costs `rolled_out`
@@ -52,12 +60,15 @@ class ReplayStep:
     """A step with replay beside one without.
 
     `volume`: completions of a step over those without replay or selection, delta + K / (mu B). `step_time`: the step's
-    time over the other's where both train on whole batches, as DOTS + RR counts. `most`: the saving if a replayed group
-    teaches as much as a fresh one, which is the most it can.
+    time over the other's where both train on whole batches, as DOTS + RR counts; `least_time` and `most_time` if the
+    timings behind it are off by `TIMING`. `most`: the saving if a replayed group teaches as much as a fresh one, which
+    is the most it can.
     """
 
     volume: float
     step_time: float
+    least_time: float
+    most_time: float
     most: Saved
 
 
@@ -108,7 +119,9 @@ def replay_steps(measured: Measured, found: Choices) -> Mapping[str, ReplayStep]
         volume = fresh + (design.probing if source == "dots" else 0.0)
         trained = fresh * found.draws[source] + 1 - fresh
         most = _saved(found, trained, tokens, seconds, times)
-        out[name] = ReplayStep(volume, 1 - times.share * (1 - volume), most)
+        shares = times.share, *times.off_by(TIMING)
+        step, *ends = (1 - share * (1 - volume) for share in shares)
+        out[name] = ReplayStep(volume, step, min(ends), max(ends), most)
     return out
 
 

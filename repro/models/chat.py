@@ -6,8 +6,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from jinja2 import TemplateError
-
 from repro.errors import UserError
 from repro.models.examples import turns_of
 from repro.models.model_spec import ModelSpec
@@ -50,6 +48,8 @@ def chat_template_file(given: str) -> Path | None:
 def apply_chat_template(tokenizer: PreTrainedTokenizerBase, given: str) -> None:
     """Give a tokenizer the template of a spec, or none. UserError where it does not render, or drops what the user
     says."""
+    from jinja2 import TemplateError  # commands that render nothing start sooner without it
+
     if given == PLAIN:
         tokenizer.chat_template = None
         return

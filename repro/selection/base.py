@@ -57,13 +57,17 @@ class Resources(Protocol):
     def column(self, name: str) -> np.ndarray:
         """(N,) finite numbers of a column of the dataset. UserError where there is none of that name."""
 
+    def categories(self, name: str) -> list[str]:
+        """(N,) what a column of the dataset holds, text or number, as text. UserError where a question lacks it."""
+
     def probe(
         self, indices: Sequence[int], samples: int, *, keep: bool = False, paid: bool = True
     ) -> list[tuple[float, ...]]:
         """Rewards of `samples` completions per index under the *current* policy; indices into the train split.
 
         With `keep` the completions stay at hand until the step is over, so that those named by `Selector.reused`
-        can train. What is not `paid` counts towards no budget: for bounds that no method can pass, not for methods.
+        can train. Those of several calls of a step for one question add up, and must come to a group. What is not
+        `paid` counts towards no budget: for bounds that no method can pass, not for methods.
         """
 
     def predictor(self) -> tuple[DifficultyPredictor, np.ndarray]:
@@ -89,6 +93,8 @@ class Run:
     """Steps of the run; None where spending ends it."""
     min_spread: float = 0.0
     """A group whose rewards differ by at most this has no gradient (`train.min_spread`)."""
+    advantage_std: bool = True
+    """Whether advantages are divided by the standard deviation of their group (`train.advantage_std`)."""
 
     def __post_init__(self) -> None:
         if len(set(self.ids)) != len(self.problems):
@@ -121,7 +127,10 @@ class Selector:
     """
 
     def choose(self, n: int) -> list[int]:
-        """`n` distinct indices into the train split. Called once per step. UserError if the pool is too small."""
+        """`n` indices into the train split. Called once per step. UserError if the pool is too small.
+
+        They are distinct, unless the method has `repeats_in_batch`.
+        """
         raise NotImplementedError
 
     def observe(self, observations: Sequence[Observation]) -> None:

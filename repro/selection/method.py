@@ -27,6 +27,8 @@ class Costs:
     """Completions of one refresh."""
     every: int = 1
     """Steps between refreshes."""
+    refill: float = 1.0
+    """Completions of a step at most, in proportion to those of its batch: it rolls out until a batch is full."""
     unpaid: int = 0
     """Completions of one refresh that no budget and no cost of a report counts: what a bound knows."""
     passes: bool = False
@@ -80,6 +82,8 @@ class Selection(Strict):
     """Whether its selector has `predictions()`."""
     needs_steps: ClassVar[bool] = False
     """Whether it must know the number of steps, so that no budget of tokens or seconds may end the run."""
+    repeats_in_batch: ClassVar[bool] = False
+    """Whether a batch may hold a question more than once."""
     SMOKE_FIELDS: ClassVar[tuple[str, ...]] = ()
     """Fields that `smoke` sets, so that axes and sweeps over them fall away in a smoke run."""
 
@@ -105,6 +109,11 @@ class Selection(Strict):
     @property
     def dataset_column(self) -> str | None:
         """The numeric column of the dataset that it reads."""
+        return None
+
+    @property
+    def dataset_category(self) -> str | None:
+        """The column of the dataset, of numbers or short texts, whose values it takes for categories."""
         return None
 
     @property

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from typing import Any, Literal, Self
 
 import numpy as np
 from pydantic import Field, model_validator
 
-from repro.scoring.targets import Target
+from repro.scoring.targets import TARGET_HELP, Target
 from repro.selection.banded import start_scores
 from repro.selection.base import Run
 from repro.selection.method import Costs, Selection
-from repro.selection.methods.confidence import TARGET_HELP
+from repro.selection.ties import ranked, tie_places
 
 FIELDS_OF = {"confidence": ("target",), "pass_rate": ("samples",), "column": ("column", "high")}
 """`by` -> the fields that belong to it alone."""
@@ -64,6 +65,7 @@ class Ordered(Selection):
 
     def idle(self, written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Fields of another score."""
+        yield from super().idle(written)
         for by, fields in FIELDS_OF.items():
             for field in fields:
                 if by != self.by and field in written:
@@ -73,3 +75,35 @@ class Ordered(Selection):
     def dataset_column(self) -> str | None:
         """The column that orders the questions."""
         return self.column
+
+
+class Score:
+    """The score of a run's questions, asked for once; a high one is easy, unless `high` of a column says hard."""
+
+    def __init__(self, selection: Ordered, run: Run) -> None:
+        self.selection, self.run = selection, run
+        self._values: np.ndarray | None = None
+
+    def values(self) -> np.ndarray:
+        """(N,) the scores."""
+        if self._values is None:
+            self._values = self.selection.score(self.run)
+        return self._values
+
+    def difficulty(self) -> np.ndarray:
+        """(N,) the scores with their sign such that a higher number is harder."""
+        return self.values() if self.selection.high == "hard" else -self.values()
+
+    def quantiles(self, count: int, hard_first: bool = False) -> list[list[int]]:
+        """The questions in `count` quantiles by rank, the easiest first, so that sizes differ by one at most; which of
+        equal scores come first is drawn."""
+        keys = -self.difficulty() if hard_first else self.difficulty()
+        order = ranked(keys, tie_places(self.run.ids, self.run.generator("ties"))).tolist()  # (N,)
+        bounds = [len(order) * quantile // count for quantile in range(count + 1)]
+        return [order[low:high] for low, high in pairwise(bounds)]
+
+    def target_tokens(self) -> np.ndarray | None:
+        """(N,) tokens behind confidences."""
+        if self.selection.by != "confidence":
+            return None
+        return start_scores(self.run.resources.target_tokens(self.selection.target), self.run)

@@ -1,4 +1,4 @@
-"""The papers' tables and figures that a spec may ask for: name -> what it shows."""
+"""The tables and figures that a spec may ask for: name -> what it shows."""
 
 from __future__ import annotations
 
@@ -33,5 +33,14 @@ ARTEFACTS = {
     "ufo_rl.table_6": "training time with and without scoring",
     "ufo_rl.epochs": "accuracy after some epochs over a subset, beside full data trained to its end",
     "ufo_rl.ablations": "centre, fraction, target, label-free scores, and what arms are matched on",
+    "leaderboard.gain": "gain against generated tokens on every pair of policy and task, and every arm beside the "
+    "baseline at equal tokens",
+    "leaderboard.ranking": "the arms by rank: difference at equal tokens, steps and seconds, whether it is clear after "
+    "Holm's correction, chances of the rank, and what selection takes",
+    "leaderboard.stability": "whether the order holds without a task, policy or seed, at other costs and summaries, "
+    "and which conclusions change",
+    "leaderboard.selected": "difficulty of what each arm selected, and its groups with a signal over training",
+    "leaderboard.tuning": "what a sweep cost in tokens, and what its best values gained on fresh seeds",
+    "leaderboard.practice": "what the runs say in practice, in five sentences at most, and the numbers behind them",
 }
-"""`analysis/<paper>/artefacts.py` makes exactly these."""
+"""`artefacts.py` of `analysis/dots_rr`, `analysis/ufo_rl` and `analysis/leaderboard` make exactly these."""

@@ -44,5 +44,6 @@ class ReportSpec(Strict):
     target: float | None = Field(None, gt=0, lt=1, description="accuracy of time-to-target (default: baseline's final)")
     artefacts: list[str] = Field(
         default_factory=list,
-        description="tables and figures of the papers, e.g. dots_rr.table_1, and your own as module:function",
+        description="tables and figures of the papers, e.g. dots_rr.table_1, of a leaderboard, e.g."
+        " leaderboard.ranking, and your own as module:function",
     )

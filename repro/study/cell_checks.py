@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.fields import Strict
+from repro.replay.batch import replayed_of
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.method import Setting
 from repro.spec.document import FieldPath, Problem, dotted
@@ -85,6 +86,11 @@ class CellCheck:
         for field, column in cell.selection.dataset_columns.items():
             mistake = column_mistake(cell.dataset, column)
             if mistake is not None:
+                yield Problem(self._place("selection", field), mistake, (("dataset",),))
+        if cell.selection.dataset_category is not None:
+            mistake = column_mistake(cell.dataset, cell.selection.dataset_category, "category")
+            if mistake is not None:
+                field = "category" if "category" in type(cell.selection).model_fields else "method"
                 yield Problem(self._place("selection", field), mistake, (("dataset",),))
         if cell.selection.wants_predictor and cell.predictor is not None:
             yield from self._predictor(cell, cell.predictor)
@@ -193,9 +199,10 @@ class CellCheck:
             )
             yield Problem(place, text, (batch_place,))
             return
-        replayed = batch - fresh
+        replayed = replayed_of(replay, batch, cell.train.group_size)
         if replay.capacity < replayed:
-            text = f"got {replay.capacity}, expected at least {replayed}, the groups replayed a step"
+            what = "groups" if replay.unit == "group" else "completions"
+            text = f"got {replay.capacity}, expected at least {replayed}, the {what} replayed a step"
             yield Problem(self._place("replay", "capacity"), text, (batch_place, place))
         rows, minibatches = fresh * cell.train.group_size, cell.train.minibatches
         if replay.short == "shrink" and rows % minibatches:

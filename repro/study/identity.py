@@ -141,15 +141,16 @@ def canonical_fields(cell: Cell, seeds: Sequence[int], once: Once, digests: Dige
         once: what cells with common sections share.
         digests: adds the digests of an identity, so that `identity_of_text` gives it. UserError as `identity`.
     """
-    fields = result_fields(cell, once)
+
+    def named(fields: dict[str, Any]) -> list[tuple[str, str]]:
+        return [(name, once.of("text", partial(canonical, value), value)) for name, value in fields.items()]
+
+    texts: list[tuple[str, str]] = once.of("texts", lambda: named(result_fields(cell, once)), cell)
     if digests is not None:
-        fields |= digests.of(cell)
-    before: list[str] = []
-    after: list[str] = []
-    for name, value in sorted(fields.items()):
-        if name != "seed":
-            text = once.of("text", partial(canonical, value), value)
-            (before if name < "seed" else after).append(f'"{name}":{text}')
+        texts = [*texts, *named(digests.of(cell))]
+    pieces = [(name, f'"{name}":{text}') for name, text in sorted(texts) if name != "seed"]
+    before = [piece for name, piece in pieces if name < "seed"]
+    after = [piece for name, piece in pieces if name > "seed"]
     return ["{" + ",".join([*before, f'"seed":{seed}', *after]) + "}" for seed in seeds]
 
 

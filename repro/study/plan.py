@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
 from functools import partial
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from repro.study.estimate import Basis, Estimate, estimate
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.neighbours import FinishedRun, Neighbours
 from repro.study.once import Once
-from repro.study.plan_notes import hours_notes, label_notes, oracle_notes, reference_notes, short_amount
+from repro.study.plan_notes import hours_notes, label_notes, oracle_notes, reference_notes, refill_notes, short_amount
 from repro.study.points import Place
 from repro.study.throughput import Throughput
 
@@ -176,6 +177,7 @@ class Plan:
         notes += label_notes(costs, self.rates, self.hours_of)
         notes += reference_notes([cell for cell, _ in costs])
         notes += oracle_notes([cell for cell, _ in costs])
+        notes += refill_notes([cell for cell, _ in costs])
         shared = sum(len(row.expanded.places) - 1 for row in self.rows)
         if shared:
             notes.append(f"{shared} more places of the matrix are the same training as one listed and share its run.")
@@ -227,13 +229,13 @@ def plan(spec: Spec, runs_dir: Path, rates: Sequence[Throughput] = ()) -> Plan:
             if status == "damaged":
                 damages.append(str(damaged_run(folder, run_damage(folder))))
         # Seeds cost the same.
-        cost = once.of("cost", partial(estimate, cell, finished, rates), *(getattr(cell, name) for name in COSTING))
+        cost = once.of("cost", partial(estimate, cell, finished, rates), *COSTING(cell))
         rows.append(Row(expanded, status, step, cost))
     return Plan(spec.name, tuple(rows), tuple(rates), tuple(damages))
 
 
-COSTING = tuple(name for name in Cell.model_fields if name not in ("spec", "arm", "axis_point", "seed"))
-"""Sections of a cell that an estimate depends on."""
+COSTING = attrgetter(*(name for name in Cell.model_fields if name not in ("spec", "arm", "axis_point", "seed")))
+"""The sections of a cell that an estimate depends on."""
 
 
 def _folders(runs_dir: Path) -> set[str]:

@@ -70,6 +70,15 @@ def oracle_notes(cells: Sequence[Cell]) -> list[str]:
     return [f"Probes of {', '.join(arms)} are in no tokens and no budget: not paid for, so a bound and no method."]
 
 
+def refill_notes(cells: Sequence[Cell]) -> list[str]:
+    """Which arms may roll out more than a plan tells; none where no arm rolls out until a batch is full."""
+    found = {cell.arm: cell.selection.costs(1, cell.train.group_size).refill for cell in cells}
+    more = [f"{arm} {times:.3g} times as many" for arm, times in found.items() if times > 1]
+    if not more:
+        return []
+    return [f"Rollouts are the least where an arm rolls out until a batch is full; at most {', '.join(more)} a step."]
+
+
 class Labels(NamedTuple):
     """What the labels of trained predictors take: completions by `pairs` of policy and dataset, and their seconds."""
 

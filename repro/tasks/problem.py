@@ -26,8 +26,9 @@ def question_digest(question: str, purpose: str = "") -> str:
 
 @dataclass(frozen=True)
 class Problem:
-    """One question. `metadata` may hold the true difficulty (`steps`: int, `operations`: str) and other numbers that
-    its row has (see `repro.tasks.columns`); `place` is where its row stands, `train.jsonl:3`, for messages."""
+    """One question. `metadata` may hold the true difficulty (`steps`: int, `operations`: str) and other numbers and
+    short texts that its row has (see `repro.tasks.columns`); `place` is where its row stands, `train.jsonl:3`, for
+    messages."""
 
     id: str
     question: str

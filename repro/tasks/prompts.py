@@ -7,8 +7,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from jinja2 import TemplateError
-
 from repro.errors import UserError
 from repro.tasks.chat_text import Message, chat_text, has_template, start_token
 from repro.tasks.replies import Reply, left_open
@@ -97,6 +95,8 @@ class PromptStyle:
 
     def _served(self, question: str, tokenizer: Any) -> tuple[list[Message], str]:
         """The first way to put the turns that the template renders without loss, and what it renders."""
+        from jinja2 import TemplateError  # commands that render nothing start sooner without it
+
         shown = [text.strip() for pair in self.examples for text in pair] + [question.strip()]
         reason = ""
         for messages in self._ways(question):

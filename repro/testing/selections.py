@@ -67,12 +67,26 @@ def taking_a_state_changes_nothing(selection: Selection) -> None:
 
 
 def distinct_indices_of_the_asked_number(selection: Selection) -> None:
-    """Choices are `n` distinct Python ints in range."""
+    """Choices are `n` Python ints in range, distinct unless the method has `repeats_in_batch`."""
     selector = build(selection)
     for n in (1, 2, 12, 5, 12, 11, 1, 12, 7, 3):
         chosen = selector.choose(n)
-        assert len(chosen) == len(set(chosen)) == n, f"asked for {n}, got {len(chosen)}, {len(set(chosen))} distinct"
+        assert len(chosen) == n, f"asked for {n}, got {len(chosen)}"
+        assert selection.repeats_in_batch or len(set(chosen)) == n, f"asked for {n}, got {len(set(chosen))} distinct"
         assert all(type(i) is int and 0 <= i < QUESTIONS for i in chosen), chosen
+
+
+def reused_groups_are_whole(selection: Selection) -> None:
+    """What trains with a step's probes was chosen, and its kept completions of this step come to one group."""
+    world = World(QUESTIONS)
+    run = world.run(0)
+    selector = selection.build(run)
+    for _ in range(4):
+        world.kept.clear()
+        chosen, reused = selector.choose(BATCH), selector.reused()
+        assert set(reused) <= set(chosen), f"{sorted(set(reused) - set(chosen))} are reused and not chosen"
+        held = {index: world.kept[index] for index in reused}
+        assert all(count == run.group_size for count in held.values()), f"{held} kept, expected {run.group_size} each"
 
 
 def finite_metrics(selection: Selection) -> None:
@@ -100,7 +114,7 @@ def the_order_of_the_data_decides_nothing(selection: Selection) -> None:
     """Where all questions are alike, over many seeds the first half of the rows is chosen as often as the second."""
     seeds, chosen = 60, list[int]()
     for seed in range(seeds):
-        chosen += selection.build(World(QUESTIONS, alike=True).run(seed)).choose(BATCH)
+        chosen += set(selection.build(World(QUESTIONS, alike=True).run(seed)).choose(BATCH))
     first = sum(index < QUESTIONS // 2 for index in chosen)
     expected, deviation = len(chosen) / 2, math.sqrt(len(chosen)) / 2
     assert abs(first - expected) < 5 * deviation, (
@@ -110,7 +124,9 @@ def the_order_of_the_data_decides_nothing(selection: Selection) -> None:
 
 
 def too_large_a_batch_is_told(selection: Selection) -> None:
-    """More questions than there are is a UserError, not a crash or a repeat."""
+    """More questions than there are is a UserError, not a crash or a repeat, but for `repeats_in_batch`."""
+    if selection.repeats_in_batch:
+        return
     try:
         build(selection).choose(QUESTIONS + 1)
     except UserError:
@@ -124,6 +140,7 @@ SELECTION_CHECKS: tuple[Check, ...] = (
     restored_goes_on_alike,
     taking_a_state_changes_nothing,
     distinct_indices_of_the_asked_number,
+    reused_groups_are_whole,
     finite_metrics,
     predictions_are_rates,
     the_order_of_the_data_decides_nothing,

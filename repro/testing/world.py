@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -12,6 +13,8 @@ from repro.errors import UserError
 from repro.selection.base import Run
 from repro.tasks.problem import Problem
 from repro.words import unknown
+
+KINDS = ("add", "divide", "multiply")
 
 
 class World:
@@ -32,12 +35,13 @@ class World:
         self.rates = 1 / (1 + np.exp(-2.5 * self._embeddings[:, 0]))  # (N,)
         self.drift = drift
         self.problems = [
-            Problem(name, f"question {name}", "0", metadata={"steps": 3 if alike else i % 7})
-            for i, name in enumerate(self._ids)
+            Problem(name, f"question {name}", "0", metadata={"steps": row % 7, "kind": KINDS[row % 3]})
+            for name, row in zip(self._ids, [0] * count if alike else range(count), strict=True)
         ]
         self.asked: list[str] = []
         """Verbs that were called, in order."""
-        self.kept: list[int] = []
+        self.kept: Counter[int] = Counter()
+        """Completions of each question that were to stay at hand; whoever drives the steps empties it between them."""
         self.probes: list[tuple[list[int], list[tuple[float, ...]]]] = []
 
     @property
@@ -70,11 +74,18 @@ class World:
             raise UserError(f"selection.column: {unknown(name, list(columns), 'a numeric column of the dataset')}")
         return columns[name]
 
+    def categories(self, name: str) -> list[str]:
+        """`steps` or `kind` as text; UserError for any other."""
+        self.asked.append(f"categories {name}")
+        if name not in ("steps", "kind"):
+            raise UserError(f"selection.category: {unknown(name, ['kind', 'steps'], 'a column of the dataset')}")
+        return [str(problem.metadata[name]) for problem in self.problems]
+
     def probe(
         self, indices: Sequence[int], samples: int, *, keep: bool = False, paid: bool = True
     ) -> list[tuple[float, ...]]:
         self.asked.append("probe" if paid else "unpaid probe")
-        self.kept += [int(i) for i in indices] if keep else []
+        self.kept.update({int(i): samples for i in indices} if keep else {})
         rows = [tuple(float(i < round(self.rates[q] * samples)) for i in range(samples)) for q in indices]
         self.rates = np.clip(self.rates + self.drift, 0, 1)
         self.probes.append((list(indices), rows))

@@ -22,8 +22,9 @@ _LONGEST_DIGEST = 36  # of MLflow's tables
 class DatasetRecord:
     """One dataset of a run, an entry of "datasets" in `data.json`.
 
-    `context` is "training" or "evaluation", `digest` the content digest of the identity (64 hexadecimal digits), and
-    `source` what the spec says of where the questions come from, without secrets.
+    `context` is "training" or "evaluation", `digest` that of the questions and answers themselves (64 hexadecimal
+    digits), `identity_digest` the content digest of the whole dataset in the run's identity, and `source` what the spec
+    says of where the questions come from, without secrets.
     """
 
     name: str
@@ -32,6 +33,7 @@ class DatasetRecord:
     questions: int
     source_type: str
     source: Mapping[str, Any]
+    identity_digest: str = ""  # runs of earlier versions have not written it
 
     @property
     def short_digest(self) -> str:
@@ -55,7 +57,9 @@ def dataset_inputs(records: Sequence[DatasetRecord]) -> list[DatasetInput]:
                 digest=one.short_digest,
                 source_type=one.source_type,
                 source=json.dumps(dict(one.source)),
-                profile=json.dumps({"questions": one.questions, "digest": one.digest}),
+                profile=json.dumps(
+                    {"questions": one.questions, "digest": one.digest, "identity_digest": one.identity_digest}
+                ),
             ),
             [InputTag("mlflow.data.context", one.context)],
         )

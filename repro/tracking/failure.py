@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from repro.files import read_object
 
@@ -10,6 +12,9 @@ MISTAKES = ("repro.errors.UserError: ", "repro.files.DamagedError: ")
 """How the exception begins that tells a mistake of the user's: it is there until somebody mends it."""
 OBSTACLES = ("repro.errors.TryAgainError: ",)
 """The same of what is in the way of a command that is right, such as a full disk: its message says what helps."""
+
+
+_LONGEST_KIND = 40
 
 
 def reason_of(error_text: str) -> str:
@@ -26,6 +31,23 @@ def reason_in(run_dir: Path) -> str:
         return reason_of((run_dir / "error.txt").read_text(errors="replace"))
     except OSError:
         return ""
+
+
+def kind_of(error_text: str, health: Mapping[str, Any]) -> str:
+    """What kind of failure it was, in a word or two: `NaN`, `out of memory`, `mistake`, else the exception's name.
+
+    Args:
+        health: the content of the run's health.json, {} without one.
+    """
+    line = _exception(error_text)
+    if (health.get("stopped") or {}).get("kind") == "nan":
+        return "NaN"
+    if "out of memory" in line.lower() or "OutOfMemoryError" in line:
+        return "out of memory"
+    if line.startswith(MISTAKES):
+        return "mistake"
+    name, colon, _ = line.partition(":")
+    return name.rpartition(".")[2] if colon and " " not in name else line[:_LONGEST_KIND]
 
 
 def is_mistake(error_text: str) -> bool:

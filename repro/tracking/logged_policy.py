@@ -66,7 +66,8 @@ def _metrics(rows: Sequence[Mapping[str, Any]], model_id: str, run_dir: Path) ->
 
     datasets = [one for one in recorded_datasets(run_dir) if one.context == "evaluation"]
     tested = any(series.ACCURACY in row["metrics"] for row in rows)
-    of_main_set = {series.ACCURACY if tested else series.VALIDATION, series.GREEDY, series.ENTROPY, series.TOKENS}
+    of_main_set = {series.ACCURACY if tested else series.VALIDATION}
+    of_main_set |= {series.PASS, series.GREEDY, series.ENTROPY, series.TOKENS}
     found: dict[str, Metric] = {}
     for row in rows:
         for name, value in row["metrics"].items():

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from repro.canonical import digest as canonical_digest
 from repro.masking import mask_values
 from repro.spec.schema import Cell
 from repro.tasks import registry
 from repro.tasks.catalogue import CATALOGUE
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.problem import TaskData
+from repro.tasks.problem import Problem, TaskData
 from repro.tasks.sources import held_out_spec
 from repro.tracking.datasets import MADE, DatasetRecord
 from repro.training.base_policy import main_set
@@ -21,25 +23,27 @@ def dataset_records(cell: Cell, data: TaskData, digest: str) -> list[DatasetReco
     """The training pool and the main evaluation set of a cell, in this order.
 
     Args:
-        digest: the dataset's content digest in the identity of the run; it covers every split.
+        digest: the dataset's content digest in the identity of the run; it covers every split. Each record has one of
+            its own questions beside it, so that two splits are told apart.
     """
     name, spec = main_set(cell.evaluate.sets), cell.dataset
-    asked, there = len(evaluation_sets(cell, data)[name]), len(data.test if name == "test" else data.validation)
-    shown = f"{spec.label} {name}" if asked == there else f"{spec.label} {name}, first {asked}"
+    asked, there = evaluation_sets(cell, data)[name], len(data.test if name == "test" else data.validation)
+    shown = f"{spec.label} {name}" if len(asked) == there else f"{spec.label} {name}, first {len(asked)}"
     held = held_out_spec(spec) if name == "test" else spec
     split = held.test_split if name == "test" else held.train_split
     path = spec.test_path if name == "test" else None
     return [
-        _record(f"{spec.label} train", "training", digest, len(data.train), *_source(spec, spec.train_split)),
+        _record(f"{spec.label} train", "training", digest, data.train, *_source(spec, spec.train_split)),
         _record(shown, "evaluation", digest, asked, *_source(held, split or held.train_split, path)),
     ]
 
 
 def _record(
-    name: str, context: str, digest: str, questions: int, source_type: str, source: dict[str, Any]
+    name: str, context: str, digest: str, problems: Sequence[Problem], source_type: str, source: dict[str, Any]
 ) -> DatasetRecord:
     source = mask_values({key: _in_project(value) for key, value in source.items() if value is not None})
-    return DatasetRecord(name, context, digest, questions, source_type, source)
+    own = canonical_digest([[problem.question, problem.answer] for problem in problems], 64)
+    return DatasetRecord(name, context, own, len(problems), source_type, source, digest)
 
 
 def _source(spec: DatasetSpec, split: str, path: str | None = None) -> tuple[str, dict[str, Any]]:

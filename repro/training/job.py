@@ -175,7 +175,15 @@ class GRPOJob:
             self.resources.predictor()  # now: building it may train policies, which no trainer of ours would survive
         steps = steps_over(cell, len(ids))  # what divides them into stages draws from the whole pool
         train = cell.train
-        run = Run(self.data.train, cell.seed, self.resources, train.group_size, steps, train.min_spread)
+        run = Run(
+            self.data.train,
+            cell.seed,
+            self.resources,
+            train.group_size,
+            steps,
+            train.min_spread,
+            train.advantage_std,
+        )
         return cell.selection.build(run)
 
     def _questions(self, selector: Selector, resumed: bool) -> int:

@@ -24,7 +24,7 @@ from repro.scoring.progress import in_lines
 from repro.scoring.scorer import Opened, Scorer
 from repro.scoring.targets import PromptKind, Target
 from repro.spec.schema import Cell
-from repro.tasks.columns import column_of
+from repro.tasks.columns import categories_of, column_of
 from repro.tasks.datasets import dataset_digest
 from repro.tasks.problem import TaskData
 from repro.tasks.reward_spec import reward_key
@@ -92,6 +92,10 @@ class PolicyResources:
         """
         return column_of(self.data.train, name, stand_in=self.cell.dataset.stand_in)
 
+    def categories(self, name: str) -> list[str]:
+        """(N,) what a column of the dataset holds, text or number, as text. UserError as for `column`."""
+        return categories_of(self.data.train, name, stand_in=self.cell.dataset.stand_in)
+
     def pass_rates(self, samples: int, indices: Sequence[int] | None = None) -> np.ndarray:
         """(N,) mean rewards in [0, 1] of the start policy over the training questions, or over those of `indices`."""
         if indices is None:
@@ -142,8 +146,9 @@ class PolicyResources:
         """Rewards of `samples` completions per question under the policy as it is now.
 
         With `keep` the completions lie in `kept` (index -> token ids of each) until the next step's first probe, their
-        log-probs in `kept_logps` where the engine tells them. What is not `paid` is entered in the phase `oracle`,
-        apart from budgets and speedups.
+        log-probs in `kept_logps` where the engine tells them. A further call for a question adds to what lies there:
+        each call of a step has random numbers of its own, so that no completion is made twice. What is not
+        `paid` is entered in the phase `oracle`, apart from budgets and speedups.
         """
         train, step = self.cell.train, self.step()
         if step != self._probed_step:
@@ -159,9 +164,9 @@ class PolicyResources:
         if keep:
             for position, index in enumerate(indices):
                 rows = slice(position * samples, (position + 1) * samples)
-                self.kept[int(index)] = out.token_ids[rows]
+                self.kept.setdefault(int(index), []).extend(out.token_ids[rows])
                 if out.logps is not None:
-                    self.kept_logps[int(index)] = out.logps[rows]
+                    self.kept_logps.setdefault(int(index), []).extend(out.logps[rows])
         return rewards
 
     def _pay(self, key: str, phase: str, cost: Cost) -> None:

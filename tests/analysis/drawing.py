@@ -7,6 +7,7 @@ import warnings
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.collections import PathCollection
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -66,9 +67,16 @@ def _seen(figure: Figure) -> list[Text]:
     return [text for text in found if id(text) not in ticks or id(text) in drawn_ticks]
 
 
+def marks(axis: Axes) -> list[PathCollection]:
+    """Means that `analysis.marks` draws, with or without an interval; single seeds are fainter."""
+    found = [one for one in axis.collections if isinstance(one, PathCollection) and one.get_alpha() is None]
+    return [one for one in found if len(one.get_offsets())]
+
+
 def colours(axis: Axes) -> set[str]:
-    """Colours of bold lines, greys but black left out."""
+    """Colours of bold lines and of marks, greys but black left out."""
     lines = [line for line in axis.get_lines() if isinstance(line, Line2D) and line.get_linewidth() >= 1.2]
     data = [line for line in lines if len(line.get_xdata()) > 2]
     found = {to_hex(line.get_color()) for line in data}
+    found |= {to_hex(colour) for one in marks(axis) for colour in one.get_edgecolors()}
     return {one for one in found if one == "#000000" or max(to_rgb(one)) - min(to_rgb(one)) > 0.15}

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 
-from analysis.artefacts import MAKERS, make_artefacts
+from analysis.artefacts import LEADERBOARD, PAPERS, make_artefacts
 from analysis.dots_rr.cost import PAPER_VOLUME, published_rollout_share, rollout_share, rollout_volume
 from analysis.dots_rr.figures import figure_4
 from analysis.dots_rr.savings import table_1
+from analysis.leaderboard.board import Board
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_curves, published_table
@@ -165,8 +166,8 @@ def test_table_6_compares_training_time_with_and_without_scoring(measures: Measu
     assert ours["ratio_with_scoring"] == pytest.approx(20 / 20.3)
 
 
-def test_what_validate_knows_is_what_the_papers_folders_make():
-    assert list(MAKERS) == list(ARTEFACTS)
+def test_what_validate_knows_is_what_the_folders_make():
+    assert [*PAPERS, *LEADERBOARD] == list(ARTEFACTS)
     assert set(ASKED) <= set(ARTEFACTS)
 
 
@@ -183,10 +184,10 @@ def careless(panels):
 """
     (tmp_path / "own_figures.py").write_text(text)
     monkeypatch.syspath_prepend(tmp_path)
-    made = make_artefacts(["own_figures:count"], [measures])
+    made = make_artefacts(["own_figures:count"], Board([measures]))
     assert only(made["own_figures:count"]).rows == [["5"]]
     with pytest.raises(UserError, match=r"own_figures:careless returned str, expected a list"):
-        make_artefacts(["own_figures:careless"], [measures])
+        make_artefacts(["own_figures:careless"], Board([measures]))
 
 
 def test_unknown_published_names_are_errors():

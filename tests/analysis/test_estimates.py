@@ -174,3 +174,14 @@ def test_more_claims_take_a_larger_difference_and_it_is_seen_four_times_in_five(
     draws = np.random.default_rng(5).normal(true, 0.02, (4000, seeds))
     p = stats.ttest_1samp(draws, 0.0, axis=1).pvalue
     assert np.mean((p <= 0.05 / claims) & (draws.mean(axis=1) > 0)) == pytest.approx(0.8, abs=0.025)
+
+
+def test_a_difference_over_several_pairs_is_seen_four_times_in_five_where_it_is_said_to_be():
+    spread, seeds, claims, pairs = Spread(0.02**2, 0.0, 0.1**2, 64), 3, 10, 6
+    true, draw, studies, seen = smallest_seen(spread, seeds, claims, pairs), np.random.default_rng(7), 300, 0
+    for _ in range(studies):
+        rows = draw.normal(0, 0.02, (pairs, seeds, 1)) + draw.normal(0, 0.1, (pairs, seeds, 64))
+        found = over_these([crossed(true + one) for one in rows])
+        seen += found.p() <= 0.05 / claims and found.value > 0
+    assert seen / studies == pytest.approx(0.8, abs=0.08)
+    assert seeds_needed(spread, true, claims, pairs) == seeds

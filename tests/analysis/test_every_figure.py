@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from matplotlib.colors import to_hex
 
 from analysis.measures import Measures
 from analysis.page import figures, selected
@@ -16,8 +15,8 @@ from analysis.page.lit import lit, panel_looks, telling
 from analysis.pictures import Picture
 from analysis.primary import judge, questions
 from analysis.study import Study
-from analysis.style import COLOURS, LIT, SHOWN, looks
-from tests.analysis.drawing import check, colours, drawn, visible
+from analysis.style import COLOURS, GREY, LIT, PALETTE, RC, REST, SHOWN, SPARE, looks, readable
+from tests.analysis.drawing import check, colours, drawn, marks, visible
 from tests.analysis.synthetic import Behaviour, learning, make_study
 
 Arms = dict[str, tuple[dict[str, Any], Behaviour]]
@@ -133,10 +132,11 @@ def test_an_arm_without_runs_has_a_row_that_says_so_and_one_seed_has_a_hollow_ma
     lost = drawn(pictures(studies["two arms, one failed"])["answer"], narrow=True)
     axis = visible(lost)[0]
     assert [text.get_text() for text in axis.get_yticklabels()] == ["dots", "lost"]
-    assert "not run" in [text.get_text() for text in axis.texts]
+    assert "failed (out of memory)" in [text.get_text() for text in axis.texts]
     single = visible(drawn(pictures(studies["thirty arms"])["answer"], narrow=True))[0]
-    marks = [line for line in single.get_lines() if line.get_marker() == "o"]
-    assert len(marks) == SHOWN and all(to_hex(mark.get_markerfacecolor()) == "#ffffff" for mark in marks)
+    (found,) = marks(single)
+    assert len(found.get_offsets()) == SHOWN and all(opacity == 0 for *_, opacity in found.get_facecolors())
+    assert len(colours(single)) == LIT - 1, "the baseline is not among the rows"
 
 
 def test_names_beside_the_curves_can_be_told_apart_however_long_they_are(studies: dict[str, Study]):
@@ -163,6 +163,39 @@ def test_a_way_has_one_colour_and_its_further_arms_are_shades_of_it():
     assert len({look.color for look in shades.values()}) == 5
     grey = [sum(int(look.color[i : i + 2], 16) for i in (1, 3, 5)) / 3 for look in shades.values()]
     assert max(grey) < 215, "the lightest shade can be seen on white"
+
+
+def test_every_colour_of_a_line_stands_out_from_white_and_every_letter_more():
+    def contrast(colour: str) -> float:
+        parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+        return 1.05 / (0.05 + sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True)))
+
+    shades = [look.color for way in COLOURS for look in looks({str(i): way for i in range(5)}).values()]
+    lines = {colour: contrast(colour) for colour in (*COLOURS.values(), *SPARE, *PALETTE, *shades, REST)}
+    assert {colour: found for colour, found in lines.items() if found < 3} == {}  # WCAG AA, graphics
+    letters = [RC[name] for name in ("text.color", "axes.labelcolor", "xtick.color", "ytick.color")] + [GREY]
+    assert min(map(contrast, [*letters, *map(readable, lines)])) >= 4.5  # WCAG AA, text
+
+
+def test_of_many_arms_one_matrix_says_what_was_selected_and_its_rows_have_names(studies: dict[str, Study]):
+    picture = pictures(studies["twelve long names"])["difficulty"]
+    axis = visible(drawn(picture, narrow=False))[0]
+    names = [text.get_text() for text in axis.get_yticklabels()]
+    assert names[:2] == ["whole pool", "full"] and len(set(names)) == 13
+    whole = picture.data[picture.data["step"].isna() & (picture.data["arm"] == "full")]
+    written = [int(text.get_text()) for text in axis.texts]
+    assert written[len(whole) : 2 * len(whole)] == [round(100 * share) for share in whole["share"]]
+    assert whole["share"].sum() == pytest.approx(1)
+
+
+def test_steps_have_whole_numbers(studies: dict[str, Study]):
+    made = pictures(studies["two arms, one failed"])
+    for name in ("accuracy", "zero_variance", "outcomes", "difficulty", "predictor"):
+        for axis in visible(drawn(made[name], narrow=False)):
+            if axis.get_xlabel() == "step":
+                told = [tick.get_text() for tick in axis.get_xticklabels()]
+                assert told and not any("." in one for one in told), (name, told)
 
 
 def test_curves_over_an_axis_of_the_study_are_coloured_by_arm(tmp_path: Path):

@@ -13,8 +13,9 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from analysis.artefacts import MAKERS
+from analysis.artefacts import make_artefacts
 from analysis.estimates import crossed
+from analysis.leaderboard.board import Board
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page import figures, result_tables, time_tables
@@ -26,6 +27,7 @@ from analysis.primary import Question, judge
 from analysis.statistics import fixed_mean
 from analysis.style import styled
 from analysis.tables import Table
+from repro.spec.artefacts import ARTEFACTS
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
 
@@ -187,8 +189,8 @@ def many_arms(test: float) -> dict[str, tuple[dict[str, Any], Behaviour]]:
 
 def everything(measures: Measures) -> Iterator[Table | Picture]:
     """All that a report of one panel could show of accuracy."""
-    for maker in MAKERS.values():
-        yield from maker([measures])
+    for made in make_artefacts(list(ARTEFACTS), Board([measures])).values():
+        yield from made
     yield result_tables.accuracy_table(measures)
     yield time_tables.time_table(measures)
     yield time_tables.robustness_table(measures)
@@ -217,7 +219,8 @@ def test_what_shows_accuracy_names_the_series_and_nothing_else_does(quick_study:
     store = quick_study(many_arms(0.5), fields=evaluation("benchmarks"), seeds=2)
     main = main_series(store.loaded.spec)
     made = [with_main_series(item, main) for item in everything(measure(store))]
-    silent = {item.name for item in made if "unweighted mean of 2 benchmarks (gsm8k and math)" not in item.caption}
+    below = {item.name: " ".join([item.caption, *getattr(item, "notes", ())]) for item in made}
+    silent = {name for name, text in below.items() if "unweighted mean of 2 benchmarks (gsm8k and math)" not in text}
     assert {"dots_rr.curves", "dots_rr.table_1", "dots_rr.claims", "ufo_rl.table_5"}.isdisjoint(silent)
     assert {"dots_rr.figure_4", "dots_rr.cost_model", "ufo_rl.table_1", "ufo_rl.table_2"} <= silent
     shown = ("accuracy", "dots_rr.curves", "dots_rr.figure_4")

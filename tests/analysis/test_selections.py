@@ -10,6 +10,7 @@ import pytest
 
 from analysis.artefacts import make_artefacts
 from analysis.dots_rr.arms import DOTS, GRPO, role
+from analysis.leaderboard.board import Board
 from analysis.selections import Chosen
 from repro.spec.artefacts import ARTEFACTS
 from tests.analysis.conftest import measure
@@ -65,6 +66,6 @@ def test_an_arm_with_a_method_of_ones_own_appears_by_its_name_in_every_artefact(
     dots = {"selection": {"method": "difficulty", "references": 4}}
     measures = measure(quick_study({"full": ({}, FULL), "dots": (dots, FULL), "mine": (mine, FULL)}))
     assert [role(series) for series in measures.panel.series] == [GRPO, DOTS, "ShortFirst"]
-    made = make_artefacts(list(ARTEFACTS), [measures])
+    made = make_artefacts(list(ARTEFACTS), Board([measures]))
     tables = {item.name: item for items in made.values() for item in items}
     assert list(tables["dots_rr.alternatives"].rows[0][:2]) == ["ShortFirst", "`mine`"]  # type: ignore[union-attr]

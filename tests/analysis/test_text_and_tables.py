@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 
 from analysis.equal_cost import Saving
 from analysis.markup import as_html, as_latex
-from analysis.pictures import rendered
+from analysis.pictures import as_png
 from analysis.statistics import Interval
 from analysis.style import canvas
 from analysis.tables import Table
@@ -167,4 +167,4 @@ def test_a_figure_shows_dollars_and_half_a_surrogate_pair_as_they_are():
         axis.set_title("$\\frac$ \ud800")
         return figure
 
-    assert rendered(draw, False, "png").startswith(b"\x89PNG")
+    assert as_png(draw).startswith(b"\x89PNG")

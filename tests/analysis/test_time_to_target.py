@@ -39,8 +39,14 @@ def test_what_counts_is_the_mean_over_runs_and_no_run_is_dropped():
     fast, never = run(*(0.2 + 0.1 * STEPS)), run(*([0.2] * 9))
     assert reached([fast, never], 0.4) == pytest.approx(4.0), "the mean rises half as fast"
     short = run(0.2, 0.4, 0.4, cost=np.array([0.0, 1.0, 2.0]))
-    assert reached([fast, short], 0.6) == pytest.approx(6.0), "a run that has ended keeps its last accuracy"
-    assert budget([fast, short]) == 8
+    # At 0.8 and 0.4 the mean is 0.6: the long run has spent 6, the short one ended at 2 and keeps its 0.4.
+    assert reached([fast, short], 0.6) == pytest.approx(4.0), "a run that has ended keeps its last accuracy and cost"
+    assert budget([fast, short]) == 5
+
+
+def test_runs_that_reach_the_target_at_their_ends_take_what_they_cost_on_average():
+    cheap, dear = run(*(0.2 + 0.1 * STEPS), cost=STEPS), run(*(0.2 + 0.1 * STEPS), cost=2 * STEPS)
+    assert reached([cheap, dear], 1.0) == pytest.approx(12.0) == budget([cheap, dear])
 
 
 def test_the_ratio_is_that_of_the_two_times_by_the_same_rule():

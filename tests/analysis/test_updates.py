@@ -1,17 +1,15 @@
-"""Captions about FLOPs and time say whether groups without an advantage were trained on."""
+"""A report says once, where methods are told, whether groups without an advantage were trained on."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from analysis.dots_rr.figures import curves
-from analysis.dots_rr.savings import table_1
 from analysis.measures import Measures
-from analysis.page import figures, result_tables, time_tables
-from analysis.updates import updates_said, with_updates
+from analysis.updates import updates_said
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
 
@@ -35,16 +33,10 @@ def test_the_sentence_follows_the_runs(quick_study: Make, first: dict[str, Any],
     assert updates_said([measured(quick_study, first, second)]).startswith(said)
 
 
-def test_captions_about_flops_and_time_have_it_and_others_do_not(quick_study: Make):
-    measures = measured(quick_study, DENSE, DENSE)
-    about_cost = [
-        result_tables.cost_table(measures),
-        result_tables.phase_table(measures),
-        time_tables.time_table(measures),
-        figures.cost_bars(measures),
-        figures.accuracy_curves(measures),
-        *table_1([measures]),
-    ]
-    others = [result_tables.accuracy_table(measures), result_tables.groups_table(measures), *curves([measures])]
-    assert all("Updates are dense" in one.caption for one in with_updates(about_cost, [measures]))
-    assert not any("Updates are dense" in one.caption for one in with_updates(others, [measures]))
+def test_the_methods_say_it_and_no_caption_does(report: Path):
+    told = {path.name: path.read_text(encoding="utf-8").count("train.skip_zero_advantage") for path in pages(report)}
+    assert told.pop("methods.html") == 1 and not any(told.values())
+
+
+def pages(report: Path) -> list[Path]:
+    return [path for path in report.parent.glob("*.html") if path.name != "provenance.html"]

@@ -18,16 +18,24 @@ from repro.selection.methods.cdas import Cdas
 from repro.selection.methods.confidence import Confidence
 from repro.selection.methods.curriculum import Curriculum
 from repro.selection.methods.difficulty import Difficulty
+from repro.selection.methods.dump import Dump
 from repro.selection.methods.dynamic import Dynamic
+from repro.selection.methods.e2h import E2H
+from repro.selection.methods.greso import Greso
+from repro.selection.methods.identical import Identical
 from repro.selection.methods.learnability import Learnability
 from repro.selection.methods.mopps import Mopps
 from repro.selection.methods.no_positive_resampling import NoPositiveResampling
 from repro.selection.methods.oracle import Oracle
 from repro.selection.methods.pass_rate import PassRate
+from repro.selection.methods.pools import Pools
 from repro.selection.methods.prompt_entropy import PromptEntropy
 from repro.selection.methods.prompt_perplexity import PromptPerplexity
+from repro.selection.methods.prompt_replay import PromptReplay
 from repro.selection.methods.random import RandomSubset
 from repro.selection.methods.scores import Scores
+from repro.selection.methods.sec import Sec
+from repro.selection.methods.speed import Speed
 from repro.selection.methods.uniform import Uniform
 from repro.selection.registry import builtin
 from repro.testing import SELECTION_CHECKS
@@ -78,6 +86,24 @@ METHODS = {
         None,
     ),
     "dynamic": (Dynamic(method="dynamic", most=3), None),
+    "dynamic_between": (Dynamic(method="dynamic", low=0.2, high=0.8), None),
+    "greso": (Greso(method="greso"), None),
+    "greso_strict": (Greso(method="greso", target=0.0, p=0.05, first=1.0, most=2), None),
+    "speed": (Speed(method="speed"), None),
+    "speed_short": (Speed(method="speed", screening=2, most=1), None),
+    "pools": (Pools(method="pools"), None),
+    "pools_gate": (Pools(method="pools", gate=True, easy=0.0, hard=0.0), None),
+    "prompt_replay": (PromptReplay(method="prompt_replay"), None),
+    "prompt_replay_soon": (PromptReplay(method="prompt_replay", share=1.0, rest=0, reuses=2), None),
+    "sec": (Sec(method="sec", category="steps"), None),
+    "sec_text": (Sec(method="sec", category="kind", unseen="decay", rate=0.9, temperature=0.2), None),
+    "dump": (Dump(method="dump", category="steps"), None),
+    "dump_text": (Dump(method="dump", category="kind", window=5, temperature=1.0), None),
+    "e2h": (E2H(method="e2h", by="pass_rate"), None),
+    "e2h_confidence": (E2H(method="e2h", by="confidence", levels=7, floor=False, width=0.1), None),
+    "e2h_column": (E2H(method="e2h", by="column", column="steps", high="hard", schedule="cosine"), None),
+    "identical": (Identical(method="identical"), None),
+    "identical_three": (Identical(method="identical", questions=3), None),
     "mopps": (Mopps(method="mopps", candidates=4), None),
     "mopps_threshold_warm": (
         Mopps(method="mopps", keep="threshold", decay=0.5, warm_start="column", column="weak"),
@@ -132,7 +158,7 @@ def test_another_seed_makes_other_choices(name):
     assert draws(build(name, seed=0)) != draws(build(name, seed=1))
 
 
-BY_SCORE = [name for name in METHODS if isinstance(METHODS[name][0], Banded | Curriculum)]
+BY_SCORE = [name for name in METHODS if isinstance(METHODS[name][0], Banded | Curriculum | E2H)]
 
 
 class Shuffled(World):
@@ -156,7 +182,8 @@ def test_the_rows_of_equal_scores_may_change_places_and_the_same_questions_are_k
         selector = selection.build(world.run(0, GROUP, STEPS))
         selector.choose(1)
         state = selector.state_dict()
-        kept = [state["kept"]] if "kept" in state else [stage["items"] for stage in state["stages"]]
+        parts = state["stages"] if "stages" in state else state.get("arms", {}).get("groups")
+        kept = [state["kept"]] if "kept" in state else [part["items"] for part in parts]
         groups.append([{world.ids[i] for i in group} for group in kept])
         scores = selector.scores()
         assert len(np.unique(scores)) <= 7, "there are ties"
@@ -215,12 +242,12 @@ def test_nothing_is_asked_of_the_resources_before_the_first_choice_nor_twice_aft
     world.asked.clear()
     restored = build(name, world=world)
     restored.load_state_dict(state)
-    if METHODS[name][1] is not None or name.startswith("curriculum"):
+    if METHODS[name][1] is not None or name.startswith(("curriculum", "e2h", "sec", "dump")):
         restored.choose(BATCH)
     assert world.asked == []
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", [name for name, (selection, _) in METHODS.items() if not selection.repeats_in_batch])
 def test_more_questions_than_there_are_is_a_user_error_with_the_counts(name):
     selector, size = build(name), METHODS[name][1] or N
     assert len(selector.choose(size)) == size

@@ -211,7 +211,7 @@ def test_an_oracle_chooses_by_what_it_measures_and_its_probes_are_not_paid_for()
     after = np.round(world.rates * 8) / 8  # every pass rate has risen
     third = selector.choose(10)
     assert np.abs(after[third] - 0.5).max() <= np.sort(np.abs(after - 0.5))[9]
-    assert len(world.probes) == 2 and world.kept == []
+    assert len(world.probes) == 2 and not world.kept
 
 
 def test_a_part_of_the_pool_is_drawn_anew_at_every_refresh():

@@ -74,6 +74,8 @@ TRAIN = {"train": {"steps": 10, "questions_per_step": 16, "group_size": 4, "max_
         (arm(replay={"fresh": 0.25, "short": "wait"}), 64 + 9 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "short": "wait", "max_age": 2}), 4 * 64 + 6 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "max_age": 1}), 64 + 4 * (16 + 48) + 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "unit": "rollout", "capacity": 48}), 64 + 9 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "unit": "rollout", "capacity": 48, "max_age": 1}), 64 + 4 * (16 + 48) + 16, 0, 0),
         (arm(replay={"fresh": 0.25, "short": "shrink"}), 10 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "short": "shrink", "warm_up": 2}), 2 * 64 + 8 * 16, 0, 0),
     ],
@@ -86,6 +88,18 @@ def test_completions_are_counted_in_closed_form(
     assert cost.tokens == (rollouts + probes + selection) * 50
     assert not cost.measured
     assert cost.seconds is None
+
+
+def test_arms_that_roll_out_until_a_batch_is_full_are_told_with_their_most(tmp_path: Path) -> None:
+    def notes(**selection: Any) -> str:
+        return " ".join(plan(parse_spec({**BASE, **TRAIN, **arm(selection)}), tmp_path).notes())
+
+    group = parse_spec({**BASE, **TRAIN, **arm()}).train.group_size
+    assert "4 times as many a step" in notes(method="dynamic")
+    assert "3 times as many a step" in notes(method="pools", gate=True, most=3)
+    # three further batches of two completions a question
+    assert f"{1 + 3 * 2 / group:.3g} times as many a step" in notes(method="speed", screening=2)
+    assert "batch is full" not in notes(method="pools") + notes(method="uniform") + notes(method="greso", most=1)
 
 
 def test_what_an_oracle_probes_takes_time_and_is_in_no_tokens_and_no_budget(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from repro.errors import TryAgainError, UserError
 from repro.files import DamagedError
-from repro.tracking.failure import blamed_field, is_mistake, reason_in, reason_of
+from repro.tracking.failure import blamed_field, is_mistake, kind_of, reason_in, reason_of
 
 
 def text_of(error: Exception) -> str:
@@ -28,6 +28,14 @@ def test_the_reason_is_the_exception_of_the_last_traceback() -> None:
     assert reason_of(text_of(ValueError("first line\nsecond line"))) == "ValueError: first line"
     assert reason_of("Last lines of job.log:\n    x\nkilled by signal 9\n") == "killed by signal 9"
     assert reason_of("") == ""
+
+
+def test_the_kind_of_a_failure_is_told_in_a_word_or_two() -> None:
+    assert kind_of(text_of(ValueError("first line")), {}) == "ValueError"
+    assert kind_of(text_of(RuntimeError("CUDA out of memory. Tried to allocate")), {}) == "out of memory"
+    assert kind_of(text_of(UserError("train.clip: too large")), {}) == "mistake"
+    assert kind_of(text_of(UserError("training ended")), {"stopped": {"kind": "nan", "step": 3}}) == "NaN"
+    assert kind_of("Last lines of job.log:\n    x\nkilled by signal 9\n", {}) == "killed by signal 9"
 
 
 @pytest.mark.parametrize(

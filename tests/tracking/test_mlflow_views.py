@@ -84,7 +84,9 @@ def forget(run_dir: Path, **fields: Any) -> None:
         path.write_text(json.dumps({**json.loads(path.read_text()), "final": False, **fields}))
 
 
-def test_a_run_names_its_training_pool_and_its_evaluation_set_with_the_identitys_digest(job: tuple[Path, str]) -> None:
+def test_a_run_names_its_training_pool_and_its_evaluation_set_each_with_a_digest_of_its_own(
+    job: tuple[Path, str],
+) -> None:
     inputs = one_run(job[1]).inputs.dataset_inputs
     found = {one.tags[0].value: one.dataset for one in inputs}
     assert {tag.key for one in inputs for tag in one.tags} == {"mlflow.data.context"}
@@ -92,10 +94,15 @@ def test_a_run_names_its_training_pool_and_its_evaluation_set_with_the_identitys
         "training": "arithmetic train",
         "evaluation": "arithmetic test, first 12",
     }
-    digest = Digests().dataset(CELL.dataset)
-    assert {one.digest for one in found.values()} == {digest[:36]}
-    assert json.loads(found["training"].profile) == {"questions": 64, "digest": digest}
-    assert json.loads(found["evaluation"].profile)["questions"] == 12
+    profiles = {context: json.loads(one.profile) for context, one in found.items()}
+    assert found["training"].digest != found["evaluation"].digest
+    assert all(profiles[context]["digest"][:36] == one.digest for context, one in found.items())
+    whole = Digests().dataset(CELL.dataset)
+    assert {profile["identity_digest"] for profile in profiles.values()} == {whole}
+    assert {context: profile["questions"] for context, profile in profiles.items()} == {
+        "training": 64,
+        "evaluation": 12,
+    }
     assert json.loads(found["training"].source)["task"] == "arithmetic"
 
 

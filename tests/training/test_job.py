@@ -26,6 +26,7 @@ from repro.selection.methods.dynamic import Dynamic
 from repro.selection.methods.pass_rate import PassRate
 from repro.selection.methods.prompt_entropy import PromptEntropy
 from repro.selection.methods.random import RandomSubset
+from repro.selection.methods.speed import Speed
 from repro.selection.methods.uniform import Uniform
 from repro.spec.budget_spec import Budget
 from repro.spec.schema import Cell, EvaluateSpec, ReplaySpec, TrainSpec
@@ -261,10 +262,11 @@ ONLINE = {
         "predictor": PREDICTOR,
     },
     "dynamic": {"selection": Dynamic(method="dynamic", most=2)},
+    "speed": {"selection": Speed(method="speed", screening=2)},
 }
 
 
-SLOW = {"trained", "dynamic"}  # one kill is in `make test`, the others take as long again
+SLOW = {"trained", "dynamic", "speed"}  # one kill is in `make test`, the others take as long again
 
 
 @pytest.mark.parametrize("name", [pytest.param(n, marks=pytest.mark.slow) if n in SLOW else n for n in ONLINE])
@@ -297,9 +299,9 @@ def test_a_killed_job_resumes_to_the_record_of_an_uninterrupted_one(name: str, t
             for run in ("whole", "killed")
         ]
         assert rows[0] == rows[1]
-    assert [row["step"] for row in rows[0]] == ([] if name == "dynamic" else [2, 4, 6, 8, 10, 12])
+    assert [row["step"] for row in rows[0]] == ([] if name in ("dynamic", "speed") else [2, 4, 6, 8, 10, 12])
     shown = [Journal(tmp_path / "runs" / run).read_json("attention.json") for run in ("whole", "killed")]
-    assert shown[0] == shown[1] and (shown[0] is None) == (name == "dynamic")
+    assert shown[0] == shown[1] and (shown[0] is None) == (name in ("dynamic", "speed"))
     weights = [(tmp_path / "runs" / run / "policy/model.safetensors").read_bytes() for run in ("whole", "killed")]
     assert weights[0] == weights[1]
     useful = json.loads((tmp_path / "runs/whole/ledger.json").read_text())

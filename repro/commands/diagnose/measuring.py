@@ -21,6 +21,7 @@ from repro.scoring import keys
 from repro.scoring.keys import Asked
 from repro.scoring.progress import in_lines
 from repro.scoring.scorer import Opened, Scorer, machine
+from repro.scoring.targets import Target
 from repro.tasks.datasets import load_dataset
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
@@ -64,7 +65,7 @@ def measured_of(pair: Pair, options: argparse.Namespace, say: Callable[[str], No
 
         tools = Tools(
             scorer=Scorer(cache, Ranks(), say=say, showing=in_lines(say), batch_tokens=options.batch_tokens),
-            asked=lambda indices: _confidences(pair, indices),
+            asked=lambda indices, target: _confidences(pair, indices, target),
             embedded=lambda indices: keys.embeddings(pair.policy, [data.train[i] for i in indices], data.answer_format),
             opened=opened,
             sampler=sampler,
@@ -83,7 +84,7 @@ def measured_of(pair: Pair, options: argparse.Namespace, say: Callable[[str], No
         return measure(pair.design, data.train, tools, pair.fields(options.seed), limits, options.seed, said)
 
 
-def _confidences(pair: Pair, indices: Sequence[int]) -> Asked:
+def _confidences(pair: Pair, indices: Sequence[int], target: Target) -> Asked:
     """What `repro score` and a study's jobs ask for of these questions, so that they share the scores."""
     from repro.models.chat import prompt_style
 
@@ -93,7 +94,7 @@ def _confidences(pair: Pair, indices: Sequence[int]) -> Asked:
         [pair.data.train[i] for i in indices],
         pair.data.answer_format,
         prompt_style(pair.model),
-        design.target,
+        target,
         design.prompt,
         train.max_completion_tokens,
         pair.engine.cache_fields(),

@@ -8,12 +8,10 @@ from typing import ClassVar, Literal
 import numpy as np
 from pydantic import Field
 
-from repro.scoring.targets import Target
+from repro.scoring.targets import TARGET_HELP, Target
 from repro.selection.banded import Banded, start_scores
 from repro.selection.base import Run
 from repro.selection.method import Costs
-
-TARGET_HELP = "the tokens whose probability is the confidence"
 
 
 class Confidence(Banded):

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from itertools import pairwise
 from typing import Any, ClassVar, Literal, Self
 
 import numpy as np
 from pydantic import Field
 
 from repro.errors import UserError
-from repro.selection.banded import start_scores
 from repro.selection.base import Run, Selector
 from repro.selection.method import Smoke
-from repro.selection.ordered import Ordered
+from repro.selection.ordered import Ordered, Score
 from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.shuffled import ShuffledPass
-from repro.selection.ties import ranked, tie_places
 
 
 class Curriculum(Ordered):
@@ -65,18 +62,14 @@ class CurriculumSelector(Selector):
         self.selection, self.run, self.steps = selection, run, run.steps
         self._pool = pool_digest(run.ids)
         self._generator = run.generator("order")
-        self._scores: np.ndarray | None = None
+        self._score = Score(selection, run)
         self._stages: list[ShuffledPass] = []
         self._step = 0  # calls of choose so far
 
     def _ready(self) -> list[ShuffledPass]:
         if not self._stages:
-            scores = self.scores()
-            falling = (self.selection.order == "easy_to_hard") == (self.selection.high == "easy")
-            places = tie_places(self.run.ids, self.run.generator("ties"))
-            order = ranked(-scores if falling else scores, places)  # (N,)
-            bounds = [len(order) * stage // self.selection.stages for stage in range(self.selection.stages + 1)]
-            self._stages = [ShuffledPass(order[low:high], self._generator) for low, high in pairwise(bounds)]
+            quantiles = self._score.quantiles(self.selection.stages, self.selection.order == "hard_to_easy")
+            self._stages = [ShuffledPass(items, self._generator) for items in quantiles]
         return self._stages
 
     def _stage_at(self, step: int) -> int:
@@ -96,15 +89,11 @@ class CurriculumSelector(Selector):
 
     def scores(self) -> np.ndarray:
         """(N,) the scores that order the pool."""
-        if self._scores is None:
-            self._scores = self.selection.score(self.run)
-        return self._scores
+        return self._score.values()
 
     def target_tokens(self) -> np.ndarray | None:
         """(N,) tokens behind confidences."""
-        if self.selection.by != "confidence":
-            return None
-        return start_scores(self.run.resources.target_tokens(self.selection.target), self.run)
+        return self._score.target_tokens()
 
     def metrics(self) -> dict[str, float]:
         """`stage` of the latest step, counted from 1."""

@@ -1,28 +1,44 @@
-"""Dynamic sampling (DAPO): uniform questions are rolled out until a batch of groups has a gradient."""
+"""Dynamic sampling (DAPO) and online difficulty filtering: uniform questions until a batch of groups is worth it."""
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
-from pydantic import Field
+import numpy as np
+from pydantic import Field, model_validator
 
 from repro.groups import has_spread
 from repro.selection.base import Run, Selector
-from repro.selection.method import Selection
+from repro.selection.method import Costs, Selection
 from repro.selection.pool import check_batch, check_state, pool_digest
+from repro.selection.refill import Rewards, refill
 from repro.selection.shuffled import ShuffledPass
+
+MOST_HELP = "batches of questions that a step rolls out at most"
 
 
 class Dynamic(Selection):
     """Dynamic sampling (DAPO): roll out uniform questions until enough groups have a gradient."""
 
     method: Literal["dynamic"]
-    most: int = Field(4, ge=1, le=10_000, description="batches of questions that a step rolls out at most")
+    most: int = Field(4, ge=1, le=10_000, description=MOST_HELP)
+    low: float = Field(0.0, ge=0, lt=1, description="groups with a mean reward above this train")
+    high: float = Field(1.0, gt=0, le=1, description="groups with a mean reward below this train")
+
+    @model_validator(mode="after")
+    def _bounds_in_order(self) -> Self:
+        if self.low >= self.high:
+            raise ValueError(f"got low {self.low:g} and high {self.high:g}, expected low below high")
+        return self
 
     @property
     def title(self) -> str:
-        """As DAPO calls it."""
-        return "dynamic sampling"
+        """As DAPO calls it; with narrower bounds it is another method."""
+        return "dynamic sampling" if (self.low, self.high) == (0, 1) else "online difficulty filter"
+
+    def costs(self, pool: int | None, group_size: int) -> Costs:
+        """At most `most` batches of groups a step."""
+        return Costs(refill=self.most)
 
     def build(self, run: Run) -> Selector:
         """What it tries is what trains."""
@@ -30,11 +46,12 @@ class Dynamic(Selection):
 
 
 class DynamicSelector(Selector):
-    """Every step: probe as many new questions as groups are missing, keep those whose rewards differ, and go on.
+    """Every step: probe as many new questions as groups are missing, keep those that train, and go on.
 
-    The rollouts that find out are the ones that train, so nothing is rolled out twice; groups without gradient are
-    thrown away, and paid for. After `most` batches of questions the rest of the batch is filled with groups that have
-    none. Questions come in shuffled passes over the pool.
+    A group trains where its rewards differ and their mean lies between the bounds; the defaults let every mean through.
+    The rollouts that find out are the ones that train, so nothing is rolled out twice; the other groups are
+    thrown away, and paid for. After `most` batches of questions these fill the rest of the batch. Questions come in
+    shuffled passes over the pool.
     """
 
     def __init__(self, selection: Dynamic, run: Run):
@@ -48,30 +65,26 @@ class DynamicSelector(Selector):
         """`n` distinct indices, all of them rolled out. UserError if n > N."""
         total = len(self.run.problems)
         check_batch(n, self.selection.method, total, total)
-        kept: list[int] = []
-        idle: list[int] = []
-        most = min(self.selection.most * n, total)
-        while len(kept) < n and len(kept) + len(idle) < most:
-            asked = min(n - len(kept), most - len(kept) - len(idle))
-            seen = {*kept, *idle}
-            fresh = [i for i in self._pass.take(asked) if i not in seen]  # a new pass may begin with a question seen
-            if not fresh:
-                continue
-            for index, rewards in zip(
-                fresh, self.run.resources.probe(fresh, self.run.group_size, keep=True), strict=True
-            ):
-                (kept if has_spread(rewards, self.run.min_spread) else idle).append(index)
-        tried, found = len(kept) + len(idle), len(kept)
-        self._chosen = kept + idle[: n - len(kept)]
-        self._metrics = {"tried": float(tried), "found": float(found), "found_share": found / tried}
+        refilled = refill(
+            n,
+            min(self.selection.most * n, total),
+            lambda count, tried: self._pass.take(count),  # a new pass may begin with a question tried
+            lambda indices: self.run.resources.probe(indices, self.run.group_size, keep=True),
+            self._trains,
+        )
+        self._chosen, self._metrics = refilled.batch(n), refilled.metrics()
         return list(self._chosen)
+
+    def _trains(self, rewards: Rewards) -> bool:
+        between = self.selection.low < float(np.mean(rewards)) < self.selection.high
+        return between and has_spread(rewards, self.run.min_spread)
 
     def reused(self) -> list[int]:
         """All of the latest choice."""
         return list(self._chosen)
 
     def metrics(self) -> dict[str, float]:
-        """`tried` questions rolled out in the latest step, `found` of them with a gradient, `found_share`."""
+        """`tried` questions rolled out in the latest step, `found` of them that train, `found_share`."""
         return dict(self._metrics)
 
     def state_dict(self) -> dict[str, Any]:

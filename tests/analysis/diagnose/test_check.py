@@ -13,6 +13,7 @@ import pytest
 from analysis.diagnose.check import Checked, Predicted, checked, first_steps, method_of, winner
 from analysis.diagnose.check_page import sentences, write_check
 from analysis.diagnose.findings import find
+from analysis.diagnose.screen import WORDS
 from repro.diagnose.design import design_of
 from tests.analysis.synthetic import QUICKSTART, Behaviour, Store, learning, make_study
 from tests.diagnose.pools import chance, made
@@ -92,6 +93,16 @@ def test_where_no_arm_beats_its_baseline_nobody_won(quick_study: Callable[..., S
     found = checked([predicted(quick_study(arms, steps=16, every=2))])
     assert winner(found.savings) is None
     assert "no arm was shown to beat its baseline" in sentences(found)[-1]
+
+
+def test_a_random_part_is_no_arm_that_chooses_and_what_was_advised_stands_beside_each_arm_that_did_worse(
+    quickstart: Predicted,
+) -> None:
+    said = sentences(checked([quickstart]))
+    assert said[1].startswith("Of 3 arms that choose by what they know of a question (`ufo`, `dots` and `dots_rr`)")
+    rows = [replace(one, verdict="lower") for one in checked([quickstart]).savings if one.arm in ("random", "ufo")]
+    told = sentences(Checked((), tuple(rows), ()))[0]
+    assert f"worse were `random` (a control, without advice) and `ufo` (advice: {WORDS[rows[1].advice]})" in told
 
 
 def test_the_page_counts_the_pairs_that_were_right(quickstart: Predicted, tmp_path: Path) -> None:

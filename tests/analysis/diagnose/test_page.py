@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from analysis.diagnose.advice import advice, headline
 from analysis.diagnose.findings import Findings, find
 from analysis.diagnose.page import write_page
 from analysis.diagnose.screen import screen
+from analysis.diagnose.tables import tracking
 from repro.diagnose.design import Design
 from repro.diagnose.rows import question_rows
 from repro.errors import UserError
@@ -68,6 +70,27 @@ def test_replay_that_rolls_out_as_much_as_before_is_left_out() -> None:
     found = diagnosed(np.full(200, 0.3), np.linspace(0.1, 0.9, 200), design=design)
     assert found.replay["dots_rr"].volume == pytest.approx(1.5)
     assert {one.name: one.verdict for one in advice(found)}["dots_rr"] == "leave out"
+
+
+def test_replay_whose_gain_is_within_the_noise_of_the_timings_is_undecided_and_says_so(mixed: Findings) -> None:
+    step = mixed.replay["dots_rr"]
+    assert step.least_time < step.step_time < step.most_time
+    near = replace(step, step_time=0.89, least_time=0.86, most_time=0.92)  # 1.09 to 1.16 times as fast
+    said = {one.name: one for one in advice(replace(mixed, replay={**mixed.replay, "dots_rr": near}))}
+    assert said["dots_rr"].verdict == "undecided"
+    assert "89 % of the time, 86 to 92 % within the noise of timings" in said["dots_rr"].why
+    sure = replace(near, most_time=0.9)
+    said = {one.name: one for one in advice(replace(mixed, replay={**mixed.replay, "dots_rr": sure}))}
+    assert said["dots_rr"].verdict == "run" and "noise" not in said["dots_rr"].why
+
+
+def test_the_page_says_whose_tokens_the_confidence_is_of_and_what_the_other_target_gives(mixed: Findings) -> None:
+    rates = mixed.measured.drawn.rates
+    found = find("made", replace(mixed.measured, other_targets={"solution": 1 - rates}), 0)
+    rows = dict(tracking(found).rows)
+    assert rows["Spearman's rho of s and pass rate, s over the gold answer"].startswith("0.")
+    assert rows["the same, s over the worked solution"].startswith("\u22121.00")
+    assert "the worked solution: \u22121.00" in screen(found) and "--target final_answer" in tracking(found).caption
 
 
 def test_replay_is_not_advised_where_hardly_a_group_has_a_signal_to_keep() -> None:

@@ -12,7 +12,8 @@ import pytest
 from scipy import stats
 
 from analysis.dots_rr.batches import batch_correlation
-from analysis.dots_rr.predictor import calibration, checked, quality, table_2, table_3, table_8
+from analysis.dots_rr.examples import table_3
+from analysis.dots_rr.predictor import calibration, checked, quality, table_2, table_8
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_table

@@ -11,8 +11,9 @@ from matplotlib.text import Text
 
 from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
+from analysis.page.equal_cost_table import equal_cost_table
 from analysis.page.forest import forest
-from analysis.primary import judge, questions
+from analysis.primary import exploratory, judge, questions
 from analysis.style import styled
 from tests.analysis.synthetic import Behaviour, Store
 
@@ -29,12 +30,14 @@ Make = Callable[..., Store]
 
 def answered(store: Store) -> Answer:
     study = store.read()
-    return answer([Measures(panel) for panel in study.panels], judge(questions(study.spec, study.panels), study.panels))
+    judged = judge(questions(study.spec, study.panels), study.panels)
+    return answer([Measures(panel) for panel in study.panels], judged, exploratory(study.spec, study.panels))
 
 
 def drawn(store: Store):
     study = store.read()
-    return forest([Measures(panel) for panel in study.panels], judge(questions(study.spec, study.panels), study.panels))
+    judged = judge(questions(study.spec, study.panels), study.panels)
+    return forest([Measures(panel) for panel in study.panels], judged, exploratory(study.spec, study.panels))
 
 
 def test_a_better_arm_is_named_with_its_difference_and_its_interval(quick_study: Make):
@@ -94,9 +97,36 @@ def test_a_study_of_one_arm_compares_nothing(quick_study: Make):
     assert "nothing to compare" in said.sentences[0] and said.table.rows[0][0] == "`full`: every question"
 
 
-def test_a_baseline_without_runs_is_said(quick_study: Make):
+def test_a_baseline_without_runs_is_said_and_what_became_of_it(quick_study: Make):
     arms = {"full": ({}, Behaviour(FULL.curve, status="failed")), "dots": (DOTS, FULL)}
-    assert "no model and task has finished runs of `full`" in answered(quick_study(arms)).sentences[0]
+    said = answered(quick_study(arms)).sentences
+    assert "no model and task has finished runs of `full`" in said[0]
+    assert said[1] == "`full` failed (out of memory)."
+
+
+def test_an_arm_that_failed_one_that_was_killed_and_one_that_has_not_run_are_told_apart(quick_study: Make):
+    arms = {"full": ({}, FULL), "dots": (DOTS, SAME)}
+    for place, status in enumerate(("failed", "killed", "todo")):
+        rate = {"train": {"learning_rate": 1e-5 * (1 + place)}}
+        arms[f"was_{status}"] = (rate, Behaviour(FULL.curve, JITTER, status=status))
+    store = quick_study(arms, seeds=2)
+    said = answered(store)
+    assert "`was_failed` failed (out of memory)" in said.sentences[1]
+    assert "`was_killed` has no finished run (killed)" in said.sentences[1]
+    assert "`was_todo` has not run" in said.sentences[1]
+    cells = {row[0]: row[2] for row in said.table.rows}
+    assert cells["`was_failed`"] == "failed (out of memory)" and cells["`was_todo`"] == "not run"
+    words = {text.get_text() for text in drawn(store).draw(True).axes[0].texts}
+    assert {"failed (out of memory)", "killed", "not run"} <= words
+    for error in store.runs_dir.glob("*/error.txt"):
+        (error.parent / "health.json").write_text("no JSON")
+    assert "`was_failed` failed;" in answered(store).sentences[1], "what cannot be read of a failure is left out"
+
+
+def test_an_arm_that_has_run_but_shares_no_seed_with_its_baseline_is_not_said_not_to_have_run(quick_study: Make):
+    one, other = (Behaviour(FULL.curve, JITTER, absent=(f"seed {seed}",)) for seed in (0, 1))
+    said = answered(quick_study({"full": ({}, one), "dots": (DOTS, other)}, seeds=2))
+    assert said.sentences[1] == "`dots` has no run that can be paired with one of `full`."
 
 
 def test_claims_of_the_spec_are_judged_and_all_else_is_not(quick_study: Make):
@@ -105,8 +135,10 @@ def test_claims_of_the_spec_are_judged_and_all_else_is_not(quick_study: Make):
     said = answered(quick_study(arms, seeds=5, questions=100, fields={"report": report}))
     assert "At equal steps `dots` was more accurate over training than `random`" in said.sentences[0]
     assert [row[0] for row in said.table.rows] == [
-        "`random`: random subset",
-        "`dots`: DOTS",
+        "`full`: every question",
+        "`dots`: DOTS, against `random`",
+        "`dots`: DOTS, against `full` (exploratory)",
+        "`random`: random subset, against `full` (exploratory)",
     ] and "Holm" not in said.sure
 
 
@@ -119,7 +151,56 @@ def test_how_sure_names_seeds_questions_and_what_could_be_seen(quick_study: Make
 def test_what_would_change_the_answer_is_an_arm_that_wins_by_another_cost(quick_study: Make):
     dear = Behaviour((0.45, 0.55, 0.65, 0.7), JITTER[::-1], probe_tokens=250)  # better by steps, dearer in tokens
     said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, dear)}, seeds=5, questions=100))
-    assert any(text.startswith("At equal steps `dots` leads: +") for text in said.changes)
+    assert any(text.startswith("At equal steps `dots` leads `full`: +") for text in said.changes)
+
+
+def test_claims_against_several_arms_are_told_in_one_sentence_and_the_others_are_exploratory(quick_study: Make):
+    again = {**DOTS, "replay": {"fresh": 0.5, "capacity": 8}}
+    arms = {"full": ({}, FULL), "random": (RANDOM, WORSE), "dots": (DOTS, SAME), "again": (again, BETTER)}
+    claims = [{"arm": "dots"}, {"arm": "again", "against": "dots"}]
+    store = quick_study(arms, seeds=5, questions=100, fields={"report": {"claims": claims}})
+    said = answered(store)
+    assert re.fullmatch(
+        r"\*\*At equal generated tokens `again` was more accurate over training than `dots`, by \d+\.\d points\.\*\*",
+        said.sentences[0],
+    )
+    assert said.sentences[1] == "It is undecided whether `dots` was more accurate over training than `full`."
+    rows = [row[0] for row in said.table.rows]
+    assert rows == [
+        "`full`: every question",
+        "`dots`: DOTS, against `full`",
+        "`again`: DOTS, replay, against `dots`",
+        "`random`: random subset, against `full` (exploratory)",
+        "`again`: DOTS, replay, against `full` (exploratory)",
+    ]
+    assert said.table.data["primary"].tolist()[1:] == [True, True, False, False]
+    data = drawn(store).data.query("where == 'all'")
+    assert data.groupby("primary")["arm"].agg(list).to_dict() == {True: ["again", "dots"], False: ["again", "random"]}
+    axis = drawn(store).draw(False).axes[0]
+    assert [tick.get_text() for tick in axis.get_yticklabels()][:2] == ["again − dots", "dots − full"]
+
+
+def test_the_numbers_of_how_sure_stand_in_a_table(quick_study: Make):
+    said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, SAME)}, seeds=5, questions=100))
+    assert said.how_sure is not None
+    row = said.how_sure.data.iloc[0]
+    assert (row["seeds"], row["questions"], row["claims"]) == (5, 100, 1)
+    assert f"a true difference of {100 * row['smallest_seen']:.1f} points" in said.sure
+    assert f"it needs {row['seeds_for_2_points']:.0f} seeds" in said.sure or row["seeds_for_2_points"] <= 5
+
+
+def test_one_table_has_the_differences_at_equal_tokens_steps_and_seconds(quick_study: Make):
+    dear = Behaviour((0.45, 0.55, 0.65, 0.7), JITTER[::-1], probe_tokens=250)
+    store = quick_study({"full": ({}, FULL), "dots": (DOTS, dear)}, seeds=5, questions=100)
+    study = store.read()
+    panels = [Measures(panel) for panel in study.panels]
+    judged = judge(questions(study.spec, study.panels), study.panels)
+    made = equal_cost_table(panels, judged, ())
+    assert list(made.header[2:]) == ["at equal generated tokens", "at equal steps", "at equal CPU seconds"]
+    by = made.data.query("where == 'all'").set_index("equal")["difference"]
+    assert by["generated tokens"] == pytest.approx(judged[0].difference.value)
+    assert by["steps"] > by["CPU seconds"] > by["generated tokens"], "probes cost tokens, and a little time"
+    assert made.data["where"].nunique() == 2, "every pair stands in the data"
 
 
 @pytest.mark.parametrize("count", [1, 2, 12, 30])
@@ -146,9 +227,10 @@ def test_from_three_tasks_on_the_interval_over_tasks_stands_beside_and_is_the_wi
     fields = {"dataset": [{"arithmetic": {"pool": 64, "test": 40}}, {"shuffle": {"pool": 64, "test": 40}}]}
     better = Behaviour(BETTER.curve, BETTER.jitter, shifts={"shuffle": -0.1, "variables": 0.05})
     arms = {"full": ({}, FULL), "dots": (DOTS, better)}
-    assert "With tasks as units" not in answered(quick_study(arms, questions=40, fields=fields)).table.caption
+    few = answered(quick_study(arms, questions=40, fields=fields)).table
+    assert not any("With tasks as units" in note for note in few.notes)
     fields["dataset"].append({"variables": {"pool": 64, "test": 40}})
     said = answered(quick_study(arms, questions=40, fields=fields)).table
-    assert re.search(r"as a share of the baseline's gain: `dots` \+\d+ % \[", said.caption)
+    assert re.search(r"as a share of the baseline's gain: `dots` \+\d+ % \[", said.notes[-1])
     row = said.data.set_index("arm").loc["dots"]
     assert row["share_of_gain_over_tasks_low"] < row["share_of_gain_over_tasks"] < row["share_of_gain_over_tasks_high"]

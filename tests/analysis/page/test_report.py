@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import math
 import re
@@ -91,7 +92,8 @@ def check_pages(report: Path) -> dict[str, Outline]:
 
 def test_every_page_is_whole_light_and_needs_nothing_but_the_files_beside_it(report: Path):
     pages = check_pages(report)
-    assert set(pages) == {"report.html", "evidence.html", "papers.html", "methods.html", "provenance.html"}
+    names = ("report", "leaderboard", "evidence", "papers", "methods", "provenance")
+    assert set(pages) == {f"{name}.html" for name in names}
     assert pages["report.html"].headings == ["Does choosing questions save compute?", "Further pages"]
     assert {"Accuracy", "Time to target", "Groups that train", "What was selected", "Predictions", "Cost"} < set(
         pages["evidence.html"].headings
@@ -103,6 +105,20 @@ def test_every_page_is_whole_light_and_needs_nothing_but_the_files_beside_it(rep
     images = [image for outline in pages.values() for image in outline.images]
     assert len(images) > 10 and all(len(image["alt"] or "") > 20 for image in images)
     assert [image["src"] for image in images if image.get("loading") != "lazy"] == ["figures/answer.png"]
+
+
+def test_tables_and_figures_are_counted_through_all_pages_and_headings_skip_no_level(report: Path):
+    pages = [report, *(report.with_name(f"{name}.html") for name in ("evidence", "papers", "methods", "provenance"))]
+    text = "".join(path.read_text(encoding="utf-8") for path in pages)
+    plain = (report.parent / "report.md").read_text(encoding="utf-8")
+    for kind, count in (("Figure", 13), ("Table", 21)):
+        found = re.findall(rf"#{kind.lower()}-([^\"]+)\"><b>{kind} (\d+)\.", text)
+        assert [int(number) for _, number in found] == [*range(1, len(found) + 1)] and len(found) >= count
+        assert re.findall(rf"\*\*{kind} (\d+)\.", plain) == [number for name, number in found if name != "runs"]
+    for path in pages:
+        levels = [int(level) for level in re.findall(r"<h(\d)", path.read_text(encoding="utf-8"))]
+        assert levels[0] == 1 and all(b <= a + 1 for a, b in itertools.pairwise(levels)), path
+        assert '<html lang="en">' in path.read_text(encoding="utf-8")
 
 
 def test_every_figure_and_table_has_an_id_and_links_to_its_files(report: Path):
@@ -129,7 +145,7 @@ def test_tables_and_figures_are_files_for_a_page_for_a_paper_and_with_their_numb
     figures = {path.name for path in (report.parent / "figures").iterdir()}
     for name in ("answer", "accuracy", "zero_variance", "outcomes", "difficulty", "predictor", "pool", "cost",
                  "dots_rr.figure_4", "ufo_rl.gain", "ufo_rl.scoring_cost"):  # fmt: skip
-        assert {f"{name}.png", f"{name}.csv", f"{name}.pdf"} <= figures
+        assert {f"{name}.png", f"{name}.narrow.png", f"{name}.csv", f"{name}.pdf"} <= figures
     for path in (report.parent / "figures").glob("*.png"):
         assert path.read_bytes().startswith(b"\x89PNG") and path.stat().st_size > 5_000
     assert all(path.read_bytes().startswith(b"%PDF") for path in (report.parent / "figures").glob("*.pdf"))
@@ -154,7 +170,7 @@ def test_a_single_file_holds_every_page_and_its_pictures(quickstart: Store, tmp_
     assert not outline.stack and len(outline.ids) == len(set(outline.ids))
     assert all(address.startswith("data:") for address in outline.resources)
     assert all(target[:1] == "#" and target[1:] in outline.ids for target in outline.targets)
-    assert {"report", "evidence", "papers", "methods", "provenance"} <= set(outline.ids)
+    assert {"report", "leaderboard", "evidence", "papers", "methods", "provenance"} <= set(outline.ids)
     assert len(text) < 3_000_000
 
 
@@ -222,7 +238,7 @@ def test_several_models_an_axis_and_missing_cells_have_their_places(study: Calla
     assert "Overall" in pages["evidence.html"].headings
     assert "Cells without a finished run" in pages["provenance.html"].headings
     text = path.read_text(encoding="utf-8")
-    assert "6 of 8 runs are finished" in text and "Failed: <code>dots</code> (2 of 2 runs)" in text
+    assert "6 of 8 runs are finished" in text and "Failed: <code>dots</code> (2 of 2 runs: out of memory)" in text
     rows = list(csv.DictReader((path.parent / "tables" / "missing_cells.csv").open()))
     assert [(row["arm"], row["status"]) for row in rows] == [("dots", "failed")] * 2
     assert (path.parent / "figures" / "tiny-96x2_arithmetic_axis_selection.fraction.png").exists()

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.pictures import Picture, rendered
+from analysis.pictures import Picture, as_pdf, as_png
 from analysis.statistics import t_interval
 from analysis.tables import Table
-from analysis.ufo_rl.bins import bins_of, figure_1, table_3
+from analysis.ufo_rl.bins import bins_of, figure_1
+from analysis.ufo_rl.curricula import table_3
 from tests.analysis.conftest import measure
 from tests.analysis.drawing import check
 from tests.analysis.synthetic import edit
@@ -80,8 +81,7 @@ def test_figure_1_is_drawn_with_one_seed_and_without_full_data(tmp_path: Path):
     panels = [ufo_measures(tmp_path / "a", bins(8)), ufo_measures(tmp_path / "b", arms, seeds=1)]
     picture, table = figure_1(panels)
     assert isinstance(picture, Picture) and isinstance(table, Table)
-    for narrow in (False, True):
-        assert rendered(picture.draw, narrow, "png").startswith(b"\x89PNG")
+    assert as_png(picture.draw).startswith(b"\x89PNG") and as_pdf(picture.draw).startswith(b"%PDF")
     assert list(picture.data.dropna(subset="bin")["bin"]) == [*range(6), *range(4)]  # three of 8 have one pass rate
     assert table.data["difference"].notna().sum() == 6
 

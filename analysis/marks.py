@@ -1,0 +1,53 @@
+"""Marks in a figure: means with their intervals, hollow where nothing says how sure a mean is, and single seeds."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+
+import pandas as pd
+from matplotlib.axes import Axes
+
+from analysis.statistics import Interval
+
+
+def interval_marks(
+    axis: Axes,
+    places: Sequence[float],
+    intervals: Sequence[Interval],
+    colours: Sequence[str],
+    upright: bool = False,
+    marker: str = "o",
+    size: float = 6.0,
+    width: float = 2.2,
+) -> None:
+    """A mark for each mean and a line for its interval, at places along y, or along x where they stand `upright`.
+
+    Set ticks, limits and labels of the axis afterwards. `size` and `width` are in points.
+    """
+    import seaborn.objects as so  # takes a second
+
+    data = pd.DataFrame({"place": [float(place) for place in places], "colour": list(colours)})
+    for name in ("value", "low", "high", "known"):
+        data[name] = [getattr(interval, name) for interval in intervals]
+    along, across = "yx" if upright else "xy"
+    ends = {f"{along}min": "low", f"{along}max": "high"}
+    for known, part in data.groupby("known"):
+        plot = so.Plot(part, **{across: "place"}, color="colour").scale(color=None)
+        if known:
+            plot = plot.add(so.Range(linewidth=width), orient=across, legend=False, **ends)
+        dot = so.Dot(marker=marker, pointsize=size, fill=bool(known), stroke=1.2, edgewidth=1.2)
+        plot = plot.add(dot, legend=False, **{along: "value"}).label(x="", y="")
+        with warnings.catch_warnings():
+            # seaborn 0.13 still passes `copy` to pandas, which ignores it.
+            warnings.filterwarnings("ignore", "The copy keyword is deprecated")
+            plot.on(axis).plot()
+
+
+def seed_dots(axis: Axes, places: Sequence[float], seeds: Sequence[Sequence[float]], colour: str) -> None:
+    """Single seeds as faint dots above each place along x."""
+    import seaborn as sns
+
+    xs = [place for place, values in zip(places, seeds, strict=True) for _ in values]
+    ys = [value for values in seeds for value in values]
+    sns.stripplot(x=xs, y=ys, native_scale=True, jitter=False, size=3.2, color=colour, alpha=0.5, legend=False, ax=axis)

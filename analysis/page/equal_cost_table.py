@@ -1,0 +1,60 @@
+"""One table of every comparison at equal generated tokens, at equal steps and at equal seconds."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from analysis.axes import name_of
+from analysis.comparable import said
+from analysis.measures import Measures
+from analysis.page.sections import Section
+from analysis.primary import AXIS, Judged, at_costs
+from analysis.tables import Table, numbers
+from analysis.text import points
+
+
+def equal_cost(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged]) -> tuple[Section, ...]:
+    """Its section; none for a study that compares nothing."""
+    if not judged:
+        return ()
+    text = "Who is more accurate over training depends on what is held equal: an arm can win by one cost alone."
+    return (Section("Equal cost", "equal-cost", (text,), (equal_cost_table(panels, judged, beside),)),)
+
+
+def equal_cost_table(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged]) -> Table:
+    """One row per claim, the exploratory ones below; in the data one per claim, cost and pair of model and task."""
+    clock, own = panels[0].panel.clock, [measures.panel for measures in panels]
+    costs = {by: name_of(axis, clock) for by, axis in AXIS.items()}
+    rows: list[list[str]] = []
+    data: list[dict[str, object]] = []
+    every: list[Judged] = []
+    for place, one in enumerate([*judged, *beside]):
+        rows.append([f"`{one.question.arm}`", f"`{one.question.against}`"])
+        for by, found in at_costs(one, own).items():
+            every.append(found)
+            rows[-1].append(points(found.difference.interval()) if found.pairs else found.state)
+            about: dict[str, object] = {"arm": one.question.arm, "against": one.question.against, "equal": costs[by]}
+            about["primary"] = place < len(judged) and by == one.question.by
+            where = {"all": found.difference} | {pair.panel.title: pair.difference for pair in found.pairs}
+            budgets = {pair.panel.title: pair.budget for pair in found.pairs}
+            for name, difference in where.items() if found.pairs else ():
+                interval = difference.interval()
+                data.append(about | {"where": name, **numbers("difference", interval), "n": interval.n})
+                data[-1] |= {"p": difference.p(), "budget": budgets.get(name)}
+            if not found.pairs:
+                data.append(about | {"where": "all", "state": found.state})
+    caption = (
+        "Mean accuracy over training of the arm minus that of the other, in points, up to the cost that every run of "
+        "both has spent, with 95 % intervals over seeds and questions."
+    )
+    notes = [
+        "What selection costs is inside the tokens and seconds. Intervals and the p-values of the data file are not "
+        "corrected for their number; the first page judges the primary claims together.",
+        said([why for found in every for why in found.unfit.values()]).strip(),
+    ]
+    header = ["arm", "against", *(f"at equal {name}" for name in costs.values())]
+    title = f"Differences at equal {', '.join([*costs.values()][:-1])} and {[*costs.values()][-1]}"
+    told = [note for note in notes if note]
+    return Table("equal_cost", title, header, rows, pd.DataFrame(data), caption, 2, notes=told)

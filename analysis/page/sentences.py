@@ -1,0 +1,147 @@
+"""The sentences of the first screen: what the primary claims come to, two for each kind of cost at most."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from analysis.equal_cost import Saving
+from analysis.estimates import Estimate
+from analysis.primary import By, Judged
+from analysis.text import brackets, joined, names, number, sentence
+from analysis.unfinished import FAILED
+
+COST: Mapping[By, str] = {"tokens": "generated tokens", "steps": "steps", "seconds": "seconds"}
+SHORT: Mapping[By, str] = {"tokens": "tokens", "steps": "steps", "seconds": "seconds"}
+
+NAMED = 4
+"""Arms that a sentence names one by one; of more it tells how many."""
+
+NOTHING_TO_COMPARE = ("failed", "not finished", "not run", "not paired")
+"""Verdicts of an arm that has no runs beside those of what it is compared with."""
+
+
+def sentences(judged: Sequence[Judged]) -> tuple[str, ...]:
+    """Text in the light markup of `analysis.markup.as_html`, the first sentence of each kind of cost bold."""
+    groups: dict[By, list[Judged]] = {}
+    for one in judged:
+        groups.setdefault(one.question.by, []).append(one)
+    said: list[str] = []
+    for by, found in groups.items():
+        against = {one.question.against for one in found}
+        said += _against_one(next(iter(against)), by, found) if len(against) == 1 else _against_several(by, found)
+    return tuple(said)
+
+
+def _against_one(against: str, by: By, found: Sequence[Judged]) -> list[str]:
+    by_verdict = _by_verdict(found)
+    higher = by_verdict.pop("higher", [])
+    rest = [_others(verdict, ones) for verdict, ones in by_verdict.items()]
+    if len(higher) == 1:
+        one = higher[0]
+        first = (
+            f"At equal {COST[by]} {names([one.question.arm])} was more accurate over training than {names([against])}"
+        )
+        first += f", by {_size(one.difference)} {brackets(one.difference.interval(), 100)}"
+        rest = [_needed(one.saving, by), *rest]
+    elif higher:
+        first = f"At equal {COST[by]} {_who(higher)} were more accurate over training than {names([against])}"
+        first += f", by {_sizes(higher)}"
+    elif all(one.verdict in NOTHING_TO_COMPARE for one in found):
+        first = f"Nothing can be compared: no model and task has finished runs of {names([against])} and of another arm"
+        lost = dict.fromkeys(lack.state for one in found for lack in one.lacking.values() if lack.arm == against)
+        rest = [f"{names([against])} {_lost(list(lost))}"] if any(lost) else rest
+    else:
+        first = f"At equal {COST[by]} no arm was shown to be more accurate over training than {names([against])}"
+    return _told(first, rest)
+
+
+def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
+    """Of claims that do not all name the same other arm: what is clear first, then what is open."""
+    by_verdict = _by_verdict(found)
+    clear = [*by_verdict.pop("higher", []), *by_verdict.pop("lower", [])]
+    open_ones = by_verdict.pop("undecided", [])
+    rest = [_others(verdict, ones) for verdict, ones in by_verdict.items()]
+    whether = " and ".join(
+        f"whether {names([one.question.arm])} was more accurate{'' if index else ' over training'} than "
+        f"{names([one.question.against])}"
+        for index, one in enumerate(open_ones)
+    )
+    if len(open_ones) > NAMED:
+        whether = f"whether any of {len(open_ones)} arms was more accurate over training than what it is compared with"
+    if clear:
+        told = [
+            f"{names([one.question.arm])} was {'more' if one.verdict == 'higher' else 'less'} accurate over training "
+            f"than {names([one.question.against])}, by {_size(one.difference)}"
+            for one in clear[:NAMED]
+        ]
+        more = [f"{len(clear) - NAMED} more arms differ, see the table"] if len(clear) > NAMED else []
+        open_text = f"it is undecided {whether}" if open_ones else ""
+        return _told(f"At equal {COST[by]} {joined([*told, *more])}", [open_text, *rest])
+    if open_ones:
+        return _told(f"At equal {COST[by]} it is undecided {whether}", rest)
+    return _told(f"At equal {COST[by]} nothing can be compared", rest)
+
+
+def _told(first: str, rest: Sequence[str]) -> list[str]:
+    more = [text for text in rest if text]
+    return [f"**{sentence(first)}**", *([sentence("; ".join(more))] if more else [])]
+
+
+def _by_verdict(found: Sequence[Judged]) -> dict[str, list[Judged]]:
+    by_verdict: dict[str, list[Judged]] = {}
+    for one in found:
+        by_verdict.setdefault(one.verdict, []).append(one)
+    return by_verdict
+
+
+def _others(verdict: str, found: Sequence[Judged]) -> str:
+    who, many = _who(found), len(found) > 1
+    if verdict == "lower":
+        return f"{who} {'were' if many else 'was'} less accurate, by {_sizes(found)}"
+    if verdict == "undecided":
+        return f"{who} {'are' if many else 'is'} undecided"
+    if verdict == "not comparable":
+        return f"{who} {'are' if many else 'is'} not comparable: selection leaves hardly any training"
+    if verdict == "one seed":
+        return f"{who} {'have' if many else 'has'} one seed, which decides nothing"
+    if verdict == "not run":
+        return f"{who} {'have' if many else 'has'} not run"
+    if verdict == "not paired":
+        against = names([found[0].question.against])
+        return f"{who} {'have' if many else 'has'} no run that can be paired with one of {against}"
+    return f"{who} {_lost([one.state for one in found])}"
+
+
+def _lost(states: Sequence[str]) -> str:
+    """What became of runs without a result: `failed (NaN)`, `has no finished run (killed)`."""
+    failed = [state.removeprefix(f"{FAILED} ") for state in states if state.startswith(FAILED)]
+    if failed:
+        kinds = [kind[1:-1] for kind in dict.fromkeys(failed) if kind != FAILED]
+        return f"{FAILED} ({joined(kinds)})" if kinds else FAILED
+    return f"{'have' if len(states) > 1 else 'has'} no finished run ({joined(list(dict.fromkeys(states)))})"
+
+
+def _who(found: Sequence[Judged]) -> str:
+    labels = [one.question.arm for one in found]
+    return names(labels) if len(labels) <= NAMED else f"{len(labels)} arms"
+
+
+def _size(difference: Estimate) -> str:
+    return f"{number(abs(100 * difference.value))} points"
+
+
+def _sizes(found: Sequence[Judged]) -> str:
+    """`5.2 and 11.4 points`, of many `1.2 to 11.4 points`."""
+    sizes = [number(abs(100 * one.difference.value)) for one in found]
+    if len(sizes) <= 2:
+        return f"{joined(sizes)} points"
+    ordered = sorted(sizes, key=float)
+    return f"{ordered[0]} to {ordered[-1]} points"
+
+
+def _needed(saving: Saving, by: By) -> str:
+    """`it reached the same accuracy with 1.5 times fewer tokens`, empty where it is withheld or not above 1."""
+    if not saving.known or saving.clear_of() <= 0:
+        return ""
+    fewer = "less time" if by == "seconds" else f"fewer {SHORT[by]}"
+    return f"it reached the same accuracy with {number(saving.value)} times {fewer}"
