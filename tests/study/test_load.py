@@ -166,7 +166,7 @@ def test_section_fields_are_checked_at_their_bounds(mistakes: Mistakes, good: st
             "fraction: got 1.1, expected a number > 0",
         ),
         ("{method: random}", "{method: random, target: 1}", 'selection.target: got "target", expected a field of'),
-        ("{method: random}", "{fraction: 0.1}", "expected a mapping with method: confidence, high_confidence"),
+        ("{method: random}", "{fraction: 0.1}", "expected a mapping with method: adarft, bots"),
         ("{method: random}", "{method: }", "selection.method: got null, expected a method"),
         ("{method: random}", "random", 'selection: got "random", expected'),
         (
