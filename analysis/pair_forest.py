@@ -100,7 +100,14 @@ def _rows(axis: Axes, rows: Sequence[tuple[str, Judged, str]], size: float, widt
         lacking = found.lacking.get(place)
         text = NOT_COMPARABLE if place in found.unfit else lacking.state if lacking and lacking.state else NOT_RUN
         axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
-    interval_marks(axis, *zip(*marked, strict=True), size=size, width=width)
+    interval_marks(
+        axis,
+        [row for row, _, _ in marked],
+        [interval for _, interval, _ in marked],
+        [colour for _, _, colour in marked],
+        size=size,
+        width=width,
+    )
 
 
 def _data(kept: Sequence[tuple[Asked, Judged]]) -> pd.DataFrame:
