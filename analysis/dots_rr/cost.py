@@ -12,6 +12,7 @@ import pandas as pd
 
 from analysis.arms import CLOCKS, CLOCKS_NOTE
 from analysis.dots_rr.arms import DOTS, DOTS_RR, RR, Arms, find, role, rows_said
+from analysis.dots_rr.cost_ratio import cost_ratios
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.published import published_number, published_table
@@ -135,7 +136,8 @@ def counts(series: Series) -> dict[int, Counted]:
 
 
 def cost_model(panels: Sequence[Measures]) -> list[Table | Picture]:
-    """delta + K / (mu B) against completions counted, and the time per step that follows from it against the clock."""
+    """delta + K / (mu B) against completions counted, the time per step that follows from it against the clock, and
+    what a rollout costs in updates."""
     arms = Arms(panels)
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
@@ -157,7 +159,7 @@ def cost_model(panels: Sequence[Measures]) -> list[Table | Picture]:
             timed.append(told)
             times.append(numbers_of)
     if not rows:
-        return []
+        return [*cost_ratios(panels)]
     header = ["model, data", "arm", "δ", "K / (μ B)", "formula", "counted", "counted ÷ formula − 1, %"]
     header += ["adjusted", "worst error, %", f"≤ {100 * TOLERANCE:g} %"]
     header += ["warm-up, steps", "topped up, groups", "reused, groups"]
@@ -196,7 +198,8 @@ def cost_model(panels: Sequence[Measures]) -> list[Table | Picture]:
         f"95 % t-interval. {CLOCKS_NOTE}"
     )
     data_of, name = pd.DataFrame(times), "dots_rr.cost_model_time"
-    return [volume, Table(name, title, header, timed, data_of, caption, 2, paper=header[:6], note=note)]
+    time = Table(name, title, header, timed, data_of, caption, 2, paper=header[:6], note=note)
+    return [volume, time, *cost_ratios(panels)]
 
 
 def described(series: Series) -> bool:

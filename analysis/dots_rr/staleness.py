@@ -18,7 +18,7 @@ from analysis.statistics import Interval, share_interval, t_interval
 from analysis.style import WINDOW
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, joined, number, spread
-from repro.tracking.series import RATIO_OUTSIDE, REPLAY
+from repro.tracking.series import MASKED, RATIO_OUTSIDE, REPLAY
 
 RATIO = "Ratio: a replayed token's probability under the policy at the start of the step ÷ under the one that made it."
 
@@ -74,6 +74,7 @@ def _table(panels: Sequence[Measures]) -> list[Table]:
     header += ["mean ratio", "largest ratio", "mean age, steps", "n"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
+    masked: list[Interval] = []
     for measures in panels:
         for series in measures.panel.series:
             shares = _each(series)
@@ -90,20 +91,29 @@ def _table(panels: Sequence[Measures]) -> list[Table]:
             data[-1] |= numbers("outside", outside) | numbers("outside_last_quarter", late)
             data[-1] |= {name: mean.value for name, mean in means.items()}
             data[-1] |= {"ratio_max": largest.value, "n": len(shares)}
+            masked.append(share_interval([float(m.mean()) for run in series.runs if len(m := run.metric(MASKED))]))
+            data[-1] |= numbers("masked", masked[-1])
     if not rows:
         return []
+    about_masks = ""
+    if any(one.n for one in masked):  # a column for the arms that mask, where there are some
+        header.append("masked, %")
+        rows = [[*row, spread(one, 100, 2) if one.n else NOTHING] for row, one in zip(rows, masked, strict=True)]
+        about_masks = " Masked: replayed tokens that `second_moment` leaves out, mean over steps."
     caption = (
         f"{RATIO} Outside: further from 1 than the clip; mean over the tokens of a step, then over steps, with 95 % "
         "t-intervals over seeds. Last quarter: of the steps that replayed. Largest ratio: of any token of a run, mean "
         "over seeds. With `paper` a token outside has no gradient where its advantage pushes it further out; "
         "`proximal` clips around the policy at the start of the step instead. The paper gives no such number."
+        f"{about_masks}"
     )
     title = "DOTS + RR: replayed tokens outside the clip"
     note = (
         f"{RATIO} Outside: further from 1 than the clip; mean over the tokens of a step, then over steps. Last "
         "quarter: of the steps that replayed. Brackets: 95 % t-intervals over seeds."
+        f"{about_masks}"
     )
-    paper = [*header[:3], "replayed tokens outside, %", "in the last quarter, %", "largest ratio"]
+    paper = [*header[:3], "replayed tokens outside, %", "in the last quarter, %", "largest ratio", *header[10:]]
     return [
         Table("dots_rr.replayed_tokens", title, header, rows, pd.DataFrame(data), caption, 4, paper=paper, note=note)
     ]

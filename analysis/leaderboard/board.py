@@ -30,7 +30,7 @@ class Board:
     Args:
         panels: one per pair of policy and task.
         claimed: names of the arms that the study's own claims are about.
-        claims: how many primary claims the study has, 0 where that is not known.
+        claims: how many primary claims the study has whose arms ran, 0 where that is not known.
         absent: arms of the spec without a finished run -> what became of them.
         searches: of the study's sweep.
     """
@@ -139,7 +139,19 @@ class Board:
             for pair in self._by_tokens[label].pairs:
                 columns = [seeds.index(seed) for seed in shared_seeds(pair)]
                 values[row, titles.index(pair.panel.title), columns] = by_seed(pair)
-        return Scores(self.order, tuple(one.panel.dataset for one in self.usable), values)
+        tasks = tuple(one.panel.dataset for one in self.usable)
+        return Scores(self.order, tasks, values, tuple(map(self._questions, self.usable)))
+
+    def _questions(self, measures: Measures) -> tuple[np.ndarray, ...]:
+        """Means over seeds of each question's difference on one pair, for each set [arms in `order`, questions]."""
+        found = [np.zeros((len(self.order), len(ids))) for ids in measures.panel.problems]
+        for row, label in enumerate(self.order):
+            pairs = self._by_tokens[label].pairs if label in self._by_tokens else ()
+            for pair in pairs:
+                if pair.panel.title == measures.panel.title:
+                    for place, part in enumerate(pair.pair.differences()):
+                        found[place][row] = part.mean(axis=0) / pair.gain
+        return tuple(found)
 
     @cached_property
     def ranks(self) -> Ranks:
@@ -200,7 +212,9 @@ def board_of(panels: Sequence[Measures], study: Study | None) -> Board:
         arm: "failed" if "failed" in states.get(arm, ()) else "not run" for arm in study.spec.arms if arm not in ran
     }
     claimed = {claim.arm for claim in study.spec.report.claims}
-    return Board(panels, claimed, len(questions(study.spec, study.panels)), absent, study.searches)
+    labels = {series.label for one in panels for series in one.panel.series}
+    claims = sum({one.arm, one.against} <= labels for one in questions(study.spec, study.panels))
+    return Board(panels, claimed, claims, absent, study.searches)
 
 
 def shared_seeds(pair: Comparison) -> list[int]:

@@ -56,7 +56,8 @@ def signals(series: Series) -> pd.Series:
         if len(shares):
             steps = shares.index.to_numpy(float)
             tenths = (PHASES * (steps - 1) / steps.max()).astype(int)
-            parts.append(shares.groupby(tenths).mean())
+            # A run of fewer than ten steps has tenths without one: they take the step before.
+            parts.append(shares.groupby(tenths).mean().reindex(range(PHASES)).ffill())
     return pd.concat(parts, axis=1).mean(axis=1).sort_index() if parts else pd.Series(dtype=float)
 
 

@@ -70,7 +70,7 @@ def _curves(board: Board) -> Picture:
             percent_axis(axis.yaxis)
             outer(axis, "generated tokens", "gain, points")
             thousands(axis.xaxis)
-            axis.xaxis.set_major_locator(MaxNLocator(3, steps=[1, 2, 2.5, 5, 10]))
+            axis.xaxis.set_major_locator(MaxNLocator(3 if len(titles) > 1 else 6, steps=[1, 2, 2.5, 5, 10]))
         for axis, title in zip(axes, titles, strict=True):
             here = data[data["model_data"] == title]
             own = here[here["arm"].isin(lit)]

@@ -148,7 +148,7 @@ def _caption(board: Board, others: bool) -> str:
 
 
 def _drawn(board: Board) -> str:
-    drawn = "seeds inside each pair and of tasks" if len(board.tasks) > 2 else "seeds inside each pair"
+    drawn = "tasks, and of seeds inside each pair" if len(board.tasks) > 2 else "seeds and questions inside each pair"
     return f"Best {BEST} and ranks: bootstrap of {drawn}, the baseline among the ranked."
 
 

@@ -22,12 +22,15 @@ BEST = 3
 class Scores:
     """One number for each arm, pair of policy and task, and seed: higher is better.
 
-    `values` [arms, pairs, seeds] is NaN where an arm has no such run; `tasks` has the task of each pair.
+    `values` [arms, pairs, seeds] is NaN where an arm has no such run; `tasks` has the task of each pair. `questions`
+    has for each pair the means over seeds of each question [arms, questions], one array for each set of questions and 0
+    for an arm without runs; () where questions are not told apart.
     """
 
     arms: tuple[str, ...]
     tasks: tuple[str, ...]
     values: Array
+    questions: tuple[tuple[Array, ...], ...] = ()
 
     @property
     def means(self) -> Array:
@@ -74,7 +77,8 @@ def redrawn(scores: Scores, draws: int, generator: np.random.Generator) -> Array
     """Means of the arms in made-up repetitions of the study (draws, arms).
 
     Seeds are drawn again with replacement inside each pair, the same for all arms, because runs of one seed belong
-    together; from three tasks on, tasks are drawn again too, with all their pairs. Deviations are stretched by
+    together. From three tasks on, tasks are drawn again too, with all their pairs: how questions differ is in how tasks
+    do. With fewer tasks, questions are drawn again inside each pair. Deviations are stretched by
     sqrt(n / (n - 1)), for draws from n values vary less than the values, and by the square root of freedom /
     chi-square, so that their tails are those of Student's t: with three tasks or seeds this is much. An arm counts on
     the pairs that it has.
@@ -96,8 +100,8 @@ def redrawn(scores: Scores, draws: int, generator: np.random.Generator) -> Array
     tasks = list(dict.fromkeys(scores.tasks))
     if len(tasks) < TASKS:
         freedom = sum(max(0, int((~np.isnan(scores.values[:, place])).any(axis=0).sum()) - 1) for place in range(pairs))
-        middle = scores.means
-        return np.asarray(middle + _tails(freedom, draws, generator) * (sums.sum(axis=0) / count - middle))
+        middle, off = scores.means, _of_questions(scores, draws, generator) / count
+        return np.asarray(middle + off + _tails(freedom, draws, generator) * (sums.sum(axis=0) / count - middle))
     inside = np.array([[task == one for one in scores.tasks] for task in tasks], float)  # (tasks, pairs)
     by_task, counts = np.einsum("tp,pda->tda", inside, sums), inside @ has  # (tasks, draws, arms), (tasks, arms)
     whole = by_task.sum(axis=0) / count
@@ -114,6 +118,17 @@ def ranked(values: Array) -> Array:
     higher = (values[:, None, :] > values[:, :, None]).sum(axis=2)
     equal = (values[:, None, :] == values[:, :, None]).sum(axis=2)
     return np.where(np.isnan(values), np.nan, 1 + higher + (equal - 1) / 2)
+
+
+def _of_questions(scores: Scores, draws: int, generator: np.random.Generator) -> Array:
+    """What other questions change, summed over pairs (draws, arms): drawn again, the same for all arms."""
+    changed = np.zeros((draws, len(scores.arms)))
+    for sets in scores.questions:
+        for own in sets:  # (arms, questions)
+            count = own.shape[1]
+            weights = generator.multinomial(count, np.full(count, 1 / count), size=draws) / count - 1 / count
+            changed += weights @ own.T / len(sets)
+    return changed
 
 
 def _tails(freedom: int, draws: int, generator: np.random.Generator) -> Array:

@@ -37,18 +37,17 @@ class Tuned:
 
 def tuned(search: Search) -> Tuned:
     """The numbers of one search."""
-    best = f"{search.sweep.arm}.best"
+    best = f"{search.arm}.best"
     runs = search.confirmed.get(best, ())
     run = float(np.mean([_spent(one) for one in runs])) if runs else math.nan
     seeds, name = len(search.sweep.seeds), "generated_tokens"
-    told = [trial.values.get(name, math.nan) for trial in search.finished]
-    bound = len(search.finished) < len(search.trials) or any(math.isnan(value) for value in told)
-    tokens = len(search.trials) * seeds * run if bound else seeds * sum(told)
-    others = [key for key in search.confirmed if key not in (best, search.sweep.arm)]
-    return Tuned(
-        search.sweep.arm, tokens, bound, run, _gained(search, best, search.sweep.arm),
-        _gained(search, best, others[0]) if others else None,
-    )  # fmt: skip
+    counted = [trial.cost[name] for trial in search.trials if name in trial.cost]  # a search pays a training once
+    told = [trial.values.get(name, math.nan) for trial in search.finished]  # of searches that recorded no cost
+    bound = not counted and (len(search.finished) < len(search.trials) or any(math.isnan(value) for value in told))
+    tokens = sum(counted) if counted else len(search.trials) * seeds * run if bound else seeds * sum(told)
+    others = [key for key in search.confirmed if key not in (best, search.arm)]
+    over_baseline = _gained(search, best, others[0]) if others else None
+    return Tuned(search.arm, tokens, bound, run, _gained(search, best, search.arm), over_baseline)
 
 
 def tuning(board: Board) -> list[Table | Picture]:
@@ -63,13 +62,14 @@ def tuning(board: Board) -> list[Table | Picture]:
         one, trial = tuned(search), search.front[0]
         values = joined([f"{path.rpartition('.')[2]} {_value(value)}" for path, value in trial.params.items()])
         times, most = one.tokens / one.run if one.run > 0 else math.nan, "≤ " if one.bound else ""
-        rows.append([search.title, f"`{one.arm}`", str(len(search.trials))])
+        place = f"{search.model} on {search.dataset}"
+        rows.append([place, f"`{one.arm}`", str(len(search.trials))])
         rows[-1] += [
             NOTHING if math.isnan(value) else most + said(value)
             for value, said in ((one.tokens, amount), (times, number))
         ]
         rows[-1] += [points(gain) if gain else NOTHING for gain in (one.over_arm, one.over_baseline)] + [values]
-        data.append({"model_data": search.title, "arm": one.arm, "trials": len(search.trials), "tokens": one.tokens})
+        data.append({"model_data": place, "arm": one.arm, "trials": len(search.trials), "tokens": one.tokens})
         data[-1] |= {"at_most": one.bound, "tokens_of_a_run": one.run, "in_runs": times, "best": values}
         data[-1] |= {**numbers("best_minus_arm", one.over_arm), **numbers("best_minus_baseline", one.over_baseline)}
     caption = (

@@ -32,6 +32,7 @@ from analysis.primary import exploratory, judge, questions
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.run import DamagedRun
 from analysis.study import Study, load_study
+from analysis.sweep.best import best_of_each
 from analysis.sweep.confirmation import confirmations
 from analysis.sweep.pictures import pictures
 from analysis.tables import Table
@@ -162,7 +163,11 @@ def _pages(study: Study, panels: Sequence[Measures], first: tuple[Section, ...])
         pages += [Page(f"pair-{part.prefix.rstrip('_')}", part.title, part, part.sections) for part in parts]
     if study.searches:
         text = "What the sweep tried: on validation questions, with seeds that no other page uses."
-        items: tuple[Item, ...] = (*confirmations(study.searches), *pictures(study.searches))
+        items: tuple[Item, ...] = (
+            *best_of_each(study.searches),
+            *confirmations(study.searches),
+            *pictures(study.searches),
+        )
         pages.append(Page("sweep", "Sweep", None, (Section("Trials", "trials", (text,), items),)))
     sections = {name: Section(_heading(name), name, (), tuple(items)) for name, items in artefacts.items() if items}
     ranked = tuple(section for name, section in sections.items() if name in LEADERBOARD)

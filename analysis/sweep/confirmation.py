@@ -20,7 +20,7 @@ def confirmations(searches: Sequence[Search]) -> list[Table]:
 
 
 def _table(search: Search, prefix: str) -> Table:
-    best = f"{search.sweep.arm}.best"
+    best = f"{search.arm}.best"
     scores = {name: _accuracies(search, runs) for name, runs in search.confirmed.items()}
     rows, data = [], []
     for name, own in scores.items():

@@ -61,7 +61,7 @@ def history(search: Search, prefix: str = "") -> Picture:
     for name, best in bests.items():
         data[f"best_{name}"] = data["trial"].map(dict(zip([t.number for t in trials], best, strict=True)))
     counts = ", ".join(f"{sum(t.state == state for t in search.trials)} {state}" for state in STATES)
-    told = ", ".join(f"best {_words(name)} {_said(name, best[-1])}" for name, best in bests.items())
+    told = ", ".join(f"best {_words(name)} {said(name, best[-1])}" for name, best in bests.items())
     return Picture(
         f"{prefix}sweep.history",
         _title(search, "sweep, trial by trial"),
@@ -184,7 +184,7 @@ def pareto(search: Search, prefix: str = "") -> Picture | None:
         return figure
 
     metrics = (first, second)
-    told = ", ".join(f"trial {t.number} ({', '.join(_said(m, t.values[m]) for m in metrics)})" for t in front)
+    told = ", ".join(f"trial {t.number} ({', '.join(said(m, t.values[m]) for m in metrics)})" for t in front)
     data = search.data(search.finished)
     data["front"] = data["trial"].isin(numbers)
     return Picture(
@@ -287,7 +287,8 @@ def _words(name: str) -> str:
     return NAMES[name].removesuffix(", %").replace("\n", " ")
 
 
-def _said(name: str, value: float) -> str:
+def said(name: str, value: float) -> str:
+    """A value of a metric with its unit."""
     return f"{amount(value)} tokens" if name == "generated_tokens" else f"{number(100 * value)} %"
 
 

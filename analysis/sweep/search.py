@@ -1,8 +1,7 @@
-"""A sweep as the report sees it: the trials of one model and dataset, read from the store."""
+"""A sweep as the report sees it: the trials of an arm on one model and dataset, read from the store."""
 
 from __future__ import annotations
 
-import itertools
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +16,7 @@ from analysis.run import DamagedRun, Run
 from repro.spec.schema import Spec
 from repro.spec.sweep_spec import IMPORTANCE_FROM, FloatRange, IntRange, Range, SweepSpec
 from repro.study.expand import ExpandedCell
-from repro.study.trial_cells import base_cell, confirming_cells, experiment_name, study_name
+from repro.study.trial_cells import base_cell, confirming_cells, experiment_name, searched, study_name
 from repro.tracking.read import read_runs
 from repro.tracking.trials import StoredTrial, read_trials
 
@@ -29,7 +28,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class Search:
-    """The trials of one model and dataset, by their numbers; at least one has finished."""
+    """The trials of an arm on one model and dataset, by their numbers; at least one has finished."""
 
     sweep: SweepSpec
     model: str
@@ -37,15 +36,27 @@ class Search:
     trials: tuple[StoredTrial, ...]
     confirmed: Mapping[str, tuple[Run, ...]]  # `<arm>.best`, the arm, the baseline -> its finished runs on fresh seeds
     main: MainSeries
+    searched_arm: str | None = None  # by default the sweep's first
+
+    @property
+    def arm(self) -> str:
+        """The arm that was searched."""
+        return self.searched_arm or self.sweep.arms[0]
 
     @property
     def title(self) -> str:
-        return f"{self.model} on {self.dataset}"
+        return f"{self.arm}: " * self.one_of_several + f"{self.model} on {self.dataset}"
+
+    @property
+    def one_of_several(self) -> bool:
+        """Whether the sweep searches other arms too."""
+        return len(self.sweep.arms) > 1
 
     @property
     def slug(self) -> str:
         """What its files begin with where a study has several."""
-        return "".join(c if c.isalnum() or c in "-." else "_" for c in f"{self.model}_{self.dataset}").lower()
+        name = f"{self.arm}_" * self.one_of_several + f"{self.model}_{self.dataset}"
+        return "".join(c if c.isalnum() or c in "-." else "_" for c in name).lower()
 
     @property
     def finished(self) -> list[StoredTrial]:
@@ -121,12 +132,13 @@ def load_searches(spec: Spec, store_uri: str | None = None, cache_dir: Path | No
     if spec.sweep is None:
         return ()
     found = []
-    for model, dataset in itertools.product(spec.model, spec.dataset):
-        name = study_name(spec, base_cell(spec, model, dataset))
+    for model, dataset, arm in searched(spec):
+        name = study_name(spec, base_cell(spec, model, dataset, arm))
         trials = tuple(read_trials(experiment_name(spec), name, store_uri))
-        search = Search(spec.sweep, model.label, dataset.label, trials, {}, main_series(spec))
+        search = Search(spec.sweep, model.label, dataset.label, trials, {}, main_series(spec), arm)
         if search.finished:
-            cells = confirming_cells(spec, model, dataset, search.front[0].params) if spec.sweep.confirm else []
+            best = search.front[0].params
+            cells = confirming_cells(spec, model, dataset, best, arm=arm) if spec.sweep.confirm else []
             found.append(replace(search, confirmed=_confirmed(cells, spec, store_uri, cache_dir)))
     return tuple(found)
 

@@ -1,81 +1,26 @@
-"""Rollout replay: a FIFO buffer of whole groups with their tokens and behaviour log-probabilities."""
+"""Rollout replay: a FIFO buffer of groups, or of single completions, with tokens and behaviour log-probabilities."""
 
 from __future__ import annotations
 
-import json
 from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-from safetensors.numpy import load_file, save_file
 
 from repro.draws import gumbel_top_k
 from repro.groups import has_spread
+from repro.replay.group import Group
 from repro.replay.replay_spec import ReplaySpec
-
-VERSION = 2
-READABLE = (1, 2)
-"""Version 1 has no count of expired groups: nothing expired."""
-
-
-def _own(values: Any, dtype: type) -> np.ndarray:
-    """A read-only copy: what a buffer holds changes neither with the caller's array nor by accident."""
-    array: np.ndarray = np.array(values, dtype=dtype, order="C")
-    array.setflags(write=False)
-    return array
-
-
-@dataclass(eq=False)
-class Group:
-    """The G completions of one question from one rollout. Two groups may share a question; they stay two groups.
-
-    Arrays are copied on construction and read-only: behaviour log-probabilities are stored once, at the sampling
-    temperature, and never overwritten, and advantages travel with their group. `torch.tensor(array)` copies them.
-    """
-
-    question: int
-    prompt_ids: np.ndarray  # (P,) int64, no padding
-    completion_ids: list[np.ndarray]  # G x (T_g,) int64, no padding, the end-of-sequence token included
-    rewards: np.ndarray  # (G,) float64
-    advantages: np.ndarray  # (G,) float32
-    behaviour_logps: list[np.ndarray]  # G x (T_g,) float32, of the policy that generated the tokens
-    step: int  # the step that made the group
-    uses: int = 0  # how often it was replayed
-    reference_logps: list[np.ndarray] | None = None  # as behaviour_logps, of the KL term's reference; None without one
-
-    def __post_init__(self) -> None:
-        self.prompt_ids = _own(self.prompt_ids, np.int64)
-        self.completion_ids = [_own(row, np.int64) for row in self.completion_ids]
-        self.rewards = _own(self.rewards, np.float64)
-        self.advantages = _own(self.advantages, np.float32)
-        self.behaviour_logps = [_own(row, np.float32) for row in self.behaviour_logps]
-        if self.reference_logps is not None:
-            self.reference_logps = [_own(row, np.float32) for row in self.reference_logps]
-        size = len(self.completion_ids)
-        if self.rewards.shape != (size,) or self.advantages.shape != (size,) or len(self.behaviour_logps) != size:
-            raise ValueError(
-                f"group of question {self.question}: {size} completions, rewards {self.rewards.shape}, "
-                f"advantages {self.advantages.shape}, {len(self.behaviour_logps)} rows of log-probs; expected equal"
-            )
-        for found in (self.behaviour_logps, self.reference_logps or self.behaviour_logps):
-            for row, (tokens, logps) in enumerate(zip(self.completion_ids, found, strict=True)):
-                if tokens.ndim != 1 or tokens.shape != logps.shape:
-                    raise ValueError(
-                        f"group of question {self.question}, completion {row}: tokens {tokens.shape}, "
-                        f"log-probs {logps.shape}; expected one log-prob per token"
-                    )
-
-    @property
-    def variance(self) -> float:
-        """Population variance of the rewards, p(1-p) where they are 0 and 1 and a share p of them is 1."""
-        return float(np.var(self.rewards))
+from repro.replay.stored import read_groups, write_groups
 
 
 class ReplayBuffer:
     """The latest `capacity` groups; whole groups enter, leave and are drawn, oldest leaves first.
+
+    With `unit="rollout"` each completion of a group enters, leaves and is drawn by itself, with the advantage that it
+    has in its group, and what is said of groups here is said of completions.
 
     A group may be drawn in a step if it was made before it, is informative, is no older than `max_age` steps and, with
     `per_question="latest"`, is the newest held group of its question. `filter` says where uninformative groups are
@@ -83,12 +28,15 @@ class ReplayBuffer:
     at `trimming` (the authors' code): before a step's groups enter, those that could not be drawn any more leave, then
     the oldest beyond `kept_before`, then all of the step's enter. Groups past `max_age` leave at the next draw.
 
-    A group is informative where its rewards differ by more than `min_spread`.
+    A group is informative where its rewards differ by more than `min_spread`, a completion where its advantage is not
+    0. The newest completions of a question are all those of the latest step that has left some.
 
     `prioritised` draws without replacement in proportion to the variance of a group's rewards, p(1-p) for a pass rate
     p of rewards 0 and 1: the expected squared gradient of a group under advantages that are not divided by their
     standard deviation (DOTS, theorem 1, whose sum of (r - mean)^2 is G times the variance whatever the rewards are). It
-    weighs the groups that may be drawn only; age enters through `max_age` alone.
+    weighs the groups that may be drawn only. Completions are drawn in proportion to |advantage|. With `tau_age` each
+    weight is multiplied by exp(-age / tau_age), age in steps. The loss does not correct for the draw: replayed rows
+    count alike, so that a batch holds more of what weighs more, and its gradient is not that of a uniform draw.
 
     What could be got wrong: a group must not be replayed in the step that made it (`draw` takes only older ones), and
     a buffer short of groups returns fewer, so that the caller can top up with fresh questions and log it.
@@ -99,7 +47,9 @@ class ReplayBuffer:
         capacity: int,
         seed: int,
         *,
+        unit: Literal["group", "rollout"] = "group",
         draw: Literal["uniform", "prioritised"] = "uniform",
+        tau_age: float | None = None,
         max_age: int | None = None,
         filter: Literal["insertion", "draw", "trimming"] = "insertion",
         kept_before: int | None = None,
@@ -110,8 +60,11 @@ class ReplayBuffer:
             raise ValueError(f"capacity is {capacity}, expected at least 1")
         if max_age is not None and max_age < 1:
             raise ValueError(f"max_age is {max_age}, expected at least 1: a group is one step old when first drawn")
-        self.capacity, self.max_age, self.min_spread = capacity, max_age, min_spread
-        self._prioritised = draw == "prioritised"
+        if unit == "rollout" and filter == "trimming":
+            raise ValueError("filter is trimming with unit rollout, expected insertion or draw: trimming keeps groups")
+        self.capacity, self.max_age, self.min_spread, self.unit = capacity, max_age, min_spread, unit
+        self._singly = unit == "rollout"
+        self._prioritised, self._tau_age = draw == "prioritised", tau_age
         if (filter == "trimming") != (kept_before is not None) or (kept_before is not None and kept_before < 0):
             raise ValueError(f"kept_before is {kept_before} with filter {filter}, expected a count with trimming only")
         self._keeps_all = filter != "insertion"
@@ -126,7 +79,7 @@ class ReplayBuffer:
     def of(cls, replay: ReplaySpec, seed: int, min_spread: float = 0.0, *, questions: int = 0) -> ReplayBuffer:
         """The empty buffer that a spec asks for; `min_spread` is that of training, `questions` its groups a step, which
         `trimming` needs."""
-        options = replay.model_dump(include={"draw", "max_age", "filter", "per_question"})
+        options = replay.model_dump(include={"unit", "draw", "tau_age", "max_age", "filter", "per_question"})
         if replay.filter == "trimming":
             if questions < 1:
                 raise ValueError(f"questions is {questions}, expected the groups of a step: trimming leaves them room")
@@ -145,13 +98,17 @@ class ReplayBuffer:
         return tuple(self._groups)
 
     def informative(self, group: Group) -> bool:
-        """Whether a group has a gradient: its rewards differ by more than `min_spread`."""
+        """Whether a group has a gradient: its rewards differ by more than `min_spread`. A completion: its advantage."""
+        if self._singly:
+            return group.priority > 0
         return has_spread(group.rewards.tolist(), self.min_spread)
 
     def add(self, groups: Iterable[Group]) -> int:
         """Keep the groups of a step that the filter lets in, in order; the oldest leave. Returns how many were kept."""
         if self._kept_before is not None:
             self._trim(self._kept_before)
+        if self._singly:
+            groups = [each for group in groups for each in group.rollouts()]
         kept = 0
         for group in groups:
             if not (self._keeps_all or self.informative(group)):
@@ -173,9 +130,12 @@ class ReplayBuffer:
     def _drawable(self, groups: list[Group]) -> list[Group]:
         """Those of some groups, oldest first, that are informative and, where asked, the newest of their question."""
         if self._latest:
-            newest = {group.question: id(group) for group in groups}
-            groups = [group for group in groups if newest[group.question] == id(group)]
+            newest = {group.question: group for group in groups}
+            groups = [group for group in groups if self._made_with(group, newest[group.question])]
         return [group for group in groups if self.informative(group)]
+
+    def _made_with(self, one: Group, other: Group) -> bool:
+        return one is other or (self._singly and one.step == other.step)
 
     def _trim(self, most: int) -> None:
         held = self._drawable(list(self._groups))
@@ -195,18 +155,20 @@ class ReplayBuffer:
         self._expire(step)
         eligible = self.eligible(step)
         size = min(n, len(eligible))
-        self._drawn = [eligible[i] for i in self._pick(eligible, size)] if size else []
+        self._drawn = [eligible[i] for i in self._pick(eligible, size, step)] if size else []
         for group in self._drawn:
             group.uses += 1
         self._counts["reused"] += size
         return list(self._drawn)
 
-    def _pick(self, eligible: list[Group], size: int) -> np.ndarray:
+    def _pick(self, eligible: list[Group], size: int, step: int) -> np.ndarray:
         if not self._prioritised:
             return self._generator.choice(len(eligible), size=size, replace=False)
-        variances = np.array([group.variance for group in eligible])  # (E,)
+        weights = np.array([group.priority if self._singly else group.variance for group in eligible])  # (E,)
         # Rewards that differ in the last bit only can have a variance of 0: such a group comes last.
-        log_weights = np.log(np.maximum(variances, np.finfo(np.float64).tiny))
+        log_weights = np.log(np.maximum(weights, np.finfo(np.float64).tiny))
+        if self._tau_age is not None:
+            log_weights -= np.array([step - group.step for group in eligible]) / self._tau_age
         return gumbel_top_k(log_weights, size, self._generator)
 
     def _expire(self, step: int) -> None:
@@ -222,8 +184,9 @@ class ReplayBuffer:
         `size` groups held; `filled` their share of the capacity (above 1 in a warm-up with `trimming`); `informative`
         those with a gradient; `questions` distinct ones among the held; `unused` share of held informative groups never
         replayed; `reused` groups of the latest draw; `age_mean`, `age_max` of those in steps, `uses_mean`, `uses_max`,
-        `reward` mean reward and `reward_variance` mean variance of rewards within a group (absent if the latest draw
-        was empty); `added`, `rejected`, `evicted`, `expired`, `reused_total` groups since the start.
+        `reward` mean reward and `reward_variance` mean variance of rewards within a group, of completions in its place
+        `advantage`, the mean |advantage| (absent if the latest draw was empty); `added`, `rejected`, `evicted`,
+        `expired`, `reused_total` groups since the start.
         """
         held = list(self._groups)
         informative = [group for group in held if self.informative(group)]
@@ -245,79 +208,28 @@ class ReplayBuffer:
             numbers |= {"age_mean": float(np.mean(ages)), "age_max": float(max(ages))}
             numbers |= {"uses_mean": float(np.mean(uses)), "uses_max": float(max(uses))}
             numbers["reward"] = float(np.mean([group.rewards.mean() for group in self._drawn]))
-            numbers["reward_variance"] = float(np.mean([group.variance for group in self._drawn]))
+            if self._singly:
+                numbers["advantage"] = float(np.mean([group.priority for group in self._drawn]))
+            else:
+                numbers["reward_variance"] = float(np.mean([group.variance for group in self._drawn]))
         return numbers
 
     def save(self, directory: Path) -> None:
-        """Write `replay.safetensors` and `replay.json` into `directory` (made if missing); `load` is bit-exact.
-
-        Not atomic: a kill leaves half of them, so the caller marks what is whole, as a checkpoint does.
-        """
-        directory.mkdir(parents=True, exist_ok=True)
-        held = list(self._groups)
-        completions = [row for group in held for row in group.completion_ids]
-        logps = [row for group in held for row in group.behaviour_logps]
-        empty_ids, empty_logps = np.zeros(0, np.int64), np.zeros(0, np.float32)
-        arrays = {
-            "prompt_ids": np.concatenate([empty_ids, *(group.prompt_ids for group in held)]),
-            "prompt_lengths": np.array([len(group.prompt_ids) for group in held], np.int64),
-            "completion_ids": np.concatenate([empty_ids, *completions]),
-            "completion_lengths": np.array([len(row) for row in completions], np.int64),
-            "behaviour_logps": np.concatenate([empty_logps, *logps]),
-            "rewards": np.concatenate([np.zeros(0), *(group.rewards for group in held)]),
-            "advantages": np.concatenate([empty_logps, *(group.advantages for group in held)]),
-            "group_sizes": np.array([len(group.completion_ids) for group in held], np.int64),
-            "fields": np.array([[g.question, g.step, g.uses] for g in held], np.int64).reshape(-1, 3),
-        }
-        reference = [row for group in held for row in group.reference_logps or ()]
-        if reference:  # of all groups or of none: the KL term of a run is on or off
-            arrays["reference_logps"] = np.concatenate([empty_logps, *reference])
-        save_file(arrays, directory / "replay.safetensors")
-        state = {
-            "version": VERSION,
-            "capacity": self.capacity,
-            "groups": len(held),
-            "counts": self._counts,
-            "generator": self._generator.bit_generator.state,
-        }
-        (directory / "replay.json").write_text(json.dumps(state))
+        """Write the buffer into `directory` (made if missing), as `stored.py` says; `load` is bit-exact."""
+        generator = self._generator.bit_generator.state
+        state = {"unit": self.unit, "capacity": self.capacity, "counts": self._counts, "generator": generator}
+        write_groups(directory, list(self._groups), state)
 
     def load(self, directory: Path) -> None:
-        """Replace everything by what `save` wrote. ValueError if it belongs to another capacity or version.
+        """Replace everything by what `save` wrote. ValueError if it belongs to another capacity, unit or version.
 
-        Files of version 1 are read too.
+        Files of earlier versions are read too.
         """
-        state = json.loads((directory / "replay.json").read_text())
-        arrays = load_file(directory / "replay.safetensors")
-        if state["version"] not in READABLE:
-            raise ValueError(f"{directory}: replay version is {state['version']}, expected one of {READABLE}")
-        if state["capacity"] != self.capacity:
-            raise ValueError(f"{directory}: replay capacity is {state['capacity']}, expected {self.capacity}")
-        if state["groups"] != len(arrays["fields"]):
-            raise ValueError(f"{directory}: {len(arrays['fields'])} groups on disk, replay.json says {state['groups']}")
-        prompts = _split(arrays["prompt_ids"], arrays["prompt_lengths"])
-        completions = _split(arrays["completion_ids"], arrays["completion_lengths"])
-        logps = _split(arrays["behaviour_logps"], arrays["completion_lengths"])
-        rewards = _split(arrays["rewards"], arrays["group_sizes"])
-        advantages = _split(arrays["advantages"], arrays["group_sizes"])
-        reference = None
-        if "reference_logps" in arrays:
-            reference = _split(arrays["reference_logps"], arrays["completion_lengths"])
-        self._groups.clear()
-        first = 0
-        for row, (question, step, uses) in enumerate(arrays["fields"].tolist()):
-            last = first + int(arrays["group_sizes"][row])
-            tokens, behaviour = completions[first:last], logps[first:last]
-            again = None if reference is None else reference[first:last]
-            self._groups.append(
-                Group(question, prompts[row], tokens, rewards[row], advantages[row], behaviour, step, uses, again)
-            )
-            first = last
-        self._counts = {"expired": 0, **state["counts"]}
+        groups, state = read_groups(directory)
+        for name, own in (("capacity", self.capacity), ("unit", self.unit)):
+            if state[name] != own:
+                raise ValueError(f"{directory}: replay {name} is {state[name]}, expected {own}")
+        self._groups = self._queue(groups)
+        self._counts = state["counts"]
         self._generator.bit_generator.state = state["generator"]
         self._drawn = []
-
-
-def _split(flat: np.ndarray, lengths: np.ndarray) -> list[np.ndarray]:
-    """Cut a concatenation back into its rows."""
-    return np.split(flat, np.cumsum(lengths)[:-1]) if len(lengths) else []

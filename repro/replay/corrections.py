@@ -24,6 +24,8 @@ class Correction:
     Attributes:
         name: what `replay.correction` says.
         help: one line for the schema.
+        masks: whether the tokens with the largest ratios lose their advantage, so that the mean squared log-ratio of
+            the others stays under `replay.second_moment`.
         apply: from replayed rows (`behaviour_logps` (R, T), `advantages` (R,), `completion_mask` (R, T)) and the
             log-probs (R, T) under the policy at the start of the step to `old_per_token_logps` (R, T) and advantages
             (R,) or (R, T).
@@ -32,6 +34,7 @@ class Correction:
     name: str
     help: str
     apply: Callable[[Rows, torch.Tensor], Corrected]
+    masks: bool = False
 
 
 def _paper(rows: Rows, old_logps: torch.Tensor) -> Corrected:
@@ -56,6 +59,7 @@ CORRECTIONS: dict[str, Correction] = {
         Correction("paper", "clip pi/pi_behaviour around 1", _paper),
         Correction("proximal", "clip pi/pi_behaviour around pi_old/pi_behaviour", _proximal),
         Correction("none", "no correction, clip pi/pi_old around 1", _none),
+        Correction("second_moment", "as proximal, without the tokens of the largest ratios (M2PO)", _proximal, True),
     )
 }
 """Name -> correction. The schema of `replay.correction` lists these names; a new one is one more entry."""

@@ -231,7 +231,7 @@ class Spec(Strict):
     )
     seeds: list[Seed] = Field(default_factory=lambda: [0, 1, 2], min_length=1, description="one run per arm and seed")
     budget: Budget | None = Field(None, description="stop after so many tokens or seconds instead of train.steps")
-    sweep: SweepSpec | None = Field(None, description="an Optuna study over fields of one arm")
+    sweep: SweepSpec | None = Field(None, description="an Optuna study over fields of an arm, or of each of several")
     report: ReportSpec = Field(default_factory=ReportSpec, description="what the report compares and shows")
 
     def seeds_of(self, arm: str) -> list[Seed]:

@@ -81,9 +81,11 @@ WILCOXON_SEEDS = 4
 
 
 class SweepSpec(Strict):
-    """An Optuna study over fields of one arm; it looks at validation questions only."""
+    """An Optuna study over fields of an arm, one for each arm of a list; it looks at validation questions only."""
 
-    arm: str = Field(description="the arm whose fields are searched")
+    arm: str | list[str] = Field(
+        description="the arm whose fields are searched; or a list of arms, each searched by a study of its own"
+    )
     space: dict[str, Range] = Field(min_length=1, description="dotted path -> range")
     metric: Metric | list[dict[Metric, Direction]] = Field(
         "validation_accuracy",
@@ -108,6 +110,11 @@ class SweepSpec(Strict):
         description="after the last trial, train the best values, the arm as it stands and the baseline on the study's"
         " seeds, and compare them on its test questions",
     )
+
+    @property
+    def arms(self) -> list[str]:
+        """The searched arms, one or more."""
+        return [self.arm] if isinstance(self.arm, str) else self.arm
 
     @property
     def objectives(self) -> tuple[tuple[Metric, Direction], ...]:
@@ -148,6 +155,17 @@ class SweepSpec(Strict):
         if self.stops_by != ("median" if len(objectives) == 1 else "none"):
             found["pruner"] = self.stops_by
         return found
+
+    @field_validator("arm", mode="before")
+    @classmethod
+    def _one_or_several(cls, value: Any) -> Any:
+        names = value if isinstance(value, list) else [value]
+        if not names or not all(isinstance(name, str) for name in names):
+            raise ValueError(f"got {show(value)}, expected the name of an arm, or a list of names")
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            raise ValueError(f"got {twice} more than once, expected each arm once")
+        return value
 
     @field_validator("metric", mode="before")
     @classmethod

@@ -10,6 +10,7 @@ from pydantic import ValidationError
 
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.fields import Strict
+from repro.replay.batch import replayed_of
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.method import Setting
 from repro.spec.document import FieldPath, Problem, dotted
@@ -198,9 +199,10 @@ class CellCheck:
             )
             yield Problem(place, text, (batch_place,))
             return
-        replayed = batch - fresh
+        replayed = replayed_of(replay, batch, cell.train.group_size)
         if replay.capacity < replayed:
-            text = f"got {replay.capacity}, expected at least {replayed}, the groups replayed a step"
+            what = "groups" if replay.unit == "group" else "completions"
+            text = f"got {replay.capacity}, expected at least {replayed}, the {what} replayed a step"
             yield Problem(self._place("replay", "capacity"), text, (batch_place, place))
         rows, minibatches = fresh * cell.train.group_size, cell.train.minibatches
         if replay.short == "shrink" and rows % minibatches:

@@ -66,8 +66,11 @@ def _names(spec: Spec) -> Iterator[Problem]:
                 if label not in labels:
                     text = unknown(label, labels, f"the label of one of the {key}")
                     yield Problem(("arms", arm, key, index), text, ((key.removesuffix("s"),),))
-    if spec.sweep is not None and spec.sweep.arm not in arms:
-        yield Problem(("sweep", "arm"), unknown(spec.sweep.arm, arms, "an arm"), ARM_NAMES)
+    if spec.sweep is not None:
+        for index, name in enumerate(spec.sweep.arms):
+            if name not in arms:
+                at: tuple[int, ...] = (index,) if isinstance(spec.sweep.arm, list) else ()
+                yield Problem(("sweep", "arm", *at), unknown(name, arms, "an arm"), ARM_NAMES)
 
 
 def _claims(spec: Spec) -> Iterator[Problem]:
@@ -210,12 +213,13 @@ def _cells(spec: Spec) -> Iterator[Problem]:
 
 
 def sweep_problems(spec: Spec) -> Iterator[Problem]:
-    """What is wrong with a sweep: paths that its arm lacks, ends of ranges that make no valid cell, no questions."""
+    """What is wrong with a sweep: paths that an arm lacks, ends of ranges that make no valid cell, no questions."""
     sweep = spec.sweep
-    if sweep is None or sweep.arm not in spec.arms:
+    if sweep is None or not set(sweep.arms) <= set(spec.arms):
         return
-    for base in _bases(spec, [sweep.arm]):
-        yield from _space(spec, sweep, base)
+    for arm in sweep.arms:
+        for base in _bases(spec, [arm]):
+            yield from _space(spec, sweep, arm, base)
     for index, dataset in enumerate(spec.dataset):
         made = dataset.procedural
         held_back = made.validation if made else dataset.validation_fraction
@@ -225,14 +229,14 @@ def sweep_problems(spec: Spec) -> Iterator[Problem]:
             yield Problem(("dataset", index, *field), text, (("sweep",),))
 
 
-def _space(spec: Spec, sweep: SweepSpec, base: dict[str, Any]) -> Iterator[Problem]:
+def _space(spec: Spec, sweep: SweepSpec, arm: str, base: dict[str, Any]) -> Iterator[Problem]:
     for path, values in sweep.space.items():
         place: FieldPath = ("sweep", "space", path)
         if not has_path(base, path):
-            text = unknown(path, all_paths(base), f"a path of arm {sweep.arm}")
-            yield Problem(place, text, (("arms", sweep.arm), ("sweep", "arm")))
+            text = unknown(path, all_paths(base), f"a path of arm {arm}")
+            yield Problem(place, text, (("arms", arm), ("sweep", "arm")))
             continue
-        row = CellCheck(spec, sweep.arm, {path: place})
+        row = CellCheck(spec, arm, {path: place})
         for value in _ends(values):
             yield from row.problems(with_fields(base, {path: value}))
 

@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from functools import cache
-from typing import Any, Literal
+from typing import Literal
 
 from repro.canonical import canonical
 from repro.errors import UserError
-from repro.tasks.columns import is_category, no_column, values_of
+from repro.tasks.columns import no_column, values_of
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.rows import filtered
+from repro.tasks.rows import columns_of, filtered
 from repro.tasks.sources import find_source, rows_of
 
 
@@ -32,7 +32,7 @@ def _columns(written: str) -> Mapping[str, bool] | None:
     spec = DatasetSpec.model_validate(json.loads(written))
     if spec.procedural is not None:
         built_in = type(spec.procedural).__module__.startswith("repro.")
-        return _kinds(spec.procedural.load().train[0].metadata) if built_in else None
+        return _texts(values_of(spec.procedural.load().train[0].metadata)) if built_in else None
     try:
         source = find_source(spec, spec.train_split)
         if not isinstance(source, tuple):
@@ -40,12 +40,11 @@ def _columns(written: str) -> Mapping[str, bool] | None:
         for name, rows in rows_of(source, spec, spec.train_split):
             for _, row in filtered(rows, spec.filters, name, spec.unreadable == "drop"):
                 if isinstance(row, dict):
-                    read = (spec.question, spec.answer, spec.solution, spec.id)
-                    return {field: text for field, text in _kinds(row).items() if not (text and field in read)}
+                    return _texts(columns_of(row, spec))
     except UserError:
         pass  # loading tells
     return None
 
 
-def _kinds(row: Mapping[str, Any]) -> dict[str, bool]:
-    return {name: isinstance(value, str) for name, value in values_of(row).items() if is_category(value)}
+def _texts(columns: Mapping[str, int | float | str]) -> dict[str, bool]:
+    return {name: isinstance(value, str) for name, value in columns.items()}

@@ -176,8 +176,9 @@ def _fresh_groups(replay: ReplaySpec, questions: int, group_size: int, minibatch
     """The same in groups."""
     made: deque[int] = deque()  # groups of the steps that the buffer may still hold
     held = total = 0
+    size = group_size if replay.unit == "rollout" else 1  # of a group in the unit of the buffer
     for step in range(1, min(steps, COUNTED) + 1):
-        eligible = min(held, replay.capacity)
+        eligible = min(held * size, replay.capacity)
         batch = compose(replay, questions, group_size, minibatches, step, eligible)
         made.append(batch.fresh)
         held, total = held + batch.fresh, total + batch.fresh

@@ -50,7 +50,8 @@ def beyond_memory(cell: Cell) -> Iterator[tuple[str, str]]:
         (TOKEN_BYTES + more, [("train.questions_per_step", train.questions_per_step), group, length]),
     ]
     if cell.replay is not None:
-        wanted.append((TOKEN_BYTES + more, [("replay.capacity", cell.replay.capacity), group, length]))
+        held = [("replay.capacity", cell.replay.capacity), *([group] if cell.replay.unit == "group" else [])]
+        wanted.append((TOKEN_BYTES + more, [*held, length]))
     made = cell.dataset.procedural
     if made is not None:
         questions = min(made.test, cell.dataset.limits.test or made.test, evaluate.questions or made.test)

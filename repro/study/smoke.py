@@ -63,7 +63,8 @@ def shrink(spec: Spec) -> Spec:
         if "replay" in arm:
             fresh = max(1, round(arm["replay"]["fresh"] * QUESTIONS_PER_STEP))
             arm["replay"]["fresh"] = min(fresh, QUESTIONS_PER_STEP - 1) / QUESTIONS_PER_STEP
-            arm["replay"]["capacity"] = max(arm["replay"]["capacity"], QUESTIONS_PER_STEP)
+            size = GROUP_SIZE if arm["replay"]["unit"] == "rollout" else 1
+            arm["replay"]["capacity"] = max(arm["replay"]["capacity"], QUESTIONS_PER_STEP * size)
             arm["replay"]["warm_up"] = min(arm["replay"]["warm_up"], STEPS - 1)
     if "sweep" in data:
         _sweep(data["sweep"], spec)

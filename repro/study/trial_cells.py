@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+import itertools
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import ValidationError
@@ -13,17 +14,30 @@ from repro.errors import UserError
 from repro.models.model_spec import ModelSpec
 from repro.spec.document import dotted
 from repro.spec.schema import Cell, Spec
+from repro.spec.sweep_spec import SweepSpec
 from repro.study.cell_checks import cell_problems
 from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests, identity
 from repro.study.points import Place
-from repro.study.raw_fields import base_fields, with_fields, with_values
+from repro.study.raw_fields import base_fields, runs_on, with_fields, with_values
 from repro.tasks.dataset_spec import DatasetSpec
 
 
-def arm_name(number: int) -> str:
-    """What a trial is called in tables and in MLflow."""
-    return f"trial-{number:03d}"
+def trial_name(sweep: SweepSpec, arm: str, number: int) -> str:
+    """What a trial is called in tables and in MLflow: `trial-003`, `dots.trial-003` where several arms are searched."""
+    return f"{arm}." * (len(sweep.arms) > 1) + f"trial-{number:03d}"
+
+
+def searched(spec: Spec) -> Iterator[tuple[ModelSpec, DatasetSpec, str]]:
+    """What has an Optuna study of its own: each model and dataset, and each searched arm that runs on them.
+
+    A sweep of one arm searches it on every model and dataset.
+    """
+    assert spec.sweep is not None
+    arms = spec.sweep.arms
+    for model, dataset, arm in itertools.product(spec.model, spec.dataset, arms):
+        if len(arms) == 1 or runs_on(spec.arms[arm], model, dataset):
+            yield model, dataset, arm
 
 
 def experiment_name(spec: Spec) -> str:
@@ -32,7 +46,8 @@ def experiment_name(spec: Spec) -> str:
 
 
 def study_name(spec: Spec, base: Cell, digests: Digests | None = None) -> str:
-    """Of the Optuna study of a model and dataset; ends in a digest of everything that changes what a trial means.
+    """Of the Optuna study of an arm on a model and dataset; ends in a digest of everything that changes what a trial
+    means. The arm stands in it where several are searched.
 
     The content of local files enters it. More trials, other labels or another place of the same files go on with the
     same study.
@@ -41,15 +56,20 @@ def study_name(spec: Spec, base: Cell, digests: Digests | None = None) -> str:
         base: see `base_cell`.
     """
     assert spec.sweep is not None
-    name = f"{spec.name} {base.model.label} {base.dataset.label}"
+    name = f"{spec.name} {base.model.label} {base.dataset.label}" + f" {base.arm}" * (len(spec.sweep.arms) > 1)
     return f"{name} {digest({'cell': identity(base, digests), 'search': spec.sweep.search_fields}, 8)}"
 
 
-def base_cell(spec: Spec, model: ModelSpec, dataset: DatasetSpec) -> Cell:
-    """The searched arm as it stands in the spec, with the first sweep seed, evaluated on validation questions only."""
+def base_cell(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str | None = None) -> Cell:
+    """A searched arm as it stands in the spec, with the first sweep seed, evaluated on validation questions only.
+
+    Args:
+        arm: one of the sweep's, by default its first.
+    """
     assert spec.sweep is not None
-    fields = base_fields(spec, model, dataset, spec.sweep.arm)
-    labels = {"spec": experiment_name(spec), "arm": spec.sweep.arm, "seed": spec.sweep.seeds[0]}
+    arm = arm or spec.sweep.arms[0]
+    fields = base_fields(spec, model, dataset, arm)
+    labels = {"spec": experiment_name(spec), "arm": arm, "seed": spec.sweep.seeds[0]}
     return with_values(Cell.model_validate({**fields, **labels}), {"evaluate.sets": ("validation",)})
 
 
@@ -67,7 +87,7 @@ def trial_cells(
     """
     assert spec.sweep is not None
     check_values(spec, base, values)
-    point = {"arm": arm_name(number), "axis_point": dict(values)}
+    point = {"arm": trial_name(spec.sweep, base.arm, number), "axis_point": dict(values)}
     digests = digests or Digests()
     cells = []
     for seed in spec.sweep.seeds:
@@ -78,17 +98,24 @@ def trial_cells(
 
 
 def confirming_cells(
-    spec: Spec, model: ModelSpec, dataset: DatasetSpec, values: Mapping[str, Any], digests: Digests | None = None
+    spec: Spec,
+    model: ModelSpec,
+    dataset: DatasetSpec,
+    values: Mapping[str, Any],
+    digests: Digests | None = None,
+    arm: str | None = None,
 ) -> list[ExpandedCell]:
-    """What a sweep is confirmed by: `<arm>.best` with the values, the arm as it stands, and the baseline.
+    """What a searched arm is confirmed by: `<arm>.best` with the values, the arm as it stands, and the baseline.
 
     Each on the study's seeds and its own evaluation sets. The baseline is left out where it does not run on this model
     and dataset.
+
+    Args:
+        arm: one of the sweep's, by default its first.
     """
     assert spec.sweep is not None
-    arm, baseline = spec.sweep.arm, spec.report.baseline or next(iter(spec.arms))
-    own = spec.arms[baseline]
-    runs = (own.models is None or model.label in own.models) and (own.datasets is None or dataset.label in own.datasets)
+    arm, baseline = arm or spec.sweep.arms[0], spec.report.baseline or next(iter(spec.arms))
+    runs = runs_on(spec.arms[baseline], model, dataset)
     plan: dict[str, tuple[str, dict[str, Any]]] = {f"{arm}.best": (arm, dict(values)), arm: (arm, {})}
     if runs:
         plan.setdefault(baseline, (baseline, {}))
@@ -107,7 +134,7 @@ def check_values(spec: Spec, base: Cell, values: Mapping[str, Any]) -> None:
     """UserError where sampled values make no valid cell; it names the fields of the sweep's space."""
     assert spec.sweep is not None
     fields = with_fields(base.model_dump(mode="json"), values)
-    problems = cell_problems(spec, spec.sweep.arm, fields, {path: ("sweep", "space", path) for path in values})
+    problems = cell_problems(spec, base.arm, fields, {path: ("sweep", "space", path) for path in values})
     if problems:
         raise UserError("\n".join(f"{dotted(problem.path)}: {problem.text}" for problem in problems))
     try:

@@ -1,8 +1,7 @@
-"""`repro sweep`: an Optuna study over fields of one arm, for each model and dataset of a spec."""
+"""`repro sweep`: an Optuna study over fields of an arm, for each searched arm, model and dataset of a spec."""
 
 from __future__ import annotations
 
-import itertools
 from pathlib import Path
 
 from filelock import FileLock, Timeout
@@ -16,6 +15,8 @@ from repro.launch.worker import Target
 from repro.spec.document import dotted
 from repro.study.checks import sweep_problems
 from repro.study.load import LoadedSpec
+from repro.study.trial_cells import searched
+from repro.sweep.best import print_best
 from repro.sweep.search import Search
 from repro.tracking.client import check_store
 
@@ -46,9 +47,9 @@ def run_sweep(
         raise UserError("\n".join(f"{dotted(problem.path)}: {problem.text}" for problem in problems))
     check_store(store_uri)
     options = Options(Path(runs_dir).absolute(), where, False, store_uri, target)
-    searches = [
-        Search(spec, model, dataset, options, console) for model, dataset in itertools.product(spec.model, spec.dataset)
-    ]
+    searches = [Search(spec, model, dataset, options, console, arm) for model, dataset, arm in searched(spec)]
+    if not searches:
+        raise UserError("sweep.arm: none of these arms runs on a model and dataset of this study")
     for search in searches:
         search.check_first_trial()
     folder = options.runs_dir / "sweeps"
@@ -61,6 +62,8 @@ def run_sweep(
                 if ended > 1:
                     return ended
                 code = max(code, ended)
+            if len(spec.sweep.arms) > 1:
+                print_best(searches, console)
     except Timeout as error:
         raise UserError(
             f"another command runs the sweep of {spec.name} in {options.runs_dir}: let it finish"

@@ -1,4 +1,4 @@
-"""The Optuna study of one model and one dataset; reproducible in parallel, and resumable after any kill.
+"""The Optuna study of one arm on one model and dataset; reproducible in parallel, and resumable after any kill.
 
 Trials are asked for in fixed batches and their results are given to Optuna in the order of their numbers: what is tried
 next depends on finished batches only, not on which job was faster or on where a kill fell. A trial without an end, as a
@@ -23,7 +23,7 @@ from rich.markup import escape
 
 from repro.errors import UserError
 from repro.files import DamagedError
-from repro.launch.cells import Ended, Options, check_cell, deliver_cells, labels_of, name_of, run_cells
+from repro.launch.cells import Ended, Options, check_cell, deliver_cells, name_of, run_cells
 from repro.launch.closing import lacking_words
 from repro.launch.damaged import print_damage
 from repro.masking import mask
@@ -34,37 +34,48 @@ from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests
 from repro.study.inputs import Watched, cell_files
 from repro.study.trial_cells import (
-    arm_name,
     base_cell,
     confirming_cells,
     experiment_name,
     merge,
     study_name,
     trial_cells,
+    trial_name,
 )
-from repro.sweep.attempt import Attempt, times_of
+from repro.sweep.attempt import Attempt
 from repro.sweep.objective import objective
+from repro.sweep.records import trial_records
 from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
-from repro.sweep.summary import front, print_summary, seeds, values_of, write_summary
+from repro.sweep.summary import front, print_summary, seeds, write_summary
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.address import public_address, resolve_store
 from repro.tracking.environment import describe_environment
-from repro.tracking.labels import Labels
 from repro.tracking.run_status import run_status
 from repro.tracking.trials import TrialRecord, record_trials
 
 
 class Search:
-    """The Optuna study of one model and one dataset."""
+    """The Optuna study of one arm (by default the sweep's first) on one model and dataset."""
 
     study: optuna.Study  # opened by `run`
 
-    def __init__(self, spec: Spec, model: ModelSpec, dataset: DatasetSpec, options: Options, console: Console) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        model: ModelSpec,
+        dataset: DatasetSpec,
+        options: Options,
+        console: Console,
+        arm: str | None = None,
+    ) -> None:
         assert spec.sweep is not None
         self.spec, self.sweep, self.model, self.dataset = spec, spec.sweep, model, dataset
+        self.arm = arm or spec.sweep.arms[0]
         self.options, self.console = options, console
         self.digests = Digests()
-        self.base = base_cell(spec, model, dataset)
+        self.base = base_cell(spec, model, dataset, self.arm)
+        self.records: list[TrialRecord] = []  # all trials, once `run` has made them
+        self._run_costs: dict[str, dict[str, float]] = {}
         self.inputs = Watched(lambda: cell_files(self.base))
         self.inputs.all_read()  # it is the jobs that read them
 
@@ -83,6 +94,9 @@ class Search:
             check_cell(cell.cell, self.options.where)
         return cells
 
+    def _name(self, number: int) -> str:
+        return trial_name(self.sweep, self.arm, number)
+
     @property
     def study_name(self) -> str:
         return study_name(self.spec, self.base, self.digests)
@@ -92,7 +106,7 @@ class Search:
     def run(self) -> int:
         """Make the missing trials; exit code as `run_sweep`."""
         journal = self.options.runs_dir / "sweeps" / f"{self.spec.name}.journal"
-        attributes = {"spec": self.spec.name, "arm": self.sweep.arm, "commit": describe_environment()["commit"] or ""}
+        attributes = {"spec": self.spec.name, "arm": self.arm, "commit": describe_environment()["commit"] or ""}
         self.study = open_study(journal, self.study_name, self.sweep, attributes)
         done, failed_before = self._count(TrialState.COMPLETE, TrialState.PRUNED), self._count(TrialState.FAIL)
         self.console.print(
@@ -106,10 +120,12 @@ class Search:
             if interrupted is not None:
                 self.console.print("Stopped. The same command goes on with these trials.", highlight=False)
                 return 128 + interrupted
-        everything = [self._record(trial) for trial in self.study.get_trials(deepcopy=False)]
-        delivered = self._deliver_all(everything)
-        write_summary(self.options.runs_dir / "sweeps" / f"{self.spec.name}.json", self.study, self.spec, everything)
-        print_summary(self.study, self.spec, self.console)
+        self._run_costs = {}
+        self.records = self._records()
+        delivered = self._deliver_all(self.records)
+        summary = self.options.runs_dir / "sweeps" / f"{self.spec.name}.json"
+        write_summary(summary, self.study, self.spec, self.arm, self.records)
+        print_summary(self.study, self.spec, self.arm, self.records, self.console)
         code = 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
         return self._confirm(code) if self.sweep.confirm else code
 
@@ -118,9 +134,9 @@ class Search:
         best = front(self.study)
         if not best:
             return code
-        cells = confirming_cells(self.spec, self.model, self.dataset, best[0].params, self.digests)
-        text = f"confirming {arm_name(best[0].number)} on {len(self.spec.seeds)} fresh seeds"
-        self.console.print(f"{text}, beside {self.sweep.arm} as it stands and the baseline", highlight=False)
+        cells = confirming_cells(self.spec, self.model, self.dataset, best[0].params, self.digests, self.arm)
+        text = f"confirming {self._name(best[0].number)} on {len(self.spec.seeds)} fresh seeds"
+        self.console.print(f"{text}, beside {self.arm} as it stands and the baseline", highlight=False)
         for cell in cells:
             check_cell(cell.cell, self.options.where)
         interrupted = self._train(merge(cells))
@@ -169,8 +185,7 @@ class Search:
                 self._take(attempt, stage)
         for attempt in batch:
             self._record_end(attempt)
-        frozen = {trial.number: trial for trial in self.study.get_trials(deepcopy=False)}
-        records = [self._record(frozen[attempt.trial.number]) for attempt in batch]
+        records = self._records({attempt.trial.number for attempt in batch})
         record_trials(records, self.options.runs_dir, self.options.store_uri)
         return None
 
@@ -234,7 +249,7 @@ class Search:
     def _worse(self) -> str:
         """What the pruner found."""
         if self.sweep.stops_by == "wilcoxon":
-            best = arm_name(self.study.best_trial.number)
+            best = self._name(self.study.best_trial.number)
             return f"worse than {best} on the same seeds by Wilcoxon's test (p < 0.1)"
         return f"{'below' if self.sweep.objectives[0][1] == 'maximize' else 'above'} the median"
 
@@ -251,7 +266,7 @@ class Search:
         else:
             self.study.tell(trial, state=attempt.end)
         if attempt.end == TrialState.FAIL:
-            text = f"{arm_name(trial.number)} failed: {attempt.reason}"
+            text = f"{self._name(trial.number)} failed: {attempt.reason}"
             self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
 
     # ------------------------------------------------------------ MLflow
@@ -273,6 +288,10 @@ class Search:
         self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
         return False
 
+    def _records(self, numbers: set[int] | None = None) -> list[TrialRecord]:
+        trials, runs_dir = self.study.get_trials(deepcopy=False), self.options.runs_dir
+        return trial_records(self.spec, self.base, trials, runs_dir, self.digests, self._run_costs, numbers)
+
     def _trained(self, trial: optuna.trial.FrozenTrial) -> list[ExpandedCell]:
         """The cells of a trial that have a run."""
         try:
@@ -280,28 +299,6 @@ class Search:
         except UserError:
             return []
         return [cell for cell in cells if (self.options.runs_dir / cell.identity / "cell.json").exists()]
-
-    def _record(self, trial: optuna.trial.FrozenTrial) -> TrialRecord:
-        params: dict[str, Any] = trial.params
-        try:
-            cell = trial_cells(self.spec, self.base, trial.number, params, self.digests)[0]
-            labels = labels_of(cell, experiment_name(self.spec))[0]
-            fields = json.loads(cell.cell.model_dump_json())
-        except UserError:
-            names = (arm_name(trial.number), self.model.label, self.dataset.label)
-            labels, fields = Labels(experiment_name(self.spec), *names, seed=0, axis=params), None
-        return TrialRecord(
-            number=trial.number,
-            state=trial.state.name.lower(),
-            labels=labels,
-            params=params,
-            cell=fields,
-            values=values_of(trial, self.sweep),
-            reason=trial.user_attrs.get("reason", ""),
-            search=self.study_name,
-            times=times_of(trial),
-            seed_values={int(seed): value for seed, value in trial.user_attrs.get("seeds", {}).items()},
-        )
 
 
 def _stopped(ended: Ended) -> bool:

@@ -17,8 +17,9 @@ from repro.files import dump_json, read_object, write_alone
 from repro.launch.terminal import print_table
 from repro.spec.schema import ARM_SECTIONS, Spec
 from repro.spec.sweep_spec import IMPORTANCE_FROM, SweepSpec
-from repro.study.trial_cells import arm_name
+from repro.study.trial_cells import trial_name
 from repro.tracking.labels import short
+from repro.tracking.trial_costs import added, words
 from repro.tracking.trials import TrialRecord
 
 if TYPE_CHECKING:
@@ -72,8 +73,8 @@ def values_of(trial: optuna.trial.FrozenTrial, sweep: SweepSpec) -> dict[str, fl
     return dict(zip([metric for metric, _ in sweep.objectives], trial.values, strict=True))
 
 
-def write_summary(path: Path, study: optuna.Study, spec: Spec, trials: Sequence[TrialRecord]) -> None:
-    """Best values, importance and every trial as JSON; a file of several models or datasets has one entry for each.
+def write_summary(path: Path, study: optuna.Study, spec: Spec, arm: str, trials: Sequence[TrialRecord]) -> None:
+    """Best values, cost, importance and every trial as JSON; one entry for each arm, model and dataset.
 
     `value` is that of the first metric. With two metrics `front` lists the trials that no other beats in both; `best`
     is the one of them that is best by the first metric.
@@ -82,11 +83,12 @@ def write_summary(path: Path, study: optuna.Study, spec: Spec, trials: Sequence[
     objectives, best = spec.sweep.objectives, front(study)
     entry = {
         "spec": spec.name,
-        "arm": spec.sweep.arm,
+        "arm": arm,
         "metrics": dict(objectives),
         "seeds": spec.sweep.seeds,
         "best": _entry(best[0], spec.sweep) if best else None,
         **({"front": [_entry(trial, spec.sweep) for trial in best]} if len(objectives) > 1 else {}),
+        "cost": added(trial.cost for trial in trials),
         "importance": importances(study),
         "trials": [
             {
@@ -115,8 +117,8 @@ def _entry(trial: optuna.trial.FrozenTrial, sweep: SweepSpec) -> dict[str, Any]:
     }
 
 
-def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:
-    """The best trials, how to use the best, and what mattered."""
+def print_summary(study: optuna.Study, spec: Spec, arm: str, records: Sequence[TrialRecord], console: Console) -> None:
+    """The best trials, how to use the best, what the search cost, and what mattered."""
     import optuna
 
     assert spec.sweep is not None
@@ -144,25 +146,28 @@ def print_summary(study: optuna.Study, spec: Spec, console: Console) -> None:
         table.add_column(name, justify="right", overflow="fold")
     for trial in ranked[: SHOWN if len(sweep.objectives) == 1 else 2 * SHOWN]:
         values = [short(trial.params[path]) for path in sweep.space]
-        found = [_metric(name, value) for name, value in values_of(trial, sweep).items()]
-        table.add_row(arm_name(trial.number), *found, *values)
+        found = [metric(name, value) for name, value in values_of(trial, sweep).items()]
+        table.add_row(trial_name(sweep, arm, trial.number), *found, *values)
     print_table(table, console)
-    words = [
-        word for path in sweep.space for word in ("-S", f"{_field(sweep.arm, path)}={_written(best[0].params[path])}")
-    ]
-    options = shlex.join(words)
-    means = ", ".join(f"{name} {_metric(name, value)}" for name, value in values_of(best[0], sweep).items())
+    options = [word for path in sweep.space for word in ("-S", f"{_field(arm, path)}={_written(best[0].params[path])}")]
+    option_text = shlex.join(options)
+    means = ", ".join(f"{name} {metric(name, value)}" for name, value in values_of(best[0], sweep).items())
     by = f" by {sweep.objectives[0][0]}" if len(sweep.objectives) > 1 else ""
-    console.print(f"best{by}: {arm_name(best[0].number)}, {means} over {seeds(spec)}", highlight=False)
-    console.print(escape(f"  to train it on fresh seeds: {options}"), highlight=False, soft_wrap=True)
-    for metric, shares in importances(study).items():
+    name = trial_name(sweep, arm, best[0].number)
+    console.print(f"best{by}: {name}, {means} over {seeds(spec)}", highlight=False)
+    console.print(escape(f"  to train it on fresh seeds: {option_text}"), highlight=False, soft_wrap=True)
+    if cost := added(record.cost for record in records):
+        told = ", ".join(f"{value:,.0f} {words(name)}" for name, value in cost.items())
+        console.print(f"cost of all trials: {told}", highlight=False)
+    for about, shares in importances(study).items():
         parts = ", ".join(f"{path} {share:.0%}" for path, share in shares.items())
-        of = f" of {metric}" if len(sweep.objectives) > 1 else ""
+        of = f" of {about}" if len(sweep.objectives) > 1 else ""
         text = f"importance{of} (fANOVA, share of the variance explained): {parts}"
         console.print(escape(text), highlight=False, soft_wrap=True)
 
 
-def _metric(name: str, value: float) -> str:
+def metric(name: str, value: float) -> str:
+    """A value of a metric as the terminal shows it."""
     return f"{value:,.0f}" if name == "generated_tokens" else f"{value:.4f}"
 
 

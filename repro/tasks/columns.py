@@ -40,11 +40,6 @@ def is_category(value: Any) -> bool:
     return is_number(value) or (isinstance(value, str) and 0 < len(value.strip()) <= LONGEST_CATEGORY)
 
 
-def numbers_of(row: Mapping[str, Any]) -> dict[str, int | float]:
-    """The numbers among `values_of` a row."""
-    return {name: value for name, value in values_of(row).items() if not isinstance(value, str)}
-
-
 def column_of(problems: Sequence[Problem], name: str, stand_in: bool = False) -> np.ndarray:
     """(N,) float64 of `metadata[name]` of each problem. UserError where there is no such column, or where a question
     has no finite number in it.

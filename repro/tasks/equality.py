@@ -130,6 +130,11 @@ def is_prose(gold: str) -> bool:
     return plain != gold or max(map(len, words_of(gold)), default=0) > 3
 
 
+def is_choice(gold: str) -> bool:
+    """Whether a gold answer is the letter of a choice, in text or not: `(C)`, `\\text{(C)}`."""
+    return CHOICE.fullmatch(TEXT.sub(r"\1", gold).strip()) is not None
+
+
 def words_of(answer: str) -> list[str]:
     """The words of an answer in lower case, inside `\\text{}` and outside; LaTeX commands are none."""
     plain = re.sub(r"\\[A-Za-z]+", " ", TEXT.sub(r" \1 ", answer))
@@ -194,7 +199,8 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         return False
     if gold == answer or (LATEX.search(gold) and _compact(gold) == _compact(answer)):
         return True
-    if CHOICE.fullmatch(gold):
+    if is_choice(gold):
+        gold = TEXT.sub(r"\1", gold).strip()
         chosen = CHOSEN.fullmatch(TEXT.sub(r"\1", answer).strip())
         return chosen is not None and chosen[1] == gold.strip("(). ") and not HEDGES.intersection(words_of(answer))
     for same in (same_time, same_date):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from repro.tasks.answers import tidy
-from repro.tasks.equality import CHOICE, is_prose, words_of
+from repro.tasks.equality import is_choice, is_prose, words_of
 from repro.tasks.intervals import as_intervals, is_intervals
 from repro.tasks.quantities import TEXT, quantity
 from repro.tasks.units import HEDGES, SYMBOL_OF, SYMBOLS
@@ -63,7 +63,7 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
         return gold, answer
     if STRUCK.search(answer) and not STRUCK.search(gold):
         return gold, ""
-    if CHOICE.fullmatch(gold):
+    if is_choice(gold):
         return gold, answer
     label = LABEL.fullmatch(CHOICE_TEXT.sub(r"\1 ", answer))
     if label is not None and LABEL.match(TEXT.sub(r"\1", gold)) is None:
@@ -91,6 +91,9 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
     if is_intervals(gold):
         answer = SEMICOLON.sub(r"\1,\2", answer)
         answer = UNION.sub(r"\1\\cup ", answer)
+    size = answer.count(",") + 1
+    if size > 1 and (TUPLE.fullmatch(answer) or NAMED.search(answer) is None):
+        gold = _as_point(gold, size)
     if TUPLE.fullmatch(gold) and SET.fullmatch(answer):
         return gold, ""
     if TUPLE.fullmatch(gold):

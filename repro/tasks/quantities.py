@@ -41,6 +41,11 @@ UNIT_FRACTION = re.compile(rf"\\[dt]?frac\s?\{{\s?{_WORD}\s?\}}\{{\s?{_WORD}(\^\
 PLAIN_FRACTION = re.compile(r"\\[dt]?frac\s?\{\s?([A-Za-z]{2,8})\s?\}\{\s?([A-Za-z]{1,8})\s?\}")
 PER_TIME = re.compile(rf"(?<=\d) an? (?={'|'.join(sorted(PER))})")
 IN_BRACKETS = re.compile(r"(?<=\d)\s?\(([A-Za-z][A-Za-z ]{1,30})\)\Z")
+MORE = re.compile(r"(?<=\d) (?:more|additional|extra)(?=(?: (?!than\b|or\b|and\b)[A-Za-z]+){0,2}\Z)")
+"""`12 more apples` are 12; `12 more than 3` are not."""
+SQUARED = re.compile(
+    r"\b(seconds?|met(?:er|re)s?|feet|foot|inch(?:es)?|centimet(?:er|re)s?|kilomet(?:er|re)s?|miles?) squared\b"
+)
 AND_CENTS = re.compile(r"(?:\$\s?(\d+)|(\d+) dollars?),? and (\d{1,2}) cents?\Z")
 """An amount in two units: `25 dollars and 50 cents`."""
 SIGN = re.compile(f"[{''.join(CURRENCIES)}]")
@@ -140,6 +145,7 @@ def _plain_units(text: str) -> str:
     """Currencies as one sign and units in LaTeX as plain text; per mille as percent."""
     text = PER_MILLE.sub(lambda number: f"{float(number[1]) / 10:g}%", text)
     text = AND_CENTS.sub(lambda sum: f"${sum[1] or sum[2]}.{int(sum[3]):02}", text)
+    text = SQUARED.sub(r"\1^2", MORE.sub("", text))
     text = IN_BRACKETS.sub(r" \1", PER_TIME.sub(" per ", text))
     text = PLAIN_FRACTION.sub(_unit_fraction, UNIT_FRACTION.sub(r" \1/\2\3", text))
     # A letter alone is a unit only where it is written as text: `5 m` may be a product.

@@ -116,9 +116,13 @@ def problem_of(row: dict[str, Any], spec: DatasetSpec) -> Problem:
     identity = question_digest(question)[:16] if spec.id is None else text_of(row, "id", spec.id).strip()
     if not identity:
         raise BadItem(f"field {spec.id!r} ({setting('dataset.id')}) is empty, expected a unique id")
+    return Problem(identity, question.strip(), answer, CALCULATOR.sub("", worked).strip(), columns_of(row, spec))
+
+
+def columns_of(row: dict[str, Any], spec: DatasetSpec) -> dict[str, int | float | str]:
+    """What a row holds beside question and answer, by column: numbers, and short texts that no mapped field is."""
     read = (spec.question, spec.answer, spec.solution, spec.id)
-    known = {name: value for name, value in values_of(row).items() if not (isinstance(value, str) and name in read)}
-    return Problem(identity, question.strip(), answer, CALCULATOR.sub("", worked).strip(), known)
+    return {name: value for name, value in values_of(row).items() if not (isinstance(value, str) and name in read)}
 
 
 def gold_answer(text: str) -> str:

@@ -137,27 +137,30 @@ for _name, _unit, _text in (
 
 FRESH = _listed(REPLAY, "fresh", "groups", "groups that were rolled out for the step")
 RATIO_OUTSIDE = _listed(REPLAY, "ratio_outside", "share", "replayed tokens whose ratio is further than the clip from 1")
+MASKED = _listed(REPLAY, "masked", "share", "replayed tokens that the bound on the second moment leaves out")
 WARM_UP = _listed(REPLAY, "warm_up", "groups", "fresh groups in place of replayed ones while the buffer warms up")
 TOPPED_UP = _listed(REPLAY, "topped_up", "groups", "fresh groups in place of replayed ones that a short buffer lacks")
 for _name, _unit, _text in (
-    ("shrunk", "groups", "groups that the batch lacks because the buffer was short"),
-    ("size", "groups", "groups held"),
+    ("shrunk", "groups or completions", "what the batch lacks because the buffer was short"),
+    ("size", "groups or completions", "held"),
     ("filled", "share", "held ÷ capacity"),
-    ("informative", "groups", "held groups with a gradient"),
+    ("informative", "groups or completions", "held, with a gradient"),
     ("questions", "questions", "different questions held"),
-    ("reused", "groups", "groups replayed in the step"),
-    ("reused_total", "groups", "groups replayed so far"),
-    ("unused", "share", "informative held groups that were never replayed"),
-    ("added", "groups", "groups that entered so far"),
-    ("rejected", "groups", "groups that were not let in so far"),
-    ("evicted", "groups", "groups pushed out by newer ones so far"),
-    ("expired", "groups", "groups that grew too old so far"),
-    ("age_mean", "steps", "mean age of the groups replayed"),
-    ("age_max", "steps", "largest age of the groups replayed"),
-    ("uses_mean", "uses", "how often the groups replayed had been used, mean"),
-    ("uses_max", "uses", "how often the groups replayed had been used, at most"),
-    ("reward", "reward", "mean reward of the groups replayed"),
+    ("reused", "groups or completions", "replayed in the step"),
+    ("reused_total", "groups or completions", "replayed so far"),
+    ("unused", "share", "of those held with a gradient, never replayed"),
+    ("added", "groups or completions", "entered so far"),
+    ("rejected", "groups or completions", "not let in so far"),
+    ("evicted", "groups or completions", "pushed out by newer ones so far"),
+    ("expired", "groups or completions", "grown too old so far"),
+    ("age_mean", "steps", "mean age of what is replayed"),
+    ("age_max", "steps", "largest age of what is replayed"),
+    ("uses_mean", "uses", "how often what is replayed had been used, mean"),
+    ("uses_max", "uses", "how often what is replayed had been used, at most"),
+    ("reward", "reward", "mean reward of what is replayed"),
     ("reward_variance", "reward²", "mean variance of rewards inside the groups replayed"),
+    ("advantage", "advantage", "mean |advantage| of the completions replayed"),
+    ("second_moment", "log-ratio²", "mean squared log-ratio of replayed tokens, before any is left out"),
     ("ratio_mean", "ratio", "mean of the policy's ÷ the behaviour policy's token probability on replayed rows"),
     ("ratio_max", "ratio", "largest such ratio"),
 ):

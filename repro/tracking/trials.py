@@ -39,6 +39,7 @@ class TrialRecord:
     seed_values: Mapping[int, float] = field(default_factory=dict)  # of the first metric
     search: str = ""  # name of the Optuna study; a changed search has another
     times: tuple[float, float] | None = None  # when it began and ended, in seconds since 1970
+    cost: Mapping[str, float] = field(default_factory=dict)  # amount -> what its runs spent, see `trial_costs.py`
 
     @property
     def key(self) -> str:
@@ -58,6 +59,7 @@ class StoredTrial:
     params: Mapping[str, Any]
     values: Mapping[str, float]
     times: tuple[float, float] | None
+    cost: Mapping[str, float] = field(default_factory=dict)  # {} of one that an earlier version recorded
 
 
 def read_trials(experiment: str, search: str, store_uri: str | None = None) -> list[StoredTrial]:
@@ -82,6 +84,7 @@ def _trial(tags: Mapping[str, str]) -> StoredTrial:
         params=json.loads(tags["repro.trial_params"]),
         values=json.loads(tags["repro.trial_values"]),
         times=(times[0], times[1]) if times else None,
+        cost=json.loads(tags.get("repro.trial_cost", "{}")),
     )
 
 
@@ -130,6 +133,7 @@ def _record(client: MlflowClient, experiment: str, run: Run | None, trial: Trial
         "repro.trial_values": canonical(dict(trial.values)),
         "repro.trial_search": trial.search,
         "repro.trial_times": canonical(list(trial.times or ())),
+        "repro.trial_cost": canonical(dict(trial.cost)),
     }
     if run is None:
         tags |= {
@@ -144,6 +148,7 @@ def _record(client: MlflowClient, experiment: str, run: Run | None, trial: Trial
     changed = [RunTag(name, value) for name, value in tags.items() if run.data.tags.get(name, "") != value]
     metrics = {f"sweep/seed_{seed}": value for seed, value in trial.seed_values.items()}
     metrics |= {f"sweep/{name}": value for name, value in trial.values.items()}
+    metrics |= {f"sweep/spent_{name}": value for name, value in trial.cost.items()}
     if trial.values:
         metrics["sweep/value"] = next(iter(trial.values.values()))  # of the first metric
     new = [Metric(name, value, now, 0) for name, value in metrics.items() if run.data.metrics.get(name) != value]

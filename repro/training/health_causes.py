@@ -53,7 +53,8 @@ def _no_signal(cell: Cell, idle: Sequence[Mapping[str, float]]) -> str:
     train = cell.train
     reward = sum(row[series.REWARD] for row in idle) / len(idle)
     tokens = sum(row.get(series.COMPLETION_TOKENS, 0.0) for row in idle) / len(idle)
-    data = f"dataset {cell.dataset.label}"
+    repeated = cell.selection.repeats_in_batch
+    data = f"selection.method {cell.selection.method}" if repeated else f"dataset {cell.dataset.label}"
     if train.min_spread and reward > 0.02:
         return f"train.min_spread {train.min_spread:g} (groups that differ by less count as alike)"
     if reward <= 0.02 and tokens > 0.9 * train.max_completion_tokens:

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from repro.replay.buffer import Group
+from repro.replay.group import Group
 
 LOGPS = ("old_per_token_logps", "ref_per_token_logps")
 """Log-probs (R, T) of a batch: those of the ratio, and where there is a KL term those of its reference."""
@@ -116,6 +116,12 @@ def ratio_statistics(replayed: dict[str, torch.Tensor], old_logps: torch.Tensor,
         "ratio_max": ratio.max().item(),
         "ratio_outside": ((ratio - 1).abs() > clip).float().mean().item(),
     }
+
+
+def squared_log_ratios(replayed: dict[str, torch.Tensor], old_logps: torch.Tensor) -> torch.Tensor:
+    """(log pi_old / pi_behaviour)^2 of replayed tokens, (R, T) float64; 0 in padding."""
+    ratio = (old_logps.double() - replayed["behaviour_logps"].double()) * replayed["completion_mask"]  # (R, T)
+    return ratio**2
 
 
 def join(fresh: dict[str, Any], replayed: dict[str, torch.Tensor]) -> dict[str, Any]:

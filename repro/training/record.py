@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from repro.groups import has_spread
-from repro.replay.buffer import Group
+from repro.replay.group import Group
 from repro.tracking import series
 from repro.training.ranks import Ranks
 

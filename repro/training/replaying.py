@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any
 
+import numpy as np
 import torch
 
 from repro.replay.batch import Batch, compose
-from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.buffer import ReplayBuffer
 from repro.replay.corrections import CORRECTIONS
+from repro.replay.group import Group
 from repro.replay.replay_spec import ReplaySpec
+from repro.replay.second_moment import largest_kept
 from repro.spec.schema import Cell, TrainSpec
 from repro.training import merge
 from repro.training.randomness import REPLAY, derive_seed
@@ -50,7 +53,8 @@ def join_groups(
     clip: float,
     ranks: Ranks,
 ) -> tuple[dict[str, Any], dict[str, float]]:
-    """TRL's batch with `groups` behind its rows, and how far these are off-policy (`merge.ratio_statistics`).
+    """TRL's batch with `groups` behind its rows, and how far these are off-policy (`merge.ratio_statistics`, and what
+    `_mask` adds).
 
     `logps(rows)`: log-probs (R, T) of rows under the policy as it is now. Collective.
     """
@@ -59,8 +63,29 @@ def join_groups(
     output = merge.widen(output, pad_id, rows["prompt_ids"].shape[1], rows["completion_ids"].shape[1])
     old = logps(rows)  # the ratio pi_old / pi_behaviour is logged under every correction
     ratios = merge.ratio_statistics(rows, old, clip)
-    corrected, advantages = CORRECTIONS[replay.correction].apply(rows, old)
+    correction = CORRECTIONS[replay.correction]
+    corrected, advantages = correction.apply(rows, old)
+    if correction.masks:
+        masked, told = _mask(rows, old, replay.second_moment, ranks)
+        advantages, ratios = advantages.masked_fill(masked, 0.0), {**ratios, **told}
     output = merge.join(output, {**rows, "old_per_token_logps": corrected, "advantages": advantages})
     tokens = output["num_items_in_batch"]  # TRL divides by those of all ranks
     output["num_items_in_batch"] = tokens.new_tensor(sum(ranks.gather(tokens.item())))
     return output, ratios
+
+
+def _mask(
+    rows: dict[str, torch.Tensor], old: torch.Tensor, bound: float, ranks: Ranks
+) -> tuple[torch.Tensor, dict[str, float]]:
+    """Which tokens (R, T) of replayed rows do not train, padding included, and numbers about them. Collective.
+
+    The mean squared log-ratio of the others, over the batch of all ranks, is at most `bound`. A token that does not
+    train keeps its place in TRL's normalisers, as in M2PO's objective, whose mask stands under the sum and not under
+    its divisor. `masked`: their share; `second_moment`: the mean square of all replayed tokens, before any is left out.
+    """
+    squares, tokens = merge.squared_log_ratios(rows, old), rows["completion_mask"].bool()  # (R, T)
+    own = squares[tokens].cpu().numpy()
+    most = largest_kept(np.concatenate(ranks.gather(own)), bound)
+    masked = squares > most
+    told = {"masked": masked[tokens].double().mean().item(), "second_moment": float(own.mean())}
+    return masked | ~tokens, told

@@ -30,7 +30,8 @@ from repro.groups import has_spread
 from repro.models.modes import without_dropout
 from repro.models.texts import completion_texts
 from repro.models.vllm_engine import VLLMEngine, mismatch
-from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.buffer import ReplayBuffer
+from repro.replay.group import Group
 from repro.replay.replay_spec import ReplaySpec
 from repro.selection.base import Observation, Selector
 from repro.spec.schema import TrainSpec

@@ -16,6 +16,7 @@ from tests.analysis.synthetic import QUICKSTART, Store, make_study
 
 ARTEFACTS = [f"dots_rr.{item}" for item in ("table_1", "steps_to_match", "auc", "cost_model", "table_7", "figure_4")]
 ARTEFACTS += [f"ufo_rl.{item}" for item in ("figure_1", *(f"table_{number}" for number in range(1, 7)), "ablations")]
+ARTEFACTS += ["leaderboard.ranking", "leaderboard.practice"]
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.buffer import ReplayBuffer
+from repro.replay.group import Group
 
 
 def group(question=0, step=0, rewards=(0.0, 1.0, 1.0, 0.0), seed=None):

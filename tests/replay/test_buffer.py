@@ -7,7 +7,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.buffer import ReplayBuffer
+from repro.replay.group import Group
 from tests.replay.groups import filled, group, questions
 
 EQUAL = (0.1, 0.1, 0.1)  # their float mean is 0.10000000000000002

@@ -8,7 +8,8 @@ from collections import Counter
 import numpy as np
 import pytest
 
-from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.buffer import ReplayBuffer
+from repro.replay.group import Group
 from repro.replay.replay_spec import ReplaySpec
 from tests.replay.groups import filled, group, identical, questions
 

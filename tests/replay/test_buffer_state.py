@@ -7,7 +7,8 @@ import json
 import numpy as np
 import pytest
 
-from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.buffer import ReplayBuffer
+from repro.replay.group import Group
 from tests.replay.groups import filled, group, identical, questions
 
 
@@ -89,6 +90,6 @@ def test_a_buffer_of_version_1_is_read_and_one_of_the_future_refused(tmp_path):
     restored.load(tmp_path)
     assert restored.statistics(9) == buffer.statistics(9)
     assert questions(restored.draw(4, 9)) == questions(buffer.draw(4, 9))
-    path.write_text(json.dumps({**state, "version": 3}))
-    with pytest.raises(ValueError, match=r"replay version is 3, expected one of \(1, 2\)"):
+    path.write_text(json.dumps({**state, "version": 4}))
+    with pytest.raises(ValueError, match=r"replay version is 4, expected one of \(1, 2, 3\)"):
         restored.load(tmp_path)

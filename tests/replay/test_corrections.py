@@ -35,5 +35,7 @@ def test_corrections_differ_in_the_log_probs_they_clip_around_and_in_the_advanta
     found = {name: correction.apply(rows, old) for name, correction in CORRECTIONS.items()}
     assert found["paper"][0] is behaviour and found["paper"][1].tolist() == [2.0]
     assert found["none"][0] is old and found["none"][1].tolist() == [2.0]
-    assert found["proximal"][0] is old
-    torch.testing.assert_close(found["proximal"][1], 2 * torch.tensor([[0.5, 0.0, 0.0]]).exp())
+    for name in ("proximal", "second_moment"):  # masking comes on top, over the tokens of all ranks
+        assert found[name][0] is old
+        torch.testing.assert_close(found[name][1], 2 * torch.tensor([[0.5, 0.0, 0.0]]).exp())
+    assert [name for name, correction in CORRECTIONS.items() if correction.masks] == ["second_moment"]

@@ -11,7 +11,9 @@ from repro import plugins
 from repro.errors import UserError
 from repro.selection.registry import builtin, find, names, selection_of
 from repro.spec.schema import Cell
+from repro.study.columns import column_mistake
 from repro.study.load import load_spec
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.testing import SELECTION_CHECKS
 from tests.selection.own import Evens
 
@@ -85,6 +87,22 @@ def test_the_column_that_it_names_is_looked_for_in_the_dataset(tmp_path: Path) -
     path.write_text(fields.replace("FIELDS", "number: length"))
     with pytest.raises(UserError, match=r'a.selection.method: got "length", expected a numeric column .*\(steps\)'):
         load_spec(path)
+
+
+def test_a_category_may_be_text_and_is_looked_for_in_the_dataset(tmp_path: Path) -> None:
+    path = tmp_path / "exp.yaml"
+    study = SPEC.replace(f"method: {EVENS!r}".replace("'", '"'), "method: sec")
+    path.write_text(study.replace("FIELDS", "category: operations"))
+    assert load_spec(path).spec.arms["a"].selection.dataset_category == "operations"
+    path.write_text(study.replace("FIELDS", "category: opertions"))
+    with pytest.raises(UserError, match=r'a.selection.category: got "opertions", expected a column .*\(operations'):
+        load_spec(path)
+    rows = tmp_path / "rows.jsonl"
+    rows.write_text('{"question": "1?", "answer": "1", "level": 2, "info": {"subject": "algebra"}}\n')
+    dataset = DatasetSpec(path=str(rows))
+    assert column_mistake(dataset, "info.subject", "category") is None is column_mistake(dataset, "level", "category")
+    for column, kind in (("info.subject", "number"), ("question", "category"), ("answer", "category")):
+        assert "expected a" in (column_mistake(dataset, column, kind) or "")
 
 
 def test_a_cell_keeps_its_fields_through_json(tmp_path: Path) -> None:

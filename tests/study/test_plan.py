@@ -74,6 +74,8 @@ TRAIN = {"train": {"steps": 10, "questions_per_step": 16, "group_size": 4, "max_
         (arm(replay={"fresh": 0.25, "short": "wait"}), 64 + 9 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "short": "wait", "max_age": 2}), 4 * 64 + 6 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "max_age": 1}), 64 + 4 * (16 + 48) + 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "unit": "rollout", "capacity": 48}), 64 + 9 * 16, 0, 0),
+        (arm(replay={"fresh": 0.25, "unit": "rollout", "capacity": 48, "max_age": 1}), 64 + 4 * (16 + 48) + 16, 0, 0),
         (arm(replay={"fresh": 0.25, "short": "shrink"}), 10 * 16, 0, 0),
         (arm(replay={"fresh": 0.25, "short": "shrink", "warm_up": 2}), 2 * 64 + 8 * 16, 0, 0),
     ],

@@ -40,6 +40,8 @@ def test_the_best_values_the_arm_and_the_baseline_run_on_the_seeds_and_questions
     assert {cell.cell.spec for cell in cells} == {experiment_name(spec)}
     assert {cell.cell.evaluate.sets for cell in cells} == {("test", "extra")}
     assert [cell.cell.selection.model_dump().get("fraction") for cell in cells] == [0.25, 0.25, 0.5, 0.5, None, None]
+    of_the_baseline = confirming_cells(spec, spec.model[0], spec.dataset[0], {}, arm="full")
+    assert list(dict.fromkeys(cell.cell.arm for cell in of_the_baseline)) == ["full.best", "full"]
     planned = {cell.identity for cell in expand_study(spec)}
     assert [cell.identity in planned for cell in cells] == [False, False, True, True, True, True]
 

@@ -26,7 +26,7 @@ def sweep_spec(folder: Path, space: str = SPACE, **fields: Any) -> LoadedSpec:
         name: search
         model: tiny
         dataset: arithmetic
-        arms: {{half: {{selection: {{method: random, fraction: 0.5}}}}}}
+        arms: {{half: {{selection: {{method: random, fraction: 0.5}}}}, full: {{}}}}
         seeds: [0]
         sweep: {json.dumps(settings)[:-1]}, "space": {space}}}
     """

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from repro.replay.buffer import Group, ReplayBuffer
+from repro.replay.buffer import ReplayBuffer
+from repro.replay.group import Group
 from repro.tracking import series
 from repro.training.ledger import PHASES, Ledger
 

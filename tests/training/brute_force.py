@@ -17,7 +17,7 @@ import torch
 from torch.func import functional_call
 from trl.trainer import grpo_trainer
 
-from repro.replay.buffer import Group
+from repro.replay.group import Group
 from repro.training import trainer as trainer_module
 
 
@@ -78,6 +78,8 @@ class Update:
     policy: Double
     """The policy before the update."""
     rows: list[Row]
+    replayed: list[Row]
+    """The replayed rows of all updates of the step."""
     tokens_in_batch: int
     gradient: list[torch.Tensor]
 
@@ -95,7 +97,10 @@ def token_logps(model: Double, row: Row, temperature: float) -> list[torch.Tenso
 def token_loss(
     correction: str, now: torch.Tensor, old: float, behaviour: float, advantage: float, clip: float
 ) -> tuple[torch.Tensor, bool]:
-    """Loss of one token and whether the clip holds back its gradient (DOTS + RR, replay loss, paper and code)."""
+    """Loss of one token and whether the clip holds back its gradient (DOTS + RR, replay loss, paper and code).
+
+    A token that `second_moment` keeps trains as under `proximal`.
+    """
     if correction == "none":
         ratio, centre = torch.exp(now - old), 1.0
     else:
@@ -113,12 +118,29 @@ def divergence(now: torch.Tensor, reference: float) -> torch.Tensor:
     return q - torch.log(q) - 1
 
 
-def gradient(update: Update, correction: str, train: Any) -> tuple[list[torch.Tensor], dict[str, float]]:
+def second_moment_cut(update: Update, train: Any, bound: float) -> float:
+    """The largest squared log-ratio that trains: tokens leave one by one, the largest first, until the mean holds."""
+    squares = []
+    with torch.no_grad():
+        for row in update.replayed:
+            old = token_logps(update.start, row, train.temperature)
+            squares += [(float(a) - b) ** 2 for a, b in zip(old, row.behaviour, strict=True)]
+    squares.sort()
+    while squares and math.fsum(squares) / len(squares) > bound:
+        squares.pop()
+    return squares[-1] if squares else -math.inf
+
+
+def gradient(
+    update: Update, correction: str, train: Any, bound: float = 0.04
+) -> tuple[list[torch.Tensor], dict[str, float]]:
     """The gradient of an update by the definitions, and what its tokens were like.
 
-    Every row counts in the normalisers, those without advantage too. `train`: the TrainSpec.
+    Every row counts in the normalisers, those without advantage too, and every token, those that `bound` leaves out
+    under `second_moment` too. `train`: the TrainSpec.
     """
-    facts = {"clipped": 0, "fresh_ratio": 0.0, "replayed_ratio": 0.0, "divergence": 0.0}
+    facts = {"clipped": 0, "fresh_ratio": 0.0, "replayed_ratio": 0.0, "divergence": 0.0, "masked": 0, "kept": 0}
+    most = second_moment_cut(update, train, bound) if correction == "second_moment" else math.inf
     rows: list[list[torch.Tensor]] = []
     for row in update.rows:
         now = token_logps(update.policy, row, train.temperature)
@@ -128,7 +150,10 @@ def gradient(update: Update, correction: str, train: Any) -> tuple[list[torch.Te
         behaviour = row.behaviour if row.replayed else old
         losses = []
         for token in range(len(row.completion)):
-            loss, held = token_loss(correction, now[token], old[token], behaviour[token], row.advantage, train.clip)
+            masked = row.replayed and (old[token] - behaviour[token]) ** 2 > most + 1e-6
+            advantage = 0.0 if masked else row.advantage
+            facts["masked" if masked else "kept"] += row.replayed
+            loss, held = token_loss(correction, now[token], old[token], behaviour[token], advantage, train.clip)
             apart = divergence(now[token], reference[token])
             losses.append(loss + train.kl * apart)
             facts["clipped"] += held
@@ -216,10 +241,11 @@ def recorded_run(trainer: Any, monkeypatch: Any) -> list[Update]:
             share, nth = len(now["order"]) // train.minibatches, position % train.minibatches
             numbers = now["order"][nth * share : (nth + 1) * share]
             tokens = sum(len(row.completion) for row in now["rows"])
+            replayed = [row for row in now["rows"] if row.replayed]
             made = [value.grad.clone() for value in trainer.model.parameters() if value.requires_grad]
             rows = [now["rows"][number] for number in numbers]
             step = position // train.minibatches + 1
-            updates.append(Update(step, nth, reference, now["start"], now["before"], rows, tokens, made))
+            updates.append(Update(step, nth, reference, now["start"], now["before"], rows, replayed, tokens, made))
         return loss
 
     trainer._generate_and_score_completions, trainer.training_step = generated, stepped

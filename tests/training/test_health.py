@@ -14,6 +14,7 @@ from rich.console import Console
 from repro.errors import UserError
 from repro.launch.health import health_texts, print_health
 from repro.models.model_spec import ModelSpec
+from repro.selection.methods.identical import Identical
 from repro.spec.schema import Cell, EvaluateSpec, TrainSpec
 from repro.study.expand import ExpandedCell
 from repro.study.points import Place
@@ -147,6 +148,13 @@ def test_steps_without_a_signal_name_the_field_that_their_rewards_point_at(
     (warning,) = health.warnings
     assert (warning.kind, warning.step) == ("no_signal", 10)
     assert field in warning.likely
+
+
+def test_a_question_that_is_repeated_and_never_solved_is_the_cause_and_not_the_dataset() -> None:
+    health = Health(cell(selection=Identical(method="identical")), "test")
+    for step in range(1, 11):
+        health.generated(step, step_of(0.0, 0.0))
+    assert health.warnings[0].likely == "selection.method identical (too hard: no completion earns a reward)"
 
 
 def test_replayed_groups_are_a_signal() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from repro.replay.buffer import Group
+from repro.replay.group import Group
 from repro.selection.base import Observation, Selector
 from repro.training import merge
 from repro.training.ranks import Ranks

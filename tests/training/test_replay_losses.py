@@ -1,16 +1,19 @@
-"""The three replay corrections through TRL's stock loss on the real call path, against the formulas written out."""
+"""The replay corrections through TRL's stock loss on the real call path, against the formulas written out."""
 
 from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 
-from repro.replay.buffer import Group
 from repro.replay.corrections import CORRECTIONS
+from repro.replay.group import Group
 from repro.replay.replay_spec import ReplaySpec
 from repro.training import merge
+from repro.training.ranks import Ranks
+from repro.training.replaying import _mask
 from tests.selection.worlds import uniform
 
 from .brute_force import Update, gradient, recorded_run
@@ -39,7 +42,7 @@ def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
     trainer = make_trainer(train=train, replay=ReplaySpec(capacity=12, correction=correction), selector=uniform(ids, 2))
     updates = recorded_run(trainer, monkeypatch)
     assert [(u.step, u.position) for u in updates] == [(step, position) for step in range(1, 5) for position in (0, 1)]
-    clipped = 0.0
+    clipped = masked = kept = 0.0
     for update in updates:
         expected, facts = gradient(update, correction, train)
         assert max(float(g.abs().max()) for g in expected) > 1e-3
@@ -50,14 +53,17 @@ def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
             assert len({len(row.completion) for row in update.rows}) > 1
             assert facts["replayed_ratio"] > 0.2
             assert facts["fresh_ratio"] < 1e-9 if update.position == 0 else facts["fresh_ratio"] > 0.02
-            clipped += facts["clipped"]
-    assert clipped > 5
+            clipped, masked, kept = clipped + facts["clipped"], masked + facts["masked"], kept + facts["kept"]
+    assert clipped > 5 and kept > 100
+    assert masked > 20 if correction == "second_moment" else masked == 0
     assert any(set(record.fresh) & set(record.replayed) for record in trainer.records)
     for other in set(CORRECTIONS) - {correction}:
         assert gap(updates[-1], other, train) > 1e-4, "the formulas differ where they are compared"
 
 
-@pytest.mark.parametrize(("correction", "slope"), [("paper", 0.0), ("proximal", -1.5), ("none", -1.0)])
+@pytest.mark.parametrize(
+    ("correction", "slope"), [("paper", 0.0), ("proximal", -1.5), ("none", -1.0), ("second_moment", -1.5)]
+)
 def test_a_stale_token_trains_by_its_correction(make_trainer: Any, correction: Any, slope: float) -> None:
     """r_old = 1.5, A = +1, pi_theta = pi_old: through TRL's loss on a token of the real policy, d loss / d log-prob."""
     trainer = make_trainer(train=TRAIN.model_copy(update={"loss": "bnpo"}))
@@ -112,6 +118,26 @@ def test_padding_of_replayed_rows_has_the_advantage_of_its_group() -> None:
     logps, advantages = CORRECTIONS["proximal"].apply(rows, old)
     assert logps is old
     torch.testing.assert_close(advantages, torch.tensor([[3.0, 2.0]]))
+
+
+def test_the_bound_on_the_second_moment_is_over_the_replayed_tokens_of_all_processes() -> None:
+    """Alone, this process would mask its square of 0.09; beside the other's small ones the mean is within the bound."""
+    behaviour = torch.full((2, 3), -1.0)
+    old = behaviour + torch.tensor([[0.3, 0.1, 5.0], [0.2, -0.1, 0.0]])
+    rows = {"behaviour_logps": behaviour, "completion_mask": torch.tensor([[1, 1, 0], [1, 1, 1]])}
+
+    class Two(Ranks):
+        other: np.ndarray = np.zeros(9)
+
+        def gather(self, value: Any) -> list[Any]:
+            return [value, self.other]
+
+    alone, told = _mask(rows, old, 0.02, Ranks())
+    assert alone.tolist() == [[True, False, True], [False, False, False]], "padding has no advantage"
+    assert told == pytest.approx({"masked": 1 / 5, "second_moment": 0.15 / 5}, abs=1e-6)
+    together, told = _mask(rows, old, 0.02, Two())
+    assert together.tolist() == [[False, False, True], [False, False, False]]
+    assert told["masked"] == 0 and told["second_moment"] == pytest.approx(0.03, abs=1e-6)
 
 
 def test_replayed_rows_join_whole_and_padded(make_trainer: Any) -> None:

@@ -79,6 +79,45 @@ def test_the_rows_of_a_shrunk_batch_divide_by_the_minibatches(make_trainer: Any)
     assert trainer.records[1].metrics["train/kept_rows"] == 6
 
 
+ROLLOUTS = {"unit": "rollout", "draw": "prioritised", "capacity": 32}
+
+
+@pytest.mark.parametrize(
+    ("short", "fresh", "replayed"), [("top_up", [4, 3, 2, 2], [0, 4, 8, 8]), ("shrink", [2, 2, 2, 2], [0, 4, 8, 8])]
+)
+def test_single_completions_join_the_fresh_rows_with_the_advantage_of_their_group(
+    make_trainer: Any, short: str, fresh: list[int], replayed: list[int]
+) -> None:
+    """Step 1 leaves six completions with an advantage under `top_up`, five under `shrink`; step 2 asks for eight."""
+    train = DENSE.model_copy(update={"steps": 4, "minibatches": 2})
+    trainer = make_trainer(train=train, replay=ReplaySpec(fresh=0.5, short=short, **ROLLOUTS))
+    rewards = {"top_up": [1, 0.5, 0, 0.5] * 3 + [1] * 4, "shrink": [1, 0.5, 0, 0.5, 1, 0.5, 0.25, 0.25]}
+    start = iter(rewards[short])
+    judged = itertools.count()
+    trainer.grades.verifier = lambda text, gold: next(start, next(judged) % 2)
+    joined: list[dict[str, Any]] = []
+    original = trainer._with_replay
+
+    def spy(output: dict[str, Any], drawn: Any, *rest: Any) -> dict[str, Any]:
+        output = original(output, drawn, *rest)
+        joined.append({**output, "drawn": drawn})
+        return output
+
+    trainer._with_replay = spy
+    trainer.train()
+    assert [len(record.fresh) for record in trainer.records] == fresh
+    assert [len(record.replayed) for record in trainer.records] == replayed
+    for record, output, new, old in zip(trainer.records, joined, fresh, replayed, strict=True):
+        assert len(output["completion_ids"]) == record.metrics["train/kept_rows"] == 4 * new + old
+        for row, one in enumerate(output["drawn"], start=4 * new):
+            assert one.advantages.tolist() == [output["advantages"][row].item()] != [0.0]
+            mask = output["completion_mask"][row].bool()
+            assert output["completion_ids"][row][mask].tolist() == one.completion_ids[0].tolist()
+            assert output["old_per_token_logps"][row][mask].tolist() == one.behaviour_logps[0].tolist()
+    last = trainer.records[-1].metrics
+    assert last["replay/advantage"] > 0 and "replay/reward_variance" not in last
+
+
 def test_every_statistic_is_logged_and_finite(make_trainer: Any) -> None:
     trainer, _ = run(make_trainer, correction="none")
     found = {

@@ -62,6 +62,15 @@ def exact(ledger: Any) -> dict[str, Any]:
 PROXIMAL = ReplaySpec(fresh=0.5, capacity=6, correction="proximal")
 YOUNG = ReplaySpec(capacity=6, draw="prioritised", max_age=2, short="wait", warm_up=1)
 LATE = ReplaySpec(capacity=6, filter="draw", per_question="latest", short="shrink", draw="prioritised")
+SINGLY = ReplaySpec(
+    unit="rollout",
+    capacity=20,
+    draw="prioritised",
+    tau_age=2,
+    max_age=3,
+    correction="second_moment",
+    second_moment=1e-4,
+)
 PLACES = ("between steps", "inside a step", "in the second epoch")
 
 
@@ -72,6 +81,7 @@ PLACES = ("between steps", "inside a step", "in the second epoch")
         *((where, "difficulty", PROXIMAL) for where in PLACES),
         ("inside a step", "uniform", YOUNG),
         ("inside a step", "uniform", LATE),
+        ("inside a step", "uniform", SINGLY),
     ],
 )
 def test_resumed_equals_uninterrupted(make_trainer: Any, data: Any, where: str, kind: str, replay: Any) -> None:
@@ -108,6 +118,8 @@ def test_resumed_equals_uninterrupted(make_trainer: Any, data: Any, where: str, 
     if replay is not None:
         assert_same_buffer(resumed.buffer, whole.buffer)
         assert sum(len(r.replayed) for r in resumed.records) > 0
+    if replay is SINGLY:
+        assert 0 < max(r.metrics["replay/masked"] for r in resumed.records) < 1
 
 
 def assert_same_buffer(one: ReplayBuffer, other: ReplayBuffer) -> None:

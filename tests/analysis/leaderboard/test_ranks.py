@@ -82,6 +82,18 @@ def test_with_three_tasks_the_spread_between_tasks_is_in_the_draws():
     assert np.allclose(two, 0.5), "of fewer than three tasks nothing is said about others"
 
 
+def test_with_fewer_than_three_tasks_other_questions_widen_the_draws_as_much_as_they_vary():
+    draw = np.random.default_rng(5)
+    values, by_question = np.zeros((2, 1, 4)), draw.normal(0, 0.5, (2, 25))
+    made = Scores(("a", "b"), ("x",), values, ((by_question - by_question.mean(axis=1, keepdims=True),),))
+    drawn = redrawn(made, 20_000, np.random.default_rng(2))
+    assert drawn.std(axis=0) == pytest.approx(by_question.std(axis=1) / 5, rel=0.03)
+    two = Scores(made.arms, made.tasks, values, ((made.questions[0][0], made.questions[0][0]),))
+    assert redrawn(two, 20_000, np.random.default_rng(2)).std(axis=0) == pytest.approx(
+        by_question.std(axis=1) / 5 / math.sqrt(2), rel=0.03
+    )
+
+
 def test_an_arm_counts_on_the_pairs_that_it_has():
     values = np.full((2, 3, 3), np.nan)
     values[0] = [[0.1, 0.2, 0.3], [0.4, 0.5, 0.6], [0.7, 0.8, 0.9]]

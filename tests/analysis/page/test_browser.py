@@ -25,7 +25,7 @@ def page() -> Iterator[Page]:
         yield opened
 
 
-PAGES = ("report", "evidence", "papers", "methods", "provenance")
+PAGES = ("report", "leaderboard", "evidence", "papers", "methods", "provenance")
 
 
 @pytest.mark.parametrize("width", WIDTHS)

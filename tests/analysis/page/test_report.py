@@ -92,7 +92,8 @@ def check_pages(report: Path) -> dict[str, Outline]:
 
 def test_every_page_is_whole_light_and_needs_nothing_but_the_files_beside_it(report: Path):
     pages = check_pages(report)
-    assert set(pages) == {"report.html", "evidence.html", "papers.html", "methods.html", "provenance.html"}
+    names = ("report", "leaderboard", "evidence", "papers", "methods", "provenance")
+    assert set(pages) == {f"{name}.html" for name in names}
     assert pages["report.html"].headings == ["Does choosing questions save compute?", "Further pages"]
     assert {"Accuracy", "Time to target", "Groups that train", "What was selected", "Predictions", "Cost"} < set(
         pages["evidence.html"].headings
@@ -169,7 +170,7 @@ def test_a_single_file_holds_every_page_and_its_pictures(quickstart: Store, tmp_
     assert not outline.stack and len(outline.ids) == len(set(outline.ids))
     assert all(address.startswith("data:") for address in outline.resources)
     assert all(target[:1] == "#" and target[1:] in outline.ids for target in outline.targets)
-    assert {"report", "evidence", "papers", "methods", "provenance"} <= set(outline.ids)
+    assert {"report", "leaderboard", "evidence", "papers", "methods", "provenance"} <= set(outline.ids)
     assert len(text) < 3_000_000
 
 

@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from analysis.page.report import write_report
+from analysis.sweep.best import best_of_each
 from analysis.sweep.pictures import pictures
 from analysis.sweep.search import load_searches
 from repro.spec.schema import Spec
@@ -125,6 +126,8 @@ def test_one_metric_one_field_and_few_trials_leave_out_what_they_cannot_show(tmp
     assert [picture.name for picture in made] == ["sweep.history", "sweep.slice", "sweep.timeline"]
     for picture in made:
         check(picture, True)
+    (table,) = best_of_each(load_searches(spec, uri))
+    assert table.rows[0][0] == "`half`" and table.rows[0][5:7] == ["–", "–"], "what an older record does not tell"
 
 
 def test_a_report_shows_the_sweep_of_its_spec(tmp_path: Path, uri: str) -> None:
@@ -134,6 +137,7 @@ def test_a_report_shows_the_sweep_of_its_spec(tmp_path: Path, uri: str) -> None:
     stored(study.loaded.spec, tmp_path, uri, count=3)
     page = write_report(study.loaded, study.runs_dir, tmp_path / "report", uri)
     assert ">Sweep<" in page.read_text()
+    assert (page.parent / "tables" / "sweep.best.csv").exists()
     assert {path.name for path in (page.parent / "figures").glob("sweep.*.csv")} == {
         f"sweep.{name}.csv" for name in ("history", "slice", "pareto", "timeline")
     }
