@@ -50,28 +50,29 @@ class Curve:
         self.evaluations = len(spent) - 1
         self.ends = np.cumsum(sets or [height.shape[1]])[:-1]  # where a set ends and the next begins
         self.cost = np.concatenate([[0.0], spent])  # (evaluations + 1,)
-        self.rates = np.concatenate([height[:1], height])  # (evaluations + 1, problems)
+        self.rates = height  # (evaluations, problems): at `cost[1:]`; until `cost[1]` they are those of its start
 
     @property
     def end(self) -> float:
         """What the run had spent at its last evaluation."""
         return float(self.cost[-1])
 
-    @cached_property
-    def _areas(self) -> Array:
-        steps = np.diff(self.cost)[:, None] * (self.rates[1:] + self.rates[:-1]) / 2
-        return np.concatenate([np.zeros_like(self.rates[:1]), np.cumsum(steps, axis=0)])  # (evaluations + 1, problems)
-
     def at(self, cost: float) -> Array:
         """Rates at a cost between 0 and `end` (problems,)."""
         left, share = self._place(cost)
-        return np.asarray(self.rates[left] + share * (self.rates[left + 1] - self.rates[left]))
+        before, after = self.rates[max(0, left - 1)], self.rates[left]
+        return np.asarray(before + share * (after - before))
 
     def mean_to(self, cost: float) -> Array:
         """Mean rates from nothing spent up to a cost, above 0 and at most `end` (problems,)."""
-        left, _ = self._place(cost)
-        rest = (cost - self.cost[left]) * (self.rates[left] + self.at(cost)) / 2
-        return np.asarray((self._areas[left] + rest) / cost)
+        left, share = self._place(cost)
+        weights, rest = np.zeros(left + 2), cost - self._spent[left]
+        halves = np.diff(self.cost[: left + 1]) / 2
+        weights[:left] += halves
+        weights[1 : left + 1] += halves
+        weights[left : left + 2] += rest * (1 - share / 2), rest * share / 2
+        weights[1] += weights[0]  # both are the start
+        return np.asarray(np.einsum("e,ep->p", weights[1:] / cost, self.rates[: left + 1]))
 
     @cached_property
     def _spent(self) -> list[float]:
@@ -80,15 +81,14 @@ class Curve:
         return found
 
     @cached_property
-    def _accuracies(self) -> list[float]:
+    def accuracies(self) -> list[float]:
         """At each cost, the unweighted mean over sets."""
         means = np.mean([part.mean(axis=1) for part in np.split(self.rates, self.ends, axis=1)], axis=0)
-        found: list[float] = means.tolist()
-        return found
+        return [float(means[0]), *means.tolist()]
 
     def accuracy_at(self, cost: float) -> float:
         """Accuracy at a cost between 0 and `end`, the unweighted mean over sets."""
-        (left, share), heights = self._place(cost), self._accuracies
+        (left, share), heights = self._place(cost), self.accuracies
         return heights[left] + share * (heights[left + 1] - heights[left])
 
     def gain_to(self, cost: float) -> float:
@@ -156,11 +156,26 @@ class Pair:
 
         The cost is the largest that both curves allow. Returns (seeds, problems) for each set of questions.
         """
-        ends = min(curve.end for curve in self.baseline), min(curve.end for curve in self.arm)
-        cost = min(ends[0], factor * ends[1])
-        pairs = zip(self.baseline, self.arm, strict=True)
-        rows = [arm.mean_to(cost / factor) - base.mean_to(cost) for base, arm in pairs]
-        return np.split(np.stack(rows), self.arm[0].ends, axis=1)
+        (base_end, base), (arm_end, arm) = self._to_the_ends
+        if factor * arm_end > base_end:
+            arm = _means(self.arm, base_end / factor)
+        elif factor * arm_end < base_end:
+            base = _means(self.baseline, factor * arm_end)
+        return np.split(arm - base, self.arm[0].ends, axis=1)
+
+    @cached_property
+    def _to_the_ends(self) -> tuple[tuple[float, Array], tuple[float, Array]]:
+        """Of baseline and arm: what each of its runs has spent at least, and their means up to it (seeds, problems).
+
+        Whatever the factor, one of the two arms goes to its end.
+        """
+        ends = [min(curve.end for curve in curves) for curves in (self.baseline, self.arm)]
+        return (ends[0], _means(self.baseline, ends[0])), (ends[1], _means(self.arm, ends[1]))
+
+
+def _means(curves: Sequence[Curve], cost: float) -> Array:
+    """Mean rates of each run up to a cost (seeds, problems)."""
+    return np.stack([curve.mean_to(cost) for curve in curves])
 
 
 def saving(pairs: Sequence[Pair]) -> Saving:

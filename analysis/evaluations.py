@@ -59,15 +59,11 @@ class Evaluation:
         """pass@k: the chance that one of k completions is right, averaged over problems. ValueError for k > samples."""
         return float(pass_at(k, self.passes, self.samples).mean())
 
-    def counts(self, problems: Sequence[str]) -> Counts:
-        """Correct completions of each problem in the given order. Raises KeyError for one that was not evaluated."""
-        if problems is self.problems or tuple(problems) == self.problems:
-            return self.passes
-        return self.passes[_places(self.problems, tuple(problems))]
-
     def rates(self, problems: Sequence[str]) -> NDArray[np.float64]:
         """Pass rate of each problem in the given order. Raises KeyError for a problem that was not evaluated."""
-        return self.counts(problems) / self.samples
+        if problems is self.problems or tuple(problems) == self.problems:
+            return self.passes / self.samples
+        return self.passes[_places(self.problems, tuple(problems))] / self.samples
 
 
 @lru_cache(maxsize=64)

@@ -1,4 +1,4 @@
-"""Marks in a figure: means with their intervals, hollow where nothing says how sure a mean is, and single seeds."""
+"""Marks in a figure: means with their intervals, hollow where nothing says how sure a mean is, and single runs."""
 
 from __future__ import annotations
 
@@ -44,10 +44,16 @@ def interval_marks(
             plot.on(axis).plot()
 
 
-def seed_dots(axis: Axes, places: Sequence[float], seeds: Sequence[Sequence[float]], colour: str) -> None:
-    """Single seeds as faint dots above each place along x."""
-    import seaborn as sns
+def single_dots(
+    axis: Axes, places: Sequence[float], values: Sequence[Sequence[float]], colour: str, upright: bool = False
+) -> None:
+    """The single seeds or pairs behind each mean as faint dots, at places as those of `interval_marks`."""
+    import seaborn as sns  # takes a second
 
-    xs = [place for place, values in zip(places, seeds, strict=True) for _ in values]
-    ys = [value for values in seeds for value in values]
-    sns.stripplot(x=xs, y=ys, native_scale=True, jitter=False, size=3.2, color=colour, alpha=0.5, legend=False, ax=axis)
+    at = [float(place) for place, several in zip(places, values, strict=True) for _ in several]
+    each = [value for several in values for value in several]
+    if each:
+        sns.stripplot(
+            x=at if upright else each, y=each if upright else at, orient="v" if upright else "h", native_scale=True,
+            jitter=False, size=3.3, color=colour, alpha=0.6, legend=False, zorder=3, ax=axis,
+        )  # fmt: skip

@@ -91,23 +91,17 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
 
 def _rows(axis: Axes, rows: Sequence[tuple[str, Judged, str]], size: float, width: float) -> None:
     """A row for each (pair of model and task, comparison, colour); a word where it has no difference."""
-    marked: list[tuple[int, Interval, str]] = []
+    marked: dict[int, tuple[Interval, str]] = {}
     for row, (place, found, colour) in enumerate(rows):
         pair = next((pair for pair in found.pairs if pair.panel.title == place), None)
         if pair is not None:
-            marked.append((row, pair.difference.interval(), colour))
+            marked[row] = (pair.difference.interval(), colour)
             continue
         lacking = found.lacking.get(place)
         text = NOT_COMPARABLE if place in found.unfit else lacking.state if lacking and lacking.state else NOT_RUN
         axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
-    interval_marks(
-        axis,
-        [row for row, _, _ in marked],
-        [interval for _, interval, _ in marked],
-        [colour for _, _, colour in marked],
-        size=size,
-        width=width,
-    )
+    intervals, colours = [interval for interval, _ in marked.values()], [colour for _, colour in marked.values()]
+    interval_marks(axis, [*marked], intervals, colours, size=size, width=width)
 
 
 def _data(kept: Sequence[tuple[Asked, Judged]]) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Literal
 
 from analysis.axes import metric_of
@@ -138,7 +139,7 @@ class Judged:
         failed = [state for state in own if state.startswith(FAILED)]
         return next(iter([*failed, *(state for state in own if state != NOT_RUN)]), self.verdict)
 
-    @property
+    @cached_property
     def saving(self) -> Saving:
         """How many times less the arm needs for the same accuracy, over all pairs."""
         return saving([one.pair for one in self.pairs])

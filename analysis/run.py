@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.evaluations import Counts, Evaluation, Reader
+from analysis.evaluations import Evaluation, Reader
 from analysis.mean_evaluation import MeanEvaluation, mean_evaluations
 from repro.files import DamagedError
 from repro.spec.schema import BENCHMARKS_MEAN
@@ -58,9 +58,9 @@ class Run:
     reader: Reader = field(default_factory=Reader, repr=False, compare=False)
     benchmarks: tuple[str, ...] = ()
     _files: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
-    _passes: dict[tuple[str, tuple[tuple[str, ...], ...]], tuple[tuple[Counts, Counts], ...]] = field(
+    _rates: dict[tuple[str, tuple[tuple[str, ...], ...]], NDArray[np.float64]] = field(
         default_factory=dict, repr=False, compare=False
-    )  # (passes, samples) of each set: the rates of a thousand runs would take eight times the memory
+    )
     _curves: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
         default_factory=dict, repr=False, compare=False
     )
@@ -166,21 +166,17 @@ class Run:
         return self._curves[(name, main)]
 
     def rates(self, name: str, problems: Sequence[Sequence[str]]) -> NDArray[np.float64]:
-        """Pass rates at each evaluation of a set, or of the mean over the benchmarks.
+        """Pass rates at each evaluation of a set, or of the mean over the benchmarks, read-only.
 
         `problems` holds the ids of each set that is averaged. Returns (evaluations, problems of all of them).
         """
         key = name, tuple(map(tuple, problems))
-        if key not in self._passes:
+        if key not in self._rates:
             rows = self.evaluations(name)
-            self._passes[key] = tuple(
-                (
-                    np.stack([row.parts[place].counts(ids) for row in rows]),
-                    np.array([[row.parts[place].samples] for row in rows]),
-                )
-                for place, ids in enumerate(key[1])
-            )
-        return np.concatenate([passes / samples for passes, samples in self._passes[key]], axis=1)
+            parts = [np.stack([row.parts[place].rates(ids) for row in rows]) for place, ids in enumerate(key[1])]
+            self._rates[key] = np.concatenate(parts, axis=1)
+            self._rates[key].flags.writeable = False
+        return self._rates[key]
 
     @cached_property
     def ledger(self) -> dict[str, dict[str, float]]:

@@ -36,8 +36,7 @@ def reached(curves: Sequence[Curve], target: float) -> float:
     """The mean cost at which the mean accuracy of the runs first reaches `target`; NaN where it does not."""
     points = max(len(curve.cost) for curve in curves)
     grid = np.mean([_to_length(curve.cost, points) for curve in curves], axis=0)  # (points,)
-    own = [[curve.accuracy_at(cost) for cost in curve.cost] for curve in curves]
-    heights = np.mean([_to_length(np.array(one), points) for one in own], axis=0)
+    heights = np.mean([_to_length(np.array(curve.accuracies), points) for curve in curves], axis=0)
     above = np.flatnonzero(heights >= target - ROUNDING)
     if not len(above):
         return math.nan
@@ -87,11 +86,13 @@ def times_less(pairs: Sequence[Runs]) -> Saving:
     if min(times) <= 0 or min(scales) <= 0:
         return Saving(nan, nan, nan, n, THERE)
 
+    goals = [_rates(baseline, time) for (baseline, _, _), time in zip(pairs, times, strict=True)]
+
     def test(factor: float) -> Estimate:
         found = []
-        for (baseline, arm, _), time, scale in zip(pairs, times, scales, strict=True):
-            rows = [_rates(a, time / factor) - _rates(b, time) for b, a in zip(baseline, arm, strict=True)]
-            found.append(crossed(*np.split(np.stack(rows), arm[0].ends, axis=1)).times(1 / scale))
+        for (_, arm, _), time, scale, goal in zip(pairs, times, scales, goals, strict=True):
+            rows = _rates(arm, time / factor) - goal
+            found.append(crossed(*np.split(rows, arm[0].ends, axis=1)).times(1 / scale))
         return over_these(found)
 
     least = max(time / budget(arm) for (_, arm, _), time in zip(pairs, times, strict=True))
@@ -104,8 +105,9 @@ def _at(curve: Curve, cost: float) -> float:
     return curve.accuracy_at(min(cost, curve.end))
 
 
-def _rates(curve: Curve, cost: float) -> Array:
-    return curve.at(min(cost, curve.end))
+def _rates(curves: Sequence[Curve], cost: float) -> Array:
+    """Rates of each run at a cost, of one that has ended its last (seeds, problems)."""
+    return np.stack([curve.at(min(cost, curve.end)) for curve in curves])
 
 
 Test = Callable[[float], Estimate]

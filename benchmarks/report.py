@@ -32,7 +32,7 @@ began = time.perf_counter()
 def told():
     used, waited = resource.getrusage(resource.RUSAGE_SELF), resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = sum(one.ru_utime + one.ru_stime for one in (used, waited))
-    print(json.dumps([cpu, time.perf_counter() - began, (used.ru_maxrss + waited.ru_maxrss) / 1024]))
+    print(json.dumps([cpu, time.perf_counter() - began, max(used.ru_maxrss, waited.ru_maxrss) / 1024]))
 
 start()
 """

@@ -13,7 +13,7 @@ from analysis.diagnose.advice import named
 from analysis.diagnose.findings import Findings
 from analysis.marks import interval_marks
 from analysis.pictures import Picture
-from analysis.style import COLOURS, GREY, NARROW, WIDE, canvas, percent_axis, shared_legend
+from analysis.style import COLOURS, GREY, NARROW, REST, WIDE, canvas, percent_axis, shared_legend
 from analysis.text import number, percent, spread
 from repro.diagnose.choice import METHODS
 from repro.diagnose.signal import silent
@@ -23,12 +23,10 @@ WAYS = {
     "uniform": "uniform",
     "random": "random",
     "ufo": "confidence",
-    "hardest": "hardest",
     "dots": "difficulty",
-    "dots_perfect": "dynamic",
     "oracle": "pass_rate",
 }
-"""Method -> the way of choosing whose colour it has in all reports."""
+"""Method -> the way of choosing whose colour it has in all reports; the others are grey."""
 
 
 def pictures(found: Findings) -> tuple[Picture, Picture, Picture]:
@@ -128,7 +126,10 @@ def chosen(found: Findings) -> Picture:
         height = 0.7 + 0.3 * len(methods)
         figure = Figure(figsize=(NARROW if narrow else WIDE, height * (1.9 if narrow else 1)), layout="constrained")
         axes = figure.subplots(2, 1) if narrow else figure.subplots(1, 2, width_ratios=(1.5, 1))
-        colours, places = [COLOURS[WAYS[name]] for name in methods], [-index for index in range(len(methods))]
+        colours, places = (
+            [COLOURS[WAYS[name]] if name in WAYS else REST for name in methods],
+            [-index for index in range(len(methods))],
+        )
         interval_marks(axes[0], places, shares, colours)
         axes[1].barh(places, spent, 0.6, color=colours)
         for place, share in zip(places, spent, strict=True):

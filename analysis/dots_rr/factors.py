@@ -14,7 +14,7 @@ from analysis.comparable import NOT_COMPARABLE, unfit
 from analysis.dots_rr.area import areas, common_end
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, RR, Arms, find, part_looks
 from analysis.facets import facets, outer
-from analysis.marks import seed_dots
+from analysis.marks import single_dots
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
@@ -95,7 +95,7 @@ def _bars(axis: Axes, heights: dict[str, dict[int, float]], without: dict[str, s
         axis.bar(x, mean.value, 0.4, color=looks[part].color, alpha=0.75)
         if mean.known:
             axis.vlines(x, mean.low, mean.high, color="#1B1F24", linewidth=1.1)
-        seed_dots(axis, [x + 0.11], [[*by_seed.values()]], "#1B1F24")
+        single_dots(axis, [x + 0.11], [[*by_seed.values()]], "#1B1F24", upright=True)
     for part in PLACES:
         if part not in heights:
             axis.annotate(without[part], (PLACES[part], 0), (0, 3), textcoords="offset points", ha="center", fontsize=7,

@@ -125,9 +125,8 @@ def _forest(board: Board) -> list[Picture]:
     drawn = ranked[:MOST_ROWS]
     colours = {label: board.looks[label].color if label in board.highlighted else GREY for label in drawn}
     several = len(board.usable) > 1
-    words = dict(
-        list({**dict.fromkeys(board.uncompared, "not comparable"), **board.absent}.items())[: MOST_ROWS - len(drawn)]
-    )
+    uncompared = {label: one.state or one.verdict for label in board.uncompared if (one := judged.get(label))}
+    words = dict(list({**uncompared, **board.absent}.items())[: MOST_ROWS - len(drawn)])
 
     def draw(narrow: bool) -> Figure:
         names = [*drawn, *words]

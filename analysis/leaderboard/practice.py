@@ -49,7 +49,11 @@ def practice(board: Board) -> list[Table | Picture]:
             points(by_steps.difference.interval()) if by_steps and by_steps.pairs else NOTHING,
             where or "none",
         ]
-        rows[-1] += [number(100 * seen) if math.isfinite(seen) else NOTHING, _seeds(needed), number(100 * share, 0)]
+        rows[-1] += [
+            number(100 * seen) if math.isfinite(seen) else NOTHING,
+            _seeds(needed, seen),
+            number(100 * share, 0),
+        ]
         data.append({"arm": label, "against": one.question.against, "verdict": one.verdict, "holm_p": one.p})
         data[-1] |= {**numbers("share_of_gain", one.share.interval()), **numbers("points", one.difference.interval())}
         data[-1] |= numbers("equal_steps_points", by_steps.difference.interval() if by_steps else None)
@@ -194,5 +198,6 @@ def _sides(one: Judged) -> tuple[Sequence[str], Sequence[str]]:
     return tuple(t for t, side in sides.items() if side > 0), tuple(t for t, side in sides.items() if side < 0)
 
 
-def _seeds(needed: int | None) -> str:
-    return "∞" if needed is None else str(needed)
+def _seeds(needed: int | None, seen: float) -> str:
+    """The number of seeds; a dash where one seed does not tell how they vary."""
+    return NOTHING if math.isinf(seen) else "∞" if needed is None else str(needed)

@@ -52,7 +52,7 @@ def ranking(board: Board) -> list[Table | Picture]:
     for label in board.uncompared:
         one = judged.get(label)
         dashes = [NOTHING] * (len(header) - 6)
-        why = "not comparable" if one is not None and one.unfit else "no runs beside the baseline"
+        why = "no runs beside the baseline" if one is None else one.state or one.verdict
         rows.append([NOTHING, f"`{label}`", why, *dashes, _pairs(board, label, one), *_selected(board, label)])
         data.append(_numbers(board, label, one, None))
     for arm, state in board.absent.items():

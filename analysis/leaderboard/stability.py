@@ -51,6 +51,7 @@ def _ranks(board: Board, variant: Variant) -> np.ndarray:
 def _heatmap(board: Board, found: Sequence[Variant]) -> Picture:
     ranks = {variant.name: _ranks(board, variant) for variant in found}
     shown, arms = _columns(board, found), list(board.order[:MOST_ROWS])
+    seeds = any(variant.kind == "seeds" for variant in found)
     grid = np.array([ranks[name][: len(arms)] for name in shown]).T  # (arms, variants)
 
     def draw(narrow: bool) -> Figure:
@@ -70,7 +71,8 @@ def _heatmap(board: Board, found: Sequence[Variant]) -> Picture:
         "leaderboard.stability",
         f"Rank of every arm, taken in other ways{of}",
         "Rank 1, the lightest, is the best. First column: the leaderboard, by mean accuracy over training at equal "
-        "tokens on all pairs. Of the seeds left out in turn, the one that changes the order most is shown.",
+        "tokens on all pairs."
+        + (" Of the seeds left out in turn, the one that changes the order most is shown." if seeds else ""),
         f"Ranks of {plural(len(arms), 'arm')} in {plural(len(shown), 'variant')}: {joined(told)}.",
         data,
         draw,

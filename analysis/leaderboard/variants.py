@@ -55,7 +55,8 @@ def variants(board: Board) -> list[Variant]:
     if any(one.pairs and _greedy(one.pairs[0]) is not None for one in board.judged("tokens").values()):
         found.append(_judged(board, "greedy, at the end", "summaries", _greedy))
     times = _time_to_target(board)
-    return [*found, *([times] if any(not math.isnan(value) for value in times.values.values()) else [])]
+    told = any(not math.isnan(value) for label, value in times.values.items() if label not in board.baselines)
+    return [*found, times] if told else found
 
 
 def _judged(

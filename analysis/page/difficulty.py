@@ -37,10 +37,10 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
         label: np.array([(known[label].true == level).mean() for level in levels]) for label in known
     }
 
+    means = {label: [float(q.true[c].mean()) for c, _ in step_columns(q.step)] for label, q in known.items()}
+
     def draw(narrow: bool) -> Figure:
         if over_training:
-            means = {label: [float(known[label].true[c].mean()) for c, _ in step_columns(known[label].step)]
-                     for label in labels}  # fmt: skip
             return _panels(levels, pool, {label: grids[label] for label in labels}, means, narrow)
         return _matrix(levels, {name: whole[name] for name in (POOL, *labels) if name in whole}, narrow)
 
@@ -55,8 +55,7 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
         for label, shares in whole.items()
         for level, share in zip(levels, shares, strict=True)
     ]
-    ends = {label: [float(q.true[c].mean()) for c, _ in step_columns(q.step)] for label, q in known.items()}
-    said = ", ".join(f"{label} {number(means[0])} to {number(means[-1])}" for label, means in ends.items())
+    said = ", ".join(f"{label} {number(each[0])} to {number(each[-1])}" for label, each in means.items())
     cut = of_all(measures, len(labels)) if len(labels) < len(known) else ""
     return Picture(
         f"{prefix}difficulty",

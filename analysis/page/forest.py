@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 
 from analysis.equal_cost import Curve
 from analysis.lettering import fitted, width_of
-from analysis.marks import interval_marks
+from analysis.marks import interval_marks, single_dots
 from analysis.measures import Measures
 from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
@@ -124,26 +124,20 @@ def _data(rows: _Rows) -> pd.DataFrame:
 def _differences(axis: Axes, rows: _Rows, colours: dict[str, str], narrow: bool, columns: int) -> None:
     for part, size, width in ((slice(rows.primary), 6.0, 2.2), (slice(rows.primary, None), 4.0, 1.1)):
         ran = [(place, one) for place, one in list(enumerate(rows.judged))[part] if one.pairs]
-        if ran:
-            interval_marks(
-                axis,
-                [place for place, _ in ran],
-                [one.difference.interval() for _, one in ran],
-                [colours[one.question.arm] for _, one in ran],
-                size=size,
-                width=width,
-            )
+        interval_marks(
+            axis,
+            [place for place, _ in ran],
+            [one.difference.interval() for _, one in ran],
+            [colours[one.question.arm] for _, one in ran],
+            size=size,
+            width=width,
+        )
     for place, one in enumerate(rows.judged):
         if not one.pairs:
             axis.annotate(one.state, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
-    pairs = [(place, pair) for place, one in enumerate(rows.judged) for pair in one.pairs if len(one.pairs) > 1]
-    if pairs:
-        import seaborn as sns  # takes a second, and few studies need it
-
-        sns.stripplot(
-            x=[pair.difference.value for _, pair in pairs], y=[place for place, _ in pairs], orient="h",
-            native_scale=True, jitter=False, size=3.5, color=GREY, alpha=0.75, ax=axis, zorder=3,
-        )  # fmt: skip
+    pairs = {place: [pair.difference.value for pair in one.pairs] for place, one in enumerate(rows.judged)}
+    several = {place: values for place, values in pairs.items() if len(values) > 1}
+    single_dots(axis, [*several], [*several.values()], GREY)
     arm_ticks(axis, rows.names, narrow)
     points_axes([axis])
     if rows.primary < len(rows.judged):

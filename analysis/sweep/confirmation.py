@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 
@@ -10,7 +10,7 @@ from analysis.run import Run
 from analysis.statistics import paired_difference, share_interval
 from analysis.sweep.search import Search
 from analysis.tables import Table, numbers
-from analysis.text import amount, percent, plural, points
+from analysis.text import amount, joined, percent, plural, points
 from repro.tracking.series import GENERATED_TOKENS
 
 
@@ -45,10 +45,17 @@ def _table(search: Search, prefix: str) -> Table:
         ["arm", f"{search.main.name} accuracy", "generated tokens", "best − this arm, points"],
         rows,
         pd.DataFrame(data),
-        f"`{best}` has the values of trial {trial.number}: {values}. No trial used {fresh}. Differences are paired by "
+        f"`{best}` has the values of trial {trial.number}: {values}.{_carried(scores)} No trial used {fresh}. "
+        f"Differences are paired by "
         f"seed, with 95 % t-intervals over {plural(len(scores[best]), 'seed')}.",
         emphasis=frozenset({0}),
     )
+
+
+def _carried(names: Iterable[str]) -> str:
+    """Whose values the arms have that were found on another dataset; empty without any."""
+    others = [name.partition(".best_of.")[2] for name in names if ".best_of." in name]
+    return f" `best_of` has the best values found on {joined(others)}." if others else ""
 
 
 def _accuracies(search: Search, runs: Sequence[Run]) -> dict[int, float]:

@@ -13,10 +13,12 @@ import pandas as pd
 
 from analysis.main_series import MainSeries, main_series
 from analysis.run import DamagedRun, Run
+from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Spec
 from repro.spec.sweep_spec import IMPORTANCE_FROM, FloatRange, IntRange, Range, SweepSpec
 from repro.study.expand import ExpandedCell
 from repro.study.trial_cells import base_cell, confirming_cells, experiment_name, searched, study_name
+from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.read import read_runs
 from repro.tracking.trials import StoredTrial, read_trials
 
@@ -34,7 +36,7 @@ class Search:
     model: str
     dataset: str
     trials: tuple[StoredTrial, ...]
-    confirmed: Mapping[str, tuple[Run, ...]]  # `<arm>.best`, the arm, the baseline -> its finished runs on fresh seeds
+    confirmed: Mapping[str, tuple[Run, ...]]  # name of `confirming_cells` -> its finished runs on fresh seeds
     main: MainSeries
     searched_arm: str | None = None  # by default the sweep's first
 
@@ -131,16 +133,22 @@ def load_searches(spec: Spec, store_uri: str | None = None, cache_dir: Path | No
     """
     if spec.sweep is None:
         return ()
-    found = []
+    found: list[tuple[Search, ModelSpec, DatasetSpec]] = []
     for model, dataset, arm in searched(spec):
         name = study_name(spec, base_cell(spec, model, dataset, arm))
         trials = tuple(read_trials(experiment_name(spec), name, store_uri))
         search = Search(spec.sweep, model.label, dataset.label, trials, {}, main_series(spec), arm)
         if search.finished:
-            best = search.front[0].params
-            cells = confirming_cells(spec, model, dataset, best, arm=arm) if spec.sweep.confirm else []
-            found.append(replace(search, confirmed=_confirmed(cells, spec, store_uri, cache_dir)))
-    return tuple(found)
+            found.append((search, model, dataset))
+    if not spec.sweep.confirm:
+        return tuple(search for search, _, _ in found)
+    confirmed = []
+    for search, model, dataset in found:
+        same = [one for one, other, _ in found if one is not search and (one.arm, other) == (search.arm, model)]
+        carried = {one.dataset: one.front[0].params for one in same}
+        cells = confirming_cells(spec, model, dataset, search.front[0].params, arm=search.arm, carried=carried)
+        confirmed.append(replace(search, confirmed=_confirmed(cells, spec, store_uri, cache_dir)))
+    return tuple(confirmed)
 
 
 def _confirmed(

@@ -15,7 +15,7 @@ from matplotlib.lines import Line2D
 
 from analysis.arms import chosen_questions, seeds_said
 from analysis.comparable import points_or_not, said
-from analysis.marks import interval_marks, seed_dots
+from analysis.marks import interval_marks, single_dots
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
@@ -202,7 +202,7 @@ def _draw_bins(axis: Axes, measures: Measures, bins: Sequence[Bin], small: bool)
             axis.axhspan(interval.low, interval.high, color=color, alpha=0.07, linewidth=0)
     places, means = range(len(bins)), [one.accuracy for one in bins]
     interval_marks(axis, places, means, [COLOUR] * len(bins), upright=True, size=4.0, width=1.4)
-    seed_dots(axis, [x + 0.18 for x in places], [[*one.per_seed.values()] for one in bins], COLOUR)
+    single_dots(axis, [x + 0.18 for x in places], [[*one.per_seed.values()] for one in bins], COLOUR, upright=True)
     every = 2 if small and len(bins) > 6 else 1
     ticks = list(range(0, len(bins), every))
     axis.set_xticks(ticks, [number(bins[i].mean, 2) for i in ticks])

@@ -13,7 +13,7 @@ from matplotlib.ticker import NullLocator
 
 from analysis.arms import chosen_questions, seeds_said
 from analysis.comparable import Unfit, points_or_not, said
-from analysis.marks import interval_marks, seed_dots
+from analysis.marks import interval_marks, single_dots
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.runs import Series
@@ -163,7 +163,7 @@ def _draw_fractions(axis: Axes, measures: Measures, group: Group) -> None:
         interval_marks(
             axis, xs, [final.accuracy for final in finals], [colour] * len(xs), upright=True, size=4.0, width=1.2
         )
-        seed_dots(axis, [x * shift for x in xs], [final.per_seed for final in finals], colour)
+        single_dots(axis, [x * shift for x in xs], [final.per_seed for final in finals], colour, upright=True)
         axis.plot(xs, [final.accuracy.value for final in finals], **KINDS[kind])
     for series in (series for name, series in lines if name == "full data"):
         interval = measures.final(series.label).accuracy

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from analysis.arms import find
-from analysis.marks import interval_marks
+from analysis.marks import interval_marks, single_dots
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import Judged, Question, judge
@@ -46,15 +46,8 @@ def gain_figure(panels: Sequence[Measures]) -> Picture | None:
         axis.axvline(0, color=GREY, linewidth=0.8, linestyle=(0, (1, 2)), zorder=1)
         colours = [styles[arms[name]].color if name in bright else REST for name, _ in found]
         interval_marks(axis, range(len(found)), [_kept(one) for _, one in found], colours)
-        several = [(row, _pairs(one)) for row, (_, one) in enumerate(found) if len(one.pairs) > 1]
-        if several:
-            import seaborn as sns  # takes a second, and few studies need it
-
-            sns.stripplot(
-                x=[value for _, values in several for value in values.values()],
-                y=[row for row, values in several for _ in values],
-                orient="h", native_scale=True, jitter=False, size=3.5, color=GREY, alpha=0.75, ax=axis, zorder=3,
-            )  # fmt: skip
+        several = {row: [*_pairs(one).values()] for row, (_, one) in enumerate(found) if len(one.pairs) > 1}
+        single_dots(axis, [*several], [*several.values()], GREY)
         arm_ticks(axis, names, narrow)
         axis.xaxis.set_major_locator(MaxNLocator(6, steps=[1, 2, 5, 10]))
         percent_axis(axis.xaxis)

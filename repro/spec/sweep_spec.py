@@ -107,8 +107,8 @@ class SweepSpec(Strict):
     sampler_seed: Seed = Field(0, description="seed of Optuna's sampler")
     confirm: bool = Field(
         False,
-        description="after the last trial, train the best values, the arm as it stands and the baseline on the study's"
-        " seeds, and compare them on its test questions",
+        description="after the last trial, train the best values, those found on other datasets, the arm as it stands"
+        " and the baseline on the study's seeds, and compare them on its test questions",
     )
 
     @property

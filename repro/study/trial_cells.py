@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import ValidationError
@@ -104,19 +105,24 @@ def confirming_cells(
     values: Mapping[str, Any],
     digests: Digests | None = None,
     arm: str | None = None,
+    carried: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
 ) -> list[ExpandedCell]:
-    """What a searched arm is confirmed by: `<arm>.best` with the values, the arm as it stands, and the baseline.
+    """What a searched arm is confirmed by: `<arm>.best` with the values, `<arm>.best_of.<dataset>` with those that were
+    best on another dataset, the arm as it stands, and the baseline.
 
     Each on the study's seeds and its own evaluation sets. The baseline is left out where it does not run on this model
     and dataset.
 
     Args:
         arm: one of the sweep's, by default its first.
+        carried: label of another dataset -> the best values there.
     """
     assert spec.sweep is not None
     arm, baseline = arm or spec.sweep.arms[0], spec.report.baseline or next(iter(spec.arms))
     runs = runs_on(spec.arms[baseline], model, dataset)
-    plan: dict[str, tuple[str, dict[str, Any]]] = {f"{arm}.best": (arm, dict(values)), arm: (arm, {})}
+    plan: dict[str, tuple[str, dict[str, Any]]] = {f"{arm}.best": (arm, dict(values))}
+    plan |= {f"{arm}.best_of.{label}": (arm, dict(found)) for label, found in carried.items()}
+    plan[arm] = (arm, {})
     if runs:
         plan.setdefault(baseline, (baseline, {}))
     digests, cells = digests or Digests(), []

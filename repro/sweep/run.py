@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from filelock import FileLock, Timeout
 from rich.console import Console
@@ -62,6 +64,11 @@ def run_sweep(
                 if ended > 1:
                     return ended
                 code = max(code, ended)
+            for search in searches if spec.sweep.confirm else ():
+                ended = search.confirm(carried_to(search, searches))
+                if ended > 1:
+                    return ended
+                code = max(code, ended)
             if len(spec.sweep.arms) > 1:
                 print_best(searches, console)
     except Timeout as error:
@@ -69,3 +76,9 @@ def run_sweep(
             f"another command runs the sweep of {spec.name} in {options.runs_dir}: let it finish"
         ) from error
     return code
+
+
+def carried_to(search: Search, searches: Sequence[Search]) -> dict[str, dict[str, Any]]:
+    """Label of each other dataset -> the best values that its search of the same arm and model has found there."""
+    same = [one for one in searches if one is not search and (one.arm, one.model) == (search.arm, search.model)]
+    return {one.dataset.label: one.best for one in same if one.best is not None}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import json
 import signal
+from collections.abc import Mapping
 from typing import Any
 
 import optuna
@@ -52,6 +53,7 @@ from repro.tracking.address import public_address, resolve_store
 from repro.tracking.environment import describe_environment
 from repro.tracking.run_status import run_status
 from repro.tracking.trials import TrialRecord, record_trials
+from repro.words import listed
 
 
 class Search:
@@ -126,17 +128,26 @@ class Search:
         summary = self.options.runs_dir / "sweeps" / f"{self.spec.name}.json"
         write_summary(summary, self.study, self.spec, self.arm, self.records)
         print_summary(self.study, self.spec, self.arm, self.records, self.console)
-        code = 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
-        return self._confirm(code) if self.sweep.confirm else code
+        return 1 if self._count(TrialState.FAIL) > failed_before or not delivered else 0
 
-    def _confirm(self, code: int) -> int:
-        """Train what the best trial is confirmed by. Returns `code`, or what ended it or went wrong."""
-        best = front(self.study)
-        if not best:
-            return code
-        cells = confirming_cells(self.spec, self.model, self.dataset, best[0].params, self.digests, self.arm)
-        text = f"confirming {self._name(best[0].number)} on {len(self.spec.seeds)} fresh seeds"
-        self.console.print(f"{text}, beside {self.arm} as it stands and the baseline", highlight=False)
+    @property
+    def best(self) -> dict[str, Any] | None:
+        """The values of the best trial; None before one has finished."""
+        found = front(self.study)
+        return dict(found[0].params) if found else None
+
+    def confirm(self, carried: Mapping[str, Mapping[str, Any]]) -> int:
+        """Train what the best trial is confirmed by; `carried` has the best values on other datasets by their labels.
+
+        Returns 0, 1 where a run failed, or 128 and the signal that ended it.
+        """
+        found = front(self.study)
+        if not found:
+            return 0
+        cells = confirming_cells(self.spec, self.model, self.dataset, found[0].params, self.digests, self.arm, carried)
+        text = f"confirming {self._name(found[0].number)} on {len(self.spec.seeds)} fresh seeds"
+        others = f", the best values of {listed(carried)}" if carried else ""
+        self.console.print(f"{text}, beside {self.arm} as it stands{others} and the baseline", highlight=False)
         for cell in cells:
             check_cell(cell.cell, self.options.where)
         interrupted = self._train(merge(cells))
@@ -146,7 +157,7 @@ class Search:
         for cell in failed:
             text = f"{name_of(cell.cell)} failed: see {self.options.runs_dir / cell.identity / 'error.txt'}"
             self.console.print(escape(text), style="yellow", highlight=False, soft_wrap=True)
-        return 1 if failed else code
+        return 1 if failed else 0
 
     def _count(self, *states: TrialState) -> int:
         return sum(trial.state in states for trial in self.study.get_trials(deepcopy=False))

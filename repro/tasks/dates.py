@@ -6,8 +6,8 @@ import re
 
 from repro.tasks.quantities import TEXT
 
-_MONTHS = ("january", "february", "march", "april", "may", "june", "july", "august")
-_MONTHS = (*_MONTHS, "september", "october", "november", "december")
+_FIRST = ("january", "february", "march", "april", "may", "june", "july", "august")
+_MONTHS = (*_FIRST, "september", "october", "november", "december")
 MONTHS = {name[:size]: number for number, name in enumerate(_MONTHS, start=1) for size in (3, len(name))}
 MONTHS["sept"] = 9
 _MONTH = "|".join(sorted(MONTHS, key=len, reverse=True))

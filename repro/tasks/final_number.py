@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repro.tasks.units import SCALES, SYMBOLS, changes_what_follows
+from repro.tasks.units import SCALES, SMALLER, SYMBOLS, changes_what_follows
 
 BEFORE, AFTER = 1000, 300
 """Characters around the last digit in which an expression that holds it is looked for."""
@@ -43,7 +43,7 @@ PART = re.compile(r"(?:[{_^]|\d[.,:])\Z")
 """What before a number makes it a part of something: an open brace, an index, a power, digits and a point."""
 SET = re.compile(r"(?:[^\W\d_]?[-+]?[\d./\s]+,)+\s?[-+]?")
 """The numbers of a set before its last one."""
-FACTOR = re.compile(r"\s(?:[Pp]i|PI|sqrt|[xyzinke])(?![A-Za-z'’]|-[A-Za-z])")
+FACTOR = re.compile(r"\s(?:[Pp]i|PI|sqrt|[xyzinke])(?![A-Za-z'’]|[-.][A-Za-z])")
 """What behind a number multiplies it in plain text: `36 pi`, `2 x`; `18 a day` and `5 m` have no such letter."""
 OPERATION = re.compile(
     r"\s?(?:[-+*]\s?[b-hj-z]|/\s?[k-rt-z])(?![A-Za-z'’])|\s(?:minus|plus|divided by|multiplied by|modulo|mod)\s\w+"
@@ -71,6 +71,8 @@ DENIED_AFTER = re.compile(
     re.IGNORECASE,
 )
 """What behind a number says the same: `36 is not the answer`."""
+LARGER_PART = re.compile(rf"(?<![\w.,])\$?\d[\d,]*(?:\.\d+)?(?: (?P<unit>{'|'.join(SMALLER)})s?)?(?: and)? \Z")
+"""What before a number is the larger part of one amount: `36 dollars and 50 cents`."""
 SENTENCE_END = re.compile(r"[.;!?](?=\s)|\n")
 COMPARED = re.compile(
     r"(?:(?<![<\w/])[A-Za-z][^\S\n]?|[^\S\n])(?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\n]?\Z"
@@ -155,6 +157,10 @@ def _read(text: str, digit: int) -> str | int | None:
     words = WORDS_BEFORE.search(before)
     if first == start and words is not None and changes_what_follows(words[0].lower().split()):
         first = words.start()
+    if first == start and (larger := LARGER_PART.search(before, max(0, len(before) - 80))) is not None:
+        smaller = re.match(rf"\s(?:{SMALLER[larger['unit'] or 'dollar']})s?\b", after)
+        if smaller and (larger["unit"] or larger[0].startswith("$")):
+            return text[larger.start() : end + smaller.end()]
     for pattern in (CHANGES_BEFORE, COMPARED, ROUNDED, BESIDE):
         if (word := pattern.search(before, max(0, len(before) - 80))) is not None:
             first = min(first, word.start())

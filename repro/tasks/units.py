@@ -98,6 +98,12 @@ NAMES = {
     "s": "second sec", "mph": "mile/hour", "n": "newton", "j": "joule", "w": "watt", "deg": "degree",
 }  # fmt: skip
 SYMBOL_OF = {name: symbol for symbol, names in NAMES.items() for name in names.split()}
+SMALLER = {
+    "dollar": "cent", "euro": "cent", "pound": "ounce|pence|oz", "year": "month", "week": "day", "day": "hour",
+    "hour": "minute", "minute": "second", "feet": "inch|inches", "foot": "inch|inches", "yard": "feet|foot|inch|inches",
+    "meter": "centimeter|cm", "metre": "centimetre|cm", "kilometer": "meter", "kilogram": "gram", "degree": "minute",
+}  # fmt: skip
+"""Unit -> the smaller units that may follow it in one amount: `2 hours and 30 minutes`."""
 DEGREES = re.compile(r"(?:deg|celsiu|fahrenheit)")
 TEMPERATURE = re.compile(r"(?:^|\s)(c|f|celsiu|fahrenheit)\Z")
 POWERS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}

@@ -36,7 +36,7 @@ def test_a_mean_against_a_fine_sum():
     curve = Curve(cost, draw.random((9, 3)))
     for end in (cost[-1], 17.3, cost[4], 0.4):
         fine = np.linspace(0, end, 200_001)
-        heights = np.stack([np.interp(fine, curve.cost, curve.rates[:, one]) for one in range(3)])
+        heights = np.stack([np.interp(fine, curve.cost[1:], curve.rates[:, one]) for one in range(3)])
         assert curve.mean_to(end) == pytest.approx(heights.mean(axis=1), abs=1e-4)
 
 
@@ -72,8 +72,8 @@ def test_an_arm_that_learns_r_times_faster_saves_r_times(factor):
     cost = np.linspace(0, 100, 201)
     draw = np.random.default_rng(1)
     runs = [draw.normal(0, 0.002, (201, 6)) for _ in range(6)]
-    slow = tuple(Curve(cost, learned(cost, 40.0).rates[1:] + noise) for noise in runs[:3])
-    fast = tuple(Curve(cost, learned(cost, 40.0 / factor).rates[1:] + noise) for noise in runs[3:])
+    slow = tuple(Curve(cost, learned(cost, 40.0).rates + noise) for noise in runs[:3])
+    fast = tuple(Curve(cost, learned(cost, 40.0 / factor).rates + noise) for noise in runs[3:])
     found = saving([Pair(slow, fast)])
     assert found.value == pytest.approx(factor, rel=0.02)
     assert found.low <= factor <= found.high
@@ -85,7 +85,7 @@ def test_savings_of_several_tasks_are_pooled():
     draw = np.random.default_rng(2)
 
     def runs(pace):
-        return tuple(Curve(cost, learned(cost, pace).rates[1:] + draw.normal(0, 0.002, (101, 6))) for _ in range(3))
+        return tuple(Curve(cost, learned(cost, pace).rates + draw.normal(0, 0.002, (101, 6))) for _ in range(3))
 
     pairs = [Pair(runs(40.0), runs(20.0), 0.3), Pair(runs(60.0), runs(30.0), 0.2)]
     assert saving(pairs).value == pytest.approx(2, rel=0.03)
@@ -116,7 +116,7 @@ def test_a_saving_is_withheld_for_one_seed_for_few_evaluations_and_for_a_baselin
 def test_an_arm_that_never_learns_saves_nothing_and_the_interval_is_open_below():
     draw, cost = np.random.default_rng(4), np.linspace(0, 10, 12)
     flat = tuple(line(cost, np.full(12, 0.2), 6, draw.normal(0, 0.01, (12, 6))) for _ in range(3))
-    base = tuple(Curve(cost, learned(cost, 4.0).rates[1:] + draw.normal(0, 0.01, (12, 6))) for _ in range(3))
+    base = tuple(Curve(cost, learned(cost, 4.0).rates + draw.normal(0, 0.01, (12, 6))) for _ in range(3))
     found = saving([Pair(base, flat)])
     assert found.value < 0.3 and found.high < 1 and found.low <= found.value
     assert found.value >= 1 / WIDEST - 1e-9

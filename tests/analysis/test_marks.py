@@ -1,4 +1,4 @@
-"""Marks for means with their intervals, and for single seeds."""
+"""Marks for means with their intervals, and for single runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from analysis.marks import interval_marks, seed_dots
+from analysis.marks import interval_marks, single_dots
 from analysis.statistics import Interval
 from analysis.style import styled
 from tests.analysis.drawing import marks
@@ -23,6 +23,7 @@ def test_a_mean_with_an_interval_is_filled_and_one_without_is_hollow(upright: bo
     with styled():
         axis = Figure().subplots()
         interval_marks(axis, [0, 1, 2], FOUND, COLOURS, upright=upright)
+        interval_marks(axis, [], [], [], upright=upright)
     hollow, filled = sorted(marks(axis), key=lambda one: len(one.get_offsets()))
     turn = slice(None) if upright else slice(None, None, -1)
     assert [list(place[turn]) for place in filled.get_offsets()] == [[0, 0.05], [2, -0.02]]
@@ -33,10 +34,13 @@ def test_a_mean_with_an_interval_is_filled_and_one_without_is_hollow(upright: bo
     assert [sorted(end[turn][1] for end in line) for line in lines] == [[0.01, 0.09], [-0.06, 0.02]]
 
 
-def test_seeds_stand_above_their_place_in_one_faint_colour():
+@pytest.mark.parametrize("upright", (False, True))
+def test_single_runs_stand_at_their_place_in_one_faint_colour(upright: bool):
     with styled():
         axis = Figure().subplots()
-        seed_dots(axis, [1.5, 3], [[0.4, 0.5], [0.7]], "#d55e00")
-    places = sorted(tuple(place) for one in axis.collections for place in one.get_offsets())
+        single_dots(axis, [1.5, 3], [[0.4, 0.5], [0.7]], "#d55e00", upright)
+        single_dots(axis, [], [], "#d55e00", upright)
+    turn = slice(None) if upright else slice(None, None, -1)
+    places = sorted(tuple(place[turn]) for one in axis.collections for place in one.get_offsets())
     assert places == [(1.5, 0.4), (1.5, 0.5), (3, 0.7)]
-    assert all(one.get_alpha() == 0.5 for one in axis.collections)
+    assert all(one.get_alpha() == 0.6 for one in axis.collections)

@@ -40,6 +40,14 @@ def test_the_best_values_the_arm_and_the_baseline_run_on_the_seeds_and_questions
     assert {cell.cell.spec for cell in cells} == {experiment_name(spec)}
     assert {cell.cell.evaluate.sets for cell in cells} == {("test", "extra")}
     assert [cell.cell.selection.model_dump().get("fraction") for cell in cells] == [0.25, 0.25, 0.5, 0.5, None, None]
+    carried = confirming_cells(
+        spec, spec.model[0], spec.dataset[0], BEST, carried={"shuffle": {"selection.fraction": 0.4}}
+    )
+    assert [(cell.cell.arm, cell.cell.dataset.label) for cell in carried[:4:2]] == [
+        ("half.best", "arithmetic"),
+        ("half.best_of.shuffle", "arithmetic"),
+    ]
+    assert [cell.cell.selection.model_dump()["fraction"] for cell in carried[:4:2]] == [0.25, 0.4]
     of_the_baseline = confirming_cells(spec, spec.model[0], spec.dataset[0], {}, arm="full")
     assert list(dict.fromkeys(cell.cell.arm for cell in of_the_baseline)) == ["full.best", "full"]
     planned = {cell.identity for cell in expand_study(spec)}

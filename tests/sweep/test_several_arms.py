@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -15,7 +16,7 @@ from repro.errors import UserError
 from repro.launch.launchers.local import Local
 from repro.study.arm_yaml import arm_yaml
 from repro.study.load import load_spec
-from repro.sweep.run import run_sweep
+from repro.sweep.run import carried_to, run_sweep
 from repro.tracking.client import open_client
 from repro.tracking.trial_costs import trial_costs
 from tests.sweep.search import AWAY, sweep, sweep_spec
@@ -122,6 +123,20 @@ def test_a_training_that_two_trials_share_is_paid_once_and_one_without_a_record_
         torn = '{"step": 3, "metr'
         (tmp_path / name / "metrics.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + torn)
     assert trial_costs(tmp_path, [["a", "b"], ["b"], ["c", "a"]], {}) == [{"generated_tokens": 16.0}, {}, {}]
+
+
+def test_the_best_values_of_other_datasets_are_carried_to_a_search_of_the_same_arm_and_model() -> None:
+    def found(arm: str, dataset: str, best: dict[str, Any] | None, model: str = "tiny") -> Any:
+        return SimpleNamespace(arm=arm, model=model, dataset=SimpleNamespace(label=dataset), best=best)
+
+    here = found("dots", "arithmetic", {"train.clip": 0.1})
+    others = [
+        found("dots", "shuffle", {"train.clip": 0.2}),
+        found("dots", "words", None),
+        found("full", "shuffle", {"train.clip": 0.3}),
+        found("dots", "shuffle", {"train.clip": 0.4}, "large"),
+    ]
+    assert carried_to(here, [here, *others]) == {"shuffle": {"train.clip": 0.2}}
 
 
 @pytest.mark.slow

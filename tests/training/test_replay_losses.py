@@ -57,7 +57,7 @@ def test_every_update_of_a_real_run_has_the_gradient_of_the_formulas(
     assert clipped > 5 and kept > 100
     assert masked > 20 if correction == "second_moment" else masked == 0
     assert any(set(record.fresh) & set(record.replayed) for record in trainer.records)
-    for other in set(CORRECTIONS) - {correction}:
+    for other in set(CORRECTIONS) - {correction} if loss == "grpo" else ():
         assert gap(updates[-1], other, train) > 1e-4, "the formulas differ where they are compared"
 
 
