@@ -15,12 +15,15 @@ from analysis.tables import Table, numbers
 from analysis.text import points
 
 
-def equal_cost(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged]) -> tuple[Section, ...]:
-    """Its section; none for a study that compares nothing."""
+def equal_cost(
+    panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged], how_sure: Table | None
+) -> tuple[Section, ...]:
+    """Its section, with how sure each claim is below; none for a study that compares nothing."""
     if not judged:
         return ()
     text = "Who is more accurate over training depends on what is held equal: an arm can win by one cost alone."
-    return (Section("Equal cost", "equal-cost", (text,), (equal_cost_table(panels, judged, beside),)),)
+    tables = (equal_cost_table(panels, judged, beside), *([how_sure] if how_sure else []))
+    return (Section("Equal cost", "equal-cost", (text,), tables),)
 
 
 def equal_cost_table(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged]) -> Table:

@@ -105,7 +105,7 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     found = answer(panels, judged, few)
     compared = any(one.pairs for one in judged)
     figure = forest(panels, judged, few) if compared else accuracy_curves(panels[0])
-    pages, explained = _pages(study, panels, equal_cost(panels, judged, beside)), methods(study, panels)
+    pages, explained = _pages(study, panels, equal_cost(panels, judged, beside, found.how_sure)), methods(study, panels)
     main = main_series(spec)
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))
     if not all_by_accuracy(panels):
@@ -204,8 +204,7 @@ def _items(
 ) -> list[Table | Picture]:
     """Everything that is written to a file of its own, in the order of the pages."""
     items = [item for page in pages for section in page.sections for item in section.files()]
-    sure = [found.how_sure] if found.how_sure else []
-    return [figure, found.table, *sure, *items, *([missing] if missing else []), origin.runs]
+    return [figure, found.table, *items, *([missing] if missing else []), origin.runs]
 
 
 def _commands(loaded: LoadedSpec) -> tuple[str, str]:

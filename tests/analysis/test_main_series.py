@@ -21,6 +21,7 @@ from analysis.measures import Measures
 from analysis.page import figures, result_tables, time_tables
 from analysis.page.answer import answer
 from analysis.page.findings import findings
+from analysis.page.overall_table import overall_table
 from analysis.page.report import write_report
 from analysis.pictures import Picture
 from analysis.primary import Question, judge
@@ -195,7 +196,7 @@ def everything(measures: Measures) -> Iterator[Table | Picture]:
     yield time_tables.time_table(measures)
     yield time_tables.robustness_table(measures)
     yield result_tables.start_table(measures)
-    yield result_tables.overall_table([measures, measures])
+    yield overall_table([measures, measures])
     yield figures.accuracy_curves(measures)
 
 
