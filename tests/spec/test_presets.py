@@ -56,8 +56,10 @@ AS_BOTH = {
     "train.clip": 0.2,
     "train.kl": 0.0,
     "train.max_grad_norm": 1.0,
+    "replay.unit": "group",
     "replay.fresh": 0.5,
     "replay.draw": "uniform",
+    "replay.tau_age": None,
     "replay.max_age": None,
     "selection.target": 0.5,
     "selection.temperature": 1e-3,
@@ -79,7 +81,7 @@ SIZES = {
 OURS = {
     *("train.min_spread", "train.stop_on", "train.rollout", "train.precision", "train.threads"),
     *("train.gradient_checkpointing", "train.micro_batch", "selection.method", "selection.predictor"),
-    *("selection.reuse_within", "predictor.fit.seed"),
+    *("selection.reuse_within", "predictor.fit.seed", "replay.second_moment"),
 }
 """How and on what a study runs, and what neither paper nor code has or names."""
 
