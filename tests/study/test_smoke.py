@@ -86,7 +86,8 @@ def _is_small_and_valid(small: Spec, spec: Spec) -> None:
         assert cell.train.steps * cell.train.questions_per_step * cell.train.group_size == 32
         cost = estimate(cell, Neighbours([]))
         assert cost.probes is not None
-        oracle = "oracle" in (cell.selection.method, getattr(cell.selection, "predictor", None))  # measures the pool, once
+        # An oracle measures the pool, once.
+        oracle = "oracle" in (cell.selection.method, getattr(cell.selection, "predictor", None))
         assert cost.probes <= (2 * 128 if oracle else 64)
 
 
