@@ -110,10 +110,12 @@ class Sampler:
         phase: str,
         *,
         accuracy: bool = False,
+        earlier: Sequence[Problem] = (),
     ) -> tuple[Completions, list[tuple[float, ...]]]:
         """Completions and, per problem, the rewards in [0, 1] of its `samples` completions; greedy at temperature 0.
 
-        With `accuracy` the dataset's own verdicts, 0 or 1, in place of the rewards that training uses.
+        With `accuracy` the dataset's own verdicts, 0 or 1, in place of the rewards that training uses. `earlier`:
+        problems that other calls with this seed ask; a prompt that is among them gets its next samples.
         """
         count, everything = len(problems), self.prompts(problems)
         problems, prompts = self.ranks.share(problems), self.ranks.share(everything)
@@ -125,7 +127,7 @@ class Sampler:
                 top_p=top_p,
                 max_new_tokens=self.max_completion_tokens,
                 seed=seed,
-                earlier=everything[: self.ranks.index * len(prompts)],
+                earlier=[*self.prompts(earlier), *everything[: self.ranks.index * len(prompts)]],
             )
             asked = [problem for problem in problems for _ in range(samples)]
             grader = self._accuracy if accuracy else self.reward

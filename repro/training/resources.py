@@ -31,6 +31,7 @@ from repro.tasks.reward_spec import reward_key
 from repro.tracking.series import ORACLE
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Cost, Ledger
+from repro.training.pass_rates import measure
 from repro.training.predictor_labels import share_labels
 from repro.training.predictor_models import check_apart, find_embedder, open_embedder
 from repro.training.predictors import build_predictor, built_key
@@ -227,14 +228,10 @@ class PolicyResources:
         }
 
         def build(folder: Path) -> None:
-            measured = Ledger()
             problems = self.data.train if indices is None else [self.data.train[i] for i in indices]
-            _, rewards = self.fresh_sampler(measured).completions(
-                problems, samples, train.temperature, train.top_p, derive_seed(PASS_RATE, samples), "probe"
-            )
-            np.save(folder / "values.npy", np.array([np.mean(group) for group in rewards]), allow_pickle=False)
-            cost = asdict(measured.over(self.ranks).cost("probe"))
-            (folder / "card.json").write_text(json.dumps({"ids": self.ids, "cost": cost, "fields": what}))
+            rates, cost = measure(problems, samples, train, self.fresh_sampler, self.cache, what, self._say)
+            np.save(folder / "values.npy", rates, allow_pickle=False)
+            (folder / "card.json").write_text(json.dumps({"ids": self.ids, "cost": asdict(cost), "fields": what}))
 
         with self.ledger.paused():  # its time comes from the card, whoever built it
             folder = self.cache.directory("pass_rates", digest(what), build)

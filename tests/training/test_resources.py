@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import combinations
@@ -26,6 +27,7 @@ from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.made.arithmetic import Arithmetic
 from repro.tasks.problem import Dropped
 from repro.tasks.prompts import UFO_RL_SYSTEM_PROMPT, PromptStyle
+from repro.training import pass_rates
 from repro.training.evaluation import Sampler
 from repro.training.ledger import Ledger
 from repro.training.randomness import PASS_RATE, derive_seed
@@ -203,6 +205,35 @@ def test_everything_asked_of_the_start_policy_is_paid_from_its_card(make: Any, t
     lengths = [len(problem.question) for problem in resources.data.train]  # one token per character
     assert cost["scored_tokens"] == sum(lengths)
     assert cost["flops"] == FlopCounter.of(resources.policy.model).forward(lengths)
+
+
+def test_pass_rates_of_a_large_policy_are_kept_in_parts_and_a_stopped_run_goes_on_with_them(
+    make: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = make().pass_rates(2)
+    for folder in (tmp_path / "cache/pass_rates").glob("[!.]*"):
+        shutil.rmtree(folder)
+    monkeypatch.setattr(pass_rates, "large", lambda model: True)
+    monkeypatch.setattr(pass_rates, "PART", 5)
+    parts = -(-len(whole) // 5)
+    said: list[str] = []
+
+    def stopped(message: str) -> None:
+        said.append(message)
+        if len(said) == 3:
+            raise KeyboardInterrupt
+
+    first = make()
+    first._say = stopped
+    with pytest.raises(KeyboardInterrupt):
+        first.pass_rates(2)
+    assert len(list((tmp_path / "cache/pass_rate_parts").glob("[!.]*"))) == 2
+    said.clear()
+    second = make()
+    second._say = said.append
+    np.testing.assert_array_equal(second.pass_rates(2), whole)
+    assert len(said) == parts - 2 and said[0] == f"pass rates of the start policy: question 10 of {len(whole)}"
+    assert second.ledger.cost("score").completions + second.ledger.cost("probe").completions == 2 * len(whole)
 
 
 def test_pass_rates_of_a_pool_that_lacks_what_a_policy_is_not_asked_are_measured_apart(make: Any) -> None:
