@@ -12,7 +12,7 @@ from analysis.page.answer_table import WORTH_SEEING, answer_table, sure_table
 from analysis.page.sentences import sentences
 from analysis.primary import AXIS, Judged, at_costs
 from analysis.tables import Table
-from analysis.text import names, number, plural, points, sentence
+from analysis.text import joined, names, number, plural, points, sentence
 
 CHANGES = 3
 """What would change the answer: so many at most."""
@@ -36,12 +36,12 @@ def answer(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
             f"**Accuracy stayed below {100 * NEAR_ZERO:.0f} % before and after training, so that nothing is decided.**",
         )
     else:
-        said = sentences(judged)
+        said = sentences(judged, beside)
     if not judged:
         ran = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
         said = (f"**Only {names(list(ran))} was to be trained, so that there is nothing to compare.**",)
     table, how_sure = answer_table(panels, judged, beside), sure_table(panels, judged)
-    return Answer(said, _sure(panels, judged), _changes(panels, judged), table, how_sure)
+    return Answer(said, _sure(panels, judged), _changes(panels, judged, beside), table, how_sure)
 
 
 def near_zero(panels: Sequence[Measures]) -> bool:
@@ -64,24 +64,47 @@ def _sure(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
     text = [f"{of}{where}, {asked.held_out}"]
     if len(judged) > 1:
         text[0] += f"; Holm's correction over {len(judged)} claims"
-    open_ones = [one for one in answered if one.verdict == "undecided"] or answered
-    seen = [one.smallest_seen for one in open_ones if math.isfinite(one.smallest_seen)]
-    if seen:
-        text.append(f"Such a study sees a true difference of {number(100 * max(seen))} points four times in five")
-        needed = [count for one in open_ones if (count := one.seeds_needed(WORTH_SEEING)) is not None]
-        if len(needed) == len(open_ones) and max(needed) > max(seeds):
-            text[-1] += f"; for one of {100 * WORTH_SEEING:.0f} points it needs {max(needed)} seeds"
+    undecided = [one for one in answered if one.verdict == "undecided"]
+    seeing = [one for one in undecided or answered if math.isfinite(one.smallest_seen)]
+    if seeing:
+        text.append(_sees(seeing, "" if len(seeing) == len(judged) else "undecided " if undecided else "decided "))
+        needed = [count for one in seeing if (count := one.seeds_needed(WORTH_SEEING)) is not None]
+        if len(needed) == len(seeing) and max(needed) > max(seeds):
+            seeds_told = _each([str(count) for count in sorted(needed)])
+            text[-1] += f"; {100 * WORTH_SEEING:.0f} points take {seeds_told} seeds in all"
+            text[-1] += " on each pair" if pairs > 1 else ""
     return " ".join(map(sentence, text))
+
+
+def _sees(claims: Sequence[Judged], kind: str) -> str:
+    """The smallest true differences that claims see with a chance of 80 %; `kind` says which claims they are."""
+    seen = [number(value) for value in sorted(100 * one.smallest_seen for one in claims)]
+    if len(claims) == 1:
+        who = f"The {kind}claim sees" if kind else "Such a study sees"
+        return f"{who} a true difference of {seen[0]} points four times in five"
+    who = f"The {'two' if len(claims) == 2 else len(claims)} {kind}claims see"
+    return f"{who} true differences of {_each(seen)} points four times in five"
+
+
+def _each(ordered: Sequence[str]) -> str:
+    """One number where all agree, of two both, of more the first and the last."""
+    told = list(dict.fromkeys(ordered))
+    return joined(told) if len(told) <= 2 else f"{told[0]} to {told[-1]}"
 
 
 # ---------------------------------------------------------------- what would change it
 
 
-def _changes(panels: Sequence[Measures], judged: Sequence[Judged]) -> tuple[str, ...]:
-    """Other costs at which an arm is clearly higher or lower than its verdict says, each with its interval."""
+def _changes(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged]) -> tuple[str, ...]:
+    """Other costs at which an arm is clearly higher or lower than at its own, each with its interval.
+
+    The primary claims come first; what an exploratory comparison says at its own cost is its uncorrected interval.
+    """
     found = []
-    for one in judged:
-        own = {"higher": 1, "lower": -1}.get(one.verdict, 0)
+    for place, one in enumerate([*judged, *beside]):
+        primary = place < len(judged)
+        claimed = {"higher": 1, "lower": -1}.get(one.verdict, 0)
+        own = claimed if primary else one.difference.interval().clear_of(0)
         for by, other in at_costs(one, [measures.panel for measures in panels]).items():
             interval = other.difference.interval()
             side = interval.clear_of(0)
@@ -89,5 +112,6 @@ def _changes(panels: Sequence[Measures], judged: Sequence[Judged]) -> tuple[str,
                 arm, against = names([one.question.arm]), names([one.question.against])
                 verb = "leads" if side > 0 else "trails"
                 cost = name_of(AXIS[by], panels[0].panel.clock)
-                found.append(f"At equal {cost} {arm} {verb} {against}: {points(interval)} points")
+                told = f"At equal {cost} {arm} {verb} {against}"
+                found.append(f"{told}{'' if primary else ' (exploratory comparison)'}: {points(interval)} points")
     return tuple(map(sentence, found[:CHANGES]))

@@ -10,6 +10,7 @@ import pandas as pd
 from analysis.comparable import said as told_unfit
 from analysis.equal_cost import Saving
 from analysis.measures import Measures
+from analysis.page.budgets import differ, up_to
 from analysis.page.sentences import COST, SHORT
 from analysis.power import POWER
 from analysis.primary import Judged
@@ -52,14 +53,16 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged], beside: S
         data.append(_record(one, place < len(judged), end, trains, saved))
     compared = "the arm it is compared with" if len(against) > 1 else joined([f"`{label}`" for label in against])
     caption = (
-        f"Points: mean accuracy over training up to equal {COST[costs[0]] if len(costs) == 1 else 'cost'}, those of "
-        f"selection included, minus that of {compared or 'the baseline'}."
+        f"Points: mean accuracy over training, {up_to(every, 'selection included')}, minus that of "
+        f"{compared or 'the baseline'}."
     )
     notes = [
         "Times fewer: below 1 it needs more. In brackets 95 % intervals over seeds and questions (at the end: over "
         "seeds), not corrected for their number.",
         "Arms end at different costs, so their accuracies at the end are not at equal cost.",
     ]
+    if differ(every):
+        notes.append("Rows reach up to different costs, so that their differences do not add up.")
     if beside:
         notes.append("Exploratory: not among the primary claims that the spec names, and not judged with them.")
     notes.append(told_unfit([why for one in every for why in one.unfit.values()]).strip())

@@ -9,8 +9,9 @@ import pandas as pd
 from analysis.axes import name_of
 from analysis.comparable import said
 from analysis.measures import Measures
+from analysis.page.budgets import span
 from analysis.page.sections import Section
-from analysis.primary import AXIS, Judged, at_costs
+from analysis.primary import AXIS, By, Judged, at_costs
 from analysis.tables import Table, numbers
 from analysis.text import points
 
@@ -38,6 +39,8 @@ def equal_cost_table(panels: Sequence[Measures], judged: Sequence[Judged], besid
         for by, found in at_costs(one, own).items():
             every.append(found)
             rows[-1].append(points(found.difference.interval()) if found.pairs else found.state)
+            if by == "tokens":
+                rows[-1].append(span([found]))
             about: dict[str, object] = {"arm": one.question.arm, "against": one.question.against, "equal": costs[by]}
             about["primary"] = place < len(judged) and by == one.question.by
             where = {"all": found.difference} | {pair.panel.title: pair.difference for pair in found.pairs}
@@ -48,16 +51,23 @@ def equal_cost_table(panels: Sequence[Measures], judged: Sequence[Judged], besid
                 data[-1] |= {"p": difference.p(), "budget": budgets.get(name)}
             if not found.pairs:
                 data.append(about | {"where": "all", "state": found.state})
+
+    def reach(by: By) -> str:
+        return span([found for found in every if found.question.by == by])
+
     caption = (
         "Mean accuracy over training of the arm minus that of the other, in points, up to the cost that every run of "
         "both has spent, with 95 % intervals over seeds and questions."
     )
     notes = [
+        f"Up to: what every run of both has spent; at equal steps {reach('steps')}, at equal {costs['seconds']} "
+        f"{reach('seconds')}. Rows that reach up to different costs do not add up.",
         "What selection costs is inside the tokens and seconds. Intervals and the p-values of the data file are not "
         "corrected for their number; the first page judges the primary claims together.",
         said([why for found in every for why in found.unfit.values()]).strip(),
     ]
     header = ["arm", "against", *(f"at equal {name}" for name in costs.values())]
+    header.insert(1 + header.index(f"at equal {costs['tokens']}"), "up to, tokens")
     title = f"Differences at equal {', '.join([*costs.values()][:-1])} and {[*costs.values()][-1]}"
     told = [note for note in notes if note]
     return Table("equal_cost", title, header, rows, pd.DataFrame(data), caption, 2, notes=told)

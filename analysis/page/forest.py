@@ -13,6 +13,7 @@ from analysis.equal_cost import Curve
 from analysis.lettering import fitted, width_of
 from analysis.marks import interval_marks, single_dots
 from analysis.measures import Measures
+from analysis.page.budgets import up_to
 from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
 from analysis.primary import AXIS, Judged
@@ -79,7 +80,7 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
     return Picture(
         "answer",
         f"Who learns more from the same cost{few}",
-        f"Mean accuracy over training up to equal {AXIS[by]}, minus {compared}, with 95 % intervals over seeds and "
+        f"Mean accuracy over training, {up_to(drawn)}, minus {compared}, with 95 % intervals over seeds and "
         f"questions{several}.{below}",
         f"Differences at equal {AXIS[by]}: {of}.",
         _data(rows),

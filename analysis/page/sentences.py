@@ -1,7 +1,8 @@
-"""The sentences of the first screen: what the primary claims come to, two for each kind of cost at most."""
+"""The sentences of the first screen: what was found, two for each kind of cost at most."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 
 from analysis.equal_cost import Saving
@@ -16,19 +17,26 @@ SHORT: Mapping[By, str] = {"tokens": "tokens", "steps": "steps", "seconds": "sec
 NAMED = 4
 """Arms that a sentence names one by one; of more it tells how many."""
 
+NUMBERS = 4
+"""The two sentences have so many numbers at most."""
+
 NOTHING_TO_COMPARE = ("failed", "not finished", "not run", "not paired")
 """Verdicts of an arm that has no runs beside those of what it is compared with."""
 
 
-def sentences(judged: Sequence[Judged]) -> tuple[str, ...]:
-    """Text in the light markup of `analysis.markup.as_html`, the first sentence of each kind of cost bold."""
+def sentences(judged: Sequence[Judged], beside: Sequence[Judged] = ()) -> tuple[str, ...]:
+    """Text in the light markup of `analysis.markup.as_html`, the first sentence of each kind of cost bold.
+
+    `beside` has exploratory comparisons: those that are clear stand in the second sentence of their cost.
+    """
     groups: dict[By, list[Judged]] = {}
     for one in judged:
         groups.setdefault(one.question.by, []).append(one)
     said: list[str] = []
     for by, found in groups.items():
         against = {one.question.against for one in found}
-        said += _against_one(next(iter(against)), by, found) if len(against) == 1 else _against_several(by, found)
+        told = _against_one(next(iter(against)), by, found) if len(against) == 1 else _against_several(by, found)
+        said += _with_exploratory(told, [one for one in beside if one.question.by == by])
     return tuple(said)
 
 
@@ -52,7 +60,7 @@ def _against_one(against: str, by: By, found: Sequence[Judged]) -> list[str]:
         rest = [f"{names([against])} {_lost(list(lost))}"] if any(lost) else rest
     else:
         first = f"At equal {COST[by]} no arm was shown to be more accurate over training than {names([against])}"
-    return _told(first, rest)
+    return _told(f"{first}{_no_saving(found)}", rest)
 
 
 def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
@@ -76,15 +84,51 @@ def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
         ]
         more = [f"{len(clear) - NAMED} more arms differ, see the table"] if len(clear) > NAMED else []
         open_text = f"it is undecided {whether}" if open_ones else ""
-        return _told(f"At equal {COST[by]} {joined([*told, *more])}", [open_text, *rest])
+        return _told(f"At equal {COST[by]} {joined([*told, *more])}{_no_saving(found)}", [open_text, *rest])
     if open_ones:
-        return _told(f"At equal {COST[by]} it is undecided {whether}", rest)
+        return _told(f"At equal {COST[by]} it is undecided {whether}{_no_saving(found)}", rest)
     return _told(f"At equal {COST[by]} nothing can be compared", rest)
 
 
 def _told(first: str, rest: Sequence[str]) -> list[str]:
     more = [text for text in rest if text]
     return [f"**{sentence(first)}**", *([sentence("; ".join(more))] if more else [])]
+
+
+def _no_saving(found: Sequence[Judged]) -> str:
+    """What the first sentence ends with where no claim's saving is clearly above 1; empty where nothing is compared."""
+    if not any(one.pairs for one in found) or any(one.pairs and one.saving.clear_of() > 0 for one in found):
+        return ""
+    return f", {'but' if any(one.verdict == 'higher' for one in found) else 'so'} no saving is shown"
+
+
+def _with_exploratory(told: Sequence[str], beside: Sequence[Judged]) -> list[str]:
+    """The sentences with the clear exploratory comparisons in the second; without their sizes where those are many."""
+    used = _numbers(" ".join(told))
+    texts = [_exploratory(beside, sizes) for sizes in (True, False)]
+    text = next((text for text in texts if used + _numbers(text) <= NUMBERS), texts[-1])
+    if not text:
+        return list(told)
+    second = [f"{one.removesuffix('.')}; exploratory: {text}" for one in told[1:]] or [f"Exploratory: {text}"]
+    return [told[0], *map(sentence, second)]
+
+
+def _exploratory(beside: Sequence[Judged], sizes: bool) -> str:
+    """`random` and `ufo` were less accurate than `full`, by 5.2 and 11.4 points; empty where no interval is off 0."""
+    parts = list[str]()
+    for side, word in ((1, "more"), (-1, "less")):
+        found = [one for one in beside if one.pairs and one.difference.interval().clear_of(0) == side]
+        if found:
+            against = list(dict.fromkeys(one.question.against for one in found))
+            other = names(against) if len(against) == 1 else "the arm that each is compared with"
+            text = f"{_who(found)} {'were' if len(found) > 1 else 'was'} {word} accurate than {other}"
+            parts.append(f"{text}, by {_sizes(found)}" if sizes else text)
+    return ", and ".join(parts)
+
+
+def _numbers(text: str) -> int:
+    """How many numbers stand in a text, those in names aside."""
+    return len(re.findall(r"\d+(?:\.\d+)?", re.sub(r"`[^`]+`", "", text)))
 
 
 def _by_verdict(found: Sequence[Judged]) -> dict[str, list[Judged]]:

@@ -15,6 +15,7 @@ from analysis.page.equal_cost_table import equal_cost_table
 from analysis.page.forest import forest
 from analysis.primary import exploratory, judge, questions
 from analysis.style import styled
+from analysis.text import amount
 from tests.analysis.synthetic import Behaviour, Store
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
@@ -44,14 +45,15 @@ def test_a_better_arm_is_named_with_its_difference_and_its_interval(quick_study:
     said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, BETTER)}, seeds=5, questions=100))
     first = said.sentences[0]
     assert first.startswith("**At equal generated tokens `dots` was more accurate over training than `full`, by ")
-    assert re.search(r"by 1\d\.\d points \[\d+\.\d, \d+\.\d\]\.\*\*$", first)
+    assert re.search(r"by 1\d\.\d points \[\d+\.\d, \d+\.\d\], but no saving is shown\.\*\*$", first)
 
 
 def test_worse_and_undecided_arms_are_told_apart(quick_study: Make):
     arms = {"full": ({}, FULL), "random": (RANDOM, WORSE), "dots": ({**RANDOM, "train": {"top_p": 0.9}}, SAME)}
     said = answered(quick_study(arms, seeds=5, questions=100))
     assert said.sentences[0] == (
-        "**At equal generated tokens no arm was shown to be more accurate over training than `full`.**"
+        "**At equal generated tokens no arm was shown to be more accurate over training than `full`, so no saving is "
+        "shown.**"
     )
     assert re.fullmatch(r"`random` was less accurate, by \d+\.\d points; `dots` is undecided\.", said.sentences[1])
 
@@ -161,10 +163,15 @@ def test_claims_against_several_arms_are_told_in_one_sentence_and_the_others_are
     store = quick_study(arms, seeds=5, questions=100, fields={"report": {"claims": claims}})
     said = answered(store)
     assert re.fullmatch(
-        r"\*\*At equal generated tokens `again` was more accurate over training than `dots`, by \d+\.\d points\.\*\*",
+        r"\*\*At equal generated tokens `again` was more accurate over training than `dots`, by \d+\.\d points, "
+        r"but no saving is shown\.\*\*",
         said.sentences[0],
     )
-    assert said.sentences[1] == "It is undecided whether `dots` was more accurate over training than `full`."
+    assert re.fullmatch(
+        r"It is undecided whether `dots` was more accurate over training than `full`; exploratory: `again` was more "
+        r"accurate than `full`, by \d+\.\d points, and `random` was less accurate than `full`, by \d+\.\d points\.",
+        said.sentences[1],
+    )
     rows = [row[0] for row in said.table.rows]
     assert rows == [
         "`full`: every question",
@@ -186,7 +193,60 @@ def test_the_numbers_of_how_sure_stand_in_a_table(quick_study: Make):
     row = said.how_sure.data.iloc[0]
     assert (row["seeds"], row["questions"], row["claims"]) == (5, 100, 1)
     assert f"a true difference of {100 * row['smallest_seen']:.1f} points" in said.sure
-    assert f"it needs {row['seeds_for_2_points']:.0f} seeds" in said.sure or row["seeds_for_2_points"] <= 5
+    assert f"2 points take {row['seeds_for_2_points']:.0f} seeds in all" in said.sure or row["seeds_for_2_points"] <= 5
+
+
+def claimed(quick_study: Make, **behaviours: Behaviour) -> Store:
+    """`dots` is the only claim; `random` and `ufo` are exploratory."""
+    ways = {"dots": DOTS, "random": RANDOM, "ufo": {"selection": {"method": "random", "fraction": 0.3}}}
+    arms = {"full": ({}, FULL), **{name: (ways[name], behaviour) for name, behaviour in behaviours.items()}}
+    return quick_study(arms, seeds=5, questions=100, fields={"report": {"claims": [{"arm": "dots"}]}})
+
+
+def test_clear_exploratory_comparisons_are_the_second_sentence(quick_study: Make):
+    said = answered(claimed(quick_study, dots=SAME, random=WORSE, ufo=WORSE))
+    assert said.sentences[0].endswith(", so no saving is shown.**")
+    assert re.fullmatch(r"`dots` is undecided; exploratory: `random` and `ufo` were less accurate than `full`, by "
+                        r"\d+\.\d and \d+\.\d points\.", said.sentences[1])  # fmt: skip
+
+
+def test_exploratory_sizes_give_way_where_the_answer_would_have_more_than_four_numbers(quick_study: Make):
+    said = answered(claimed(quick_study, dots=BETTER, random=WORSE, ufo=WORSE))
+    assert said.sentences[1] == "Exploratory: `random` and `ufo` were less accurate than `full`."
+
+
+def test_two_claims_that_see_different_sizes_are_told_apart(quick_study: Make):
+    uneven = Behaviour(FULL.curve, (0.2, -0.2, 0.1, -0.1, 0.0))
+    said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, SAME), "random": (RANDOM, uneven)}, seeds=5))
+    assert said.how_sure is not None
+    seen = sorted(said.how_sure.data["smallest_seen"])
+    assert seen[1] > seen[0]
+    assert f"two claims see true differences of {100 * seen[0]:.1f} and {100 * seen[1]:.1f} points" in said.sure
+    needed = sorted(said.how_sure.data["seeds_for_2_points"])
+    assert f"2 points take {needed[0]:.0f} and {needed[1]:.0f} seeds in all" in said.sure
+
+
+def test_an_exploratory_arm_that_turns_at_another_cost_would_change_the_answer(quick_study: Make):
+    dear = Behaviour((0.45, 0.55, 0.65, 0.7), JITTER[::-1], probe_tokens=250)
+    arms = {"full": ({}, FULL), "random": (RANDOM, SAME), "dots": (DOTS, dear)}
+    report = {"claims": [{"arm": "random"}]}
+    said = answered(quick_study(arms, seeds=5, questions=100, fields={"report": report}))
+    start = "At equal steps `dots` leads `full` (exploratory comparison): +"
+    assert any(text.startswith(start) for text in said.changes)
+
+
+def test_rows_up_to_different_costs_say_up_to_which(quick_study: Make):
+    short = Behaviour(WORSE.curve, WORSE.jitter, replays=0.5)
+    store = claimed(quick_study, dots=SAME, random=short)
+    study = store.read()
+    judged = [*judge(questions(study.spec, study.panels), study.panels), *exploratory(study.spec, study.panels)]
+    low, high = sorted(amount(one.pairs[0].budget) for one in judged)
+    said = f"up to the generated tokens that every run of both its arms has spent ({low} to {high}"
+    table = answered(store).table
+    assert low != high and said in table.caption and said in drawn(store).caption
+    assert any("do not add up" in note for note in table.notes)
+    same = answered(claimed(quick_study, dots=SAME, random=WORSE)).table
+    assert f"has spent ({high}, selection" in same.caption and not any("do not add up" in note for note in same.notes)
 
 
 def test_one_table_has_the_differences_at_equal_tokens_steps_and_seconds(quick_study: Make):
@@ -196,7 +256,10 @@ def test_one_table_has_the_differences_at_equal_tokens_steps_and_seconds(quick_s
     panels = [Measures(panel) for panel in study.panels]
     judged = judge(questions(study.spec, study.panels), study.panels)
     made = equal_cost_table(panels, judged, ())
-    assert list(made.header[2:]) == ["at equal generated tokens", "at equal steps", "at equal CPU seconds"]
+    costs = ["at equal generated tokens", "up to, tokens", "at equal steps", "at equal CPU seconds"]
+    assert list(made.header[2:]) == costs
+    budget = made.data.query("equal == 'generated tokens'")["budget"].dropna().item()
+    assert made.rows[0][3] == amount(budget)
     by = made.data.query("where == 'all'").set_index("equal")["difference"]
     assert by["generated tokens"] == pytest.approx(judged[0].difference.value)
     assert by["steps"] > by["CPU seconds"] > by["generated tokens"], "probes cost tokens, and a little time"

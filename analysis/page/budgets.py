@@ -1,0 +1,34 @@
+"""Up to which cost two arms are compared: what every run of both has spent, which differs from row to row."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from analysis.page.sentences import COST
+from analysis.primary import Judged
+from analysis.text import NOTHING, amount, seconds
+
+
+def span(judged: Sequence[Judged]) -> str:
+    """The budgets of comparisons at one cost, the smallest and the largest: `181 k to 287 k`; a dash without any."""
+    budgets = sorted(pair.budget for one in judged for pair in one.pairs)
+    if not budgets:
+        return NOTHING
+    told = seconds if judged[0].question.by == "seconds" else amount
+    return " to ".join(dict.fromkeys((told(budgets[0]), told(budgets[-1]))))
+
+
+def differ(judged: Sequence[Judged]) -> bool:
+    """Whether rows reach up to different costs, so that their differences do not add up."""
+    return len({tuple(sorted({pair.budget for pair in one.pairs})) for one in judged if one.pairs}) > 1
+
+
+def up_to(judged: Sequence[Judged], aside: str = "") -> str:
+    """`each row up to the steps that every run of both its arms has spent (20 to 40)`; `aside` follows the numbers."""
+    costs = dict.fromkeys(one.question.by for one in judged)
+    cost = COST[next(iter(costs))] if len(costs) == 1 else "cost"
+    where = " on a model and task" if any(len(one.pairs) > 1 for one in judged) else ""
+    numbers = span(judged) if len(costs) == 1 and any(one.pairs for one in judged) else ""
+    told = ", ".join(text for text in (numbers, aside) if text)
+    brackets = f" ({told})" if told else ""
+    return f"each row up to the {cost} that every run of both its arms{where} has spent{brackets}"
