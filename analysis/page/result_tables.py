@@ -207,8 +207,8 @@ def kept_table(measures: Measures, prefix: str = "") -> Table | None:
     caption = (
         f"Pass rates of the start policy, {plural(samples, 'sample')} a question, on {plural(len(rates), 'question')}; "
         "kept sets of all seeds pooled. Rho: Spearman's correlation, over the pool, of the score an arm selects by, "
-        "mean over seeds, with the pass rate, 95 % Fisher-z interval over questions. A rho near zero selects as a random "
-        "draw would."
+        "mean over seeds, with the pass rate, 95 % Fisher-z interval over questions. A rho near zero selects as a "
+        "random draw would."
     )
     title, paper = "What offline selections kept", (header[0], *header[2:])
     return Table(f"{prefix}kept", title, header, rows, pd.DataFrame(data), caption, 1, frozenset({0}), paper)
