@@ -72,8 +72,8 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
     caption = (
         "Saved against the baseline until the mean over seeds, linear between evaluations, reaches the baseline's "
         "final accuracy; negative means more was needed. In brackets: 95 % intervals over seeds and questions of both "
-        "arms; −∞ where an arm may not get there. Not reached, < x: its runs leave open what lies below x, "
-        "no sign of a saving. Time per step: whole runs, geometric mean over paired seeds, 95 % "
+        "arms; −∞ where an arm may not get there. Not reached, < x: what the arm's runs leave open lies "
+        "below x, which is no sign of a saving. Time per step: whole runs, geometric mean over paired seeds, 95 % "
         "t-interval. Cost model: rollouts' share of the baseline's time × (1 − volume), volume = δ + K / (μ B); for "
         f"the published rows {PAPER_VOLUME} and the share printed for each model.{withheld(untold)}{said(apart)} "
         f"{CLOCKS} {rows_said(panels)} The paper puts the mean of its total time saved at "
