@@ -184,6 +184,26 @@ def cut_torn_line(path: Path) -> None:
             file.truncate(data.rfind(b"\n") + 1)
 
 
+def cut_damaged_lines(path: Path) -> Path | None:
+    """Cut a JSONL file before its first line that is no JSON object; a missing file stays missing.
+
+    Returns where the whole file was kept first, None where every line is sound. A torn last line alone is cut without
+    that: a kill inside a write leaves it, and what it would have said never happened.
+    """
+    cut_torn_line(path)
+    if not path.exists():
+        return None
+    data, sound = path.read_bytes(), 0
+    for line in data.splitlines(keepends=True):
+        if parse_line(line) is None:
+            kept = path.with_name(f"{path.name}.damaged")
+            write_atomically(kept, data)
+            write_atomically(path, data[:sound])
+            return kept
+        sound += len(line)
+    return None
+
+
 def force_to_disk(path: Path) -> None:
     """Wait until a file's content, or a directory's entries, are on the disk."""
     descriptor = os.open(path, os.O_RDONLY)

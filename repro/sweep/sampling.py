@@ -7,6 +7,7 @@ kill left with some of its values gets the missing ones as they would have been.
 
 from __future__ import annotations
 
+import logging
 import warnings
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -20,7 +21,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 
 from repro.canonical import canonical
-from repro.files import cut_torn_line
+from repro.files import cut_damaged_lines
 from repro.spec.sweep_spec import FloatRange, IntRange, Range, SweepSpec
 
 PRUNER_STARTUP = 5  # finished trials before a trial can be stopped for being below their median
@@ -28,16 +29,20 @@ POPULATION = 10  # trials of one generation of nsga2
 
 optuna.logging.set_verbosity(optuna.logging.WARNING)
 
+log = logging.getLogger(__name__)
+
 
 def open_study(journal: Path, name: str, sweep: SweepSpec, attributes: Mapping[str, str]) -> optuna.Study:
     """The Optuna study of this name in a journal file, made where it is missing; the caller holds the sweep's lock.
 
-    A line that a crash left half written at the end of the file is cut off.
+    A line that a crash left half written at the end of the file is cut off. From a damaged line before it on, the file
+    is kept aside and cut, with a warning: what is cut is asked for again, and its finished runs are found.
 
     Args:
         attributes: what other programs, such as optuna-dashboard, show of the study.
     """
-    cut_torn_line(journal)
+    if kept := cut_damaged_lines(journal):
+        log.warning("%s had a damaged line and is cut before it; the whole file is kept as %s", journal, kept)
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(journal), _NoLock(str(journal)))),
         study_name=name,

@@ -9,7 +9,7 @@ from typing import Any
 
 from repro.errors import UserError
 from repro.tasks.files import EXTENSIONS, find_path, read_rows
-from repro.tasks.thinking import opened
+from repro.tasks.replies import left_open
 from repro.tasks.values import is_missing, number_text
 from repro.words import show, unknown, unwritable
 
@@ -53,7 +53,7 @@ def read_completions(
         gold = _gold(row[golds], f"{where}: column {golds!r}")
         before = ""
         if prompt is not None:
-            before = opened(_text(row[prompt], f"{where}: column {prompt!r}", "the text of a prompt"))
+            before = left_open(_text(row[prompt], f"{where}: column {prompt!r}", "the text of a prompt"))
         texts = row[completion] if isinstance(row[completion], list) else [row[completion]]
         for each in texts:
             text = _text(each, f"{where}: column {completion!r}", "the text of a completion")

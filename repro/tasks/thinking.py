@@ -26,15 +26,6 @@ TAGS = (
 """(what opens a block, what closes it), of the models that publish reasoning; capitals do not count."""
 
 
-def opened(prompt: str) -> str:
-    """The tag with which a prompt ends, "" if it ends with none: chat templates of reasoning models open the block.
-
-    Their completions begin inside it: `opened(prompt) + completion` has both tags.
-    """
-    end = prompt.rstrip().lower()
-    return next((opening for opening, _ in TAGS if end.endswith(opening.lower())), "")
-
-
 def after_thinking(completion: str) -> str | None:
     """What follows the last closed thinking block; None where the completion ends inside one."""
     text, lower = completion, completion.lower()

@@ -14,7 +14,7 @@ ROWS = [
     {"completion": "\\boxed{71}", "answer": "72"},
     {"completion": "no idea", "answer": "72"},
     {"completion": "\\boxed{9^{9^{9^9}}}", "answer": "1"},
-    {"completion": "I think it is 72", "answer": "72", "prompt": "How many?<think>"},
+    {"completion": "I think it is 72", "answer": "72", "prompt": "How many?<think>\nLet me see: "},
 ]
 
 

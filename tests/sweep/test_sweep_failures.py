@@ -150,6 +150,22 @@ def test_a_journal_that_a_crash_left_torn_at_any_line_gives_the_same_trials(tmp_
         assert all(json.loads(line) for line in again)
 
 
+@pytest.mark.parametrize("damage", [b'{"op_code": 4, "wor\n', b"\0\0\0\n", b"\n"], ids=["torn", "zeros", "blank"])
+def test_a_journal_with_a_damaged_line_is_cut_before_it_and_the_whole_file_is_kept(
+    tmp_path: Path, damage: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    loaded = sweep_spec(tmp_path, trials=3, batch=3, seeds=[1000])
+    sweep(loaded, tmp_path, AWAY)
+    whole, journal = result(tmp_path), tmp_path / "sweeps" / "search.journal"
+    lines = journal.read_bytes().splitlines(keepends=True)
+    damaged = b"".join([*lines[: len(lines) // 2], damage, *lines[len(lines) // 2 :]])
+    journal.write_bytes(damaged)
+    sweep(loaded, tmp_path, AWAY)
+    assert result(tmp_path) == whole, "what was cut is asked for again, and its runs are found"
+    assert (tmp_path / "sweeps" / "search.journal.damaged").read_bytes() == damaged
+    assert "damaged line" in caplog.text
+
+
 def test_two_commands_do_not_run_one_sweep(tmp_path: Path) -> None:
     (tmp_path / "sweeps").mkdir()
     with (

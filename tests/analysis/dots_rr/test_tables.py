@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.artefacts import MAKERS
 from analysis.dots_rr.area import auc, mean_height
+from analysis.dots_rr.artefacts import ARTEFACTS
 from analysis.dots_rr.cost import cost_model, count, references_per_step, rollout_volume
 from analysis.dots_rr.noise import deviation, first_questions, last_rates, standard_error, table_7
 from analysis.dots_rr.savings import saved, steps_to_match, table_1
@@ -35,7 +35,7 @@ def panels(tmp_path_factory: pytest.TempPathFactory) -> list[Measures]:
 
 def test_every_table_and_that_of_claims_fits_a_paper(panels: list[Measures], tmp_path: Path):
     needs_pdflatex()
-    tables = [item for make in (MAKERS[f"dots_rr.{name}"] for name in TABLES) for item in make(panels)]
+    tables = [item for make in (ARTEFACTS[f"dots_rr.{name}"] for name in TABLES) for item in make(panels)]
     assert len(tables) > 12 and unfit(tables, tmp_path) == []
 
 
