@@ -15,7 +15,7 @@ from analysis.estimates import Estimate, differ, mean_of, over_tasks, over_these
 from analysis.measures import Measures
 from analysis.runs import Series
 from analysis.statistics import Interval, fixed_mean, t_interval
-from analysis.text import NOT_REACHED, brackets, digits_beside, number, points, spread
+from analysis.text import brackets, digits_beside, not_reached, number, points, spread
 
 Unit = Literal["points", "ratio", "correlation", "percent"]
 
@@ -94,8 +94,9 @@ class Effect:
             return f"{number(100 * of.value, digits, sign=True)} points {brackets(of, 100, digits, sign=True)}"
         if self.unit == "ratio":
             digits = digits_beside(of, bars or (1.0,), 1, 2)
-            told = NOT_REACHED if math.isnan(of.value) and of.known else f"{number(of.value, digits)}×"
-            return f"{told} {brackets(of, digits=digits)}"
+            if math.isnan(of.value) and of.known:
+                return not_reached(of.high, digits, "×")
+            return f"{number(of.value, digits)}× {brackets(of, digits=digits)}"
         if self.unit == "percent":
             digits = digits_beside(of, bars, 100, 2)
             return f"{number(100 * of.value, digits)} % {brackets(of, 100, digits)}"

@@ -42,6 +42,8 @@ DASHES: tuple[Any, ...] = (
     (0, (3, 1, 1, 1, 1, 1)),
     (0, (9, 2)),
 )
+LEVEL: tuple[Any, ...] = (0, (1, 5))
+"""Dashes of a line that others are read against, such as a target: those of no arm."""
 MARKERS = ("s", "^", "D", "v", "P", "X")
 """Shapes of what is no arm, such as measures: arms are told apart by colour and dashes, and are round."""
 GREY = "#5F6670"

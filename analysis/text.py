@@ -103,12 +103,18 @@ NOT_REACHED = "not reached"
 
 
 def ratio(value: Saving) -> str:
-    """`1.60× [1.20, 2.10]`, `not reached [0.00, 0.90]`, or a dash where it is withheld. The interval's ends are 0 or ∞
+    """`1.60× [1.20, 2.10]`, `not reached, < 0.90×`, or a dash where it is withheld. The interval's ends are 0 or ∞
     where the runs leave them open."""
     if not value.known:
         return NOTHING
-    told = NOT_REACHED if math.isnan(value.value) else f"{number(value.value, 2)}×"
-    return f"{told} [{number(value.low, 2)}, {number(value.high, 2)}]"
+    if math.isnan(value.value):
+        return not_reached(value.high, digits_beside(Interval(1.0, 1.0, value.high, 0), (1.0,), 1, 2), "×")
+    return f"{number(value.value, 2)}× [{number(value.low, 2)}, {number(value.high, 2)}]"
+
+
+def not_reached(high: float, digits: int, unit: str = "") -> str:
+    """`not reached, < 0.90×`: no interval, for its upper end may be no more than the place where the runs end."""
+    return NOT_REACHED if math.isinf(high) else f"{NOT_REACHED}, < {number(high, digits)}{unit}"
 
 
 def withheld(found: Iterable[Saving | None]) -> str:

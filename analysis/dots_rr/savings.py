@@ -25,7 +25,7 @@ from analysis.pictures import Picture
 from analysis.published import published_number, published_table
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import NOT_REACHED, NOTHING, brackets, number, spread, time_or_more, withheld
+from analysis.text import NOTHING, brackets, digits_beside, not_reached, number, spread, time_or_more, withheld
 from repro.tracking.series import cost_of
 
 
@@ -72,7 +72,8 @@ def table_1(panels: Sequence[Measures]) -> list[Table | Picture]:
     caption = (
         "Saved against the baseline until the mean over seeds, linear between evaluations, reaches the baseline's "
         "final accuracy; negative means more was needed. In brackets: 95 % intervals over seeds and questions of both "
-        "arms; −∞ where an arm may not get there. Time per step: whole runs, geometric mean over paired seeds, 95 % "
+        "arms; −∞ where an arm may not get there. Not reached, < x: what the arm's runs leave open lies "
+        "below x, which is no sign of a saving. Time per step: whole runs, geometric mean over paired seeds, 95 % "
         "t-interval. Cost model: rollouts' share of the baseline's time × (1 − volume), volume = δ + K / (μ B); for "
         f"the published rows {PAPER_VOLUME} and the share printed for each model.{withheld(untold)}{said(apart)} "
         f"{CLOCKS} {rows_said(panels)} The paper puts the mean of its total time saved at "
@@ -101,8 +102,9 @@ def _cell(less: Saving) -> str:
     if not less.known:
         return NOTHING
     found = saved(less)
-    told = NOT_REACHED if math.isnan(found.value) else number(100 * found.value)
-    return f"{told} {brackets(found, 100)}"
+    if math.isnan(found.value):
+        return not_reached(100 * found.high, digits_beside(found, (0.0,), 100, 1))
+    return f"{number(100 * found.value)} {brackets(found, 100)}"
 
 
 # ---------------------------------------------------------------- seed by seed

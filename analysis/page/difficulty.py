@@ -22,6 +22,13 @@ SHARES = LinearSegmentedColormap.from_list("shares", ["#FFFFFF", "#C6DBEF", "#6B
 
 POOL = "whole pool"
 
+SOLUTION = "steps of the solution"
+"""What true difficulty counts; the steps of training are another thing."""
+
+EXPONENT = 0.6
+"""Of the colour scale: lifted at the low end, so that a flat choice over ten levels and one that piles up on two belong
+in one picture."""
+
 
 def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> Picture | None:
     """Distribution of the true difficulty of what was rolled out; None where it is not known."""
@@ -60,10 +67,11 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
     return Picture(
         f"{prefix}difficulty",
         f"What was selected: true difficulty{' over training' if over_training else ''}{cut}",
-        "Each column is the distribution of the true difficulty, which no arm sees, of what was rolled out; the line "
-        "is its mean."
+        "Each column is the distribution of true difficulty, in steps of the solution, which no arm sees, of what was "
+        f"rolled out, seeds pooled; the line is its mean. Shades grow as the share to the power of {EXPONENT}."
         if over_training
-        else "Each row is the distribution of the true difficulty, which no arm sees, of what was rolled out, in %.",
+        else "Each row is the distribution of true difficulty, in steps of the solution, which no arm sees, of what "
+        f"was rolled out, in %, seeds pooled. Shades grow as the share to the power of {EXPONENT}.",
         f"Heat map of true difficulty for each arm; mean difficulty from the first steps to the last: {said}.",
         pd.DataFrame(rows),
         draw,
@@ -96,8 +104,7 @@ def _panels(
     narrow: bool,
 ) -> Figure:
     """A panel for each arm: steps across, levels up."""
-    # Lifted at the low end: a flat choice over ten levels and one that piles up on two belong in one picture.
-    scale = PowerNorm(0.6, 0, max(float(grid.max()) for _, grid in grids.values()))
+    scale = PowerNorm(EXPONENT, 0, max(float(grid.max()) for _, grid in grids.values()))
     figure, axes = small_multiples([*([POOL] if pool is not None else []), *grids], narrow)
     image = None
     for index, (axis, label) in enumerate(axes):
@@ -117,9 +124,9 @@ def _panels(
             )
             axis.plot(centres, means[label], color="white", linewidth=3.2)
             axis.plot(centres, means[label], color="#000000", linewidth=1.4)
-            axis.set_xlabel("step")
+            axis.set_xlabel("training step")
             thousands(axis.xaxis, whole=True)
-        outer_labels(axis, index, narrow, "true difficulty (steps)", below=False)
+        outer_labels(axis, index, narrow, SOLUTION, below=False)
     if image is not None:
         place: Any = {"location": "bottom", "aspect": 40} if narrow else {"location": "right", "aspect": 30}
         bar = figure.colorbar(image, ax=[a for a, _ in axes], shrink=0.9, pad=0.02, **place)
@@ -141,11 +148,11 @@ def _matrix(levels: np.ndarray, shares: Mapping[str, np.ndarray], narrow: bool) 
     sns.heatmap(
         pd.DataFrame(100 * np.array([*shares.values()]), columns=[f"{level:g}" for level in levels]),
         annot=len(levels) <= (8 if narrow else 16), fmt=".0f", annot_kws={"size": 7}, cmap=SHARES,
-        norm=PowerNorm(0.6, 0, 100 * max(map(np.max, shares.values()))), cbar=False, linewidths=0.5,
+        norm=PowerNorm(EXPONENT, 0, 100 * max(map(np.max, shares.values()))), cbar=False, linewidths=0.5,
         yticklabels=False, ax=axis,
     )  # fmt: skip
     arm_ticks(axis, names, narrow, first=0.5)
     axis.set_ylim(len(names), 0)
     axis.tick_params(axis="x", rotation=0, length=0)
-    axis.set_xlabel("true difficulty (steps)")
+    axis.set_xlabel(SOLUTION)
     return figure

@@ -23,6 +23,7 @@ from analysis.runs import Panel
 from analysis.statistics import Interval, share_interval
 from analysis.style import (
     GREY,
+    LEVEL,
     LIT,
     NARROW,
     PHASE_LOOKS,
@@ -45,13 +46,17 @@ BANDS = 2
 """With more series than this no intervals are drawn around curves: bands that overlap cannot be read."""
 
 
+NAME_HEIGHT = 0.095
+"""Share of the height of a panel that a line of letters takes."""
+
+
 # ---------------------------------------------------------------- accuracy
 
 
 def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     """Accuracy against steps, generated tokens and seconds: raw seeds faint, their mean bold, its interval a band."""
     panel, styles = measures.panel, panel_looks(measures)
-    labels = {name: name_of(name, panel.clock) for name in AXES} | {"steps": "step"}
+    labels = {name: name_of(name, panel.clock) for name in AXES} | {"steps": "training step"}
     seeds = {
         (series.label, name): [run.evaluated_cost(metric_of(name, panel.clock), panel.main) for run in series.runs]
         for series in panel.series
@@ -68,7 +73,7 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     def draw(narrow: bool) -> Figure:
         figure, axes = canvas(3, narrow, height=2.0 if narrow else 2.6)
         for axis, name in zip(axes, AXES, strict=True):
-            _reference_lines(axis, measures)
+            _level_lines(axis, measures, limits, told=narrow or axis is axes[-1])
             for series in panel.series:
                 found = seeds[series.label, name]
                 if series.label in bright:
@@ -92,8 +97,8 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     return Picture(
         f"{prefix}accuracy",
         "Accuracy against steps, generated tokens and seconds",
-        f"Thin: single seeds, bold: their mean{bands}; dotted: the start policy decoded greedily, dash-dotted: the "
-        "target; the cost of selection is counted, that of evaluation is not.",
+        f"Thin: single seeds, bold: their mean{bands}; level lines: the start policy decoded greedily, and the target; "
+        "the cost of selection is counted, that of evaluation is not.",
         f"Three panels of accuracy curves by step, generated tokens and seconds; final means: {ends}.",
         data,
         draw,
@@ -101,16 +106,28 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
 
 
 def _heights(measures: Measures) -> list[float]:
-    """Where `_reference_lines` draws."""
-    values = [measures.start.greedy, *(measures.target(series) for series in measures.panel.references)]
+    """Where `_level_lines` draws: the target of each baseline, then the start policy decoded greedily."""
+    values = [*dict.fromkeys(measures.target(series) for series in measures.panel.references), measures.start.greedy]
     return [value for value in values if not math.isnan(value)]
 
 
-def _reference_lines(axis: Axes, measures: Measures) -> None:
-    if not math.isnan(measures.start.greedy):
-        axis.axhline(measures.start.greedy, color=GREY, linewidth=1, linestyle=(0, (1, 2)))
-    for target in {measures.target(series) for series in measures.panel.references}:
-        axis.axhline(target, color=GREY, linewidth=0.9, linestyle=(0, (6, 2, 1, 2)))
+def _level_lines(axis: Axes, measures: Measures, limits: tuple[float, float], told: bool) -> None:
+    """Lines at the targets and at the start policy's greedy accuracy, with their names right of the panel."""
+    heights, low, size = _heights(measures), limits[0], limits[1] - limits[0]
+    greedy = not math.isnan(measures.start.greedy)
+    for height in heights:
+        axis.axhline(height, color=GREY, linewidth=1, linestyle=LEVEL, zorder=1.5)
+    if not told:
+        return
+    names = [*["target"] * (len(heights) - greedy), *["greedy\nstart"] * greedy]
+    places = [(height - low) / size for height in heights]
+    free = 1.0
+    for place, name in sorted(zip(places, names, strict=True), reverse=True):
+        lines = name.count("\n") + 1
+        half = NAME_HEIGHT * lines / 2
+        place = min(place, free - half)
+        axis.text(1.02, place, name, transform=axis.transAxes, fontsize=7, color=GREY, va="center", linespacing=1.0)
+        free = place - half
 
 
 Curve = tuple[np.ndarray, np.ndarray]
@@ -203,7 +220,7 @@ def _axis_curve(measures: Measures, path: str, prefix: str) -> Picture:
             entries.append(Line2D([], [], color=REST))
             names.append(f"{len(lines) - len(bright)} more")
         for final in fixed[:1]:
-            entries.append(axis.axhline(final.accuracy.value, color=GREY, linewidth=1.2, linestyle=(0, (1, 2))))
+            entries.append(axis.axhline(final.accuracy.value, color=GREY, linewidth=1.2, linestyle=LEVEL))
             names.append(final.series.label)
         if logarithmic:
             axis.set_xscale("log")
@@ -218,7 +235,7 @@ def _axis_curve(measures: Measures, path: str, prefix: str) -> Picture:
     return Picture(
         f"{prefix}axis_{path}",
         f"Final accuracy against {path}",
-        "Mean over seeds with its 95 % t-interval; a dotted line is a baseline that the axis does not apply to.",
+        "Mean over seeds with its 95 % t-interval; a level line is a baseline that the axis does not apply to.",
         f"Final accuracy against {path} for {', '.join(lines)}.",
         pd.DataFrame(rows),
         draw,

@@ -135,7 +135,7 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
         axis.set_ylim(bottom=0)
         percent_axis(axis.yaxis)
         axis.set_ylabel("zero-variance groups, %")
-        axis.set_xlabel("step")
+        axis.set_xlabel("training step")
         thousands(axis.xaxis, whole=True)
         shared_legend(figure, *handles(measures, bright, len(frames) - len(bright)), narrow)
         return figure
@@ -254,5 +254,5 @@ def outer_labels(axis: Axes, index: int, narrow: bool, ylabel: str, below: bool 
     if first is not None and first.is_first_col():
         axis.set_ylabel(fitted(ylabel, 0.85, 8, lines=2))
     if below:
-        axis.set_xlabel("step")
+        axis.set_xlabel("training step")
         thousands(axis.xaxis, whole=True)

@@ -63,18 +63,19 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             "'clearly' are used only where a 95 % interval leaves zero (or a ratio of one) outside.",
         ),
         (
-            "P(better)",
-            f"Share of all pairs (run of the arm, run of {names([study.baseline])}) in which the arm ended higher; "
+            "Pairs won",
+            f"Of all pairs (run of the arm, run of {names([study.baseline])}), those in which the arm ended higher; "
             "ties count half.",
         ),
-        ("Time to target", _target(study)),
+        ("Time to the target accuracy", _target(study)),
         (
-            "Times less",
+            "Times less to the target accuracy",
             "The baseline's time to the target ÷ the arm's. A factor is compatible with the runs if the arm with so "
             "many times less is as accurate as the baseline at its time to the target: the 95 % interval of the paired "
             "difference, over seeds and questions of both, holds zero. The brackets hold all compatible factors. They "
             f"are not told for fewer than {ENOUGH} evaluations or two seeds. An arm that does not reach the target "
-            "reads `> budget`, and its factor 'not reached'.",
+            "reads `> budget`, and its factor 'not reached' with the bound below which the runs leave it open: where "
+            "they end or are clearly behind.",
         ),
         (
             "Easier targets",

@@ -9,28 +9,29 @@ import pandas as pd
 
 from analysis.comparable import at_end_beside_baseline
 from analysis.measures import Measures
+from analysis.page.pairs_won import WON, pairs_won
 from analysis.statistics import fixed_mean
 from analysis.tables import Table, numbers
-from analysis.text import number, spread
+from analysis.text import spread
 
 
 def overall_table(panels: Sequence[Measures]) -> Table:
     """Gain of each arm as a share of the baseline's, averaged over pairs of model and task."""
     labels = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
-    header = ["arm", "pairs of model and task", "runs", "gain, % of the baseline's", "P(better), mean"]
+    header = ["arm", "pairs of model and task", "runs", "gain, % of the baseline's", "pairs of runs won"]
     rows, data = [], []
     for label in labels:
         shares = [found for measures in panels if (found := _share_of_gain(measures, label)) is not None]
         interval = fixed_mean(shares)
-        chances = [
-            final.improvement
+        beside = [
+            (measures, final)
             for measures in panels
             for final in measures.finals
             if final.series.label == label and not at_end_beside_baseline(measures.panel, final.series)
         ]
-        known = [chance for chance in chances if chance is not None]
+        known = [final.improvement for _, final in beside if final.improvement is not None]
         chance = sum(known) / len(known) if known else math.nan
-        rows.append([f"`{label}`", str(len(shares)), str(interval.n), spread(interval, 100, 0), number(chance, 2)])
+        rows.append([f"`{label}`", str(len(shares)), str(interval.n), spread(interval, 100, 0), pairs_won(beside)])
         data.append({"arm": label, "panels": len(shares), "runs": interval.n, **numbers("share_of_gain", interval)})
         data[-1]["probability_of_improvement"] = chance
     caption = (
@@ -38,7 +39,7 @@ def overall_table(panels: Sequence[Measures]) -> Table:
         "easy task does not drown a hard one; mean over these pairs, 95 % interval over seeds. Pairs on which the "
         "baseline gains nothing are left out."
     )
-    return Table("overall", "Over all models and tasks", header, rows, pd.DataFrame(data), caption)
+    return Table("overall", "Over all models and tasks", header, rows, pd.DataFrame(data), caption, notes=(WON,))
 
 
 def _share_of_gain(measures: Measures, label: str) -> list[float] | None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
+import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -12,9 +16,10 @@ import pandas as pd
 from analysis.study import Study
 from analysis.tables import Table
 from analysis.text import NOTHING
+from repro.tracking.environment import describe_environment
 
 FACTS = {
-    "commit": "commit",
+    "commit": "trained by commit",
     "python": "Python",
     "platform": "platform",
     "processor": "processor",
@@ -22,6 +27,10 @@ FACTS = {
     "accelerator": "GPU",
 }
 """Field of a run's environment -> what the page calls it."""
+
+NO_GPU = "none used"
+
+EVERY_RUN = "Every run of the study that the store holds, by the identity that its settings, data and seed give it."
 
 
 @dataclass(frozen=True)
@@ -39,14 +48,37 @@ def provenance(study: Study, commands: Sequence[str], store: str) -> Provenance:
     facts = [("model", _distinct([run.place.model for run in study.runs]))]
     facts.append(("dataset", _distinct([run.place.dataset for run in study.runs])))
     for key, title in FACTS.items():
-        facts.append((title, _distinct([environment.get(key) for environment in environments])))
+        facts.append((title, _distinct([_told(environment, key) for environment in environments])))
     facts.append(("packages", _packages(environments)))
     facts.append(("trained", _span(study)))
+    facts.append(("report by commit", _own_commit() or "not recorded"))
     # The path of a local file says something about the machine and nothing about the result.
     facts.append(
         ("MLflow", f"experiment {study.spec.name} in {'a sqlite file' if store.startswith('sqlite') else store}")
     )
     return Provenance(tuple(commands), tuple(facts), _runs(study))
+
+
+def _told(environment: dict[str, Any], key: str) -> Any:
+    """What a run recorded of a fact: of a GPU also that it used none."""
+    return NO_GPU if key == "accelerator" and key in environment and not environment[key] else environment.get(key)
+
+
+@cache
+def _own_commit() -> str | None:
+    """The commit of the code that writes this report, `-dirty` where that code was changed; None where it is unknown.
+
+    Other files of the repository do not count: reports that lie in it are written anew without a change of the code.
+    """
+    commit = describe_environment()["commit"]
+    if commit is None or not commit.endswith("-dirty"):
+        return commit
+    root = Path(__file__).parents[2]
+    command = ["git", "-C", str(root), "diff", "--quiet", "HEAD", "--", "analysis", "repro"]
+    with contextlib.suppress(OSError, subprocess.SubprocessError):
+        if subprocess.run(command, capture_output=True, timeout=5, check=False).returncode == 0:
+            return str(commit.removesuffix("-dirty"))
+    return str(commit)
 
 
 def _distinct(values: Sequence[Any]) -> str:
@@ -88,4 +120,4 @@ def _runs(study: Study) -> Table:
     varied = {name: len({row[i] for row in rows}) > 1 for i, name in enumerate(header)}
     paper = ("identity", "arm", *(name for name in header[2:5] if varied[name]), "seed", "status")
     title = "Runs behind this report"
-    return Table("runs", title, header, rows, pd.DataFrame(data), "", len(header), paper=paper)
+    return Table("runs", title, header, rows, pd.DataFrame(data), EVERY_RUN, len(header), paper=paper)

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from analysis.artefacts import LEADERBOARD, make_artefacts
+from analysis.captions import shortened
 from analysis.files import write_text
 from analysis.leaderboard.board import board_of
 from analysis.leaderboard.practice import paragraph
@@ -110,6 +111,7 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))
     if not all_by_accuracy(panels):
         found, figure, pages, explained = map(reworded, (found, figure, pages, explained))
+    pages = shortened(pages)
     origin = provenance(study, _commands(loaded), store)
     missing = missing_table(study) if study.missing else None
     content: dict[str, Any] = {

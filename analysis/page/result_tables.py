@@ -19,6 +19,8 @@ from analysis.comparable import (
 )
 from analysis.main_series import Asked
 from analysis.measures import Measures
+from analysis.page.pairs_won import WON, pairs_won
+from analysis.page.question_mix import LIKE_THE_POOL, POOL_LIKE
 from analysis.statistics import rank_correlation
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
@@ -37,6 +39,8 @@ QUANTITIES = {
     "cpu_seconds": "CPU seconds",
 }
 """Ledger amount -> column header."""
+
+BY_STEPS = "mean over training, by steps, %"
 
 
 def emphasised(measures: Measures) -> frozenset[int]:
@@ -59,7 +63,7 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
     ks = sorted(set.intersection(*map(set, told)))[-1:]
     header = ["arm", "seeds", "accuracy, %", *(f"pass@{k}, %" for k in ks), *["greedy, %"] * decoded]
     header += ["entropy, nats", "gain over start, points"]
-    header += [f"{compared_with(measures)}, points", "P(better)", "mean over training, %"]
+    header += [f"{compared_with(measures)}, points", "pairs won", BY_STEPS]
     header += [f"{_set_name(measures, name)}, %" for name in others]
     first = ["start policy", NOTHING, spread(start.sampled, 100)]
     first += [*(number(100 * start.pass_at[k]) for k in ks), *[number(100 * start.greedy)] * decoded]
@@ -78,7 +82,7 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
         why = at_end_beside_baseline(measures.panel, final.series)
         apart.append(why)
         row.append(points_or_not(why or final.difference))
-        row.append(number(final.improvement, 2) if final.improvement is not None and not why else NOTHING)
+        row.append(NOTHING if why else pairs_won([(measures, final)]))
         row.append(spread(final.mean_over_training, 100))
         row += [spread(final.other_sets[name], 100) if name in final.other_sets else NOTHING for name in others]
         rows.append(row)
@@ -100,19 +104,22 @@ def accuracy_table(measures: Measures, prefix: str = "") -> Table:
     caption = (
         f"Last evaluation; {final.asked.avg} on {final.asked.held_out} "
         f"(`{measures.panel.main}`), sampling temperature {start.asked.temperature}. In brackets: 95 % intervals, over "
-        "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together. "
-        f"{'pass@k: chance that one of k samples is right. ' if ks else ''}P(better): chance that a run of the arm "
-        f"beats a run of the baseline.{said(apart)}"
+        "seeds (t); for the start policy over questions; for gain and difference over seeds and questions together."
     )
+    notes = ["pass@k: chance that one of k samples is right."] if ks else []
+    notes += [WON, "Mean over training, by steps: the area under the accuracy curve over steps, not at equal cost."]
+    notes += [LIKE_THE_POOL] if POOL_LIKE in others else []
+    notes += list(filter(None, [said(apart).strip()]))
     note = (
         f"{final.asked.avg} on {final.asked.held_out}, sampling temperature {start.asked.temperature}. Brackets: 95 % "
         "intervals over seeds; for the start policy over questions; for gain and difference over seeds and questions."
         f"{said(apart)}"
     )
     versus = f"{compared_with(measures)}, points"
-    paper = ("arm", "accuracy, %", "gain over start, points", versus, "mean over training, %")
+    paper = ("arm", "accuracy, %", "gain over start, points", versus, BY_STEPS)
     reference, title = frozenset(i + 1 for i in emphasised(measures)), "Final accuracy"
-    return Table(f"{prefix}accuracy", title, header, rows, pd.DataFrame(data), caption, 1, reference, paper, note=note)
+    name, data_of = f"{prefix}accuracy", pd.DataFrame(data)
+    return Table(name, title, header, rows, data_of, caption, 1, reference, paper, note=note, notes=notes)
 
 
 def _asked(asked: Asked) -> dict[str, object]:
@@ -178,18 +185,18 @@ def kept_table(measures: Measures, prefix: str = "") -> Table | None:
     pools = (run.json("base.json").get("pool") for series in measures.panel.series for run in series.runs)
     base: dict[str, Any] = next(filter(None, pools), {})
     rates: dict[str, float] = base.get("pass_rates") or {}
-    header = ["arm", "kept", "of the pool, %", "mean pass rate, %", "strictly between 0 and 1, %"]
+    header = ["arm", "kept by a seed", "of the pool, %", "mean pass rate, %", "strictly between 0 and 1, %"]
     header.append("score against pass rate, rho")
     rows, data = [], []
     if not rates:
         return None
     samples, size = int(base["samples"]), int(base.get("questions") or len(rates))
-    for name, ids, kept, scores, pool in [("whole pool", list(rates), size, None, size), *_kept(measures)]:
+    for name, ids, kept, scores, pool in [("whole pool", list(rates), size, {}, size), *_kept(measures)]:
         known = [rates[q] for q in ids if q in rates]
         mean = float(np.mean(known)) if known else math.nan
         # A single sample is right or wrong: it cannot tell which questions lie between.
         mixed = float(np.mean([0 < rate < 1 for rate in known])) if known and samples > 1 else math.nan
-        pairs = [(scores[q], rate) for q, rate in rates.items() if q in scores] if scores else []
+        pairs = [(scores[q], rate) for q, rate in rates.items() if q in scores]
         rho = rank_correlation([score for score, _ in pairs], [rate for _, rate in pairs]) if pairs else None
         row = [name, number(kept, 0), number(100 * kept / pool), number(100 * mean), number(100 * mixed)]
         rows.append([*row, spread(rho, digits=2) if rho else NOTHING])
@@ -199,21 +206,30 @@ def kept_table(measures: Measures, prefix: str = "") -> Table | None:
         return None
     caption = (
         f"Pass rates of the start policy, {plural(samples, 'sample')} a question, on {plural(len(rates), 'question')}; "
-        "kept sets of the first seed. Rho: Spearman's correlation, over the pool, of the score an arm selects by with "
-        "the pass rate, 95 % Fisher-z interval over questions. A score near zero selects as a random draw would."
+        "kept sets of all seeds pooled. Rho: Spearman's correlation, over the pool, of the score an arm selects by, "
+        "mean over seeds, with the pass rate, 95 % Fisher-z interval over questions. A rho near zero selects as a "
+        "random draw would."
     )
     title, paper = "What offline selections kept", (header[0], *header[2:])
     return Table(f"{prefix}kept", title, header, rows, pd.DataFrame(data), caption, 1, frozenset({0}), paper)
 
 
-def _kept(measures: Measures) -> list[tuple[str, list[str], int, dict[str, float] | None, int]]:
-    """(label, kept ids, how many, score by id, size of the pool) of each arm that keeps a part of the pool."""
+def _kept(measures: Measures) -> list[tuple[str, list[str], float, dict[str, float], int]]:
+    """(label, kept ids of all seeds, how many a seed keeps, mean score by id, size of the pool) of each arm that keeps
+    a part of the pool."""
     found = []
     for series in measures.panel.series:
-        record = series.runs[0].json("selection.json") if series.runs else {}
-        ids, pool = record.get("kept") or [], int(record.get("pool") or 0)
-        if 0 < len(ids) < pool:
-            found.append((f"`{series.label}`", ids, len(ids), record.get("scores"), pool))
+        records = [run.json("selection.json") for run in series.runs]
+        each = [record.get("kept") or [] for record in records]
+        pool = max((int(record.get("pool") or 0) for record in records), default=0)
+        ids = [question for kept in each for question in kept]
+        if ids and max(map(len, each)) < pool:
+            scores: dict[str, list[float]] = {}
+            for record in records:
+                for question, score in (record.get("scores") or {}).items():
+                    scores.setdefault(question, []).append(score)
+            means = {question: float(np.mean(values)) for question, values in scores.items()}
+            found.append((f"`{series.label}`", ids, len(ids) / len(each), means, pool))
     return found
 
 

@@ -9,11 +9,14 @@ from analysis.measures import Measures
 from analysis.page import figures, health, result_tables, selected, time_tables
 from analysis.page.findings import Findings, findings
 from analysis.page.overall_table import overall_table
+from analysis.page.question_mix import question_mix
 from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.study import Study
 from analysis.tables import Table
 from analysis.text import plural
+
+SAMPLED = "Sampled completions on held-out questions, with greedy accuracy and entropy beside them."
 
 CROWDED = 8
 """With more arms than this a panel shows those that run on every model and dataset; artefacts show all."""
@@ -80,7 +83,7 @@ def _evidence(measures: Measures, several: bool, left_out: str = "") -> Evidence
         Section(
             "Accuracy",
             "accuracy",
-            ("Sampled completions on held-out questions, with greedy accuracy and entropy beside them.",),
+            tuple(filter(None, (SAMPLED, question_mix(measures)))),
             (
                 result_tables.accuracy_table(measures, prefix),
                 figures.accuracy_curves(measures, prefix),
@@ -89,7 +92,7 @@ def _evidence(measures: Measures, several: bool, left_out: str = "") -> Evidence
             ),
         ),
         Section(
-            "Time to target",
+            "Time to the target accuracy",
             "time",
             ("Exploratory: an arm can win by one measure alone, so steps, tokens and seconds stand side by side.",),
             (

@@ -24,7 +24,7 @@ from analysis.page.groups import (
 from analysis.page.lit import faint_lines, handles, lit, panel_looks
 from analysis.pictures import Picture
 from analysis.statistics import t_interval
-from analysis.style import GREY, REST, Look, canvas, percent_axis, shared_legend, thousands
+from analysis.style import GREY, LEVEL, REST, Look, canvas, percent_axis, shared_legend, thousands
 from analysis.text import number, plural
 from repro.numbers import pearson
 from repro.tracking.series import SELECT_PEARSON
@@ -73,7 +73,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
 
     def draw(narrow: bool) -> Figure:
         figure, axes = canvas(2 if references else 1, narrow, height=2.5, columns=2)
-        axes[0].plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (1, 2)))
+        axes[0].plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=LEVEL)
         for label in known:
             _calibration(axes[0], data[data["arm"] == label], styles[label] if label in bright else None)
         axes[0].set(xlim=(0, 1), ylim=(0, 1), xlabel="predicted pass rate", ylabel="measured pass rate")
@@ -88,7 +88,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
                     faint_lines(axes[1], seeds_of(frame), look, 0.6, 0.25)
                 axes[1].plot(mean.index, mean, **look.line())
             axes[1].axhline(0, color=GREY, linewidth=0.8)
-            axes[1].set(xlabel="step", ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
+            axes[1].set(xlabel="training step", ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
             thousands(axes[1].xaxis, whole=True)
             axes[1].set_title("On uniform references")
         shared_legend(figure, *handles(measures, bright, len(known) - len(bright)), narrow)

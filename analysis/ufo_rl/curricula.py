@@ -30,7 +30,7 @@ from analysis.ufo_rl.bins import WIDEST
 def table_3(panels: Sequence[Measures]) -> list[Table | Picture]:
     """Curricula by pass rate and by confidence, beside training on one quantile and on the full pool."""
     header = ["model, data", "training", "arm", "questions", "accuracy, %", "vs full pool, points"]
-    header += ["mean over training, %", "zero-variance groups, %"]
+    header += ["mean over training, by steps, %", "zero-variance groups, %"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     emphasis, used, stages = set(), [], set()

@@ -71,7 +71,7 @@ def test_intervals_say_when_there_is_none():
     [
         (Saving(2.0, 1.5, 4.0, 6), "2.00× [1.50, 4.00]"),
         (Saving(1.5, 1.2, INF, 6), "1.50× [1.20, ∞]"),
-        (Saving(NAN, 0.0, 0.9, 6), "not reached [0.00, 0.90]"),
+        (Saving(NAN, 0.0, 0.9, 6), "not reached, < 0.90×"),
         (Saving(NAN, NAN, NAN, 3, "one seed"), "–"),
     ],
 )

@@ -1,0 +1,31 @@
+"""Words of the evidence that a reader could misread: bounds, counts, units and captions."""
+
+from __future__ import annotations
+
+import math
+
+import pandas as pd
+
+from analysis.captions import shortened
+from analysis.equal_cost import Saving
+from analysis.page.question_mix import _said
+from analysis.tables import Table
+from analysis.text import ratio
+
+
+def test_a_bound_beside_one_keeps_the_decimals_that_tell_it_from_one():
+    assert ratio(Saving(math.nan, 0.0, 1.003, 6)) == "not reached, < 1.003×"
+    assert ratio(Saving(math.nan, 0.0, math.nextafter(1.0, 0), 6)) == "not reached, < 1.00×"
+    assert ratio(Saving(math.nan, 0.0, math.inf, 6)) == "not reached"
+
+
+def test_a_long_caption_keeps_two_sentences_and_the_rest_goes_into_notes():
+    caption = "One, by Agarwal et al. 2021. Two, 0.5 of it. Three. Its value is 4. Five."
+    (short,) = shortened((Table("a", "A", ["x"], [["1"]], pd.DataFrame(), caption, notes=("Last.",)),))
+    assert short.caption == "One, by Agarwal et al. 2021. Two, 0.5 of it."
+    assert short.notes == ("Three. Its value is 4.", "Five.", "Last.")
+
+
+def test_the_pool_is_said_to_be_longer_only_where_it_is():
+    assert _said(6, [1, 2, 7, 10]).endswith("those of the pool 1 to 10: 50 % of the pool takes 7 to 10.")
+    assert _said(6, [1, 2, 3]) == "Held-out questions take 1 to 6 steps to solve, those of the pool 1 to 3."
