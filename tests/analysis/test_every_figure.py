@@ -193,7 +193,7 @@ def test_steps_have_whole_numbers(studies: dict[str, Study]):
     made = pictures(studies["two arms, one failed"])
     for name in ("accuracy", "zero_variance", "outcomes", "difficulty", "predictor"):
         for axis in visible(drawn(made[name], narrow=False)):
-            if axis.get_xlabel() == "step":
+            if axis.get_xlabel() == "training step":
                 told = [tick.get_text() for tick in axis.get_xticklabels()]
                 assert told and not any("." in one for one in told), (name, told)
 
