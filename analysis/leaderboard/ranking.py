@@ -18,6 +18,7 @@ from analysis.primary import Judged
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, brackets, number, plural, spread
+from analysis.unfinished import NOT_RUN, together
 from repro.tracking.series import GENERATED_TOKENS
 
 WORDS = {"higher": "yes, ahead", "lower": "yes, behind", "one seed": "one seed"}
@@ -101,11 +102,12 @@ def _chances(place: Rank) -> list[str]:
 
 
 def _pairs(board: Board, label: str, one: Judged | None) -> str:
-    """How many pairs of policy and task its numbers rest on."""
+    """How many pairs of policy and task its numbers rest on, and what became of its runs on the others."""
     if label in board.baselines:
         return str(sum(find(measures, label) is not None for measures in board.usable))
     found, all_of_them = len(one.pairs) if one else 0, len(board.usable)
-    return str(found) if found == all_of_them else f"{found} of {all_of_them}"
+    lost = together(lacking.state for lacking in one.lacking.values() if lacking.arm == label) if one else NOT_RUN
+    return str(found) if found == all_of_them else f"{found} of {all_of_them}{'' if lost == NOT_RUN else f'; {lost}'}"
 
 
 def _selected(board: Board, label: str) -> list[str]:
