@@ -32,7 +32,7 @@ def ranking(board: Board) -> list[Table | Picture]:
     clock = CLOCK_NAMES[board.panels[0].panel.clock]
     header = ["rank", "arm", "at equal tokens, % of gain", *(["on other tasks, %"] if others else [])]
     header += ["clear", f"best {BEST}, %", "95 % of ranks", "at equal steps, %", f"at equal {clock}, %", "pairs"]
-    header += ["groups that train, %", "selection, tokens"]
+    header += ["groups with a gradient, %", "selection, tokens"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     for label in board.order:

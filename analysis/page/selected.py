@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.axes import STEP
 from analysis.measures import Measures
 from analysis.page.difficulty import difficulty
 from analysis.page.groups import (
@@ -88,7 +89,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
                     faint_lines(axes[1], seeds_of(frame), look, 0.6, 0.25)
                 axes[1].plot(mean.index, mean, **look.line())
             axes[1].axhline(0, color=GREY, linewidth=0.8)
-            axes[1].set(xlabel="training step", ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
+            axes[1].set(xlabel=STEP, ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
             thousands(axes[1].xaxis, whole=True)
             axes[1].set_title("On uniform references")
         shared_legend(figure, *handles(measures, bright, len(known) - len(bright)), narrow)
