@@ -131,8 +131,13 @@ def within(count: int, studies: int) -> str:
     return f"{100 * count / studies:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
 
 
+def studies_of(shape: Shape, studies: int) -> int:
+    """How many are made up of a shape: of many pairs fewer, for they take as many times longer."""
+    return max(1, studies // shape.pairs)
+
+
 def row(shape: Shape, studies: int, seed: int) -> tuple[str, int]:
-    """(cells of the shape in the first table, its false verdicts)."""
+    """(row of the shape in the first table, its false verdicts)."""
     others = [1.0] * (shape.arms - 1)
     false = count(shape, [1.0, *others], NULLS * studies, seed)
     chances = [count(shape, [faster, *others], studies, seed) / studies for faster in FASTER]
@@ -147,10 +152,11 @@ def print_verdicts(shapes: Sequence[Shape], studies: int, seed: int) -> None:
     print("|:--|:--|--:|--:|--:|--:|--:|--:|")
     wrong = 0
     for shape in shapes:
-        text, false = row(shape, studies, seed)
+        text, false = row(shape, studies_of(shape, studies), seed)
         print(text, flush=True)
         wrong += false
-    print(f"\nAny false, all shapes together: {within(wrong, len(shapes) * NULLS * studies)}")
+    whole = sum(NULLS * studies_of(shape, studies) for shape in shapes)
+    print(f"\nAny false, all shapes together: {within(wrong, whole)}")
 
 
 def main() -> None:
@@ -161,7 +167,7 @@ def main() -> None:
         "--studies",
         type=int,
         default=1000,
-        help=f"made-up studies for each number; {NULLS} times as many for false ones",
+        help=f"made-up studies for each number, divided by the pairs of a study; {NULLS} times as many for false ones",
     )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
