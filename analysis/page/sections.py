@@ -110,7 +110,7 @@ def _evidence(measures: Measures, several: bool, left_out: str = "") -> Evidence
             "What was selected",
             "selected",
             (),
-            (*_drawn(drawn, "difficulty", "pool"), *((kept_arms,) if kept_arms else ())),
+            (*_drawn(drawn, "difficulty", "rates", "pool"), *((kept_arms,) if kept_arms else ())),
         ),
         Section("Predictions", "predictions", (), _drawn(drawn, "predictor")),
         Section(

@@ -1,4 +1,4 @@
-"""What was selected: groups with and without gradient, true difficulty, predictions, and the pool they came from."""
+"""What was selected: groups with and without gradient, difficulty, pass rates, predictions, and the pool."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ from analysis.page.groups import (
     zero_variance_curves,
 )
 from analysis.page.lit import faint_lines, handles, lit, panel_looks
+from analysis.page.rates import rates
 from analysis.pictures import Picture
 from analysis.statistics import t_interval
 from analysis.style import GREY, LEVEL, REST, Look, canvas, percent_axis, shared_legend, thousands
@@ -38,6 +39,7 @@ def pictures(measures: Measures, prefix: str = "") -> list[Picture]:
         zero_variance_curves(measures, prefix),
         outcomes(measures, fresh, prefix),
         difficulty(measures, fresh, prefix),
+        rates(measures, fresh, prefix),
         predictor(measures, fresh, prefix),
         pool(measures, prefix),
     ]
