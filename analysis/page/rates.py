@@ -54,8 +54,8 @@ def rates(measures: Measures, fresh: Mapping[str, Fresh], prefix: str = "") -> P
     return Picture(
         f"{prefix}rates",
         "How often the rolled-out groups were right",
-        "Share of freshly rolled-out groups with at most this pass rate, all steps and seeds pooled: a curve that jumps "
-        "at 0 and at 1 and is flat between them has few groups with a gradient.",
+        "Share of freshly rolled-out groups with at most this pass rate, all steps and seeds pooled: a curve that is "
+        "flat between 0 and 1 has few groups with a gradient.",
         f"Cumulative distributions of measured pass rates; strictly between 0 and 1: {said}.",
         pd.DataFrame(rows),
         draw,

@@ -1,4 +1,4 @@
-"""Draws every kind of figure at many sizes into one page to look at: few arms and many, seeds, long names, a failed arm.
+"""Draws every kind of figure into one page to look at: few arms and many, seeds, long names, a failed arm.
 
     python -m tests.analysis.contact_sheet /tmp/sheet
     python -m tests.analysis.contact_sheet /tmp/sheet --only page
@@ -134,7 +134,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=KINDS, default=list(KINDS))
     options = parser.parse_args()
     faults = sheet(options.out, options.only)
-    print(*faults, f"{options.out / 'index.html'}: {len(faults)} faults", sep="\n")
+    sys.stdout.write("\n".join([*faults, f"{options.out / 'index.html'}: {len(faults)} faults", ""]))
     return bool(faults)
 
 

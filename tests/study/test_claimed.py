@@ -6,6 +6,8 @@ from repro.study.claimed import claimed
 from tests.conftest import Load
 
 STUDY = """
+name: claims
+model: tiny
 dataset: [arithmetic, shuffle]
 arms:
   full: {}
@@ -26,6 +28,15 @@ def test_without_claims_arms_that_run_everywhere_are_compared_with_the_baseline(
     assert [(one.arm, one.against, one.pairs, one.seeds) for one in found] == [("some", "full", 2, 2)]
 
 
+APART = """
+name: apart
+model: tiny
+dataset: [arithmetic, shuffle]
+arms: {full: {datasets: [arithmetic]}, other: {datasets: [shuffle]}}
+seeds: [0, 1]
+report: {baseline: full}
+"""
+
+
 def test_an_arm_that_meets_its_partner_nowhere_is_no_claim(load: Load) -> None:
-    apart = "dataset: [arithmetic, shuffle]\narms: {full: {datasets: [arithmetic]}, other: {datasets: [shuffle]}}\n"
-    assert claimed(load(apart + "report: {baseline: full}").spec) == ()
+    assert claimed(load(APART).spec) == ()
