@@ -10,6 +10,8 @@ from analysis.runs import Panel, Series
 from repro.tracking.series import GENERATED_TOKENS, cost_of
 
 STEPS, TOKENS, SECONDS = "steps", "generated tokens", "seconds"
+STEP = "training step"
+"""What the axis of every figure over steps is called."""
 AXES = (STEPS, TOKENS, SECONDS)
 
 CLOCK_NAMES: Mapping[str, str] = {"seconds": "seconds", "cpu_seconds": "CPU seconds"}
@@ -24,6 +26,11 @@ def metric_of(axis: str, clock: str) -> str:
 def name_of(axis: str, clock: str) -> str:
     """How an axis is called: seconds by their clock."""
     return CLOCK_NAMES[clock] if axis == SECONDS else axis
+
+
+def label_of(axis: str, clock: str) -> str:
+    """What stands at such an axis of a figure."""
+    return STEP if axis == STEPS else name_of(axis, clock)
 
 
 def curves(panel: Panel, series: Series, seeds: Sequence[int], axis: str) -> tuple[Curve, ...]:

@@ -17,29 +17,33 @@ More = Callable[[Sequence[str], str], str]
 def captioned(item: Any, more: More) -> Any:
     """A table or picture, or what holds some (sections, lists), with `more` at the end of their captions."""
 
-    def table(one: Table) -> Table:
-        words = [one.title, one.caption, *one.notes, *one.header, *(cell for row in one.rows for cell in row)]
-        added = more(words, " ".join([one.caption, *one.notes]))
-        note = _joined(one.note, added) if one.note else ""
+    def said(one: Table | Picture, words: Sequence[str]) -> str:
+        return more([one.title, one.caption, *one.notes, *words], " ".join([one.caption, *one.notes]))
+
+    def below(one: Table | Picture, added: str) -> dict[str, Any]:
+        """The caption, or the notes where there are some."""
         if one.notes:
-            return replace(one, notes=(*one.notes, *[added] * bool(added)), note=note)
-        return replace(one, caption=_joined(one.caption, added), note=note)
+            return {"notes": (*one.notes, *[added] * bool(added))}
+        return {"caption": _joined(one.caption, added)}
+
+    def table(one: Table) -> Table:
+        added = said(one, [*one.header, *(cell for row in one.rows for cell in row)])
+        return replace(one, **below(one, added), note=_joined(one.note, added) if one.note else "")
 
     def picture(one: Picture) -> Picture:
-        words = [one.title, one.caption, one.alt]
-        return replace(one, caption=_joined(one.caption, more(words, one.caption)))
+        return replace(one, **below(one, said(one, [one.alt])))
 
     return _changed(item, table, picture)
 
 
-def _changed(item: Any, table: Callable[[Table], Table], picture: Callable[[Picture], Picture] | None = None) -> Any:
+def _changed(item: Any, table: Callable[[Table], Table], picture: Callable[[Picture], Picture]) -> Any:
     """The item with every table and picture in it changed."""
     if isinstance(item, tuple | list):
         return type(item)(_changed(one, table, picture) for one in item)
     if isinstance(item, Table):
         return table(item)
     if isinstance(item, Picture):
-        return picture(item) if picture else item
+        return picture(item)
     if is_dataclass(item) and not isinstance(item, type):
         held = {field.name: getattr(item, field.name) for field in fields(item) if field.init}
         return replace(item, **{name: _changed(value, table, picture) for name, value in held.items()})
@@ -54,19 +58,23 @@ GOES_ON = ("It", "Its", "They", "Their", "Nor", "Such", "This", "These", "That",
 
 
 def shortened(item: Any) -> Any:
-    """A table, or what holds some, with at most two sentences in each caption: the rest stands in the notes."""
-    return _changed(item, _short)
+    """A table or figure, or what holds some, with a short caption: two sentences, of a figure one beside its title.
+
+    The rest stands in the notes.
+    """
+    return _changed(item, lambda table: _short(table, 2), lambda picture: _short(picture, 1))
 
 
-def _short(table: Table) -> Table:
-    first, *rest = SENTENCE.split(table.caption)
+def _short(item: Any, most: int) -> Any:
+    """A table or picture with at most so many sentences in its caption."""
+    sentences = SENTENCE.split(item.caption)
     notes: list[str] = []
-    for sentence in rest[1:]:
+    for sentence in sentences[most:]:
         if notes and sentence.startswith(tuple(f"{word} " for word in GOES_ON)):
             notes[-1] += f" {sentence}"
         else:
             notes.append(sentence)
-    return replace(table, caption=_joined(first, *rest[:1]), notes=(*notes, *table.notes)) if notes else table
+    return replace(item, caption=_joined(*sentences[:most]), notes=(*notes, *item.notes)) if notes else item
 
 
 def _joined(*parts: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -11,6 +12,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.budgets import span
 from analysis.comparable import NOT_COMPARABLE
 from analysis.marks import interval_marks
 from analysis.measures import Measures
@@ -81,7 +83,8 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
     return Picture(
         item,
         title,
-        f"Mean accuracy over training at equal {by}, first arm minus second, with 95 % intervals over seeds and "
+        f"Mean accuracy over training at equal {by}, up to what every run of both arms has spent on a pair "
+        f"({span([found for _, found in kept])}), first arm minus second, with 95 % intervals over seeds and "
         "questions.",
         f"Differences by pair of model and task at equal {by}: {_said(kept)}.",
         _data(kept),
@@ -108,9 +111,11 @@ def _data(kept: Sequence[tuple[Asked, Judged]]) -> pd.DataFrame:
     rows: list[dict[str, Any]] = []
     for one, found in kept:
         where: dict[str, Interval] = {pair.panel.title: pair.difference.interval() for pair in found.pairs}
+        budgets = {pair.panel.title: pair.budget for pair in found.pairs}
         for place, interval in {**where, **({MEAN: found.difference.interval()} if where else {})}.items():
             rows.append({"comparison": one.name, "arm": one.question.arm, "against": one.question.against})
             rows[-1] |= {"model_data": place, **numbers("difference", interval), "n": interval.n}
+            rows[-1]["budget"] = budgets.get(place, math.nan)
         for place in found.unfit:
             rows.append({"comparison": one.name, "arm": one.question.arm, "against": one.question.against})
             rows[-1] |= {"model_data": place, "n": 0}

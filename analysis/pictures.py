@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -28,7 +28,10 @@ DENSE = 200
 
 @dataclass(frozen=True)
 class Picture:
-    """`draw(narrow)` makes the figure, for a page or for a column; `alt` says in words what it shows."""
+    """`draw(narrow)` makes the figure, for a page or for a column; `alt` says in words what it shows.
+
+    `notes` are what a reader of the page may look up below the caption.
+    """
 
     name: str
     title: str
@@ -36,6 +39,7 @@ class Picture:
     alt: str
     data: pd.DataFrame
     draw: Callable[[bool], Figure]
+    notes: Sequence[str] = ()
 
     def write(self, folder: Path) -> None:
         """`<name>.png` for a page, `<name>.narrow.png` and `<name>.pdf` for a phone and a column, `<name>.csv`."""

@@ -18,7 +18,7 @@ from analysis.families import holm
 from analysis.power import Spread, pooled, seeds_needed, smallest_seen
 from analysis.runs import Panel
 from analysis.study import headline_arms
-from analysis.unfinished import FAILED, NOT_RUN
+from analysis.unfinished import FAILED, NOT_RUN, together
 from repro.spec.report_spec import ClaimSpec
 from repro.spec.schema import Spec
 
@@ -136,8 +136,8 @@ class Judged:
         if self.pairs or self.unfit:
             return "" if self.pairs else self.verdict
         own = [one.state for one in self.lacking.values() if one.arm == self.question.arm and one.state]
-        failed = [state for state in own if state.startswith(FAILED)]
-        return next(iter([*failed, *(state for state in own if state != NOT_RUN)]), self.verdict)
+        told = together(own)
+        return self.verdict if told == NOT_RUN else told
 
     @cached_property
     def saving(self) -> Saving:

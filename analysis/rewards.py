@@ -57,7 +57,7 @@ def reworded(item: Any) -> Any:
         return type(item)(map(reworded, item))
     if isinstance(item, Picture):
         texts = {name: mean_reward(getattr(item, name)) for name in ("title", "caption", "alt")}
-        return replace(item, **texts, draw=_drawn(item.draw))
+        return replace(item, **texts, notes=reworded(item.notes), draw=_drawn(item.draw))
     if is_dataclass(item) and not isinstance(item, type):
         changed = {field.name: getattr(item, field.name) for field in fields(item) if field.init}
         return replace(item, **{name: reworded(value) for name, value in changed.items()})

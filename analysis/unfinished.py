@@ -40,6 +40,12 @@ def state_of(statuses: Iterable[str], kinds: Iterable[str]) -> str:
     return f"{FAILED} ({told})" if state == FAILED and told else state
 
 
+def together(states: Iterable[str]) -> str:
+    """What is said of several states of one arm, or of several arms: `failed (NaN and RuntimeError)`, `running`."""
+    parts = [state.partition(" (") for state in states]
+    return state_of([status for status, *_ in parts], [kind.removesuffix(")") for *_, kind in parts])
+
+
 def unfinished(cells: Sequence[tuple[str, str, str]]) -> Mapping[str, str]:
     """{label: state} of every label without a finished run.
 

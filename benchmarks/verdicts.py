@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,14 +23,16 @@ import numpy as np
 from analysis.estimates import over_tasks, over_these
 from analysis.power import pooled, smallest_seen, spread_of
 from analysis.simulation import Shape, by_task, study, verdicts
-from analysis.study import headline_arms
-from repro.spec.schema import Spec
-from repro.study.estimate import likely_test
-from repro.study.expand import expand
+from repro.spec.schema import Cell, Spec
+from repro.study.claimed import claimed
+from repro.study.estimate import estimate, likely_test
 from repro.study.load import load_spec
+from repro.study.neighbours import Neighbours
+from repro.study.points import Point
 
-ROOT = Path(__file__).parents[1]
-SHIPPED = ("quickstart", "ufo_rl/tiny", "ufo_rl/gsm8k_tiny", "dots_rr/tiny")
+EXPERIMENTS = Path(__file__).parents[1] / "experiments"
+STEPS = {"beyond/leaderboard": 34, "beyond/thresholds_dots_rr": 34, "beyond/thresholds_ufo": 34, "smollm2/words": 40}
+"""Steps that the baseline of a spec took within its budget of tokens."""
 FASTER = (1.25, 1.5, 2.0)
 TASKS = ((3, 2, 3), (6, 1, 3))
 """Tasks, models of each, seeds."""
@@ -37,32 +40,53 @@ SPREADS = (0.1, 0.3)
 """Standard deviation between tasks of the logarithm of how much faster an arm learns."""
 
 
-NULLS = 4
+NULLS = 8
 """Times as many studies for the chance of a false verdict, which is to be told apart from 5 %."""
 
 
-def shape_of(spec: Spec) -> Shape:
-    """Primary claims, pairs of model and task, seeds, evaluations and questions of a spec."""
-    cell = expand(spec)[0]
+def shipped() -> dict[str, Spec]:
+    """The shipped studies whose policies come with the package: name -> spec."""
+    found = {}
+    for path in sorted(EXPERIMENTS.rglob("*.yaml")):
+        if path.parent.name != "accelerate":
+            spec = load_spec(path).spec
+            if all(model.tiny is not None or model.named == "smollm2" for model in spec.model):
+                found[path.relative_to(EXPERIMENTS).with_suffix("").as_posix()] = spec
+    return found
+
+
+def shape_of(name: str, spec: Spec) -> Shape | None:
+    """Claims, pairs of model and task, seeds, evaluations and questions of a spec; None where it compares nothing.
+
+    Of claims with unlike pairs or seeds those of the one with the fewest count.
+    """
+    compared = claimed(spec)
+    if not compared:
+        return None
+    cell = Point(spec, spec.model[0], spec.dataset[0], compared[0].against, {}, None).valid()
     questions = min(
         likely_test(cell.dataset), cell.dataset.limits.test or math.inf, cell.evaluate.questions or math.inf
     )
     return Shape(
-        name=spec.name,
-        arms=len(spec.report.claims) or max(1, len(headline_arms(spec)) - 1),
-        pairs=len(spec.model) * len(spec.dataset),
-        seeds=len(spec.seeds),
-        evaluations=math.ceil(cell.train.steps / cell.evaluate.every),
+        name=name,
+        arms=len(compared),
+        pairs=min(one.pairs for one in compared),
+        seeds=min(one.seeds for one in compared),
+        evaluations=math.ceil(_steps(name, cell) / cell.evaluate.every),
         questions=int(questions) if math.isfinite(questions) else 500,
         samples=cell.evaluate.samples,
     )
 
 
-def chance(shape: Shape, faster: list[float], studies: int, seed: int) -> float:
-    """Share of studies that call the first arm higher, or any arm different where all equal the baseline."""
+def _steps(name: str, cell: Cell) -> int:
+    return STEPS.get(name) or estimate(cell, Neighbours(())).steps or cell.train.steps
+
+
+def count(shape: Shape, faster: list[float], studies: int, seed: int) -> int:
+    """Studies that call the first arm higher, or any arm different where all equal the baseline."""
     draw = np.random.default_rng(seed)
     found = [verdicts(study(shape, faster, draw)) for _ in range(studies)]
-    return sum(any(one) if faster[0] == 1 else one[0] > 0 for one in found) / studies
+    return sum(any(one) if faster[0] == 1 else one[0] > 0 for one in found)
 
 
 def difference_seen(shape: Shape, seed: int) -> float:
@@ -99,30 +123,63 @@ def print_coverage(studies: int, seed: int) -> None:
             print(f"| {size} | {100 * spread:.0f} % | {' | '.join(cells)} |", flush=True)
 
 
+def within(count: int, studies: int) -> str:
+    """`4.8 % (3.9 to 5.8)`: a share and its 95 % interval by Clopper and Pearson."""
+    from scipy.stats import binomtest
+
+    found = binomtest(count, studies).proportion_ci(0.95)
+    return f"{100 * count / studies:.1f} % ({100 * found.low:.1f} to {100 * found.high:.1f})"
+
+
+def studies_of(shape: Shape, studies: int) -> int:
+    """How many are made up of a shape: of many pairs fewer, for they take as many times longer."""
+    return max(1, studies // shape.pairs)
+
+
+def row(shape: Shape, studies: int, seed: int) -> tuple[str, int]:
+    """(row of the shape in the first table, its false verdicts)."""
+    others = [1.0] * (shape.arms - 1)
+    false = count(shape, [1.0, *others], NULLS * studies, seed)
+    chances = [count(shape, [faster, *others], studies, seed) / studies for faster in FASTER]
+    cells = [shape.name, f"{shape.arms} x {shape.pairs} x {shape.seeds}", f"{shape.evaluations}"]
+    cells += [within(false, NULLS * studies), *(f"{100 * one:.0f} %" for one in chances)]
+    return f"| {' | '.join([*cells, f'{100 * difference_seen(shape, seed):.1f}'])} |", false
+
+
+def print_verdicts(shapes: Sequence[Shape], studies: int, seed: int) -> None:
+    """The table of verdicts on each shape, then the false ones over all shapes."""
+    print("| study | claims x pairs x seeds | evaluations | any false | 1.25x | 1.5x | 2x | seen, points |")
+    print("|:--|:--|--:|--:|--:|--:|--:|--:|")
+    wrong = 0
+    for shape in shapes:
+        text, false = row(shape, studies_of(shape, studies), seed)
+        print(text, flush=True)
+        wrong += false
+    whole = sum(NULLS * studies_of(shape, studies) for shape in shapes)
+    print(f"\nAny false, all shapes together: {within(wrong, whole)}")
+
+
 def main() -> None:
     """Print the tables of docs/statistics.md."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("specs", nargs="*", type=Path, help="default: the shipped specs that run without a GPU")
+    parser.add_argument("specs", nargs="*", type=Path, help="default: the shipped specs that run without a model hub")
     parser.add_argument(
         "--studies",
         type=int,
         default=1000,
-        help=f"made-up studies for each number; {NULLS} times as many for false ones",
+        help=f"made-up studies for each number, divided by the pairs of a study; {NULLS} times as many for false ones",
     )
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
-    paths = options.specs or [ROOT / "experiments" / f"{name}.yaml" for name in SHIPPED]
-    print("| study | claims x pairs x seeds | evaluations | any false | 1.25x | 1.5x | 2x | seen, points |")
-    print("|:--|:--|--:|--:|--:|--:|--:|--:|")
-    for path in paths:
-        shape = shape_of(load_spec(path).spec)
-        others = [1.0] * (shape.arms - 1)
-        false = chance(shape, [1.0, *others], NULLS * options.studies, options.seed)
-        numbers = [chance(shape, [faster, *others], options.studies, options.seed) for faster in FASTER]
-        cells = [f"{100 * false:.1f} %", *(f"{100 * number:.0f} %" for number in numbers)]
-        size = f"{shape.arms} x {shape.pairs} x {shape.seeds}"
-        seen = f"{100 * difference_seen(shape, options.seed):.1f}"
-        print(f"| {shape.name} | {size} | {shape.evaluations} | {' | '.join(cells)} | {seen} |", flush=True)
+    specs = {path.stem: load_spec(path).spec for path in options.specs} or shipped()
+    shapes = {name: shape_of(name, spec) for name, spec in specs.items()}
+    silent = [f"{name} (nothing compared)" for name, shape in shapes.items() if shape is None]
+    silent += [f"{name} (one seed)" for name, shape in shapes.items() if shape and shape.seeds < 2]
+    deciding = [shape for shape in shapes.values() if shape and shape.seeds > 1]
+    if deciding:
+        print_verdicts(deciding, options.studies, options.seed)
+    if silent:
+        print(f"Decide nothing: {', '.join(silent)}")
     print_coverage(options.studies, options.seed)
 
 

@@ -42,6 +42,9 @@ COLUMNS = {
 }
 """What is measured of every arm -> its header, and that of the comparison."""
 
+UP_TO = "up to tokens"
+"""Header of the tokens to which accuracy is averaged, behind those of the mean."""
+
 ASIDE = ("headline arm", "final accuracy vs GRPO, points")
 """Headers that a paper does without."""
 
@@ -243,10 +246,15 @@ def _table(
             show = _SHOWN.get(name, (_share, points))
             missing = NOT_COMPARABLE if why is not None and name == "by_tokens" else NOTHING
             cells[-1] += [show[0](own[name]), show[1](compared[name]) if name in compared else missing]
+            if name == "by_tokens":
+                end = common_end(row.measures, row.together, GENERATED_TOKENS)
+                cells[-1].append(amount(end))
+                data[-1]["tokens_end"] = end
             data[-1] |= numbers(name, own[name]) | numbers(f"{name}_vs_headline", compared.get(name))
         cells[-1].append(str(len(row.series.runs)))
         data[-1]["n"] = len(row.series.runs)
-    header = [*words[skipped:], *(name for pair in COLUMNS.values() for name in pair), "n"]
+    measured = {name: [*pair, *[UP_TO] * (name == "by_tokens")] for name, pair in COLUMNS.items()}
+    header = [*words[skipped:], *(one for several in measured.values() for one in several), "n"]
     first = [name for name in words[skipped:] if name not in ASIDE]
     return Table(
         f"dots_rr.{item}",

@@ -148,7 +148,7 @@ def _pooled_row(part: str, found: dict[str, Interval], data: list[dict[str, Any]
 
 def _other_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
     header = ["model, data", "arm", "what it is", "by steps: vs headline arm", "vs GRPO"]
-    header += ["by tokens: vs headline arm", "vs GRPO", "n"]
+    header += ["by tokens: vs headline arm", "vs GRPO", "up to tokens", "n"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     apart: list[Unfit] = []
@@ -172,6 +172,10 @@ def _other_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
                     apart += [found] if isinstance(found, Unfit) else []
                     row.append(_cell(found))
                     record |= _columns(f"by_{name}_vs_{against}", found)
+            known = [one for other in others.values() if (one := find(measures, other)) is not None]
+            ends = sorted(common_end(measures, [series, one], GENERATED_TOKENS) for one in known)
+            record |= {"tokens_end": ends[0], "tokens_most": ends[-1]} if ends else {}
+            row.append(" to ".join(dict.fromkeys(map(amount, (ends[0], ends[-1])))) if ends else NOTHING)
             rows.append([*row, str(len(series.runs))])
             data.append(record)
     if not rows:

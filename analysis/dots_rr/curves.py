@@ -15,6 +15,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
+from analysis.axes import STEP, TOKENS
 from analysis.dots_rr.arms import Arm, find, part_looks
 from analysis.lettering import fitted
 from analysis.measures import Measures
@@ -56,7 +57,7 @@ def by_tokens() -> Measured:
     def points(run: Run, _: Series, panel: Panel) -> Points:
         return run.evaluated_cost(GENERATED_TOKENS, panel.main)
 
-    return Measured("generated tokens", "accuracy", points)
+    return Measured(TOKENS, "accuracy", points)
 
 
 @dataclass(frozen=True)
@@ -147,6 +148,7 @@ def published(figures: Mapping[str, Mapping[str, str]]) -> pd.DataFrame:
             found.assign(
                 panel=found["model"] + ", " + found["dataset"],
                 arm=found["arm"].map(dict(names)),
+                x_name=found["x_name"].replace("step", STEP),
                 y=found["y"].where(~percent, found["y"] / 100),
             )
         )
@@ -248,7 +250,7 @@ def _draw_grid(
         percent_axis(axis.yaxis)
         axis.set_ylim(*(measured.limits or (None, None)))
         axis.yaxis.set_major_locator(MaxNLocator(5, min_n_ticks=3, steps=[1, 2, 4, 5, 10]))
-        thousands(axis.xaxis, whole=x_name == "step")
+        thousands(axis.xaxis, whole=x_name == STEP)
         if narrow or across == 3:
             axis.xaxis.set_major_locator(MaxNLocator(4, min_n_ticks=2, steps=[1, 2, 4, 5, 10], integer=True))
         if index % columns == 0:

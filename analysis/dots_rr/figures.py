@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
+from analysis.axes import STEP
 from analysis.dots_rr.arms import DOTS, DOTS_RR, GRPO, HEADLINE, Arms
 from analysis.dots_rr.curves import Facets, Measured, Points, by_tokens, picture, published
 from analysis.measures import Measures
@@ -57,7 +58,7 @@ def figure_4(panels: Sequence[Measures]) -> Made:
         "Figure 4: groups with a gradient",
         f"Freshly rolled-out groups whose rewards are not all equal; thin: single seeds, bold: mean over them and "
         f"{WINDOW} steps.",
-        Measured("step", "groups with a gradient", _effective, WINDOW, (0.0, 1.0)),
+        Measured(STEP, "groups with a gradient", _effective, WINDOW, (0.0, 1.0)),
         panels,
         {part: arms.headline(part) for part in parts},
         published({"figure_4": {part: part for part in parts}}),

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from analysis.axes import STEP
 from analysis.dots_rr.arms import DOTS_RR, RR, Arm, Arms, find
 from analysis.dots_rr.curves import Facets, Measured, Points, picture
 from analysis.measures import Measures
@@ -54,7 +55,7 @@ def _picture(panels: Sequence[Measures]) -> list[Picture]:
         "replayed tokens outside the clip",
         f"Share of replayed tokens whose ratio lies outside the clip ({joined(sorted(clips))}); thin: single seeds, "
         f"bold: mean over them and {WINDOW} steps.",
-        Measured("step", "outside the clip", _points, WINDOW),
+        Measured(STEP, "outside the clip", _points, WINDOW),
         panels,
         lines,
         pd.DataFrame(columns=["panel", "model", "dataset", "arm", "x_name", "x", "y"]),

@@ -16,7 +16,7 @@ from analysis.study import Study
 from analysis.style import LIT, Look, looks
 from analysis.sweep.search import Search
 from analysis.text import joined, number
-from analysis.unfinished import FAILED, NOT_RUN
+from analysis.unfinished import together
 
 LEAST_GAIN = 0.01
 """A baseline that gained less than this over training on a pair is nothing to take shares of."""
@@ -209,9 +209,7 @@ def board_of(panels: Sequence[Measures], study: Study | None) -> Board:
     absent = {}
     for arm in study.spec.arms:
         if arm not in ran:
-            states = [one.panel.unfinished[arm] for one in panels if arm in one.panel.unfinished]
-            failed = [state for state in states if state.startswith(FAILED)]
-            absent[arm] = [*failed, *states, NOT_RUN][0]
+            absent[arm] = together(one.panel.unfinished[arm] for one in panels if arm in one.panel.unfinished)
     claimed = {claim.arm for claim in study.spec.report.claims}
     labels = {series.label for one in panels for series in one.panel.series}
     claims = sum({one.arm, one.against} <= labels for one in questions(study.spec, study.panels))

@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.axes import TOKENS, curves
+from analysis.budgets import span
 from analysis.facets import facets, outer
 from analysis.leaderboard.board import Board
 from analysis.measures import Measures
@@ -162,7 +163,10 @@ def _forest(board: Board) -> list[Picture]:
         where = [("all", one.share.interval()), *((pair.panel.title, pair.share.interval()) for pair in one.pairs)]
         if one.other_tasks is not None:
             where.append(("other tasks", one.other_tasks.interval()))
-        rows += [{"arm": label, "model_data": name, **numbers("share_of_gain", at), "n": at.n} for name, at in where]
+        budgets = {pair.panel.title: pair.budget for pair in one.pairs}
+        for name, at in where:
+            rows.append({"arm": label, "model_data": name, **numbers("share_of_gain", at), "n": at.n})
+            rows[-1]["budget"] = budgets.get(name, math.nan)
         rows += [{"arm": label, "model_data": place, "n": 0} for place in one.unfit]
     of = f" ({len(drawn)} of {len(ranked)} arms)" if len(drawn) < len(ranked) else ""
     told = [f"{label} {number(100 * judged[label].share.value, 0, sign=True)} %" for label in drawn]
@@ -180,7 +184,8 @@ def _forest(board: Board) -> list[Picture]:
 
 def _forest_caption(board: Board, several: bool) -> str:
     text = (
-        "Mean accuracy over training minus that of the baseline, as a share of the baseline's gain. Thick: 95 % "
+        "Mean accuracy over training minus that of the baseline, as a share of the baseline's gain, up to the tokens "
+        f"that every run of both has spent ({span([*board.judged('tokens').values()])}). Thick: 95 % "
         "interval over seeds and questions, on these pairs"
     )
     if any(one.other_tasks is not None and one.other_tasks.known for one in board.judged("tokens").values()):

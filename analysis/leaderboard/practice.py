@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.budgets import span
 from analysis.leaderboard.board import Board
 from analysis.leaderboard.ranking import clear, selection_tokens
 from analysis.pictures import Picture
@@ -28,8 +29,13 @@ def practice(board: Board) -> list[Table | Picture]:
     if not judged:
         return []
     steps = board.judged("steps")
-    header = ["arm", "clear", "at equal tokens, points", "at equal steps, points", "clear by itself on"]
-    header += ["could be seen, points", f"seeds for {100 * WORTH:.0f} points", "selection, % of tokens"]
+    header = ["arm", "clear", "at equal tokens, points", "up to, tokens", "at equal steps, points"]
+    header += [
+        "clear by itself on",
+        "could be seen, points",
+        f"seeds for {100 * WORTH:.0f} points",
+        "selection, % of tokens",
+    ]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     for label in (label for label in board.order if label in judged):
@@ -44,7 +50,7 @@ def practice(board: Board) -> list[Table | Picture]:
                 if found
             ]
         )
-        rows.append([f"`{label}`", clear(one), points(one.difference.interval())])
+        rows.append([f"`{label}`", clear(one), points(one.difference.interval()), span([one])])
         rows[-1] += [
             points(by_steps.difference.interval()) if by_steps and by_steps.pairs else NOTHING,
             where or "none",

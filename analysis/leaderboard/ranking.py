@@ -10,6 +10,7 @@ import pandas as pd
 
 from analysis.arms import SCORING, find, seeds_said
 from analysis.axes import CLOCK_NAMES
+from analysis.budgets import span
 from analysis.estimates import Estimate
 from analysis.leaderboard.board import Board
 from analysis.leaderboard.ranks import BEST, Rank
@@ -18,6 +19,7 @@ from analysis.primary import Judged
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, amount, brackets, number, plural, spread
+from analysis.unfinished import NOT_RUN, together
 from repro.tracking.series import GENERATED_TOKENS
 
 WORDS = {"higher": "yes, ahead", "lower": "yes, behind", "one seed": "one seed"}
@@ -29,9 +31,9 @@ def ranking(board: Board) -> list[Table | Picture]:
     judged, steps, seconds = (board.judged(by) for by in ("tokens", "steps", "seconds"))
     others = any(one.other_tasks is not None for one in judged.values())
     clock = CLOCK_NAMES[board.panels[0].panel.clock]
-    header = ["rank", "arm", "at equal tokens, % of gain", *(["on other tasks, %"] if others else [])]
+    header = ["rank", "arm", "at equal tokens, % of gain", "up to, tokens", *(["on other tasks, %"] if others else [])]
     header += ["clear", f"best {BEST}, %", "95 % of ranks", "at equal steps, %", f"at equal {clock}, %", "pairs"]
-    header += ["groups that train, %", "selection, tokens"]
+    header += ["groups with a gradient, %", "selection, tokens"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     for label in board.order:
@@ -39,7 +41,8 @@ def ranking(board: Board) -> list[Table | Picture]:
         share = one.share if one else Estimate(0.0, (), 0)
         more = [_shown(one.other_tasks) if one else NOTHING] if others else []
         row = [NOTHING if math.isnan(place.rank) else f"{place.rank:g}", f"`{label}`"]
-        row += [spread(share.interval(), 100, 0, sign=True) if one else "0, the baseline", *more]
+        row += [spread(share.interval(), 100, 0, sign=True) if one else "0, the baseline"]
+        row += [span([one]) if one else NOTHING, *more]
         row += [clear(one), *_chances(place)]
         for by in (steps, seconds):
             other = by.get(label)
@@ -101,11 +104,12 @@ def _chances(place: Rank) -> list[str]:
 
 
 def _pairs(board: Board, label: str, one: Judged | None) -> str:
-    """How many pairs of policy and task its numbers rest on."""
+    """How many pairs of policy and task its numbers rest on, and what became of its runs on the others."""
     if label in board.baselines:
         return str(sum(find(measures, label) is not None for measures in board.usable))
     found, all_of_them = len(one.pairs) if one else 0, len(board.usable)
-    return str(found) if found == all_of_them else f"{found} of {all_of_them}"
+    lost = together(lacking.state for lacking in one.lacking.values() if lacking.arm == label) if one else NOT_RUN
+    return str(found) if found == all_of_them else f"{found} of {all_of_them}{'' if lost == NOT_RUN else f'; {lost}'}"
 
 
 def _selected(board: Board, label: str) -> list[str]:
@@ -122,6 +126,8 @@ def _numbers(board: Board, label: str, one: Judged | None, place: Rank | None) -
     row |= numbers("share_of_gain", one.share.interval() if one else nothing)
     row |= numbers("other_tasks", one.other_tasks.interval() if one and one.other_tasks else nothing)
     row |= numbers("points", one.difference.interval() if one else nothing)
+    ends = [pair.budget for pair in one.pairs] if one else []
+    row |= {"least_budget": min(ends, default=math.nan), "most_budget": max(ends, default=math.nan)}
     row |= {"verdict": one.verdict if one else "", "holm_p": one.p if one else math.nan}
     row |= {"pairs": len(one.pairs) if one else 0, "pairs_not_comparable": len(one.unfit) if one else 0}
     row |= {"groups_that_train": informative(board, label), "selection_tokens": tokens, "selection_share": share}
@@ -137,6 +143,7 @@ def _caption(board: Board, others: bool) -> str:
         "over seeds and questions on these pairs of policy and task. Clear: after Holm's correction over "
         f"{plural(len(judged), 'arm')}."
     )
+    text += " Up to: what every run of both has spent, on the pair with the least and the one with the most of it."
     if others:
         text += " On other tasks: the 95 % interval with tasks as units."
     text += f" {_drawn(board)}" if board.ranks and any(not math.isnan(one.low) for one in board.ranks.values()) else ""

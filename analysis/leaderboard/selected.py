@@ -90,7 +90,7 @@ def _signals(found: Mapping[str, pd.Series]) -> _Grid | None:
         return None
     names = [f"{100 * (place + 1) // PHASES}" for place in range(PHASES)]
     places = {float(place): place for place in range(PHASES)}
-    return _grid("Groups with a signal", "training, %", names, found, places, sums=False)
+    return _grid("Groups with a gradient", "training, %", names, found, places, sums=False)
 
 
 def _grid(

@@ -26,13 +26,13 @@ DIFFERENCES = (0.01, WORTH_SEEING, 0.05)
 
 
 def answer_table(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged] = ()) -> Table:
-    """One row per claim: accuracy at the end, difference, saving, groups that train; the exploratory ones below."""
+    """One row per claim: accuracy at the end, difference, saving, groups with a gradient; exploratory ones below."""
     every = [*judged, *beside]
     against = list(dict.fromkeys(one.question.against for one in every))
     costs = list(dict.fromkeys(one.question.by for one in judged)) or ["tokens"]
     short = SHORT[costs[0]] if len(costs) == 1 else "cost"
     header = ["arm", "accuracy at the end, %", f"at equal {short}, points", f"times fewer {short}"]
-    header.append("groups that train, %")
+    header.append("groups with a gradient, %")
     rows: list[list[str]] = []
     data: list[dict[str, object]] = []
     asked_about = {one.question.arm for one in every}

@@ -10,6 +10,7 @@ import pandas as pd
 from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
+from analysis.axes import STEP
 from analysis.measures import Measures
 from analysis.page.groups import Fresh, outer_labels, small_multiples, step_columns
 from analysis.page.lit import of_all, shown
@@ -124,7 +125,7 @@ def _panels(
             )
             axis.plot(centres, means[label], color="white", linewidth=3.2)
             axis.plot(centres, means[label], color="#000000", linewidth=1.4)
-            axis.set_xlabel("training step")
+            axis.set_xlabel(STEP)
             thousands(axis.xaxis, whole=True)
         outer_labels(axis, index, narrow, SOLUTION, below=False)
     if image is not None:

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.axes import name_of
+from analysis.budgets import span
 from analysis.comparable import said
 from analysis.measures import Measures
-from analysis.page.budgets import span
 from analysis.page.sections import Section
 from analysis.primary import AXIS, By, Judged, at_costs
 from analysis.tables import Table, numbers

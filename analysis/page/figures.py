@@ -14,7 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
-from analysis.axes import AXES, CLOCK_NAMES, metric_of, name_of
+from analysis.axes import AXES, CLOCK_NAMES, label_of, metric_of
 from analysis.lettering import fitted
 from analysis.measures import Measures
 from analysis.page.lit import faint_lines, handles, lit, named, of_all, panel_looks, shown
@@ -56,7 +56,7 @@ NAME_HEIGHT = 0.095
 def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
     """Accuracy against steps, generated tokens and seconds: raw seeds faint, their mean bold, its interval a band."""
     panel, styles = measures.panel, panel_looks(measures)
-    labels = {name: name_of(name, panel.clock) for name in AXES} | {"steps": "training step"}
+    labels = {name: label_of(name, panel.clock) for name in AXES}
     seeds = {
         (series.label, name): [run.evaluated_cost(metric_of(name, panel.clock), panel.main) for run in series.runs]
         for series in panel.series

@@ -27,7 +27,7 @@ class Findings:
 
 def findings(measures: Measures) -> Findings:
     """Everything that is said of one panel."""
-    behind = [("Start and end", gain(measures)), ("Groups that train", groups(measures))]
+    behind = [("Start and end", gain(measures)), ("Groups with a gradient", groups(measures))]
     behind.append(("Sharpening", sharpening(measures)))
     return Findings(tuple((word, text) for word, text in behind if text), warnings(measures))
 

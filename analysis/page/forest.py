@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.axes import label_of
 from analysis.equal_cost import Curve
 from analysis.lettering import fitted, width_of
 from analysis.marks import interval_marks, single_dots
@@ -38,6 +39,9 @@ from analysis.text import joined, points
 NAME = 7.5
 """Points of the names beside curves."""
 
+CURVES = 2.3
+"""Inches of the curves where they stand below the differences: on a phone and in a column."""
+
 
 def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged] = ()) -> Picture:
     """Differences of the primary claims with their intervals; beside them, on one model and task, the curves.
@@ -55,17 +59,22 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
     arms = dict.fromkeys(one.question.arm for one in far if one.question.arm not in baselines)
     bright = [*baselines, *list(arms)[: max(1, LIT - len(baselines))]]
     colours = {label: look.color if label in bright else REST for label, look in looks.items()}
-    single = len(panels) == 1
+    single, clock = len(panels) == 1, panels[0].panel.clock
 
     def draw(narrow: bool) -> Figure:
         height = max(2.2, 0.8 + rows_height(rows.names, narrow))
-        figure = Figure(figsize=(NARROW if narrow else WIDE, height), layout="constrained")
-        if narrow or not single:
+        below = CURVES if narrow and single else 0.0
+        figure = Figure(figsize=(NARROW if narrow else WIDE, height + below), layout="constrained")
+        columns = 2 if single and not narrow else 1
+        if not single:
             left = figure.subplots()
+        elif narrow:
+            left, right = figure.subplots(2, 1, height_ratios=(height, below))
+            _curves(right, drawn, bright, looks, below, clock, columns)
         else:
-            left, right = figure.subplots(1, 2, width_ratios=(1, 1))
-            _curves(right, drawn, bright, looks, height)
-        _differences(left, rows, colours, narrow, 1 if narrow or not single else 2)
+            left, right = figure.subplots(1, 2)
+            _curves(right, drawn, bright, looks, height, clock, columns)
+        _differences(left, rows, colours, narrow, columns)
         return figure
 
     of = joined(
@@ -83,7 +92,7 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
         f"Mean accuracy over training, {up_to(drawn)}, minus {compared}, with 95 % intervals over seeds and "
         f"questions{several}.{below}",
         f"Differences at equal {AXIS[by]}: {of}.",
-        _data(rows),
+        pd.concat([_data(rows), _curve_data(drawn)] if single else [_data(rows)], ignore_index=True),
         draw,
     )
 
@@ -122,6 +131,23 @@ def _data(rows: _Rows) -> pd.DataFrame:
     return pd.DataFrame(data)
 
 
+def _curve_data(drawn: Sequence[Judged]) -> pd.DataFrame:
+    """The curves beside the differences: mean accuracy over seeds by cost."""
+    data: list[dict[str, object]] = []
+    for label, curves in _by_arm(drawn).items():
+        for cost, accuracy in zip(*_mean_curve(curves), strict=True):
+            data.append({"arm": label, "where": "curve", "cost": cost, "accuracy": accuracy, "n": len(curves)})
+    return pd.DataFrame(data)
+
+
+def _by_arm(drawn: Sequence[Judged]) -> dict[str, Sequence[Curve]]:
+    """The runs of every arm in a comparison, those that others are compared with last."""
+    ordered = sorted(drawn, key=lambda one: abs(one.difference.value))
+    arms = {one.question.arm: one.pairs[0].pair.arm for one in ordered}
+    others = {one.question.against: one.pairs[0].pair.baseline for one in ordered}
+    return {label: curves for label, curves in arms.items() if label not in others} | others
+
+
 def _differences(axis: Axes, rows: _Rows, colours: dict[str, str], narrow: bool, columns: int) -> None:
     for part, size, width in ((slice(rows.primary), 6.0, 2.2), (slice(rows.primary, None), 4.0, 1.1)):
         ran = [(place, one) for place, one in list(enumerate(rows.judged))[part] if one.pairs]
@@ -148,34 +174,37 @@ def _differences(axis: Axes, rows: _Rows, colours: dict[str, str], narrow: bool,
     axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[rows.judged[0].question.by]}")
 
 
-def _curves(axis: Axes, shown: Sequence[Judged], lit: Sequence[str], looks: dict[str, Look], height: float) -> None:
+def _curves(
+    axis: Axes,
+    shown: Sequence[Judged],
+    lit: Sequence[str],
+    looks: dict[str, Look],
+    height: float,
+    clock: str,
+    columns: int,
+) -> None:
     """Mean accuracy over seeds against cost; `lit` arms, the baselines among them, in colour on top."""
-    arms: dict[str, Sequence[Curve]] = {}
-    others: dict[str, Sequence[Curve]] = {}
-    for one in sorted(shown, key=lambda one: -abs(one.difference.value)):
-        arms.setdefault(one.question.arm, one.pairs[0].pair.arm)
-        others.setdefault(one.question.against, one.pairs[0].pair.baseline)
+    by, others = shown[0].question.by, {one.question.against for one in shown}
+    asked = {one.question.arm for one in shown}
     ends: list[tuple[float, float, str, str]] = []
-    for label, curves in reversed(arms.items()):
-        if label not in others:
-            colour = looks[label].color if label in lit else REST
-            ends.append((*_mean_curve(axis, curves, colour, 1.8 if label in lit else 1.0), label, colour))
-    for label, curves in others.items():
-        width = 1.8 if label in arms else 2.2
-        ends.append((*_mean_curve(axis, curves, looks[label].color, width), label, looks[label].color))
-    titled(axis, "Accuracy, %", 2, False)
-    axis.set_xlabel(AXIS[shown[0].question.by])
+    for label, curves in _by_arm(shown).items():
+        colour = looks[label].color if label in lit else REST
+        costs, heights = _mean_curve(curves)
+        axis.plot(
+            costs, heights, color=colour, linewidth=2.2 if label in others - asked else 1.8 if label in lit else 1.0
+        )
+        ends.append((float(costs[-1]), float(heights[-1]), label, colour))
+    titled(axis, "Accuracy, %", columns, columns == 1)
+    axis.set_xlabel(label_of(AXIS[by], clock))
     percent_axis(axis.yaxis)
-    thousands(axis.xaxis, whole=shown[0].question.by == "steps")
+    thousands(axis.xaxis, whole=by == "steps")
     _label(axis, [end for end in ends if end[2] in lit], height)
 
 
-def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) -> tuple[float, float]:
-    """Draw the mean over seeds on a common grid of costs; its last point."""
+def _mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
+    """(costs, mean accuracy over seeds) on a common grid, as far as all of them go."""
     grid = np.linspace(0, min(curve.end for curve in curves), 60)
-    heights = np.mean([[curve.accuracy_at(cost) for cost in grid] for curve in curves], axis=0)
-    axis.plot(grid, heights, color=colour, linewidth=width)
-    return float(grid[-1]), float(heights[-1])
+    return grid, np.mean([[curve.accuracy_at(cost) for cost in grid] for curve in curves], axis=0)
 
 
 def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: float) -> None:

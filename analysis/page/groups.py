@@ -13,6 +13,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.axes import STEP
 from analysis.lettering import fitted
 from analysis.measures import Measures
 from analysis.page.lit import faint_lines, handles, lit, of_all, panel_looks, shown
@@ -135,7 +136,7 @@ def zero_variance_curves(measures: Measures, prefix: str = "") -> Picture | None
         axis.set_ylim(bottom=0)
         percent_axis(axis.yaxis)
         axis.set_ylabel("zero-variance groups, %")
-        axis.set_xlabel("training step")
+        axis.set_xlabel(STEP)
         thousands(axis.xaxis, whole=True)
         shared_legend(figure, *handles(measures, bright, len(frames) - len(bright)), narrow)
         return figure
@@ -254,5 +255,5 @@ def outer_labels(axis: Axes, index: int, narrow: bool, ylabel: str, below: bool 
     if first is not None and first.is_first_col():
         axis.set_ylabel(fitted(ylabel, 0.85, 8, lines=2))
     if below:
-        axis.set_xlabel("training step")
+        axis.set_xlabel(STEP)
         thousands(axis.xaxis, whole=True)

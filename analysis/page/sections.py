@@ -101,7 +101,7 @@ def _evidence(measures: Measures, several: bool, left_out: str = "") -> Evidence
             ),
         ),
         Section(
-            "Groups that train",
+            "Groups with a gradient",
             "groups",
             (f"A group whose {alike} has no advantage and no gradient: its rollouts taught nothing.",),
             (result_tables.groups_table(measures, prefix), *_drawn(drawn, "zero_variance", "outcomes")),
@@ -110,7 +110,7 @@ def _evidence(measures: Measures, several: bool, left_out: str = "") -> Evidence
             "What was selected",
             "selected",
             (),
-            (*_drawn(drawn, "difficulty", "pool"), *((kept_arms,) if kept_arms else ())),
+            (*_drawn(drawn, "difficulty", "rates", "pool"), *((kept_arms,) if kept_arms else ())),
         ),
         Section("Predictions", "predictions", (), _drawn(drawn, "predictor")),
         Section(

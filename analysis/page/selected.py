@@ -1,4 +1,4 @@
-"""What was selected: groups with and without gradient, true difficulty, predictions, and the pool they came from."""
+"""What was selected: groups with and without gradient, difficulty, pass rates, predictions, and the pool."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
+from analysis.axes import STEP
 from analysis.measures import Measures
 from analysis.page.difficulty import difficulty
 from analysis.page.groups import (
@@ -22,6 +23,7 @@ from analysis.page.groups import (
     zero_variance_curves,
 )
 from analysis.page.lit import faint_lines, handles, lit, panel_looks
+from analysis.page.rates import rates
 from analysis.pictures import Picture
 from analysis.statistics import t_interval
 from analysis.style import GREY, LEVEL, REST, Look, canvas, percent_axis, shared_legend, thousands
@@ -37,6 +39,7 @@ def pictures(measures: Measures, prefix: str = "") -> list[Picture]:
         zero_variance_curves(measures, prefix),
         outcomes(measures, fresh, prefix),
         difficulty(measures, fresh, prefix),
+        rates(measures, fresh, prefix),
         predictor(measures, fresh, prefix),
         pool(measures, prefix),
     ]
@@ -88,7 +91,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
                     faint_lines(axes[1], seeds_of(frame), look, 0.6, 0.25)
                 axes[1].plot(mean.index, mean, **look.line())
             axes[1].axhline(0, color=GREY, linewidth=0.8)
-            axes[1].set(xlabel="training step", ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
+            axes[1].set(xlabel=STEP, ylabel="Pearson's r", ylim=(min(-0.1, axes[1].get_ylim()[0]), 1))
             thousands(axes[1].xaxis, whole=True)
             axes[1].set_title("On uniform references")
         shared_legend(figure, *handles(measures, bright, len(known) - len(bright)), narrow)

@@ -9,7 +9,7 @@ from analysis.equal_cost import Saving
 from analysis.estimates import Estimate
 from analysis.primary import By, Judged
 from analysis.text import brackets, joined, names, number, sentence
-from analysis.unfinished import FAILED
+from analysis.unfinished import FAILED, together
 
 COST: Mapping[By, str] = {"tokens": "generated tokens", "steps": "steps", "seconds": "seconds"}
 SHORT: Mapping[By, str] = {"tokens": "tokens", "steps": "steps", "seconds": "seconds"}
@@ -158,10 +158,9 @@ def _others(verdict: str, found: Sequence[Judged]) -> str:
 
 def _lost(states: Sequence[str]) -> str:
     """What became of runs without a result: `failed (NaN)`, `has no finished run (killed)`."""
-    failed = [state.removeprefix(f"{FAILED} ") for state in states if state.startswith(FAILED)]
-    if failed:
-        kinds = [kind[1:-1] for kind in dict.fromkeys(failed) if kind != FAILED]
-        return f"{FAILED} ({joined(kinds)})" if kinds else FAILED
+    told = together(states)
+    if told.startswith(FAILED):
+        return told
     return f"{'have' if len(states) > 1 else 'has'} no finished run ({joined(list(dict.fromkeys(states)))})"
 
 

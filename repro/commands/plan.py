@@ -65,20 +65,20 @@ def run(options: argparse.Namespace) -> int:
 def could_see(spec: Spec, cell: Cell) -> str:
     """The smallest difference that the study's seeds and questions can tell apart, in one sentence."""
     from analysis.power import seeds_needed, smallest_seen, typical
+    from repro.study.claimed import claimed
     from repro.study.estimate import likely_test
 
     limits = (cell.dataset.limits.test, cell.evaluate.questions)
     questions = min(likely_test(cell.dataset), *(limit or math.inf for limit in limits))
-    pairs = len(spec.model) * len(spec.dataset)
-    everywhere = [name for name, arm in spec.arms.items() if not (arm.models or arm.datasets)]
-    named = [claim.arm for claim in spec.report.claims]
-    seeds = min(len(spec.seeds_of(arm)) for arm in named or everywhere or spec.arms)
+    compared = claimed(spec)
+    if not compared:
+        return "No arm is compared with another on all models and datasets, so this study decides nothing."
+    claims, pairs, seeds = len(compared), min(one.pairs for one in compared), min(one.seeds for one in compared)
     if seeds < 2:
         return "One seed decides nothing: a report needs two or more, better five."
     if math.isinf(questions):
         return ""
     spread = typical(int(questions), cell.evaluate.samples)
-    claims = len(named) or max(1, len(everywhere) - 1)
 
     def seen(count: int) -> float:
         """In points of accuracy."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -24,6 +25,12 @@ def base_fields(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) ->
     chosen = spec.arms[arm]
     fields = {name: plain(section) for name, section in arm_sections(spec, model, dataset, chosen).items()}
     return {**fields, "train": {**plain(spec.train), **chosen.train}}
+
+
+def axis_points(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: str) -> int:
+    """How many points of the study's axes an arm has on this model and dataset; 1 where none applies."""
+    base = base_fields(spec, model, dataset, arm) if spec.axes else {}
+    return math.prod(len(values) for path, values in spec.axes.items() if has_path(base, path))
 
 
 def arm_sections(spec: Spec, model: ModelSpec, dataset: DatasetSpec, arm: ArmSpec) -> dict[str, Any]:

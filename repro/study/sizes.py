@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from repro.spec.schema import Cell, Spec
 from repro.study.expand import pool_size
-from repro.study.raw_fields import base_fields, has_path, runs_on
+from repro.study.raw_fields import axis_points, runs_on
 
 MOST_CELLS = 20_000
 """Cells of a study at most."""
@@ -28,9 +28,7 @@ def too_many_cells(spec: Spec) -> str | None:
         for dataset in spec.dataset:
             for name, arm in spec.arms.items():
                 if runs_on(arm, model, dataset):
-                    base = base_fields(spec, model, dataset, name) if spec.axes else {}
-                    points = [len(values) for path, values in spec.axes.items() if has_path(base, path)]
-                    cells += math.prod(points) * len(spec.seeds_of(name))
+                    cells += axis_points(spec, model, dataset, name) * len(spec.seeds_of(name))
     if cells <= MOST_CELLS:
         return None
     parts = {"models": len(spec.model), "datasets": len(spec.dataset), "arms": len(spec.arms)}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ class Behaviour:
     sampling_seconds: float = 3.0  # what K samples of the whole pool cost
     benchmarks: Mapping[str, tuple[int, tuple[float, ...]]] | None = None  # name -> questions, accuracy from step 0 on
     absent: tuple[str, ...] = ()  # labels of models, datasets or `seed 2` where the arm has not run
+    fails: tuple[str, ...] = ()  # such labels where its runs have failed
 
 
 @dataclass(frozen=True)
@@ -145,6 +146,7 @@ def make_study(
         labels = {cell.cell.model.label, cell.cell.dataset.label, f"seed {cell.cell.seed}"}
         if behaviour.status == "todo" or labels & set(behaviour.absent):
             continue
+        behaviour = replace(behaviour, status="failed") if labels & set(behaviour.fails) else behaviour
         off = _off(list(arms).index(cell.cell.arm), cell.cell.seed) if wiggle else 0
         journal = Journal(runs_dir / cell.identity)
         writer = _Writer(journal, behaviour, cell.cell, questions, samples, base, exact, off)

@@ -2,51 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import pytest
 
 from analysis.measures import Measures
-from analysis.page import figures, selected
-from analysis.page.forest import forest
+from analysis.page import figures
+from analysis.page.groups import fresh_questions
 from analysis.page.lit import lit, panel_looks, telling
-from analysis.pictures import Picture
-from analysis.primary import judge, questions
 from analysis.study import Study
 from analysis.style import COLOURS, GREY, LIT, PALETTE, RC, REST, SHOWN, SPARE, looks, readable
 from tests.analysis.drawing import check, colours, drawn, marks, visible
-from tests.analysis.synthetic import Behaviour, learning, make_study
-
-Arms = dict[str, tuple[dict[str, Any], Behaviour]]
-DOTS: dict[str, Any] = {"selection": {"method": "difficulty", "references": 4, "every": 2}}
-SMALL: dict[str, Any] = {"steps": 4, "every": 2, "questions": 16}
-
-
-def arm(final: float, config: Mapping[str, Any] | None = None, **more: Any) -> tuple[dict[str, Any], Behaviour]:
-    return dict(config or {}), Behaviour(learning(final, points=2), (-0.02, 0.0, 0.02), **more)
-
-
-def of_count(count: int, name: Callable[[int], str]) -> Arms:
-    """A baseline, then arms of three ways in turn."""
-    ways: Sequence[dict[str, Any]] = (
-        DOTS,
-        {"selection": {"method": "random", "fraction": 0.25}},
-        DOTS | {"replay": {}},
-    )
-    arms: Arms = {"full": arm(0.6)}
-    for index in range(1, count):
-        config = dict(ways[index % 3])
-        if "replay" in config:
-            config["replay"] = {"fresh": 0.5, "capacity": 8}
-        config["train"] = {"learning_rate": 1e-4 * (1 + index)}  # every arm a run of its own
-        predicts = index % 3 != 1
-        arms[name(index)] = arm(0.4 + 0.35 * index / count, config, predicts=predicts, kept=1.0 if predicts else 0.25)
-    return arms
-
-
-LONG = "questions_chosen_by_a_predictor_of_difficulty_with_{:02}_references"
+from tests.analysis.shapes import SHAPES, SMALL, Arms, arm, pictures, study_of
+from tests.analysis.synthetic import make_study
 
 WIDTHS = {
     "one arm": (False,),
@@ -59,39 +28,14 @@ WIDTHS = {
 
 @pytest.fixture(scope="module")
 def studies(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Study]:
-    shapes: dict[str, tuple[Arms, dict[str, Any]]] = {
-        "one arm": ({"full": arm(0.6)}, {"seeds": 1}),
-        "two arms, one failed": (
-            {
-                "full": arm(0.6),
-                "dots": arm(0.7, DOTS, predicts=True),
-                "lost": arm(0.5, {"train": {"learning_rate": 1e-5}}, status="failed"),
-            },
-            {"seeds": 2},
-        ),
-        "twelve long names": (of_count(12, LONG.format), {"seeds": 2}),
-        "thirty arms": (of_count(30, "arm_{}".format), {"seeds": 1}),
-    }
     folder = tmp_path_factory.mktemp("shapes")
-    return {
-        name: make_study(folder / name.replace(" ", "_"), None, arms, **SMALL, **more).read()
-        for name, (arms, more) in shapes.items()
-    }
-
-
-def pictures(study: Study) -> dict[str, Picture]:
-    """All figures that a study of one model and task has."""
-    measures = Measures(study.panels[0])
-    judged = judge(questions(study.spec, study.panels), study.panels)
-    made = [figures.accuracy_curves(measures), figures.cost_bars(measures), *selected.pictures(measures)]
-    made += [forest([measures], judged)] if any(one.pairs for one in judged) else []
-    return {picture.name: picture for picture in made}
+    return {name: study_of(name, folder) for name in SHAPES}
 
 
 @pytest.mark.parametrize("shape", WIDTHS)
 def test_every_figure_can_be_read_on_a_page_and_in_a_column(studies: dict[str, Study], shape: str):
     made = pictures(studies[shape])
-    assert {"accuracy", "cost", "zero_variance", "outcomes", "difficulty", "pool"} <= set(made)
+    assert {"accuracy", "cost", "zero_variance", "outcomes", "difficulty", "rates", "pool"} <= set(made)
     assert shape == "one arm" or {"answer", "predictor"} <= set(made)
     for picture in made.values():
         for narrow in WIDTHS[shape]:
@@ -187,6 +131,21 @@ def test_of_many_arms_one_matrix_says_what_was_selected_and_its_rows_have_names(
     written = [int(text.get_text()) for text in axis.texts]
     assert written[len(whole) : 2 * len(whole)] == [round(100 * share) for share in whole["share"]]
     assert whole["share"].sum() == pytest.approx(1)
+
+
+def test_the_distribution_of_pass_rates_is_that_of_the_groups_and_grey_for_arms_that_are_not_lit(
+    studies: dict[str, Study],
+):
+    study = studies["thirty arms"]
+    picture = pictures(study)["rates"]
+    data = picture.data.pivot(index="arm", columns="pass_rate", values="share_at_most")
+    assert list(data.columns) == [0.0, 0.5, 1.0] and (data[1.0] == 1).all()
+    for series in study.panels[0].series[:3]:
+        values = np.sort(fresh_questions(series).rate)
+        below = np.searchsorted(values, [0.0, 0.5], side="right") / len(values)  # counted another way
+        assert data.loc[series.label, [0.0, 0.5]].tolist() == pytest.approx(below.tolist())
+    (axis,) = visible(drawn(picture, narrow=True))
+    assert len(axis.get_lines()) == 30 and len(colours(axis)) == LIT
 
 
 def test_steps_have_whole_numbers(studies: dict[str, Study]):

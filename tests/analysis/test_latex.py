@@ -78,7 +78,7 @@ def test_every_character_of_the_first_planes_compiles(tmp_path: Path):
 
 TEXTS = [
     INTERVAL, "−21.3 [−25.2, −17.4]", "< 1.00× [0.00, 1.60]", "`dots_rr`: DOTS, replay", "**does not hold**", "289 k",
-    "groups that train, %", "Qwen2.5-Math-1.5B, DeepScaleR (published)", "constant below 0.5 / above, ρ of |∇|²",
+    "groups with a gradient, %", "Qwen2.5-Math-1.5B, DeepScaleR (published)", "constant below 0.5 / above, ρ of |∇|²",
     "The quick brown fox jumps over a lazy dog; MAXIMUM WIDTH", "± 3.3 ≥ α τ δ … ∞ → Σ", "你好 😀", "`v2-ec67688e5532`",
 ]  # fmt: skip
 

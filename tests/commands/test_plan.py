@@ -8,7 +8,7 @@ from repro.commands.plan import could_see
 from repro.study.expand import expand
 from tests.conftest import Load
 
-SPEC = "arms: {full: {}}\nevaluate: {questions: %d, samples: 1}\nseeds: [0, 1]\n"
+SPEC = "arms: {full: {}, less: {train: {steps: 9}}}\nevaluate: {questions: %d, samples: 1}\nseeds: [0, 1]\n"
 
 
 @pytest.mark.parametrize(("questions", "said"), [(4, "no true difference is seen"), (256, "a true difference of ")])

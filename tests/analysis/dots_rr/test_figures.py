@@ -76,7 +76,7 @@ def test_the_grid_has_every_arm_by_tokens_and_five_parts_in_colour(
 
 def test_published_curves_stand_below_ours_dashed_each_once(pictures: dict[str, Picture]):
     theirs = pictures["curves"].data.query("source == 'published'")
-    assert theirs["panel"].nunique() == 6 and set(theirs["x_name"]) == {"step"}
+    assert theirs["panel"].nunique() == 6 and set(theirs["x_name"]) == {"training step"}
     assert {GRPO, DOTS, DOTS_RR, CURRICULUM} <= set(theirs["arm"])
     assert not theirs.duplicated(["panel", "arm", "x"]).any()
     last = visible(drawn(pictures["curves"], False))[-1]

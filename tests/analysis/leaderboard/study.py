@@ -29,7 +29,7 @@ NAMES = (
 
 def arms(count: int, seeds: int, points: int) -> dict[str, tuple[dict[str, Any], Behaviour]]:
     """`uniform` and `count` others, from clearly better to clearly worse; the last but one failed, the last but two
-    lacks a task."""
+    lacks a task, the second failed on one."""
     draw = np.random.default_rng(3)
 
     def jitter() -> tuple[float, ...]:
@@ -51,6 +51,8 @@ def arms(count: int, seeds: int, points: int) -> dict[str, tuple[dict[str, Any],
             more |= {"status": "failed"}
         if count > 3 and place == count - 3:
             more |= {"absent": ("shuffle",)}
+        if count > 3 and place == 1:
+            more |= {"fails": ("variables",)}
         shifts = {"shuffle": 0.06 * draw.normal(), "variables": 0.06 * draw.normal(), "tiny-64x2": 0.03 * draw.normal()}
         found[NAMES[place]] = (config, Behaviour(learning(final, points=points), jitter(), shifts=shifts, **more))
     return found

@@ -18,6 +18,7 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import Question, judge
 from analysis.tables import Table
+from analysis.unfinished import together
 from tests.analysis.drawing import check, visible
 from tests.analysis.latex import needs_pdflatex, unfit
 from tests.analysis.leaderboard.study import leaderboard
@@ -97,8 +98,14 @@ def test_an_arm_that_failed_has_a_row_without_a_rank_and_one_that_lacks_a_task_s
     assert isinstance(table, Table)
     rows = {row[1]: row for row in table.rows}
     assert rows["`dynamic`"][header(table, "pairs")] == "4 of 6", "it has not run on shuffle"
-    assert rows["`ufo`"][0] == "–" and rows["`ufo`"][2].startswith("failed")
+    assert rows["`random`"][header(table, "pairs")] == "4 of 6; failed (out of memory)", "on variables"
+    assert (rows["`ufo`"][0], rows["`ufo`"][2]) == ("–", "failed (out of memory)")
     assert len(rows) == 6
+
+
+def test_states_of_several_pairs_are_told_together_with_every_kind_of_failure_once():
+    assert together(["failed (NaN)", "running", "failed (mistake)", "failed (NaN)"]) == "failed (NaN and mistake)"
+    assert [together(states) for states in ([], ["not run", "killed"], ["failed"])] == ["not run", "killed", "failed"]
 
 
 def header(table: Table, name: str) -> int:

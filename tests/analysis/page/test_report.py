@@ -98,7 +98,7 @@ def test_every_page_is_whole_light_and_needs_nothing_but_the_files_beside_it(rep
     assert {
         "Accuracy",
         "Time to the target accuracy",
-        "Groups that train",
+        "Groups with a gradient",
         "What was selected",
         "Predictions",
         "Cost",

@@ -5,10 +5,12 @@ from __future__ import annotations
 import math
 
 import pandas as pd
+from matplotlib.figure import Figure
 
-from analysis.captions import shortened
+from analysis.captions import captioned, shortened
 from analysis.equal_cost import Saving
 from analysis.page.question_mix import _said
+from analysis.pictures import Picture
 from analysis.tables import Table
 from analysis.text import ratio
 
@@ -24,6 +26,17 @@ def test_a_long_caption_keeps_two_sentences_and_the_rest_goes_into_notes():
     (short,) = shortened((Table("a", "A", ["x"], [["1"]], pd.DataFrame(), caption, notes=("Last.",)),))
     assert short.caption == "One, by Agarwal et al. 2021. Two, 0.5 of it."
     assert short.notes == ("Three. Its value is 4.", "Five.", "Last.")
+
+
+def test_a_figure_keeps_one_sentence_and_what_is_added_later_goes_where_the_rest_went():
+    def picture(caption: str) -> Picture:
+        return Picture("a", "A", caption, "", pd.DataFrame(), lambda narrow: Figure())
+
+    long, short = shortened([picture("One, e.g. this. Two. It goes on."), picture("One.")])
+    assert (long.caption, long.notes, short.notes) == ("One, e.g. this.", ("Two. It goes on.",), ())
+    added = captioned((long, short), lambda words, caption: f"{caption} And three.")
+    assert [one.caption for one in added] == ["One, e.g. this.", "One. One. And three."]
+    assert added[0].notes == ("Two. It goes on.", "One, e.g. this. Two. It goes on. And three.")
 
 
 def test_the_pool_is_said_to_be_longer_only_where_it_is():
