@@ -62,15 +62,31 @@ def template_of(tokenizer: Any) -> str:
     return str(template["default"])
 
 
-def start_token(tokenizer: Any) -> str:
-    """What the tokenizer itself puts before a text, as text: `<|begin_of_text|>`, `<s>` or nothing."""
+def started(texts: list[str], tokenizer: Any) -> list[str]:
+    """Texts behind what the tokenizer itself puts first: `<|begin_of_text|>`, `<s>` or nothing.
+
+    Without special tokens they have the ids that the tokenizer gives the texts themselves.
+    """
+    start, gap = _start(tokenizer)
+    return [start + text if text.startswith(" ") else start + gap + text for text in texts]
+
+
+def _start(tokenizer: Any) -> tuple[str, str]:
+    """The tokenizer's start tokens, and what has to stand behind them: a space where it puts one before every text."""
     for probe in PROBES:
         try:
             plain = tokenizer(probe, add_special_tokens=False)["input_ids"]
-        except Exception:  # of a tokenizer without a token for what it does not know
-            continue
-        if plain:
+            if not plain:
+                continue
             whole = tokenizer(probe)["input_ids"]
-            places = (i for i in range(len(whole)) if whole[i : i + len(plain)] == plain)
-            return "".join(tokenizer.convert_ids_to_tokens(whole[: next(places, 0)]))
-    return ""
+            place = next((i for i in range(len(whole)) if whole[i : i + len(plain)] == plain), 0)
+            start = "".join(tokenizer.convert_ids_to_tokens(whole[:place]))
+            written = tokenizer(start + probe, add_special_tokens=False)["input_ids"]
+            spaced = tokenizer(f"{start} {probe}", add_special_tokens=False)["input_ids"] if start else written
+        except Exception as error:
+            if type(error) is not Exception:  # the tokenizers library has no class of its own for a missing token
+                raise
+            continue
+        own = whole[: place + len(plain)]
+        return start, " " if written != own and spaced == own else ""
+    return "", ""

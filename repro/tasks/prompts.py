@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.errors import UserError
-from repro.tasks.chat_text import Message, chat_text, has_template, start_token
+from repro.tasks.chat_text import Message, chat_text, has_template, started
 from repro.tasks.replies import Reply, left_open
 from repro.words import show
 
@@ -63,9 +63,7 @@ class PromptStyle:
             rendered = [self._conversation(question, tokenizer) for question in questions]
             self._conversation(MARK, tokenizer)  # a question of one digit might be found in a prompt that drops it
             return rendered
-        # Callers tokenize without special tokens, so a start token that the tokenizer would add is written out.
-        start = start_token(tokenizer)
-        return [start + self.plain_text(question, suffix) for question in questions]
+        return started([self.plain_text(question, suffix) for question in questions], tokenizer)
 
     def prompt(self, question: str, tokenizer: Any, suffix: str) -> str:
         """The prompt of one question."""

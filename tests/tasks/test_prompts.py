@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.models import BPE, WordLevel
+from tokenizers.pre_tokenizers import Metaspace, WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
@@ -200,3 +200,25 @@ def test_the_start_token_is_found_by_a_tokenizer_that_knows_no_letters():
     words.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 1)])
     fast = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="</s>", bos_token="<s>")
     assert PromptStyle().prompt("7", fast, "\n") == "<s>7\n"
+
+
+def spaced(scheme: str, single: str) -> PreTrainedTokenizerFast:
+    """A tokenizer of the SentencePiece kind: spaces are `▁`, and one stands before texts as `scheme` says."""
+    vocab = {piece: i for i, piece in enumerate(["<unk>", "<s>", "</s>", "[gMASK]", "▁", *"0123 eggs?\n"])}
+    backend = Tokenizer(BPE(vocab=vocab, merges=[], unk_token="<unk>"))
+    backend.pre_tokenizer = Metaspace(prepend_scheme=scheme)
+    special = [(piece, vocab[piece]) for piece in ("<s>", "</s>", "[gMASK]") if piece in single]
+    backend.post_processor = TemplateProcessing(single=single, special_tokens=special)
+    fast = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+    fast.add_special_tokens({"additional_special_tokens": ["[gMASK]"]})
+    return fast
+
+
+@pytest.mark.parametrize("scheme", ["always", "first", "never"])
+@pytest.mark.parametrize("single", ["<s> $A", "[gMASK] <s> $A", "<s> $A </s>", "$A </s>", "$A"])
+@pytest.mark.parametrize("question", ["2 eggs?", " 2 eggs?", "2"])
+def test_a_prompt_has_the_tokens_that_the_tokenizer_gives_the_text_itself(scheme, single, question):
+    fast = spaced(scheme, single)
+    own = fast(question)["input_ids"]
+    own = own[:-1] if single.endswith("</s>") else own
+    assert fast(PromptStyle().prompt(question, fast, ""), add_special_tokens=False)["input_ids"] == own
