@@ -104,8 +104,9 @@ class PromptStyle:
                 reason = reason or f"does not render the conversation: {error}"
                 continue
             lost = _first_lost(rendered, shown)
-            if lost is None and (self.system_prompt or "").strip() not in rendered:
-                lost = (self.system_prompt or "").strip()
+            system = (self.system_prompt or "").strip()
+            if lost is None and system and rendered.count(system) <= sum(text.count(system) for text in shown):
+                lost = system  # it is in the questions and answers alone
             listed = not isinstance(messages[0]["content"], str) and LISTED.search(rendered)
             if lost is None and not listed:
                 return messages, rendered

@@ -61,6 +61,16 @@ def test_a_template_that_drops_the_system_turn_without_a_word_gets_it_in_the_use
     )
 
 
+def test_a_system_turn_that_is_dropped_is_missed_though_a_question_has_the_same_words():
+    no_system = "{% for m in messages if m['role'] != 'system' %}"
+    users_only = tokenizer(CHATML.replace("{% for m in messages %}", no_system))
+    questions = ["How many eggs? Be brief.", "Be brief.", "How many?"]
+    for style in (PromptStyle("Be brief."), PromptStyle("Be brief.", (("1+1? Be brief.", "2"),))):
+        for question, prompt in zip(questions, style.prompts(questions, users_only, ""), strict=True):
+            first = style.examples[0][0] if style.examples else question
+            assert f"user\nBe brief.\n\n{first}<|im_end|>" in prompt and f"{question}<|im_end|>" in prompt
+
+
 def test_a_template_that_drops_the_question_is_refused():
     with pytest.raises(UserError, match='drops what it is given: "How many eggs\\?" is not in its prompt'):
         PromptStyle(None).prompt("How many eggs?", tokenizer("{% for m in messages %}.{% endfor %}"), "")
@@ -166,6 +176,11 @@ def test_a_list_of_parts_that_a_template_writes_out_is_no_text():
         PromptStyle().prompt("Why?", tokenizer(upper), "")
 
 
+def test_a_question_may_show_the_address_of_an_object():
+    question = "What is <a.B object at 0x7f42aa>?"
+    assert question in PromptStyle().prompt(question, tokenizer(CHATML), "")
+
+
 def test_a_question_may_look_like_a_list_of_parts():
     question = "What is [{'type': 1}] in YAML?"
     assert question in PromptStyle().prompt(question, tokenizer(CHATML), "")
@@ -187,6 +202,8 @@ def test_a_template_that_does_not_render_says_why():
         "{{ lipsum(1) }}",
         "{{ messages | map('random') | list }}",
         "{% set now = strftime_now %}{{ now('%H') }}",
+        "{{ cycler('a', 'b') }}",
+        "{{ joiner }}{{ raise_exception }}",
     ],
 )
 def test_other_ways_to_compute_what_nobody_gave_are_refused_too(computed):
