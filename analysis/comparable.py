@@ -1,8 +1,8 @@
-"""Which arms cannot be compared at equal tokens or seconds: those that selection left hardly any training.
+"""Which arms cannot be compared at equal tokens or seconds: those whose selection costs too much for it.
 
-An arm that labels, probes or scores pays for that before or beside its training. Where this takes most of the budget
-that two arms are compared at, the arm still stands near its start policy, and a difference says how large the pool is
-in proportion to the run, not how well the arm chooses. At equal steps every pair can be compared.
+An arm that labels, probes or scores pays for that before or beside its training. Where this costs more than the whole
+run of the other arm, or has left hardly any training by its end, a difference says how large the pool is in proportion
+to the run, not how well the arm chooses. At equal steps every pair can be compared.
 """
 
 from __future__ import annotations
@@ -26,8 +26,9 @@ MOSTLY = 0.5
 """Above this share of the budget selection has taken most of it."""
 
 RULE = (
-    "Two arms are not comparable at equal tokens or seconds where selection (labelling, probing, scoring) has taken "
-    f"more than {100 * MOSTLY:.0f} % of one's budget and left it less than {100 * HARDLY:.0f} % of the other's training"
+    "Two arms are not comparable at equal tokens or seconds where the selection of one (labelling, probing, scoring) "
+    f"costs more than the whole run of the other, or has taken more than {100 * MOSTLY:.0f} % of the budget and left "
+    f"less than {100 * HARDLY:.0f} % of the other's training"
 )
 """How it is decided, for captions."""
 
@@ -38,12 +39,12 @@ UNITS = {GENERATED_TOKENS: "generated tokens", SECONDS: "s", cost_of("cpu_second
 
 @dataclass(frozen=True)
 class Unfit:
-    """An arm that had hardly begun to train where another ended. Costs and steps are means over the runs."""
+    """An arm whose selection costs too much to compare it with another. Costs and steps are means over the runs."""
 
     arm: str
     other: str
     metric: str
-    selection: float  # what the arm's selection costs in its whole run
+    selection: float  # what the arm's selection costs in its whole run, without probes that trained
     whole: float  # what the whole run of the other costs
     steps: float  # that the arm has made where the other ends
     of: float  # that the other has made there
@@ -62,9 +63,10 @@ class Unfit:
 def unfit(several: Sequence[Series], metric: str) -> Mapping[str, Unfit]:
     """{label: why} of the arms that cannot be compared with the one that ends first in cost `metric`.
 
-    An arm is unfit where both hold, on average over its runs, at the cost at which the first run of all ends: its
-    training so far (steps x questions x completions) is below `HARDLY` of that of the arm which ends there, and what it
-    has spent on anything but that training is above `MOSTLY` of it all. Nothing is unfit by steps.
+    An arm is unfit where, on average over its runs, its selection costs more than the whole run of that other, for as
+    much training (steps x questions x completions) where its own run is longer. It is unfit as well where both hold at
+    the cost at which the first run of all ends: its training so far is below `HARDLY` of that of the arm which ends
+    there, and what it has spent on anything but that training is above `MOSTLY` of it all. Nothing is unfit by steps.
     """
     if not metric.startswith(COST) or len(several) < 2:
         return {}
@@ -72,13 +74,16 @@ def unfit(several: Sequence[Series], metric: str) -> Mapping[str, Unfit]:
     other = min(several, key=lambda one: float(np.mean(ends[one.label])))
     end = min(min(found) for found in ends.values())
     theirs = float(np.mean([_steps(run, metric, end) for run in other.runs]))
+    whole, quantity = float(np.mean(ends[other.label])), metric.removeprefix(COST)
     found = {}
     for one in several:
+        if one is other:
+            continue
         made = float(np.mean([_steps(run, metric, end) for run in one.runs]))
-        if made * _rows(one) < HARDLY * theirs * _rows(other) and _selecting(one, metric, end) > MOSTLY:
-            amount_of = metric.removeprefix(COST)
-            selection = float(np.mean([run.cost(amount_of, SCORING) for run in one.runs]))
-            whole = float(np.mean(ends[other.label]))
+        selection = float(np.mean([run.cost(quantity) - _training(one, run, quantity) for run in one.runs]))
+        longer = max(1.0, _trained(one) / max(1.0, _trained(other)))
+        hardly = made * _rows(one) < HARDLY * theirs * _rows(other) and _selecting(one, metric, end) > MOSTLY
+        if hardly or selection > whole * longer:
             found[one.label] = Unfit(one.label, other.label, metric, selection, whole, made, theirs)
     return found
 
@@ -134,6 +139,12 @@ def _rows(series: Series) -> int:
     """Completions that a step trains on."""
     train = series.cell["train"]
     return int(train["questions_per_step"] * train["group_size"])
+
+
+def _trained(series: Series) -> float:
+    """Completions that a whole run trains on, on average."""
+    steps = [float(run.points(GENERATED_TOKENS)[0].max(initial=0)) for run in series.runs]
+    return float(np.mean(steps)) * _rows(series)
 
 
 def _selecting(series: Series, metric: str, end: float) -> float:

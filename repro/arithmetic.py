@@ -38,16 +38,22 @@ CLEARED = (
         "NVIDIA_TF32_OVERRIDE",
     ),
     *("PYTORCH_TUNABLEOP_", "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE", "TORCH_BLAS_PREFER_", "TORCH_CUDNN_"),
-    *("NCCL_ALGO", "NCCL_PROTO", "VLLM_ATTENTION_BACKEND", "VLLM_USE_FLASHINFER_SAMPLER"),
+    *("FLASHINFER_USE_", "NCCL_ALGO", "NCCL_PROTO", "TRITON_F32_DEFAULT", "VLLM_"),
     *("TORCH_LINALG_PREFER_", "TORCH_ROCM_FA_", "XLA_DOWNCAST_BF16", "XLA_USE_BF16"),
     # compiled or exchanged kernels
-    *("DISABLE_KERNEL_MAPPING", "PYTORCH_TENSOREXPR", "PYTORCH_TENSOREXPR_", "TORCH_COMPILE_DISABLE"),
+    *("DISABLE_KERNEL_MAPPING", "PYTORCH_JIT", "PYTORCH_TENSOREXPR", "PYTORCH_TENSOREXPR_", "TORCH_COMPILE_DISABLE"),
     *("TORCHDYNAMO_", "TORCHINDUCTOR_", "USE_HUB_KERNELS"),
     # what accelerate takes for the wishes of a user
     *("ACCELERATE_DOWNCAST_BF16", "ACCELERATE_DYNAMO_", "ACCELERATE_FP8_", "ACCELERATE_GRADIENT_"),
     "ACCELERATE_MIXED_PRECISION",
 )
 """Variables that every process lacks; a name that ends in `_` stands for all that begin so."""
+
+KEPT = {
+    *("VLLM_API_KEY", "VLLM_ASSETS_CACHE", "VLLM_CACHE_ROOT", "VLLM_CONFIG_ROOT", "VLLM_HOST_IP", "VLLM_LOGGING_LEVEL"),
+    *("VLLM_NCCL_SO_PATH", "VLLM_PORT", "VLLM_RPC_BASE_PATH"),
+}
+"""Variables that begin like cleared ones and say where something is."""
 
 DISTRIBUTION = (
     *("ACCELERATE_", "DEEPSPEED_", "FORK_LAUNCHED", "FSDP_", "MEGATRON_LM_", "PARALLELISM_CONFIG_", "TORCHELASTIC_"),
@@ -67,7 +73,9 @@ def changes(environment: Mapping[str, str], *, rank: bool = False) -> dict[str, 
     gone = CLEARED if rank else CLEARED + DISTRIBUTION
     begins = tuple(name for name in gone if name.endswith("_"))
     found: dict[str, str | None] = {
-        name: None for name in environment if (name in gone or name.startswith(begins)) and name not in FIXED
+        name: None
+        for name in environment
+        if (name in gone or name.startswith(begins)) and name not in FIXED and name not in KEPT
     }
     return found | {name: value for name, value in FIXED.items() if environment.get(name) != value}
 

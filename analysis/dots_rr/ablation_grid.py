@@ -76,7 +76,7 @@ def ablation_grid(points: Sequence[Point]) -> Picture | None:
 
 
 def _not_comparable(points: Sequence[Point]) -> str:
-    """Arms that selection left hardly any training at the tokens of the usual one; empty without any."""
+    """Arms whose selection costs too much to compare them at the tokens of the usual one; empty without any."""
     found = list(dict.fromkeys(point.arm for point in points if "by_tokens" not in point.differences))
     return f" Not comparable at equal tokens: {names(found)}." if found else ""
 

@@ -39,7 +39,8 @@ def answer(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
         said = sentences(judged, beside)
     if not judged:
         ran = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
-        said = (f"**Only {names(list(ran))} was to be trained, so that there is nothing to compare.**",)
+        were = "was" if len(ran) == 1 else "were"
+        said = (f"**Only {names(list(ran))} {were} to be trained, so that there is nothing to compare.**",)
     table, how_sure = answer_table(panels, judged, beside), sure_table(panels, judged)
     return Answer(said, _sure(panels, judged), _changes(panels, judged, beside), table, how_sure)
 

@@ -145,7 +145,7 @@ def _others(verdict: str, found: Sequence[Judged]) -> str:
     if verdict == "undecided":
         return f"{who} {'are' if many else 'is'} undecided"
     if verdict == "not comparable":
-        return f"{who} {'are' if many else 'is'} not comparable: selection leaves hardly any training"
+        return f"{who} {'are' if many else 'is'} not comparable: its selection costs too much"
     if verdict == "one seed":
         return f"{who} {'have' if many else 'has'} one seed, which decides nothing"
     if verdict == "not run":

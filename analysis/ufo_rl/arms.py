@@ -63,7 +63,7 @@ def full_of(measures: Measures, series: Series) -> Series | None:
 def difference_to_full(measures: Measures, series: Series) -> Interval | Unfit | None:
     """Accuracy minus that of full data: seeds x problems where full is the baseline, else pairs of seeds; None for
     full itself and where there is nothing to compare with. Unfit where they stop at as many tokens or seconds and
-    selection left one hardly any training."""
+    the selection of one costs too much."""
     full = full_of(measures, series)
     if full is None or full.label == series.label:
         return None

@@ -9,6 +9,7 @@ import torch
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from repro.models.block_end import block_end
+from repro.models.continuations import continuation_ids
 from repro.models.decode import Decoding, complete
 from repro.models.kv_cache import padded_left
 from repro.models.modes import arithmetic
@@ -113,9 +114,7 @@ def mean_entropy(
     if len(prompts) != len(completions) or not prompts:
         raise ValueError(f"{len(prompts)} prompts and {len(completions)} completions: expected as many, at least one")
     questions = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
-    answers = [
-        [*ids, tokenizer.eos_token_id] for ids in tokenizer(list(completions), add_special_tokens=False)["input_ids"]
-    ]
+    answers = [[*ids, tokenizer.eos_token_id] for ids in continuation_ids(tokenizer, completions)]
     order = sorted(range(len(questions)), key=lambda r: len(questions[r]) + len(answers[r]))
     total, tokens = 0.0, 0
     training = model.training

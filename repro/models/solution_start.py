@@ -23,7 +23,7 @@ from repro.tasks.prompts import PromptStyle
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-VERSION = 1
+VERSION = 2
 """Raise it when the same fields lead to other weights."""
 
 LONGEST = 2048

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from repro.files import dump_json, write_atomically
+from repro.models.continuations import continuation_ids
 from repro.models.quiet import quiet
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Settings(Protocol):
 def encode(prompts: Sequence[str], completions: Sequence[str], tokenizer: PreTrainedTokenizerBase) -> list[Row]:
     """Prompts with the completions to imitate and the end token after them, as token ids."""
     heads = tokenizer(list(prompts), add_special_tokens=False)["input_ids"]
-    tails = tokenizer(list(completions), add_special_tokens=False)["input_ids"]
+    tails = continuation_ids(tokenizer, completions)
     end = tokenizer.eos_token_id
     return [
         {"input_ids": [*head, *tail, end], "labels": [-100] * len(head) + [*tail, end]}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from repro.tasks.thinking import TAGS
+from repro.tasks.thinking import TAGS, marks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedTokenizerBase
@@ -29,4 +29,5 @@ def completion_texts(tokenizer: PreTrainedTokenizerBase, rows: Sequence[Sequence
 
 
 def _in_a_tag(text: str) -> bool:
-    return bool(text.strip()) and any(text.lower() in tag.lower() for pair in TAGS for tag in pair)
+    part = bool(text.strip()) and any(text.lower() in tag.lower() for pair in TAGS for tag in pair)
+    return part or bool(marks(text))

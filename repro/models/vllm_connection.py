@@ -23,6 +23,7 @@ SETTINGS = {
     "VLLM_CPU_KVCACHE_SPACE": "1",  # GiB; by default a share of the machine's memory
     "VLLM_CPU_OMP_THREADS_BIND": "nobind",  # or all jobs would share the first cores
 }
+"""What every process that starts vLLM has, whatever its shell says."""
 SERVER_SECONDS = 240.0
 """How long a server may take to answer for the first time."""
 
@@ -51,8 +52,7 @@ def connect(
     Environment and torch's global generators are left as they were, `SETTINGS` apart. UserError where a server does not
     answer or cannot take weights over.
     """
-    for name, value in SETTINGS.items():
-        os.environ.setdefault(name, value)
+    os.environ.update(SETTINGS)
     from trl.generation import vllm_generation
 
     on_cpu = model.device.type == "cpu"

@@ -13,7 +13,7 @@ from repro.scoring.targets import ConfidencePrompt, Target
 from repro.tasks.problem import AnswerFormat, Problem
 from repro.tasks.prompts import PromptStyle
 
-VERSION = 2
+VERSION = 3
 """Enters every key: raise it when the same fields would give other scores."""
 
 Kind = Literal["scores", "prompt_scores", "embeddings"]

@@ -14,6 +14,7 @@ from repro.replay.replay_spec import ReplaySpec
 from repro.selection.method import Costs
 from repro.spec.schema import Cell
 from repro.study.expand import epoch_steps, pool_size
+from repro.study.local_sizes import local_sizes, local_test_size
 from repro.study.neighbours import Neighbours
 from repro.study.throughput import Throughput, Work, nearest
 from repro.tasks.catalogue import CATALOGUE
@@ -128,8 +129,10 @@ def work_of(cell: Cell, steps: int, generated: float, length: float, prompt: flo
 
 
 def likely_pool(dataset: DatasetSpec) -> int | None:
-    """Training questions as far as they can be known before the data are read: exact for made-up questions, from the
-    published size for a named dataset (a local copy may hold fewer), None where rows are filtered."""
+    """Training questions as far as they can be known before a run: exact for made-up questions and files of this
+    machine, from the published size for a named dataset (a local copy may hold fewer), None where rows are filtered."""
+    if (local := local_sizes(dataset)) is not None:
+        return local["train"]
     if dataset.named is None or dataset.filters:
         return pool_size(dataset)
     whole = CATALOGUE[dataset.named].rows[0]
@@ -145,6 +148,8 @@ def likely_test(dataset: DatasetSpec) -> float:
     """Test questions, as `likely_pool`; infinite where unknown."""
     if dataset.procedural is not None:
         return dataset.procedural.test
+    if (local := local_sizes(dataset)) is not None:
+        return local["test"]
     named = dataset.test_named or (dataset.named if dataset.test_path is None else None)
     size = None if named is None else CATALOGUE[named].rows[1]
     return math.inf if size is None else size
@@ -204,10 +209,10 @@ def selection_completions(cell: Cell) -> int | None:
 
 def evaluation_completions(cell: Cell, steps: int) -> int | None:
     """Completions of all evaluations after the start policy's; None where the size of the sets is not in the spec."""
-    made, wanted = cell.dataset.procedural, cell.evaluate
+    made, wanted, local = cell.dataset.procedural, cell.evaluate, local_sizes(cell.dataset)
     sizes = {
         "test": likely_test(cell.dataset),
-        "validation": made.validation if made else math.inf,
+        "validation": made.validation if made else local["validation"] if local else math.inf,
         "extra": sum(made.sizes().values()) - made.pool - made.validation - made.test if made else 0,
     }
     for name in ("test", "validation"):
@@ -228,11 +233,13 @@ def benchmark_completions(cell: Cell) -> list[float]:
     data, own = cell.dataset, cell.evaluate
     for benchmark in own.benchmarks:
         asked = benchmark.sampling(own)
-        size = math.inf if benchmark.named is None else CATALOGUE[benchmark.named].rows[1] or math.inf
+        size = local_test_size(benchmark.dataset) if benchmark.path is not None else None
+        if size is None and benchmark.named is not None:
+            size = CATALOGUE[benchmark.named].rows[1]
         held_out = data.test_named or (data.named if data.test_path is None and data.test_split else None)
         test = "test" in own.sets and benchmark.named == held_out and data.limits.test is None
         same = all(asked[name] == getattr(own, name) for name in asked)
-        found.append(0.0 if test and same else asked["samples"] * min(size, asked["questions"] or math.inf))
+        found.append(0.0 if test and same else asked["samples"] * min(size or math.inf, asked["questions"] or math.inf))
     return found
 
 

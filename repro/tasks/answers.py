@@ -24,7 +24,7 @@ LOOKALIKES = (
     | str.maketrans(
         "−‐‑–﹣⁄∕º˚\u00a0\u2007\u2009\u202f", "-----//°°    ", "\u00ad\u200b\u200c\u200d\u200e\u200f\u2060\ufeff"
     )
-    | {ord("。"): ". "}
+    | {ord("。"): ". ", 0xB5: "μ", 0x2126: "Ω", 0x212A: "K", 0x212B: "Å", 0x2103: "°C", 0x2109: "°F"}
 )
 HEADING = re.compile(
     r"[\s*_]*(?:(?:step|part|case|method|approach)\b.*|(?:\d+[.)]\s*)?(?:(?:the|final|detailed|our) )*"

@@ -12,6 +12,7 @@ from repro.tasks.final_number import DELIMITED, NUMBER
 from repro.tasks.number_words import in_digits
 from repro.tasks.quantities import TEXT, Quantity, quantity, with_decimal_comma
 from repro.tasks.sums import without_sums
+from repro.tasks.two_units import in_one_unit
 from repro.tasks.units import (
     CHANGES,
     COPULAS,
@@ -35,6 +36,9 @@ POINTS = re.compile(r"[A-Z]{2,4}")
 COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s?\{[^{}]*\}|\\[A-Za-z]+")
 SAYING = re.compile(r"[^\W\d][\w ,'’:()-]*[\s:是为は은]")
 LIST = re.compile(r",|;|\\pm|\\cup|\b(?:and|or)\b")
+CONSTANT = re.compile(r"\\(?:pi|ln|log)(?![A-Za-z])")
+RATIO = re.compile(r"\d\s?:\s?\d")
+PRIME = re.compile(r"\d\s?(?:['′″]|\^\s?\{?\s?\\prime)")
 POSED = re.compile(r"\\(?:sum|int|iint|oint|prod|lim)(?![A-Za-z])")
 GOES_ON = re.compile(r"\\(?:ldots|cdots|dots|dotsc|dotsb)(?![A-Za-z])|\.\.\.|…")
 AFTER_UNIT = re.compile(r"\^\s?\{?\s?-?\d\s?\}?")
@@ -112,14 +116,17 @@ def stated_number(sentence: str) -> str:
 
 
 def is_formula(answer: str) -> bool:
-    """Whether an answer could be the value of a number: it has a digit, and no word but names of functions and points.
+    """Whether an answer could be the value of a number.
+
+    It has a digit, a pi or a logarithm, and no word but names of functions and points.
 
     Points: up to four capital letters, as in `m\\angle ABC = 90`.
     """
     if any(c.isalpha() and not c.isascii() for c in answer):
         return False
     words = [word for word in re.findall(r"[A-Za-z]{2,}", COMMAND.sub(" ", answer)) if not POINTS.fullmatch(word)]
-    return any(c.isdigit() for c in answer) and {word.lower() for word in words} <= FUNCTIONS
+    has_value = any(c.isdigit() for c in answer) or CONSTANT.search(answer) is not None
+    return has_value and {word.lower() for word in words} <= FUNCTIONS
 
 
 def is_prose(gold: str) -> bool:
@@ -156,7 +163,8 @@ def worth_asking(gold: str, answer: str) -> bool:
     """May algebra judge the answer? Not where it hedges, poses the problem again, or reads other than it looks.
 
     math-verify drops text after a formula (`\\sqrt{2} \\text{ or not}`), adds numbers that stand side by side, computes
-    a sum that the question asked for, and ignores the base of a number, an ellipsis, and a second formula after text.
+    a sum that the question asked for, divides the sides of a ratio, and ignores the base of a number, an ellipsis, a
+    sign of minutes, and a second formula after text.
     """
     if any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") for c in answer):
         return False
@@ -167,7 +175,9 @@ def worth_asking(gold: str, answer: str) -> bool:
             return False
     if depth:
         return False
-    added = (NO_UNIT - FUNCTIONS - COPULAS).intersection(words_of(answer)).difference(words_of(gold))
+    if RATIO.search(gold) and answer.isdecimal():
+        return False
+    added = (NO_UNIT - FUNCTIONS - COPULAS - {"e"}).intersection(words_of(answer)).difference(words_of(gold))
     if added - {"and", "or"} or (added and LIST.search(gold) is None):
         return False
     if any(len(said.split()) > LONGEST_UNIT for said in TEXT.findall(answer)):
@@ -176,7 +186,8 @@ def worth_asking(gold: str, answer: str) -> bool:
         return False
     if LIST.search(gold) is None and not ends_with_unit(answer):
         return False
-    return not any(pattern.search(answer) and not pattern.search(gold) for pattern in (POSED, GOES_ON, SIDE_BY_SIDE))
+    added_signs = (POSED, GOES_ON, SIDE_BY_SIDE, RATIO, PRIME)
+    return not any(pattern.search(answer) and not pattern.search(gold) for pattern in added_signs)
 
 
 def ends_with_unit(answer: str) -> bool:
@@ -235,7 +246,7 @@ def quick_equal(gold: str, answer: str) -> bool | None:
 
 def as_figures(answer: str) -> str:
     """An answer with its numbers written in digits, a minus for `negative`, and `$1.2k` written out."""
-    answer = SCALED.sub(_scaled, in_digits(answer))
+    answer = in_one_unit(SCALED.sub(_scaled, in_digits(answer)))
     return NEGATIVE.sub("-", answer)
 
 
@@ -267,8 +278,6 @@ def same_quantity(left: Quantity, right: Quantity) -> bool | None:
     ratio = {left.value}
     if {left.currency, right.currency} == {"dollar", "cent"}:
         ratio = {left.value * 100 if left.currency == "dollar" else left.value / 100}
-    if right.unit == "dozen" and not left.unit:
-        ratio |= {left.value / 12}
     if left.percent != right.percent:
         ratio |= {left.value / 100 if left.percent else left.value * 100}
     if right.value in ratio:

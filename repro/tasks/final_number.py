@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from repro.tasks.units import SCALES, SMALLER, SYMBOLS, changes_what_follows
+from repro.tasks.number_words import COUNTS
+from repro.tasks.references import reference_start
+from repro.tasks.two_units import LARGER, after_larger
+from repro.tasks.units import COUNTED_IN, DIVIDED_IN, RATES, SYMBOLS, changes_what_follows
 
 BEFORE, AFTER = 1000, 300
 """Characters around the last digit in which an expression that holds it is looked for."""
@@ -13,12 +16,14 @@ LONGEST_RUN = 50
 
 FRACTION = r"\\[dt]?frac\s?(?:\{[^{}]*\}\s?\{[^{}]*\}|\d\d|\d\{[^{}]*\})"
 CURRENCY = r"(?:(?:(?<![A-Za-z])(?:US|CA|AU|HK|C|A))?\\?[$€£¥₹]\s?)?"
-WHOLE = r"(?<!\d)\d{1,3}(?: \d{3})+(?![\d,/])|\d+(?:(?:,|\{,\}|,\\!|\\,)\d{3})*(?!,?\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
+SPACED = r"(?<!\d)\d{1,3}(?: \d{3})+(?:[.,]\d+)?(?![\d,/])"
+WHOLE = rf"{SPACED}|"
+WHOLE += r"\d+(?:(?:,|\{,\}|,\\!|\\,)\d{3})*(?!,?\d)(?:\.\d+)?|\d+(?:\.\d+)?|\.\d+"
 SIGN = r"(?:(?<![\w)\]}])[+-]|(?:(?<==\s)|(?<==)|(?<=\bis\s)|(?<=\bequals\s)|(?<=[$(])|(?<![\s\S]))-\s)"
 """A sign before a number; one that a space parts from it only where nothing stands before that it may subtract from."""
 NUMBER = re.compile(
-    rf"{SIGN}?{CURRENCY}(?:\d*{FRACTION}|(?:\d+\s)?\d+\s?/\s?\d+|{WHOLE})"
-    r"(?:[eE][+-]?\d{1,2}(?!\w|\.\d))?(?:\s?\\?%|\s?[€£¥₹])?"
+    rf"{SIGN}?{CURRENCY}(?:(?:\d+ ?)?{FRACTION}|(?:\d+\s)?\d+\s?/\s?\d+|{WHOLE})"
+    r"(?:[eE][+-]?\d{1,2}(?!\w|\.\d))?(?:\s?\\?[%‰]|\s?[€£¥₹])?"
 )
 # `$5 and $10` are prices: a dollar sign opens mathematics only before what is no space, and closes after such.
 DELIMITED = re.compile(
@@ -39,12 +44,20 @@ NAME = re.compile(
     r"(?<=\d) ?m\^\{?\Z|[^\W\d\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]-?\Z|(?<![\\A-Za-z])[A-Za-z]{2,}\^\{?\Z"
 )
 """What before a digit makes it part of a word: a letter (`x2`, `COVID-19`), the power of a unit (`cm^2`)."""
-PART = re.compile(r"(?:[{_^]|\d[.,:])\Z")
+PART = re.compile(r"(?:[{_^]|\d[.,:]?)\Z")
 """What before a number makes it a part of something: an open brace, an index, a power, digits and a point."""
+FUNCTION = re.compile(
+    rf"(?:(?<![\w)\]}}])[-+])?(?:(?:\d[\d,]*(?:\.\d+)?|{FRACTION}|{TERM})\s?)?"
+    r"(?:(?:\\|(?<![A-Za-z\\]))(?:log|ln|sin|cos|tan)|\\(?:lg|cot|sec|csc|arc(?:sin|cos|tan)|exp|pm|mp|sqrt))"
+    r"(?:\s?_\s?(?:\{[^{}]*\}|\w))?\s*\Z"
+)
+"""What before a number makes it the argument of a function, or one of two: `\\log 2`, `\\pm 2`."""
+COEFFICIENT = re.compile(r"(?<![\w.])\d[\d,.]*\s?\Z")
+"""A number that multiplies what follows it."""
 SET = re.compile(r"(?:[^\W\d_]?[-+]?[\d./\s]+,)+\s?[-+]?")
 """The numbers of a set before its last one."""
-FACTOR = re.compile(r"\s(?:[Pp]i|PI|sqrt|[xyzinke])(?![A-Za-z'’]|[-.][A-Za-z])")
-"""What behind a number multiplies it in plain text: `36 pi`, `2 x`; `18 a day` and `5 m` have no such letter."""
+FACTOR = re.compile(r"\s(?:(?:[Pp]i|PI|sqrt|[xyzinke])(?![A-Za-z'’]|[-.][A-Za-z])|[A-Za-z](?=_[\d{]))")
+"""What behind a number multiplies it: `36 pi`, `2 x`, `3 a_2`; `18 a day` and `5 m` have no such letter."""
 OPERATION = re.compile(
     r"\s?(?:[-+*]\s?[b-hj-z]|/\s?[k-rt-z])(?![A-Za-z'’])|\s(?:minus|plus|divided by|multiplied by|modulo|mod)\s\w+"
     r"|\stimes (?:that|this|as|the|more|less|larger|bigger)\b",
@@ -55,8 +68,8 @@ MATHS = re.compile(r"\s?(?:\^|\\(?:pi|sqrt|[dt]?frac|cdot|times|div|pm|infty|the
 GLUED = re.compile(r"[A-Za-z]+")
 ORDINALS = {"st", "nd", "rd", "th"}
 CHANGES_BEFORE = re.compile(
-    r"\b(?:minus|negative|plus|times|over|out of|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost)"
-    r"\s\Z",
+    r"\b(?:minus|negative|plus|times|over|out of|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost"
+    r"|(?:1|one) (?:in|out of)(?: every)?)\s\Z",
     re.IGNORECASE,
 )
 DENIED = re.compile(
@@ -71,7 +84,7 @@ DENIED_AFTER = re.compile(
     re.IGNORECASE,
 )
 """What behind a number says the same: `36 is not the answer`."""
-LARGER_PART = re.compile(rf"(?<![\w.,])\$?\d[\d,]*(?:\.\d+)?(?: (?P<unit>{'|'.join(SMALLER)})s?)?(?: and)? \Z")
+LARGER_PART = re.compile(rf"(?<![\w.,])\$?\d[\d,]*(?:\.\d+)?(?: ?(?P<unit>{LARGER})s?)?(?: and)? \Z")
 """What before a number is the larger part of one amount: `36 dollars and 50 cents`."""
 SENTENCE_END = re.compile(r"[.;!?](?=\s)|\n")
 COMPARED = re.compile(
@@ -83,11 +96,20 @@ BOUND = re.compile(r"[^\S\n](?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\
 ROUNDED = re.compile(r"[^\s=]+[^\S\n]?\\approx[^\S\n]?\Z")
 """What a number is roughly equal to: `2\\sqrt{5} \\approx 4.47`."""
 WORDS_BEFORE = re.compile(r"(?:(?<![A-Za-z\\])[A-Za-z]+ ){1,4}\Z")
-BESIDE = re.compile(rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}),? (?:or|and) (?:[A-Za-z]\s?=\s?)?\Z")
-"""Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`."""
+BESIDE = re.compile(
+    rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}|\b(?:{'|'.join(COUNTS)}))(?:,? (?:or|and|to|choose|\\?&) |\s?[;|~]\s?)"
+    r"(?:[A-Za-z]\s?=\s?)?\Z",
+    re.IGNORECASE,
+)
+"""Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`, `17 to 18`, `3; 18`."""
+PART_OF = re.compile(
+    rf"(?:{NUMBER.pattern})(?: of|\s?\\text\s?\{{\s*of\s*\}})\s?(?:(?:the|all|these|those|his|her|their) )?\Z"
+)
+"""What of a number is spoken of, and not the number: `10% of 50`."""
 CHANGES_AFTER = re.compile(
-    rf"\s(?:{'|'.join(sorted(SCALES))}|squared|cubed|factorial|and (?:a|one) (?:half|quarter|third)"
-    r"|and three quarters|lakhs?|crores?|halves|thirds|fourths|fifths|per mille|per thousand|doubled|tripled|halved)\b",
+    rf"\s(?:{'|'.join(sorted({*COUNTED_IN, *RATES} - {'basis'}))}|(?:{'|'.join(DIVIDED_IN)})s?|basis points?"
+    r"|squared|cubed|factorial|and (?:a|one) (?:half|quarter|third)|and three quarters|halves|thirds|fourths|fifths"
+    r"|per mille|per thousand|doubled|tripled|halved)\b",
     re.IGNORECASE,
 )
 
@@ -112,7 +134,7 @@ def final_number(text: str) -> str:
         if isinstance(found, str):
             return found
         end = digit if found is None else start + found
-        while end and (text[end - 1].isalnum() or text[end - 1] in "_-"):
+        while found is None and end and (text[end - 1].isalnum() or text[end - 1] in "_-"):
             end -= 1
     return ""
 
@@ -139,6 +161,8 @@ def _read(text: str, digit: int) -> str | int | None:
         return ""
     start, end = token.span()
     before, after = text[:start], text[end:]
+    if (reference := reference_start(text, start, end)) is not None:
+        return reference
     if NAME.search(before) and not re.search(r"\\[A-Za-z]+\Z", before):
         return None
     glued = GLUED.match(after)
@@ -150,6 +174,8 @@ def _read(text: str, digit: int) -> str | int | None:
     if PART.search(before):
         return _chunk(text, start, end)
     first = _first_operand(before)
+    if (function := FUNCTION.search(before[:first], max(0, first - 80))) is not None:
+        first = _first_operand(before[: function.start()])
     if DENIED_AFTER.match(after):
         return max((stop.end() for stop in SENTENCE_END.finditer(before)), default=0)
     if DENIED.search(text[:first]):
@@ -158,10 +184,10 @@ def _read(text: str, digit: int) -> str | int | None:
     if first == start and words is not None and changes_what_follows(words[0].lower().split()):
         first = words.start()
     if first == start and (larger := LARGER_PART.search(before, max(0, len(before) - 80))) is not None:
-        smaller = re.match(rf"\s(?:{SMALLER[larger['unit'] or 'dollar']})s?\b", after)
+        smaller = after_larger(larger["unit"] or "dollar").match(after)
         if smaller and (larger["unit"] or larger[0].startswith("$")):
             return text[larger.start() : end + smaller.end()]
-    for pattern in (CHANGES_BEFORE, COMPARED, ROUNDED, BESIDE):
+    for pattern in (CHANGES_BEFORE, COMPARED, ROUNDED, BESIDE, PART_OF):
         if (word := pattern.search(before, max(0, len(before) - 80))) is not None:
             first = min(first, word.start())
     if glued and glued[0] not in SYMBOLS and len(glued[0]) < 4:
@@ -205,6 +231,9 @@ def _bracket(text: str, start: int, end: int) -> str | None:
     close = closing.end()
     if call:
         return text[_first_operand(text[: call.start()]) : close]
+    if not inside.strip() and text[opening - 1 : opening].isdigit():  # `2(3)`
+        factor = COEFFICIENT.search(text[:opening])
+        return text[_first_operand(text[: factor.start() if factor else opening]) : close]
     parts = inside.split(",")
     if len(parts) > 1 and not any(re.search(r"[A-Za-z]{3,}", part.replace("\\", "")) for part in parts):
         return text[opening:close]
@@ -213,7 +242,10 @@ def _bracket(text: str, start: int, end: int) -> str | None:
 
 def _chunk(text: str, start: int, end: int) -> str:
     """What stands between the spaces around a number, braces closed."""
-    first = _first_operand(text[: max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1])
+    space = max(text.rfind(" ", 0, start), text.rfind("\n", 0, start)) + 1
+    if text.startswith("\\", space) and (coefficient := COEFFICIENT.search(text[:space])) is not None:
+        space = coefficient.start()
+    first = _first_operand(text[:space])
     return text[first : _chunk_end(text, end)].strip(" .,")
 
 

@@ -42,6 +42,11 @@ OUTWARD = re.compile(
 )
 """An interval; a bracket that is turned outward excludes its end: `]0,1]` is `(0,1]`."""
 RATIO = re.compile(r"\d+\s?:\s?\d+")
+CHOOSE = re.compile(
+    r"(?<![A-Za-z\\])C\s?\(\s?(?P<n>\d+)\s?,\s?(?P<k>\d+)\s?\)|(?<![\w.])(?P<from>\d+) choose (?P<chosen>\d+)(?![\w.])"
+    r"|(?<![\w.])(?:(?:\{\})?[\^_]\s?)?\{?(?P<of>\d+)\}?\s?C\s?_?\s?\{?(?P<picked>\d+)(?![\w.])\}?"
+)
+"""A number of choices in other notations than a binomial: `C(6,3)`, `6 choose 3`, `^6C_3`."""
 TO = re.compile(r"(\d+) to (\d+)")
 SET = re.compile(r"(?:\\left\s?)?\\\{.*\\\}", re.DOTALL)
 POINT = re.compile(r"[A-Z]'?\s?(?==?\s?(?:\\left\s?)?\()=?\s?")
@@ -78,6 +83,10 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
         answer = _as_matrix(rows[1])
     gold, answer = _as_rows(gold, answer)
     gold, answer = _inward(gold), _inward(answer)
+    if not TUPLE.fullmatch(gold):
+        answer = CHOOSE.sub(_binomial, answer)
+    if not TUPLE.fullmatch(answer):
+        gold = CHOOSE.sub(_binomial, gold)
     if RATIO.fullmatch(gold):
         answer = TO.sub(r"\1:\2", answer)
     builder = BUILDER.fullmatch(answer)
@@ -109,6 +118,13 @@ def _out_of_sentence(answer: str) -> str:
     said = tidy(found["said"])
     words = words_of(said)
     return answer if any(len(word) > 3 or word in HEDGES - {"and", "or"} for word in words) else said
+
+
+def _binomial(choice: re.Match[str]) -> str:
+    whole, chosen = (
+        next(filter(None, choice.group(*names))) for names in (("n", "from", "of"), ("k", "chosen", "picked"))
+    )
+    return rf"\binom{{{whole}}}{{{chosen}}}"
 
 
 def _as_matrix(rows: str) -> str:

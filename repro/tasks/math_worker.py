@@ -40,6 +40,13 @@ ROUGHLY = 1e-2  # relative; what `\\approx` may leave
 SAME = 1e-40  # relative; numbers that agree so far are one number
 NEAR_ZERO = 1e-60  # below, a number may be a zero that was not recognised
 LETTER = re.compile("[A-Za-z]")
+BINOMIAL = r"\\[dt]?binom(?![a-z])"
+PRODUCT = re.compile(
+    rf"(?P<left>(?<![\w.^{{\\])\d+|(?<=\d)\)|{BINOMIAL}\{{[^{{}}]*\}}\{{[^{{}}]*\}})\s?"
+    rf"(?={BINOMIAL}|(?:\\left\s?)?[(\[]\s?(?:\d+(?:\.\d+)?|\\[dt]?frac\{{\d+\}}\{{\d+\}})\s?(?:\\right\s?)?[)\]])"
+)
+"""What multiplies a number in brackets or a binomial behind it."""
+IMPROPER = re.compile(r"(?<![\w.^{\\])(\d+)\s?(\\[dt]?frac\{(\d+)\}\{(\d+)\})")
 APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|cong|equiv)(?![A-Za-z])")
 SEVERAL = re.compile(r"[,;]|\\text\s?\{\s*(?:and|or)\s*\}|\b(?:and|or)\b")
 WORD = r"(?:\\?[A-Za-z]+|\\(?:text|mathrm|mbox|operatorname)\{[^{}]*\})"
@@ -117,19 +124,26 @@ def is_statement(gold: list[Any]) -> bool:
 def parse(text: str) -> list[Any]:
     """What math-verify makes of a text: an expression and its LaTeX, or its LaTeX alone where that cannot be read.
 
-    Only the whole of it is parsed. By default math-verify would go on to pick a part that it can read, or what follows
-    `final answer is`, out of an answer that says something else.
+    math-verify adds a whole number to what stands right behind it, as in `3\\frac{1}{2}`; `2(3)` and `2\\binom{6}{3}`
+    are products. Only the whole of a text is parsed. By default math-verify would go on to pick a part that it can
+    read, or what follows `final answer is`, out of an answer that says something else.
     """
     import math_verify
     import sympy
     from math_verify.parser import LatexExtractionConfig
 
+    text = IMPROPER.sub(_times_improper, PRODUCT.sub(r"\g<left> \\cdot ", text))
     whole = [LatexExtractionConfig(boxed_match_priority=0)]
     parsed = list(math_verify.parse(f"\\boxed{{{text}}}", whole, extraction_mode="first_match", parsing_timeout=None))
     if parsed and hasattr(parsed[0], "free_symbols"):  # `4i` and `4 i` are read with two symbols that are not equal
         units = [symbol for symbol in parsed[0].free_symbols if getattr(symbol, "name", "") == "i"]
         parsed[0] = parsed[0].subs([(unit, sympy.I) for unit in units])
     return parsed
+
+
+def _times_improper(number: re.Match[str]) -> str:
+    top, bottom = int(number[3]), int(number[4])
+    return rf"{number[1]} \cdot {number[2]}" if top >= bottom else number[0]
 
 
 def far_apart(gold: list[Any], answer: list[Any]) -> bool:

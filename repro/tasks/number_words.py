@@ -6,7 +6,7 @@ import itertools
 import re
 from fractions import Fraction
 
-from repro.tasks.units import CURRENCY_OF, SCALES, SYMBOL_OF
+from repro.tasks.units import COUNTED_IN, CURRENCY_OF, SCALES, SYMBOL_OF
 
 _SMALL = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen"
 SMALL = {word: value for value, word in enumerate(f"{_SMALL} seventeen eighteen nineteen".split())}
@@ -22,7 +22,13 @@ GAP = re.compile(r"\s|-")
 GAP_BEHIND_THOUSANDS = re.compile(r",?\s")
 ALONE = re.compile(r"(?:.*(?:\b(?:is|are|equals|only|just|exactly)|[=:])\s+)?", re.IGNORECASE | re.DOTALL)
 """What may stand before a lone `one`, which is a pronoun elsewhere: `the first one`, `no one`."""
+COUNTS = [word for word, value in SMALL.items() if value > 1]
 MIXED = re.compile(r"(\d+) and (?:(a|one) (half|third|quarter)|(two|three) (thirds|quarters|fourths))\b")
+MIXED_FIGURES = re.compile(
+    rf"(?<![\w.,/])(?P<whole>\d+|{'|'.join(COUNTS)}) (?:and|\\?&) "
+    r"(?:(?P<top>\d+)\s?/\s?(?P<bottom>\d+)|\\[dt]?frac\s?\{(?P<a>\d+)\}\s?\{(?P<b>\d+)\})(?![\d.,/])"
+)
+"""A mixed number with its fraction in digits: `3 and 1/2`, `three and 1/2`."""
 TWICE = re.compile(
     r"(?P<digits>\d+) \((?P<words>[A-Za-z][A-Za-z -]*)\)|(?P<before>[A-Za-z][A-Za-z -]*) \((?P<again>\d+)\)"
 )
@@ -35,7 +41,7 @@ def in_digits(text: str) -> str:
     A fraction is written `p/q`. The word `one` stays where it may be a pronoun, unless another number stands beside it.
     """
     if any(c.isdigit() for c in text):
-        return MIXED.sub(_mixed, TWICE.sub(_once, text))
+        return MIXED_FIGURES.sub(_mixed_figures, MIXED.sub(_mixed, TWICE.sub(_once, text)))
     found = _numbers(text)
     if len(found) == 1 and not _is_number(text, *found[0][:2]):
         return text
@@ -70,6 +76,8 @@ def _read(words: list[str]) -> tuple[str, int] | None:
     """The number that begins at the first word and the count of its words; None where there is none."""
     if words == ["half"]:
         return "1/2", 1
+    if words[:2] == ["half", "a"] and words[2:3] and words[2] in COUNTED_IN:
+        return str(Fraction(COUNTED_IN[words[2]], 2)), 3
     whole = _cardinal(words)
     if whole is None:
         return None
@@ -159,6 +167,12 @@ def _once(both: re.Match[str]) -> str:
 def _mixed(found: re.Match[str]) -> str:
     top = 1 if found[2] else SMALL[found[4]]
     return str(int(found[1]) + Fraction(top, _part(found[3] or found[5]) or 1))
+
+
+def _mixed_figures(found: re.Match[str]) -> str:
+    top, bottom = int(found["top"] or found["a"]), int(found["bottom"] or found["b"])
+    whole = SMALL[found["whole"]] if found["whole"] in SMALL else int(found["whole"])
+    return str(whole + Fraction(top, bottom)) if 0 < top < bottom else found[0]
 
 
 def _is_number(text: str, start: int, end: int) -> bool:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.errors import UserError
-from repro.tasks.chat_text import Message, chat_text, has_template, start_token
+from repro.tasks.chat_text import Message, chat_text, has_template, started
 from repro.tasks.replies import Reply, left_open
 from repro.words import show
 
@@ -63,9 +63,7 @@ class PromptStyle:
             rendered = [self._conversation(question, tokenizer) for question in questions]
             self._conversation(MARK, tokenizer)  # a question of one digit might be found in a prompt that drops it
             return rendered
-        # Callers tokenize without special tokens, so a start token that the tokenizer would add is written out.
-        start = start_token(tokenizer)
-        return [start + self.plain_text(question, suffix) for question in questions]
+        return started([self.plain_text(question, suffix) for question in questions], tokenizer)
 
     def prompt(self, question: str, tokenizer: Any, suffix: str) -> str:
         """The prompt of one question."""
@@ -106,8 +104,9 @@ class PromptStyle:
                 reason = reason or f"does not render the conversation: {error}"
                 continue
             lost = _first_lost(rendered, shown)
-            if lost is None and (self.system_prompt or "").strip() not in rendered:
-                lost = (self.system_prompt or "").strip()
+            system = (self.system_prompt or "").strip()
+            if lost is None and system and rendered.count(system) <= sum(text.count(system) for text in shown):
+                lost = system  # it is in the questions and answers alone
             listed = not isinstance(messages[0]["content"], str) and LISTED.search(rendered)
             if lost is None and not listed:
                 return messages, rendered

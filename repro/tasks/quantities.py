@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 from repro.tasks.units import (
+    COUNTED_IN,
     CURRENCIES,
     CURRENCY_OF,
+    DIVIDED_IN,
     IN_RATIOS,
     LONGEST_UNIT,
     NO_UNIT,
     PER,
-    SCALES,
     SYMBOL_OF,
     SYMBOLS,
 )
@@ -25,7 +26,12 @@ TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|ope
 DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
 CURRENCY = r"(?:\\?[$€£¥₹¢]\s?)?"
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
+INDIAN_GROUPS = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
 SPACED_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d,/])")
+MINUTES = re.compile(
+    r"(?P<degrees>\d{1,4})\s?\^\s?\{?\s?\\circ\s?\}?\s?(?P<minutes>\d{1,2}(?:\.\d{1,9})?)\s?(?:'|′|\^\s?\{?\s?\\prime\s?\}?)\Z"
+)
+"""An angle in degrees and minutes: `30^\\circ 15'`."""
 DEGREES = re.compile(r"\s?\^\s?\{?\s?\\circ\s?\}?\s?([CF])?\.?\Z")
 TEN = re.compile(
     r"(?<![\w.^{])(?:(\d+(?:\.\d*)?|\.\d+)\s?(?:\\times|\\cdot)\s?)?10\^(?:\{\s?([+-]?\d{1,2})\s?\}|([+-]?\d)(?!\d))"
@@ -49,6 +55,10 @@ SQUARED = re.compile(
 AND_CENTS = re.compile(r"(?:\$\s?(\d+)|(\d+) dollars?),? and (\d{1,2}) cents?\Z")
 """An amount in two units: `25 dollars and 50 cents`."""
 SIGN = re.compile(f"[{''.join(CURRENCIES)}]")
+MICRO = re.compile(r"(?<=[\d\s{~])\\mu\s?([mgslLACFVWHTNJ])(?![A-Za-z]|\s[A-Za-z])")
+"""A unit in millionths: `5 \\mu m`."""
+OHM = re.compile(r"(?<=\d)\s?\\Omega\s?\Z")
+FACTOR_DOT = re.compile(r"(?<=[\sA-Za-z])([A-Za-z])\.(?=\s*(?:\\cdot|\^))|(?<=\\cdot\s)\s?([A-Za-z])\.")
 UNIT_QUOTIENT = re.compile(r"(?<=[A-Za-z])\.?\s*/\s*([A-Za-z]+)\.?(?=\s?\^|\s*\Z)")
 EAST = r"[\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]"
 EASTERN_UNIT = re.compile(rf"(?<=[\d%])\s?(?!{EAST}*[十百千万億亿兆만억천백半])({EAST}{{1,4}})\Z")
@@ -59,11 +69,12 @@ _POWER = r"(?:\^\s?\{?\s?-?[1-4]\s?\}?)?"
 _RATIO = "(?:" + "|".join(sorted(IN_RATIOS, key=len, reverse=True)) + ")" + _POWER
 _SYMBOL = "(?:" + "|".join(sorted(SYMBOLS, key=len, reverse=True)) + r")(?![A-Za-z])" + _POWER
 _PER = rf"\s?/\s?(?:{_RATIO}(?![A-Za-z])|[A-Za-z]{{3,}}\.?)"
-_PRODUCT = rf"{_RATIO}(?:\s?\\cdot\s?{_RATIO})+(?![A-Za-z])"
-UNIT_WORD = (
-    rf"(?:{_PRODUCT}(?:{_PER})?|{_RATIO}{_PER}|{_LETTER}(?:{_LETTER}|\.)+{_POWER}(?:{_PER})?|m\^\s?\{{?\s?[23]\s?\}}?)"
-)
-GLUED_UNIT = rf"(?:{_RATIO}{_PER}|{_SYMBOL}(?:{_PER})?|\s?/\s?(?:{'|'.join(sorted(PER))})(?![A-Za-z]))"
+_INVERSE = "(?:" + "|".join(sorted(IN_RATIOS, key=len, reverse=True)) + r")\s?\^\s?\{?\s?-[1-4]\s?\}?"
+_TIMES = r"(?:\s?\\cdot\s?|\s)"
+_PRODUCT = rf"(?:{_RATIO}(?:\s?\\cdot\s?{_RATIO})+(?![A-Za-z])|{_RATIO}(?:{_TIMES}{_RATIO}){{0,3}}{_TIMES}{_INVERSE})"
+_WORDS = rf"{_LETTER}(?:{_LETTER}|\.)+{_POWER}(?:{_PER})?"
+UNIT_WORD = rf"(?:{_PRODUCT}(?:{_PER})?|{_RATIO}(?:{_PER}){{1,2}}|{_WORDS}|m\^\s?\{{?\s?[23]\s?\}}?)"
+GLUED_UNIT = rf"(?:{_RATIO}(?:{_PER}){{1,2}}|{_SYMBOL}(?:{_PER})?|\s?/\s?(?:{'|'.join(sorted(PER))})(?![A-Za-z]))"
 QUANTITY = re.compile(
     rf"(?P<sign>[+-]?)\s?{CURRENCY}(?:(?P<whole>\d+)?\s?\\[dt]?frac\{{(?P<a>{DIGITS})\}}\{{(?P<b>{DIGITS})\}}"
     rf"|(?:(?P<apart>\d+)\s(?=\d+\s?/))?(?P<top>{DIGITS})(?:\s?/\s?(?P<bottom>{DIGITS}))?)"
@@ -97,7 +108,8 @@ def quantity(text: str) -> Quantity | None:
         return None
     text = _plain_units(text).replace("{,}", ",").replace(r"\%", "%")
     text = DEGREES.sub(lambda sign: f" deg {sign[1]}." if sign[1] else " deg", text)
-    text = THOUSANDS.sub("", re.sub(r"\s+", " ", text).strip())
+    text = re.sub(r"\s+", " ", text).strip()
+    text = THOUSANDS.sub("", INDIAN_GROUPS.sub(lambda number: number[0].replace(",", ""), text))
     text = SPACED_THOUSANDS.sub(lambda number: number[0].replace(" ", ""), text)
     text = TEN.sub(lambda power: f"{power[1] or 1}e{power[2] or power[3]}", text)
     match = QUANTITY.fullmatch(text)
@@ -106,7 +118,7 @@ def quantity(text: str) -> Quantity | None:
     unit = match["unit"].strip(" .").lower()
     percent = match["percent"] == "%" or unit in ("percent", "per cent")
     words = unit.replace(".", " ").split()
-    scale = SCALES.get(words[0], 1) if words else 1
+    scale = _scale(words)
     if scale != 1:
         words = words[1:]
         unit = " ".join(words)
@@ -129,6 +141,15 @@ def quantity(text: str) -> Quantity | None:
     return Quantity(-value if match["sign"] == "-" else value, decimals, percent, unit, currency)
 
 
+def _scale(words: list[str]) -> Fraction:
+    """What the first word behind a number multiplies it by, 1 where it is none of a size."""
+    if not words:
+        return Fraction(1)
+    if words[0] in COUNTED_IN:
+        return Fraction(COUNTED_IN[words[0]])
+    return Fraction(1, DIVIDED_IN.get(words[0].removesuffix("s"), 1))
+
+
 def with_decimal_comma(text: str) -> Quantity | None:
     """The number that a tidied answer is if its comma stands before decimals: `3,14`, `1.234,56 €`; None otherwise.
 
@@ -145,14 +166,25 @@ def _plain_units(text: str) -> str:
     """Currencies as one sign and units in LaTeX as plain text; per mille as percent."""
     text = PER_MILLE.sub(lambda number: f"{float(number[1]) / 10:g}%", text)
     text = AND_CENTS.sub(lambda sum: f"${sum[1] or sum[2]}.{int(sum[3]):02}", text)
+    text = MINUTES.sub(lambda angle: f"{int(angle['degrees']) + Fraction(angle['minutes']) / 60} deg", text)
+    text = MICRO.sub(r" u\1", OHM.sub(" ohm", text))
     text = SQUARED.sub(r"\1^2", MORE.sub("", text))
     text = IN_BRACKETS.sub(r" \1", PER_TIME.sub(" per ", text))
     text = PLAIN_FRACTION.sub(_unit_fraction, UNIT_FRACTION.sub(r" \1/\2\3", text))
     # A letter alone is a unit only where it is written as text: `5 m` may be a product.
-    text = TEXT.sub(lambda word: f" {word[1]}." if len(word[1].strip()) == 1 else f" {word[1]}", text)
+    text = TEXT.sub(_unit_text, text)
+    text = FACTOR_DOT.sub(r"\1\2", text)
     text = UNIT_QUOTIENT.sub(r"/\1", text)
     text = MONEY.sub(lambda name: "" if name[0].isupper() else "£", text.strip())
     return EASTERN_UNIT.sub("", SIGN_INSIDE.sub(r"\2\1", text))
+
+
+def _unit_text(said: re.Match[str]) -> str:
+    r"""Text behind a number as plain text; `\text{N m}` as the product of two units."""
+    words = said[1].split()
+    if len(words) == 1 and len(words[0]) == 1:
+        return f" {said[1]}."
+    return " " + (r" \cdot ".join(words) if len(words) > 1 and IN_RATIOS.issuperset(words) else said[1])
 
 
 def _unit_fraction(found: re.Match[str]) -> str:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from repro.tasks.thinking import TAGS
+from repro.tasks.thinking import marks
 
-OPENED = (*TAGS, ("<answer>", "</answer>"), (r"\boxed{", "}"))
-"""(what opens a part of a reply, what closes it)."""
+OPENED = (("<answer>", "</answer>"), (r"\boxed{", "}"))
+"""(what opens a part of a reply beside thinking, what closes it)."""
 BLANK_LINE = re.compile(r"\n[^\S\n]*\n")
 
 
@@ -41,8 +41,13 @@ def left_open(closing: str) -> str:
 
     `closing`: what a prompt holds after its question, so that tags in a question open nothing.
     """
-    lower = closing.lower()
-    starts = []
+    thinking: dict[str, int] = {}
+    for mark in marks(closing):
+        if mark.opens:
+            thinking[mark.kind] = mark.start
+        else:
+            thinking.pop(mark.kind, None)
+    lower, starts = closing.lower(), list(thinking.values())
     for opening, end in OPENED:
         start = lower.rfind(opening.lower())
         if start >= 0 and end.lower() not in lower[start + len(opening) :]:

@@ -10,6 +10,7 @@ _SIGN = r"\s?(?:[-+*/]|\\(?:times|cdot|div)(?![A-Za-z])|[xX](?=\s?\$?\d))\s?"
 SUM = re.compile(rf"(?<![\w.,%^)]){_NUMBER}(?:{_SIGN}{_NUMBER}){{1,20}}\s?=\s?(?={_NUMBER}(?![\d.,]*\s?[-+*/=%^(\\]))")
 TOKEN = re.compile(rf"{_NUMBER}|{_SIGN}")
 RESULT = re.compile(_NUMBER)
+WHOLE_SUM = re.compile(rf"{_NUMBER}(?:{_SIGN}{_NUMBER}){{0,20}}")
 SHORT = {r"\times": "*", r"\cdot": "*", "x": "*", "X": "*", r"\div": "/"}
 
 
@@ -24,6 +25,12 @@ def without_sums(text: str) -> str:
         else:
             place = found.end()
     return text
+
+
+def value_of(text: str) -> Fraction | None:
+    """The value of a number or of a sum of plain numbers (`36 + 36`); None where a text is anything else."""
+    text = text.strip()
+    return _value(text) if WHOLE_SUM.fullmatch(text) else None
 
 
 def _value(expression: str) -> Fraction | None:

@@ -16,6 +16,12 @@ PER = {"day", "hour", "week", "month", "year", "minute", "second", "night", "per
 """Words that may stand behind a slash right after a number: `18/day`."""
 SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
 """What a word behind a number multiplies it by."""
+COUNTED_IN = SCALES | {"dozen": 12, "dozens": 12, "lakh": 10**5, "lakhs": 10**5, "crore": 10**7, "crores": 10**7}
+COUNTED_IN |= {"mn": 10**6, "bn": 10**9, "tn": 10**12}
+DIVIDED_IN = {"tenth": 10, "hundredth": 100, "thousandth": 1000, "millionth": 10**6}
+"""What a word behind a whole number divides it by: `18 hundredths`."""
+RATES = {"ppm", "ppb", "permil", "permille", "bps", "bp", "basis", "gross", "mille"}
+"""Words behind a number that count it in parts or packs of a size that no answer here is given in."""
 # Words that take an answer back or offer another beside it.
 HEDGES = {"or", "and", "not", "but", "no", "nor", "neither", "either", "wrong", "incorrect", "false", "maybe", "if"}
 HEDGES |= {"perhaps", "possibly", "unless", "except", "else", "otherwise", "any", "anything", "everything", "something"}
@@ -26,7 +32,7 @@ COPULAS = {"is", "was"}
 NO_UNIT = HEDGES | COPULAS | {"pi", "sqrt", "mod", "modulo", "plus", "minus", "times", "over", "divided", "squared"}
 NO_UNIT |= {"cubed", "factorial", "power", "to", "by", "zero", "one", "two", "three", "four", "five", "six", "seven"}
 NO_UNIT |= {"eight", "nine", "ten", "eleven", "twelve", "hundred", "thousand", "million", "billion", "trillion"}
-NO_UNIT |= {"e", "half", "halves", "third", "thirds", "quarter", "quarters", "lakh", "lakhs", "crore", "crores"}
+NO_UNIT |= {"e", "half", "halves", "third", "thirds", "quarter", "quarters", *RATES}
 NO_UNIT |= {"fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "tenth", "tenths", "twelfths", "hundredth"}
 NO_UNIT |= {"hundredths", "thousandth", "thousandths", "millionths", "recurring", "repeating", "doubled", "tripled"}
 NO_UNIT |= {
@@ -36,7 +42,6 @@ NO_UNIT |= {
     "octal",
     "hexadecimal",
     "mil",
-    "mille",
     "mila",
     "tausend",
     "тысяча",
@@ -50,8 +55,6 @@ NO_UNIT |= {
     "billionen",
     "bilhões",
     "mio",
-    "mn",
-    "bn",
     "mrd",
     "миллион",
     "миллиона",
@@ -95,18 +98,15 @@ NAMES = {
     "cm": "centimeter centimetre", "mm": "millimeter millimetre", "km": "kilometer kilometre", "m": "meter metre",
     "in": "inch inches", "ft": "foot feet", "yd": "yard", "mi": "mile", "kg": "kilogram", "g": "gram", "lb": "pound",
     "oz": "ounce", "l": "liter litre", "ml": "milliliter millilitre", "h": "hour hr", "min": "minute",
-    "s": "second sec", "mph": "mile/hour", "n": "newton", "j": "joule", "w": "watt", "deg": "degree",
+    "s": "second sec", "n": "newton", "j": "joule", "w": "watt", "deg": "degree", "ohm": "ohms", "pa": "pascal",
+    "um": "micrometer micrometre micron", "ug": "microgram",
 }  # fmt: skip
 SYMBOL_OF = {name: symbol for symbol, names in NAMES.items() for name in names.split()}
-SMALLER = {
-    "dollar": "cent", "euro": "cent", "pound": "ounce|pence|oz", "year": "month", "week": "day", "day": "hour",
-    "hour": "minute", "minute": "second", "feet": "inch|inches", "foot": "inch|inches", "yard": "feet|foot|inch|inches",
-    "meter": "centimeter|cm", "metre": "centimetre|cm", "kilometer": "meter", "kilogram": "gram", "degree": "minute",
-}  # fmt: skip
-"""Unit -> the smaller units that may follow it in one amount: `2 hours and 30 minutes`."""
 DEGREES = re.compile(r"(?:deg|celsiu|fahrenheit)")
 TEMPERATURE = re.compile(r"(?:^|\s)(c|f|celsiu|fahrenheit)\Z")
-POWERS = {"square": "^2", "sq": "^2", "cubic": "^3", "cu": "^3"}
+POWERS = {"square": 2, "sq": 2, "cubic": 3, "cu": 3}
+SPEEDS = {"mph": "mi / h", "kph": "km / h", "kmh": "km / h", "kmph": "km / h"}
+FACTOR = re.compile(r"[^\s/^]+|[/^]")
 
 
 def same_unit(one: str, other: str) -> bool:
@@ -114,21 +114,21 @@ def same_unit(one: str, other: str) -> bool:
 
     Degrees are the same whatever else is said of them, but for Celsius beside Fahrenheit.
     """
-    left, right = _canonical(one), _canonical(other)
-    kinds = [TEMPERATURE.search(unit) for unit in (left, right)]
-    if all(DEGREES.match(unit) for unit in (left, right)):
+    left, right = _powers(one), _powers(other)
+    kinds = [TEMPERATURE.search(" ".join(unit)) for unit in (left, right)]
+    if all(DEGREES.match(" ".join(unit)) for unit in (left, right)):
         return None in kinds or kinds[0][1][0] == kinds[1][1][0]  # type: ignore[index]
     return left == right
 
 
 def is_degrees(unit: str) -> bool:
     """Is a unit in lower case one of angles or temperatures: `°`, `degrees east`, `celsius`?"""
-    return DEGREES.match(_canonical(unit)) is not None
+    return DEGREES.match(" ".join(_powers(unit))) is not None
 
 
 def is_measure(unit: str) -> bool:
     """Does a unit in lower case begin with one of length, weight, volume or time, as no amount of money does?"""
-    return bool(unit) and _canonical(unit.split()[0]) in NAMES
+    return bool(unit) and next(iter(_powers(unit.split()[0])), "") in NAMES
 
 
 def changes_what_follows(words: Sequence[str]) -> bool:
@@ -139,12 +139,27 @@ def changes_what_follows(words: Sequence[str]) -> bool:
     return bool(last) and last[-1] in CHANGES
 
 
-def _canonical(unit: str) -> str:
-    words = re.sub(r"\s?([/^])\s?", r" \1 ", re.sub(r"[.{}]", " ", unit)).replace(" per ", " / ").split()
-    power = ""
-    if len(words) > 1 and words[0] in POWERS:
-        power, words = POWERS[words[0]], words[1:]
-    return " ".join(map(_symbol, words)).replace(" ^ ", "^") + power
+def _powers(unit: str) -> dict[str, int]:
+    """Symbol of each factor of a unit in lower case -> its power: `m/s/s`, `m s^{-2}` and `m/s^2` are the same."""
+    plain = re.sub(r"[.{}]|\\cdot(?![a-z])", " ", unit)
+    words = [part for word in plain.split() for part in FACTOR.findall(SPEEDS.get(word, word))]
+    powers: dict[str, int] = {}
+    side, raised, last = 1, 1, ""
+    for place, word in enumerate(words):
+        if word in ("/", "per"):
+            side = -1
+        elif word == "^":
+            continue
+        elif words[place - 1 : place] == ["^"]:
+            if last and re.fullmatch(r"-?\d", word):
+                powers[last] *= int(word)
+        elif word in POWERS and place + 1 < len(words):
+            raised = POWERS[word]
+        else:
+            last = _symbol(word)
+            powers[last] = powers.get(last, 0) + side * raised
+            side, raised = 1, 1
+    return powers
 
 
 def _symbol(word: str) -> str:

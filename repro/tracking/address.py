@@ -23,6 +23,9 @@ _SERVERS = ("http", "https")
 _OF_DATABRICKS = ("databricks", "databricks-uc")
 _NAMES = ("sqlite", *_SERVERS, *DATABASES, *_OF_DATABRICKS)
 _EXPECTED = "expected sqlite:///FILE.db, http://HOST:PORT or https://HOST, or the address of a database"
+_ELSEWHERE = (
+    f"keep the store in a folder without these signs in its name: export {VARIABLE}=sqlite:////ANOTHER/FOLDER/mlflow.db"
+)
 _WAY_OUT = f"for a file here: export {VARIABLE}={DEFAULT_STORE}"
 
 
@@ -82,6 +85,9 @@ def _scheme(uri: str) -> str:
 
 def _check(uri: str) -> None:
     scheme = _scheme(uri)
+    if uri[:1] in "\"'" and uri.endswith(uri[:1]) and len(uri) > 2:
+        hint = "" if "@" in uri else f"write: export {VARIABLE}={shlex.quote(_expanded(uri[1:-1]))}"
+        raise _refused(uri, "quotes around an address", hint or "write it without them")
     if uri in _OF_DATABRICKS or scheme in _OF_DATABRICKS:
         return
     if scheme in _SERVERS:
@@ -108,6 +114,9 @@ def _check_server(uri: str) -> None:
     signs = "in a user name or password write @ as %40, / as %2F, : as %3A, # as %23 and ? as %3F"
     if not host or re.search(r"[\s\\]", uri) or parts.netloc.count("@") > 1:
         raise _refused(uri, "no valid host and port", signs if "@" in uri else "")
+    if parts.fragment.startswith("/") and "@" not in uri:  # `https://HOST/#/experiments/1`, as a browser shows it
+        server = urlunsplit(parts._replace(fragment="", query="")).rstrip("/")
+        raise _refused(uri, "the page of a server", f"write: export {VARIABLE}={shlex.quote(server)}")
     if parts.query or parts.fragment or "@" in parts.path:
         raise _refused(
             uri,
@@ -122,16 +131,23 @@ def _check_sqlite(uri: str) -> None:
     if not uri.startswith("sqlite:///"):
         found = re.match(r"(?i)sqlite(?:\+\w+)?:/*(.*)", uri)
         name = found.group(1).lstrip("/") if found else ""
-        hint = f"write: export {VARIABLE}={shlex.quote(f'sqlite:///{name}')}" if name else ""
+        hint = _write_file(_expanded(name)) if name else ""
         raise _refused(uri, "a sqlite address without sqlite:///", hint)
     path = sqlite_path(uri)
     assert path is not None
-    text = uri.removeprefix("sqlite:///").split("?")[0]
+    text, _, query = uri.removeprefix("sqlite:///").partition("?")
     if not text.strip("/") or text == ":memory:" or text.startswith("file:"):
         raise _refused(uri, "no file", "a store in memory ends with its process")
     if text.endswith("/") or path.is_dir():
         inside = shlex.quote(f"sqlite:///{path / 'mlflow.db'}")
         raise _refused(uri, f"the folder {path}", f"for a file in it: export {VARIABLE}={inside}")
+    if path.exists() and not path.is_file():
+        raise _refused(uri, f"{path}, which is no ordinary file", "")
+    expanded = _expanded(text)
+    if expanded != text and not path.parent.is_dir():
+        raise _refused(uri, "a ~ or $ that no shell has replaced", _write_file(expanded))
+    if query and not re.fullmatch(r"\w+=[^/?]*(?:&\w+=[^/?]*)*", query):
+        raise _refused(uri, "a ? in a path, which ends it for MLflow", _ELSEWHERE)
     block = next((folder for folder in path.parents if folder.exists()), path)
     if not block.is_dir():
         raise _refused(uri, f"a path through {block}, which is a file", "")
@@ -140,9 +156,17 @@ def _check_sqlite(uri: str) -> None:
         raise _refused(
             uri,
             f"the path {literal}, whose % or ? MLflow reads as a code",
-            "keep the store in a folder without these signs in its name: "
-            f"export {VARIABLE}=sqlite:////ANOTHER/FOLDER/mlflow.db",
+            _ELSEWHERE,
         )
+
+
+def _expanded(path: str) -> str:
+    """A path as a shell would have written it: `~` and variables replaced."""
+    return os.path.expandvars(Path(path).expanduser() if path.startswith("~") else path)
+
+
+def _write_file(path: str) -> str:
+    return f"write: export {VARIABLE}={shlex.quote(f'sqlite:///{path}')}"
 
 
 def _check_database(uri: str) -> None:
@@ -167,10 +191,14 @@ def _check_database(uri: str) -> None:
 def _refuse_folder_or_nonsense(uri: str) -> None:
     if re.match(r"^[\w.-]+:\d+(/|$)", uri):
         raise _refused(uri, "no scheme", f"write: export {VARIABLE}={shlex.quote(f'http://{uri}')}")
+    if re.match(r"^(?:localhost|\d{1,3}(?:\.\d{1,3}){3})/?$", uri) and not Path(uri).exists():
+        raise _refused(uri, "no scheme", f"write, with its port: export {VARIABLE}=http://{uri.rstrip('/')}:5000")
+    if "@" not in uri and (server := re.match(r"(?i)^(https?)(?::|/)+([\w.-]+(?::\d+)?)/?$", uri)):
+        raise _refused(uri, "a malformed address", f"write: export {VARIABLE}={server[1].lower()}://{server[2]}")
     if re.match(r"(?i)^https?\b", uri) or "@" in uri:
         raise _refused(uri, "a malformed address", "")
     if re.search(r"\.(db|sqlite3?)$", uri):
-        raise _refused(uri, "a file without a scheme", f"write: export {VARIABLE}={shlex.quote(f'sqlite:///{uri}')}")
+        raise _refused(uri, "a file without a scheme", _write_file(_expanded(uri)))
     folder = unquote(re.sub(r"(?i)^file:(//(localhost)?(?=/))?", "", uri))
     moved = ""
     if Path(folder).is_dir() and find_spec("mlflow") is not None:

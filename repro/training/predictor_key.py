@@ -6,7 +6,7 @@ from typing import Any
 
 from repro.canonical import digest
 
-VERSION = 4
+VERSION = 5
 """Enters every key: raise it when the same fields would give other labels or towers."""
 
 

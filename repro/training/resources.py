@@ -38,7 +38,7 @@ from repro.training.predictors import build_predictor, built_key
 from repro.training.randomness import PASS_RATE, PROBE, derive_seed
 from repro.training.ranks import RankedCache
 
-VERSION = 4
+VERSION = 5
 """Enters the keys of pass rates and of what is measured of the start policy: raise it when the same fields would give
 other numbers."""
 

@@ -1,4 +1,4 @@
-"""Arms that selection left hardly any training are told apart from arms that lost at equal tokens or seconds."""
+"""Arms whose selection costs too much are told apart from arms that lost at equal tokens or seconds."""
 
 from __future__ import annotations
 
@@ -68,9 +68,18 @@ def test_a_filter_can_be_compared_while_labelling_leaves_it_a_fifth_of_the_train
     assert pair(quick_study, (filtered(samples), Behaviour(CURVE))) is expected
 
 
-@pytest.mark.parametrize(("tokens", "expected"), [(320, True), (3 * 320, True), (9 * 320, False)])
-def test_so_can_an_arm_that_probes_at_every_step(quick_study: Make, tokens: int, expected: bool):
+@pytest.mark.parametrize(("tokens", "expected"), [(319, True), (320, True), (321, False), (9 * 320, False)])
+def test_an_arm_that_probes_at_every_step_can_until_its_probes_cost_more_than_the_other_run(
+    quick_study: Make, tokens: int, expected: bool
+):
+    # A step of plain GRPO takes 320 tokens: with 321 for probes the arm has made four of eight steps where that ends.
     assert pair(quick_study, (DOTS, Behaviour(CURVE, probe_tokens=tokens))) is expected
+
+
+def test_of_a_longer_run_the_selection_for_as_much_training_counts(quick_study: Make):
+    longer = {**DOTS, "train": {"steps": 32}}
+    assert pair(quick_study, (longer, Behaviour(CURVE * 4, probe_tokens=200)))
+    assert not pair(quick_study, (longer, Behaviour(CURVE * 4, probe_tokens=400)))
 
 
 def test_an_arm_whose_training_is_slow_has_lost_and_is_compared(quick_study: Make):
@@ -138,7 +147,7 @@ def test_tables_mark_the_pair_and_say_why(quick_study: Make):
 def test_the_answer_neither_praises_nor_blames_what_cannot_be_compared(quick_study: Make):
     (measures,) = panels(quick_study, 8)
     said = answer([measures], judge([Question("filter", "plain", "tokens")], [measures.panel]))
-    assert said.sentences[1] == "`filter` is not comparable: selection leaves hardly any training."
+    assert said.sentences[1] == "`filter` is not comparable: its selection costs too much."
     assert any("selection of `filter` takes 5.12 k generated tokens" in note for note in said.table.notes)
     assert said.table.rows[-1][2:4] == ["not comparable", "–"]
 

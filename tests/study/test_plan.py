@@ -129,6 +129,28 @@ def test_evaluation_is_counted_apart() -> None:
     assert estimate(only(**unknown, evaluate=evaluate), NONE).evaluation is None
 
 
+def test_files_of_this_machine_are_counted_for_pool_and_evaluation(tmp_path: Path) -> None:
+    for name, rows in (("train", 40), ("test", 12), ("bench", 7)):
+        lines = [
+            json.dumps({"question": f"{name}: {row} + {row * row}?", "answer": row + row**2}) for row in range(rows)
+        ]
+        (tmp_path / f"{name}.jsonl").write_text("\n".join(lines))
+    data = {"path": str(tmp_path / "train.jsonl"), "test_path": str(tmp_path / "test.jsonl")}
+    fields = {**TRAIN, "dataset": {**data, "validation_fraction": 0.25}, **arm({"method": "hardest", "samples": 4})}
+    evaluate = {"every": 5, "sets": ["test", "validation"], "samples": 2}
+    cost = estimate(only(**fields, evaluate=evaluate), NONE)
+    assert cost.selection == 4 * 30
+    assert cost.evaluation == (12 + 10) * (2 * 2 + 1)
+    bench = {"path": str(tmp_path / "bench.jsonl"), "samples": 3}
+    beside = estimate(only(**fields, evaluate={**evaluate, "benchmarks": [bench]}), NONE)
+    assert beside.evaluation == cost.evaluation + 7 * 3 * 2
+    (tmp_path / "bench.jsonl").write_text(json.dumps({"question": "1?", "answer": 1}))
+    again = estimate(only(**fields, evaluate={**evaluate, "benchmarks": [bench]}), NONE)
+    assert again.evaluation == cost.evaluation + 1 * 3 * 2
+    (tmp_path / "bench.jsonl").unlink()
+    assert estimate(only(**fields, evaluate={**evaluate, "benchmarks": [bench]}), NONE).evaluation is None
+
+
 def test_the_published_size_of_a_named_dataset_is_planned_with() -> None:
     fields = {**TRAIN, **arm({"method": "random", "fraction": 0.1}, budget={"epochs": 1})}
     cost = estimate(only(**fields, dataset={"named": "gsm8k", "validation_fraction": 0}), NONE)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 from tokenizers import Tokenizer
-from tokenizers.models import WordLevel
-from tokenizers.pre_tokenizers import WhitespaceSplit
+from tokenizers.models import BPE, WordLevel
+from tokenizers.pre_tokenizers import Metaspace, WhitespaceSplit
 from tokenizers.processors import TemplateProcessing
 from transformers import PreTrainedTokenizerFast
 
@@ -59,6 +59,16 @@ def test_a_template_that_drops_the_system_turn_without_a_word_gets_it_in_the_use
         PromptStyle("Be brief.").prompt("How many eggs?", tokenizer(users_only), "\n")
         == "<|im_start|>user\nBe brief.\n\nHow many eggs?<|im_end|>\n<|im_start|>assistant\n"
     )
+
+
+def test_a_system_turn_that_is_dropped_is_missed_though_a_question_has_the_same_words():
+    no_system = "{% for m in messages if m['role'] != 'system' %}"
+    users_only = tokenizer(CHATML.replace("{% for m in messages %}", no_system))
+    questions = ["How many eggs? Be brief.", "Be brief.", "How many?"]
+    for style in (PromptStyle("Be brief."), PromptStyle("Be brief.", (("1+1? Be brief.", "2"),))):
+        for question, prompt in zip(questions, style.prompts(questions, users_only, ""), strict=True):
+            first = style.examples[0][0] if style.examples else question
+            assert f"user\nBe brief.\n\n{first}<|im_end|>" in prompt and f"{question}<|im_end|>" in prompt
 
 
 def test_a_template_that_drops_the_question_is_refused():
@@ -166,6 +176,11 @@ def test_a_list_of_parts_that_a_template_writes_out_is_no_text():
         PromptStyle().prompt("Why?", tokenizer(upper), "")
 
 
+def test_a_question_may_show_the_address_of_an_object():
+    question = "What is <a.B object at 0x7f42aa>?"
+    assert question in PromptStyle().prompt(question, tokenizer(CHATML), "")
+
+
 def test_a_question_may_look_like_a_list_of_parts():
     question = "What is [{'type': 1}] in YAML?"
     assert question in PromptStyle().prompt(question, tokenizer(CHATML), "")
@@ -187,6 +202,8 @@ def test_a_template_that_does_not_render_says_why():
         "{{ lipsum(1) }}",
         "{{ messages | map('random') | list }}",
         "{% set now = strftime_now %}{{ now('%H') }}",
+        "{{ cycler('a', 'b') }}",
+        "{{ joiner }}{{ raise_exception }}",
     ],
 )
 def test_other_ways_to_compute_what_nobody_gave_are_refused_too(computed):
@@ -200,3 +217,25 @@ def test_the_start_token_is_found_by_a_tokenizer_that_knows_no_letters():
     words.post_processor = TemplateProcessing(single="<s> $A </s>", special_tokens=[("<s>", 2), ("</s>", 1)])
     fast = PreTrainedTokenizerFast(tokenizer_object=words, pad_token="<pad>", eos_token="</s>", bos_token="<s>")
     assert PromptStyle().prompt("7", fast, "\n") == "<s>7\n"
+
+
+def spaced(scheme: str, single: str) -> PreTrainedTokenizerFast:
+    """A tokenizer of the SentencePiece kind: spaces are `▁`, and one stands before texts as `scheme` says."""
+    vocab = {piece: i for i, piece in enumerate(["<unk>", "<s>", "</s>", "[gMASK]", "▁", *"0123 eggs?\n"])}
+    backend = Tokenizer(BPE(vocab=vocab, merges=[], unk_token="<unk>"))
+    backend.pre_tokenizer = Metaspace(prepend_scheme=scheme)
+    special = [(piece, vocab[piece]) for piece in ("<s>", "</s>", "[gMASK]") if piece in single]
+    backend.post_processor = TemplateProcessing(single=single, special_tokens=special)
+    fast = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="<unk>", bos_token="<s>", eos_token="</s>")
+    fast.add_special_tokens({"additional_special_tokens": ["[gMASK]"]})
+    return fast
+
+
+@pytest.mark.parametrize("scheme", ["always", "first", "never"])
+@pytest.mark.parametrize("single", ["<s> $A", "[gMASK] <s> $A", "<s> $A </s>", "$A </s>", "$A"])
+@pytest.mark.parametrize("question", ["2 eggs?", " 2 eggs?", "2"])
+def test_a_prompt_has_the_tokens_that_the_tokenizer_gives_the_text_itself(scheme, single, question):
+    fast = spaced(scheme, single)
+    own = fast(question)["input_ids"]
+    own = own[:-1] if single.endswith("</s>") else own
+    assert fast(PromptStyle().prompt(question, fast, ""), add_special_tokens=False)["input_ids"] == own

@@ -38,6 +38,18 @@ NEVER = {
     "sqlite:///my runs": ["the folder", "my runs/mlflow.db'"],
     "sqlite:///note.txt/mlflow.db": ["a path through", "which is a file"],
     "sqlite:///a%20b/mlflow.db": ["whose % or ? MLflow reads as a code", "in a folder without these signs"],
+    "~/mlflow.db": ["file without a scheme", f"export MLFLOW_TRACKING_URI=sqlite:///{Path.home()}/mlflow.db"],
+    "sqlite:~/m.db": [f"export MLFLOW_TRACKING_URI=sqlite:///{Path.home()}/m.db"],
+    "sqlite:///~/mlflow.db": ["no shell has replaced", f"export MLFLOW_TRACKING_URI=sqlite:///{Path.home()}/mlflow.db"],
+    "sqlite:///$HOME/m.db": ["no shell has replaced", f"export MLFLOW_TRACKING_URI=sqlite:///{Path.home()}/m.db"],
+    "sqlite:///a?b/m.db": ["a ? in a path", "in a folder without these signs"],
+    "sqlite:///runs?2.db": ["a ? in a path"],
+    "sqlite:////dev/null": ["no ordinary file"],
+    "'sqlite:///m.db'": ["quotes around", "export MLFLOW_TRACKING_URI=sqlite:///m.db"],
+    '"https://me:pw@host"': ["quotes around", "write it without them"],
+    "localhost": ["no scheme", "export MLFLOW_TRACKING_URI=http://localhost:5000"],
+    "http//host:5000": ["malformed", "export MLFLOW_TRACKING_URI=http://host:5000"],
+    "https://host/#/experiments/1": ["page of a server", "export MLFLOW_TRACKING_URI=https://host"],
     "s3://bucket/mlruns": ["the scheme 's3', which MLflow does not know"],
 }
 
@@ -56,7 +68,7 @@ def test_an_address_that_never_works_is_refused_with_the_way_out(
     text = str(error.value)
     assert text.startswith("MLFLOW_TRACKING_URI: got ") and "expected sqlite:///FILE.db" in text
     assert [part for part in NEVER[address] if part not in text] == []
-    assert len(text.splitlines()) <= 3
+    assert len(text.splitlines()) <= 3 and ":pw" not in text
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a%20b", "my runs", "note.txt"], "nothing is made"
     for line in text.splitlines()[1:]:
         if ": export " in line:  # can be pasted
@@ -79,6 +91,7 @@ def test_a_database_without_its_driver_is_refused(monkeypatch: pytest.MonkeyPatc
 def test_addresses_that_can_work_are_taken_and_shown_without_secrets() -> None:
     for address in ("http://127.0.0.1:5000/", "https://host/mlflow", "databricks", "databricks://profile"):
         assert resolve_store(f" {address}\n") == address.rstrip("/")
+    assert sqlite_path(resolve_store("sqlite:///m.db?timeout=5")) == Path("m.db").absolute()
     assert resolve_store("https://me:p%40ss@host") == "https://me:p%40ss@host"
     assert public_address("https://me:p%40ss@host:1/x") == "https://host:1/x"
     assert public_address("postgresql://me:pw@host/db?password=x") == "postgresql://host/db?***"

@@ -20,7 +20,7 @@ from repro.launch.remote import RemoteLauncher, Result
 from repro.launch.worker import Target
 
 OBJECT_STORE = 100 * 2**20  # bytes; orders and exit codes are all that goes through it
-OF_A_JOB = ("HF_", "HUGGINGFACE_", "MLFLOW_", "REPRO_", "TRANSFORMERS_", "VLLM_")
+OF_A_JOB = ("HF_", "HUGGINGFACE_", "MLFLOW_", "REPRO_", "TRANSFORMERS_")
 """Variables (by their beginning) that a job needs as the command has them, whatever its node was started with."""
 
 

@@ -1,0 +1,57 @@
+"""How many questions the sets of a dataset have whose files are on this machine."""
+
+from __future__ import annotations
+
+import warnings
+from functools import lru_cache
+from pathlib import Path
+
+from repro.errors import UserError
+from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.datasets import load_dataset, load_test
+from repro.tasks.sources import on_hub
+
+
+def local_sizes(spec: DatasetSpec) -> dict[str, int] | None:
+    """{"train", "validation", "test": questions}; None without a local path or where its files cannot be read."""
+    if spec.path is None or on_hub(spec):
+        return None
+    return _sizes(spec.model_dump_json(), _stamps(spec))
+
+
+def local_test_size(spec: DatasetSpec) -> int | None:
+    """Test questions alone of a dataset with a local path; None where its files cannot be read."""
+    if spec.path is None and spec.test_path is None:
+        return None
+    return _test_size(spec.model_dump_json(), _stamps(spec))
+
+
+def _stamps(spec: DatasetSpec) -> tuple[tuple[str, int, int], ...]:
+    """Name, size and time of each file, so that one that has changed is read again."""
+    found = []
+    for text in (spec.path, spec.test_path):
+        path = Path(text or "").expanduser()
+        files = sorted(path.rglob("*")) if text and path.is_dir() else [path]
+        found += [(str(one), one.stat().st_size, one.stat().st_mtime_ns) for one in files if one.is_file()]
+    return tuple(found)
+
+
+@lru_cache(maxsize=64)
+def _sizes(fields: str, stamps: object) -> dict[str, int] | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # whoever loads the questions says what is left out
+        try:
+            data = load_dataset(DatasetSpec.model_validate_json(fields))
+        except UserError:
+            return None
+    return {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
+
+
+@lru_cache(maxsize=64)
+def _test_size(fields: str, stamps: object) -> int | None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return len(load_test(DatasetSpec.model_validate_json(fields)))
+        except UserError:
+            return None

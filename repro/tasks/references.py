@@ -1,0 +1,48 @@
+"""Tells numbers that a text only refers to (`see step 3`, `[1]`) or remarks on in brackets from those it ends with."""
+
+from __future__ import annotations
+
+import re
+
+from repro.tasks.sums import value_of
+
+_PLACES = r"(?:steps?|equations?|eqn?\.?|theorem|lemma|corollary|proposition|figure|fig\.|section|formula|footnote)"
+REFERENCE = re.compile(
+    rf"(?:\b(?:see|by|from|of|in|using|use|under|via|per|apply|applying)\s(?:the\s)?{_PLACES}|\bsee(?:\s\w+){{0,3}}"
+    r"|\b(?:Theorem|Lemma|Corollary|Proposition|Equation|Eq\.|Figure|Fig\.))\s\(?\Z",
+    re.IGNORECASE,
+)
+"""What before a number makes it the name of a place in a text: `by Theorem`, `see page`."""
+NUMBERED_NOTE = re.compile(r"(?<=\d|[a-z.])\s?\[\Z")
+SAID_BEFORE = re.compile(r"(?P<number>\d[\d,]*(?:\.\d+)?)%?(?P<words>(?:[^\S\n][A-Za-z]+){0,5})[^\S\n]\Z")
+"""A number and perhaps its unit, right before a bracket."""
+REMARKS = re.compile(
+    r"\s?(?:see|by|from|using|via|as|since|because|where|with|step|part|equation|eq|rounded|including|after|cf)\b",
+    re.IGNORECASE,
+)
+"""How what stands in brackets begins where it only explains the number before it."""
+WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+INSIDE = re.compile(r"\((?P<content>(?:[^()\n]|\([^()\n]*\))*)\Z")
+
+
+def reference_start(text: str, start: int, end: int) -> int | None:
+    """Where the reference or remark begins that holds the number at `start` to `end`; None where there is none."""
+    before, after = text[max(0, start - 300) : start], text[end:]
+    place = start - len(before)
+    reference = REFERENCE.search(before, max(0, len(before) - 60))
+    if reference is not None:
+        return place + reference.start()
+    if after.startswith("]") and (note := NUMBERED_NOTE.search(before)) and any(c.isdigit() for c in before):
+        return place + note.start()
+    bracket = INSIDE.search(before)
+    close = after.partition("\n")[0].find(")")
+    said = SAID_BEFORE.search(before[: bracket.start()]) if bracket else None
+    if bracket is None or said is None or close < 0:
+        return None
+    inside = bracket["content"]
+    content = inside + text[start:end] + after[:close]
+    explains = REMARKS.match(inside) is not None or any(c.isdigit() for c in inside)
+    if WORD.search(content):
+        return place + bracket.start() if explains else None
+    total = value_of(content)
+    return place + bracket.start() if total is not None and total == value_of(said["number"]) else None
