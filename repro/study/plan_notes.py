@@ -145,8 +145,8 @@ def start_notes(costs: Sequence[tuple[Cell, Estimate]], rates: Sequence[Throughp
     hours = f", about {short_amount(sum(seconds) / 3600)} {unit}" if len(seconds) == len(found) else ""
     return [
         f"Supervised starts, trained once for all runs: {len(found)} pairs of policy and dataset, about "
-        f"{short_count(sum(tokens for tokens, _ in found.values()))} tokens of prompts and solutions{hours}; not in the "
-        "numbers above."
+        f"{short_count(sum(tokens for tokens, _ in found.values()))} tokens, with prompts of {PROMPT_TOKENS}{hours}; "
+        "not in the numbers above."
     ]
 
 
