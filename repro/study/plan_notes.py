@@ -143,8 +143,9 @@ def start_notes(costs: Sequence[tuple[Cell, Estimate]], rates: Sequence[Throughp
         return []
     seconds = [each for _, each in found.values() if each is not None]
     hours = f", about {short_amount(sum(seconds) / 3600)} {unit}" if len(seconds) == len(found) else ""
+    pairs = "1 pair" if len(found) == 1 else f"{len(found)} pairs"
     return [
-        f"Supervised starts, trained once for all runs: {len(found)} pairs of policy and dataset, about "
+        f"Supervised starts, trained once for all runs: {pairs} of policy and dataset, about "
         f"{short_count(sum(tokens for tokens, _ in found.values()))} tokens, with prompts of {PROMPT_TOKENS}{hours}; "
         "not in the numbers above."
     ]
