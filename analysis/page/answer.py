@@ -37,6 +37,12 @@ def answer(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
         )
     else:
         said = sentences(judged, beside)
+    if one_step(panels):
+        said = (
+            "**Every run made one step of training, which does not show who learns more.**",
+            "What was measured of the start policy, its pass rates, scores and their cost, is among the evidence and "
+            "beside the papers.",
+        )
     if not judged:
         ran = dict.fromkeys(series.label for measures in panels for series in measures.panel.series)
         were = "was" if len(ran) == 1 else "were"
@@ -48,6 +54,12 @@ def answer(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
 def near_zero(panels: Sequence[Measures]) -> bool:
     """Whether accuracy is so low everywhere that arms cannot be told apart."""
     return all(measures.near_zero for measures in panels)
+
+
+def one_step(panels: Sequence[Measures]) -> bool:
+    """Whether the study was planned as one step a run: to measure a start policy, not to train it."""
+    cells = [series.cell for measures in panels for series in measures.panel.series if series.runs]
+    return bool(cells) and all(cell["train"]["steps"] == 1 and cell.get("budget") is None for cell in cells)
 
 
 # ---------------------------------------------------------------- how sure

@@ -19,12 +19,13 @@ class PackedLayer(DynamicLayer):
     def __init__(self, keys: torch.Tensor, values: torch.Tensor, rows: torch.Tensor, room: int) -> None:
         """Row i continues row `rows[i]` of `keys` and `values`, both (prompts, heads, tokens, width)."""
         super().__init__()
-        self.dtype, self.device, self.is_initialized = keys.dtype, keys.device, True
+        self.dtype, self.device, self.is_initialized = attended_type(keys), keys.device, True
         self.length, self.rows = keys.shape[-2], len(rows)
         self.keys, self.values = self._roomy(keys, rows, room), self._roomy(values, rows, room)
 
     def _roomy(self, held: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tensor:
-        out = held.new_empty(len(rows), held.shape[1], max(room, self.length), held.shape[3])
+        room = max(room, self.length)
+        out = held.new_empty(len(rows), held.shape[1], room, held.shape[3], dtype=self.dtype)
         out[:, :, : self.length] = held[rows, :, : self.length]
         return out
 
@@ -49,6 +50,13 @@ class PackedLayer(DynamicLayer):
         for held in (self.keys, self.values):
             held[holes, :, : self.length] = held[movers, :, : self.length]
         self.rows = rows
+
+
+def attended_type(states: torch.Tensor) -> torch.dtype:
+    """The type that attention casts keys and values to: autocast's, where it is on. Rotated keys are float32 even
+    there, and cast once here they are not cast in every step."""
+    device = states.device.type
+    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
 
 
 class PackedCache(Cache):

@@ -16,7 +16,7 @@ from repro.scoring.progress import Showing
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-CHUNK = {"cpu": 32, "cuda": 256}
+CHUNK = {"cpu": 128, "cuda": 256}
 """Prompts decoded together by Hugging Face generate, by device."""
 CHUNK_OF_SERVERS = 1024
 """The same for an engine that batches by itself."""

@@ -18,7 +18,16 @@ from repro.study.estimate import Basis, Estimate, estimate
 from repro.study.expand import ExpandedCell, expand_study
 from repro.study.neighbours import FinishedRun, Neighbours
 from repro.study.once import Once
-from repro.study.plan_notes import hours_notes, label_notes, oracle_notes, reference_notes, refill_notes, short_amount
+from repro.study.plan_notes import (
+    hours_notes,
+    label_notes,
+    oracle_notes,
+    reference_notes,
+    refill_notes,
+    short_amount,
+    short_count,
+    start_notes,
+)
 from repro.study.points import Place
 from repro.study.throughput import Throughput
 
@@ -137,7 +146,7 @@ class Plan:
         seconds = self.remaining(lambda cost: cost.seconds)
         parts = [
             f"{rollouts:,.0f} rollouts" if rollouts is not None else "rollouts unknown",
-            f"about {_short(tokens)} generated tokens" if tokens is not None else "tokens unknown",
+            f"about {short_count(tokens)} generated tokens" if tokens is not None else "tokens unknown",
         ]
         if seconds is not None and any(basis.throughput for basis in self._bases()):
             parts.append(f"about {short_amount(seconds / 3600)} {self.hours_of}")
@@ -174,6 +183,7 @@ class Plan:
             notes.append("Replay is counted as if every group were informative; a buffer that runs short changes that.")
         costs = [(row.expanded.cell, row.cost) for row in self.rows]
         notes += hours_notes([cost for _, cost in costs], self.hours_of)
+        notes += start_notes(costs, self.rates, self.hours_of)
         notes += label_notes(costs, self.rates, self.hours_of)
         notes += reference_notes([cell for cell, _ in costs])
         notes += oracle_notes([cell for cell, _ in costs])
@@ -203,7 +213,7 @@ class Plan:
         status = "; ".join(f"{','.join(numbers)} {word}" for word, numbers in seeds.items())
         amounts = (cost.rollouts, cost.probes, cost.selection, cost.evaluation)
         counts = ["?" if amount is None else f"{amount:,}" for amount in amounts]
-        tokens = "?" if cost.tokens is None else _short(cost.tokens)
+        tokens = "?" if cost.tokens is None else short_count(cost.tokens)
         known = [spent for row in rows if (spent := _hours(row.cost)) is not None]
         hours = short_amount(sum(known)) if len(known) == len(rows) else "?"
         if cost.basis is not None and cost.basis.extrapolated:
@@ -282,13 +292,6 @@ def _length_notes(lengths: Collection[tuple[float, bool]]) -> list[str]:
 
 def _hours(cost: Estimate) -> float | None:
     return None if cost.seconds is None else cost.seconds / 3600
-
-
-def _short(count: float) -> str:
-    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
-        if count >= size:
-            return f"{count / size:.3g}{unit}"
-    return f"{count:.0f}"
 
 
 def _duration(seconds: float) -> str:

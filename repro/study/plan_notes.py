@@ -120,6 +120,45 @@ def label_notes(costs: Sequence[tuple[Cell, Estimate]], rates: Sequence[Throughp
     ]
 
 
+def start_notes(costs: Sequence[tuple[Cell, Estimate]], rates: Sequence[Throughput], unit: str) -> list[str]:
+    """What supervised starts (`model.warm_start`) train before any cell, in a sentence; none where no policy of a cell
+    or of a predictor has one. The embedded policy's own start is left out: the package brings its result."""
+    found: dict[str, tuple[int, float | None]] = {}  # policy and dataset -> tokens, seconds
+    for cell, cost in costs:
+        predicts = cell.selection.wants_predictor and cell.predictor is not None
+        labelled = cell.predictor.policies if predicts and cell.predictor is not None else ()
+        for policy in (cell.model, *labelled):
+            if policy.warm_start is None:
+                continue
+            key = canonical([policy.model_dump(mode="json"), cell.dataset.model_dump(mode="json")])
+            tokens = round(
+                policy.warm_start.updates * policy.warm_start.batch_size * (PROMPT_TOKENS + cost.mean_tokens)
+            )
+            size = size_of(policy)
+            parameters = None if size is None else size.parameters
+            rate = nearest(rates, parameters, cell.train.rollout.engine)
+            known = rate is not None and rate.trained is not None
+            found[key] = tokens, rate.seconds(Work(0, tokens), parameters) if rate is not None and known else None
+    if not found:
+        return []
+    seconds = [each for _, each in found.values() if each is not None]
+    hours = f", about {short_amount(sum(seconds) / 3600)} {unit}" if len(seconds) == len(found) else ""
+    pairs = "1 pair" if len(found) == 1 else f"{len(found)} pairs"
+    return [
+        f"Supervised starts, trained once for all runs: {pairs} of policy and dataset, about "
+        f"{short_count(sum(tokens for tokens, _ in found.values()))} tokens, with prompts of {PROMPT_TOKENS}{hours}; "
+        "not in the numbers above."
+    ]
+
+
+def short_count(count: float) -> str:
+    """A count with three digits and its unit."""
+    for size, unit in ((1e9, "G"), (1e6, "M"), (1e3, "k")):
+        if count >= size:
+            return f"{count / size:.3g}{unit}"
+    return f"{count:.0f}"
+
+
 def short_amount(hours: float) -> str:
     """A number of hours with two digits, or whole from 100 on."""
     return f"{hours:,.0f}" if hours >= 100 else f"{hours:.2g}"

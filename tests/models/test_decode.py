@@ -20,8 +20,9 @@ from transformers import (
     TopPLogitsWarper,
 )
 
-from repro.models import decode, prefix
+from repro.models import decode, kv_cache, prefix
 from repro.models.decode import Decoding, complete, why_not_decoded_here
+from repro.models.kv_cache import PackedLayer
 from repro.models.row_draws import TokenDraw, row_uniforms
 from repro.models.sampling import decoding_of
 
@@ -113,6 +114,39 @@ def test_numbers_at_the_edge_give_a_token_that_can_be_drawn():
     logits = torch.tensor([[-torch.inf, 0.0, 0.0, -torch.inf]] * 3)
     tokens, _ = TokenDraw(1.0, 1.0)(logits, torch.tensor([0.0, 0.5, 1 - 2**-53], dtype=torch.float64))
     assert tokens.tolist() == [1, 2, 2]
+
+
+@pytest.mark.parametrize("vocabulary", [4096, 5000])
+def test_a_large_vocabulary_gives_the_token_of_the_running_sum(vocabulary):
+    logits = 3 * torch.randn(200, vocabulary, generator=torch.Generator().manual_seed(1))
+    logits[:, ::3] = -torch.inf  # not to be drawn
+    uniforms = torch.from_numpy(row_uniforms(0, [[4]], 200)[0])
+    tokens, logps = TokenDraw(1.0, 1.0)(logits, uniforms)
+    below = logits.double().softmax(-1).cumsum(-1)  # (200, vocabulary)
+    above = torch.searchsorted(below, uniforms[:, None], right=True)[:, 0]
+    assert (tokens == above).float().mean() > 0.98, "all but draws within rounding of two tokens' border"
+    assert logps.isfinite().all() and len(set(tokens.tolist())) > 150
+    edges = torch.tensor([0.0, 1 - 2**-53], dtype=torch.float64)
+    assert TokenDraw(1.0, 1.0)(logits[:2], edges)[0].tolist() == [
+        1,
+        max(token for token in range(vocabulary) if token % 3),
+    ]
+    with pytest.raises(FloatingPointError, match="no distribution"):
+        TokenDraw(1.0, 1.0)(logits.fill_(torch.nan), uniforms)
+
+
+def test_in_bfloat16_keys_are_held_as_attention_casts_them(small, monkeypatch):
+    def made():
+        with torch.autocast("cpu", torch.bfloat16):
+            return complete(small.model, ids(small, samples=3), 5, how(small))
+
+    types = set()
+    pack = PackedLayer.pack
+    monkeypatch.setattr(PackedLayer, "pack", lambda layer, *rest: types.add(layer.keys.dtype) or pack(layer, *rest))
+    as_cast = made()
+    assert types == {torch.bfloat16}
+    monkeypatch.setattr(kv_cache, "attended_type", lambda states: states.dtype)
+    assert made() == as_cast and torch.float32 in types
 
 
 def test_rows_have_numbers_of_their_own_and_the_same_ones_for_any_count():

@@ -16,6 +16,7 @@ from repro.study.load import load_spec, parse_spec
 from repro.study.neighbours import Neighbours
 from repro.study.plan import finished_runs, plan
 from repro.study.status import status_rows, status_table
+from repro.study.throughput import Throughput
 from repro.study.why import why
 from repro.tracking.journal import Journal
 from repro.tracking.run_status import run_lock
@@ -320,6 +321,28 @@ arms:
     assert any("at most 1,600 completions by 4 pairs of policy and dataset" in note for note in notes)
     without = arms.replace("predictor: trained", "predictor: untrained")
     assert not any("predictor" in note for note in plan(load(without).spec, tmp_path).notes())
+
+
+def test_the_plan_says_what_supervised_starts_train_once_per_policy_and_dataset(load: Load, tmp_path: Path) -> None:
+    spec = load(
+        """
+name: started
+model:
+  - {name: a, named: smollm2, warm_start: {updates: 50, batch_size: 8}}
+  - {name: b, named: smollm2, warm_start: {updates: 10, batch_size: 8}}
+  - {name: c, named: smollm2}
+dataset: {words: {pool: 64}}
+train: {steps: 2, questions_per_step: 2, group_size: 2, max_completion_tokens: 64}
+arms: {full: {}, random: {selection: {method: random, fraction: 0.5}}}
+seeds: [0, 1]
+"""
+    ).spec
+    told = "Supervised starts, trained once for all runs: 2 pairs of policy and dataset, about 111k tokens"
+    assert [note for note in plan(spec, tmp_path).notes() if note.startswith(told)]
+    rate = Throughput(100, 10, 30, None, "cpu", "hf", gpu=False, source="measured")
+    assert [note for note in plan(spec, tmp_path, [rate]).notes() if "about 3.1 job-hours; not in" in note]
+    plain = spec.model_copy(update={"model": spec.model[2:]})
+    assert not [note for note in plan(plain, tmp_path).notes() if "Supervised" in note]
 
 
 def test_a_damaged_run_is_neither_cached_nor_to_be_trained_and_its_cure_is_told(tmp_path: Path) -> None:

@@ -52,7 +52,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add(
         "--minutes",
         type=_number(0.05, 100_000),
-        default=8.0,
+        default=7.0,
         metavar="M",
         help="scoring and sampling end within it, loading aside (default: %(default)g)",
     )

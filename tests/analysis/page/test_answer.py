@@ -48,6 +48,16 @@ def test_a_better_arm_is_named_with_its_difference_and_its_interval(quick_study:
     assert re.search(r"by 1\d\.\d points \[\d+\.\d, \d+\.\d\], but no saving is shown\.\*\*$", first)
 
 
+@pytest.mark.parametrize(("steps", "asked"), [(1, False), (2, True)])
+def test_a_study_of_one_step_is_not_read_as_one_of_learning(quick_study: Make, steps: int, asked: bool):
+    train = {"train": {"steps": steps}}
+    said = answered(
+        quick_study({"full": (train, FULL), "dots": ({**DOTS, **train}, BETTER)}, seeds=2, questions=20, every=1)
+    )
+    assert ("more accurate" in said.sentences[0]) == asked
+    assert ("does not show who learns more" in said.sentences[0]) != asked
+
+
 def test_worse_and_undecided_arms_are_told_apart(quick_study: Make):
     arms = {"full": ({}, FULL), "random": (RANDOM, WORSE), "dots": ({**RANDOM, "train": {"top_p": 0.9}}, SAME)}
     said = answered(quick_study(arms, seeds=5, questions=100))
