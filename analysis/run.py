@@ -64,6 +64,9 @@ class Run:
     _curves: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _points: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def identity(self) -> str:
@@ -107,11 +110,15 @@ class Run:
         return pd.Series(values, index=steps.astype(int), dtype=float)
 
     def points(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(steps, values) of one metric, steps without it left out."""
-        found = self.record.metrics.get(name, ((), ()))
-        steps, values = np.array(found[0], float), np.array(found[1], float)
-        known = ~np.isnan(values)
-        return steps[known], values[known]
+        """(steps, values) of one metric, steps without it left out, read-only."""
+        if name not in self._points:
+            found = self.record.metrics.get(name, ((), ()))
+            steps, values = np.array(found[0], float), np.array(found[1], float)
+            known = ~np.isnan(values)
+            self._points[name] = steps[known], values[known]
+            for numbers in self._points[name]:
+                numbers.flags.writeable = False
+        return self._points[name]
 
     def cost_at(self, name: str, step: int) -> float:
         """A cumulative `cost/...` metric at the end of a step; at step 0 what selection had spent before it."""

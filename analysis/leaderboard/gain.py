@@ -14,6 +14,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.axes import TOKENS, curves
+from analysis.curve import Curves
 from analysis.facets import facets, outer
 from analysis.leaderboard.board import Board
 from analysis.measures import Measures
@@ -106,11 +107,11 @@ def _mean_gains(measures: Measures) -> pd.DataFrame:
     """Mean gain over seeds by cost: one row per arm and point."""
     rows: list[dict[str, object]] = []
     for series in measures.panel.series:
-        runs = curves(measures.panel, series, series.seeds, TOKENS)
-        for cost in np.linspace(0, min(run.end for run in runs), POINTS):
-            heights = [run.accuracy_at(cost) - run.accuracy_at(0.0) for run in runs]
+        runs = Curves(curves(measures.panel, series, series.seeds, TOKENS))
+        for cost in np.linspace(0, runs.end, POINTS):
+            heights = runs.accuracies_at(cost) - runs.accuracies_at(0.0)
             rows.append({"model_data": measures.panel.title, "arm": series.label, "tokens": float(cost)})
-            rows[-1] |= {"gain": float(np.mean(heights)), "n": len(runs)}
+            rows[-1] |= {"gain": float(np.mean(heights)), "n": len(runs.each)}
     return pd.DataFrame(rows, columns=["model_data", "arm", "tokens", "gain", "n"])
 
 

@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from analysis.equal_cost import Curve
+from analysis.curve import Curve, Curves
 from analysis.lettering import fitted, width_of
 from analysis.marks import interval_marks, single_dots
 from analysis.measures import Measures
@@ -172,10 +172,11 @@ def _curves(axis: Axes, shown: Sequence[Judged], lit: Sequence[str], looks: dict
 
 def _mean_curve(axis: Axes, curves: Sequence[Curve], colour: str, width: float) -> tuple[float, float]:
     """Draw the mean over seeds on a common grid of costs; its last point."""
-    grid = np.linspace(0, min(curve.end for curve in curves), 60)
-    heights = np.mean([[curve.accuracy_at(cost) for cost in grid] for curve in curves], axis=0)
+    runs = Curves(curves)
+    grid = np.linspace(0, runs.end, 60)
+    heights = [float(np.mean(runs.accuracies_at(cost))) for cost in grid]
     axis.plot(grid, heights, color=colour, linewidth=width)
-    return float(grid[-1]), float(heights[-1])
+    return float(grid[-1]), heights[-1]
 
 
 def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: float) -> None:
