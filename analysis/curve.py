@@ -92,6 +92,7 @@ class Curves:
         self._cost = np.full((len(curves), int(self._last.max()) + 2), np.inf)  # (runs, places)
         for own, curve in zip(self._cost, curves, strict=True):
             own[: len(curve.cost)] = curve.cost
+        self._latest: tuple[NDArray[np.intp], Array, Array] | None = None
         self.ends = self._cost[self._runs, self._last + 1]  # (runs,): what each had spent at its last evaluation
 
     @property
@@ -102,11 +103,10 @@ class Curves:
     def at(self, cost: float) -> Array:
         """Rates of each run at a cost of 0 or more, of one that has ended its last (runs, problems)."""
         left, share, _ = self._places(np.minimum(cost, self.ends))
-        before, after = self._rates(left)
-        after -= before
-        after *= share[:, None]
-        after += before
-        return after
+        before, change = self._beside(left)
+        rates = change * share[:, None]
+        rates += before
+        return rates
 
     def accuracies_at(self, cost: float) -> Array:
         """Accuracy of each run at a cost between 0 and `end`, the unweighted mean over sets (runs,)."""
@@ -128,7 +128,9 @@ class Curves:
         weights[:, 1] += weights[:, 0]  # both are the start
         weights /= cost
         each = zip(weights, self.each, left.tolist(), strict=True)
-        return np.stack([own[1 : place + 2] @ curve.rates[: place + 1] for own, curve, place in each])
+        return np.stack(
+            [np.einsum("e,ep->p", own[1 : place + 2], curve.rates[: place + 1]) for own, curve, place in each]
+        )
 
     def gains(self, means: Array) -> Array:
         """How far these mean rates of each run lie above its start policy, on average (runs, problems) -> (runs,)."""
@@ -139,6 +141,17 @@ class Curves:
     def _heights(self) -> Array:
         """Accuracy at each cost, after the end of a run its last (runs, places)."""
         return padded([np.array(curve.accuracies) for curve in self.each])
+
+    def _beside(self, left: NDArray[np.intp]) -> tuple[Array, Array]:
+        """Rates at the evaluation before a place of each run, and what the next one adds, both (runs, problems).
+
+        Those of the latest places are kept: costs close to each other have the same.
+        """
+        if self._latest is None or not np.array_equal(self._latest[0], left):
+            before, after = self._rates(left)
+            after -= before
+            self._latest = left, before, after
+        return self._latest[1:]
 
     def _rates(self, left: NDArray[np.intp]) -> tuple[Array, Array]:
         """Rates at the evaluations before and after a place of each run, both (runs, problems)."""

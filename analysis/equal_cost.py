@@ -1,4 +1,4 @@
-"""Two arms at equal cost: mean accuracy over training up to a common budget, and how much less one needs for the same."""
+"""Two arms at equal cost: mean accuracy over training up to a common budget, and how much less one needs for it."""
 
 from __future__ import annotations
 

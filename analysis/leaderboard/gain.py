@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -145,6 +144,8 @@ def _forest(board: Board) -> list[Picture]:
             face = colours[label] if mean.known else "white"
             axis.plot([mean.value], [row], "o", color=colours[label], markersize=5, markerfacecolor=face, zorder=4)
         if several:
+            import seaborn as sns  # takes a second
+
             marks = [(row, pair.share.value) for row, label in enumerate(drawn) for pair in judged[label].pairs]
             sns.stripplot(
                 x=[value for _, value in marks], y=[row for row, _ in marks], orient="h", native_scale=True,
