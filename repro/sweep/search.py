@@ -244,7 +244,8 @@ class Search:
                 attempt.trial.report(attempt.values[-1][0] if paired else attempt.means[0], index)
         if self.sweep.stops_by != "none" and len(attempt.values) < len(attempt.cells) and attempt.trial.should_prune():
             attempt.end = TrialState.PRUNED
-            attempt.reason = f"mean of {len(attempt.values)} of {len(attempt.cells)} seeds {attempt.means[0]:.4f}, {worse(self.sweep, self._best_name)}"
+            mean = f"mean of {len(attempt.values)} of {len(attempt.cells)} seeds {attempt.means[0]:.4f}"
+            attempt.reason = f"{mean}, {worse(self.sweep, self._best_name)}"
 
     def _best_name(self) -> str:
         return self._name(self.study.best_trial.number)
