@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from analysis.equal_cost import Curve
-from analysis.run import Run
+from analysis.curve import Curve
 from analysis.runs import Panel, Series
 from repro.tracking.series import GENERATED_TOKENS, cost_of
 
@@ -36,9 +35,5 @@ def label_of(axis: str, clock: str) -> str:
 def curves(panel: Panel, series: Series, seeds: Sequence[int], axis: str) -> tuple[Curve, ...]:
     """The curves of the runs with these seeds on the main set, in their order."""
     runs = {run.place.seed: run for run in series.runs}
-    return tuple(_curve(panel, runs[seed], metric_of(axis, series.clock)) for seed in seeds)
-
-
-def _curve(panel: Panel, run: Run, metric: str) -> Curve:
-    cost, _ = run.evaluated_cost(metric, panel.main)
-    return Curve(cost, run.rates(panel.main, panel.problems), [len(ids) for ids in panel.problems])
+    metric = metric_of(axis, series.clock)
+    return tuple(panel.curve(runs[seed], metric) for seed in seeds)

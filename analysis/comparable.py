@@ -131,7 +131,7 @@ def _steps(run: Run, metric: str, end: float) -> float:
     """Steps that a run has made by the time it has spent `end`, the last one in part."""
     steps, values = run.points(metric)
     if not len(steps) or steps[0] > 0:
-        steps, values = np.array([0.0, *steps]), np.array([0.0, *values])
+        steps, values = np.concatenate([[0.0], steps]), np.concatenate([[0.0], values])
     return float(np.interp(end, values, steps))
 
 

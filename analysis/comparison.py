@@ -60,6 +60,6 @@ def compare(panel: Panel, arm: Series, other: Series, axis: str) -> Comparison |
     pair = Pair(theirs, ours)
     if pair.budget <= 0:
         return None
-    gain = float(np.mean([curve.gain_to(pair.budget) for curve in theirs]))
+    gain = float(np.mean(pair.curves[0].gains(pair.means[0])))
     pair, differences = replace(pair, scale=gain), pair.differences()
     return Comparison(panel, arm, other, axis, pair, crossed(*differences), spread_of(differences))

@@ -1,23 +1,16 @@
-"""Two arms at equal cost: mean accuracy over training up to a common budget, and how much less one needs for the same.
-
-The accuracy of a run is taken to be linear between two evaluations. What a run spends before its first step, on
-selection, counts: until then it stands at the start policy.
-"""
+"""Two arms at equal cost: mean accuracy over training up to a common budget, and how much less one needs for it."""
 
 from __future__ import annotations
 
 import math
-from bisect import bisect_right
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
 
+from analysis.curve import Areas, Array, Curve, Curves
 from analysis.estimates import Estimate, crossed, over_these
-
-Array = NDArray[np.float64]
 
 ENOUGH = 8
 """Evaluations after the start from which on a saving is told: with fewer, lines between them are too coarse."""
@@ -27,83 +20,6 @@ WIDEST = 8.0
 
 COARSE, FINE = 48, 12
 """Ratios tried at first, and halvings of the gap at each end of the interval."""
-
-
-class Curve:
-    """Accuracy of one run, problem by problem, by what the run had spent.
-
-    Args:
-        cost: spent at each evaluation, >= 0 and not decreasing (evaluations,).
-        rates: share of correct samples, 0..1 (evaluations, problems).
-        sets: how many problems each set of questions has, in order; by default all are one set. What is averaged is the
-            unweighted mean over sets.
-
-    Raises ValueError for other shapes, for fewer than two evaluations, or for a cost that falls.
-    """
-
-    def __init__(self, cost: ArrayLike, rates: ArrayLike, sets: Sequence[int] = ()) -> None:
-        spent, height = np.asarray(cost, float), np.asarray(rates, float)
-        if height.ndim != 2 or spent.shape != height.shape[:1] or len(spent) < 2:
-            raise ValueError(f"expected costs (n,) and rates (n, problems) with n > 1: {spent.shape}, {height.shape}")
-        if (np.diff(spent) < 0).any() or spent[0] < 0:
-            raise ValueError(f"costs must not fall: {spent}")
-        self.evaluations = len(spent) - 1
-        self.ends = np.cumsum(sets or [height.shape[1]])[:-1]  # where a set ends and the next begins
-        self.cost = np.concatenate([[0.0], spent])  # (evaluations + 1,)
-        self.rates = height  # (evaluations, problems): at `cost[1:]`; until `cost[1]` they are those of its start
-
-    @property
-    def end(self) -> float:
-        """What the run had spent at its last evaluation."""
-        return float(self.cost[-1])
-
-    def at(self, cost: float) -> Array:
-        """Rates at a cost between 0 and `end` (problems,)."""
-        left, share = self._place(cost)
-        before, after = self.rates[max(0, left - 1)], self.rates[left]
-        return np.asarray(before + share * (after - before))
-
-    def mean_to(self, cost: float) -> Array:
-        """Mean rates from nothing spent up to a cost, above 0 and at most `end` (problems,)."""
-        left, share = self._place(cost)
-        weights, rest = np.zeros(left + 2), cost - self._spent[left]
-        halves = np.diff(self.cost[: left + 1]) / 2
-        weights[:left] += halves
-        weights[1 : left + 1] += halves
-        weights[left : left + 2] += rest * (1 - share / 2), rest * share / 2
-        weights[1] += weights[0]  # both are the start
-        return np.asarray(np.einsum("e,ep->p", weights[1:] / cost, self.rates[: left + 1]))
-
-    @cached_property
-    def _spent(self) -> list[float]:
-        """`cost` for look-ups of one place, which are quick in a list."""
-        found: list[float] = self.cost.tolist()
-        return found
-
-    @cached_property
-    def accuracies(self) -> list[float]:
-        """At each cost, the unweighted mean over sets."""
-        means = np.mean([part.mean(axis=1) for part in np.split(self.rates, self.ends, axis=1)], axis=0)
-        return [float(means[0]), *means.tolist()]
-
-    def accuracy_at(self, cost: float) -> float:
-        """Accuracy at a cost between 0 and `end`, the unweighted mean over sets."""
-        (left, share), heights = self._place(cost), self.accuracies
-        return heights[left] + share * (heights[left + 1] - heights[left])
-
-    def gain_to(self, cost: float) -> float:
-        """How far the mean accuracy over training lies above that of the start policy."""
-        above = self.mean_to(cost) - self.rates[0]
-        return float(np.mean([part.mean() for part in np.split(above, self.ends)]))
-
-    def _place(self, cost: float) -> tuple[int, float]:
-        """(evaluation before, share of the way to the next) of a cost. ValueError outside of what was spent."""
-        spent = self._spent
-        if not 0 <= cost <= spent[-1] * (1 + 1e-9):
-            raise ValueError(f"{cost} lies outside of what was spent: 0 to {spent[-1]}")
-        left = min(max(bisect_right(spent, cost) - 1, 0), len(spent) - 2)
-        width = spent[left + 1] - spent[left]
-        return left, min(1.0, float(cost - spent[left]) / width) if width > 0 else 1.0
 
 
 @dataclass(frozen=True)
@@ -146,43 +62,56 @@ class Pair:
         """Evaluations after the start that every run has."""
         return min(curve.evaluations for curve in (*self.baseline, *self.arm))
 
-    @property
-    def budget(self) -> float:
-        """What every run of both arms has spent at least."""
-        return min(curve.end for curve in (*self.baseline, *self.arm))
-
-    def differences(self, factor: float = 1.0) -> list[Array]:
-        """Mean accuracy over training of the arm to 1/factor of a cost minus the baseline's to that cost.
-
-        The cost is the largest that both curves allow. Returns (seeds, problems) for each set of questions.
-        """
-        (base_end, base), (arm_end, arm) = self._to_the_ends
-        if factor * arm_end > base_end:
-            arm = _means(self.arm, base_end / factor)
-        elif factor * arm_end < base_end:
-            base = _means(self.baseline, factor * arm_end)
-        return np.split(arm - base, self.arm[0].ends, axis=1)
+    @cached_property
+    def curves(self) -> tuple[Curves, Curves]:
+        """Those of baseline and arm."""
+        return Curves(self.baseline), Curves(self.arm)
 
     @cached_property
-    def _to_the_ends(self) -> tuple[tuple[float, Array], tuple[float, Array]]:
-        """Of baseline and arm: what each of its runs has spent at least, and their means up to it (seeds, problems).
+    def budget(self) -> float:
+        """What every run of both arms has spent at least."""
+        return min(one.end for one in self.curves)
 
-        Whatever the factor, one of the two arms goes to its end.
+    @cached_property
+    def means(self) -> tuple[Array, Array]:
+        """Of baseline and arm: mean rates over training of each run up to the budget (seeds, problems)."""
+        baseline, arm = (one.mean_to(self.budget) for one in self.curves)
+        return baseline, arm
+
+    def differences(self) -> list[Array]:
+        """Mean accuracy over training of the arm minus the baseline's, to the largest cost that both curves allow.
+
+        Returns (seeds, problems) for each set of questions.
         """
-        ends = [min(curve.end for curve in curves) for curves in (self.baseline, self.arm)]
-        return (ends[0], _means(self.baseline, ends[0])), (ends[1], _means(self.arm, ends[1]))
+        baseline, arm = self.means
+        return np.split(arm - baseline, self.arm[0].ends, axis=1)
 
 
-def _means(curves: Sequence[Curve], cost: float) -> Array:
-    """Mean rates of each run up to a cost (seeds, problems)."""
-    return np.stack([curve.mean_to(cost) for curve in curves])
+class _Differences:
+    """Mean accuracy over training of an arm to 1/factor of a cost minus the baseline's to that cost, at many factors.
+
+    The cost is the largest that both curves allow: whatever the factor, one of the two arms goes to its end.
+    """
+
+    def __init__(self, pair: Pair) -> None:
+        self._baseline, self._arm = Areas(pair.baseline), Areas(pair.arm)
+        self._to_its_end = self._baseline.mean_to(self._baseline.end), self._arm.mean_to(self._arm.end)
+
+    def at(self, factor: float) -> list[Array]:
+        """(seeds, problems) for each set of questions."""
+        (baseline, arm), base_end, arm_end = self._to_its_end, self._baseline.end, self._arm.end
+        if factor * arm_end > base_end:
+            arm = self._arm.mean_to(base_end / factor)
+        elif factor * arm_end < base_end:
+            baseline = self._baseline.mean_to(factor * arm_end)
+        return np.split(arm - baseline, self._arm.sets, axis=1)
 
 
 def saving(pairs: Sequence[Pair]) -> Saving:
     """How many times less an arm needs than the baseline, over the whole of training, on one or several tasks.
 
     A factor r is compatible with the runs if the arm with 1/r of the cost has the baseline's mean accuracy over
-    training: the difference (`Pair.differences`), pooled over pairs as a share of their gains, has a 95 % interval that
+    training: the difference (`_Differences`), pooled over pairs as a share of their gains, has a 95 % interval that
     holds 0. The interval is that of all compatible factors. At r = 1 this is the comparison at equal cost, so that the
     two never contradict each other. The value is the factor at which the difference is nearest 0.
     """
@@ -196,8 +125,11 @@ def saving(pairs: Sequence[Pair]) -> Saving:
     if min(pair.scale for pair in pairs) <= 0:
         return Saving(nan, nan, nan, n, "the baseline gained nothing")
 
+    differences = [_Differences(pair) for pair in pairs]
+
     def test(factor: float) -> Estimate:
-        return over_these([crossed(*pair.differences(factor)).times(1 / pair.scale) for pair in pairs])
+        each = zip(differences, pairs, strict=True)
+        return over_these([crossed(*one.at(factor)).times(1 / pair.scale) for one, pair in each])
 
     factors = np.exp(np.linspace(-math.log(WIDEST), math.log(WIDEST), COARSE + 1))  # 1 is among them
     found = [test(float(factor)) for factor in factors]

@@ -84,19 +84,23 @@ def crossed(*differences: ArrayLike) -> Estimate:
     sets = [np.asarray(one, float) for one in differences]
     if any(d.ndim != 2 for d in sets) or len({len(d) for d in sets}) != 1:
         raise ValueError(f"expected [seeds, questions] of the same seeds, got shapes {[d.shape for d in sets]}")
-    rows = np.mean([d.mean(axis=1) for d in sets], axis=0)  # (seeds,)
+    by_set = [d.mean(axis=1) for d in sets]
+    rows = np.mean(by_set, axis=0)  # (seeds,)
     by_seeds = mean_of(rows)
     seeds = len(rows)
     if seeds < 2 or min(d.shape[1] for d in sets) < 2:
         return by_seeds
     by_seed = (float(rows.var(ddof=1)) / seeds, seeds - 1)
     by_question, both = [], []
-    for d in sets:
+    for d, own in zip(sets, by_set, strict=True):
         questions, columns = d.shape[1], d.mean(axis=0)
-        rest = d - d.mean(axis=1)[:, None] - columns[None, :] + d.mean()
+        rest = d - own[:, None]
+        rest -= columns
+        rest += d.mean()
+        rest *= rest
         freedom = (seeds - 1) * (questions - 1)
         by_question.append((float(columns.var(ddof=1)) / questions / len(sets) ** 2, questions - 1))
-        both.append((float((rest**2).sum()) / freedom / (seeds * questions) / len(sets) ** 2, freedom))
+        both.append((float(rest.sum()) / freedom / (seeds * questions) / len(sets) ** 2, freedom))
     over_questions = sum(part for part, _ in by_question)
     variance = by_seed[0] + over_questions - sum(part for part, _ in both)
     parts = [by_seed, *by_question, *both]

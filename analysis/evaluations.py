@@ -6,6 +6,7 @@ import json
 import math
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from repro.files import parse_json
 from repro.numbers import pass_at
+from repro.tracking.run_record import content_digest
 
 _BEGIN, _END = b'"passes": {', b'}, "greedy"'
 _VALUE = re.compile(rb'": (\d)(?=, "|\Z)')
@@ -29,6 +31,8 @@ _TAIL = re.compile(
 
 
 Counts = NDArray[np.integer]
+_Counted = tuple[tuple[str, ...], Counts, int]
+"""Ids of problems, the correct completions of each, and the largest of these numbers."""
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,18 @@ class Evaluation:
         return self.passes[_places(self.problems, tuple(problems))] / self.samples
 
 
+def pass_rates(rows: Sequence[Evaluation], problems: Sequence[str]) -> NDArray[np.float64]:
+    """Pass rate of each problem in the given order at each evaluation (evaluations, problems).
+
+    Raises KeyError for a problem that was not evaluated.
+    """
+    ids, samples = rows[0].problems, rows[0].samples
+    if all(row.problems is ids and row.samples == samples for row in rows):
+        passes = np.array([row.passes for row in rows])
+        return (passes if tuple(problems) == ids else passes[:, _places(ids, tuple(problems))]) / samples
+    return np.stack([row.rates(problems) for row in rows])
+
+
 @lru_cache(maxsize=64)
 def _places(problems: tuple[str, ...], wanted: tuple[str, ...]) -> NDArray[np.intp]:
     """Where each problem wanted stands; runs of one study have theirs in the same order. Raises KeyError."""
@@ -88,6 +104,17 @@ class Reader:
     def __init__(self) -> None:
         self._templates: dict[int, _Template] = {}  # by length
         self._known: dict[tuple[str, ...], tuple[str, ...]] = {}
+        self._contents: dict[str, Any] = {}  # by digest
+
+    def parsed(self, data: bytes) -> Any:
+        """The value of a JSON file, not to be changed: runs of one study have many files of equal content.
+
+        Raises ValueError for text that is not JSON.
+        """
+        key = content_digest(data)
+        if key not in self._contents:
+            self._contents[key] = parse_json(data)
+        return self._contents[key]
 
     def read(self, data: bytes) -> list[Evaluation]:
         """The rows of `evaluations.jsonl`, without a torn last one.
@@ -95,23 +122,30 @@ class Reader:
         Raises:
             ValueError: a row is no evaluation; the message names its line.
         """
+        lines = data.split(b"\n")[:-1]
+        spans = [self._span(line) for line in lines]
+        counted = self._by_template(lines, spans)
         rows = []
-        for number, line in enumerate(data.split(b"\n")[:-1], start=1):
+        for number, (line, span) in enumerate(zip(lines, spans, strict=True)):
             if line.strip():
                 try:
-                    rows.append(self._row(line))
+                    rows.append(self._row(line, span, counted.get(number)))
                 except (ValueError, KeyError, TypeError, AttributeError) as error:
-                    raise ValueError(f"line {number} is no evaluation") from error
+                    raise ValueError(f"line {number + 1} is no evaluation") from error
         return rows
 
-    def _row(self, line: bytes) -> Evaluation:
-        begin = line.find(_BEGIN) + len(_BEGIN)
-        end = line.find(_END, begin)
-        found = self._by_template(line[begin:end]) if begin >= len(_BEGIN) and end >= 0 else None
-        row = self._rest(line, begin, end) if found else parse_json(line)
-        problems, passes = found or self._parsed(row["passes"])
+    @staticmethod
+    def _span(line: bytes) -> tuple[int, int] | None:
+        """Where the text between the braces of `passes` begins and ends; None where that cannot be told."""
+        begin = line.find(_BEGIN)
+        end = line.find(_END, begin) if begin >= 0 else -1
+        return (begin + len(_BEGIN), end) if end >= 0 else None
+
+    def _row(self, line: bytes, span: tuple[int, int] | None, counted: _Counted | None) -> Evaluation:
+        row = self._rest(line, *span) if span and counted else parse_json(line)
+        problems, passes, most = counted or self._parsed(row["passes"])
         greedy, samples = row["greedy"], int(row["samples"])
-        if not problems or samples < 1 or passes.max() > samples:
+        if not problems or samples < 1 or most > samples:
             raise ValueError("expected passes between 0 and samples")
         solved = math.nan if not greedy else sum(greedy.values()) / len(greedy)
         return Evaluation(
@@ -136,21 +170,34 @@ class Reader:
             "mean_tokens": float(tail["tokens"]),
         }
 
-    def _by_template(self, body: bytes) -> tuple[tuple[str, ...], Counts] | None:
-        """Ids and counts of the text between the braces of `passes`; None where the text has to be parsed."""
-        template = self._templates.get(len(body))
-        if template is None:
-            template = self._made(body)
+    def _by_template(self, lines: Sequence[bytes], spans: Sequence[tuple[int, int] | None]) -> dict[int, _Counted]:
+        """What is counted in the lines that are written as an earlier one, by their number; others have to be parsed.
+
+        Lines of one length are read together.
+        """
+        alike: dict[int, list[int]] = {}
+        for number, span in enumerate(spans):
+            if span is not None:
+                alike.setdefault(span[1] - span[0], []).append(number)
+        found: dict[int, _Counted] = {}
+        for length, numbers in alike.items():
+            bodies = [lines[number][slice(*(spans[number] or ()))] for number in numbers]
+            template = self._templates.get(length)
             if template is None:
-                return None
-            self._templates[len(body)] = template
-        copy = bytearray(body)
-        text = np.frombuffer(copy, np.uint8)
-        counts = text[template.digits] - _ZERO  # what lies below 0 wraps round and lies above 9
-        text[template.digits] = _ZERO
-        if copy != template.text or counts.max() > 9:
-            return None
-        return template.problems, counts
+                with suppress(ValueError):
+                    template = self._made(bodies[0])
+                if template is None:
+                    continue
+                self._templates[length] = template
+            text = np.frombuffer(bytearray(b"".join(bodies)), np.uint8).reshape(len(bodies), length)
+            counts = text[:, template.digits] - _ZERO  # what lies below 0 wraps round and lies above 9
+            text[:, template.digits] = _ZERO
+            most = counts.max(axis=1)
+            sound = (text == np.frombuffer(template.text, np.uint8)).all(axis=1) & (most <= 9)
+            for number, own, largest, one in zip(numbers, counts, most.tolist(), sound.tolist(), strict=True):
+                if one:
+                    found[number] = template.problems, own, largest
+        return found
 
     def _made(self, body: bytes) -> _Template | None:
         passes = json.loads(b"{" + body + b"}")
@@ -164,11 +211,11 @@ class Reader:
         text[digits] = _ZERO
         return _Template(self._same(tuple(passes)), digits, bytes(copy))
 
-    def _parsed(self, passes: dict[str, int]) -> tuple[tuple[str, ...], Counts]:
+    def _parsed(self, passes: dict[str, int]) -> _Counted:
         counts = list(passes.values())
         if not all(type(count) is int and count >= 0 for count in counts):
             raise ValueError("expected whole numbers")
-        return self._same(tuple(passes)), np.array(counts, np.int64)
+        return self._same(tuple(passes)), np.array(counts, np.int64), max(counts, default=0)
 
     def _same(self, problems: tuple[str, ...]) -> tuple[str, ...]:
         """One object for equal ids."""

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 
-import pandas as pd
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.collections import LineCollection, PathCollection
+from matplotlib.colors import to_rgba_array
+from matplotlib.markers import MarkerStyle
+from matplotlib.transforms import IdentityTransform
 
 from analysis.statistics import Interval
 
@@ -25,34 +28,37 @@ def interval_marks(
 
     Set ticks, limits and labels of the axis afterwards. `size` and `width` are in points.
     """
-    import seaborn.objects as so  # takes a second
-
-    data = pd.DataFrame({"place": [float(place) for place in places], "colour": list(colours)})
-    for name in ("value", "low", "high", "known"):
-        data[name] = [getattr(interval, name) for interval in intervals]
-    along, across = "yx" if upright else "xy"
-    ends = {f"{along}min": "low", f"{along}max": "high"}
-    for known, part in data.groupby("known"):
-        plot = so.Plot(part, **{across: "place"}, color="colour").scale(color=None)
+    dot = MarkerStyle(marker)
+    path = dot.get_path().transformed(dot.get_transform())
+    for known in (False, True):
+        part = [one for one in zip(places, intervals, colours, strict=True) if one[1].known == known]
+        if not part:
+            continue
+        edges = to_rgba_array([colour for _, _, colour in part])
+        faces = edges * ([1, 1, 1, 1] if known else [1, 1, 1, 0])
+        turn = slice(None) if upright else slice(None, None, -1)
         if known:
-            plot = plot.add(so.Range(linewidth=width), orient=across, legend=False, **ends)
-        dot = so.Dot(marker=marker, pointsize=size, fill=bool(known), stroke=1.2, edgewidth=1.2)
-        plot = plot.add(dot, legend=False, **{along: "value"}).label(x="", y="")
-        with warnings.catch_warnings():
-            # seaborn 0.13 still passes `copy` to pandas, which ignores it.
-            warnings.filterwarnings("ignore", "The copy keyword is deprecated")
-            plot.on(axis).plot()
+            ends = [np.array([(at, one.low), (at, one.high)], float)[:, turn] for at, one, _ in part]
+            axis.add_collection(LineCollection(ends, colors=edges, linewidths=width, capstyle="round"))
+        axis.add_collection(
+            PathCollection(
+                [path], [size**2], offsets=np.array([(at, one.value) for at, one, _ in part], float)[:, turn],
+                facecolors=faces, edgecolors=edges, linewidths=1.2, offset_transform=axis.transData,
+                transform=IdentityTransform(),
+            )
+        )  # fmt: skip
+    axis.autoscale_view()
 
 
 def single_dots(
     axis: Axes, places: Sequence[float], values: Sequence[Sequence[float]], colour: str, upright: bool = False
 ) -> None:
     """The single seeds or pairs behind each mean as faint dots, at places as those of `interval_marks`."""
-    import seaborn as sns  # takes a second
-
     at = [float(place) for place, several in zip(places, values, strict=True) for _ in several]
     each = [value for several in values for value in several]
     if each:
+        import seaborn as sns  # takes a second
+
         sns.stripplot(
             x=at if upright else each, y=each if upright else at, orient="v" if upright else "h", native_scale=True,
             jitter=False, size=3.3, color=colour, alpha=0.6, legend=False, zorder=3, ax=axis,

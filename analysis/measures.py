@@ -25,7 +25,7 @@ from analysis.statistics import (
     share_interval,
     t_interval,
 )
-from analysis.time_to_target import Runs, reached, times_less
+from analysis.time_to_target import Runs, each_reached, reached, times_less
 from repro.spec.schema import MAIN_SETS
 from repro.tracking.series import ZERO_VARIANCE
 
@@ -177,7 +177,7 @@ class Measures:
         reference, less = self.panel.baseline_of(series), None
         if reference is not None:
             less = times_less([pair] if (pair := self.race(series, reference, axis, target)) else [])
-        each = tuple(reached([curve], target) for curve in own)
+        each = each_reached(own, target)
         ends = tuple(curve.end for curve in own)
         return TimeToTarget(series, axis, target, each, ends, reached(own, target), less)
 

@@ -47,6 +47,7 @@ class Picture:
         draw = cache(self.draw)  # a column's PNG and PDF are of one figure
         (folder / f"{self.name}.png").write_bytes(as_png(draw))
         (folder / f"{self.name}.narrow.png").write_bytes(as_png(draw, narrow=True))
+        draw(True).set_layout_engine("none")  # laid out for the PNG, it stays as it is for the PDF
         (folder / f"{self.name}.pdf").write_bytes(as_pdf(draw))
         write_csv(folder / f"{self.name}.csv", self.data)
 

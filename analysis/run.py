@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from analysis.evaluations import Evaluation, Reader
+from analysis.evaluations import Evaluation, Reader, pass_rates
 from analysis.mean_evaluation import MeanEvaluation, mean_evaluations
 from repro.files import DamagedError
 from repro.spec.schema import BENCHMARKS_MEAN
@@ -64,6 +64,10 @@ class Run:
     _curves: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
         default_factory=dict, repr=False, compare=False
     )
+    _scores: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
+    _points: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
 
     @property
     def identity(self) -> str:
@@ -88,13 +92,13 @@ class Run:
         if name in self._files:
             return self._files[name]
         with self.reading(name):
-            content = self.record.json(name) or {}
-            if not isinstance(content, dict):
+            data = self.record.content(name)
+            content = self.reader.parsed(data) if data is not None and len(data) <= SMALL else self.record.json(name)
+            if not isinstance(content or {}, dict):
                 raise TypeError("it holds no object")
-            path = self.record.path(name)
-            if path is None or path.stat().st_size <= SMALL:
-                self._files[name] = content
-        return content
+            if data is None or len(data) <= SMALL:
+                self._files[name] = content or {}
+        return content or {}
 
     def rows(self, name: str) -> list[dict[str, Any]]:
         """The rows of a JSONL artifact, [] where the run has none."""
@@ -107,11 +111,15 @@ class Run:
         return pd.Series(values, index=steps.astype(int), dtype=float)
 
     def points(self, name: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """(steps, values) of one metric, steps without it left out."""
-        found = self.record.metrics.get(name, ((), ()))
-        steps, values = np.array(found[0], float), np.array(found[1], float)
-        known = ~np.isnan(values)
-        return steps[known], values[known]
+        """(steps, values) of one metric, steps without it left out, read-only."""
+        if name not in self._points:
+            found = self.record.metrics.get(name, ((), ()))
+            steps, values = np.array(found[0], float), np.array(found[1], float)
+            known = ~np.isnan(values)
+            self._points[name] = steps[known], values[known]
+            for numbers in self._points[name]:
+                numbers.flags.writeable = False
+        return self._points[name]
 
     def cost_at(self, name: str, step: int) -> float:
         """A cumulative `cost/...` metric at the end of a step; at step 0 what selection had spent before it."""
@@ -159,11 +167,16 @@ class Run:
                 steps, values = self.points(name)
                 before = np.searchsorted(steps, cost, side="right")  # (evaluations,)
                 cost = np.concatenate([[0.0], values])[before]
-            scores = np.array([row.accuracy for row in found])  # (evaluations,)
-            for values in (cost, scores):
-                values.flags.writeable = False
-            self._curves[(name, main)] = cost, scores
+            cost.flags.writeable = False
+            self._curves[(name, main)] = cost, self._accuracies(main)
         return self._curves[(name, main)]
+
+    def _accuracies(self, name: str) -> NDArray[np.float64]:
+        """Accuracy at each evaluation of a set, read-only (evaluations,)."""
+        if name not in self._scores:
+            self._scores[name] = np.array([row.accuracy for row in self.evaluations(name)])
+            self._scores[name].flags.writeable = False
+        return self._scores[name]
 
     def rates(self, name: str, problems: Sequence[Sequence[str]]) -> NDArray[np.float64]:
         """Pass rates at each evaluation of a set, or of the mean over the benchmarks, read-only.
@@ -173,7 +186,7 @@ class Run:
         key = name, tuple(map(tuple, problems))
         if key not in self._rates:
             rows = self.evaluations(name)
-            parts = [np.stack([row.parts[place].rates(ids) for row in rows]) for place, ids in enumerate(key[1])]
+            parts = [pass_rates([row.parts[place] for row in rows], ids) for place, ids in enumerate(key[1])]
             self._rates[key] = np.concatenate(parts, axis=1)
             self._rates[key].flags.writeable = False
         return self._rates[key]
@@ -203,6 +216,12 @@ class Run:
 
     def check(self, main: str) -> None:
         """Raise DamagedRun for a finished run that no number can be taken from, or that would give a wrong one."""
+        try:
+            self._check(main)
+        finally:
+            self.record.release()
+
+    def _check(self, main: str) -> None:
         if self.record.artifacts is None or not self.record.artifacts.is_dir():
             raise DamagedRun(self.identity, f"its files are missing: there is no folder {self.record.artifacts}")
         if self.record.altered():

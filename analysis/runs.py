@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
+from analysis.curve import Curve
 from analysis.main_series import MainSeries
 from analysis.run import Run
 from analysis.selections import Chosen
@@ -69,6 +70,7 @@ class Panel:
     known: Mapping[str, str] = field(default_factory=dict)  # label -> way of every series of the study, in its order
     known_baselines: tuple[str, ...] = ()
     unfinished: Mapping[str, str] = field(default_factory=dict)  # label or arm without a finished run -> its state
+    _curves: dict[tuple[str, str], Curve] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
     def clock(self) -> str:
@@ -104,6 +106,15 @@ class Panel:
     def main(self) -> str:
         """The name of the set, or of the mean, that every accuracy is about."""
         return self.main_series.name
+
+    def curve(self, run: Run, metric: str) -> Curve:
+        """Accuracy of a run on `problems` by what it had spent; `metric` is "step" or a `cost/...` metric."""
+        key = run.identity, metric
+        if key not in self._curves:
+            cost, _ = run.evaluated_cost(metric, self.main)
+            sizes = [len(ids) for ids in self.problems]
+            self._curves[key] = Curve(cost, run.rates(self.main, self.problems), sizes)
+        return self._curves[key]
 
     @cached_property
     def problems(self) -> tuple[tuple[str, ...], ...]:

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from analysis.equal_cost import Curve, Pair
+from analysis.curve import Curve
+from analysis.equal_cost import Pair
 from analysis.estimates import Estimate, crossed, over_these
 from analysis.families import holm
 

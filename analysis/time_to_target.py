@@ -13,7 +13,8 @@ from itertools import pairwise
 
 import numpy as np
 
-from analysis.equal_cost import ENOUGH, FINE, Array, Curve, Saving, compatible
+from analysis.curve import Array, Curve, Curves, padded
+from analysis.equal_cost import ENOUGH, FINE, Saving, compatible
 from analysis.estimates import Estimate, crossed, over_these
 
 ROUNDING = 1e-9
@@ -34,28 +35,36 @@ THERE = "the start policy is at the target"
 
 def reached(curves: Sequence[Curve], target: float) -> float:
     """The mean cost at which the mean accuracy of the runs first reaches `target`; NaN where it does not."""
-    points = max(len(curve.cost) for curve in curves)
-    grid = np.mean([_to_length(curve.cost, points) for curve in curves], axis=0)  # (points,)
-    heights = np.mean([_to_length(np.array(curve.accuracies), points) for curve in curves], axis=0)
-    above = np.flatnonzero(heights >= target - ROUNDING)
-    if not len(above):
+    costs, heights = _points(curves)
+    return _first(costs.mean(axis=0), heights.mean(axis=0), target)
+
+
+def each_reached(curves: Sequence[Curve], target: float) -> tuple[float, ...]:
+    """The cost at which each run alone first reaches `target`; NaN where it does not."""
+    return tuple(_first(cost, height, target) for cost, height in zip(*_points(curves), strict=True))
+
+
+def _points(curves: Sequence[Curve]) -> tuple[Array, Array]:
+    """Costs and accuracies; a run that has ended keeps its last, both (runs, points)."""
+    return padded([curve.cost for curve in curves]), padded([np.array(curve.accuracies) for curve in curves])
+
+
+def _first(costs: Array, heights: Array, target: float) -> float:
+    """The cost at which a curve first reaches `target`; NaN where it does not."""
+    above = heights >= target - ROUNDING
+    place = int(above.argmax())
+    if not above[place]:
         return math.nan
-    place = int(above[0])
     if place == 0:
-        return float(grid[0])
+        return float(costs[0])
     low, high = heights[place - 1], heights[place]
     share = min(1.0, (target - low) / (high - low))
-    return float(grid[place - 1] + share * (grid[place] - grid[place - 1]))
+    return float(costs[place - 1] + share * (costs[place] - costs[place - 1]))
 
 
 def budget(curves: Sequence[Curve]) -> float:
     """What the runs have spent at their ends, on average: where the mean has not reached a target, it takes more."""
     return float(np.mean([curve.end for curve in curves]))
-
-
-def _to_length(values: Array, points: int) -> Array:
-    """The values, and the last of them again up to so many points."""
-    return np.concatenate([values, np.repeat(values[-1:], points - len(values))])
 
 
 def times_less(pairs: Sequence[Runs]) -> Saving:
@@ -86,13 +95,14 @@ def times_less(pairs: Sequence[Runs]) -> Saving:
     if min(times) <= 0 or min(scales) <= 0:
         return Saving(nan, nan, nan, n, THERE)
 
-    goals = [_rates(baseline, time) for (baseline, _, _), time in zip(pairs, times, strict=True)]
+    goals = [Curves(baseline).at(time) for (baseline, _, _), time in zip(pairs, times, strict=True)]
+    arms = [Curves(arm) for _, arm, _ in pairs]
 
     def test(factor: float) -> Estimate:
         found = []
-        for (_, arm, _), time, scale, goal in zip(pairs, times, scales, goals, strict=True):
-            rows = _rates(arm, time / factor) - goal
-            found.append(crossed(*np.split(rows, arm[0].ends, axis=1)).times(1 / scale))
+        for arm, time, scale, goal in zip(arms, times, scales, goals, strict=True):
+            rows = arm.at(time / factor) - goal
+            found.append(crossed(*np.split(rows, arm.sets, axis=1)).times(1 / scale))
         return over_these(found)
 
     least = max(time / budget(arm) for (_, arm, _), time in zip(pairs, times, strict=True))
@@ -103,11 +113,6 @@ def times_less(pairs: Sequence[Runs]) -> Saving:
 
 def _at(curve: Curve, cost: float) -> float:
     return curve.accuracy_at(min(cost, curve.end))
-
-
-def _rates(curves: Sequence[Curve], cost: float) -> Array:
-    """Rates of each run at a cost, of one that has ended its last (seeds, problems)."""
-    return np.stack([curve.at(min(cost, curve.end)) for curve in curves])
 
 
 Test = Callable[[float], Estimate]
@@ -131,15 +136,19 @@ def _value(pairs: Sequence[Runs], times: Sequence[float], test: Test, factors: A
 def _interval(test: Test, value: float, factors: Array) -> tuple[float, float]:
     """Ends of the compatible factors. The lower one is 0 where they go on to the slowest that the arm's budget shows,
     the upper one infinite where they go on to the fastest."""
-    found = [test(float(factor)) for factor in factors]
-    kept = [place for place, one in enumerate(found) if compatible(one)]
-    if not math.isnan(value):
-        kept += [int(np.searchsorted(factors, value))]
-    if not kept:  # the arm lies on one side all along: the end itself is not compatible
-        return (0.0, math.nextafter(factors[0], 0)) if found[0].value < 0 else (float(factors[-1]), math.inf)
-    first, last = min(kept), max(kept)
+    places = range(len(factors))
+    inside = None if math.isnan(value) else min(int(np.searchsorted(factors, value)), len(factors) - 1)
+
+    def kept(place: int) -> bool:
+        return place == inside or compatible(test(float(factors[place])))
+
+    first = next(filter(kept, places), None)
+    if first is None:  # the arm lies on one side all along: the end itself is not compatible
+        below = test(float(factors[0])).value < 0
+        return (0.0, math.nextafter(factors[0], 0)) if below else (float(factors[-1]), math.inf)
+    last = next(filter(kept, reversed(places)))
     low = 0.0 if first == 0 else _edge(test, factors[first], factors[first - 1])
-    high = math.inf if last >= len(factors) - 1 else _edge(test, factors[last], factors[last + 1])
+    high = math.inf if last == len(factors) - 1 else _edge(test, factors[last], factors[last + 1])
     return (low, high) if math.isnan(value) else (min(low, value), max(high, value))
 
 

@@ -11,7 +11,7 @@ from gpu_parts import Scale, dots_rr
 from grpo_steps import arm, grpo_steps
 from transformers import PreTrainedModel
 
-from analysis.equal_cost import Curve
+from analysis.curve import Curve
 from analysis.statistics import t_interval
 from analysis.time_to_target import reached
 from repro.models.policy import Policy

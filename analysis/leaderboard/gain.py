@@ -7,7 +7,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -15,6 +14,7 @@ from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.axes import TOKENS, curves
 from analysis.budgets import span
+from analysis.curve import Curves
 from analysis.facets import facets, outer
 from analysis.leaderboard.board import Board
 from analysis.measures import Measures
@@ -107,11 +107,11 @@ def _mean_gains(measures: Measures) -> pd.DataFrame:
     """Mean gain over seeds by cost: one row per arm and point."""
     rows: list[dict[str, object]] = []
     for series in measures.panel.series:
-        runs = curves(measures.panel, series, series.seeds, TOKENS)
-        for cost in np.linspace(0, min(run.end for run in runs), POINTS):
-            heights = [run.accuracy_at(cost) - run.accuracy_at(0.0) for run in runs]
+        runs = Curves(curves(measures.panel, series, series.seeds, TOKENS))
+        for cost in np.linspace(0, runs.end, POINTS):
+            heights = runs.accuracies_at(cost) - runs.accuracies_at(0.0)
             rows.append({"model_data": measures.panel.title, "arm": series.label, "tokens": float(cost)})
-            rows[-1] |= {"gain": float(np.mean(heights)), "n": len(runs)}
+            rows[-1] |= {"gain": float(np.mean(heights)), "n": len(runs.each)}
     return pd.DataFrame(rows, columns=["model_data", "arm", "tokens", "gain", "n"])
 
 
@@ -145,6 +145,8 @@ def _forest(board: Board) -> list[Picture]:
             face = colours[label] if mean.known else "white"
             axis.plot([mean.value], [row], "o", color=colours[label], markersize=5, markerfacecolor=face, zorder=4)
         if several:
+            import seaborn as sns  # takes a second
+
             marks = [(row, pair.share.value) for row, label in enumerate(drawn) for pair in judged[label].pairs]
             sns.stripplot(
                 x=[value for _, value in marks], y=[row for row, _ in marks], orient="h", native_scale=True,

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-import seaborn as sns
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
@@ -24,6 +23,8 @@ def height(arms: Sequence[str], narrow: bool) -> float:
 
 def heat(axis: Axes, grid: NDArray[np.float64], arms: Sequence[str], narrow: bool, **more: Any) -> None:
     """Draw [arms, columns] with seaborn; a cell without a number stays white. `more`: for `seaborn.heatmap`."""
+    import seaborn as sns  # takes a second
+
     sns.heatmap(
         grid, ax=axis, linewidths=0.4, mask=np.isnan(grid), xticklabels=False, cbar=False,
         annot_kws={"fontsize": SMALLEST}, **more,

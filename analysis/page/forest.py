@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.axes import label_of
-from analysis.equal_cost import Curve
+from analysis.curve import Curve, Curves
 from analysis.lettering import fitted, width_of
 from analysis.marks import interval_marks, single_dots
 from analysis.measures import Measures
@@ -203,8 +203,9 @@ def _curves(
 
 def _mean_curve(curves: Sequence[Curve]) -> tuple[np.ndarray, np.ndarray]:
     """(costs, mean accuracy over seeds) on a common grid, as far as all of them go."""
-    grid = np.linspace(0, min(curve.end for curve in curves), 60)
-    return grid, np.mean([[curve.accuracy_at(cost) for cost in grid] for curve in curves], axis=0)
+    runs = Curves(curves)
+    grid = np.linspace(0, runs.end, 60)
+    return grid, np.array([np.mean(runs.accuracies_at(cost)) for cost in grid])
 
 
 def _label(axis: Axes, ends: Sequence[tuple[float, float, str, str]], height: float) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass
-from functools import partial
+from functools import cached_property, partial
 from operator import attrgetter
 from pathlib import Path
 from typing import Any
@@ -83,7 +83,7 @@ class Plan:
     damages: tuple[str, ...] = ()
     """What is wrong with each finished run that is damaged, and what to do."""
 
-    @property
+    @cached_property
     def missing(self) -> tuple[Row, ...]:
         """Rows that a run has to train: everything without a completion marker that no process is training now."""
         return tuple(row for row in self.rows if row.status not in (*ENDED, "running"))
@@ -94,9 +94,14 @@ class Plan:
 
     def remaining(self, amount: Callable[[Estimate], float | None]) -> float | None:
         """An estimate summed over what is missing; None where one row does not know it."""
-        values = [(amount(row.cost), row.remaining) for row in self.rows if row.status not in ENDED]
+        values = [(amount(cost), share) for cost, share in self._left]
         known = [value * share for value, share in values if value is not None]
         return sum(known) if len(known) == len(values) else None
+
+    @cached_property
+    def _left(self) -> list[tuple[Estimate, float]]:
+        """The estimate of every row that has not ended, and the share of it that is still to be trained."""
+        return [(row.cost, row.remaining) for row in self.rows if row.status not in ENDED]
 
     def as_dict(self) -> dict[str, Any]:
         """JSON-able form, for `plan --json`."""
@@ -132,8 +137,16 @@ class Plan:
         """What the hours are hours of: of a GPU as soon as one row rests on a GPU's throughput."""
         return "GPU-hours" if any(basis.gpu for basis in self._bases()) else "job-hours"
 
+    @cached_property
+    def _unlike(self) -> list[Row]:
+        """One row of each arm and estimate: seeds differ in nothing that the notes tell."""
+        found: dict[tuple[str, int], Row] = {}
+        for row in self.rows:
+            found.setdefault((row.expanded.cell.arm, id(row.cost)), row)
+        return list(found.values())
+
     def _bases(self) -> list[Basis]:
-        return [row.cost.basis for row in self.rows if row.cost.basis is not None]
+        return [row.cost.basis for row in self._unlike if row.cost.basis is not None]
 
     def summary(self, jobs: int = 1) -> str:
         """One line: how many cells are done and what the others cost, on `jobs` processes."""
@@ -178,10 +191,10 @@ class Plan:
     def notes(self) -> list[str]:
         """What the estimates rest on."""
         notes = ["Completions and generated tokens are per run; evaluation is not part of the tokens."]
-        notes += _length_notes({(round(row.cost.mean_tokens, 1), row.cost.measured) for row in self.rows})
-        if any(row.cell.replay is not None for row in (row.expanded for row in self.rows)):
+        notes += _length_notes({(round(row.cost.mean_tokens, 1), row.cost.measured) for row in self._unlike})
+        costs = [(row.expanded.cell, row.cost) for row in self._unlike]
+        if any(cell.replay is not None for cell, _ in costs):
             notes.append("Replay is counted as if every group were informative; a buffer that runs short changes that.")
-        costs = [(row.expanded.cell, row.cost) for row in self.rows]
         notes += hours_notes([cost for _, cost in costs], self.hours_of)
         notes += start_notes(costs, self.rates, self.hours_of)
         notes += label_notes(costs, self.rates, self.hours_of)

@@ -30,7 +30,6 @@ from repro.launch.damaged import print_damage
 from repro.masking import mask
 from repro.models.model_spec import ModelSpec
 from repro.spec.schema import Spec
-from repro.spec.sweep_spec import WILCOXON_SEEDS
 from repro.study.expand import ExpandedCell
 from repro.study.identity import Digests
 from repro.study.inputs import Watched, cell_files
@@ -45,8 +44,9 @@ from repro.study.trial_cells import (
 )
 from repro.sweep.attempt import Attempt
 from repro.sweep.objective import objective
+from repro.sweep.pruning import stages, worse
 from repro.sweep.records import trial_records
-from repro.sweep.sampling import PRUNER_STARTUP, ask, open_study, trial_values
+from repro.sweep.sampling import ask, open_study, trial_values
 from repro.sweep.summary import front, print_summary, seeds, write_summary
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tracking.address import public_address, resolve_store
@@ -184,7 +184,7 @@ class Search:
                 attempt.cells = self._cells(attempt.trial.number, attempt.trial.params)
             except UserError as error:
                 attempt.end, attempt.reason = TrialState.FAIL, mask(str(error))
-        for stage in self._stages():
+        for stage in stages(self.sweep, self._count(TrialState.COMPLETE)):
             live = [attempt for attempt in batch if attempt.end is None]
             if not live:
                 break
@@ -220,15 +220,6 @@ class Search:
     def _failed(self, cell: ExpandedCell) -> bool:
         return run_status(self.options.runs_dir / cell.identity) == "failed"
 
-    def _stages(self) -> list[list[int]]:
-        """Which seeds (by position) run together: one by one where the pruner may stop a trial in between."""
-        seeds, done = list(range(len(self.sweep.seeds))), self._count(TrialState.COMPLETE)
-        if self.sweep.stops_by == "median" and done >= PRUNER_STARTUP:
-            return [[seed] for seed in seeds]
-        if self.sweep.stops_by == "wilcoxon" and done:
-            return [seeds[:WILCOXON_SEEDS], *([seed] for seed in seeds[WILCOXON_SEEDS:])]
-        return [seeds]
-
     def _take(self, attempt: Attempt, stage: list[int]) -> None:
         """Read the values of a stage's seeds and decide whether the trial goes on.
 
@@ -253,16 +244,11 @@ class Search:
                 attempt.trial.report(attempt.values[-1][0] if paired else attempt.means[0], index)
         if self.sweep.stops_by != "none" and len(attempt.values) < len(attempt.cells) and attempt.trial.should_prune():
             attempt.end = TrialState.PRUNED
-            attempt.reason = (
-                f"mean of {len(attempt.values)} of {len(attempt.cells)} seeds {attempt.means[0]:.4f}, {self._worse()}"
-            )
+            mean = f"mean of {len(attempt.values)} of {len(attempt.cells)} seeds {attempt.means[0]:.4f}"
+            attempt.reason = f"{mean}, {worse(self.sweep, self._best_name)}"
 
-    def _worse(self) -> str:
-        """What the pruner found."""
-        if self.sweep.stops_by == "wilcoxon":
-            best = self._name(self.study.best_trial.number)
-            return f"worse than {best} on the same seeds by Wilcoxon's test (p < 0.1)"
-        return f"{'below' if self.sweep.objectives[0][1] == 'maximize' else 'above'} the median"
+    def _best_name(self) -> str:
+        return self._name(self.study.best_trial.number)
 
     def _record_end(self, attempt: Attempt) -> None:
         trial = attempt.trial

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -60,14 +62,25 @@ class _OfRun(Mapping[str, Series]):
 
 def _collect(rows: Rows) -> dict[str, Series]:
     """Histories by run; of several values for one step the one logged last."""
-    latest: dict[str, dict[int, tuple[int, float]]] = {}
+    columns: dict[str, tuple[list[int], list[int], list[float]]] = {}
     for run_id, step, timestamp, value in rows:
-        points = latest.setdefault(run_id, {})
-        known = points.get(step)
+        found = columns.get(run_id)
+        if found is None:
+            found = columns[run_id] = ([], [], [])
+        found[0].append(step)
+        found[1].append(timestamp)
+        found[2].append(value)
+    return {run_id: _series(*found) for run_id, found in columns.items()}
+
+
+def _series(steps: list[int], timestamps: list[int], values: list[float]) -> Series:
+    """The history behind the rows of one run."""
+    if all(map(operator.lt, steps, itertools.islice(steps, 1, None))):
+        return Series(steps, values)
+    latest: dict[int, tuple[int, float]] = {}
+    for step, timestamp, value in zip(steps, timestamps, values, strict=True):
+        known = latest.get(step)
         if known is None or timestamp >= known[0]:
-            points[step] = (timestamp, value)
-    histories = {}
-    for run_id, points in latest.items():
-        steps = sorted(points)
-        histories[run_id] = Series(steps, [points[step][1] for step in steps])
-    return histories
+            latest[step] = (timestamp, value)
+    ordered = sorted(latest)
+    return Series(ordered, [latest[step][1] for step in ordered])

@@ -24,10 +24,8 @@ A file ends in half a line when its writer was killed inside a write: readers sk
 
 from __future__ import annotations
 
-import errno
 import logging
 import math
-import os
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -100,7 +98,8 @@ class Journal:
         names = (labels or Labels.of(cell)).as_dict()
         about = {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
         self.write_json("cell.json", about if params is None else {**about, "params": mask_values(params)})
-        place = {"processes": processes, "command": command_line(), **_arithmetic()}
+        place = {"processes": processes, "command": command_line(), "threads": arithmetic.threads()}
+        place["cpu_capability"] = arithmetic.cpu_capability()
         self.write_json("environment.json", {**describe_environment(), **place})
         (self.run_dir / "error.txt").unlink(missing_ok=True)
 
@@ -296,19 +295,7 @@ class Journal:
             self.run_dir.mkdir(parents=True, exist_ok=True)
             cut_torn_line(self.run_dir / name)  # appending to a torn line would spoil the next row as well
             self._whole.add(name)
-        line = dump_json({**row, "time": time.time()}, indent=None)
-        with (self.run_dir / name).open("ab", buffering=0) as file:  # unbuffered: one write, whole or torn at the end
-            start = file.tell()
-            try:
-                if file.write(line) != len(line):  # the disk is almost full, and the next write says so
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
-            except OSError:
-                file.truncate(start)  # half a line would spoil the next one
-                raise
-
-
-def _arithmetic() -> dict[str, Any]:
-    return {"threads": arithmetic.threads(), "cpu_capability": arithmetic.cpu_capability()}
+        rows.append(self.run_dir / name, {**row, "time": time.time()})
 
 
 def _accuracy(metrics: Mapping[str, float], before: float | None) -> float | None:

@@ -74,7 +74,11 @@ def histories_of(path: Path, experiment: int) -> Histories:
         )
         with _reading(path) as connection:
             for run_id, step, timestamp, value, is_nan in connection.execute(query, {**asked, "name": name}):
-                yield run_id, step, timestamp, math.nan if is_nan else infinite(value)
+                if is_nan:
+                    value = math.nan
+                elif not -_LARGEST < value < _LARGEST:
+                    value = infinite(value)
+                yield run_id, step, timestamp, value
 
     def names() -> Mapping[str, list[str]]:
         found: dict[str, list[str]] = defaultdict(list)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -25,6 +27,19 @@ OTHER_NAMES = {"policy", "launch", "error.txt"}
 """What is written into a run folder by way of a temporary file, besides JSON."""
 
 ABANDONED = 60.0  # seconds after which a temporary file of another process belongs to one that was killed
+
+
+def append(path: Path, row: Mapping[str, Any]) -> None:
+    """Append a row to a file that ends in a whole line: all of it, or nothing where the disk is full (OSError)."""
+    line = dump_json(row, indent=None)
+    with path.open("ab", buffering=0) as file:  # unbuffered: one write, whole or torn at the end
+        start = file.tell()
+        try:
+            if file.write(line) != len(line):  # the disk is almost full, and the next write says so
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), file.name)
+        except OSError:
+            file.truncate(start)  # half a line would spoil the next one
+            raise
 
 
 def marks(run_dir: Path) -> dict[str, dict[str, Any]]:

@@ -7,7 +7,7 @@ import hashlib
 import zlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,7 @@ class RunRecord:
     started: float
     ended: float | None
     delivered: str | None = None  # digest of the files' contents
+    _held: dict[str, bytes] = field(default_factory=dict, repr=False, compare=False)
 
     def jsonl(self, name: str) -> list[dict[str, Any]]:
         """Rows of a JSONL artifact, [] where the run has none. DamagedError where the store's copy is damaged."""
@@ -76,6 +77,8 @@ class RunRecord:
 
     def content(self, name: str) -> bytes | None:
         """The bytes of an artifact as the run wrote it, None where the run has none."""
+        if name in self._held:
+            return self._held[name]
         path = self.path(name)
         if path is None:
             return None
@@ -88,10 +91,15 @@ class RunRecord:
         try:
             found = {path.name.removesuffix(".gz") for path in self.artifacts.iterdir()}
             names = [name for name in found if name.endswith(DELIVERED) and not name.startswith(".")]
-            contents = {name: content_digest(self.content(name) or b"") for name in names}
+            contents = {name: self.content(name) or b"" for name in names}
         except (OSError, EOFError, zlib.error):
             return True
-        return digest(contents) != self.delivered
+        self._held.update(contents)
+        return digest({name: content_digest(data) for name, data in contents.items()}) != self.delivered
+
+    def release(self) -> None:
+        """Let go of the contents that `altered` has read: until then they are not read again."""
+        self._held.clear()
 
 
 DELIVERED = (".json", ".jsonl", "error.txt")

@@ -14,7 +14,7 @@ from repro.errors import UserError
 from repro.models.policy import Policy, load_policy, load_policy_weights, save_policy
 from repro.models.prompted import Prompted
 from repro.models.vllm_start import start_engine
-from repro.selection.base import Run, Selector
+from repro.selection.base import Selector
 from repro.spec.schema import Cell
 from repro.study.fit import fit_to_policy
 from repro.study.inputs import INPUTS, CellInputs
@@ -43,6 +43,7 @@ from repro.training.repairs import cache_repairs_recorded
 from repro.training.replaying import buffer_of
 from repro.training.resources import PolicyResources
 from repro.training.selection_record import selection_record
+from repro.training.selector import build_selector
 from repro.training.split import check_ranks
 from repro.training.step_clock import StepClock
 from repro.training.trainer import SelectiveGRPOTrainer, StepRecord
@@ -125,7 +126,7 @@ class GRPOJob:
         )
         self.journal.write_json("base.json", base)
         self.journal.progress("selecting")
-        selector = self._build_selector()
+        selector = build_selector(cell, self.data, self.resources)
         self._predictions = PredictorQuality(cell, self.data, self.sampler, self.journal, selector)
         self.steps = steps_over(cell, self._questions(selector, checkpoint is not None)) or BUDGET_STEPS
         trainer = self._build_trainer(selector, checkpoints)
@@ -162,29 +163,6 @@ class GRPOJob:
         if not there and self.journal.steps_recorded() > self.cell.evaluate.every:
             self.journal.repaired(f"{checkpoints} holds no checkpoint any more: the run begins anew")
         return found
-
-    def _build_selector(self) -> Selector:
-        cell = self.cell
-        ids = [problem.id for problem in self.data.train]
-        if len(ids) < cell.train.questions_per_step:
-            raise UserError(
-                f"dataset has {len(ids)} training questions, fewer than train.questions_per_step "
-                f"{cell.train.questions_per_step}; lower it or raise dataset.limits.train"
-            )
-        if cell.selection.wants_predictor:
-            self.resources.predictor()  # now: building it may train policies, which no trainer of ours would survive
-        steps = steps_over(cell, len(ids))  # what divides them into stages draws from the whole pool
-        train = cell.train
-        run = Run(
-            self.data.train,
-            cell.seed,
-            self.resources,
-            train.group_size,
-            steps,
-            train.min_spread,
-            train.advantage_std,
-        )
-        return cell.selection.build(run)
 
     def _questions(self, selector: Selector, resumed: bool) -> int:
         """How many questions the arm may draw from; a resumed run reads what it selected."""

@@ -12,7 +12,8 @@ from analysis.page.forest import forest
 from analysis.pictures import Picture
 from analysis.primary import judge, questions
 from analysis.study import Study
-from tests.analysis.synthetic import Behaviour, learning, make_study
+from tests.analysis.behaviour import Behaviour, learning
+from tests.analysis.synthetic import make_study
 
 Arms = dict[str, tuple[dict[str, Any], Behaviour]]
 DOTS: dict[str, Any] = {"selection": {"method": "difficulty", "references": 4, "every": 2}}

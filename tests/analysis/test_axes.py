@@ -9,8 +9,9 @@ import pytest
 
 from analysis.page.result_tables import cost_table, phase_table
 from analysis.page.time_tables import time_table
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, Store, edit
+from tests.analysis.synthetic import Store, edit
 
 CURVE = Behaviour((0.4, 0.5, 0.6, 0.6))
 

@@ -21,9 +21,10 @@ from analysis.tables import Table
 from analysis.ufo_rl.arms import difference_to_full
 from analysis.ufo_rl.batches import table_5
 from repro.tracking.series import GENERATED_TOKENS, SECONDS
+from tests.analysis.behaviour import SECONDS as STEP_SECONDS
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import SECONDS as STEP_SECONDS
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Store
 
 Make = Callable[..., Store]
 

@@ -7,7 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.equal_cost import ENOUGH, WIDEST, Curve, Pair, saving
+from analysis.curve import Areas, Curve, Curves
+from analysis.equal_cost import ENOUGH, WIDEST, Pair, saving
 
 
 def line(cost, accuracies, problems=4, noise=None):
@@ -16,18 +17,25 @@ def line(cost, accuracies, problems=4, noise=None):
     return Curve(cost, rates if noise is None else rates + noise)
 
 
+def mean_to(curve: Curve, cost: float) -> np.ndarray:
+    """Mean rates of one run up to a cost, by sums and by areas."""
+    found = Curves([curve]).mean_to(cost)[0]
+    assert Areas([curve]).mean_to(cost)[0] == pytest.approx(found, abs=1e-14)
+    return found
+
+
 def test_the_mean_over_training_is_the_area_under_the_line_through_the_evaluations():
     curve = line([0, 10, 20], [0.2, 0.4, 0.4])
-    assert curve.mean_to(20) == pytest.approx(np.full(4, (0.3 * 10 + 0.4 * 10) / 20))
-    assert curve.mean_to(10) == pytest.approx(np.full(4, 0.3))
-    assert curve.mean_to(5) == pytest.approx(np.full(4, 0.25))
-    assert curve.at(15) == pytest.approx(np.full(4, 0.4))
+    assert mean_to(curve, 20) == pytest.approx(np.full(4, (0.3 * 10 + 0.4 * 10) / 20))
+    assert mean_to(curve, 10) == pytest.approx(np.full(4, 0.3))
+    assert mean_to(curve, 5) == pytest.approx(np.full(4, 0.25))
+    assert Curves([curve]).at(15)[0] == pytest.approx(np.full(4, 0.4))
 
 
 def test_what_selection_costs_before_the_first_step_counts_at_the_accuracy_of_the_start():
     curve = line([30, 40], [0.2, 0.6])
-    assert curve.mean_to(40) == pytest.approx(np.full(4, (0.2 * 30 + 0.4 * 10) / 40))
-    assert curve.mean_to(20) == pytest.approx(np.full(4, 0.2))
+    assert mean_to(curve, 40) == pytest.approx(np.full(4, (0.2 * 30 + 0.4 * 10) / 40))
+    assert mean_to(curve, 20) == pytest.approx(np.full(4, 0.2))
 
 
 def test_a_mean_against_a_fine_sum():
@@ -37,11 +45,11 @@ def test_a_mean_against_a_fine_sum():
     for end in (cost[-1], 17.3, cost[4], 0.4):
         fine = np.linspace(0, end, 200_001)
         heights = np.stack([np.interp(fine, curve.cost[1:], curve.rates[:, one]) for one in range(3)])
-        assert curve.mean_to(end) == pytest.approx(heights.mean(axis=1), abs=1e-4)
+        assert mean_to(curve, end) == pytest.approx(heights.mean(axis=1), abs=1e-4)
 
 
 def test_two_evaluations_at_one_cost_take_no_room():
-    assert line([0, 0, 10], [0.2, 0.9, 0.9]).mean_to(10) == pytest.approx(np.full(4, 0.9))
+    assert mean_to(line([0, 0, 10], [0.2, 0.9, 0.9]), 10) == pytest.approx(np.full(4, 0.9))
 
 
 @pytest.mark.parametrize(
@@ -55,7 +63,7 @@ def test_a_curve_refuses_what_is_no_curve(cost, rates):
 
 def test_nothing_is_said_beyond_what_was_spent():
     with pytest.raises(ValueError, match="outside"):
-        line([0, 10], [0.2, 0.4]).mean_to(11)
+        mean_to(line([0, 10], [0.2, 0.4]), 11)
 
 
 def test_arms_are_compared_up_to_what_every_run_has_spent():

@@ -17,7 +17,8 @@ from analysis.study import load_study
 from repro.errors import UserError
 from repro.tracking.read import read_runs
 from repro.tracking.run_record import RunRecord
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.behaviour import Behaviour
+from tests.analysis.synthetic import Store
 
 FULL = Behaviour((0.4, 0.5, 0.6, 0.6))
 RANDOM = {"selection": {"method": "random", "fraction": 0.25}}

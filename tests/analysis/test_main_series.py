@@ -29,8 +29,9 @@ from analysis.statistics import fixed_mean
 from analysis.style import styled
 from analysis.tables import Table
 from repro.spec.artefacts import ARTEFACTS
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Store
 
 Make = Callable[..., Store]
 

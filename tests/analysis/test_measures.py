@@ -14,8 +14,9 @@ from analysis.measures import tried
 from analysis.page.result_tables import accuracy_table
 from analysis.statistics import paired_difference, t_interval
 from analysis.time_to_target import NEVER
+from tests.analysis.behaviour import GROUP, POOL, QUESTIONS_PER_STEP, SECONDS, TOKENS, Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import GROUP, POOL, QUESTIONS_PER_STEP, SECONDS, TOKENS, Behaviour, Store
+from tests.analysis.synthetic import Store
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
 FULL = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.05, -0.05), 0.5, (0.0, 0.02, -0.02))

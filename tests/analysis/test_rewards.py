@@ -15,8 +15,9 @@ from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy, mean_reward, rewarded_by, reworded
 from analysis.runs import Series
 from analysis.tables import Table
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Store
 
 FLAT = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.0, 0.0))
 SCORE = [{"reward": "outside:score", "weight": 1.0, "longest": 3}]

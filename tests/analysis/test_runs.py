@@ -8,8 +8,9 @@ import pytest
 
 from analysis.study import load_study
 from repro.errors import UserError
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, Store, make_study
+from tests.analysis.synthetic import Store, make_study
 
 FULL = Behaviour((0.4, 0.5, 0.6, 0.6))
 Make = Callable[..., Store]

@@ -13,8 +13,9 @@ from analysis.dots_rr.arms import DOTS, GRPO, role
 from analysis.leaderboard.board import Board
 from analysis.selections import Chosen
 from repro.spec.artefacts import ARTEFACTS
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Store
 
 OWN = """
 from repro.selection.method import Selection

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from analysis.equal_cost import Curve
+from analysis.curve import Curve
 from analysis.simulation import Shape, pair
 from analysis.time_to_target import NEVER, THERE, budget, reached, times_less
 

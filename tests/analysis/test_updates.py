@@ -10,8 +10,9 @@ import pytest
 
 from analysis.measures import Measures
 from analysis.updates import updates_said
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Store
 
 Make = Callable[..., Store]
 

@@ -15,7 +15,8 @@ from analysis.diagnose.check_page import sentences, write_check
 from analysis.diagnose.findings import find
 from analysis.diagnose.screen import WORDS
 from repro.diagnose.design import design_of
-from tests.analysis.synthetic import QUICKSTART, Behaviour, Store, learning, make_study
+from tests.analysis.behaviour import Behaviour, learning
+from tests.analysis.synthetic import QUICKSTART, Store, make_study
 from tests.diagnose.pools import chance, made
 
 RATES = np.random.default_rng(3).beta(0.4, 0.9, 400)

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from analysis.measures import Measures
-from tests.analysis.synthetic import Behaviour, Store, learning, make_study
+from tests.analysis.behaviour import Behaviour, learning
+from tests.analysis.synthetic import Store, make_study
 
 JITTER = (-0.02, 0.0, 0.02)
 ONE = {"models": ["tiny-96x2"], "datasets": ["arithmetic"]}

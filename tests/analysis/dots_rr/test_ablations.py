@@ -13,9 +13,10 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.statistics import t_interval
 from analysis.tables import Table
+from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels
 from tests.analysis.drawing import check, visible
-from tests.analysis.synthetic import Behaviour, Store, learning
+from tests.analysis.synthetic import Store
 
 PANEL = "tiny-96x2 on arithmetic"
 

@@ -15,8 +15,9 @@ from analysis.dots_rr.claims import claims, table
 from analysis.dots_rr.split import split
 from analysis.measures import Measures
 from analysis.statistics import Interval
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels, halved
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Store
 
 Arms = dict[str, tuple[dict[str, Any], Behaviour]]
 

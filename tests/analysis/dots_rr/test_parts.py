@@ -9,8 +9,9 @@ import pytest
 
 from analysis.dots_rr.parts import part_tables
 from analysis.tables import Table
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels, halved
-from tests.analysis.synthetic import Behaviour, Store
+from tests.analysis.synthetic import Store
 
 PLAIN, BETTER, BOTH = (0.4, 0.5, 0.55, 0.6), (0.5, 0.61, 0.65, 0.66), (0.5, 0.6, 0.63, 0.65)
 

@@ -20,9 +20,10 @@ from analysis.published import published_table
 from analysis.tables import Table
 from repro.spec.artefacts import ARTEFACTS
 from repro.tracking.journal import Journal
+from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.drawing import check
 from tests.analysis.latex import needs_pdflatex, unfit
-from tests.analysis.synthetic import Behaviour, learning, make_study
+from tests.analysis.synthetic import make_study
 
 POLICY = {"name": "other", "tiny": {"width": 48, "layers": 1, "heads": 2}}
 FIELDS: dict[str, Any] = {

@@ -19,10 +19,11 @@ from analysis.dots_rr.savings import saved, steps_to_match, table_1
 from analysis.equal_cost import Saving
 from analysis.measures import Measures
 from analysis.tables import Table
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.dots_rr.study import DOTS, REPLAY, dots_panels, dots_study
 from tests.analysis.latex import needs_pdflatex, unfit
-from tests.analysis.synthetic import Behaviour, Store, edit
+from tests.analysis.synthetic import Store, edit
 
 TABLES = ("claims", "ablations", "table_1", "steps_to_match", "auc", "cost_model", "table_7", "table_8")
 PANEL = "tiny-96x2 on arithmetic"

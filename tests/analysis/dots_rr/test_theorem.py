@@ -15,10 +15,11 @@ from analysis.dots_rr.theorem import theorem_1
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.tables import Table
+from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.conftest import measure
 from tests.analysis.drawing import check
 from tests.analysis.latex import needs_pdflatex, unfit
-from tests.analysis.synthetic import Behaviour, edit, learning, make_study
+from tests.analysis.synthetic import edit, make_study
 
 G, K = 8, 8
 

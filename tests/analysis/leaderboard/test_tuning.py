@@ -14,8 +14,9 @@ from analysis.sweep.search import Search
 from analysis.tables import Table
 from repro.spec.sweep_spec import FloatRange, Metric, SweepSpec
 from repro.tracking.trials import StoredTrial
+from tests.analysis.behaviour import GROUP, QUESTIONS_PER_STEP, TOKENS, Behaviour, learning
 from tests.analysis.latex import needs_pdflatex, unfit
-from tests.analysis.synthetic import GROUP, QUESTIONS_PER_STEP, TOKENS, Behaviour, learning, make_study
+from tests.analysis.synthetic import make_study
 
 RUN = 8 * QUESTIONS_PER_STEP * GROUP * TOKENS
 """Generated tokens of a run of eight steps."""

@@ -9,8 +9,9 @@ from typing import Any
 from analysis.page.findings import findings, gain, groups, sharpening
 from analysis.page.health import health_table
 from analysis.page.result_tables import cost_table, phase_table
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Behaviour, Store, edit
+from tests.analysis.synthetic import Store, edit
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
 RANDOM = {"selection": {"method": "random", "fraction": 0.25}}

@@ -21,8 +21,9 @@ from repro.study.load import load_spec
 from repro.study.trial_cells import base_cell, experiment_name, study_name
 from repro.tracking.labels import Labels
 from repro.tracking.trials import TrialRecord, record_trials
+from tests.analysis.behaviour import Behaviour
 from tests.analysis.drawing import check
-from tests.analysis.synthetic import Behaviour, make_study
+from tests.analysis.synthetic import make_study
 
 SPACE = {
     "train.learning_rate": {"float": [1e-5, 0.1], "log": True},

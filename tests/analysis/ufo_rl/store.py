@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from analysis.measures import Measures
+from tests.analysis.behaviour import POOL, Behaviour, learning
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import POOL, Behaviour, Store, edit, learning, make_study
+from tests.analysis.synthetic import Store, edit, make_study
 
 SAMPLES = 8
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
-from tests.analysis.synthetic import Behaviour, learning
+from tests.analysis.behaviour import Behaviour, learning
 
 SEEDS = (-0.02, 0.0, 0.02)
 ONE = {"models": ["tiny-96x2"], "datasets": ["arithmetic"]}
