@@ -1,4 +1,4 @@
-"""Marks in a figure: means with their intervals, hollow where nothing says how sure a mean is, and single runs."""
+"""Marks in a figure: means with their intervals, hollow where nothing says how sure a mean is, single runs, words."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from matplotlib.markers import MarkerStyle
 from matplotlib.transforms import IdentityTransform
 
 from analysis.statistics import Interval
+from analysis.style import GREY, SMALLEST
 
 
 def interval_marks(
@@ -48,6 +49,12 @@ def interval_marks(
             )
         )  # fmt: skip
     axis.autoscale_view()
+
+
+def word(axis: Axes, row: float, text: str) -> None:
+    """What a row says that has no difference: on the line at 0, where half of it has room on either side."""
+    around = {"facecolor": "white", "edgecolor": "none", "pad": 1.0}
+    axis.annotate(text, (0, row), ha="center", va="center", color=GREY, fontsize=SMALLEST, bbox=around)
 
 
 def single_dots(

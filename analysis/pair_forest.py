@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 
 from analysis.budgets import span
 from analysis.comparable import NOT_COMPARABLE
-from analysis.marks import interval_marks
+from analysis.marks import interval_marks, word
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import AXIS, Judged, Question, judge
@@ -102,7 +102,7 @@ def _rows(axis: Axes, rows: Sequence[tuple[str, Judged, str]], size: float, widt
             continue
         lacking = found.lacking.get(place)
         text = NOT_COMPARABLE if place in found.unfit else lacking.state if lacking and lacking.state else NOT_RUN
-        axis.annotate(text, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
+        word(axis, row, text)
     intervals, colours = [interval for interval, _ in marked.values()], [colour for _, colour in marked.values()]
     interval_marks(axis, [*marked], intervals, colours, size=size, width=width)
 

@@ -17,6 +17,7 @@ from analysis.budgets import span
 from analysis.curve import Curves
 from analysis.facets import facets, outer
 from analysis.leaderboard.board import Board
+from analysis.marks import word
 from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.statistics import Interval
@@ -152,8 +153,8 @@ def _forest(board: Board) -> list[Picture]:
                 x=[value for _, value in marks], y=[row for row, _ in marks], orient="h", native_scale=True,
                 jitter=False, size=2.8, color=GREY, alpha=0.6, ax=axis, zorder=3,
             )  # fmt: skip
-        for row, word in enumerate(words.values(), start=len(drawn)):
-            axis.annotate(word, (0, row), (4, 0), textcoords="offset points", va="center", color=GREY, fontsize=7)
+        for row, text in enumerate(words.values(), start=len(drawn)):
+            word(axis, row, text)
         arm_ticks(axis, names, narrow)
         _share_axis(axis, [judged[label].share.interval() for label in drawn])
         axis.set_xlabel(f"% of the gain of {joined(list(board.baselines))}\nless  ←   at equal tokens   →  more")

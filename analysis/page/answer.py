@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from analysis.axes import name_of
@@ -83,7 +83,7 @@ def _sure(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
         text.append(_sees(seeing, "" if len(seeing) == len(judged) else "undecided " if undecided else "decided "))
         needed = [count for one in seeing if (count := one.seeds_needed(WORTH_SEEING)) is not None]
         if len(needed) == len(seeing) and max(needed) > max(seeds):
-            seeds_told = _each([str(count) for count in sorted(needed)])
+            seeds_told = _each(needed, str)
             text[-1] += f"; {100 * WORTH_SEEING:.0f} points take {seeds_told} seeds in all"
             text[-1] += " on each pair" if pairs > 1 else ""
     return " ".join(map(sentence, text))
@@ -91,18 +91,18 @@ def _sure(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
 
 def _sees(claims: Sequence[Judged], kind: str) -> str:
     """The smallest true differences that claims see with a chance of 80 %; `kind` says which claims they are."""
-    seen = [number(value) for value in sorted(100 * one.smallest_seen for one in claims)]
-    if len(claims) == 1:
-        who = f"The {kind}claim sees" if kind else "Such a study sees"
-        return f"{who} a true difference of {seen[0]} points four times in five"
-    who = f"The {'two' if len(claims) == 2 else len(claims)} {kind}claims see"
-    return f"{who} true differences of {_each(seen)} points four times in five"
+    seen = _each([100 * one.smallest_seen for one in claims], number)
+    if len(claims) == 1 and not kind:
+        return f"Such a study sees a true difference of {seen} points four times in five"
+    on = {1: f"the {kind}claim", 2: f"the two {kind}claims"}.get(len(claims), f"{len(claims)} {kind}claims")
+    what = "a true difference" if " " not in seen else "true differences"
+    return f"On {on} {what} of {seen} points {'is' if ' ' not in seen else 'are'} seen four times in five"
 
 
-def _each(ordered: Sequence[str]) -> str:
-    """One number where all agree, of two both, of more the first and the last."""
-    told = list(dict.fromkeys(ordered))
-    return joined(told) if len(told) <= 2 else f"{told[0]} to {told[-1]}"
+def _each(values: Sequence[float], shown: Callable[[float], str]) -> str:
+    """Of two both in their order, of more the least and the most; one number where all agree."""
+    told = list(dict.fromkeys(map(shown, values if len(values) <= 2 else (min(values), max(values)))))
+    return joined(told) if len(values) <= 2 else " to ".join(told)
 
 
 # ---------------------------------------------------------------- what would change it

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from analysis.axes import label_of
 from analysis.curve import Curve, Curves
 from analysis.lettering import fitted, width_of
-from analysis.marks import interval_marks, single_dots
+from analysis.marks import interval_marks, single_dots, word
 from analysis.measures import Measures
 from analysis.page.budgets import up_to
 from analysis.page.lit import panel_looks
@@ -22,6 +22,7 @@ from analysis.style import (
     GREY,
     LIT,
     NARROW,
+    RC,
     REST,
     SHOWN,
     WIDE,
@@ -69,7 +70,8 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
         if not single:
             left = figure.subplots()
         elif narrow:
-            left, right = figure.subplots(2, 1, height_ratios=(height, below))
+            # Each keeps the width that its own names leave it.
+            left, right = (part.subplots() for part in figure.subfigures(2, 1, height_ratios=(height, below)))
             _curves(right, drawn, bright, looks, below, clock, columns)
         else:
             left, right = figure.subplots(1, 2)
@@ -161,7 +163,7 @@ def _differences(axis: Axes, rows: _Rows, colours: dict[str, str], narrow: bool,
         )
     for place, one in enumerate(rows.judged):
         if not one.pairs:
-            axis.annotate(one.state, (0, place), (5, 0), textcoords="offset points", va="center", color=GREY)
+            word(axis, place, one.state)
     pairs = {place: [pair.difference.value for pair in one.pairs] for place, one in enumerate(rows.judged)}
     several = {place: values for place, values in pairs.items() if len(values) > 1}
     single_dots(axis, [*several], [*several.values()], GREY)
@@ -170,7 +172,9 @@ def _differences(axis: Axes, rows: _Rows, colours: dict[str, str], narrow: bool,
     if rows.primary < len(rows.judged):
         axis.axhline(rows.primary - 0.5, color=GREY, linewidth=0.6)
     title = f"Points against {rows.against[0]}" if len(rows.against) == 1 else "Points of accuracy over training"
-    titled(axis, title, columns, narrow)
+    names = [line for label in axis.get_yticklabels() for line in label.get_text().split("\n")]
+    room = (NARROW if narrow else WIDE) / columns - max(width_of(line, float(RC["ytick.labelsize"])) for line in names)
+    axis.set_title(fitted(title, room - 0.35, float(RC["axes.titlesize"]), lines=2, bold=True))
     axis.set_xlabel(f"less  ←     →  more accurate\nat equal {AXIS[rows.judged[0].question.by]}")
 
 

@@ -160,7 +160,7 @@ def groups_table(measures: Measures, prefix: str = "") -> Table:
         "seeds",
         "zero-variance groups, %",
         f"{compared_with(measures)}, points",
-        "groups with gradient, %",
+        "groups with a gradient, %",
     ]
     rows, data = [], []
     for share in measures.zero_variance:

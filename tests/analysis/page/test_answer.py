@@ -230,10 +230,10 @@ def test_two_claims_that_see_different_sizes_are_told_apart(quick_study: Make):
     uneven = Behaviour(FULL.curve, (0.2, -0.2, 0.1, -0.1, 0.0))
     said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, SAME), "random": (RANDOM, uneven)}, seeds=5))
     assert said.how_sure is not None
-    seen = sorted(said.how_sure.data["smallest_seen"])
+    seen = list(said.how_sure.data["smallest_seen"])
     assert seen[1] > seen[0]
-    assert f"two claims see true differences of {100 * seen[0]:.1f} and {100 * seen[1]:.1f} points" in said.sure
-    needed = sorted(said.how_sure.data["seeds_for_2_points"])
+    assert f"On the two claims true differences of {100 * seen[0]:.1f} and {100 * seen[1]:.1f} points are seen" in said.sure
+    needed = list(said.how_sure.data["seeds_for_2_points"])
     assert f"2 points take {needed[0]:.0f} and {needed[1]:.0f} seeds in all" in said.sure
 
 
