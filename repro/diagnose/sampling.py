@@ -19,8 +19,10 @@ from repro.tasks.problem import Problem
 VERSION = 1
 """Enters every key: raise it when the same fields would give other numbers."""
 
-PIECE_SECONDS = 20.0
-"""A kill loses at most about so much."""
+PIECE_SECONDS = 100.0
+"""What a piece would take at the pace of the pilot's small batch. A kill loses at most about so much."""
+LEAST_PIECE = 8
+"""Questions of a piece at least: a token costs less in a larger batch."""
 
 PILOT_QUESTIONS, PILOT_SAMPLES = 8, 4
 MANY, FEW = 16, 8
@@ -86,7 +88,7 @@ class Asking:
 
         The seconds are those of whoever sampled a piece first, so that a second call ends where the first did.
         """
-        size = 2 ** int(math.log2(max(4.0, min(MOST_PIECE, PIECE_SECONDS / max(samples * pace, 1e-9)))))
+        size = 2 ** int(math.log2(min(MOST_PIECE, max(LEAST_PIECE, PIECE_SECONDS / max(samples * pace, 1e-9)))))
         wanted = min(most, len(order))
         pieces: list[Sampled] = []
         done, used = 0, 0.0

@@ -53,10 +53,11 @@ class PackedLayer(DynamicLayer):
 
 
 def attended_type(states: torch.Tensor) -> torch.dtype:
-    """The type that attention casts keys and values to: autocast's, where it is on. Rotated keys are float32 even
-    there, and cast once here they are not cast in every step."""
+    """The type that attention casts keys and values to: autocast's, where it is on and casts them. Rotated keys are
+    float32 even there; cast once here, they are not cast in every step."""
     device = states.device.type
-    return torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else states.dtype
+    cast = torch.is_autocast_enabled(device) and states.dtype != torch.float64
+    return torch.get_autocast_dtype(device) if cast else states.dtype
 
 
 class PackedCache(Cache):

@@ -70,11 +70,11 @@ def test_time_ends_it_and_a_second_call_ends_at_the_same_question(
 ) -> None:
     clock = iter(np.arange(0, 1e6, 8.0))  # a piece takes 8 seconds
     monkeypatch.setattr("time.perf_counter", lambda: float(next(clock)))
-    found = asking(tmp_path, Sampler()).sample(ORDER, 4, 1.0, 20.0, 150, 1)
+    found = asking(tmp_path, Sampler()).sample(ORDER, 4, 4.0, 20.0, 150, 1)
     monkeypatch.undo()
-    assert (len(found), found.seconds) == (8, 16.0)  # pieces of 4: a third would end after 24 seconds
+    assert (len(found), found.seconds) == (16, 16.0)  # pieces of 8: a third would end after 24 seconds
     again = Sampler()
-    assert len(asking(tmp_path, again).sample(ORDER, 4, 1.0, 20.0, 150, 1)) == 8
+    assert len(asking(tmp_path, again).sample(ORDER, 4, 4.0, 20.0, 150, 1)) == 16
     assert again.asked == []
 
 
