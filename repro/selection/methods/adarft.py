@@ -10,9 +10,10 @@ import numpy as np
 from pydantic import Field
 
 from repro.selection.base import Observation, Run, Selector
-from repro.selection.history import HistorySelector, array, numbers
+from repro.selection.history import array, numbers
 from repro.selection.method import Smoke
 from repro.selection.ordered import Ordered
+from repro.selection.stateful import StatefulSelector
 
 HARDEST = 100.0
 """Difficulties lie between 0 and this."""
@@ -46,7 +47,7 @@ class Adarft(Ordered):
         return self.model_copy(update={"samples": min(self.samples, sizes.group_size)})
 
 
-class AdarftSelector(HistorySelector):
+class AdarftSelector(StatefulSelector):
     """T <- T + step_size * tanh(sensitivity * (mean reward of the step - reward)), cut to 0..100.
 
     A score of the start policy is a difficulty of 100 (1 - score). A column is stretched so that its easiest question

@@ -11,8 +11,9 @@ from pydantic import Field
 from repro.draws import gumbel_top_k
 from repro.selection.banded import start_scores
 from repro.selection.base import Observation, Run, Selector
-from repro.selection.history import FromHistory, HistorySelector, array, column_rates, numbers
+from repro.selection.history import FromHistory, array, column_rates, numbers
 from repro.selection.method import Costs, Smoke
+from repro.selection.stateful import StatefulSelector
 
 PRIOR = 1.0  # alpha and beta at the start, and what forgetting goes back to
 APART = 0.01  # anchors whose mean pass rates differ by less tell nothing of where the policy stands
@@ -77,7 +78,7 @@ class Bots(FromHistory):
         return self.model_copy(update={"samples": min(self.samples, sizes.group_size)})
 
 
-class BotsSelector(HistorySelector):
+class BotsSelector(StatefulSelector):
     """After every step, of all questions at once, with G completions a group:
 
     c     <- 0.9 c + 0.1 (mean pass rate seen - mean weak) / (mean strong - mean weak), the means over what was seen

@@ -9,7 +9,8 @@ import numpy as np
 from pydantic import Field
 
 from repro.selection.base import Observation, Run, Selector
-from repro.selection.history import FromHistory, HistorySelector
+from repro.selection.history import FromHistory
+from repro.selection.stateful import StatefulSelector
 
 
 class Cdas(FromHistory):
@@ -32,7 +33,7 @@ class Cdas(FromHistory):
         return "CDAS"
 
 
-class CdasSelector(HistorySelector):
+class CdasSelector(StatefulSelector):
     """A difficulty d is the mean of (expected - measured pass rate) over the question's groups.
 
     Expected is sigmoid(R - d). With t the number of the observation (and 1 more where the start counts):

@@ -11,8 +11,8 @@ from repro.errors import UserError
 from repro.selection.base import Run, Selector
 from repro.selection.method import Smoke
 from repro.selection.ordered import Ordered, Score
-from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.shuffled import ShuffledPass
+from repro.selection.stateful import StatefulSelector
 
 
 class Curriculum(Ordered):
@@ -39,7 +39,7 @@ class Curriculum(Ordered):
         return self.model_copy(update={"stages": sizes.steps, "samples": min(self.samples, sizes.group_size)})
 
 
-class CurriculumSelector(Selector):
+class CurriculumSelector(StatefulSelector):
     """Step t of `steps` (from 0) draws from stage floor(t * stages / steps); a high score is easy, unless `high` of a
     column says that it is hard.
 
@@ -59,9 +59,8 @@ class CurriculumSelector(Selector):
                 f"selection.stages: {selection.stages}, expected at most the {len(run.ids)} questions of the pool; "
                 f"lower it"
             )
-        self.selection, self.run, self.steps = selection, run, run.steps
-        self._pool = pool_digest(run.ids)
-        self._generator = run.generator("order")
+        super().__init__(selection, run, "order")
+        self.selection, self.steps = selection, run.steps
         self._score = Score(selection, run)
         self._stages: list[ShuffledPass] = []
         self._step = 0  # calls of choose so far
@@ -69,15 +68,14 @@ class CurriculumSelector(Selector):
     def _ready(self) -> list[ShuffledPass]:
         if not self._stages:
             quantiles = self._score.quantiles(self.selection.stages, self.selection.order == "hard_to_easy")
-            self._stages = [ShuffledPass(items, self._generator) for items in quantiles]
+            self._stages = [ShuffledPass(items, self.generator) for items in quantiles]
         return self._stages
 
     def _stage_at(self, step: int) -> int:
         return min(step, self.steps - 1) * self.selection.stages // self.steps
 
-    def choose(self, n: int) -> list[int]:
-        """`n` distinct indices of the stage of this step. UserError if n > N, ValueError if n < 1."""
-        check_batch(n, self.selection.method, len(self.run.ids), len(self.run.ids))
+    def pick(self, n: int) -> list[int]:
+        """Of the stage of this step."""
         stages, current = self._ready(), self._stage_at(self._step)
         chosen: list[int] = []
         for stage in [*stages[current:], *reversed(stages[:current])]:
@@ -99,22 +97,17 @@ class CurriculumSelector(Selector):
         """`stage` of the latest step, counted from 1."""
         return {"stage": float(self._stage_at(max(0, self._step - 1)) + 1)}
 
-    def state_dict(self) -> dict[str, Any]:
-        """Step counter, the stages with what is left of their passes, and the generator."""
+    def learnt(self) -> dict[str, Any]:
+        """Step counter, and the stages with what is left of their passes."""
         return {
-            "method": self.selection.method,
-            "pool": self._pool,
             "step": self._step,
             "steps": self.steps,
             "stages": [{"items": stage.items, "remaining": list(stage.remaining)} for stage in self._ready()],
-            "generator": self._generator.bit_generator.state,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore; the order comes from the state, so no score is computed again."""
-        check_state(state, self.selection.method, self._pool)
-        self._generator.bit_generator.state = state["generator"]
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over all of it: the order comes from the state, so no score is computed again."""
         self._step, self.steps = int(state["step"]), int(state["steps"])
-        self._stages = [ShuffledPass(stage["items"], self._generator) for stage in state["stages"]]
+        self._stages = [ShuffledPass(stage["items"], self.generator) for stage in state["stages"]]
         for stage, saved in zip(self._stages, state["stages"], strict=True):
             stage.remaining = [int(item) for item in saved["remaining"]]

@@ -11,9 +11,8 @@ from repro.groups import has_spread
 from repro.selection.base import Run, Selector
 from repro.selection.method import Costs, Selection
 from repro.selection.methods.dynamic import MOST_HELP
-from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.refill import Refilled, Rewards, refill
-from repro.selection.shuffled import ShuffledPass
+from repro.selection.stateful import PassSelector
 
 LEAST_KEPT = 0.01
 """Probability with which a question is rolled out however often it had no gradient."""
@@ -57,46 +56,42 @@ class Greso(Selection):
         return GresoSelector(self, run)
 
 
-class GresoSelector(Selector):
+class GresoSelector(PassSelector):
     """Questions come in shuffled passes; what is not skipped is rolled out until enough groups have a gradient.
 
     z counts a question's latest visits in a row whose group had no gradient for one reason: easy where the mean reward
     is above one half, else hard. It is skipped with probability 1 - max(p_kind^z, 0.01). From the second pass over the
     pool on, each step lowers p_kind by 0.01 where the share of such groups reached the target of its kind, and raises
     it otherwise. A step offers each question once: if all have been offered, those that were skipped come too.
+
+    Metrics: as dynamic sampling, with the questions `skipped`, and `p_easy` and `p_hard` after the step.
     """
 
     def __init__(self, selection: Greso, run: Run) -> None:
-        self.selection, self.run = selection, run
-        self._pool = pool_digest(run.ids)
-        self._generator = run.generator("order")
-        self._pass = ShuffledPass(range(len(run.ids)), self._generator)
+        super().__init__(selection, run, "order")
+        self.selection = selection
         self._offered = 0  # questions that the passes gave so far
         self._streaks: dict[int, tuple[bool, int]] = {}  # question -> whether easy, and z
         self.p_easy = self.p_hard = selection.p
-        self._chosen: list[int] = []
         self._seen: set[int] = set()  # questions that were offered in the step under way
         self._skipped: list[int] = []  # those of them that were skipped
-        self._metrics: dict[str, float] = {}
 
-    def choose(self, n: int) -> list[int]:
-        """`n` distinct indices, all of them rolled out. UserError if n > N."""
-        total = len(self.run.ids)
-        check_batch(n, self.selection.method, total, total)
+    def pick(self, n: int) -> list[int]:
+        """All of them are rolled out, and train with that."""
         self._skipped, self._seen = [], set()
         refilled = refill(
             n,
-            min(self.selection.most * n, total),
+            min(self.selection.most * n, len(self.ids)),
             self._take,
             lambda indices: self.run.resources.probe(indices, self.run.group_size, keep=True),
             self._trains,
             lambda missing, refilled: self._size(n, missing, refilled),
         )
-        self._chosen = refilled.batch(n)
+        self._reused = refilled.batch(n)
         self._metrics = refilled.metrics() | {"skipped": float(len(self._skipped))}
         self._learn(refilled)
         self._metrics |= {"p_easy": self.p_easy, "p_hard": self.p_hard}
-        return list(self._chosen)
+        return self._reused
 
     def _trains(self, rewards: Rewards) -> bool:
         return has_spread(rewards, self.run.min_spread)
@@ -114,7 +109,7 @@ class GresoSelector(Selector):
         """The next questions that are not skipped, `count` of them; those that were, where all have been offered."""
         found: list[int] = []
         while len(found) < count:
-            if len(self._seen) == len(self.run.ids):
+            if len(self._seen) == len(self.ids):
                 left = [index for index in self._skipped if index not in tried]
                 return found + left[: count - len(found)]
             (index,) = self._pass.take(1)
@@ -131,7 +126,7 @@ class GresoSelector(Selector):
     def _skips(self, index: int) -> bool:
         easy, streak = self._streaks.get(index, (False, 0))
         kept = max((self.p_easy if easy else self.p_hard) ** streak, LEAST_KEPT)
-        return streak > 0 and bool(self._generator.random() < 1 - kept)
+        return streak > 0 and bool(self.generator.random() < 1 - kept)
 
     def _learn(self, refilled: Refilled) -> None:
         kinds = {True: 0, False: 0}  # groups without gradient that were easy, and hard
@@ -143,40 +138,25 @@ class GresoSelector(Selector):
             before, streak = self._streaks.get(index, (easy, 0))
             self._streaks[index] = (easy, streak + 1 if before == easy else 1)
             kinds[easy] += 1
-        if self._offered <= len(self.run.ids):
+        if self._offered <= len(self.ids):
             return
         aims = {True: self.selection.target * EASY_SHARE, False: self.selection.target * (1 - EASY_SHARE)}
         moved = {easy: -CHANGE if kinds[easy] / refilled.tried >= aims[easy] else CHANGE for easy in (True, False)}
         self.p_easy = min(max(self.p_easy + moved[True], LOWEST), HIGHEST)
         self.p_hard = min(max(self.p_hard + moved[False], LOWEST), HIGHEST)
 
-    def reused(self) -> list[int]:
-        """All of the latest choice."""
-        return list(self._chosen)
-
-    def metrics(self) -> dict[str, float]:
-        """As dynamic sampling, with the questions `skipped` in the latest step and `p_easy` and `p_hard` after it."""
-        return dict(self._metrics)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What the questions showed, both p, what is left of the pass, and the generator."""
-        return {
-            "method": self.selection.method,
-            "pool": self._pool,
+    def learnt(self) -> dict[str, Any]:
+        """What the questions showed, both p, and what is left of the pass."""
+        return super().learnt() | {
             "offered": self._offered,
             "streaks": [[index, easy, streak] for index, (easy, streak) in self._streaks.items()],
             "p_easy": self.p_easy,
             "p_hard": self.p_hard,
-            "remaining": list(self._pass.remaining),
-            "generator": self._generator.bit_generator.state,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore; nothing is rolled out until the next choice."""
-        check_state(state, self.selection.method, self._pool)
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over all of it."""
+        super().restore(state)
         self._offered = int(state["offered"])
         self._streaks = {int(index): (bool(easy), int(streak)) for index, easy, streak in state["streaks"]}
         self.p_easy, self.p_hard = float(state["p_easy"]), float(state["p_hard"])
-        self._pass.remaining = [int(i) for i in state["remaining"]]
-        self._generator.bit_generator.state = state["generator"]
-        self._chosen, self._metrics = [], {}

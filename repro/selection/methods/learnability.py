@@ -10,7 +10,8 @@ from pydantic import Field
 
 from repro.draws import gumbel_top_k
 from repro.selection.base import Observation, Run, Selector
-from repro.selection.history import FromHistory, HistorySelector
+from repro.selection.history import FromHistory
+from repro.selection.stateful import StatefulSelector
 
 
 class Learnability(FromHistory):
@@ -32,7 +33,7 @@ class Learnability(FromHistory):
         return LearnabilitySelector(self, run)
 
 
-class LearnabilitySelector(HistorySelector):
+class LearnabilitySelector(StatefulSelector):
     """p = (right + prior_weight * prior) / (count + prior_weight), where both counts are multiplied by `decay` before
     a new group of the question is added."""
 

@@ -10,9 +10,9 @@ from pydantic import Field, model_validator
 
 from repro.selection.banded import start_scores
 from repro.selection.base import Observation, Run, Selector
-from repro.selection.history import FromHistory, HistorySelector, array, column_rates, numbers
+from repro.selection.history import FromHistory, array, column_rates, numbers
 from repro.selection.method import Costs, Smoke
-from repro.selection.shuffled import ShuffledPass
+from repro.selection.stateful import PassSelector
 
 PRIOR = 1.0  # alpha and beta of a question that was never rolled out
 
@@ -87,7 +87,7 @@ class Mopps(FromHistory):
 TOPK = "keep is topk"
 
 
-class MoppsSelector(HistorySelector):
+class MoppsSelector(PassSelector):
     """Candidates come in shuffled passes over the pool. Each question rolled out with s of n right gets
 
     alpha <- decay * alpha + (1 - decay) * 1 + s,    beta <- decay * beta + (1 - decay) * 1 + (n - s).
@@ -96,7 +96,6 @@ class MoppsSelector(HistorySelector):
     def __init__(self, selection: Mopps, run: Run) -> None:
         super().__init__(selection, run)
         self.selection = selection
-        self._pass = ShuffledPass(range(len(run.ids)), self.generator)
         self._alpha: np.ndarray | None = None  # (N,)
         self._beta: np.ndarray | None = None  # (N,)
 
@@ -149,9 +148,9 @@ class MoppsSelector(HistorySelector):
 
     def learnt(self) -> dict[str, Any]:
         """The counts, and what is left of the pass."""
-        return {"alpha": numbers(self._alpha), "beta": numbers(self._beta), "remaining": list(self._pass.remaining)}
+        return super().learnt() | {"alpha": numbers(self._alpha), "beta": numbers(self._beta)}
 
     def restore(self, state: dict[str, Any]) -> None:
         """Take over the counts: a warm start is not measured again."""
         self._alpha, self._beta = array(state["alpha"]), array(state["beta"])
-        self._pass.remaining = [int(index) for index in state["remaining"]]
+        super().restore(state)

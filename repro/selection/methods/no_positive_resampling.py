@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from repro.selection.base import Observation, Run, Selector
-from repro.selection.history import FromHistory, HistorySelector
+from repro.selection.history import FromHistory
 from repro.selection.shuffled import ShuffledPass
+from repro.selection.stateful import StatefulSelector
 
 
 class NoPositiveResampling(FromHistory):
@@ -27,7 +28,7 @@ class NoPositiveResampling(FromHistory):
         return NoPositiveResamplingSelector(self, run)
 
 
-class NoPositiveResamplingSelector(HistorySelector):
+class NoPositiveResamplingSelector(StatefulSelector):
     """Where fewer than a batch are left, all of them come, and the least solved of the others fill the batch (equal
     pass rates in a drawn order): the run goes on, and `filled` counts them."""
 

@@ -9,8 +9,9 @@ import numpy as np
 from pydantic import Field
 
 from repro.selection.base import Run, Selector
-from repro.selection.history import FromHistory, HistorySelector
+from repro.selection.history import FromHistory
 from repro.selection.method import Costs, Smoke
+from repro.selection.stateful import StatefulSelector
 
 
 class Oracle(FromHistory):
@@ -55,7 +56,7 @@ class Oracle(FromHistory):
         return self.model_copy(update={"every": sizes.steps, "samples": 2})
 
 
-class OracleSelector(HistorySelector):
+class OracleSelector(StatefulSelector):
     """The questions nearest the target by completions of the current policy, equally near ones in a drawn order.
 
     Until the next refresh no question comes twice; where the measured ones that have not come are fewer than a batch,

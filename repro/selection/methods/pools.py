@@ -13,8 +13,8 @@ from repro.groups import has_spread
 from repro.selection.base import Observation, Run, Selector
 from repro.selection.method import Costs, Selection
 from repro.selection.methods.dynamic import MOST_HELP
-from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.refill import Rewards, refill
+from repro.selection.stateful import StatefulSelector
 
 Weight = Annotated[float, Field(ge=0, le=1e6)]
 NAMES = ("hard", "normal", "easy", "unseen")
@@ -67,33 +67,29 @@ class Pools(Selection):
             yield "most", "gate is off"
 
 
-class PoolsSelector(Selector):
+class PoolsSelector(StatefulSelector):
     """Questions are drawn without replacement in proportion to the weight of their pool.
 
     Those of weight 0 come only where all others are in the batch already, in an order that is drawn. With the gate,
     every drawn question is rolled out at once, and those whose rewards do not differ make room for others, as in
     dynamic sampling; what they showed counts for their pool.
+
+    Metrics: questions of each pool before the choice; with the gate also those of dynamic sampling.
     """
 
     def __init__(self, selection: Pools, run: Run) -> None:
-        self.selection, self.run = selection, run
-        self._pool = pool_digest(run.ids)
-        self._generator = run.generator("pools")
+        super().__init__(selection, run)
+        self.selection = selection
         self._means: dict[int, float] = {}  # question -> mean reward of its latest group
-        self._reused: list[int] = []
-        self._metrics: dict[str, float] = {}
 
-    def choose(self, n: int) -> list[int]:
-        """`n` distinct indices; with the gate, all of them rolled out. UserError if n > N."""
-        total = len(self.run.ids)
-        check_batch(n, self.selection.method, total, total)
-        sizes = {f"pool_{name}": float((self._pools() == place).sum()) for place, name in enumerate(NAMES)}
-        self._reused, self._metrics = [], sizes
+    def pick(self, n: int) -> list[int]:
+        """With the gate, all of them are rolled out, and train with that."""
+        self._metrics = {f"pool_{name}": float((self._pools() == place).sum()) for place, name in enumerate(NAMES)}
         if not self.selection.gate:
             return self._draw(n, set())
         refilled = refill(
             n,
-            min(self.selection.most * n, total),
+            min(self.selection.most * n, len(self.ids)),
             self._draw,
             lambda indices: self.run.resources.probe(indices, self.run.group_size, keep=True),
             self._trains,
@@ -102,14 +98,14 @@ class PoolsSelector(Selector):
             self._means[index] = float(np.mean(rewards))
         self._reused = refilled.batch(n)
         self._metrics |= refilled.metrics()
-        return list(self._reused)
+        return self._reused
 
     def _trains(self, rewards: Rewards) -> bool:
         return has_spread(rewards, self.run.min_spread)
 
     def _pools(self) -> np.ndarray:
         """(N,) the place of each question's pool in `NAMES`."""
-        pools = np.full(len(self.run.ids), NAMES.index("unseen"))
+        pools = np.full(len(self.ids), NAMES.index("unseen"))
         for index, mean in self._means.items():
             pools[index] = 0 if mean <= self.selection.hard_to else 1 if mean <= self.selection.normal_to else 2
         return pools
@@ -121,33 +117,17 @@ class PoolsSelector(Selector):
             log_weights = np.log(weights)[self._pools()]  # (N,)
         log_weights[log_weights == -np.inf] = BEHIND
         log_weights[sorted(tried)] = -np.inf
-        return gumbel_top_k(log_weights, min(count, len(log_weights) - len(tried)), self._generator).tolist()
+        return gumbel_top_k(log_weights, min(count, len(log_weights) - len(tried)), self.generator).tolist()
 
     def observe(self, observations: Sequence[Observation]) -> None:
         """The mean of the latest group decides the pool."""
         for seen in observations:
             self._means[seen.index] = float(np.mean(seen.rewards))
 
-    def reused(self) -> list[int]:
-        """All of the latest choice with the gate, none without."""
-        return list(self._reused)
+    def learnt(self) -> dict[str, Any]:
+        """The latest means."""
+        return {"means": [[index, mean] for index, mean in self._means.items()]}
 
-    def metrics(self) -> dict[str, float]:
-        """Questions of each pool before the latest choice; with the gate also those of dynamic sampling."""
-        return dict(self._metrics)
-
-    def state_dict(self) -> dict[str, Any]:
-        """The latest means and the generator."""
-        return {
-            "method": self.selection.method,
-            "pool": self._pool,
-            "means": [[index, mean] for index, mean in self._means.items()],
-            "generator": self._generator.bit_generator.state,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore; nothing is rolled out until the next choice."""
-        check_state(state, self.selection.method, self._pool)
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take them over."""
         self._means = {int(index): float(mean) for index, mean in state["means"]}
-        self._generator.bit_generator.state = state["generator"]
-        self._reused, self._metrics = [], {}

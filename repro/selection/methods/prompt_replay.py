@@ -10,8 +10,7 @@ from pydantic import Field, model_validator
 
 from repro.selection.base import Observation, Run, Selector
 from repro.selection.method import Selection
-from repro.selection.pool import check_batch, check_state, pool_digest
-from repro.selection.shuffled import ShuffledPass
+from repro.selection.stateful import PassSelector
 
 
 class PromptReplay(Selection):
@@ -40,33 +39,30 @@ class PromptReplay(Selection):
         return PromptReplaySelector(self, run)
 
 
-class PromptReplaySelector(Selector):
+class PromptReplaySelector(PassSelector):
     """A question whose latest mean reward p lies in [low, high] waits to come again.
 
     A batch takes up to int(share * n) waiting questions that have rested, those with p nearest 0.5 first, equally near
     ones in an order that is drawn; the rest are the next of a shuffled pass over the pool. Used in step t, a question
     comes again in step t + rest + 1 at the earliest. After `reuses` replays in a row it waits no longer, until a pass
     brings it anew.
+
+    Metrics: `replayed` questions, those `waiting` to come again before the choice, and those of them that had `rested`.
     """
 
     def __init__(self, selection: PromptReplay, run: Run) -> None:
-        self.selection, self.run = selection, run
-        self._pool = pool_digest(run.ids)
-        self._generator = run.generator("order")
-        self._pass = ShuffledPass(range(len(run.ids)), self._generator)
+        super().__init__(selection, run, "order")
+        self.selection = selection
         self._waiting: dict[int, float] = {}  # question -> its latest mean reward
         self._used: dict[int, int] = {}  # question -> step in which it was chosen last
         self._reuses: dict[int, int] = {}  # question -> replays since a pass brought it
         self._step = 0  # of the latest choice, from 1
-        self._metrics: dict[str, float] = {}
 
-    def choose(self, n: int) -> list[int]:
-        """`n` distinct indices, replayed ones first. UserError if n > N."""
-        total = len(self.run.ids)
-        check_batch(n, self.selection.method, total, total)
+    def pick(self, n: int) -> list[int]:
+        """Replayed ones first."""
         self._step += 1
         rested = [i for i in self._waiting if self._step - self._used[i] > self.selection.rest]
-        places = dict(zip(sorted(rested), self._generator.permutation(len(rested)).tolist(), strict=True))
+        places = dict(zip(sorted(rested), self.generator.permutation(len(rested)).tolist(), strict=True))
         rested.sort(key=lambda i: (abs(self._waiting[i] - 0.5), places[i]))
         replayed = rested[: int(self.selection.share * n + 1e-9)]
         chosen = list(replayed)
@@ -92,31 +88,19 @@ class PromptReplaySelector(Selector):
             else:
                 self._waiting.pop(seen.index, None)
 
-    def metrics(self) -> dict[str, float]:
-        """Of the latest choice: `replayed` questions, those `waiting` to come again before it and those of them that
-        had `rested`."""
-        return dict(self._metrics)
-
-    def state_dict(self) -> dict[str, Any]:
-        """Step counter, what each question has done, what is left of the pass, and the generator."""
-        return {
-            "method": self.selection.method,
-            "pool": self._pool,
+    def learnt(self) -> dict[str, Any]:
+        """Step counter, what each question has done, and what is left of the pass."""
+        return super().learnt() | {
             "step": self._step,
             "waiting": [[index, mean] for index, mean in self._waiting.items()],
             "used": [[index, step] for index, step in self._used.items()],
             "reuses": [[index, count] for index, count in self._reuses.items()],
-            "remaining": list(self._pass.remaining),
-            "generator": self._generator.bit_generator.state,
         }
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore."""
-        check_state(state, self.selection.method, self._pool)
+    def restore(self, state: dict[str, Any]) -> None:
+        """Take over all of it."""
+        super().restore(state)
         self._step = int(state["step"])
         self._waiting = {int(index): float(mean) for index, mean in state["waiting"]}
         self._used = {int(index): int(step) for index, step in state["used"]}
         self._reuses = {int(index): int(count) for index, count in state["reuses"]}
-        self._pass.remaining = [int(i) for i in state["remaining"]]
-        self._generator.bit_generator.state = state["generator"]
-        self._metrics = {}

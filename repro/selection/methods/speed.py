@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, ClassVar, Literal, Self
+from typing import ClassVar, Literal, Self
 
 from pydantic import Field
 
@@ -11,9 +11,8 @@ from repro.errors import UserError
 from repro.groups import has_spread
 from repro.selection.base import Run, Selector
 from repro.selection.method import Costs, Mistake, Selection, Setting, Smoke
-from repro.selection.pool import check_batch, check_state, pool_digest
 from repro.selection.refill import Rewards, refill
-from repro.selection.shuffled import ShuffledPass
+from repro.selection.stateful import PassSelector
 
 
 class Speed(Selection):
@@ -52,12 +51,15 @@ class Speed(Selection):
         return self.model_copy(update={"screening": min(self.screening, sizes.group_size // 2)})
 
 
-class SpeedSelector(Selector):
+class SpeedSelector(PassSelector):
     """Every step: screen as many new questions as are missing until enough have rewards that differ, then go on.
 
     The `n` questions of the batch get group_size - screening further completions in one call, and train with all of
     them, under the policy that made both parts. After `most` batches of questions the rest of the batch is filled with
     questions that were screened without success. Questions come in shuffled passes over the pool.
+
+    Metrics: `tried` questions screened, `found` of them accepted, `found_share`, and the share of the batch's groups
+    that have a gradient.
     """
 
     def __init__(self, selection: Speed, run: Run) -> None:
@@ -66,54 +68,25 @@ class SpeedSelector(Selector):
                 f"selection.screening: {selection.screening}, expected fewer than the {run.group_size} completions of "
                 f"a group; lower it or raise train.group_size"
             )
-        self.selection, self.run = selection, run
-        self._pool = pool_digest(run.ids)
-        self._pass = ShuffledPass(range(len(run.ids)), run.generator("order"))
-        self._chosen: list[int] = []
-        self._metrics: dict[str, float] = {}
+        super().__init__(selection, run, "order")
+        self.selection = selection
 
-    def choose(self, n: int) -> list[int]:
-        """`n` distinct indices, all of them with a whole group at hand. UserError if n > N."""
-        total, probe = len(self.run.ids), self.run.resources.probe
-        check_batch(n, self.selection.method, total, total)
+    def pick(self, n: int) -> list[int]:
+        """All of them have a whole group at hand, and train with that."""
+        probe = self.run.resources.probe
         refilled = refill(
             n,
-            min(self.selection.most * n, total),
+            min(self.selection.most * n, len(self.ids)),
             lambda count, tried: self._pass.take(count),  # a new pass may begin with a question tried
             lambda indices: probe(indices, self.selection.screening, keep=True),
             self._differs,
         )
-        self._chosen = refilled.batch(n)
-        more = probe(self._chosen, self.run.group_size - self.selection.screening, keep=True)
-        groups = [refilled.rewards[index] + rest for index, rest in zip(self._chosen, more, strict=True)]
+        self._reused = refilled.batch(n)
+        more = probe(self._reused, self.run.group_size - self.selection.screening, keep=True)
+        groups = [refilled.rewards[index] + rest for index, rest in zip(self._reused, more, strict=True)]
         trains = sum(map(self._differs, groups))
         self._metrics = refilled.metrics() | {"continued_informative": trains / n}
-        return list(self._chosen)
+        return self._reused
 
     def _differs(self, rewards: Rewards) -> bool:
         return has_spread(rewards, self.run.min_spread)
-
-    def reused(self) -> list[int]:
-        """All of the latest choice."""
-        return list(self._chosen)
-
-    def metrics(self) -> dict[str, float]:
-        """`tried` questions screened in the latest step, `found` of them accepted, `found_share`, and the share of the
-        batch's groups that have a gradient."""
-        return dict(self._metrics)
-
-    def state_dict(self) -> dict[str, Any]:
-        """What is left of the pass, and its generator."""
-        return {
-            "method": self.selection.method,
-            "pool": self._pool,
-            "remaining": list(self._pass.remaining),
-            "generator": self._pass.generator.bit_generator.state,
-        }
-
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Restore; nothing is rolled out until the next choice."""
-        check_state(state, self.selection.method, self._pool)
-        self._pass.remaining = [int(i) for i in state["remaining"]]
-        self._pass.generator.bit_generator.state = state["generator"]
-        self._chosen, self._metrics = [], {}

@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 
 from analysis.measures import Measures
-from analysis.page.folder import write_manifest
+from analysis.page.folder import manifest, write_manifest
 from analysis.page.groups import Fresh, fresh_questions
 from analysis.page.lit import panel_looks
 from analysis.page.report import write_report
@@ -170,9 +170,20 @@ def test_markdown_has_the_same_answer_and_its_pictures_exist(report: Path):
     assert "\n\n\n\n" not in text
 
 
-def test_a_single_file_holds_every_page_and_its_pictures(quickstart: Store, tmp_path: Path):
-    write_report(quickstart.loaded, quickstart.runs_dir, tmp_path / "out", quickstart.uri, single=True)
-    text = (tmp_path / "out" / "single.html").read_text(encoding="utf-8")
+@pytest.fixture(scope="module")
+def again(quickstart: Store, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of a report written a second time, over an earlier one, and with all of it in a single file."""
+    out = tmp_path_factory.mktemp("again") / "out"
+    (out / "figures").mkdir(parents=True)
+    (out / "figures/earlier.png").write_bytes(b"")
+    write_manifest(out)
+    (out / "figures/notes.txt").write_text("kept")
+    assert write_report(quickstart.loaded, quickstart.runs_dir, out, quickstart.uri, single=True) == out / "report.html"
+    return out
+
+
+def test_a_single_file_holds_every_page_and_its_pictures(again: Path):
+    text = (again / "single.html").read_text(encoding="utf-8")
     outline = Outline(text)
     assert not outline.stack and len(outline.ids) == len(set(outline.ids))
     assert all(address.startswith("data:") for address in outline.resources)
@@ -194,21 +205,20 @@ def test_provenance_names_the_commands_the_versions_and_every_run(report: Path, 
     assert quickstart.uri is not None and quickstart.uri.removeprefix("sqlite:///") not in text
 
 
-def test_the_same_store_gives_the_same_bytes_and_old_files_go(quickstart: Store, report: Path, tmp_path: Path):
-    out, stale, own = (tmp_path / name for name in ("out", "out/figures/earlier.png", "out/figures/notes.txt"))
-    stale.parent.mkdir(parents=True)
-    stale.write_bytes(b"")
-    write_manifest(out)
-    own.write_text("kept")
-    assert write_report(quickstart.loaded, quickstart.runs_dir, out, quickstart.uri) == out / "report.html"
-    assert own.exists() and not stale.exists()
-    own.unlink()
-    first, again = (
-        {path.relative_to(folder): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
-        for folder in (report.parent, out)
+def test_the_same_store_gives_the_same_bytes_and_old_files_go(report: Path, again: Path):
+    assert not (again / "figures/earlier.png").exists() and (again / "figures/notes.txt").read_text() == "kept"
+    first, second = (
+        {path.relative_to(folder).as_posix(): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+        for folder in (report.parent, again)
     )
-    assert set(first) == set(again)
-    assert [path for path in first if first[path] != again[path]] == []
+    assert set(second) - set(first) == {"figures/notes.txt", "single.html"} and set(first) <= set(second)
+    listed, listed_again = manifest(report.parent), manifest(again)
+    assert (
+        listed
+        and listed_again
+        and listed.items() == listed_again.items() - {("single.html", listed_again["single.html"])}
+    )
+    assert [path for path in first if first[path] != second[path]] == ["manifest.json"]
 
 
 def test_names_and_questions_cannot_break_out_of_the_page(study: Callable[..., Store], tmp_path: Path):
