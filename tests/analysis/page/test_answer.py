@@ -16,6 +16,7 @@ from analysis.page.forest import forest
 from analysis.primary import exploratory, judge, questions
 from analysis.style import styled
 from analysis.text import amount
+from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
