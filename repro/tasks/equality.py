@@ -17,6 +17,7 @@ from repro.tasks.units import (
     CHANGES,
     COPULAS,
     HEDGES,
+    IN_RATIOS,
     LONGEST_UNIT,
     NO_UNIT,
     changes_what_follows,
@@ -78,8 +79,8 @@ NO_MEANING = re.compile(
     r"(?<![A-Za-z\d])\s|\s(?![A-Za-z\d])|(?<=[A-Za-z]) (?=\d)|(?<=\d) (?=[A-Za-z])|(?<=\b[a-z]) (?=[a-z]\b)"
 )
 ONE_IN_BRACES = re.compile(r"(?<=[\^_]){(\w)}")
-LETTER_UNIT = re.compile(r"(?<=\d)\s?([A-Za-z])\Z")
-"""One letter behind a number: a factor, or a unit where the gold answer has one."""
+LETTER_UNIT = re.compile(r"(?<=\d)\s?([A-Za-z]|[A-Za-z]{1,3}(?:(?:\s|\s?\\cdot\s?)[A-Za-z]{1,3})+)\Z")
+"""Letters behind a number: factors, or a unit where the other answer has one."""
 
 
 def stated_number(sentence: str) -> str:
@@ -221,7 +222,9 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         return same_words(gold, answer)
     left, right = quantity(gold), quantity(answer)
     if left is not None and left.unit and right is None:
-        right = quantity(LETTER_UNIT.sub(r" \\text{\1}", answer))
+        right = quantity(LETTER_UNIT.sub(_unit_in_text, answer))
+    if right is not None and is_measure(right.unit) and left is None:
+        left = quantity(LETTER_UNIT.sub(_unit_in_text, gold))
     if left is not None and left.decimals and right is None:
         right = with_decimal_comma(answer)
         if right is not None and right.value != left.value:
@@ -242,6 +245,11 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         formula = left is None or (is_formula(answer) and not COPULAS.intersection(words_of(answer)))
         return None if formula and worth_asking(gold, answer) else False
     return same_quantity(left, right)
+
+
+def _unit_in_text(letters: re.Match[str]) -> str:
+    words = letters[1].replace(r"\cdot", " ").split()
+    return rf" \text{{{' '.join(words)}}}" if len(words) == 1 or IN_RATIOS.issuperset(words) else letters[0]
 
 
 def as_figures(answer: str) -> str:
@@ -267,7 +275,8 @@ def same_kind(left: Quantity, right: Quantity) -> bool:
     if left.currency or right.currency:
         return not is_measure(left.unit if right.currency else right.unit)
     if left.percent != right.percent:
-        return not is_degrees(right.unit if left.percent else left.unit)
+        unit = right.unit if left.percent else left.unit
+        return not (is_degrees(unit) or is_measure(unit))
     return not (left.unit and right.unit) or same_unit(left.unit, right.unit)
 
 

@@ -44,8 +44,10 @@ NAME = re.compile(
     r"(?<=\d) ?m\^\{?\Z|[^\W\d\u3040-\u30ff\u3400-\u9fff\uac00-\ud7af]-?\Z|(?<![\\A-Za-z])[A-Za-z]{2,}\^\{?\Z"
 )
 """What before a digit makes it part of a word: a letter (`x2`, `COVID-19`), the power of a unit (`cm^2`)."""
-PART = re.compile(r"(?:[{_^]|\d[.,:]?)\Z")
-"""What before a number makes it a part of something: an open brace, an index, a power, digits and a point."""
+PART = re.compile(r"(?:[{_^]|\d[.,:'′]?)\Z")
+"""What before a number makes it a part of something: an open brace, an index, a power, digits and a point or prime."""
+PRIMES = re.compile(r"(?:[′″]|'{1,2})(?![\w'])")
+"""Signs of minutes, seconds, feet and inches right behind a number."""
 FUNCTION = re.compile(
     rf"(?:(?<![\w)\]}}])[-+])?(?:(?:\d[\d,]*(?:\.\d+)?|{FRACTION}|{TERM})\s?)?"
     r"(?:(?:\\|(?<![A-Za-z\\]))(?:log|ln|sin|cos|tan)|\\(?:lg|cot|sec|csc|arc(?:sin|cos|tan)|exp|pm|mp|sqrt))"
@@ -69,7 +71,7 @@ GLUED = re.compile(r"[A-Za-z]+")
 ORDINALS = {"st", "nd", "rd", "th"}
 CHANGES_BEFORE = re.compile(
     r"\b(?:minus|negative|plus|times|over|out of|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost"
-    r"|(?:1|one) (?:in|out of)(?: every)?)\s\Z",
+    r"|(?:1|one) (?:in|out of)(?: every)?|give or take|plus or minus|as (?:many|much) as)\s\Z",
     re.IGNORECASE,
 )
 DENIED = re.compile(
@@ -97,7 +99,8 @@ ROUNDED = re.compile(r"[^\s=]+[^\S\n]?\\approx[^\S\n]?\Z")
 """What a number is roughly equal to: `2\\sqrt{5} \\approx 4.47`."""
 WORDS_BEFORE = re.compile(r"(?:(?<![A-Za-z\\])[A-Za-z]+ ){1,4}\Z")
 BESIDE = re.compile(
-    rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}|\b(?:{'|'.join(COUNTS)}))(?:,? (?:or|and|to|choose|\\?&) |\s?[;|~]\s?)"
+    rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}|\b(?:{'|'.join(COUNTS)}))"
+    r"(?:,? (?:or|and|to|by|choose|\\?&) |\s?(?:[;|~]|\+/-|\\pm)\s?)"
     r"(?:[A-Za-z]\s?=\s?)?\Z",
     re.IGNORECASE,
 )
@@ -192,6 +195,8 @@ def _read(text: str, digit: int) -> str | int | None:
             first = min(first, word.start())
     if glued and glued[0] not in SYMBOLS and len(glued[0]) < 4:
         end += glued.end()
+    elif "'" not in before[-1:] and (primes := PRIMES.match(after)):
+        end += primes.end()
     elif MATHS.match(after):
         end = _chunk_end(text, end)
     elif operation := FACTOR.match(after) or OPERATION.match(after):

@@ -83,7 +83,12 @@ CHANGES_OF |= {
 }
 """Words that do so with `of` between: `the square of 5`."""
 FILLERS = {"the", "a", "an", "about", "roughly", "approximately", "exactly", "number"}
-JOINING = {"of": CHANGES_OF | {"out"}, "to": {"up", "close", "power"}, "by": {"divided", "multiplied"}}
+JOINING = {
+    "of": CHANGES_OF | {"out"},
+    "to": {"up", "close", "power"},
+    "as": {"many", "much"},
+    "by": {"divided", "multiplied"},
+}
 """Words between a number and the word that changes it."""
 LONGEST_UNIT = 4
 """Words; more of them after a number or a formula are prose."""

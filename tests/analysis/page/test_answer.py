@@ -17,6 +17,7 @@ from analysis.primary import exploratory, judge, questions
 from analysis.style import styled
 from analysis.text import amount
 from tests.analysis.behaviour import Behaviour
+from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
@@ -107,7 +108,13 @@ def test_accuracy_near_zero_decides_nothing(quick_study: Make):
 def test_a_study_of_one_arm_compares_nothing(quick_study: Make):
     store = quick_study({"full": ({}, FULL)})
     said = answered(store)
+    assert "Only `full` was to be trained" in said.sentences[0]
     assert "nothing to compare" in said.sentences[0] and said.table.rows[0][0] == "`full`: every question"
+
+
+def test_arms_without_a_question_about_them_were_to_be_trained(quick_study: Make):
+    measures = measure(quick_study({"full": ({}, FULL), "dots": (DOTS, FULL)}))
+    assert "Only `full` and `dots` were to be trained" in answer([measures], ()).sentences[0]
 
 
 def test_a_baseline_without_runs_is_said_and_what_became_of_it(quick_study: Make):
