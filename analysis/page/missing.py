@@ -12,6 +12,9 @@ from analysis.tables import Table
 from analysis.text import NOTHING, joined, plural, sentence
 from analysis.unfinished import FAILED, failure
 
+NAMED = 3
+"""So many arms, or pairs of model and data, without a run are named."""
+
 LISTED = 5
 """So many runs that are left out are named one by one."""
 
@@ -42,6 +45,24 @@ def missing_table(study: Study) -> Table:
     header = ["arm", "cells without a finished run", "where", "finished"]
     caption = "Counted by arm; every single cell with its seed and status is in the CSV file."
     return Table("missing_cells", "Cells without a finished run", header, rows, pd.DataFrame(data), caption, 3)
+
+
+def unfinished(study: Study) -> str:
+    """How many runs are finished, and which arms and which pairs of model and data have none; empty where all are."""
+    if not study.missing:
+        return ""
+    done = [run.place for run in study.runs if run.finished]
+    planned = [place for _, place in study.cells]
+    arms = [f"`{arm}`" for arm in dict.fromkeys(one.arm for one in planned) if all(arm != one.arm for one in done)]
+    ran = {(one.model, one.dataset) for one in done}
+    pairs = [f"{model} on {data}" for model, data in dict.fromkeys((one.model, one.dataset) for one in planned)
+             if (model, data) not in ran]  # fmt: skip
+    every = len({one.arm for one in planned}), len({(one.model, one.dataset) for one in planned})
+    lacking = [joined(arms) if len(arms) <= NAMED else f"{len(arms)} of {every[0]} arms"] if arms else []
+    if pairs:
+        lacking.append(joined(pairs) if len(pairs) <= NAMED else f"{len(pairs)} of {every[1]} pairs of model and data")
+    text = f"{len(done):,} of {plural(study.planned, 'run')} {'is' if len(done) == 1 else 'are'} finished"
+    return f"{text}; {joined(lacking)} {'has' if len(arms) + len(pairs) == 1 else 'have'} none" if lacking else text
 
 
 def failed(study: Study) -> str:

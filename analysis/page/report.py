@@ -23,7 +23,7 @@ from analysis.page.findings import derived_question
 from analysis.page.folder import check, replaced
 from analysis.page.forest import forest
 from analysis.page.methods import methods
-from analysis.page.missing import failed, left_out, missing_table
+from analysis.page.missing import failed, left_out, missing_table, unfinished
 from analysis.page.provenance import Provenance, provenance
 from analysis.page.sections import Evidence, Item, Section, evidence, overall
 from analysis.page.single import single_file
@@ -122,6 +122,7 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
         "said": main.said,
         "warnings": _warnings(pages),
         "failed": failed(study),
+        "unfinished": unfinished(study),
         "pages": pages,
         "menu": _menu(pages),
         "methods": explained,
@@ -129,8 +130,8 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
         "spec_yaml": resolved_yaml(spec),
         "seeds": plural(len(spec.seeds), "seed"),
         "arms": plural(len(spec.arms), "arm"),
-        "planned": study.planned,
-        "finished": sum(run.finished for run in study.runs),
+        "planned": f"{study.planned:,}",
+        "finished": f"{sum(run.finished for run in study.runs):,}",
         "missing": missing,
         "left_out": left_out(study),
     }

@@ -15,9 +15,14 @@ from analysis.tables import Table
 
 
 def numbered(items: Iterable[Table | Picture]) -> dict[str, str]:
-    """Kind and name of each table and figure -> `Table 3` or `Figure 2`, counted in this order, kind by kind."""
+    """Kind and name of each table and figure -> `Table 3` or `Figure 2`, counted in this order, kind by kind.
+
+    What stands on two pages has the number of the first.
+    """
     counts, out = {"Table": 0, "Figure": 0}, dict[str, str]()
     for item in items:
+        if _key(item) in out:
+            continue
         kind = "Table" if isinstance(item, Table) else "Figure"
         counts[kind] += 1
         out[_key(item)] = f"{kind} {counts[kind]}"

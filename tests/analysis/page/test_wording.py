@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from analysis.captions import captioned, shortened
 from analysis.equal_cost import Saving
 from analysis.page.question_mix import _said
+from analysis.page.templates import numbered
 from analysis.pictures import Picture
 from analysis.tables import Table
 from analysis.text import ratio
@@ -37,6 +38,12 @@ def test_a_figure_keeps_one_sentence_and_what_is_added_later_goes_where_the_rest
     added = captioned((long, short), lambda words, caption: f"{caption} And three.")
     assert [one.caption for one in added] == ["One, e.g. this.", "One. One. And three."]
     assert added[0].notes == ("Two. It goes on.", "One, e.g. this. Two. It goes on. And three.")
+
+
+def test_what_stands_on_two_pages_has_the_number_of_the_first():
+    first, second = (Picture(name, "", "", "", pd.DataFrame(), lambda narrow: Figure()) for name in "ab")
+    found = numbered([first, Table("a", "A", ["x"], [["1"]], pd.DataFrame()), second, first])
+    assert found == {"Picture a": "Figure 1", "Table a": "Table 1", "Picture b": "Figure 2"}
 
 
 def test_the_pool_is_said_to_be_longer_only_where_it_is():
