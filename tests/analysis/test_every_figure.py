@@ -16,9 +16,8 @@ from analysis.pictures import Picture
 from analysis.primary import judge, questions
 from analysis.study import Study
 from analysis.style import COLOURS, GREY, LIT, PALETTE, RC, REST, SHOWN, SPARE, looks, readable
-from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.drawing import check, colours, drawn, marks, visible
-from tests.analysis.synthetic import make_study
+from tests.analysis.synthetic import Behaviour, learning, make_study
 
 Arms = dict[str, tuple[dict[str, Any], Behaviour]]
 DOTS: dict[str, Any] = {"selection": {"method": "difficulty", "references": 4, "every": 2}}

@@ -18,11 +18,10 @@ from analysis.measures import Measures
 from analysis.pictures import Picture
 from analysis.primary import Question, judge
 from analysis.tables import Table
-from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.drawing import check, visible
 from tests.analysis.latex import needs_pdflatex, unfit
 from tests.analysis.leaderboard.study import leaderboard
-from tests.analysis.synthetic import Store, make_study
+from tests.analysis.synthetic import Behaviour, Store, learning, make_study
 
 Made = dict[str, Table | Picture]
 

@@ -16,8 +16,7 @@ from analysis.page.forest import forest
 from analysis.primary import exploratory, judge, questions
 from analysis.style import styled
 from analysis.text import amount
-from tests.analysis.behaviour import Behaviour
-from tests.analysis.synthetic import Store
+from tests.analysis.synthetic import Behaviour, Store
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
 RANDOM = {"selection": {"method": "random", "fraction": 0.25}}
