@@ -78,7 +78,9 @@ def pass_rates(rows: Sequence[Evaluation], problems: Sequence[str]) -> NDArray[n
     ids, samples = rows[0].problems, rows[0].samples
     if all(row.problems is ids and row.samples == samples for row in rows):
         passes = np.array([row.passes for row in rows])
-        return (passes if tuple(problems) == ids else passes[:, _places(ids, tuple(problems))]) / samples
+        if tuple(problems) != ids:
+            passes = passes.take(_places(ids, tuple(problems)), axis=1)  # evaluation by evaluation in memory
+        return passes / samples
     return np.stack([row.rates(problems) for row in rows])
 
 

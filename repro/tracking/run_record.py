@@ -88,6 +88,7 @@ class RunRecord:
         """Whether the files are others than those that were delivered; False where the store does not say."""
         if self.delivered is None or self.artifacts is None:
             return False
+        self.release()
         try:
             found = {path.name.removesuffix(".gz") for path in self.artifacts.iterdir()}
             names = [name for name in found if name.endswith(DELIVERED) and not name.startswith(".")]

@@ -18,9 +18,8 @@ from analysis.page.provenance import provenance
 from analysis.page.sections import evidence, overall
 from analysis.primary import judge, questions
 from analysis.tables import Table
-from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.latex import compiled, complaints, needs_pdflatex, unfit
-from tests.analysis.synthetic import Store
+from tests.analysis.synthetic import Behaviour, Store, learning
 
 INTERVAL = "62.0 [58.1, 65.9]"
 

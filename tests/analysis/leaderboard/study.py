@@ -8,8 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from tests.analysis.behaviour import Behaviour, learning
-from tests.analysis.synthetic import Store, make_study
+from tests.analysis.synthetic import Behaviour, Store, learning, make_study
 
 DOTS: dict[str, Any] = {"method": "difficulty", "references": 4, "every": 2}
 WAYS: Sequence[dict[str, Any]] = (

@@ -25,9 +25,8 @@ from analysis.page.selected import pictures, predictor
 from analysis.tables import Table
 from repro.errors import UserError
 from repro.study.load import load_spec
-from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Store
+from tests.analysis.synthetic import Behaviour, Store
 from tests.analysis.ufo_rl.study import SIX, changed, further_arms, headline_arms
 
 FULL = Behaviour((0.4, 0.5, 0.6, 0.6), (0.0, 0.05, -0.05))
