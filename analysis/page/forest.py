@@ -71,7 +71,8 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
             left = figure.subplots()
         elif narrow:
             # Each keeps the width that its own names leave it.
-            left, right = (part.subplots() for part in figure.subfigures(2, 1, height_ratios=(height, below)))
+            parts = figure.subfigures(2, 1, height_ratios=(height, below), squeeze=False).ravel().tolist()
+            left, right = (part.subplots() for part in parts)
             _curves(right, drawn, bright, looks, below, clock, columns)
         else:
             left, right = figure.subplots(1, 2)
@@ -145,8 +146,8 @@ def _curve_data(drawn: Sequence[Judged]) -> pd.DataFrame:
 def _by_arm(drawn: Sequence[Judged]) -> dict[str, Sequence[Curve]]:
     """The runs of every arm in a comparison, those that others are compared with last."""
     ordered = sorted(drawn, key=lambda one: abs(one.difference.value))
-    arms = {one.question.arm: one.pairs[0].pair.arm for one in ordered}
-    others = {one.question.against: one.pairs[0].pair.baseline for one in ordered}
+    arms: dict[str, Sequence[Curve]] = {one.question.arm: one.pairs[0].pair.arm for one in ordered}
+    others: dict[str, Sequence[Curve]] = {one.question.against: one.pairs[0].pair.baseline for one in ordered}
     return {label: curves for label, curves in arms.items() if label not in others} | others
 
 

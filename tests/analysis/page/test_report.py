@@ -165,7 +165,7 @@ def test_markdown_has_the_same_answer_and_its_pictures_exist(report: Path):
     verdict = text.split("## Answer")[1].strip().splitlines()[0]
     assert len(verdict) > 40 and re.sub(r"[*`]", "", verdict) in page
     pictures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert len(pictures) == 13 and all((report.parent / path).exists() for path in pictures)
+    assert len(pictures) == 14 and all((report.parent / path).exists() for path in pictures)
     assert "\n\n\n\n" not in text
 
 
