@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 
 def test_a_study_gives_its_training_and_the_first_arm_of_each_kind() -> None:
     design = design_of(load_spec(ROOT / "experiments" / "quickstart.yaml").spec)
-    assert (design.target, design.fraction, design.prompt) == ("final_answer", 0.1, "default")
+    assert (design.target, design.fraction, design.prompt) == ("solution", 0.1, "default")
     assert (design.dots.references, design.dots.every, design.replay.fresh) == (16, 2, 0.5)
     assert (design.train.steps, design.train.questions_per_step, design.evaluate.samples) == (40, 32, 4)
     assert design.probing == 0.25
