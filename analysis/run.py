@@ -57,16 +57,16 @@ class Run:
     record: RunRecord
     reader: Reader = field(default_factory=Reader, repr=False, compare=False)
     benchmarks: tuple[str, ...] = ()
-    _files: dict[str, dict[str, Any]] = field(default_factory=dict, repr=False, compare=False)
+    _files: dict[str, dict[str, Any]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _rates: dict[tuple[str, tuple[tuple[str, ...], ...]], NDArray[np.float64]] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
     _curves: dict[tuple[str, str], tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
-    _scores: dict[str, NDArray[np.float64]] = field(default_factory=dict, repr=False, compare=False)
+    _scores: dict[str, NDArray[np.float64]] = field(default_factory=dict, init=False, repr=False, compare=False)
     _points: dict[str, tuple[NDArray[np.float64], NDArray[np.float64]]] = field(
-        default_factory=dict, repr=False, compare=False
+        default_factory=dict, init=False, repr=False, compare=False
     )
 
     @property

@@ -300,9 +300,9 @@ def test_a_task_without_known_difficulty_and_arms_without_predictor_leave_those_
     quick_study: Callable[..., Store], quickstart: Store
 ):
     plain = measure(quick_study({"full": ({}, replace(FULL, truth=False))}))
-    assert [picture.name for picture in pictures(plain)] == ["zero_variance", "outcomes", "pool"]
+    assert [picture.name for picture in pictures(plain)] == ["zero_variance", "outcomes", "rates", "pool"]
     known = [picture.name for picture in pictures(measure(quickstart))]
-    assert known == ["zero_variance", "outcomes", "difficulty", "predictor", "pool"]
+    assert known == ["zero_variance", "outcomes", "difficulty", "rates", "predictor", "pool"]
 
 
 def test_a_run_with_few_predictions_has_a_picture_without_bins(quickstart: Store):
