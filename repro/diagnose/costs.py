@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from repro.diagnose.choice import METHODS
 from repro.diagnose.measured import Measured
+from repro.selection.bands import CalibratedBand
 from repro.selection.methods.pass_rate import PassRate
 
 
@@ -57,8 +58,9 @@ def rollouts(measured: Measured) -> Cost:
 def selection_costs(measured: Measured) -> Mapping[str, Cost]:
     """What choosing costs, by method of `METHODS`, over a whole run of `train.steps`.
 
-    One pass over the pool for `ufo`; `PassRate`'s samples of every question for `hardest` and `oracle`; references at
-    every refresh and one embedding of the pool for `dots`; a predictor without error costs the same.
+    For `ufo` one pass over the pool, and the samples of a calibrated band; `PassRate`'s samples of every question for
+    `hardest` and `oracle`; references at every refresh and one embedding of the pool for `dots`; a predictor without
+    error costs the same.
     """
     design, speed, pool = measured.design, speed_of(measured), measured.pool
     scored = measured.scored
@@ -70,8 +72,10 @@ def selection_costs(measured: Measured) -> Mapping[str, Cost]:
     embedded = speed.prompt * pool  # about: the bare question, without the prompt around it
     dots = Cost(probes.prefill + embedded, probes.generated, probes.seconds + embedded / speed.scored)
     rates = _sampled(speed, pool * samples)
+    band = design.band
+    labels = _sampled(speed, band.questions * band.samples if isinstance(band, CalibratedBand) else 0)
     found = {
-        "ufo": Cost(passed, greedy, scored.seconds * share),
+        "ufo": Cost(passed + labels.prefill, greedy + labels.generated, scored.seconds * share + labels.seconds),
         "hardest": rates,
         "oracle": rates,
         "dots": dots,

@@ -7,7 +7,7 @@ from typing import Any
 
 from repro.replay.replay_spec import ReplaySpec
 from repro.scoring.targets import ConfidencePrompt, Target
-from repro.selection.bands import Band, CenterBand
+from repro.selection.bands import Band, CalibratedBand, CenterBand
 from repro.selection.methods.confidence import Confidence
 from repro.selection.methods.difficulty import Difficulty
 from repro.spec.schema import EvaluateSpec, Spec, TrainSpec
@@ -74,11 +74,11 @@ def design_of(study: Spec) -> Design:
     found: set[str] = set()
     for arm in study.arms.values():
         one = arm.selection
-        if isinstance(one, Confidence) and "ufo" not in found and isinstance(one.band, CenterBand):
+        if isinstance(one, Confidence) and "ufo" not in found and isinstance(one.band, CenterBand | CalibratedBand):
             prompt: ConfidencePrompt = one.prompt or "default"
             made = replace(made, target=one.target, prompt=prompt, band=one.band, fraction=one.fraction)
             found.add("ufo")
-        if isinstance(one, Difficulty) and "dots" not in found and one.predictor == "untrained":
+        if isinstance(one, Difficulty) and "dots" not in found and one.predictor != "oracle":
             made = replace(made, dots=one)
             found.add("dots")
         if arm.replay is not None and "replay" not in found:

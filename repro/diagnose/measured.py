@@ -16,7 +16,7 @@ from repro.errors import UserError
 from repro.scoring.keys import Asked
 from repro.scoring.scorer import Opened, Scorer
 from repro.scoring.targets import Target
-from repro.selection.bands import band_indices
+from repro.selection.bands import Band, CalibratedBand, band_center, band_indices, calibrated_center
 from repro.selection.pool import new_generator
 from repro.selection.ties import tie_places
 from repro.tasks.problem import Problem
@@ -99,14 +99,14 @@ def measure(
     scored = score_pool(
         tools.scorer, lambda rows: tools.asked(rows, design.target), tools.opened, order, SCORING * limits.seconds
     )
-    kept = np.zeros(len(scored.indices), dtype=bool)
-    places = tie_places([problems[i].id for i in scored.indices], new_generator(seed, "ties"))
-    kept[band_indices(scored.s, design.band, design.fraction, places)] = True
     asking = Asking(tools.scorer.cache, problems, fields, tools.sampler, tools.say)
     known = order[np.isin(order, scored.indices)]
     pace = asking.pace(known.tolist())
     samples = limits.samples or samples_for(pace, UNIFORM * limits.seconds)
     drawn = asking.sample(known.tolist(), samples, pace, UNIFORM * limits.seconds, limits.questions, LEAST)
+    kept = np.zeros(len(scored.indices), dtype=bool)
+    places = tie_places([problems[i].id for i in scored.indices], new_generator(seed, "ties"))
+    kept[band_indices(scored.s, design.band, design.fraction, places, _center(design.band, scored, drawn))] = True
     inside = known[np.isin(known, scored.indices[kept])]  # in a random order, those that were drawn first
     already = np.isin(inside, drawn.indices)
     wanted = max(0, round(IN_BAND * limits.questions) - int(already.sum()))
@@ -158,6 +158,14 @@ def _other_targets(
             stored = tools.scorer.stored(tools.asked(rows.tolist(), target), tools.opened)
             found[target] = np.exp(stored.columns["confidence"])[np.searchsorted(rows, drawn)]
     return found
+
+
+def _center(band: Band, scored: Scored, drawn: Sampled) -> float | None:
+    """The centre of a calibrated band, from as many of the drawn questions as it asks for; None for other bands."""
+    if not isinstance(band, CalibratedBand):
+        return band_center(scored.s, band)
+    rows, rates = drawn.indices[: band.questions], drawn.rewards[: band.questions].mean(axis=1)
+    return calibrated_center(scored.s[np.searchsorted(scored.indices, rows)], rates, band.pass_rate)
 
 
 def _both(drawn: Sampled, inside: np.ndarray, more: Sampled) -> Sampled:
