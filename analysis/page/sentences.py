@@ -84,7 +84,7 @@ def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
         ]
         more = [f"{len(clear) - NAMED} more arms differ, see the table"] if len(clear) > NAMED else []
         open_text = f"it is undecided {whether}" if open_ones else ""
-        return _told(f"At equal {COST[by]} {joined([*told, *more])}{_no_saving(found)}", [open_text, *rest])
+        return _told(f"At equal {COST[by]} {', and '.join([*told, *more])}{_no_saving(found)}", [open_text, *rest])
     if open_ones:
         return _told(f"At equal {COST[by]} it is undecided {whether}{_no_saving(found)}", rest)
     return _told(f"At equal {COST[by]} nothing can be compared", rest)
