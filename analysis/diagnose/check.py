@@ -102,7 +102,10 @@ def checked(predictions: Sequence[Predicted]) -> Checked:
 
 
 def method_of(series: Series, design: Design) -> str | None:
-    """The method of the diagnosis that an arm is; None where it is none of them, or of other settings."""
+    """The method of the diagnosis that an arm is; None where it is none of them, or of other settings.
+
+    DOTS with a trained predictor is compared with what an untrained one, which the diagnosis measures, would choose.
+    """
     fields, train = series.selection, series.cell.get("train") or {}
     if train.get("group_size") != design.train.group_size:
         return None
@@ -117,7 +120,7 @@ def method_of(series: Series, design: Design) -> str | None:
     if method == "pass_rate" and fields.get("band") == {"center": 0.5}:
         return "oracle" if fields.get("fraction") == design.subset else None
     if method == "difficulty":
-        return {"untrained": "dots", "oracle": "dots_perfect"}.get(str(fields.get("predictor", "untrained")))
+        return "dots_perfect" if fields.get("predictor") == "oracle" else "dots"
     return None
 
 
