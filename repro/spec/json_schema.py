@@ -39,6 +39,10 @@ def _cached() -> Node:
             "anyOf": [*one["anyOf"], {"type": "array", "minItems": 1, "items": one}],
             "description": help_text,
         }
+    predictor = definitions["PredictorSpec"]["properties"]
+    named = {"enum": ["tiny", *MODEL_NAMES], "type": "string"}
+    predictor["policies"]["items"] = {"anyOf": [named, predictor["policies"]["items"]]}
+    predictor["embedder"]["anyOf"] = [named, *predictor["embedder"]["anyOf"]]
     for holder in (schema, definitions["ArmSpec"]):
         terms = holder["properties"]["reward"]
         one = {"anyOf": [{"type": "string"}, {"$ref": "#/$defs/RewardTerm"}]}
