@@ -96,7 +96,7 @@ def _sees(claims: Sequence[Judged], kind: str) -> str:
         return f"Such a study sees a true difference of {seen} points four times in five"
     on = {1: f"the {kind}claim", 2: f"the two {kind}claims"}.get(len(claims), f"{len(claims)} {kind}claims")
     what = "a true difference" if " " not in seen else "true differences"
-    return f"On {on} {what} of {seen} points {'is' if ' ' not in seen else 'are'} seen four times in five"
+    return f"On {on}, {what} of {seen} points {'is' if ' ' not in seen else 'are'} seen four times in five"
 
 
 def _each(values: Sequence[float], shown: Callable[[float], str]) -> str:

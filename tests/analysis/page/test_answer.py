@@ -240,7 +240,7 @@ def test_two_claims_that_see_different_sizes_are_told_apart(quick_study: Make):
     seen = list(said.how_sure.data["smallest_seen"])
     assert seen[1] > seen[0]
     assert (
-        f"On the two claims true differences of {100 * seen[0]:.1f} and {100 * seen[1]:.1f} points are seen"
+        f"On the two claims, true differences of {100 * seen[0]:.1f} and {100 * seen[1]:.1f} points are seen"
         in said.sure
     )
     needed = list(said.how_sure.data["seeds_for_2_points"])
