@@ -69,6 +69,7 @@ class Panel:
     baselines: Mapping[str, str] = field(default_factory=dict)  # label -> label of the series it is compared with
     known: Mapping[str, str] = field(default_factory=dict)  # label -> way of every series of the study, in its order
     known_baselines: tuple[str, ...] = ()
+    claimed: tuple[str, ...] = ()  # labels of the series that `report.claims` is about, in the order of the claims
     unfinished: Mapping[str, str] = field(default_factory=dict)  # label or arm without a finished run -> its state
     _curves: dict[tuple[str, str], Curve] = field(default_factory=dict, init=False, repr=False, compare=False)
 

@@ -131,7 +131,9 @@ def _assembled(
     labels = sorted(arm_of, key=lambda label: (arm_of[label] not in everywhere, order.index(arm_of[label])))
     references = tuple(label for label in labels if arm_of[label] == baseline)
     ways = {label: way_of[label] for label in labels}
-    panels = [replace(panel, known=ways, known_baselines=references) for panel in panels]
+    asked = [arm for claim in spec.report.claims for arm in (claim.arm, claim.against)]
+    claimed = tuple(label for arm in dict.fromkeys(asked) for label in labels if arm_of[label] == arm)
+    panels = [replace(panel, known=ways, known_baselines=references, claimed=claimed) for panel in panels]
     return Study(spec, tuple(panels), tuple(found), tuple(missing), baseline, left_out, tuple(planned))
 
 

@@ -140,7 +140,8 @@ def _p(value: float) -> str:
 def _of_other_tasks(judged: Sequence[Judged]) -> list[str]:
     """The interval with tasks as units: what it would be on tasks like these; none for few tasks."""
     told = [
-        f"`{one.question.arm}` {number(100 * found.value, 0, sign=True)} % {brackets(found, 100, 0, sign=True)}"
+        f"`{one.question.arm}` against `{one.question.against}` {number(100 * found.value, 0, sign=True)} % "
+        f"{brackets(found, 100, 0, sign=True)}"
         for one in judged
         if one.other_tasks is not None and (found := one.other_tasks.interval()).known
     ]

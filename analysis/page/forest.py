@@ -56,7 +56,7 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
     drawn, rows = [*primary, *others], _Rows([*primary, *lost, *others], len(primary) + len(lost))
     looks = {label: look for measures in panels for label, look in panel_looks(measures).items()}
     baselines = {one.question.against for one in drawn}
-    far = sorted(drawn, key=lambda one: -abs(one.difference.value))
+    far = [one for part in (primary, others) for one in sorted(part, key=lambda one: -abs(one.difference.value))]
     arms = dict.fromkeys(one.question.arm for one in far if one.question.arm not in baselines)
     bright = [*baselines, *list(arms)[: max(1, LIT - len(baselines))]]
     colours = {label: look.color if label in bright else REST for label, look in looks.items()}

@@ -23,7 +23,8 @@ def panel_looks(measures: Measures) -> dict[str, Look]:
 
 
 def telling(measures: Measures, count: int) -> list[str]:
-    """At most so many series, in the order of the study: a baseline, and those that ended furthest from theirs."""
+    """At most so many series, in the order of the study: a baseline, those of the study's claims, and those that ended
+    furthest from what they are compared with."""
     panel = measures.panel
     if len(panel.series) <= count:
         return [series.label for series in panel.series]
@@ -35,7 +36,8 @@ def telling(measures: Measures, count: int) -> list[str]:
         return abs(ends[label] - ends.get(panel.baselines.get(label, ""), middle))
 
     rest = sorted((label for label in ends if label not in references), key=distance, reverse=True)
-    chosen = [*references[:1], *rest, *references[1:]][:count]
+    claimed = [label for label in panel.claimed if label in ends]
+    chosen = list(dict.fromkeys([*references[:1], *claimed, *rest, *references[1:]]))[:count]
     return [label for label in ends if label in chosen]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -70,6 +71,14 @@ def test_the_arms_furthest_from_the_baseline_are_the_ones_in_colour(studies: dic
     chosen = telling(measures, 5)
     others = [distance for label, distance in ends.items() if label not in chosen]
     assert min(ends[label] for label in chosen if label != "full") >= max(others)
+
+
+def test_the_arms_of_the_claims_are_in_colour_however_near_they_end(studies: dict[str, Study]):
+    panel = studies["thirty arms"].panels[0]
+    ends = {final.series.label: abs(final.accuracy.value - 0.6) for final in Measures(panel).finals}
+    near = [label for label in sorted(ends, key=ends.__getitem__) if label != "full"][:2]
+    assert not set(near) & set(telling(Measures(panel), 5))
+    assert {"full", *near} < set(telling(Measures(replace(panel, claimed=tuple(near))), 5))
 
 
 def test_an_arm_without_runs_has_a_row_that_says_so_and_one_seed_has_a_hollow_mark(studies: dict[str, Study]):
