@@ -114,9 +114,7 @@ def test_rewards_that_are_averaged_here_and_added_by_trl_have_the_same_advantage
     trains = added.abs() > 1e-3
     ratio = (averaged / added)[trains]
     if scaled:
-        assert (
-            ratio - 1
-        ).abs().max() < 0.003  # TRL adds 1e-4 to both deviations, and ours is a third of theirs
+        assert (ratio - 1).abs().max() < 0.003  # TRL adds 1e-4 to both deviations, and ours is a third of theirs
         assert (ratio[: size - 1] - 1).abs().max() < 0.0003
     else:
         torch.testing.assert_close(ratio, torch.full_like(ratio, 1 / 3), rtol=1e-4, atol=0)
