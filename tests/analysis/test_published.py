@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from analysis.dots_rr.readings import readings
 from analysis.published import FOLDER, published_curves, published_number, published_table
+from repro.study.load import load_spec
+
+ROOT = Path(__file__).parents[2]
 
 SIX = 6
 """Combinations of model and dataset in the main experiments of DOTS + RR."""
@@ -72,6 +78,23 @@ def test_the_curves_by_time_save_what_table_1_says():
         model, dataset = reading.place.split(", ")
         assert 100 * (1 - 1 / reading.speedup) == pytest.approx(total[model, dataset], abs=0.25), reading.place
         assert 100 * reading.saved == pytest.approx(per_step[model, dataset], abs=0.15), reading.place
+
+
+def test_studies_tell_the_seconds_of_a_step_that_figure_3_has():
+    """No text of the paper does. A point every 2 steps; the hour at the end of a curve is read to a hundredth."""
+    hours = (
+        published_curves("dots_rr", "figure_3")
+        .query("arm == 'GRPO'")
+        .groupby(["model", "dataset"])["x"]
+        .agg(["max", "size"])
+    )
+    told = {}
+    for path in (ROOT / "experiments" / "dots_rr").glob("*.yaml"):
+        if found := re.search(r"Read off its Figure 3: (\d+) s a GRPO step", path.read_text(encoding="utf-8")):
+            spec = load_spec(path).spec
+            model = str(spec.model[0].hub).rpartition("/")[2]
+            told[model, spec.dataset[0].label] = int(found[1])
+    assert told == {place: round(3600 * row["max"] / (2 * row["size"])) for place, row in hours.iterrows()}
 
 
 def test_figures_3_and_9_are_the_same_curves_over_time_and_steps():
