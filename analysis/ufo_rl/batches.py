@@ -192,8 +192,9 @@ def table_6(panels: Sequence[Measures]) -> list[Table | Picture]:
     caption = (
         "Mean per run, evaluation and warm start left out; ratios are geometric means over paired seeds with 95 % "
         "t-intervals. Each subset is compared with full data matched by the same: "
-        "at equal steps, or equal tokens, a subset saves nothing by being small; at equal epochs, as published, any "
-        "random tenth saves about tenfold. Compare a subset with a random one of its size, and read a ratio beyond the "
+        "at equal steps, or equal tokens, a subset saves nothing by being small; at equal epochs any random tenth "
+        "saves about tenfold, from which it is inferred that the published rows are matched so. Compare a subset with "
+        "a random one of its size, and read a ratio beyond the "
         f"subset's share against the tokens per completion (over all rollouts of training). {CLOCKS}"
     )
     title, emphasis = "UFO-RL, Table 6: training time of a subset", frozenset(range(ours))
