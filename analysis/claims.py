@@ -146,6 +146,7 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str, no
             record |= {"unit": effect.unit, "bar": claim.bar, **numbers("value", effect.pooled), "n": effect.pooled.n}
             record |= numbers("other_tasks", effect.other_tasks) if effect.other_tasks is not None else {}
             record |= {} if math.isnan(effect.tasks_differ) else {"tasks_differ_p": effect.tasks_differ}
+            record |= {"up_to": effect.up_to} if effect.up_to else {}
             record |= {"withheld": effect.withheld} if effect.withheld else {}
             record |= {} if math.isinf(claim.ceiling) else {"ceiling": claim.ceiling}
             record |= {NOT_COMPARABLE.replace(" ", "_"): titles_said(effect.unfit)} if effect.unfit else {}

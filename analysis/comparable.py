@@ -16,7 +16,7 @@ from analysis.arms import SCORING, budget
 from analysis.run import Run
 from analysis.runs import Panel, Series
 from analysis.statistics import Interval
-from analysis.text import NOTHING, amount, joined, number, plural, points
+from analysis.text import NOTHING, between, joined, number, points
 from repro.tracking.series import COST, FRESH, GENERATED_TOKENS, SECONDS, SPEND, cost_of
 
 HARDLY = 0.2
@@ -52,12 +52,20 @@ class Unfit:
     @property
     def reason(self) -> str:
         """Both costs, and what they left of the training."""
-        unit = UNITS.get(self.metric, self.metric)
-        made = plural(int(self.steps + 1e-6), "step")
-        return (
-            f"selection of `{self.arm}` takes {amount(self.selection)} {unit}, the whole run of `{self.other}` "
-            f"{amount(self.whole)}; where that ends, `{self.arm}` has made {made}, `{self.other}` {number(self.of, 0)}"
-        )
+        return _reason([self])
+
+
+def _reason(alike: Sequence[Unfit]) -> str:
+    """The reason of the same two arms on several models and datasets, from the smallest to the largest numbers."""
+    one = alike[0]
+    made = between((int(each.steps + 1e-6) for each in alike), lambda value: number(value, 0))
+    return (
+        f"selection of `{one.arm}` takes {between(each.selection for each in alike)} "
+        f"{UNITS.get(one.metric, one.metric)}, the whole run of `{one.other}` "
+        f"{between(each.whole for each in alike)}; where that ends, `{one.arm}` has made {made} "
+        f"{'step' if made == '1' else 'steps'}, `{one.other}` "
+        f"{between((each.of for each in alike), lambda value: number(value, 0))}"
+    )
 
 
 def unfit(several: Sequence[Series], metric: str) -> Mapping[str, Unfit]:
@@ -119,8 +127,12 @@ def at_end_beside_baseline(panel: Panel, series: Series) -> Unfit | None:
 
 def said(found: Iterable[object]) -> str:
     """The rule and each reason once, for a caption, of the differences that are `Unfit`; empty without any."""
-    reasons = list(dict.fromkeys(one.reason for one in found if isinstance(one, Unfit)))
-    return f" {RULE}: {'; '.join(reasons)}." if reasons else ""
+    alike: dict[tuple[str, str, str], list[Unfit]] = {}
+    for one in found:
+        if isinstance(one, Unfit):
+            alike.setdefault((one.arm, one.other, one.metric), []).append(one)
+    reasons = "; ".join(map(_reason, alike.values()))
+    return f" {RULE}: {reasons}." if reasons else ""
 
 
 def _ends(series: Series, metric: str) -> list[float]:

@@ -39,9 +39,10 @@ class Effect:
     `pooled` is the mean over these pairs of model and task, and speaks of no others: seeds vary. `panels` holds the
     same by title of the panel, `datasets` by task. `other_tasks` has tasks as units, None for fewer than three;
     `tasks_differ` is the p-value of all tasks being alike, NaN where it cannot be told. `unfit` names the panels that
-    are in none of these, because the arms cannot be compared there. `withheld` says why a ratio is not told. `counted`:
-    every value is an exact count of these runs, so that there is nothing to estimate: it has no interval, and the
-    number itself is judged.
+    are in none of these, because the arms cannot be compared there. `withheld` says why a ratio is not told. `up_to`:
+    the cost up to which the arms are compared, such as `34 k to 41 k tokens`; "" where that is the end of training.
+    `counted`: every value is an exact count of these runs, so that there is nothing to estimate: it has no interval,
+    and the number itself is judged.
     """
 
     name: str
@@ -54,6 +55,7 @@ class Effect:
     tasks_differ: float = math.nan
     withheld: str = ""
     counted: bool = False
+    up_to: str = ""
 
     @property
     def comparable(self) -> bool:
@@ -65,7 +67,7 @@ class Effect:
 
         Bounds that would round to one of the `bars` get another digit.
         """
-        text = self.text(bars=bars)
+        text = self.text(bars=bars) + (f", up to {self.up_to}" if self.up_to else "")
         if self.other_tasks is not None:
             text += f"; over other tasks {self.text(self.other_tasks, bars)}"
         if self.tasks_differ <= DIFFER:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from analysis.equal_cost import Saving
 from analysis.statistics import Interval
@@ -87,6 +87,12 @@ def score_value(value: float) -> str:
 def seconds(value: float) -> str:
     """Seconds as people read them: `0.30`, `20.3`, `6,827`."""
     return NOTHING if math.isnan(value) else f"{value:,.0f}" if abs(value) >= 99.95 else amount(value)
+
+
+def between(values: Iterable[float], told: Callable[[float], str] = amount) -> str:
+    """The smallest and the largest, once where they read alike: `181 k to 287 k`; a dash without any."""
+    found = sorted(values)
+    return " to ".join(dict.fromkeys((told(found[0]), told(found[-1])))) if found else NOTHING
 
 
 def _three(value: float) -> str:

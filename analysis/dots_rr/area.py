@@ -16,7 +16,7 @@ from analysis.pictures import Picture
 from analysis.runs import Series
 from analysis.statistics import Interval, area_under_curve, fixed_mean, share_interval, t_interval
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, number, points, spread
+from analysis.text import NOTHING, amount, between, number, points, spread
 from repro.tracking.series import GENERATED_TOKENS
 
 AXES = {"steps": "step", "tokens": GENERATED_TOKENS}
@@ -175,7 +175,7 @@ def _other_table(panels: Sequence[Measures], arms: Arms) -> Table | None:
             known = [one for other in others.values() if (one := find(measures, other)) is not None]
             ends = sorted(common_end(measures, [series, one], GENERATED_TOKENS) for one in known)
             record |= {"tokens_end": ends[0], "tokens_most": ends[-1]} if ends else {}
-            row.append(" to ".join(dict.fromkeys(map(amount, (ends[0], ends[-1])))) if ends else NOTHING)
+            row.append(between(ends))
             rows.append([*row, str(len(series.runs))])
             data.append(record)
     if not rows:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from analysis.measures import Measures
 from analysis.run import Run
 from analysis.runs import Series
 from analysis.statistics import Interval
+from analysis.text import amount, between, seconds
 from analysis.time_to_target import Runs, times_less
 from repro.tracking.series import PREDICTOR_PEARSON
 
@@ -85,6 +87,7 @@ def weighted_area(panels: Sequence[Measures], weights: Mapping[str, float], axis
     """Weighted sum of several arms' mean accuracy over training, by seed, up to where the shortest of them ends."""
     found: dict[str, np.ndarray] = {}
     apart: dict[str, Unfit] = {}
+    ends: list[float] = []
     for measures in panels:
         several = {label: one for label in weights if (one := find(measures, label)) is not None}
         if len(several) < len(weights):
@@ -94,11 +97,18 @@ def weighted_area(panels: Sequence[Measures], weights: Mapping[str, float], axis
             apart[measures.panel.title] = next(iter(why.values()))
             continue
         end = common_end(measures, list(several.values()), metric)
+        ends.append(end)
         heights = {label: areas(measures, one, metric, end) for label, one in several.items()}
         shared = set.intersection(*(set(one) for one in heights.values()))
         sums = [sum(weights[label] * heights[label][seed] for label in weights) for seed in sorted(shared)]
         found[measures.panel.title] = np.array(sums)
-    return effect_of(panels, name, "points", found, apart)
+    effect = effect_of(panels, name, "points", found, apart)
+    return replace(effect, up_to=_ends_said(ends, axis)) if effect is not None and ends else effect
+
+
+def _ends_said(ends: Sequence[float], axis: str) -> str:
+    """The smallest and the largest of the costs: `34 k to 41 k tokens`."""
+    return f"{between(ends, seconds if axis == 'seconds' else amount)} {axis}"
 
 
 # ---------------------------------------------------------------- costs

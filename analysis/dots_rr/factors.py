@@ -21,7 +21,7 @@ from analysis.runs import Series
 from analysis.statistics import share_interval
 from analysis.style import percent_axis, shared_legend
 from analysis.tables import Table, numbers
-from analysis.text import number
+from analysis.text import between, number
 from analysis.unfinished import NOT_RUN
 from repro.tracking.series import GENERATED_TOKENS
 
@@ -32,10 +32,12 @@ PLACES = {GRPO: 0.0, RR: 0.42, DOTS: 1.1, DOTS_RR: 1.52}
 def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
     """Bars on every pair that ran at least one arm of each way to choose and one that replays; else nothing."""
     arms, found = Arms(panels), list[tuple[Measures, dict[str, dict[int, float]]]]()
+    ends: dict[str, float] = {}  # tokens by title of the panel
     for measures in panels:
         series = {part: one for part in HEADLINE if (one := find(measures, arms.headline(part))) is not None}
         if {DOTS, GRPO} <= set(series) and {RR, DOTS_RR} & set(series):
-            found.append((measures, _heights(measures, series)))
+            ends[measures.panel.title], heights = _heights(measures, series)
+            found.append((measures, heights))
     if not found:
         return []
     rows: list[dict[str, Any]] = []
@@ -44,6 +46,7 @@ def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
             rows.append({"model_data": measures.panel.title, "part": part})
             rows[-1] |= numbers("mean_accuracy", share_interval([*by_seed.values()]))
             rows[-1] |= {f"seed_{seed}": value for seed, value in by_seed.items()}
+            rows[-1]["tokens_end"] = ends[measures.panel.title]
     names = [part for part in PLACES if any(part in heights for _, heights in found)]
 
     def draw(narrow: bool) -> Figure:
@@ -62,8 +65,8 @@ def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
         Picture(
             "dots_rr.factors",
             "DOTS + RR, selection and replay as two factors",
-            "Mean accuracy over training up to the tokens that all four arms spent, with 95 % t-intervals over seeds, "
-            "which are dots.",
+            f"Mean accuracy over training up to the tokens that all four arms spent ({between(ends.values())}), with "
+            "95 % t-intervals over seeds, which are dots.",
             f"Bars of mean accuracy over training. {said}.",
             pd.DataFrame(rows),
             draw,
@@ -71,12 +74,12 @@ def factors(panels: Sequence[Measures]) -> list[Table | Picture]:
     ]
 
 
-def _heights(measures: Measures, series: dict[str, Series]) -> dict[str, dict[int, float]]:
-    """Part -> seed -> mean accuracy up to the common end in tokens, arms left out that had hardly trained by then."""
+def _heights(measures: Measures, series: dict[str, Series]) -> tuple[float, dict[str, dict[int, float]]]:
+    """The common end in tokens, and part -> seed -> mean accuracy up to it, without arms that had hardly trained."""
     out = set(unfit([*series.values()], GENERATED_TOKENS))
     kept = {part: one for part, one in series.items() if one.label not in out}
     end = common_end(measures, [*kept.values()], GENERATED_TOKENS)
-    return {part: areas(measures, one, GENERATED_TOKENS, end) for part, one in kept.items()}
+    return end, {part: areas(measures, one, GENERATED_TOKENS, end) for part, one in kept.items()}
 
 
 def _without(measures: Measures, arms: Arms, part: str) -> str:

@@ -142,7 +142,7 @@ def _of_other_tasks(judged: Sequence[Judged]) -> list[str]:
     told = [
         f"`{one.question.arm}` {number(100 * found.value, 0, sign=True)} % {brackets(found, 100, 0, sign=True)}"
         for one in judged
-        if one.other_tasks is not None and (found := one.other_tasks.interval())
+        if one.other_tasks is not None and (found := one.other_tasks.interval()).known
     ]
     said = f"With tasks as units, so of other tasks too, as a share of the baseline's gain: {joined(told)}."
     return [said] if told else []

@@ -9,9 +9,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from analysis.arms import UNPAID, bounds
-from analysis.measures import HARDLY, Measures
-from analysis.page.stopped import stopped_text
+from analysis.measures import Measures
+from analysis.page.warnings import warnings
 from analysis.results import Final
 from analysis.study import Study
 from analysis.text import brackets, joined, names, number, percent, plural, sentence
@@ -29,7 +28,7 @@ def findings(measures: Measures) -> Findings:
     """Everything that is said of one panel."""
     behind = [("Start and end", gain(measures)), ("Groups with a gradient", groups(measures))]
     behind.append(("Sharpening", sharpening(measures)))
-    return Findings(tuple((word, text) for word, text in behind if text), warnings(measures))
+    return Findings(tuple((word, text) for word, text in behind if text), warnings([measures]))
 
 
 def derived_question(study: Study) -> str:
@@ -125,41 +124,3 @@ def _greedy(final: Final) -> str:
 
 def _change(value: float) -> str:
     return f"{number(abs(100 * value))} points"
-
-
-# ---------------------------------------------------------------- warnings
-
-
-def warnings(measures: Measures) -> tuple[str, ...]:
-    """What a reader must know before believing anything above."""
-    out = []
-    if measures.near_zero:
-        best = max(measures.finals, key=lambda final: final.accuracy.value)
-        out.append(
-            f"**Accuracy is near zero**: {percent(measures.start.sampled, 2)} before training and at best "
-            f"{percent(best.accuracy, 2)} after it (`{best.series.label}`), on "
-            f"{best.asked.held_out}. Differences at this level mean nothing."
-        )
-    for share in measures.zero_variance:
-        useful = 1 - share.mean.value
-        if useful < HARDLY:
-            out.append(
-                f"**Hardly any group trains** under `{share.series.label}`: on average {number(100 * useful)} % of its "
-                f"groups had rewards that differ (warning below {100 * HARDLY:.0f} %)."
-            )
-    if known := bounds(measures.panel.series):
-        out.append(f"{names(known)} {'know' if len(known) > 1 else 'knows'} current pass rates; {UNPAID}.")
-    if stopped := stopped_text(measures):
-        out.append(stopped)
-    few = sorted({len(series.runs) for series in measures.panel.series})
-    if few[0] < 2:
-        single = [series.label for series in measures.panel.series if len(series.runs) < 2]
-        out.append(f"One seed only for {names(single)}: no interval over training runs is possible.")
-    for series in measures.panel.series:
-        reference = measures.panel.baseline_of(series)
-        if reference is not None and not set(series.seeds) & set(reference.seeds):
-            out.append(f"`{series.label}` shares no seed with `{reference.label}`: no paired difference is possible.")
-    ends = {final.step.value for final in measures.finals}
-    if len(ends) > 1 and measures.panel.series[0].cell.get("budget") is None:
-        out.append("Arms were trained for different numbers of steps: final accuracies are not matched on steps.")
-    return tuple(out)

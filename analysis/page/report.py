@@ -28,6 +28,7 @@ from analysis.page.provenance import Provenance, provenance
 from analysis.page.sections import Evidence, Item, Section, evidence, overall
 from analysis.page.single import single_file
 from analysis.page.templates import numbered, rendered
+from analysis.page.warnings import warnings
 from analysis.pictures import Picture
 from analysis.primary import exploratory, judge, questions
 from analysis.rewards import all_by_accuracy, reworded
@@ -107,10 +108,10 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     compared = any(one.pairs for one in judged)
     figure = forest(panels, judged, few) if compared else accuracy_curves(panels[0])
     pages, explained = _pages(study, panels, equal_cost(panels, judged, beside, found.how_sure)), methods(study, panels)
-    main = main_series(spec)
+    main, warned = main_series(spec), warnings(panels)
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))
     if not all_by_accuracy(panels):
-        found, figure, pages, explained = map(reworded, (found, figure, pages, explained))
+        found, figure, pages, explained, warned = map(reworded, (found, figure, pages, explained, warned))
     pages = shortened(pages)
     origin = provenance(study, _commands(loaded), store)
     missing = missing_table(study) if study.missing else None
@@ -120,7 +121,7 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
         "answer": found,
         "figure": figure,
         "said": main.said,
-        "warnings": _warnings(pages),
+        "warnings": warned,
         "failed": failed(study),
         "unfinished": unfinished(study),
         "pages": pages,
@@ -195,11 +196,6 @@ def _menu(pages: Sequence[Page]) -> list[tuple[str, str]]:
     """(file, title) of what the top of each page links to; pairs of model and task are linked from the first page."""
     own = [(page.name, page.title) for page in pages if not page.name.startswith("pair-")]
     return [("report", "Answer"), *own, ("methods", "Methods"), ("provenance", "Provenance")]
-
-
-def _warnings(pages: Sequence[Page]) -> tuple[str, ...]:
-    """What a reader must know of any model and dataset, each once."""
-    return tuple(dict.fromkeys(text for page in pages if page.evidence for text in page.evidence.said.warnings))
 
 
 def _items(

@@ -10,6 +10,7 @@ from repro.models.catalogue import MODEL_NAMES
 from repro.plugins import DOOR
 from repro.selection.registry import OUTSIDE
 from repro.selection.registry import find as selection_class
+from repro.spec.document import FieldPath
 from repro.spec.open_sections import OWN_TASK, OWN_TEACHERS, Node, add_tasks, class_schema, own_task, own_teacher
 from repro.spec.schema import Spec
 from repro.tasks import registry
@@ -68,7 +69,7 @@ def schema_text() -> str:
     return json.dumps(_cached(), indent=1, ensure_ascii=False) + "\n"
 
 
-def locate(path: tuple[str | int, ...], data: Any) -> list[Node]:
+def locate(path: FieldPath, data: Any) -> list[Node]:
     """The alternatives of the schema at `path`; where there is a choice, the one that `data` resembles most."""
     nodes = _alternatives(_cached(), data)
     for part in path:
@@ -76,6 +77,12 @@ def locate(path: tuple[str | int, ...], data: Any) -> list[Node]:
         nodes = [found for node in nodes for found in _step(node, part, inner)]
         data = inner
     return nodes
+
+
+def kinds_at(path: FieldPath, data: Any) -> list[list[str]]:
+    """Valid keys of each mapping that may stand at `path`, where there is a choice."""
+    above, part = (locate(path[:-1], data), path[-1]) if path else ([], "")
+    return [field_names([found]) for node in above for found in _step(node, part, None) if "properties" in found]
 
 
 def field_names(nodes: list[Node]) -> list[str]:

@@ -8,8 +8,8 @@ from typing import Any
 from pydantic import ValidationError
 
 from repro.spec.document import Document, FieldPath, Problem, dotted
-from repro.spec.json_schema import choices, expected, field_names, locate
-from repro.words import did_you_mean, show, unknown
+from repro.spec.json_schema import BESIDE, choices, expected, field_names, kinds_at, locate
+from repro.words import did_you_mean, listed, show, unknown
 
 SCREEN = 20
 """Most problems shown at once; the rest is counted."""
@@ -25,9 +25,13 @@ def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -
         part = part[key]
     problems: dict[FieldPath, Problem] = {}
     sizes: list[FieldPath] = []
+    mixed: set[FieldPath] = set()
     told: set[FieldPath] = set()  # sections whose fields a problem lists
     for item in error.errors(include_url=False):
         path = (*prefix, *_real_path(item["loc"], part, item["type"]))
+        if item["type"] == "extra_forbidden" and any(path[-1] in names for names in kinds_at(path[:-1], data)):
+            mixed.add(path[:-1])
+            continue
         problem = _explain(path, dict(item), data, told)
         problems.setdefault(problem.path, problem)
         if item["type"] in ("too_short", "too_long"):
@@ -35,7 +39,18 @@ def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -
     for path in sizes:  # pydantic counts the valid items only
         if any(len(other) > len(path) and other[: len(path)] == path for other in problems):
             del problems[path]
-    return list(problems.values())
+    apart = [problem for problem in problems.values() if not any(problem.path[: len(one)] == one for one in mixed)]
+    return [*apart, *(_mixed_kinds(one, data) for one in mixed)]
+
+
+def _mixed_kinds(path: FieldPath, data: Any) -> Problem:
+    """Of a mapping whose fields are all known, but belong to different kinds of it."""
+    value = data
+    for key in path:
+        value = value[key]
+    kinds = [names for names in kinds_at(path, data) if not set(names).isdisjoint(value)]
+    one_of = "; or ".join(listed(names, BESIDE) for names in kinds)
+    return Problem(path, f"got {listed(value, BESIDE)}, expected the fields of one kind: {one_of}")
 
 
 def _real_path(loc: Sequence[str | int], data: Any, kind: str) -> FieldPath:

@@ -115,8 +115,9 @@ def label_notes(costs: Sequence[tuple[Cell, Estimate]], rates: Sequence[Throughp
         return []
     hours = "" if labels.seconds is None else f", about {short_amount(labels.seconds / 3600)} {unit}"
     return [
-        f"Labels of the difficulty predictor, rolled out once for all runs: at most {labels.completions:,} completions "
-        f"by {labels.pairs} pairs of policy and dataset{hours}; not in the numbers above."
+        f"Labels of the difficulty predictor: at most {labels.completions:,} completions by {labels.pairs} pairs of "
+        f"policy and dataset{hours}, rolled out once for all runs, and not at all where the package or the cache has "
+        "that predictor; not in the numbers above."
     ]
 
 

@@ -25,7 +25,7 @@ STUDIES = {
     "smollm2/words": 90,
     "ufo_rl/tiny": 8,
     "ufo_rl/tiny_direct": 6,
-    "ufo_rl/tiny_direct_epochs": 6,
+    "ufo_rl/tiny_poles_epochs": 20,
     "ufo_rl/tiny_epochs": 6,
 }
 """Shipped study -> made-up studies of its shape: some two seconds of one core together. `benchmarks/verdicts.py` draws

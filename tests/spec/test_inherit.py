@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import pytest
+
 from tests.conftest import Load, Mistakes
 
 CHAIN = """\
@@ -89,3 +91,18 @@ def test_an_inherited_mistake_is_told_once_where_it_was_written(mistakes: Mistak
     assert mistakes(arms) == [
         "spec.yaml:5: arms.a.selection.fraction: got 2, expected a number > 0 and <= 1",
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "message"),
+    [
+        ("{low: 0.1, center: mean}", "got low, center, expected the fields of one kind: center; or low, high, scale"),
+        (
+            "{end: highest, pass_rate: 0.5}",
+            "got end, pass_rate, expected the fields of one kind: pass_rate, questions, samples; or end",
+        ),
+    ],
+)
+def test_fields_of_two_kinds_of_band_are_one_mistake(mistakes: Mistakes, section: str, message: str) -> None:
+    (found,) = mistakes(f"arms:\n  a: {{selection: {{method: confidence, fraction: 0.1, band: {section}}}}}\n")
+    assert found.endswith(f"arms.a.selection.band: {message}")

@@ -15,6 +15,7 @@ from analysis.dots_rr.claims import claims, table
 from analysis.dots_rr.split import split
 from analysis.measures import Measures
 from analysis.statistics import Interval
+from analysis.text import amount
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels, halved
 from tests.analysis.synthetic import Store
@@ -154,6 +155,8 @@ def test_headline_claims_measure_what_the_store_was_given(two: Callable[..., lis
     assert value["rr_time"] == pytest.approx(0.5 / 0.375)
     assert value["rr_accuracy"] == pytest.approx(-0.01)
     assert value["lead_steps"] == pytest.approx(mean_height((0.5, 0.6, 0.63, 0.65)) - mean_height(PLAIN))
+    lead = found["lead_tokens"].effects[0]  # 320 tokens a step of GRPO; half of them and 64 of probes in the other arm
+    assert lead.up_to == f"{amount(8 * (320 / 2 + 64))} tokens" and lead.told().endswith(f"], up to {lead.up_to}")
     # Replay on top of DOTS: 0.55 s a step become 0.425; a point less at the end, and mean heights of both curves.
     assert value["replay_time"] == pytest.approx(0.55 / 0.425) and value["step_cheaper"] == pytest.approx(0.5 / 0.425)
     kept = [effect.pooled.value for effect in found["replay_accuracy"].effects]

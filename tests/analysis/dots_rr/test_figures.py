@@ -130,6 +130,7 @@ def test_factors_are_means_up_to_the_tokens_that_all_four_arms_spent(
     for name, label in {GRPO: "alpha", DOTS: "beta", RR: "gamma", DOTS_RR: "delta"}.items():
         ends[name] = [run.evaluated_cost("cost/generated_tokens", "test") for run in panels[0].panel.get(label).runs]
     end = min(x[-1] for found in ends.values() for x, _ in found)
+    assert set(part["tokens_end"]) == {end}
     for name, found in ends.items():
         heights = []
         for x, y in found:

@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from analysis.measures import Measures
 from analysis.page.findings import findings, gain, groups, sharpening
 from analysis.page.health import health_table
 from analysis.page.result_tables import cost_table, phase_table
+from analysis.page.warnings import warnings
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store, edit
@@ -112,3 +114,20 @@ def test_an_oracle_is_said_to_be_a_bound_and_costs_what_plain_training_costs(qui
     assert phases["arm"].tolist() == ["known"]
     assert phases["completions"].tolist() == [8 * 64 * 4]
     assert "not paid for" not in cost_table(measure(quick_study({"full": ({}, FULL)}))).caption
+
+
+def test_warnings_of_several_pairs_are_told_once_with_all_their_numbers(quick_study: Make):
+    """A baseline that stays where it began; an arm without groups that train on both."""
+    flat = Behaviour((0.3, 0.3, 0.3, 0.3), (0.0, 0.05, -0.05))
+    arms = {"full": ({}, flat), "lost": (RANDOM, Behaviour(FULL.curve, zero=0.95))}
+    fields = {"dataset": [{"arithmetic": {"pool": 64}}, {"shuffle": {"pool": 64}}]}
+    several = [Measures(panel) for panel in quick_study(arms, fields=fields).read().panels]
+    first, second = warnings(several)
+    assert first.startswith("**`full` did not clearly learn**: its gain over the start policy is ")
+    assert all(f"on {one.panel.title}" in first for one in several) and first.count("points on ") == 2
+    assert second == (
+        "**Hardly any group trains** under `lost`: on average 5.0 % of its groups had rewards that differ on 2 of 2 "
+        "pairs of model and task (warning below 10 %)."
+    )
+    learns = quick_study({"full": ({}, FULL), "lost": arms["lost"]}, fields=fields)
+    assert len(warnings([Measures(panel) for panel in learns.read().panels])) == 1

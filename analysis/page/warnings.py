@@ -1,0 +1,110 @@
+"""What a reader must know of a study's runs before believing an answer, the gravest first and each kind once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from analysis.arms import UNPAID, bounds
+from analysis.measures import HARDLY, Measures
+from analysis.page.stopped import stopped_text
+from analysis.text import joined, names, number, percent, plural, points
+
+
+def warnings(several: Sequence[Measures]) -> tuple[str, ...]:
+    """Of one model and dataset, or of several together, whose titles are told where a warning is of some only."""
+    found = [*_near_zero(several), *_nothing_learned(several)]
+    found += [_of(one, several, said) for one in several if (said := stopped_text(one))]
+    found += [*_single(several), *_unpaired(several), *_hardly(several), *_bounds(several), *_lengths(several)]
+    return tuple(found)
+
+
+def _of(measures: Measures, several: Sequence[Measures], text: str) -> str:
+    """The text, after the title of what it is about where there are several."""
+    return text if len(several) == 1 else f"{measures.panel.title}: {text}"
+
+
+def _labels(several: Sequence[Measures]) -> list[str]:
+    return list(dict.fromkeys(series.label for measures in several for series in measures.panel.series))
+
+
+def _near_zero(several: Sequence[Measures]) -> list[str]:
+    found = []
+    for measures in several:
+        if measures.near_zero:
+            best = max(measures.finals, key=lambda final: final.accuracy.value)
+            text = (
+                f"**Accuracy is near zero**: {percent(measures.start.sampled, 2)} before training and at best "
+                f"{percent(best.accuracy, 2)} after it (`{best.series.label}`), on "
+                f"{best.asked.held_out}. Differences at this level mean nothing."
+            )
+            found.append(_of(measures, several, text))
+    return found
+
+
+def _nothing_learned(several: Sequence[Measures]) -> list[str]:
+    """Baselines that end no better than they started: nothing is there to be saved."""
+    found: dict[str, list[str]] = {}
+    for measures in several:
+        for series in measures.panel.references:
+            gain = measures.final(series.label).gain
+            if gain.known and gain.clear_of(0) <= 0 and not measures.near_zero:
+                where = "" if len(several) == 1 else f" on {measures.panel.title}"
+                found.setdefault(series.label, []).append(f"{points(gain)} points{where}")
+    return [
+        f"**`{label}` did not clearly learn**: its gain over the start policy is {joined(told)}. What does not learn "
+        "leaves nothing to save; arms differ there in what they lose."
+        for label, told in found.items()
+    ]
+
+
+def _single(several: Sequence[Measures]) -> list[str]:
+    runs = {series.label: len(series.runs) for measures in several for series in measures.panel.series}
+    single = [label for label, count in runs.items() if count < 2]
+    return [f"One seed only for {names(single)}: no interval over training runs is possible."] if single else []
+
+
+def _unpaired(several: Sequence[Measures]) -> list[str]:
+    found = {}
+    for measures in several:
+        for series in measures.panel.series:
+            reference = measures.panel.baseline_of(series)
+            if reference is not None and not set(series.seeds) & set(reference.seeds):
+                found[series.label] = reference.label
+    return [
+        f"`{label}` shares no seed with `{other}`: no paired difference is possible." for label, other in found.items()
+    ]
+
+
+def _hardly(several: Sequence[Measures]) -> list[str]:
+    """Arms that hardly any group trains, with the share on each pair where they do not."""
+    shares: Mapping[str, list[float]] = {label: [] for label in _labels(several)}
+    for measures in several:
+        for share in measures.zero_variance:
+            if 1 - share.mean.value < HARDLY:
+                shares[share.series.label].append(1 - share.mean.value)
+    found = []
+    for label, low in shares.items():
+        if not low:
+            continue
+        size = " to ".join(dict.fromkeys(number(100 * share) for share in (min(low), max(low))))
+        ran = sum(any(series.label == label for series in measures.panel.series) for measures in several)
+        where = "" if ran == 1 else f" on {len(low)} of {plural(ran, 'pair')} of model and task"
+        found.append(
+            f"**Hardly any group trains** under `{label}`: on average {size} % of its groups had rewards that "
+            f"differ{where} (warning below {100 * HARDLY:.0f} %)."
+        )
+    return found
+
+
+def _bounds(several: Sequence[Measures]) -> list[str]:
+    known = list(dict.fromkeys(label for measures in several for label in bounds(measures.panel.series)))
+    return [f"{names(known)} {'know' if len(known) > 1 else 'knows'} current pass rates; {UNPAID}."] if known else []
+
+
+def _lengths(several: Sequence[Measures]) -> list[str]:
+    """Whether arms without a budget end after different numbers of steps on some pair."""
+    apart = any(
+        len({final.step.value for final in measures.finals}) > 1 and measures.panel.series[0].cell.get("budget") is None
+        for measures in several
+    )
+    return ["Arms were trained for different numbers of steps: final accuracies are not matched on steps."] * apart
