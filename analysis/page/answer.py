@@ -84,7 +84,8 @@ def _sure(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
         needed = [count for one in seeing if (count := one.seeds_needed(WORTH_SEEING)) is not None]
         if len(needed) == len(seeing) and max(needed) > max(seeds):
             seeds_told = _each(needed, str)
-            text[-1] += f"; {100 * WORTH_SEEING:.0f} points take {seeds_told} seeds in all"
+            they = "it" if len(needed) == 1 else "they"
+            text[-1] += f"; to see {100 * WORTH_SEEING:.0f} points {they} would need {seeds_told} seeds"
             text[-1] += " on each pair" if pairs > 1 else ""
     return " ".join(map(sentence, text))
 

@@ -211,7 +211,10 @@ def test_the_numbers_of_how_sure_stand_in_a_table(quick_study: Make):
     row = said.how_sure.data.iloc[0]
     assert (row["seeds"], row["questions"], row["claims"]) == (5, 100, 1)
     assert f"a true difference of {100 * row['smallest_seen']:.1f} points" in said.sure
-    assert f"2 points take {row['seeds_for_2_points']:.0f} seeds in all" in said.sure or row["seeds_for_2_points"] <= 5
+    assert (
+        f"to see 2 points it would need {row['seeds_for_2_points']:.0f} seeds" in said.sure
+        or row["seeds_for_2_points"] <= 5
+    )
 
 
 def claimed(quick_study: Make, **behaviours: Behaviour) -> Store:
@@ -244,7 +247,7 @@ def test_two_claims_that_see_different_sizes_are_told_apart(quick_study: Make):
         in said.sure
     )
     needed = list(said.how_sure.data["seeds_for_2_points"])
-    assert f"2 points take {needed[0]:.0f} and {needed[1]:.0f} seeds in all" in said.sure
+    assert f"to see 2 points they would need {needed[0]:.0f} and {needed[1]:.0f} seeds" in said.sure
 
 
 def test_an_exploratory_arm_that_turns_at_another_cost_would_change_the_answer(quick_study: Make):
