@@ -127,7 +127,7 @@ def _replay_on_top(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
 def _leads(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
     """Mean accuracy over training, DOTS+RR against GRPO, with each part alone beside it."""
     grpo, out = heads[GRPO], []
-    figures = {"steps": "9", "seconds": "3"}
+    figures = {"steps": "figure_9", "seconds": "figure_3"}
     for axis in AXES:
         beside = [area(panels, heads[part], grpo, axis) for part in (DOTS, RR)]
         if axis == "steps":
@@ -135,9 +135,12 @@ def _leads(panels: Sequence[Measures], heads: Heads) -> list[Claim]:
         ours = measured([area(panels, heads[DOTS_RR], grpo, axis)])
         published = None
         if axis in figures:
-            found = readings(f"figure_{figures[axis]}", DOTS_RR, GRPO)
+            found = readings(figures[axis], DOTS_RR, GRPO)
             said = f"curves {points_said([reading.mean for reading in found])} over training"
-            published = Published(f"section 5.2, Figure {figures[axis]}", said)
+            if axis == "seconds":
+                science = [reading.mean for reading in readings("figure_6b", DOTS_RR, GRPO)]
+                said += f"; on science (section 5.4, Figure 6b) {points_said(science)}"
+            published = Published(f"section 5.2, Figure {figures[axis].removeprefix('figure_')}", said)
         short = f"DOTS+RR beats GRPO at equal {axis}"
         out.append(Claim(f"lead_{axis}", short, published, 0.0, ours, measured(beside) if ours else ()))
     return out

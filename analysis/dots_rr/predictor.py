@@ -150,9 +150,9 @@ def _correlations(item: str, what: str, theirs: str, found: Sequence[tuple[Measu
     ours = len(rows)
     for row in published_table("dots_rr", item).itertuples():
         name = f"{row.model}, {row.dataset}"
-        rows.append([f"{name} (published)", "DOTS+RR", theirs, "256", number(row.value, 2), number(row.std, 2)])
+        rows.append([f"{name} (published)", NOTHING, theirs, "256", number(row.value, 2), number(row.std, 2)])
         rows[-1] += [NOTHING] * 4
-        data.append({"source": "published", "model_data": name, "arm": "DOTS+RR", "predictor": theirs})
+        data.append({"source": "published", "model_data": name, "predictor": theirs})
         data[-1] |= {"batch_pearson": row.value, "batch_pearson_std": row.std}
     sizes = sorted({(len(row["ids"]), row["samples"]) for _, one in found for run in one.rows for row in run})
     asked = " or ".join(f"{count:,} questions × {samples} rollouts" for count, samples in sizes) or "not measured here"
@@ -164,7 +164,7 @@ def _correlations(item: str, what: str, theirs: str, found: Sequence[tuple[Measu
         f"({asked}), under the policy as it is at each evaluation; mean over the evaluations of a run. Brackets: 95 % "
         "t-intervals over seeds. The prediction is the one in force, up to μ steps older than the policy. Of at most: "
         "what a perfect prediction of true rates would reach on uniform questions against rates measured with so few "
-        "rollouts. Published: on training batches, other policies and data."
+        "rollouts. Published: on training batches of an arm that is not named, other policies and data."
     )
     if item == "table_2":
         caption += " The oracle measures the whole pool at every refresh: noise of both measurements, and drift."

@@ -18,7 +18,8 @@ ERROR = 0.0002
 """Error of a digitised accuracy, as a share: 0.02 points."""
 
 READ_OFF = (
-    "Published curves are means of 3 runs, smoothed by the authors, with a point every 2 steps. They were digitised to "
+    "Published curves are smoothed by the authors, with a point every 2 steps; those of Figure 3 are means of 3 runs, "
+    "of the others the paper does not say it. They were digitised to "
     f"about {100 * ERROR:g} points, which moves a crossing by one point at most."
 )
 

@@ -133,10 +133,10 @@ CATALOGUE: Mapping[DatasetName, Entry] = MappingProxyType(
             splits=("train", None),
             rows=(10240, None),
             checked="on the file itself, at commit 59df918",
-            notes="The questions that DOTS + RR's authors train on. 10,090 are distinct; 49 repeats have another "
-            "answer, and the first one counts. Beside it, in adaptive_difficulty_prediction/: the predictor, which "
-            "`repro predictor import` reads; embeddings, a tensor with a row per question, which studies compute; "
-            "labels in two pickle files, for which docs/methods.md has a conversion.",
+            notes="The questions that DOTS + RR's authors train on. 10,090 are distinct but for spaces; 49 repeats "
+            "have another answer, and the first one counts. Beside it, in adaptive_difficulty_prediction/: the "
+            "predictor, which `repro predictor import` reads; embeddings, a tensor with a row per question, which "
+            "studies compute; labels in two pickle files, for which docs/methods.md has a conversion.",
         ),
         "orz": Entry(
             hub="Open-Reasoner-Zero/orz_math_57k_collection",

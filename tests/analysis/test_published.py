@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
+from analysis.dots_rr.parts import TWO_CURVES
 from analysis.dots_rr.readings import readings
 from analysis.published import FOLDER, published_curves, published_number, published_table
+from repro.study.load import load_spec
+
+ROOT = Path(__file__).parents[2]
 
 SIX = 6
 """Combinations of model and dataset in the main experiments of DOTS + RR."""
@@ -19,6 +26,14 @@ def table_1(metric: str) -> pd.Series:
     """(model, dataset) -> percent."""
     found = published_table("dots_rr", "table_1").query("metric == @metric")
     return found.set_index(["model", "dataset"])["value"]
+
+
+@pytest.mark.parametrize("paper", ["dots_rr", "ufo_rl"])
+def test_every_published_table_and_figure_stands_beside_something_of_ours(paper: str):
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "analysis" / paper).glob("*.py"))
+    published = set(TABLES.query("paper == @paper")["item"])
+    published |= set(pd.read_csv(FOLDER / "published_curves.csv").query("paper == @paper")["figure"])
+    assert len(published) > 3 and [item for item in sorted(published) if f'"{item}"' not in source] == []
 
 
 def test_every_row_has_a_value_and_none_is_there_twice():
@@ -74,6 +89,23 @@ def test_the_curves_by_time_save_what_table_1_says():
         assert 100 * reading.saved == pytest.approx(per_step[model, dataset], abs=0.15), reading.place
 
 
+def test_studies_tell_the_seconds_of_a_step_that_figure_3_has():
+    """No text of the paper does. A point every 2 steps; the hour at the end of a curve is read to a hundredth."""
+    hours = (
+        published_curves("dots_rr", "figure_3")
+        .query("arm == 'GRPO'")
+        .groupby(["model", "dataset"])["x"]
+        .agg(["max", "size"])
+    )
+    told = {}
+    for path in (ROOT / "experiments" / "dots_rr").glob("*.yaml"):
+        if found := re.search(r"Read off its Figure 3: (\d+) s a GRPO step", path.read_text(encoding="utf-8")):
+            spec = load_spec(path).spec
+            model = str(spec.model[0].hub).rpartition("/")[2]
+            told[model, spec.dataset[0].label] = int(found[1])
+    assert told == {place: round(3600 * row["max"] / (2 * row["size"])) for place, row in hours.iterrows()}
+
+
 def test_figures_3_and_9_are_the_same_curves_over_time_and_steps():
     by_time, by_step = published_curves("dots_rr", "figure_3"), published_curves("dots_rr", "figure_9")
     keys = ["model", "dataset", "arm"]
@@ -99,6 +131,15 @@ def test_figures_5_and_10_differ_as_is_said_of_them():
         assert len(other) == (27 if (arm, dataset) == ("DOTS", "ORZ") else 30)
     far = {key for key, value in apart.items() if value > 0.021}
     assert far == {("DOTS", "MATH"), ("DOTS", "ORZ")} and round(max(apart.values()), 1) == 0.9
+
+
+def test_figures_5b_and_9_draw_dots_rr_apart_as_is_said_of_them():
+    """The latter as Figure 3 does, the former as Figure 10."""
+    of_5b = published_curves("dots_rr", "figure_5b").query("arm == 'DOTS+RR'").set_index(["dataset", "x"])["y"]
+    of_9 = published_curves("dots_rr", "figure_9").query("arm == 'DOTS+RR' and model == 'Qwen2.5-Math-1.5B'")
+    apart = (of_5b - of_9.set_index(["dataset", "x"])["y"]).abs()
+    assert len(apart) == 90 and apart.notna().all()
+    assert f"up to {apart.max():.2f} points apart" in TWO_CURVES and apart.groupby("dataset").max().min() > 0.3
 
 
 def test_shares_of_effective_questions_are_the_means_of_their_curves_and_near_the_text():

@@ -287,6 +287,10 @@ def test_only_what_the_paper_claims_stands_as_published_and_replay_alone_as_ours
     assert cells["Replay on top of DOTS keeps its accuracy at equal steps"] == (
         "section 5.4, Figure 5b: curves −0.26 to 0.00 points at the end, −0.30 to −0.07 points over training"
     )
+    assert cells["DOTS+RR beats GRPO at equal seconds"] == (
+        "section 5.2, Figure 3: curves +0.6 to +1.8 points over training; "
+        "on science (section 5.4, Figure 6b) +1.9 points"
+    )
     data = table(panels)[0].data.drop_duplicates("claim").set_index("claim")  # type: ignore[union-attr]
     assert data.loc["rr_time", "place"] == "" and data.loc["replay_time", "place"].startswith("section 5.4")
 
