@@ -28,7 +28,7 @@ def findings(measures: Measures) -> Findings:
     """Everything that is said of one panel."""
     behind = [("Start and end", gain(measures)), ("Groups with a gradient", groups(measures))]
     behind.append(("Sharpening", sharpening(measures)))
-    return Findings(tuple((word, text) for word, text in behind if text), warnings([measures]))
+    return Findings(tuple((word, text) for word, text in behind if text), (*warnings([measures]), *lengths(measures)))
 
 
 def derived_question(study: Study) -> str:
@@ -124,3 +124,11 @@ def _greedy(final: Final) -> str:
 
 def _change(value: float) -> str:
     return f"{number(abs(100 * value))} points"
+
+
+def lengths(measures: Measures) -> tuple[str, ...]:
+    """Whether arms without a budget end after different numbers of steps."""
+    ends = {final.step.value for final in measures.finals}
+    apart = len(ends) > 1 and measures.panel.series[0].cell.get("budget") is None
+    text = "Arms were trained for different numbers of steps: final accuracies are not matched on steps."
+    return (text,) if apart else ()

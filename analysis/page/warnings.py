@@ -7,14 +7,15 @@ from collections.abc import Mapping, Sequence
 from analysis.arms import UNPAID, bounds
 from analysis.measures import HARDLY, Measures
 from analysis.page.stopped import stopped_text
-from analysis.text import joined, names, number, percent, plural, points
+from analysis.statistics import Interval
+from analysis.text import between, names, number, percent, plural, points
 
 
 def warnings(several: Sequence[Measures]) -> tuple[str, ...]:
     """Of one model and dataset, or of several together, whose titles are told where a warning is of some only."""
     found = [*_near_zero(several), *_nothing_learned(several)]
     found += [_of(one, several, said) for one in several if (said := stopped_text(one))]
-    found += [*_single(several), *_unpaired(several), *_hardly(several), *_bounds(several), *_lengths(several)]
+    found += [*_single(several), *_unpaired(several), *_hardly(several), *_bounds(several)]
     return tuple(found)
 
 
@@ -43,18 +44,31 @@ def _near_zero(several: Sequence[Measures]) -> list[str]:
 
 def _nothing_learned(several: Sequence[Measures]) -> list[str]:
     """Baselines that end no better than they started: nothing is there to be saved."""
-    found: dict[str, list[str]] = {}
+    found: dict[str, list[Interval]] = {}
     for measures in several:
         for series in measures.panel.references:
             gain = measures.final(series.label).gain
             if gain.known and gain.clear_of(0) <= 0 and not measures.near_zero:
-                where = "" if len(several) == 1 else f" on {measures.panel.title}"
-                found.setdefault(series.label, []).append(f"{points(gain)} points{where}")
+                found.setdefault(series.label, []).append(gain)
     return [
-        f"**`{label}` did not clearly learn**: its gain over the start policy is {joined(told)}. What does not learn "
-        "leaves nothing to save; arms differ there in what they lose."
-        for label, told in found.items()
+        f"**`{label}` did not clearly learn**{_on(several, label, len(gains))}: its gain over the start policy is "
+        f"{_gains(gains)}. Where nothing is learned nothing can be saved: arms differ in what they lose."
+        for label, gains in found.items()
     ]
+
+
+def _gains(gains: Sequence[Interval]) -> str:
+    """One gain with its interval; of several the least and the most."""
+    if len(gains) == 1:
+        return f"{points(gains[0])} points"
+    sizes = between((100 * one.value for one in gains), lambda value: number(value, sign=True))
+    return f"{sizes} points, and no interval lies above 0"
+
+
+def _on(several: Sequence[Measures], label: str, count: int) -> str:
+    """` on 2 of 3 pairs of model and task` of those that have the arm; empty where it is the only one."""
+    ran = sum(any(series.label == label for series in measures.panel.series) for measures in several)
+    return "" if ran == 1 else f" on {count} of {plural(ran, 'pair')} of model and task"
 
 
 def _single(several: Sequence[Measures]) -> list[str]:
@@ -87,11 +101,9 @@ def _hardly(several: Sequence[Measures]) -> list[str]:
         if not low:
             continue
         size = " to ".join(dict.fromkeys(number(100 * share) for share in (min(low), max(low))))
-        ran = sum(any(series.label == label for series in measures.panel.series) for measures in several)
-        where = "" if ran == 1 else f" on {len(low)} of {plural(ran, 'pair')} of model and task"
         found.append(
-            f"**Hardly any group trains** under `{label}`: on average {size} % of its groups had rewards that "
-            f"differ{where} (warning below {100 * HARDLY:.0f} %)."
+            f"**Hardly any group trains** under `{label}`{_on(several, label, len(low))}: on average {size} % of its "
+            f"groups had rewards that differ (warning below {100 * HARDLY:.0f} %)."
         )
     return found
 
@@ -99,12 +111,3 @@ def _hardly(several: Sequence[Measures]) -> list[str]:
 def _bounds(several: Sequence[Measures]) -> list[str]:
     known = list(dict.fromkeys(label for measures in several for label in bounds(measures.panel.series)))
     return [f"{names(known)} {'know' if len(known) > 1 else 'knows'} current pass rates; {UNPAID}."] if known else []
-
-
-def _lengths(several: Sequence[Measures]) -> list[str]:
-    """Whether arms without a budget end after different numbers of steps on some pair."""
-    apart = any(
-        len({final.step.value for final in measures.finals}) > 1 and measures.panel.series[0].cell.get("budget") is None
-        for measures in several
-    )
-    return ["Arms were trained for different numbers of steps: final accuracies are not matched on steps."] * apart
