@@ -15,7 +15,7 @@ from analysis.estimates import Estimate, differ, mean_of, over_tasks, over_these
 from analysis.measures import Measures
 from analysis.runs import Series
 from analysis.statistics import Interval, fixed_mean, t_interval
-from analysis.text import brackets, digits_beside, not_reached, number, points, spread
+from analysis.text import brackets, digits_beside, not_reached, number, p_value, points, spread
 
 Unit = Literal["points", "ratio", "correlation", "percent"]
 
@@ -71,7 +71,8 @@ class Effect:
         if self.other_tasks is not None:
             text += f"; over other tasks {self.text(self.other_tasks, bars)}"
         if self.tasks_differ <= DIFFER:
-            text += f"; the tasks differ (p = {number(self.tasks_differ, 3)})"
+            said = p_value(self.tasks_differ)
+            text += f"; the tasks differ (p {said if said.startswith('<') else f'= {said}'})"
         if not self.unfit:
             return text
         apart = titles_said(self.unfit)

@@ -95,6 +95,11 @@ def between(values: Iterable[float], told: Callable[[float], str] = amount) -> s
     return " to ".join(dict.fromkeys((told(found[0]), told(found[-1])))) if found else NOTHING
 
 
+def p_value(value: float) -> str:
+    """`0.031`, `< 0.001`, or a dash."""
+    return NOTHING if math.isnan(value) else "< 0.001" if value < 0.001 else number(value, 3)
+
+
 def _three(value: float) -> str:
     size = abs(value)
     return f"{value:.0f}" if size >= 99.95 else f"{value:.1f}" if size >= 9.995 else f"{value:.2f}"

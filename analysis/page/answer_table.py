@@ -16,7 +16,7 @@ from analysis.power import POWER
 from analysis.primary import Judged
 from analysis.statistics import Interval, fixed_mean
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, brackets, joined, number, points, spread
+from analysis.text import NOTHING, brackets, joined, number, p_value, points, spread
 
 WORTH_SEEING = 0.02
 """A difference that a study should see: the page says how many seeds that takes."""
@@ -109,7 +109,7 @@ def sure_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table | 
         needed = {seen: one.seeds_needed(seen) for seen in DIFFERENCES} if one.pairs else {}
         row = [f"`{one.question.arm}` against `{one.question.against}`, equal {SHORT[one.question.by]}"]
         row += [str(len(one.pairs)), " to ".join(map(str, dict.fromkeys((seeds[0], seeds[-1])))) if seeds else NOTHING]
-        row += [f"{asked.questions:,}", _p(one.p), number(100 * one.smallest_seen) if one.pairs else NOTHING]
+        row += [f"{asked.questions:,}", p_value(one.p), number(100 * one.smallest_seen) if one.pairs else NOTHING]
         row.append(", ".join("–" if count is None else str(count) for count in needed.values()) or NOTHING)
         rows.append(row)
         data.append({"arm": one.question.arm, "against": one.question.against, "equal": COST[one.question.by]})
@@ -131,10 +131,6 @@ def sure_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table | 
         "Seeds: of each pair of model and task. A dash where more seeds are not enough: it takes more questions.",
     ]
     return Table("how_sure", "How sure each claim is", header, rows, pd.DataFrame(data), caption, notes=notes)
-
-
-def _p(value: float) -> str:
-    return NOTHING if math.isnan(value) else "< 0.001" if value < 0.001 else number(value, 3)
 
 
 def _of_other_tasks(judged: Sequence[Judged]) -> list[str]:
