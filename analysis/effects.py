@@ -28,6 +28,9 @@ DIFFER = 0.05
 Pairs = Sequence[tuple[Measures, Series, Series]]
 
 
+SEEN = 1 + 0.8416 / 1.96
+"""Half a 95 % interval times this is seen with a chance of 80 %: quantiles of the normal distribution."""
+
 TASKS = 3
 """From this many tasks on, an interval over tasks says something of others."""
 
@@ -77,6 +80,21 @@ class Effect:
             return text
         apart = titles_said(self.unfit)
         return f"{text}; {apart}" if self.comparable else apart
+
+    @property
+    def smallest_seen(self) -> float:
+        """The smallest true distance from its bar that such an interval shows four times in five: `SEEN` times half of
+        it, for a ratio as a factor. NaN without an interval."""
+        if self.counted or not self.comparable or not (self.pooled.known and math.isfinite(self.pooled.high)):
+            return math.nan
+        if self.unit != "ratio":
+            return SEEN * (self.pooled.high - self.pooled.low) / 2
+        low = self.pooled.low
+        return math.exp(SEEN * math.log(self.pooled.high / low) / 2) if low > 0 else math.nan
+
+    def amount(self, value: float) -> str:
+        """A size in the effect's unit, without a sign: `2.3 points`, `1.08×`."""
+        return self._number(value).lstrip("+")
 
     @property
     def cell(self) -> str:

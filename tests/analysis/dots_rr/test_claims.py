@@ -9,10 +9,12 @@ from typing import Any
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from analysis.claims import Claim, side, verdict
 from analysis.dots_rr.claims import claims, table
 from analysis.dots_rr.split import split
+from analysis.effects import Effect
 from analysis.measures import Measures
 from analysis.statistics import Interval
 from analysis.text import amount
@@ -114,6 +116,23 @@ def mean_height(curve: tuple[float, ...]) -> float:
 def test_between_two_bars_an_interval_must_lie_inside_both(bounds: tuple[float, float], expected: int):
     assert side(Interval(0.0, *bounds, 3), -0.02, 0.02) == expected
     assert verdict([expected]) == ("does not hold", "undecided", "holds")[expected + 1]
+
+
+def test_what_a_claim_could_see_is_where_its_interval_leaves_the_bar_four_times_in_five():
+    half = 0.05
+    points = Effect(
+        "a − b", "points", Interval(0.1, 0.1 - half, 0.1 + half, 8), {"x": Interval(0.1, 0.05, 0.15, 8)}, {}
+    )
+    error = half / stats.norm.ppf(0.975)
+    seen = stats.norm.sf(half, loc=points.smallest_seen, scale=error)  # the mean lies above 0 by half an interval
+    assert seen == pytest.approx(0.8, abs=1e-3)
+    ratio = Effect("b ÷ a", "ratio", Interval(1.0, 0.8, 1.25, 8), points.panels, {})
+    assert math.log(ratio.smallest_seen) / math.log(1.25) == pytest.approx(points.smallest_seen / half)
+    wide = replace(points, pooled=Interval(0.1, 0.0, 0.2, 8))
+    claim = Claim("key", "short", None, 0.0, (points, wide))
+    assert claim.smallest_seen == "14.3 points" and replace(claim, effects=(ratio,)).smallest_seen == "1.38×"
+    counted = replace(points, counted=True)
+    assert replace(claim, effects=(counted,)).smallest_seen == "–"
 
 
 def test_a_panel_keeps_its_own_factor_and_several_are_judged_together(two: Callable[..., list[Measures]]):
