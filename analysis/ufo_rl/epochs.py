@@ -22,7 +22,7 @@ from analysis.runs import Series
 from analysis.style import BASELINE, COLOURS, canvas, percent_axis, shared_legend, thousands, titled
 from analysis.tables import Table, numbers
 from analysis.text import NOTHING, number, spread
-from analysis.ufo_rl.arms import NOT_IN_PAPER, Group, conditions, fraction, groups, paired, percent_of, target_name
+from analysis.ufo_rl.arms import NOT_IN_PAPER, Group, conditions, fraction, groups, paired, percent_of
 
 KINDS: dict[str, dict[str, Any]] = {
     "confidence": {"color": COLOURS["confidence"], "marker": "o", "linestyle": "-"},
@@ -38,9 +38,9 @@ def epochs(panels: Sequence[Measures]) -> list[Table | Picture]:
 
 
 def by_epochs(measures: Measures) -> list[Group]:
-    """Subsets of one kind and size that stop at two or more numbers of epochs, fewest first."""
+    """Subsets chosen alike, of one size, that stop at two or more numbers of epochs, fewest first."""
     subsets = [series for series in measures.panel.series if _epochs(series) and kind(series) != "full data"]
-    same = groups(subsets, lambda s: [kind(s), target_name(s), fraction(s), conditions(s, with_budget=False)], _epochs)
+    same = groups(subsets, lambda s: [s.cell["selection"], conditions(s, with_budget=False)], _epochs)
     return [sorted(group, key=_epochs) for group in same]
 
 
@@ -74,8 +74,8 @@ def _cost(measures: Measures, series: Series, run: Run) -> tuple[NDArray[np.floa
 
 
 def _table(found: Sequence[tuple[Measures, Group]]) -> Table:
-    header = ["model, data", "subset", "kept, %", "epochs", "steps", "accuracy, %", "vs full at its end, points"]
-    header += ["tokens, share of full's", "n"]
+    header = ["model, data", "subset", "arm", "kept, %", "epochs", "steps", "accuracy, %", "vs full at its end, points"]
+    header += ["tokens, % of full's", "n"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     apart = []
@@ -85,9 +85,9 @@ def _table(found: Sequence[tuple[Measures, Group]]) -> Table:
             difference = paired(measures, series, full) if full else None
             share = _tokens(measures, series) / _tokens(measures, full) if full else float("nan")
             apart.append(difference)
-            rows.append([measures.panel.title, kind(series), percent_of(fraction(series)), f"{_epochs(series):g}"])
-            rows[-1] += [number(final.step.value, 0), spread(final.accuracy, 100), points_or_not(difference)]
-            rows[-1] += [number(share) if full else NOTHING, str(len(series.runs))]
+            rows.append([measures.panel.title, kind(series), f"`{series.label}`", percent_of(fraction(series))])
+            rows[-1] += [f"{_epochs(series):g}", number(final.step.value, 0), spread(final.accuracy, 100)]
+            rows[-1] += [points_or_not(difference), number(100 * share, 0) if full else NOTHING, str(len(series.runs))]
             data.append({"model_data": measures.panel.title, "arm": series.label, "subset": kind(series)})
             data[-1] |= {"fraction": fraction(series), "epochs": _epochs(series), "steps": final.step.value}
             data[-1] |= {"full": full.label if full else "", "tokens": _tokens(measures, series), "token_share": share}
@@ -99,7 +99,7 @@ def _table(found: Sequence[tuple[Measures, Group]]) -> Table:
     )
     note = f"Differences to full data at the end of its own training, over paired seeds; {seeds_said(used)}."
     title = "Epochs over a subset, beside full data trained to its end"
-    return Table("ufo_rl.epochs", title, header, rows, pd.DataFrame(data), caption, 2, note=note)
+    return Table("ufo_rl.epochs", title, header, rows, pd.DataFrame(data), caption, 3, note=note)
 
 
 def _picture(found: Sequence[tuple[Measures, Group]]) -> Picture:

@@ -21,10 +21,13 @@ def subset(final: float, epochs: float | None, method: str = "confidence") -> tu
 
 
 def test_each_number_of_epochs_is_compared_with_the_longest_run_on_full_data(tmp_path: Path):
+    config, behaviour = subset(0.2, 3)
+    elsewhere = ({**config, "selection": {**config["selection"], "band": {"center": 0.9}}}, behaviour)
     arms = {
         "ufo_3": subset(0.55, 3),
         "ufo_1": subset(0.45, 1),
         "ufo": subset(0.58, None),
+        "other_band": elsewhere,
         "full_epoch": ({"budget": {"epochs": 1}}, arm(0.3)[1]),
         "random_1": subset(0.4, 1, "random"),
         "random_3": subset(0.5, 3, "random"),
