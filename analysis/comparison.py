@@ -14,6 +14,9 @@ from analysis.estimates import Estimate, crossed
 from analysis.power import Spread, spread_of
 from analysis.runs import Panel, Series
 
+LEAST_GAIN = 0.01
+"""One point of mean accuracy over training: shares of a smaller gain are shares of noise."""
+
 
 @dataclass(frozen=True)
 class Comparison:
@@ -42,8 +45,8 @@ class Comparison:
 
     @property
     def share(self) -> Estimate:
-        """The difference as a share of the gain; NaN where the other arm gained nothing."""
-        return self.difference.times(1 / self.gain if self.gain > 0 else math.nan)
+        """The difference as a share of the gain; NaN where the other arm gained less than `LEAST_GAIN`."""
+        return self.difference.times(1 / self.gain if self.gain >= LEAST_GAIN else math.nan)
 
     @cached_property
     def saving(self) -> Saving:

@@ -92,8 +92,8 @@ class Judged:
     """What the finished runs say to a question.
 
     `difference` is mean accuracy over training, arm minus the other, averaged over the pairs of model and task that
-    were run; `share` is the same as a share of the other arm's gain, and what is tested; `other_tasks` the same with
-    tasks as units, None for fewer than three. `unfit` has the pairs, by title, where selection left one arm hardly any
+    were run; `share` is the same as a share of the other arm's gain; `other_tasks` the same with tasks as units, None
+    for fewer than three. `unfit` has the pairs, by title, where selection left one arm hardly any
     training (`analysis.comparable`), `lacking` those without runs to compare: they are in none of these numbers. `p`
     is Holm's over all primary claims.
     """
@@ -110,15 +110,20 @@ class Judged:
     """How many are judged together."""
 
     @property
+    def tested(self) -> Estimate:
+        """`share`; the plain difference where on some pair the other arm gains too little to have shares."""
+        return self.difference if math.isnan(self.share.value) else self.share
+
+    @property
     def verdict(self) -> Verdict:
         """`higher` or `lower` where Holm's p-value is at most 0.05."""
         if not self.pairs:
             return "not comparable" if self.unfit else self._without
-        if not self.share.known:
+        if not self.tested.known:
             return "one seed" if min(one.difference.n for one in self.pairs) < 2 else "undecided"
-        if self.p > ALPHA:
+        if not self.p <= ALPHA:
             return "undecided"
-        return "higher" if self.share.value > 0 else "lower"
+        return "higher" if self.tested.value > 0 else "lower"
 
     @property
     def _without(self) -> Verdict:
@@ -183,7 +188,7 @@ def at_costs(one: Judged, panels: Sequence[Panel]) -> Mapping[By, Judged]:
 def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judged, ...]:
     """Answer all questions from the finished runs, together."""
     answered = [_answered(question, panels) for question in questions]
-    adjusted = holm([one.share.p() for one in answered])
+    adjusted = holm([one.tested.p() for one in answered])
     return tuple(replace(one, p=p, claims=len(answered)) for one, p in zip(answered, adjusted, strict=True))
 
 

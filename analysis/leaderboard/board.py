@@ -8,7 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from analysis.axes import TOKENS, curves
-from analysis.comparison import Comparison
+from analysis.comparison import LEAST_GAIN, Comparison
 from analysis.leaderboard.ranks import Ranks, Scores, ranks
 from analysis.measures import Measures
 from analysis.primary import By, Judged, Question, judge, questions
@@ -17,9 +17,6 @@ from analysis.style import LIT, Look, looks
 from analysis.sweep.search import Search
 from analysis.text import joined, number
 from analysis.unfinished import together
-
-LEAST_GAIN = 0.01
-"""A baseline that gained less than this over training on a pair is nothing to take shares of."""
 
 SEED = 0
 """Of the generator behind the intervals of ranks: the same store gives the same report."""

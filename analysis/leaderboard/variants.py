@@ -10,11 +10,11 @@ from typing import Literal
 import numpy as np
 
 from analysis.axes import CLOCK_NAMES
-from analysis.comparison import Comparison
+from analysis.comparison import LEAST_GAIN, Comparison
 from analysis.equal_cost import ENOUGH, Pair
 from analysis.estimates import Estimate, crossed, mean_of, over_these
 from analysis.families import holm
-from analysis.leaderboard.board import LEAST_GAIN, Board, shared_seeds
+from analysis.leaderboard.board import Board, shared_seeds
 from analysis.primary import ALPHA
 from analysis.time_to_target import reached
 

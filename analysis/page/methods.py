@@ -25,7 +25,8 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             "Mean accuracy over training up to equal cost, which every run of both arms has spent: the area under "
             "the line through a run's evaluations. Runs are paired by seed and question; both vary, and the "
             "t-interval over seeds alone counts where it is wider. Over several models and tasks the mean is over "
-            "these, and what is tested is the difference as a share of the baseline's gain.",
+            "these, and what is tested is the difference as a share of the baseline's gain (the plain difference where "
+            "a baseline gains less than a point over training).",
         ),
         (
             "Primary claims",

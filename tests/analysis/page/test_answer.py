@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable
 
@@ -48,6 +49,16 @@ def test_a_better_arm_is_named_with_its_difference_and_its_interval(quick_study:
     first = said.sentences[0]
     assert first.startswith("**At equal generated tokens `dots` was more accurate over training than `full`, by ")
     assert re.search(r"by 1\d\.\d points \[\d+\.\d, \d+\.\d\], but no saving is shown\.\*\*$", first)
+
+
+def test_beside_a_baseline_that_learns_nothing_the_plain_difference_is_tested(quick_study: Make):
+    """There is no share of no gain: an arm that learns is higher, one that loses is lower, with p-values."""
+    flat, lost = Behaviour((0.3, 0.3, 0.3, 0.3), JITTER), Behaviour((0.2, 0.15, 0.1, 0.1), JITTER[::-1])
+    store = quick_study({"full": ({}, flat), "dots": (DOTS, BETTER), "lost": (RANDOM, lost)}, seeds=5, questions=100)
+    study = store.read()
+    judged = judge(questions(study.spec, study.panels), study.panels)
+    assert {one.question.arm: one.verdict for one in judged} == {"dots": "higher", "lost": "lower"}
+    assert all(math.isnan(one.share.value) and one.tested is one.difference and one.p < 0.01 for one in judged)
 
 
 @pytest.mark.parametrize(("steps", "asked"), [(1, False), (2, True)])
