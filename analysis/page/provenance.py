@@ -2,13 +2,9 @@
 
 from __future__ import annotations
 
-import contextlib
-import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
@@ -51,7 +47,7 @@ def provenance(study: Study, commands: Sequence[str], store: str) -> Provenance:
         facts.append((title, _distinct([_told(environment, key) for environment in environments])))
     facts.append(("packages", _packages(environments)))
     facts.append(("trained", _span(study)))
-    facts.append(("report by commit", _own_commit() or "not recorded"))
+    facts.append(("report by commit", describe_environment()["commit"] or "not recorded"))
     # The path of a local file says something about the machine and nothing about the result.
     facts.append(
         ("MLflow", f"experiment {study.spec.name} in {'a sqlite file' if store.startswith('sqlite') else store}")
@@ -62,23 +58,6 @@ def provenance(study: Study, commands: Sequence[str], store: str) -> Provenance:
 def _told(environment: dict[str, Any], key: str) -> Any:
     """What a run recorded of a fact: of a GPU also that it used none."""
     return NO_GPU if key == "accelerator" and key in environment and not environment[key] else environment.get(key)
-
-
-@cache
-def _own_commit() -> str | None:
-    """The commit of the code that writes this report, `-dirty` where that code was changed; None where it is unknown.
-
-    Other files of the repository do not count: reports that lie in it are written anew without a change of the code.
-    """
-    commit = describe_environment()["commit"]
-    if commit is None or not commit.endswith("-dirty"):
-        return commit
-    root = Path(__file__).parents[2]
-    command = ["git", "-C", str(root), "diff", "--quiet", "HEAD", "--", "analysis", "repro"]
-    with contextlib.suppress(OSError, subprocess.SubprocessError):
-        if subprocess.run(command, capture_output=True, timeout=5, check=False).returncode == 0:
-            return str(commit.removesuffix("-dirty"))
-    return str(commit)
 
 
 def _distinct(values: Sequence[Any]) -> str:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "trl", "transformers", "accelerate", "datasets", "tokenizers", "numpy", "math-verify", "vllm")
+CODE = ("repro", "analysis", "pyproject.toml")
+"""A commit is said to be changed where one of these files or folders is."""
 
 
 @cache
@@ -51,11 +53,19 @@ def _accelerator() -> str | None:
 
 
 def _commit() -> str | None:
+    """The commit of the code, with `-dirty` where that code was changed; None where it is unknown.
+
+    Other files of the repository do not count: reports that lie in it are written anew without a change of the code.
+    """
     root = Path(__file__).parents[2]
     if not (root / ".git").exists():
         return None
-    command = ["git", "-C", str(root), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    git = ["git", "-C", str(root)]
+    told: dict[str, Any] = {"capture_output": True, "text": True, "timeout": 5}
     try:
-        return subprocess.run(command, capture_output=True, text=True, timeout=5, check=True).stdout.strip() or None
+        describe = ["describe", "--always", "--abbrev=12", "--exclude=*"]
+        commit = subprocess.run([*git, *describe], check=True, **told).stdout.strip()
+        changed = subprocess.run([*git, "diff", "--quiet", "HEAD", "--", *CODE], check=False, **told).returncode != 0
     except (OSError, subprocess.SubprocessError):
         return None
+    return (commit + "-dirty" * changed) or None
