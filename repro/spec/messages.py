@@ -29,7 +29,7 @@ def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -
     told: set[FieldPath] = set()  # sections whose fields a problem lists
     for item in error.errors(include_url=False):
         path = (*prefix, *_real_path(item["loc"], part, item["type"]))
-        if item["type"] == "extra_forbidden" and any(path[-1] in names for names in kinds_at(path[:-1], data)):
+        if item["type"] == "extra_forbidden" and _of_another_kind(path, data):
             mixed.add(path[:-1])
             continue
         problem = _explain(path, dict(item), data, told)
@@ -41,6 +41,13 @@ def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -
             del problems[path]
     apart = [problem for problem in problems.values() if not any(problem.path[: len(one)] == one for one in mixed)]
     return [*apart, *(_mixed_kinds(one, data) for one in mixed)]
+
+
+def _of_another_kind(path: FieldPath, data: Any) -> bool:
+    """Whether a field belongs to another kind of its mapping, of which there are some that differ in all their fields:
+    where they share one, such as `method`, it says which kind is meant."""
+    kinds = kinds_at(path[:-1], data)
+    return any(path[-1] in names for names in kinds) and not set.intersection(*map(set, kinds))
 
 
 def _mixed_kinds(path: FieldPath, data: Any) -> Problem:

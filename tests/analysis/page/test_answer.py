@@ -329,6 +329,6 @@ def test_from_three_tasks_on_the_interval_over_tasks_stands_beside_and_is_the_wi
     assert not any("With tasks as units" in note for note in few.notes)
     fields["dataset"].append({"variables": {"pool": 64, "test": 40}})
     said = answered(quick_study(arms, questions=40, fields=fields)).table
-    assert re.search(r"as a share of the baseline's gain: `dots` \+\d+ % \[", said.notes[-1])
+    assert re.search(r"as a share of the baseline's gain: `dots` against `full` \+\d+ % \[", said.notes[-1])
     row = said.data.set_index("arm").loc["dots"]
     assert row["share_of_gain_over_tasks_low"] < row["share_of_gain_over_tasks"] < row["share_of_gain_over_tasks_high"]
