@@ -138,7 +138,7 @@ def measured(effects: Iterable[Effect | None]) -> tuple[Effect, ...]:
 
 def claims_table(name: str, title: str, found: Sequence[Claim], caption: str, notes: Sequence[str]) -> Table:
     """One row per claim; in the data one per effect. `notes`: beside those that every table of claims has."""
-    header = ["claim", "verdict", "measured here", "in favour", "holds if", "could see", "published"]
+    header = ["claim", "verdict", "measured here", "in favour", "holds if; could see", "published"]
     rows, data = [], []
     for claim in found:
         clear, panels = claim.in_favour
@@ -147,7 +147,8 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str, no
         measured += [f"for comparison {effect.name}: {effect.told()}" for effect in claim.beside]
         favour = f"{clear} of {panels}" if panels else NOTHING
         row = [sentence(claim.short)[:-1], f"**{claim.verdict}**", "; ".join(measured) or NOTHING, favour]
-        rows.append([*row, rule(claim), claim.smallest_seen, OURS if claim.published is None else str(claim.published)])
+        seen = "" if claim.smallest_seen == NOTHING else f"; {claim.smallest_seen}"
+        rows.append([*row, rule(claim) + seen, OURS if claim.published is None else str(claim.published)])
         source = claim.published or Published("")
         for effect, judged in [*((e, True) for e in claim.effects), *((e, False) for e in claim.beside)]:
             record = {"claim": claim.key, "verdict": claim.verdict, "effect": effect.name, "judged": judged}
@@ -167,7 +168,7 @@ def claims_table(name: str, title: str, found: Sequence[Claim], caption: str, no
     if any(effect.unfit for claim in found for effect in (*claim.effects, *claim.beside)):
         notes = [*notes, f"{RULE}; such pairs count for no verdict."]
     notes = [*JUDGED, *EXPLORATORY, *notes]
-    return Table(name, title, header, rows, pd.DataFrame(data), caption, 7, note=NOTE, notes=notes)
+    return Table(name, title, header, rows, pd.DataFrame(data), caption, 6, note=NOTE, notes=notes)
 
 
 def rule(claim: Claim) -> str:
