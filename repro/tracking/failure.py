@@ -14,6 +14,8 @@ OBSTACLES = ("repro.errors.TryAgainError: ",)
 """The same of what is in the way of a command that is right, such as a full disk: its message says what helps."""
 
 
+KILLED = "killed by signal "
+"""How the reason of a job ends that the system or a crash ended: its number and name follow."""
 _LONGEST_KIND = 40
 
 
@@ -34,7 +36,8 @@ def reason_in(run_dir: Path) -> str:
 
 
 def kind_of(error_text: str, health: Mapping[str, Any]) -> str:
-    """What kind of failure it was, in a word or two: `NaN`, `out of memory`, `mistake`, else the exception's name.
+    """What kind of failure it was, in a word or two: `NaN`, `out of memory`, `mistake`, `killed by signal 11 (SIGSEGV)`,
+    else the exception's name.
 
     Args:
         health: the content of the run's health.json, {} without one.
@@ -46,6 +49,8 @@ def kind_of(error_text: str, health: Mapping[str, Any]) -> str:
         return "out of memory"
     if line.startswith(MISTAKES):
         return "mistake"
+    if KILLED in line:
+        return KILLED + line.rpartition(KILLED)[2]
     name, colon, _ = line.partition(":")
     return name.rpartition(".")[2] if colon and " " not in name else line[:_LONGEST_KIND]
 

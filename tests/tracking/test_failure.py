@@ -36,6 +36,8 @@ def test_the_kind_of_a_failure_is_told_in_a_word_or_two() -> None:
     assert kind_of(text_of(UserError("train.clip: too large")), {}) == "mistake"
     assert kind_of(text_of(UserError("training ended")), {"stopped": {"kind": "nan", "step": 3}}) == "NaN"
     assert kind_of("Last lines of job.log:\n    x\nkilled by signal 9\n", {}) == "killed by signal 9"
+    crash = "In phase 'selecting' after 1 s: killed by signal 11 (SIGSEGV)"
+    assert kind_of(f"Last lines of job.log:\n    x\n{crash}\n", {}) == "killed by signal 11 (SIGSEGV)"
 
 
 @pytest.mark.parametrize(
