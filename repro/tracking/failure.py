@@ -36,8 +36,8 @@ def reason_in(run_dir: Path) -> str:
 
 
 def kind_of(error_text: str, health: Mapping[str, Any]) -> str:
-    """What kind of failure it was, in a few words: `NaN`, `out of memory`, `mistake`, `killed by signal 11 (SIGSEGV)`, else
-    the exception's name.
+    """What kind of failure, in a few words: `NaN`, `out of memory`, `mistake`, `killed by signal 11 (SIGSEGV)`,
+    else the exception's name.
 
     Args:
         health: the content of the run's health.json, {} without one.
