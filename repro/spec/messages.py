@@ -25,12 +25,12 @@ def schema_problems(error: ValidationError, data: Any, prefix: FieldPath = ()) -
         part = part[key]
     problems: dict[FieldPath, Problem] = {}
     sizes: list[FieldPath] = []
-    mixed: set[FieldPath] = set()
+    mixed: dict[FieldPath, None] = {}
     told: set[FieldPath] = set()  # sections whose fields a problem lists
     for item in error.errors(include_url=False):
         path = (*prefix, *_real_path(item["loc"], part, item["type"]))
         if item["type"] == "extra_forbidden" and _of_another_kind(path, data):
-            mixed.add(path[:-1])
+            mixed[path[:-1]] = None
             continue
         problem = _explain(path, dict(item), data, told)
         problems.setdefault(problem.path, problem)
