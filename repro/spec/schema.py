@@ -37,7 +37,7 @@ from repro.tasks.reward_spec import Terms, accuracy_terms
 class TrainSpec(Strict):
     """GRPO. A *step* is one generation batch; it makes `minibatches` optimizer *updates*."""
 
-    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "micro_batch"})  # memory and time
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "keep_checkpoints", "micro_batch"})
 
     steps: int = Field(40, ge=1, le=1_000_000, description="generation batches")
     questions_per_step: int = Field(32, ge=1, le=100_000, description="questions (groups) in a generation batch")
@@ -87,6 +87,11 @@ class TrainSpec(Strict):
     )
     gradient_checkpointing: bool = Field(
         False, description="compute activations anew in the backward pass: less memory, more time, the same result"
+    )
+    keep_checkpoints: bool = Field(
+        False,
+        description="a finished run keeps its last two checkpoints, six times the size of its policy in float32: "
+        "where a file of it is damaged it goes on from them",
     )
     micro_batch: int | None = Field(
         None,

@@ -45,7 +45,7 @@ def run_damage(run_dir: Path, *, contents: bool | Collection[str] = (METRICS,)) 
 def damaged_run(run_dir: Path, problems: Collection[str]) -> DamagedError:
     """What a user reads about a damaged run: where it lies, what is wrong and what to do."""
     first = f"remove {run_dir / DONE} and " if (run_dir / DONE).exists() else ""
-    cure = f"{first}run the study again: the run then goes on from its last whole checkpoint"
+    cure = f"{first}run the study again: it then goes on from its last checkpoint, or begins anew where it kept none"
     return DamagedError(f"{run_dir}: this run is damaged: {listed(problems)}\n  To mend it, {cure}")
 
 

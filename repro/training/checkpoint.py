@@ -116,16 +116,16 @@ def last_checkpoint(
     return found
 
 
-def tidy(root: Path) -> None:
-    """Remove what nobody needs once a run has ended: checkpoints that cannot be used, and old ones that a kill left."""
+def tidy(root: Path, keep: bool) -> None:
+    """Remove what a run does not need once it has ended: its checkpoints, or with `keep` all but the newest two."""
     for folder in root.glob(f"{ASIDE}checkpoint-*"):
         shutil.rmtree(folder)
-    _remove_old(root)
+    _remove_old(root, KEPT if keep else 0)
 
 
-def _remove_old(root: Path) -> None:
-    """Keep the two newest checkpoints. The marker of another goes first, so that a kill leaves none half removed."""
-    for folder in newest_first(root)[KEPT:]:
+def _remove_old(root: Path, kept: int = KEPT) -> None:
+    """Keep the newest checkpoints. The marker of another goes first, so that a kill leaves none half removed."""
+    for folder in newest_first(root)[kept:]:
         (folder / COMPLETE).unlink(missing_ok=True)
         shutil.rmtree(folder)
 

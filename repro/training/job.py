@@ -227,7 +227,7 @@ class GRPOJob:
         self.inputs.check()
         self.journal.finish({"steps": step, **stopped, **self._evaluated, **spent.metrics()})
         if self.ranks.main:
-            tidy(self.run_dir / "checkpoints")
+            tidy(self.run_dir / "checkpoints", self.cell.train.keep_checkpoints)
 
     # ------------------------------------------------------------ what happens at each step
 

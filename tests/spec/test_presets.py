@@ -80,7 +80,8 @@ SIZES = {
 }
 OURS = {
     *("train.min_spread", "train.stop_on", "train.rollout", "train.precision", "train.threads"),
-    *("train.gradient_checkpointing", "train.micro_batch", "selection.method", "selection.predictor"),
+    *("train.gradient_checkpointing", "train.keep_checkpoints", "train.micro_batch"),
+    *("selection.method", "selection.predictor"),
     *("selection.reuse_within", "predictor.fit.seed", "replay.second_moment"),
 }
 """How and on what a study runs, and what neither paper nor code has or names."""

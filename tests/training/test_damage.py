@@ -25,7 +25,13 @@ from .test_job import cell, metrics_of
 
 STUDY = cell(
     train=TrainSpec(
-        steps=3, questions_per_step=4, group_size=4, minibatches=1, max_completion_tokens=12, learning_rate=1e-3
+        steps=3,
+        questions_per_step=4,
+        group_size=4,
+        minibatches=1,
+        max_completion_tokens=12,
+        learning_rate=1e-3,
+        keep_checkpoints=True,
     ),
     evaluate=EvaluateSpec(every=1, samples=1, pool_samples=2, base_temperatures=()),
     selection=Difficulty(method="difficulty", references=4),
@@ -277,6 +283,18 @@ def test_the_marker_of_a_run_vouches_for_its_record_and_its_policy(runs: Path, t
     assert run_damage(run_dir) == [f"{name} is missing"]
 
 
+def test_a_damaged_run_that_kept_no_checkpoint_is_mended_by_beginning_anew(runs: Path, tmp_path: Path) -> None:
+    study = STUDY.model_copy(update={"train": STUDY.train.model_copy(update={"keep_checkpoints": False})})
+    run_dir = tmp_path / "bare"
+    run_job(study, "bare", run_dir, runs)
+    assert list((run_dir / "checkpoints").iterdir()) == []
+    assert_same(run_dir, runs / "whole")
+    short(run_dir / "policy/model.safetensors")
+    (run_dir / "done.json").unlink()
+    run_job(study, "bare", run_dir, runs)
+    assert_same(run_dir, runs / "whole")
+
+
 @pytest.mark.parametrize("name", ["data.json", "policy/model.safetensors"])
 def test_removing_the_marker_mends_a_finished_run(runs: Path, tmp_path: Path, name: str) -> None:
     run_dir = tmp_path / "copy"
@@ -301,14 +319,17 @@ def test_damage_in_the_cache_is_mended_and_told_in_the_record_of_the_run(
     assert Cache(tmp_path / "new/cache").get("base", item.name) == item
 
 
-def test_an_old_checkpoint_that_a_kill_left_half_removed_is_gone_when_the_run_ends(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("keep", "left"), [(True, {"checkpoint-4", "checkpoint-6"}), (False, set())])
+def test_a_run_that_ends_keeps_two_checkpoints_where_it_is_asked_to_and_else_none(
+    tmp_path: Path, keep: bool, left: set[str]
+) -> None:
     root = tmp_path / "checkpoints"
     for step in (2, 4, 6):
         (root / f"checkpoint-{step}").mkdir(parents=True)
         (root / f"checkpoint-{step}" / "complete.json").touch()
     (root / "damaged-checkpoint-3").mkdir()
-    tidy(root)
-    assert {folder.name for folder in root.iterdir()} == {"checkpoint-4", "checkpoint-6"}
+    tidy(root, keep)
+    assert {folder.name for folder in root.iterdir()} == left
 
 
 def test_temporary_files_that_another_process_may_be_writing_stay(tmp_path: Path) -> None:

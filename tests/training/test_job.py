@@ -46,7 +46,13 @@ def cell(**changes: Any) -> Cell:
         "model": ModelSpec(tiny=TINY),
         "dataset": DatasetSpec(arithmetic=Arithmetic(pool=64, test=16, validation=8)),
         "train": TrainSpec(
-            steps=4, questions_per_step=4, group_size=4, minibatches=2, max_completion_tokens=16, learning_rate=1e-3
+            steps=4,
+            questions_per_step=4,
+            group_size=4,
+            minibatches=2,
+            max_completion_tokens=16,
+            learning_rate=1e-3,
+            keep_checkpoints=True,
         ),
         "evaluate": EvaluateSpec(every=2, samples=2, pool_samples=2, base_temperatures=(0.5,)),
         "selection": Uniform(),
