@@ -35,6 +35,8 @@ HEADING = re.compile(
 CLOSED_HEADING = re.compile(r"(####[^\n#]*[^\s#])[^\S\n]*#{4,}[^\S\n]*$", re.MULTILINE)
 BOLD = re.compile(r"(?<![\w)\]}*])\*{2,3}(?=[^\s*])|(?<=[^\s*])\*{2,3}(?![\w(\\*]|-\d)|(?<!\w)__(?=\w)|(?<=\w)__(?!\w)")
 """Where bold text of Markdown begins and ends; `x**2` is a power."""
+BULLET = re.compile(r"^ {0,8}[-*•] {1,4}(?=\*\*)", re.MULTILINE)
+"""What opens an item of a list that begins in bold, and is no minus."""
 BOLD_TEXT = re.compile(r"\\(?:textbf|textit|mathbf|emph|underline)\s?\{([^{}]*)\}")
 PICTURES = re.compile("[\u2600-\u27bf\U0001f000-\U0001faff\ufe0f]")
 LEADING = re.compile(r"^(?:≈|\\(?:approx|therefore|implies|Longrightarrow|Rightarrow|rightarrow|to)(?![A-Za-z]))\s*")
@@ -62,7 +64,7 @@ def extract_answer(completion: str) -> str:
     hashes, box, tag = _last_hashes(text), boxes[-1] if boxes else -1, text.rfind("<answer>")
     last = max(hashes, box, tag)
     if last < 0:
-        text = ascii_signs(plain_text(BOLD_TEXT.sub(r"\1", BOLD.sub("", text))))
+        text = ascii_signs(plain_text(BOLD_TEXT.sub(r"\1", BOLD.sub("", BULLET.sub("", text)))))
         found = phrased_answer(text) or final_number(text)
     elif last == hashes:
         found = next(iter(text[hashes + len("####") :].partition("</answer>")[0].strip().splitlines()), "")

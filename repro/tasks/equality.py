@@ -51,6 +51,9 @@ CHOICE = re.compile(r"\(?[A-J]\)?\.?")
 CHOSEN = re.compile(
     r"(?i:[a-z ]{0,40}\b(?:answer|option|choice)(?: is)?:? )?\(?([A-J])(?:\)(?:.*)|\b(?:[.:].*)?)", re.DOTALL
 )
+CHOICES = re.compile(r"(?=([A-J]),? ?[A-J])A?,? ?B?,? ?C?,? ?D?,? ?E?,? ?F?,? ?G?,? ?H?,? ?I?,? ?J?")
+"""Several letters of choices in their order: `ACD`, `A, C`."""
+CHOSEN_SEVERAL = re.compile(r"\(?[A-J]\)?(?:(?:, and |, | and |,|;|; |& | & )\(?[A-J]\)?)+")
 NAMED = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){0,9} ?= ?(?P<value>[^=]+)")
 ALTERNATIVES = re.compile(r",?\s(?:or|\\text\s?\{\s*or\s*\})\s")
 IN_BRACKETS = re.compile(r"\(\s?([^()]+?)\s?\)\s*\Z")
@@ -215,6 +218,10 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         gold = TEXT.sub(r"\1", gold).strip()
         chosen = CHOSEN.fullmatch(TEXT.sub(r"\1", answer).strip())
         return chosen is not None and chosen[1] == gold.strip("(). ") and not HEDGES.intersection(words_of(answer))
+    if CHOICES.fullmatch(gold) and CHOSEN_SEVERAL.fullmatch(chosen_ones := TEXT.sub(r"\1", answer).strip()):
+        return sorted(re.findall("[A-J]", chosen_ones)) == re.findall("[A-J]", gold)
+    if "," in gold and CHOICES.fullmatch(gold) and CHOICES.fullmatch(answer):
+        return re.findall("[A-J]", answer) == re.findall("[A-J]", gold)
     for same in (same_time, same_date):
         if (verdict := same(gold, answer)) is not None:
             return verdict

@@ -135,7 +135,9 @@ def _as_matrix(rows: str) -> str:
 def _as_rows(gold: str, answer: str) -> tuple[str, str]:
     """A column of one and a row of the other as points: `(1,2)` is the vector that a matrix of one column is."""
     columns = [COLUMN.fullmatch(text) for text in (gold, answer)]
-    if columns[0] is not None and columns[1] is None and (row := ROW.fullmatch(answer)):
+    if columns[0] is not None and columns[1] is not None:
+        return _as_tuple(columns[0]), _as_tuple(columns[1])
+    if columns[0] is not None and (row := ROW.fullmatch(answer)):
         return _as_tuple(columns[0]), f"({row[1]})"
     if columns[1] is not None and TUPLE.fullmatch(gold):
         return gold, _as_tuple(columns[1])

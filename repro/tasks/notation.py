@@ -36,6 +36,7 @@ EMPTY = re.compile(r"\\varnothing(?![A-Za-z])|\\\{\s*\\\}")
 EMPTY_IN_WORDS = re.compile(r"(?:\\text\s?\{\s*)?(?:the )?(?:empty|null) set(?:\s*\})?", re.IGNORECASE)
 _SMALL_O = r"\\(?:text|textrm|mathrm)\s?\{\s?o\s?\}"
 DEGREE = re.compile(rf"\\degrees?(?![A-Za-z])|\^\s?\{{\s?(?:\\circ|\\degree|{_SMALL_O})\s?\}}|\^\s?{_SMALL_O}")
+RAISED_O = re.compile(r"(?<=\d)\s?\^\s?(?:\{\s?o\s?\}|o(?![A-Za-z]))")
 BARE_BAR = re.compile(r"\\(overline|bar|dot)\s?(\d)")
 NATURAL = re.compile(r"\\log\s?_\s?(?:\{\s?e\s?\}|e(?![A-Za-z]))")
 ROW_SPACE = re.compile(r"\\\\\[\s?-?[\d.]+\s?[a-z]{2}\s?\]")
@@ -59,8 +60,12 @@ STYLES = re.compile(
     r"|\\color\s?\{\w*\}\s?(?=(\{)?)"
 )
 """Commands that only change how their argument looks."""
+SWITCH = re.compile(
+    r"\{\s?\\(?:bf|rm|it|sf|tt|em)(?![A-Za-z])\s?([^{}]*)\}|\\(?:bf|rm|it|sf|tt|em)(?![A-Za-z])\s?(?:\{([^{}]*)\}|(?=\d))"
+)
+"""The older way to change how something looks: `{\\bf 18}`, `\\bf 18`."""
 INNER_MATHS = re.compile(r"\\(?:text|textrm|mbox)\s?\{\s?\$([^${}]*(?:\{[^${}]*\}[^${}]*)*)\$\s?\}")
-NUMBER_IN_TEXT = re.compile(r"\\(?:text|textrm|textbf|mbox|mathrm|mathit)\s?\{\s?([-+\d.,/%]+)\s?\}")
+NUMBER_IN_TEXT = re.compile(r"\\(?:text|textrm|textbf|mbox|mathrm|mathit)\s?\{\s?([-+\d.,:/%]+)\s?\}")
 COLON = re.compile(r"\{:\}")
 E_NOTATION = re.compile(r"(?<![\w.])(\d+(?:\.\d*)?|\.\d+)[eE]([+-]?\d{1,2})(?![\w.])")
 REPEATING = re.compile(
@@ -99,6 +104,8 @@ WORD = re.compile(rf"(?<!\\)\b(?!(?:{FUNCTIONS})\b)[A-Za-z]{{4,}}")
 NAMED_FUNCTION = re.compile(rf"\\(?:operatorname|mathrm|textrm|text)\*?\s?\{{\s?({FUNCTIONS}|exp)\s?\}}")
 NUMBERED_LOG = re.compile(r"(?<![A-Za-z\\])log(2|10)\s?(?=\()")
 INFINITE_TEXT = re.compile(r"\\(?:text|mathrm)\s?\{\s*(\\infty)\s*\}")
+BARE_ARGUMENT = re.compile(rf"\\({FUNCTIONS})\s(\d* ?[a-z])(?![\w(^\\_{{])")
+"""A function of a letter without brackets; math-verify takes the `t` of `\\cos 2t` for a unit."""
 FUNCTION = re.compile(rf"(?<![A-Za-z\\])({FUNCTIONS})(?=[\s(\d\\^_]|[a-z](?![a-z]))")
 ORDER = [
     (re.compile(r"(?<![<=])<=(?!>)"), r"\\leq "),
@@ -122,6 +129,7 @@ def standard(text: str) -> str:
         text = ascii_signs(text)
     text = LONE_MINUS.sub("-", PLUS_MINUS.sub(r"\\pm ", text))
     if "\\" in text:
+        text = SWITCH.sub(_in_text, text)
         text = NUMBER_IN_TEXT.sub(r"\1", INNER_MATHS.sub(r"\1", _without_styles(text)))
         text = UPRIGHT.sub(lambda found: f"{found[1] or found[2]} ", NAMED_FUNCTION.sub(r"\\\1 ", text))
         text = NATURAL.sub(r"\\ln ", BARE_BAR.sub(r"\\\1{\2}", ROW_SPACE.sub(r"\\\\", text)))
@@ -131,7 +139,7 @@ def standard(text: str) -> str:
         text = TEX_ROOT.sub(_root, BARE_ROOT.sub(r"\\sqrt\1{\2}", text))
         text = BARE_BINOMIAL.sub(r"\\\1{\2}{\3}", text)
     if any(c.isalpha() for c in text):
-        text = _plain_words(text)
+        text = _plain_words(RAISED_O.sub(r"^\\circ ", text))
     text = E_NOTATION.sub(lambda number: rf"{number[1]} \times 10^{{{int(number[2])}}}", COLON.sub(":", text))
     text = POWER.sub("^", text)
     text = _braced_powers(RAISED_TO.sub(r"^{\1}", text))
@@ -140,6 +148,7 @@ def standard(text: str) -> str:
     text = PRODUCT.sub(r" \\cdot ", text)
     for pattern, new in ORDER:
         text = pattern.sub(new, text)
+    text = BARE_ARGUMENT.sub(r"\\\1(\2)", text)
     text = IN_DEGREES.sub(_in_radians, FRACTION_OF.sub(r"\\frac{\1}{\2} ", text))
     text = ZERO_CENTS.sub(r"\1", REPEATING.sub(_fraction, text))
     text = POINT_ZERO.sub(r"\1", text)
@@ -158,6 +167,11 @@ def ascii_signs(text: str) -> str:
 def _vulgar(sign: re.Match[str]) -> str:
     top, _, bottom = unicodedata.normalize("NFKC", sign[0]).partition("\N{FRACTION SLASH}")
     return rf"\frac{{{top}}}{{{bottom}}}"
+
+
+def _in_text(switch: re.Match[str]) -> str:
+    said: str = switch[1] or switch[2] or ""
+    return rf"\text{{{said.strip()}}}" if any(c.isalpha() for c in said) and "\\" not in said else said.strip()
 
 
 def _root(root: re.Match[str]) -> str:

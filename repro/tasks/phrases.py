@@ -27,6 +27,8 @@ STARTS = re.compile(
     r"(?:\\?[A-Za-z]\w{0,2}\s?=\s?)?"
 )
 """What may stand between the phrase and its number."""
+FIRST_ITEM = re.compile(r"\A1[.)]\s+(?=[^\n]*\d[^\n]*=)")
+"""The number of the first item of a list, before an equation."""
 SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)")
 TAKEN_BACK = re.compile(
     r"\b(?:wait|actually|hmm+|oops|mistake\w*|errors?|wrong|incorrect|correction|instead|sorry|should|however|but|no|not"
@@ -50,6 +52,8 @@ def phrased_answer(text: str) -> str:
     if chosen and (not phrases or chosen[-1].end() > phrases[-1].end()):
         return "" if _digits(text[chosen[-1].end() :]) else chosen[-1][1] or chosen[-1][2]
     rest = text[phrases[-1].end() :]
+    if "\n" in phrases[-1][0]:
+        rest = FIRST_ITEM.sub("", rest)
     maths = DELIMITED.match(rest)
     while maths and (more := JOINS.match(rest, maths.end())):
         further = DELIMITED.match(rest, more.end())
