@@ -126,15 +126,28 @@ def _names_a_secret(name: object) -> bool:
 
 
 class MaskedStream:
-    """A text stream that masks what is written to it; everything else is the stream's own."""
+    """A text stream that masks what is written to it; everything else is the stream's own.
+
+    A reader that leaves a pipe early, such as `head`, ends no work: from then on the stream leads nowhere.
+    """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
 
     def write(self, text: str) -> int:
         """Write masked text; the length of the text as it was, which is what callers count."""
-        self._stream.write(mask(text))
+        try:
+            self._stream.write(mask(text))
+        except BrokenPipeError:
+            lead_nowhere(self._stream.fileno())
         return len(text)
+
+    def flush(self) -> None:
+        """Hand on what was written."""
+        try:
+            self._stream.flush()
+        except BrokenPipeError:
+            lead_nowhere(self._stream.fileno())
 
     def writelines(self, lines: Any) -> None:
         """Write each line masked."""
@@ -143,6 +156,12 @@ class MaskedStream:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
+
+
+def lead_nowhere(descriptor: int) -> None:
+    """What is still in the buffer of a stream that takes nothing must not fail when the process ends."""
+    with suppress(OSError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
 
 
 def mask_streams() -> None:

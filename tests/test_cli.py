@@ -204,3 +204,13 @@ def test_a_reader_that_leaves_early_is_no_error() -> None:
     command = f"{sys.executable} -m repro schema | true; echo ${{PIPESTATUS[0]}}"
     shown = subprocess.run(["bash", "-c", command], cwd=ROOT, capture_output=True, text=True, timeout=60)
     assert (shown.stdout, shown.stderr) == ("0\n", "")
+
+
+def test_a_reader_that_leaves_early_ends_no_work(tmp_path: Path) -> None:
+    rows = [json.dumps({"completion": f"It is {number}.", "answer": "1"}) for number in range(200)]
+    (tmp_path / "table.jsonl").write_text("\n".join(rows))
+    command = f"{sys.executable} -u -m repro grade table.jsonl --out verdicts.jsonl | true; echo ${{PIPESTATUS[0]}}"
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    shown = subprocess.run(["bash", "-c", command], cwd=tmp_path, capture_output=True, text=True, timeout=60, env=env)
+    assert (shown.stdout, shown.stderr) == ("0\n", "")
+    assert len((tmp_path / "verdicts.jsonl").read_text().splitlines()) == 200

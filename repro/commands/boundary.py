@@ -16,7 +16,7 @@ from types import FrameType
 
 from repro import __version__
 from repro.errors import UserError
-from repro.masking import mask
+from repro.masking import lead_nowhere, mask
 from repro.system_errors import explain
 
 EXIT_CODES = """
@@ -63,8 +63,6 @@ def guarded(body: Callable[[], int], located: Callable[[str], str], places: Call
         return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except Exception as error:
         broken = _drop_broken_stdout()
-        if broken and isinstance(error, BrokenPipeError):
-            return 0  # the reader, such as `head`, has seen enough
         told = explain(error, ["standard output"] if broken else [*places(), Path(), tempfile.gettempdir()])
         if told is not None:
             tell(told)
@@ -78,7 +76,7 @@ def tell(text: str) -> None:
     try:
         print(screen(text), file=sys.stderr, flush=True)  # noqa: T201
     except OSError:
-        _lead_nowhere(sys.stderr.fileno())
+        lead_nowhere(sys.stderr.fileno())
 
 
 def screen(text: str) -> str:
@@ -195,11 +193,5 @@ def _drop_broken_stdout() -> bool:
     except OSError:
         broken = True
     if broken:
-        _lead_nowhere(descriptor)
+        lead_nowhere(descriptor)
     return broken
-
-
-def _lead_nowhere(descriptor: int) -> None:
-    """What is still in the buffer of a stream that takes nothing must not fail when the process ends."""
-    with contextlib.suppress(OSError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), descriptor)
