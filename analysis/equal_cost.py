@@ -22,6 +22,11 @@ COARSE, FINE = 48, 12
 """Ratios tried at first, and halvings of the gap at each end of the interval."""
 
 
+def too_few(evaluations: int) -> str:
+    """Why no saving is told of runs with so few evaluations."""
+    return f"{evaluations} evaluation{'s' * (evaluations != 1)} a run, at least {ENOUGH} are needed"
+
+
 @dataclass(frozen=True)
 class Saving:
     """How many times less an arm spends than the baseline: for the same mean accuracy over training, or to a target.
@@ -121,7 +126,7 @@ def saving(pairs: Sequence[Pair]) -> Saving:
     if not pairs or min(len(pair.arm) for pair in pairs) < 2:
         return Saving(nan, nan, nan, n, "one seed")
     if evaluations < ENOUGH:
-        return Saving(nan, nan, nan, n, f"{evaluations} evaluations a run, at least {ENOUGH} are needed")
+        return Saving(nan, nan, nan, n, too_few(evaluations))
     if min(pair.scale for pair in pairs) <= 0:
         return Saving(nan, nan, nan, n, "the baseline gained nothing")
 

@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.curve import Array, Curve, Curves, padded
-from analysis.equal_cost import ENOUGH, FINE, Saving, compatible
+from analysis.equal_cost import ENOUGH, FINE, Saving, compatible, too_few
 from analysis.estimates import Estimate, crossed, over_these
 
 ROUNDING = 1e-9
@@ -84,7 +84,7 @@ def times_less(pairs: Sequence[Runs]) -> Saving:
     if not pairs or min(len(arm) for _, arm, _ in pairs) < 2:
         return Saving(nan, nan, nan, n, "one seed")
     if evaluations < ENOUGH:
-        return Saving(nan, nan, nan, n, f"{evaluations} evaluations a run, at least {ENOUGH} are needed")
+        return Saving(nan, nan, nan, n, too_few(evaluations))
     times = [reached(baseline, target) for baseline, _, target in pairs]
     if any(math.isnan(time) for time in times):
         return Saving(nan, nan, nan, n, NEVER)

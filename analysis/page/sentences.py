@@ -69,10 +69,12 @@ def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
     clear = [*by_verdict.pop("higher", []), *by_verdict.pop("lower", [])]
     open_ones = by_verdict.pop("undecided", [])
     rest = [_others(verdict, ones) for verdict, ones in by_verdict.items()]
-    whether = " and ".join(
-        f"whether {names([one.question.arm])} was more accurate{'' if index else ' over training'} than "
-        f"{names([one.question.against])}"
-        for index, one in enumerate(open_ones)
+    whether = joined(
+        [
+            f"whether {names([one.question.arm])} was more accurate{'' if index else ' over training'} than "
+            f"{names([one.question.against])}"
+            for index, one in enumerate(open_ones)
+        ]
     )
     if len(open_ones) > NAMED:
         whether = f"whether any of {len(open_ones)} arms was more accurate over training than what it is compared with"
