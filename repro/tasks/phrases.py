@@ -27,7 +27,7 @@ STARTS = re.compile(
     r"(?:\\?[A-Za-z]\w{0,2}\s?=\s?)?"
 )
 """What may stand between the phrase and its number."""
-FIRST_ITEM = re.compile(r"\A1[.)]\s+(?=[^\n]*\d[^\n]*=)")
+FIRST_ITEM = re.compile(r"\A1[.)]\s+(?=[^\n\d]*\d[^\n=]*=)")
 """The number of the first item of a list, before an equation."""
 SENTENCE_END = re.compile(r"\n|[.!?](?=\s|$)")
 TAKEN_BACK = re.compile(
