@@ -31,7 +31,7 @@ from repro.study.neighbours import Neighbours
 from repro.study.points import Point
 
 EXPERIMENTS = Path(__file__).parents[1] / "experiments"
-STEPS = {"beyond/leaderboard": 34, "beyond/thresholds_dots_rr": 34, "beyond/thresholds_ufo": 34, "smollm2/words": 40}
+STEPS = {"beyond/leaderboard": 34, "beyond/thresholds_dots_rr": 34, "beyond/thresholds_ufo": 34}
 """Steps that the baseline of a spec took within its budget of tokens."""
 FASTER = (1.25, 1.5, 2.0)
 TASKS = ((3, 2, 3), (6, 1, 3))

@@ -24,7 +24,8 @@ SWEEPS = sorted(
 
 
 def test_these_sweeps_ship() -> None:
-    assert [path.name for path in SWEEPS] == ["leaderboard.yaml", "thresholds_dots_rr.yaml", "thresholds_ufo.yaml"]
+    names = ["leaderboard.yaml", "thresholds_dots_rr.yaml", "thresholds_ufo.yaml", "words.yaml"]
+    assert [path.name for path in SWEEPS] == names
 
 
 def called(path: Path, folder: Path, *more: str) -> subprocess.CompletedProcess[str]:
@@ -47,6 +48,17 @@ def test_the_leaderboard_tunes_its_arms_one_by_one(tmp_path: Path) -> None:
     first = called(path, tmp_path, "-S", "sweep.arm=[mopps, rr_rollouts]", *pair)
     assert first.returncode == 0, first.stdout + first.stderr
     assert "best of each arm" in first.stdout and "rr_rollouts: {train: {learning_rate:" in first.stdout
+
+
+@pytest.mark.slow
+def test_the_learning_rate_of_smollm2_is_tuned_on_a_seed_that_the_study_does_not_use(tmp_path: Path) -> None:
+    first = called(SWEEPS[3], tmp_path)
+    assert first.returncode == 0, first.stdout + first.stderr
+    assert "2 trials: 2 complete" in first.stdout and "to train it on fresh seeds: -S arms.full" in first.stdout
+    spec = load_spec(SWEEPS[3]).spec
+    assert spec.sweep is not None and not set(spec.sweep.seeds or ()) & set(spec.seeds)
+    second = called(SWEEPS[3], tmp_path)
+    assert second.returncode == 0 and "2 of 2 trials done" in second.stdout and "started" not in second.stdout
 
 
 @pytest.mark.parametrize(
