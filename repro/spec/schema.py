@@ -37,7 +37,7 @@ from repro.tasks.reward_spec import Terms, accuracy_terms
 class TrainSpec(Strict):
     """GRPO. A *step* is one generation batch; it makes `minibatches` optimizer *updates*."""
 
-    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "keep_checkpoints", "micro_batch"})
+    NO_RESULT: ClassVar[frozenset[str]] = frozenset({"gradient_checkpointing", "keep", "micro_batch"})
 
     steps: int = Field(40, ge=1, le=1_000_000, description="generation batches")
     questions_per_step: int = Field(32, ge=1, le=100_000, description="questions (groups) in a generation batch")
@@ -88,10 +88,11 @@ class TrainSpec(Strict):
     gradient_checkpointing: bool = Field(
         False, description="compute activations anew in the backward pass: less memory, more time, the same result"
     )
-    keep_checkpoints: bool = Field(
-        False,
-        description="a finished run keeps its last two checkpoints, six times the size of its policy in float32: "
-        "where a file of it is damaged it goes on from them",
+    keep: Literal["record", "policy", "checkpoints"] = Field(
+        "policy",
+        description="what a finished run keeps (record: what it measured, all that a report reads; policy: its weights "
+        "too; checkpoints: the last two as well, six times the size of the policy in float32, from which it goes on "
+        "where a file of it is damaged)",
     )
     micro_batch: int | None = Field(
         None,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -219,7 +220,10 @@ class GRPOJob:
         """`weights`: those of a policy that is sharded over ranks."""
         spent = self.record.spent()
         if self.ranks.main:
-            save_policy(self.policy, self.run_dir / "policy", weights)
+            if self.cell.train.keep == "record":
+                shutil.rmtree(self.run_dir / "policy", ignore_errors=True)  # of an attempt with another `keep`
+            else:
+                save_policy(self.policy, self.run_dir / "policy", weights)
         self.journal.write_json("ledger.json", spent.as_dict())
         stopped = self.health.ended()
         self.journal.progress("finished", step, step, self.health.latest)
@@ -227,7 +231,7 @@ class GRPOJob:
         self.inputs.check()
         self.journal.finish({"steps": step, **stopped, **self._evaluated, **spent.metrics()})
         if self.ranks.main:
-            tidy(self.run_dir / "checkpoints", self.cell.train.keep_checkpoints)
+            tidy(self.run_dir / "checkpoints", self.cell.train.keep == "checkpoints")
 
     # ------------------------------------------------------------ what happens at each step
 

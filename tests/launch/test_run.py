@@ -7,6 +7,7 @@ import json
 import os
 import pty
 import select
+import shutil
 import signal
 import subprocess
 import sys
@@ -110,6 +111,19 @@ def test_a_study_is_trained_delivered_aggregated_and_not_trained_again(tmp_path:
     code, text = run(loaded, runs, uri)
     assert code == 0 and "4 finished before" in text and "started" not in text
     assert len(read_runs("trial", uri)) == 4
+
+
+def test_a_study_goes_on_where_the_folders_of_its_finished_runs_are_copied_to(tmp_path: Path, uri: str) -> None:
+    here, there = tmp_path / "here", tmp_path / "there"
+    assert run(study(tmp_path, seeds="[0]"), here, f"sqlite:///{tmp_path / 'here.db'}")[0] == 0
+    there.mkdir()
+    for cell in expand_study(study(tmp_path, seeds="[0]").spec):
+        shutil.copytree(here / cell.identity, there / cell.identity)
+    code, text = run(study(tmp_path), there, uri)
+    assert code == 0 and "4 cells, 2 finished before; 2 to train" in text
+    assert sorted((one.arm, one.seed, one.status) for one in read_runs("trial", uri)) == [
+        ("full", 0, "finished"), ("full", 1, "finished"), ("random", 0, "finished"), ("random", 1, "finished"),
+    ]  # fmt: skip
 
 
 def test_finished_runs_that_are_damaged_are_named_with_their_cure_and_the_other_cells_go_on(

@@ -80,7 +80,7 @@ SIZES = {
 }
 OURS = {
     *("train.min_spread", "train.stop_on", "train.rollout", "train.precision", "train.threads"),
-    *("train.gradient_checkpointing", "train.keep_checkpoints", "train.micro_batch"),
+    *("train.gradient_checkpointing", "train.keep", "train.micro_batch"),
     *("selection.method", "selection.predictor"),
     *("selection.reuse_within", "predictor.fit.seed", "replay.second_moment"),
 }

@@ -31,7 +31,7 @@ STUDY = cell(
         minibatches=1,
         max_completion_tokens=12,
         learning_rate=1e-3,
-        keep_checkpoints=True,
+        keep="checkpoints",
     ),
     evaluate=EvaluateSpec(every=1, samples=1, pool_samples=2, base_temperatures=()),
     selection=Difficulty(method="difficulty", references=4),
@@ -284,7 +284,7 @@ def test_the_marker_of_a_run_vouches_for_its_record_and_its_policy(runs: Path, t
 
 
 def test_a_damaged_run_that_kept_no_checkpoint_is_mended_by_beginning_anew(runs: Path, tmp_path: Path) -> None:
-    study = STUDY.model_copy(update={"train": STUDY.train.model_copy(update={"keep_checkpoints": False})})
+    study = STUDY.model_copy(update={"train": STUDY.train.model_copy(update={"keep": "policy"})})
     run_dir = tmp_path / "bare"
     run_job(study, "bare", run_dir, runs)
     assert list((run_dir / "checkpoints").iterdir()) == []
@@ -293,6 +293,19 @@ def test_a_damaged_run_that_kept_no_checkpoint_is_mended_by_beginning_anew(runs:
     (run_dir / "done.json").unlink()
     run_job(study, "bare", run_dir, runs)
     assert_same(run_dir, runs / "whole")
+
+
+def test_a_run_that_keeps_its_record_only_is_finished_without_a_policy_and_measures_the_same(
+    runs: Path, tmp_path: Path
+) -> None:
+    study = STUDY.model_copy(update={"train": STUDY.train.model_copy(update={"keep": "record"})})
+    run_dir = tmp_path / "record"
+    (run_dir / "policy").mkdir(parents=True)
+    (run_dir / "policy/model.safetensors").write_bytes(b"of an attempt that was to keep it")
+    run_job(study, "record", run_dir, runs)
+    assert run_status(run_dir) == "finished" and not (run_dir / "policy").exists()
+    assert list((run_dir / "checkpoints").iterdir()) == []
+    assert metrics_of(run_dir) == metrics_of(runs / "whole")
 
 
 @pytest.mark.parametrize("name", ["data.json", "policy/model.safetensors"])

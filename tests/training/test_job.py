@@ -52,7 +52,7 @@ def cell(**changes: Any) -> Cell:
             minibatches=2,
             max_completion_tokens=16,
             learning_rate=1e-3,
-            keep_checkpoints=True,
+            keep="checkpoints",
         ),
         "evaluate": EvaluateSpec(every=2, samples=2, pool_samples=2, base_temperatures=(0.5,)),
         "selection": Uniform(),
