@@ -44,6 +44,11 @@ class Chosen:
         return str(self.fields["method"]).rpartition(":")[2].replace("_", " ")
 
     @property
+    def trains_on(self) -> str:
+        """Which questions it trains on, in words that go on from "trains on"."""
+        return self.selection.trains_on if self.selection is not None else f"questions that {self.title} chooses"
+
+    @property
     def plain(self) -> bool:
         """Every question equally often: what other selections are compared with."""
         return self.selection == selection_of({})

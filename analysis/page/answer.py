@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from analysis.axes import name_of
 from analysis.measures import NEAR_ZERO, Measures
 from analysis.page.answer_table import WORTH_SEEING, answer_table, sure_table
-from analysis.page.sentences import sentences
+from analysis.page.sentences import NAMED, sentences
 from analysis.primary import AXIS, Judged, at_costs
 from analysis.tables import Table
 from analysis.text import joined, names, number, plural, points, sentence
@@ -23,6 +23,7 @@ class Answer:
     """Texts in the light markup of `analysis.markup.as_html`."""
 
     sentences: tuple[str, ...]  # two at most for each kind of cost
+    arms: str  # what the arms of the claims train on; "" where those are many
     sure: str
     changes: tuple[str, ...]
     table: Table
@@ -48,7 +49,7 @@ def answer(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
         were = "was" if len(ran) == 1 else "were"
         said = (f"**Only {names(list(ran))} {were} to be trained, so that there is nothing to compare.**",)
     table, how_sure = answer_table(panels, judged, beside), sure_table(panels, judged)
-    return Answer(said, _sure(panels, judged), _changes(panels, judged, beside), table, how_sure)
+    return Answer(said, _arms(panels, judged), _sure(panels, judged), _changes(panels, judged, beside), table, how_sure)
 
 
 def near_zero(panels: Sequence[Measures]) -> bool:
@@ -60,6 +61,27 @@ def one_step(panels: Sequence[Measures]) -> bool:
     """Whether the study was planned as one step a run: to measure a start policy, not to train it."""
     cells = [series.cell for measures in panels for series in measures.panel.series if series.runs]
     return bool(cells) and all(cell["train"]["steps"] == 1 and cell.get("budget") is None for cell in cells)
+
+
+# ---------------------------------------------------------------- what the arms do
+
+
+def _arms(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
+    labels = dict.fromkeys(label for one in judged for label in (one.question.against, one.question.arm))
+    found = {one.label: one for measures in panels for one in measures.panel.series}
+    if len(labels) > NAMED:
+        return ""
+    groups: dict[str, list[str]] = {}
+    for label in labels:
+        if label in found:
+            groups.setdefault(found[label].chosen.trains_on, []).append(label)
+    clauses: list[str] = []
+    for questions, members in groups.items():
+        for place, label in enumerate(members):
+            on = "the same" if place else questions
+            replays = ", and replays recent groups" if found[label].replay else ""
+            clauses.append(f"`{label}` {'' if clauses else 'trains '}on {on}{replays}")
+    return sentence("; ".join(clauses)) if clauses else ""
 
 
 # ---------------------------------------------------------------- how sure

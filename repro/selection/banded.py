@@ -16,6 +16,7 @@ from repro.selection.bands import (
     Band,
     CalibratedBand,
     CenterBand,
+    EndBand,
     RangeBand,
     band_center,
     band_indices,
@@ -90,6 +91,21 @@ class Banded(Selection):
     def version(self) -> int:
         """2 where the band has a cut at which ties are drawn."""
         return 1 if isinstance(self.band, RangeBand) and self.band.scale == "value" else 2
+
+    def banded(self, score: str) -> str:
+        """`trains_on` for a score of this name: 10 % of the questions, those whose measured pass rate is near 0.5."""
+        share = "questions" if self.fraction is None else f"{100 * self.fraction:g} % of the questions, those"
+        band = self.band
+        if isinstance(band, EndBand):
+            return f"{share} whose {score} is {band.end}"
+        if isinstance(band, RangeBand):
+            bounds = f"{band.low:g} and {band.high:g}"
+            rank = "" if band.scale == "value" else "rank by "
+            return f"{share} whose {rank}{score} lies between {bounds}"
+        if isinstance(band, CalibratedBand):
+            return f"{share} whose {score} goes with a pass rate near {band.pass_rate:g}"
+        center = f"the {band.center}" if isinstance(band.center, str) else f"{band.center:g}"
+        return f"{share} whose {score} is near {center}"
 
     @property
     def offline(self) -> bool:

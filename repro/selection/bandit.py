@@ -23,6 +23,11 @@ class Bandit(Selection):
     )
 
     @property
+    def trains_on(self) -> str:
+        """By their category."""
+        return f"questions of the categories, by {self.category}, that lately had the largest advantages"
+
+    @property
     def dataset_category(self) -> str | None:
         """The column that names the categories."""
         return self.category

@@ -97,6 +97,11 @@ class Selection(Strict):
         return self.method.rpartition(":")[2].replace("_", " ")
 
     @property
+    def trains_on(self) -> str:
+        """Which questions it trains on, in words that go on from "trains on"."""
+        return f"questions that {self.title} chooses"
+
+    @property
     def version(self) -> int:
         """To be raised where the same fields come to choose other questions: old runs are not taken for new ones."""
         return 1

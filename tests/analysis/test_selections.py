@@ -12,6 +12,8 @@ from analysis.artefacts import make_artefacts
 from analysis.dots_rr.arms import DOTS, GRPO, role
 from analysis.leaderboard.board import Board
 from analysis.selections import Chosen
+from repro.selection.method import Selection
+from repro.selection.registry import builtin
 from repro.spec.artefacts import ARTEFACTS
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
@@ -39,6 +41,43 @@ def test_ours_have_a_title_a_score_and_know_whether_they_are_plain() -> None:
     assert asked({"method": "curriculum", "by": "pass_rate"}) == ("curriculum", "pass_rate", False)
     assert asked({"method": "difficulty"}) == ("DOTS", None, False)
     assert asked({"method": "scores", "column": "loss"}) == ("scores: loss", "loss", False)
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({}, "every question"),
+        ({"method": "random", "fraction": 0.25}, "a random 25 % of the questions"),
+        ({"method": "confidence"}, "10 % of the questions, those whose confidence is near the mean"),
+        ({"method": "hardest", "fraction": 0.2}, "20 % of the questions, those whose measured pass rate is lowest"),
+        (
+            {"method": "pass_rate", "band": {"low": 0.1, "high": 0.9}},
+            "questions whose measured pass rate lies between 0.1 and 0.9",
+        ),
+        (
+            {"method": "scores", "column": "loss", "band": {"low": 0, "high": 0.5, "scale": "quantile"}},
+            "questions whose rank by loss lies between 0 and 0.5",
+        ),
+        (
+            {"method": "confidence", "band": {"pass_rate": 0.5}},
+            "10 % of the questions, those whose confidence goes with a pass rate near 0.5",
+        ),
+        ({"method": "difficulty", "target": 0.75}, "questions whose predicted pass rate is near 0.25"),
+        (
+            {"method": "difficulty", "target": 0.75, "measure": "pass_rate", "predictor": "oracle"},
+            "questions whose measured pass rate is near 0.75",
+        ),
+        ({"method": "sec", "category": "steps"}, "questions of the categories, by steps, that lately had the largest"),
+        ({"method": "gone_rules:HardOnes"}, "questions that HardOnes chooses"),
+    ],
+)
+def test_what_an_arm_trains_on_is_told_in_words_with_its_own_numbers(fields: dict[str, Any], words: str) -> None:
+    assert Chosen(fields).trains_on.startswith(words)
+
+
+@pytest.mark.parametrize("cls", sorted(set(builtin().values()), key=lambda cls: cls.__name__))
+def test_every_method_of_ours_says_what_it_trains_on(cls: type[Selection]) -> None:
+    assert cls.trains_on is not Selection.trains_on
 
 
 def test_only_single_passes_over_the_question_need_no_answer() -> None:

@@ -38,6 +38,11 @@ class Adarft(Ordered):
         return AdarftSelector(self, run)
 
     @property
+    def trains_on(self) -> str:
+        """By a difficulty known from the start."""
+        return "questions near a difficulty that rises with the reward"
+
+    @property
     def title(self) -> str:
         """As its authors write it."""
         return "AdaRFT"

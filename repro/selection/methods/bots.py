@@ -54,6 +54,11 @@ class Bots(FromHistory):
         return BotsSelector(self, run)
 
     @property
+    def trains_on(self) -> str:
+        """By its posterior."""
+        return f"questions whose earlier rewards and those of similar ones suggest a pass rate near {self.target:g}"
+
+    @property
     def title(self) -> str:
         """As its authors write it."""
         return "BOTS"

@@ -28,6 +28,11 @@ class Cdas(FromHistory):
         return CdasSelector(self, run)
 
     @property
+    def trains_on(self) -> str:
+        """On both sides of the ability."""
+        return "questions about as difficult as the policy is able"
+
+    @property
     def title(self) -> str:
         """As its authors write it."""
         return "CDAS"

@@ -31,6 +31,11 @@ class Confidence(Banded):
     )
 
     @property
+    def trains_on(self) -> str:
+        """A band of s."""
+        return self.banded("confidence")
+
+    @property
     def title(self) -> str:
         """A filter by the score."""
         return "confidence filter"

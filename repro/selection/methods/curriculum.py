@@ -25,6 +25,12 @@ class Curriculum(Ordered):
     order: Literal["easy_to_hard", "hard_to_easy"] = Field("easy_to_hard", description="which end comes first")
     stages: int = Field(10, ge=2, le=10_000, description="quantiles of the score, each trained on for as many steps")
 
+    @property
+    def trains_on(self) -> str:
+        """One stage after another."""
+        first, last = self.order.split("_to_")
+        return f"the {first} questions first and the {last} last"
+
     def build(self, run: Run) -> Selector:
         """ValueError where the run has no fixed number of steps."""
         return CurriculumSelector(self, run)

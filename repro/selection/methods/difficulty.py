@@ -57,6 +57,13 @@ class Difficulty(Selection):
         return DifficultySelector(self, run)
 
     @property
+    def trains_on(self) -> str:
+        """By its target, as a pass rate."""
+        rate = 1 - self.target if self.measure == "failure_rate" else self.target
+        known = "measured" if self.predictor == "oracle" else "predicted"
+        return f"questions whose {known} pass rate is near {rate:g}"
+
+    @property
     def title(self) -> str:
         """DOTS, with what predicts where it is not the paper's way."""
         return "DOTS with an oracle" if self.predictor == "oracle" else "DOTS"

@@ -31,6 +31,13 @@ class Dynamic(Selection):
         return self
 
     @property
+    def trains_on(self) -> str:
+        """What is left of uniform questions."""
+        if (self.low, self.high) == (0, 1):
+            return "the groups whose rewards differ, of all that it rolls out"
+        return f"the groups whose pass rate lies between {self.low:g} and {self.high:g}, of all that it rolls out"
+
+    @property
     def title(self) -> str:
         """As DAPO calls it; with narrower bounds it is another method."""
         return "dynamic sampling" if (self.low, self.high) == (0, 1) else "online difficulty filter"

@@ -40,6 +40,11 @@ class E2H(Ordered):
     floor: bool = Field(True, description="no level has less than 2 / (K (K + 1)) (gaussian)")
 
     @property
+    def trains_on(self) -> str:
+        """Levels of difficulty."""
+        return "easy questions first and harder ones by and by"
+
+    @property
     def title(self) -> str:
         """As its authors call it."""
         return "easy to hard"

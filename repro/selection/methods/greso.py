@@ -43,6 +43,11 @@ class Greso(Selection):
     most: int = Field(4, ge=1, le=10_000, description=MOST_HELP)
 
     @property
+    def trains_on(self) -> str:
+        """As dynamic sampling, with fewer rollouts."""
+        return "the groups whose rewards differ, and skips questions that lately had none"
+
+    @property
     def title(self) -> str:
         """As its authors call it."""
         return "GRESO"

@@ -24,6 +24,12 @@ class Identical(Selection):
     questions: int = Field(1, ge=1, le=MOST_QUESTIONS, description="different questions, the same in every batch")
 
     @property
+    def trains_on(self) -> str:
+        """As few as it has."""
+        one = self.questions == 1
+        return "one question only" if one else f"{self.questions} questions only, the same at every step"
+
+    @property
     def title(self) -> str:
         """By how many there are."""
         return "one question" if self.questions == 1 else f"{self.questions} questions"

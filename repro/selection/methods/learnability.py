@@ -28,6 +28,11 @@ class Learnability(FromHistory):
         1.0, ge=1e-6, le=10_000, description="completions that the prior counts for; no question has a weight of zero"
     )
 
+    @property
+    def trains_on(self) -> str:
+        """By the spread of their rewards."""
+        return "questions drawn in proportion to p (1 - p), with p their pass rate so far"
+
     def build(self, run: Run) -> Selector:
         """Every question starts at the prior."""
         return LearnabilitySelector(self, run)

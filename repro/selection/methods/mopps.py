@@ -59,6 +59,11 @@ class Mopps(FromHistory):
         return MoppsSelector(self, run)
 
     @property
+    def trains_on(self) -> str:
+        """By its posterior."""
+        return f"questions whose own earlier rewards suggest a pass rate near {self.target:g}"
+
+    @property
     def title(self) -> str:
         """As its authors write it."""
         return "MoPPS"

@@ -23,6 +23,11 @@ class NoPositiveResampling(FromHistory):
         "history", description="pass rate of all completions that the run has seen, or of the latest group alone"
     )
 
+    @property
+    def trains_on(self) -> str:
+        """What is not solved yet."""
+        return f"questions solved less than {100 * self.threshold:g} % of the time"
+
     def build(self, run: Run) -> Selector:
         """Every question is drawn at first."""
         return NoPositiveResamplingSelector(self, run)

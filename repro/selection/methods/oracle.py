@@ -34,6 +34,11 @@ class Oracle(FromHistory):
         return OracleSelector(self, run)
 
     @property
+    def trains_on(self) -> str:
+        """By what no method knows."""
+        return f"questions whose true pass rate is near {self.target:g}"
+
+    @property
     def title(self) -> str:
         """It stands beside methods that pay."""
         return "oracle (not paid for)"

@@ -27,6 +27,11 @@ class PassRate(Banded):
     samples: int = Field(8, ge=1, le=10_000, description="completions per question that measure the pass rate")
 
     @property
+    def trains_on(self) -> str:
+        """A band of the rate."""
+        return self.banded("measured pass rate")
+
+    @property
     def title(self) -> str:
         """A filter by the score."""
         return "pass-rate filter"

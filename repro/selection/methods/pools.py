@@ -44,6 +44,11 @@ class Pools(Selection):
         return self
 
     @property
+    def trains_on(self) -> str:
+        """By their latest groups."""
+        return "questions of middle difficulty in their latest group more often than others"
+
+    @property
     def title(self) -> str:
         """With what the gate adds."""
         return "difficulty pools with a gate" if self.gate else "difficulty pools"

@@ -17,6 +17,11 @@ class PromptEntropy(Banded):
 
     method: Literal["prompt_entropy"]
 
+    @property
+    def trains_on(self) -> str:
+        """A band of the entropy."""
+        return self.banded("own entropy")
+
     def score(self, run: Run) -> np.ndarray:
         """Of every question's own tokens."""
         return start_scores(run.resources.prompt_scores("entropy"), run)

@@ -17,6 +17,11 @@ class PromptPerplexity(Banded):
 
     method: Literal["prompt_perplexity"]
 
+    @property
+    def trains_on(self) -> str:
+        """A band of the perplexity."""
+        return self.banded("own perplexity")
+
     def score(self, run: Run) -> np.ndarray:
         """Of every question's own tokens."""
         return start_scores(run.resources.prompt_scores("perplexity"), run)

@@ -30,6 +30,11 @@ class PromptReplay(Selection):
         return self
 
     @property
+    def trains_on(self) -> str:
+        """New ones, and again those of middle difficulty."""
+        return f"new questions and again on those lately solved {100 * self.low:g} to {100 * self.high:g} % of the time"
+
+    @property
     def title(self) -> str:
         """As its authors call it."""
         return "Prompt Replay"

@@ -21,6 +21,11 @@ class RandomSubset(Selection):
     fraction: Fraction = Field(0.1, description="share of the pool that is kept")
 
     @property
+    def trains_on(self) -> str:
+        """A share of the pool."""
+        return f"a random {100 * self.fraction:g} % of the questions"
+
+    @property
     def title(self) -> str:
         """A subset, beside filters by a score."""
         return "random subset"

@@ -31,6 +31,11 @@ class Scores(Banded):
     id: str = Field("id", description="column of the question ids in the file")
 
     @property
+    def trains_on(self) -> str:
+        """A band of the numbers."""
+        return self.banded(self.column)
+
+    @property
     def title(self) -> str:
         """The column's name."""
         return f"scores: {self.column}"

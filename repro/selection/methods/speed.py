@@ -25,6 +25,11 @@ class Speed(Selection):
     most: int = Field(4, ge=1, le=10_000, description="batches of questions that a step screens at most")
 
     @property
+    def trains_on(self) -> str:
+        """What a screening lets pass."""
+        return f"questions whose first {self.screening} completions get different rewards"
+
+    @property
     def title(self) -> str:
         """As its authors call it."""
         return "SPEED"

@@ -14,6 +14,11 @@ class Uniform(Selection):
 
     method: Literal["uniform"] = "uniform"
 
+    @property
+    def trains_on(self) -> str:
+        """All of them."""
+        return "every question"
+
     def build(self, run: Run) -> Selector:
         """Shuffled passes over the pool."""
         return SubsetSelector(run, self.method)

@@ -173,6 +173,19 @@ def test_claims_of_the_spec_are_judged_and_all_else_is_not(quick_study: Make):
     ] and "Holm" not in said.sure
 
 
+def test_the_first_screen_says_what_the_arms_of_the_claims_train_on(quick_study: Make):
+    replay = {**DOTS, "replay": {"fresh": 0.5, "capacity": 8}}
+    arms = {"full": ({}, FULL), "dots": (DOTS, BETTER), "dots_rr": (replay, BETTER), "random": (RANDOM, WORSE)}
+    report = {"claims": [{"arm": "dots"}, {"arm": "dots_rr", "against": "dots"}]}
+    said = answered(quick_study(arms, seeds=3, fields={"report": report}))
+    assert said.arms == (
+        "`full` trains on every question; `dots` on questions whose predicted pass rate is near 0.5; `dots_rr` on the "
+        "same, and replays recent groups."
+    )
+    many = {"full": ({}, FULL), **{f"dots_{k}": (DOTS, BETTER) for k in range(4)}}
+    assert answered(quick_study(many, seeds=3)).arms == "", "too many for a sentence"
+
+
 def test_how_sure_names_seeds_questions_and_what_could_be_seen(quick_study: Make):
     said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, SAME)}, seeds=5, questions=100))
     assert said.sure.startswith("5 seeds, 100 held-out questions.")
