@@ -14,6 +14,12 @@ LONGEST_ANSWER = 10_000
 """Characters; what is longer is no answer."""
 
 BOX = re.compile(r"\\(?:boxed|fbox|framebox)\s*(?:\{|\Z)")
+TOGETHER = re.compile(
+    r"[\s$]*(?:,|,?\s?(?:and|or)\b|\\(?:quad|text\s?\{\s*,?\s*(?:and|or)\s*\}))[\s$]*(?:[A-Za-z]\s?=\s?)?"
+)
+"""What stands between two boxes that are offered together."""
+EMPTY = re.compile(r"\s*\}")
+"""What closes a box that holds nothing, as a prompt writes it: `put the answer in \\boxed{}`."""
 BRACES = re.compile(r"\\.|[{}]", re.DOTALL)
 SPACES = re.compile(r"(?:(?<!\\)\\[,;: ]|~|[\s\x00-\x1f\x7f])+")
 WRAPPERS = [("**", "**"), ("```", "```"), ("`", "`"), ("$$", "$$"), ("$", "$"), (r"\(", r"\)"), (r"\[", r"\]")]
@@ -60,7 +66,7 @@ def extract_answer(completion: str) -> str:
     if text is None:
         return ""
     text = CLOSED_HEADING.sub(r"\1", text)
-    boxes = [match.start() for match in BOX.finditer(text)]
+    boxes = [match.start() for match in BOX.finditer(text) if not EMPTY.match(text, match.end())]
     hashes, box, tag = _last_hashes(text), boxes[-1] if boxes else -1, text.rfind("<answer>")
     last = max(hashes, box, tag)
     if last < 0:
@@ -69,11 +75,23 @@ def extract_answer(completion: str) -> str:
     elif last == hashes:
         found = next(iter(text[hashes + len("####") :].partition("</answer>")[0].strip().splitlines()), "")
     elif last == box:
-        found = braced(text, box) or ""
+        found = _boxed(text, boxes)
     else:
         inside, closing, _ = text[tag + len("<answer>") :].partition("</answer>")
         found = inside if closing else ""
     return tidy(found) if len(found) <= LONGEST_ANSWER else ""
+
+
+def _boxed(text: str, boxes: list[int]) -> str:
+    """What the last box holds, with what the boxes hold that are offered together with it: `\\boxed{2}` and
+    `\\boxed{5}` are the two solutions `2, 5`."""
+    found = [braced(text, boxes[-1]) or ""]
+    for before, box in zip(reversed(boxes[:-1]), reversed(boxes[1:]), strict=True):
+        held = braced(text, before)
+        if held is None or not TOGETHER.fullmatch(text, text.find("{", before) + len(held) + 2, box):
+            break
+        found.insert(0, held)
+    return ", ".join(dict.fromkeys(found))
 
 
 def _last_hashes(text: str) -> int:

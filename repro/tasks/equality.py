@@ -1,16 +1,17 @@
-"""Comparing two answers by text and exact numbers, and telling which pairs are worth asking algebra about."""
+"""Comparing two answers by text and exact numbers, where these can tell."""
 
 from __future__ import annotations
 
 import re
-import unicodedata
 from fractions import Fraction
 
-from repro.tasks.answers import BRACES
+from repro.tasks.askable import FUNCTIONS, words_of, worth_asking
+from repro.tasks.choices import same_choice
 from repro.tasks.dates import same_date, same_time
 from repro.tasks.final_number import DELIMITED, NUMBER
 from repro.tasks.number_words import in_digits
 from repro.tasks.quantities import TEXT, Quantity, quantity, with_decimal_comma
+from repro.tasks.several import listed, same_list, same_ratio
 from repro.tasks.sums import without_sums
 from repro.tasks.two_units import in_one_unit
 from repro.tasks.units import (
@@ -18,7 +19,6 @@ from repro.tasks.units import (
     COPULAS,
     HEDGES,
     IN_RATIOS,
-    LONGEST_UNIT,
     NO_UNIT,
     changes_what_follows,
     is_degrees,
@@ -31,29 +31,12 @@ ROUNDING = 6
 CLOSE = Fraction(1, 1000)
 """Relative difference beyond which they may not: 0.0000004 is no rounded 0.0000001."""
 
-# Names that stand in formulas; any other word makes an answer prose, where algebra finds numbers nobody stated.
-FUNCTIONS = {"sqrt", "pi", "sin", "cos", "tan", "cot", "log", "ln", "exp", "mod"}
 POINTS = re.compile(r"[A-Z]{2,4}")
 COMMAND = re.compile(r"\\(?:text|mathrm|mbox|textbf)\s?\{[^{}]*\}|\\[A-Za-z]+")
 SAYING = re.compile(r"[^\W\d][\w ,'’:()-]*[\s:是为は은]")
-LIST = re.compile(r",|;|\\pm|\\cup|\b(?:and|or)\b")
 CONSTANT = re.compile(r"\\(?:pi|ln|log)(?![A-Za-z])")
-RATIO = re.compile(r"\d\s?:\s?\d")
-PRIME = re.compile(r"\d\s?(?:['′″]|\^\s?\{?\s?\\prime)")
-POSED = re.compile(r"\\(?:sum|int|iint|oint|prod|lim)(?![A-Za-z])")
-GOES_ON = re.compile(r"\\(?:ldots|cdots|dots|dotsc|dotsb)(?![A-Za-z])|\.\.\.|…")
-AFTER_UNIT = re.compile(r"\^\s?\{?\s?-?\d\s?\}?")
-BASE = re.compile(r"\d_\{?(\d+)")
-SIDE_BY_SIDE = re.compile(r"(?<!frac )(?<![_^])\d(?:\s|\\q?quad)+\d")
 PROSE = re.compile(r"[^\W\d_][^\W\d_ .,'’()-]*(?:[ .,'’()-]+[^\W\d_]+)*[ .)]*")
 LETTERS = re.compile(r"\\(?:text|mathrm|mbox)\s?\{[^{}]*[A-Za-z]{3}|^[^\\{}^_=]*[A-Za-z]{3}[^\\{}^_=]*$")
-CHOICE = re.compile(r"\(?[A-J]\)?\.?")
-CHOSEN = re.compile(
-    r"(?i:[a-z ]{0,40}\b(?:answer|option|choice)(?: is)?:? )?\(?([A-J])(?:\)(?:.*)|\b(?:[.:].*)?)", re.DOTALL
-)
-CHOICES = re.compile(r"(?=([A-J]),? ?[A-J])A?,? ?B?,? ?C?,? ?D?,? ?E?,? ?F?,? ?G?,? ?H?,? ?I?,? ?J?")
-"""Several letters of choices in their order: `ACD`, `A, C`."""
-CHOSEN_SEVERAL = re.compile(r"\(?[A-J]\)?(?:(?:, and |, | and |,|;|; |& | & )\(?[A-J]\)?)+")
 NAMED = re.compile(r"[A-Za-z]+(?: [A-Za-z]+){0,9} ?= ?(?P<value>[^=]+)")
 ALTERNATIVES = re.compile(r",?\s(?:or|\\text\s?\{\s*or\s*\})\s")
 IN_BRACKETS = re.compile(r"\(\s?([^()]+?)\s?\)\s*\Z")
@@ -73,7 +56,7 @@ NEGATIVE = re.compile(
 """A sign in words before a number; what stands before `3 minus 5` is no sign."""
 SCALED = re.compile(
     r"(?P<sign>\\?[$€£¥₹]\s?)(?P<digits>\d+(?:,\d{3})*(?:\.\d+)?)\s?(?P<letter>[kKmMbB]|[bmt]n)(?![A-Za-z])"
-    r"|(?<![\w.,])(?P<bare>\d+(?:\.\d+)?)(?P<k>k)(?![A-Za-z])"
+    r"|(?<![\w.,])(?P<bare>\d+(?:\.\d+)?)(?:(?P<k>k)(?![A-Za-z])|\s?\\text\s?\{\s?(?P<text>k)\s?\})"
 )
 SCALE_OF = {"k": "thousand", "m": "million", "b": "billion", "t": "trillion"}
 """What a letter multiplies an amount of money by, or any number in the case of `k`."""
@@ -141,17 +124,6 @@ def is_prose(gold: str) -> bool:
     return plain != gold or max(map(len, words_of(gold)), default=0) > 3
 
 
-def is_choice(gold: str) -> bool:
-    """Whether a gold answer is the letter of a choice, in text or not: `(C)`, `\\text{(C)}`."""
-    return CHOICE.fullmatch(TEXT.sub(r"\1", gold).strip()) is not None
-
-
-def words_of(answer: str) -> list[str]:
-    """The words of an answer in lower case, inside `\\text{}` and outside; LaTeX commands are none."""
-    plain = re.sub(r"\\[A-Za-z]+", " ", TEXT.sub(r" \1 ", answer))
-    return re.findall(r"[^\W\d_]+", plain.lower())
-
-
 def same_words(gold: str, answer: str) -> bool:
     """Do two answers read the same but for case, spaces, brackets and `\\text{}`?"""
     gold, answer = (OPENING.sub("", TEXT.sub(r" \1 ", text).strip()) for text in (gold, answer))
@@ -161,46 +133,6 @@ def same_words(gold: str, answer: str) -> bool:
         a == b or (min(len(a), len(b)) > 3 and a.isalpha() and (a == f"{b}s" or b == f"{a}s"))
         for a, b in zip(left, right, strict=True)
     )
-
-
-def worth_asking(gold: str, answer: str) -> bool:
-    """May algebra judge the answer? Not where it hedges, poses the problem again, or reads other than it looks.
-
-    math-verify drops text after a formula (`\\sqrt{2} \\text{ or not}`), adds numbers that stand side by side, computes
-    a sum that the question asked for, divides the sides of a ratio, and ignores the base of a number, an ellipsis, a
-    sign of minutes, and a second formula after text.
-    """
-    if any(unicodedata.category(c) in ("Cc", "Cf", "Co", "Cs") for c in answer):
-        return False
-    depth = 0
-    for sign in BRACES.finditer(answer):
-        depth += {"{": 1, "}": -1}.get(sign[0], 0)
-        if depth < 0:
-            return False
-    if depth:
-        return False
-    if RATIO.search(gold) and answer.isdecimal():
-        return False
-    added = (NO_UNIT - FUNCTIONS - COPULAS - {"e"}).intersection(words_of(answer)).difference(words_of(gold))
-    if added - {"and", "or"} or (added and LIST.search(gold) is None):
-        return False
-    if any(len(said.split()) > LONGEST_UNIT for said in TEXT.findall(answer)):
-        return False
-    if BASE.search(answer) and BASE.findall(answer) != BASE.findall(gold):
-        return False
-    if LIST.search(gold) is None and not ends_with_unit(answer):
-        return False
-    added_signs = (POSED, GOES_ON, SIDE_BY_SIDE, RATIO, PRIME)
-    return not any(pattern.search(answer) and not pattern.search(gold) for pattern in added_signs)
-
-
-def ends_with_unit(answer: str) -> bool:
-    """Is what follows a text inside an answer no formula again? math-verify reads the first of the two only."""
-    for said in TEXT.finditer(answer):
-        rest = AFTER_UNIT.sub("", TEXT.sub("", answer[said.end() :]))
-        if answer[: said.start()].strip() and any(c.isalnum() for c in rest):
-            return False
-    return True
 
 
 def quick_equal(gold: str, answer: str) -> bool | None:
@@ -214,15 +146,7 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         return False
     if gold == answer or (LATEX.search(gold) and _compact(gold) == _compact(answer)):
         return True
-    if is_choice(gold):
-        gold = TEXT.sub(r"\1", gold).strip()
-        chosen = CHOSEN.fullmatch(TEXT.sub(r"\1", answer).strip())
-        return chosen is not None and chosen[1] == gold.strip("(). ") and not HEDGES.intersection(words_of(answer))
-    if CHOICES.fullmatch(gold) and CHOSEN_SEVERAL.fullmatch(chosen_ones := TEXT.sub(r"\1", answer).strip()):
-        return sorted(re.findall("[A-J]", chosen_ones)) == re.findall("[A-J]", gold)
-    if "," in gold and CHOICES.fullmatch(gold) and CHOICES.fullmatch(answer):
-        return re.findall("[A-J]", answer) == re.findall("[A-J]", gold)
-    for same in (same_time, same_date):
+    for same in (same_choice, same_time, same_date, same_ratio):
         if (verdict := same(gold, answer)) is not None:
             return verdict
     if is_prose(gold) or (LETTERS.search(gold) and LETTERS.search(answer) and same_words(gold, answer)):
@@ -236,8 +160,10 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         right = with_decimal_comma(answer)
         if right is not None and right.value != left.value:
             return False
-    if left is not None and right is None and (figures := as_figures(answer)) != answer:
-        return quick_equal(gold, figures)
+    if left is not None and right is None:
+        for written in (answer, " ".join(TEXT.sub(r" \1 ", answer).split())):
+            if (figures := as_figures(written)) != written:
+                return quick_equal(gold, figures)
     if left is not None and right is None:
         several = ALTERNATIVES.split(answer)
         if len(several) == 2:
@@ -248,10 +174,23 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         stated = stated_number(answer)
         if stated:
             return quick_equal(gold, stated)
+    if left is None and (verdict := _same_numbers(gold, answer)) is not None:
+        return verdict
     if left is None or right is None:
         formula = left is None or (is_formula(answer) and not COPULAS.intersection(words_of(answer)))
         return None if formula and worth_asking(gold, answer) else False
     return same_quantity(left, right)
+
+
+def _same_numbers(gold: str, answer: str) -> bool | None:
+    """Two lists of numbers, in any order and with or without units; None where algebra has to tell."""
+    if (verdict := same_list(gold, answer)) is not None:
+        return verdict
+    ours, theirs = listed(gold), listed(answer)
+    if ours is None or theirs is None or len(ours) != len(theirs):
+        return None
+    pairs = zip(*(sorted(ones, key=lambda one: one.value) for ones in (ours, theirs)), strict=True)
+    return all(same_quantity(a, b) for a, b in pairs) or None
 
 
 def _unit_in_text(letters: re.Match[str]) -> str:
@@ -266,7 +205,7 @@ def as_figures(answer: str) -> str:
 
 
 def _scaled(amount: re.Match[str]) -> str:
-    letter = amount["letter"] or amount["k"]
+    letter = amount["letter"] or amount["k"] or amount["text"]
     return f"{amount['sign'] or ''}{amount['digits'] or amount['bare']} {SCALE_OF[letter.lower()[0]]}"
 
 
@@ -280,7 +219,7 @@ def same_kind(left: Quantity, right: Quantity) -> bool:
     if left.currency and right.currency:
         return left.currency == right.currency or {left.currency, right.currency} == {"dollar", "cent"}
     if left.currency or right.currency:
-        return not is_measure(left.unit if right.currency else right.unit)
+        return not (left.percent or right.percent) and not is_measure(left.unit if right.currency else right.unit)
     if left.percent != right.percent:
         unit = right.unit if left.percent else left.unit
         return not (is_degrees(unit) or is_measure(unit))

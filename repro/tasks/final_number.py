@@ -88,6 +88,8 @@ DENIED_AFTER = re.compile(
 """What behind a number says the same: `36 is not the answer`."""
 LARGER_PART = re.compile(rf"(?<![\w.,])\$?\d[\d,]*(?:\.\d+)?(?: ?(?P<unit>{LARGER})s?)?(?: and)? \Z")
 """What before a number is the larger part of one amount: `36 dollars and 50 cents`."""
+UNFINISHED = re.compile(r"\d[\s$*)]*(?:=|\bis|\bequals)[\s$*(]*\Z")
+"""The end of a text that breaks off before a value: `10 + 5 =`."""
 SENTENCE_END = re.compile(r"[.;!?](?=\s)|\n")
 COMPARED = re.compile(
     r"(?:(?<![<\w/])[A-Za-z][^\S\n]?|[^\S\n])(?:<=?|>=?|!=|\\(?:leq?|geq?|neq?)(?![A-Za-z]))[^\S\n]?\Z"
@@ -126,6 +128,8 @@ def final_number(text: str) -> str:
     the text denies (`7, not 5`) are passed over.
     """
     end = len(text)
+    if UNFINISHED.search(text, max(0, len(text) - 40)):
+        return ""
     for _ in range(LONGEST_RUN):
         digit = _last_digit(text, end)
         if digit < 0:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 
 from repro.tasks.answers import tidy
-from repro.tasks.equality import is_choice, is_prose, words_of
+from repro.tasks.askable import words_of
+from repro.tasks.choices import is_choice
+from repro.tasks.equality import is_prose
 from repro.tasks.intervals import as_intervals, is_intervals
 from repro.tasks.quantities import TEXT, quantity
 from repro.tasks.units import HEDGES, SYMBOL_OF, SYMBOLS
@@ -47,7 +49,11 @@ CHOOSE = re.compile(
     r"|(?<![\w.])(?:(?:\{\})?[\^_]\s?)?\{?(?P<of>\d+)\}?\s?C\s?_?\s?\{?(?P<picked>\d+)(?![\w.])\}?"
 )
 """A number of choices in other notations than a binomial: `C(6,3)`, `6 choose 3`, `^6C_3`."""
-TO = re.compile(r"(\d+) to (\d+)")
+TO = re.compile(r"(\d+) (?:to|\\text\s?\{\s*to\s*\}) (\d+)")
+REALS = re.compile(r"(?:the )?(?:set of )?(?:all )?real(?: number)?s", re.IGNORECASE)
+ANGLE = re.compile(r"(?<=[\d}])\s?\^\s?\{?\s?\\circ\s?\}?\Z")
+PI = re.compile(r"\\pi(?![A-Za-z])")
+RADIANS = re.compile(r"\s?\\(?:text|mathrm)\s?\{\s*rad(?:ian)?s?\s*\}\Z")
 SET = re.compile(r"(?:\\left\s?)?\\\{.*\\\}", re.DOTALL)
 POINT = re.compile(r"[A-Z]'?\s?(?==?\s?(?:\\left\s?)?\()=?\s?")
 BETWEEN = re.compile(r"\s*(?:\\text\s?\{\s*and\s*\}|[,;]|\band\b|\\quad|\\\s)+\s*")
@@ -75,6 +81,9 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
         answer = tidy(label["rest"])
     if is_prose(gold):
         return gold, answer
+    if REALS.fullmatch(TEXT.sub(r"\1", answer).strip()):
+        return gold, r"\mathbb{R}"
+    gold, answer = _in_one_measure(gold, answer)
     if quantity(gold) is None and not words_of(gold):
         answer = UNIT.sub("", answer)
     if quantity(gold) is None:
@@ -103,11 +112,19 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
     size = answer.count(",") + 1
     if size > 1 and (TUPLE.fullmatch(answer) or NAMED.search(answer) is None):
         gold = _as_point(gold, size)
-    if TUPLE.fullmatch(gold) and SET.fullmatch(answer):
+    if (TUPLE.fullmatch(gold) and SET.fullmatch(answer)) or (SET.fullmatch(gold) and TUPLE.fullmatch(answer)):
         return gold, ""
     if TUPLE.fullmatch(gold):
         answer = _as_point(answer, gold.count(",") + 1)
     return gold, answer
+
+
+def _in_one_measure(gold: str, answer: str) -> tuple[str, str]:
+    """An angle in degrees beside one with a pi in it, in radians."""
+    if bool(ANGLE.search(gold)) == bool(ANGLE.search(answer)) or not PI.search(gold + answer):
+        return gold, answer
+    texts = [RADIANS.sub("", ANGLE.sub(r" \\cdot \\frac{\\pi}{180}", text)) for text in (gold, answer)]
+    return texts[0], texts[1]
 
 
 def _out_of_sentence(answer: str) -> str:

@@ -51,6 +51,16 @@ APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|cong|equiv)(?![A-Za-z])")
 SEVERAL = re.compile(r"[,;]|\\text\s?\{\s*(?:and|or)\s*\}|\b(?:and|or)\b")
 WORD = r"(?:\\?[A-Za-z]+|\\(?:text|mathrm|mbox|operatorname)\{[^{}]*\})"
 NAME = re.compile(WORD + r"(?:_\{?\w+\}?)?'*(?:\([A-Za-z, ]+\))?")
+NO_EQUATION = re.compile(r"(?:[<>\\]|(?<![\d)])!)\Z")
+"""What before an equals sign makes it part of another one; `5!` is a factorial."""
+TOKEN = re.compile(
+    r"\\(?:text|textrm|mathrm|mbox|operatorname|mathbb|begin|end)\s?\{[^{}]*\}|\\(?P<command>[A-Za-z]+)|(?P<letter>[A-Za-z])"
+)
+"""Words in text and names of environments as a whole, commands, and letters one by one."""
+GREEK = ("gamma", "delta", "theta", "lambda", "xi", "pi", "sigma", "upsilon", "phi", "psi", "omega")
+"""Letters with a capital of their own."""
+SPARE = "abcfghjklmnopqrstuvwxyz"
+"""Letters that may stand for another one: not those of constants and differentials."""
 NUMBER_WORDS = re.compile(
     r"\\(?:[dt]?frac|sqrt|pi|cdot|times|div|pm|left|right|log|ln|sin|cos|tan|circ|infty)(?![a-z])"
 )
@@ -58,6 +68,7 @@ NUMBER_WORDS = re.compile(
 
 def equal(gold: str, answer: str) -> bool:
     """Is the tidied answer equal to the gold one? An equation must hold: `7 = 5` states no 5, `x = 2 + 3 = 5` does."""
+    gold, answer = capitals_apart(gold, answer)
     exact, *rounded = [answer] if APPROXIMATELY.search(gold) else APPROXIMATELY.split(answer)
     if rounded and is_name(exact, gold):
         return all(equal(gold, value) for value in rounded)
@@ -73,12 +84,40 @@ def equal(gold: str, answer: str) -> bool:
     return all(same(gold, value) for value in values)
 
 
+def capitals_apart(gold: str, answer: str) -> tuple[str, str]:
+    """Both texts with other letters in place of capitals where case matters; math-verify reads `M` and `m` as one.
+
+    It matters where a text has both of a Latin letter, as `M + m` has, and for Greek letters always. A lone `X` may be
+    an `x`.
+    """
+    small, large, both = set[str](), set[str](), False
+    for text in (gold, answer):
+        letters = {found["letter"] for found in TOKEN.finditer(text) if found["letter"]}
+        commands = {found["command"] for found in TOKEN.finditer(text) if found["command"]}
+        both |= any(letter.swapcase() in letters for letter in letters)
+        small |= {letter for letter in letters if letter.islower()} | commands.intersection(GREEK)
+        large |= {letter for letter in letters if letter.isupper()} | {c for c in commands if c.lower() in GREEK} - set(
+            GREEK
+        )
+    apart = [name for name in sorted(large) if (both if len(name) == 1 else name.lower() in small)]
+    spare = [letter for letter in SPARE if letter not in small and letter.upper() not in large - set(apart)]
+    if not apart or len(apart) > len(spare):
+        return gold, answer
+    new = dict(zip(apart, spare, strict=False))
+
+    def renamed(found: re.Match[str]) -> str:
+        name = found["letter"] or found["command"] or ""
+        return f"{new[name]} " if name in new else found[0]
+
+    return TOKEN.sub(renamed, gold), TOKEN.sub(renamed, answer)
+
+
 def split_equation(text: str) -> list[str]:
     """The sides of an equation or a chain of them, one if it is none; `=` inside brackets does not count."""
     sides, depth = [""], 0
     for place, sign in enumerate(text):
         depth += (sign in "{([") - (sign in "})]")
-        if sign == "=" and depth <= 0 and text[place - 1 : place] not in ("<", ">", "!", "\\"):
+        if sign == "=" and depth <= 0 and not NO_EQUATION.search(text, max(0, place - 2), place):
             sides.append("")
         else:
             sides[-1] += sign
@@ -111,7 +150,50 @@ def same(gold: str, answer: str) -> bool:
     parsed = parse(gold), parse(answer)
     if is_statement(parsed[0]):
         return same(split_equation(gold)[-1], split_equation(answer)[-1])
-    return (bool(math_verify.verify(*parsed, timeout_seconds=None)) and not far_apart(*parsed)) or identical(*parsed)
+    if not all(map(is_sound, parsed)):
+        return False
+    exact = "." not in gold and "." not in answer
+    if exact and (verdict := same_rational(*parsed)) is not None:
+        return verdict
+    if bool(math_verify.verify(*parsed, timeout_seconds=None)) and not far_apart(*parsed):
+        return not other_curve(*parsed)
+    return identical(*parsed)
+
+
+def is_sound(parsed: list[Any]) -> bool:
+    """Has an expression no division by zero in it? All of those are one value to sympy."""
+    import sympy
+
+    return not (parsed and isinstance(parsed[0], sympy.Basic) and parsed[0].has(sympy.zoo, sympy.nan))
+
+
+def same_rational(gold: list[Any], answer: list[Any]) -> bool | None:
+    """Are two exact numbers equal, or one the percent of the other? None where one is no rational number."""
+    import sympy
+
+    if not (gold and answer and getattr(gold[0], "is_number", False) and getattr(answer[0], "is_number", False)):
+        return None
+    left, right = (parsed[0].doit() for parsed in (gold, answer))
+    if not (isinstance(left, sympy.Rational) and isinstance(right, sympy.Rational)):
+        return None
+    return left == right or ("%" in f"{gold[-1]}{answer[-1]}" and right in (left * 100, left / 100))
+
+
+def other_curve(gold: list[Any], answer: list[Any]) -> bool:
+    """Are both equations of polynomials without real solutions, and unlike? All of those are one to math-verify."""
+    import sympy
+
+    if not (gold and answer and isinstance(gold[0], sympy.Eq) and isinstance(answer[0], sympy.Eq)):
+        return False
+    free = sorted(gold[0].free_symbols | answer[0].free_symbols, key=str)
+    try:
+        left, right = (sympy.Poly(one[0].lhs - one[0].rhs, *free) for one in (gold, answer))
+        parts = [one.sqf_part().monic() for one in (left, right)]
+    except (sympy.PolynomialError, sympy.CoercionFailed, sympy.polys.polyerrors.DomainError, ValueError):
+        return False
+    if parts[0] == parts[1]:
+        return False
+    return len(free) > 1 or (left.count_roots() == 0 and right.count_roots() == 0)
 
 
 def is_statement(gold: list[Any]) -> bool:

@@ -37,6 +37,12 @@ EMPTY_IN_WORDS = re.compile(r"(?:\\text\s?\{\s*)?(?:the )?(?:empty|null) set(?:\
 _SMALL_O = r"\\(?:text|textrm|mathrm)\s?\{\s?o\s?\}"
 DEGREE = re.compile(rf"\\degrees?(?![A-Za-z])|\^\s?\{{\s?(?:\\circ|\\degree|{_SMALL_O})\s?\}}|\^\s?{_SMALL_O}")
 RAISED_O = re.compile(r"(?<=\d)\s?\^\s?(?:\{\s?o\s?\}|o(?![A-Za-z]))")
+FIELD = re.compile(r"\\(?:mathbf|bm|boldsymbol)\s?\{\s?([RZNQC])\s?\}(?!\w)")
+"""A set of numbers in bold print."""
+NEGATIVE_ROOT = re.compile(r"(\\sqrt\s?\[\s?[3579]\s?\])\s?\{\s?-\s?(\d+)\s?\}")
+"""A real root of a negative number, which algebra takes for a complex one."""
+MEASURED = re.compile(r"\\(?:SI|qty)\s?\{(?P<number>[^{}]*)\}\s?\{(?P<unit>[^{}]*)\}")
+"""A quantity of the package siunitx."""
 BARE_BAR = re.compile(r"\\(overline|bar|dot)\s?(\d)")
 NATURAL = re.compile(r"\\log\s?_\s?(?:\{\s?e\s?\}|e(?![A-Za-z]))")
 ROW_SPACE = re.compile(r"\\\\\[\s?-?[\d.]+\s?[a-z]{2}\s?\]")
@@ -48,6 +54,7 @@ SAME_COMMAND = [
     for old, new in {
         "le": r"\\leq", "ge": r"\\geq", "ne": r"\\neq", "leqslant": r"\\leq", "geqslant": r"\\geq", "cfrac": r"\\frac",
         "varepsilon": r"\\epsilon", "varphi": r"\\phi", "lparen": "(", "rparen": ")", "lbrack": "[", "rbrack": "]",
+        "dots": r"\\ldots", "cdots": r"\\ldots", "dotsc": r"\\ldots", "dotsb": r"\\ldots", "hdots": r"\\ldots",
         "displaystyle": "", "textstyle": "", "limits": "", "middle": "", "lbrace": r"\\{", "rbrace": r"\\}",
         "langle": "(", "rangle": ")",
         "nicefrac": r"\\frac", "sfrac": r"\\frac", "flatfrac": r"\\frac", "checkmark": "", "blacksquare": "",
@@ -72,7 +79,7 @@ REPEATING = re.compile(
     r"(?<![\d.])(\d*)\.(?:\((\d+)\)"
     r"|(\d*)(?:\\(?:overline|bar)\s?\{\s?(\d+)\s?\}|\\dot\s?\{\s?(\d)\s?\}(?![\d\\])))"
 )
-POINT_ZERO = re.compile(r"(?<![\d.])(\d+)\.0+(?!\.?\d|\\overline|\\dot|\()")
+POINT_ZERO = re.compile(r"(?<![\d.])(\d+)\.(?!000,\d)0+(?!\.?\d|\\overline|\\dot|\()")
 ONE_TIMES_I = re.compile(r"(?<![\w.^_{])1\s?i(?![A-Za-z])")
 # What programmers and plain text write.
 POWER = re.compile(r"\s?\*\*\s?")
@@ -110,7 +117,7 @@ FUNCTION = re.compile(rf"(?<![A-Za-z\\])({FUNCTIONS})(?=[\s(\d\\^_]|[a-z](?![a-z
 ORDER = [
     (re.compile(r"(?<![<=])<=(?!>)"), r"\\leq "),
     (re.compile(r"(?<!>)>=(?!=)"), r"\\geq "),
-    (re.compile("!="), r"\\neq "),
+    (re.compile(r"(?<![\d)])!=|(?<=[\d)]) !="), r"\\neq "),
 ]
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
@@ -127,6 +134,8 @@ def standard(text: str) -> str:
         return r"\emptyset"
     if not text.isascii():
         text = ascii_signs(text)
+    text = NEGATIVE_ROOT.sub(r"-\1{\2}", FIELD.sub(r"\\mathbb{\1}", text))
+    text = MEASURED.sub(_measured, text)
     text = LONE_MINUS.sub("-", PLUS_MINUS.sub(r"\\pm ", text))
     if "\\" in text:
         text = SWITCH.sub(_in_text, text)
@@ -172,6 +181,11 @@ def _vulgar(sign: re.Match[str]) -> str:
 def _in_text(switch: re.Match[str]) -> str:
     said: str = switch[1] or switch[2] or ""
     return rf"\text{{{said.strip()}}}" if any(c.isalpha() for c in said) and "\\" not in said else said.strip()
+
+
+def _measured(quantity: re.Match[str]) -> str:
+    unit = quantity["unit"].replace(r"\per", "/").replace("\\", " ").split()
+    return rf"{quantity['number']} \text{{{' '.join(unit).replace(' / ', '/')}}}"
 
 
 def _root(root: re.Match[str]) -> str:

@@ -15,6 +15,8 @@ CHOICE = re.compile(
     r"|\b(?i:option|choice)[\s*]+(\(?[A-J]\)?)(?=[*]*\s(?i:is (?:the )?(?:correct|right|best|answer)\b))"
 )
 """`the correct choice is (B)`, `choice B is correct`: one letter, where `option is` begins many other sentences."""
+ONLY_CHOICE = re.compile(r"\*{0,2}(?:\([A-J]\)|[A-J](?:[).](?=\s|\*|\Z)|(?=\*{0,2}\Z)))[^\n]{0,80}")
+"""A completion that is a choice and no more: `B`, `(B)`, `B. The mitochondria`."""
 FORMULA = re.compile(
     r"(?:[^\W\d_]{1,2}\s?=\s?)?(?=.*[\^+*/])(?=.*\d)"
     r"(?:[-+*/^()\[\]{}|!\d. ]|\\[A-Za-z]+|(?<![A-Za-z])[A-Za-z]{1,2}(?![A-Za-z])"
@@ -45,6 +47,8 @@ def phrased_answer(text: str) -> str:
     where more of the sentence has a digit, or where what follows may take the answer back: then the number counts that
     the text ends with.
     """
+    if ONLY_CHOICE.fullmatch(text.strip()):
+        return text.strip().strip("* ")
     phrases = list(PHRASE.finditer(text))
     chosen = list(CHOICE.finditer(text))
     if not phrases and not chosen:

@@ -54,6 +54,8 @@ SQUARED = re.compile(
 )
 AND_CENTS = re.compile(r"(?:\$\s?(\d+)|(\d+) dollars?),? and (\d{1,2}) cents?\Z")
 """An amount in two units: `25 dollars and 50 cents`."""
+MEGA = re.compile(r"\AM(?=(?:W|J|Hz|Pa|V|eV|N)\b)")
+"""A capital that sets a unit apart from thousandths of it: `MW` and `mW`."""
 SIGN = re.compile(f"[{''.join(CURRENCIES)}]")
 MICRO = re.compile(r"(?<=[\d\s{~])\\mu\s?([mgslLACFVWHTNJ])(?![A-Za-z]|\s[A-Za-z])")
 """A unit in millionths: `5 \\mu m`."""
@@ -115,7 +117,10 @@ def quantity(text: str) -> Quantity | None:
     match = QUANTITY.fullmatch(text)
     if match is None:
         return None
-    unit = match["unit"].strip(" .").lower()
+    written = match["unit"].strip(" .")
+    unit = MEGA.sub("mega", written).lower()
+    if written == "k":  # a thousand times as much, and no unit
+        return None
     percent = match["percent"] == "%" or unit in ("percent", "per cent")
     words = unit.replace(".", " ").split()
     scale = _scale(words)

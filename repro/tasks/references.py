@@ -9,10 +9,19 @@ from repro.tasks.sums import value_of
 _PLACES = r"(?:steps?|equations?|eqn?\.?|theorem|lemma|corollary|proposition|figure|fig\.|section|formula|footnote)"
 REFERENCE = re.compile(
     rf"(?:\b(?:see|by|from|of|in|using|use|under|via|per|apply|applying)\s(?:the\s)?{_PLACES}|\bsee(?:\s\w+){{0,3}}"
-    r"|\b(?:Theorem|Lemma|Corollary|Proposition|Equation|Eq\.|Figure|Fig\.))\s\(?\Z",
+    r"|\b(?:Theorem|Lemma|Corollary|Proposition|Equation|Eq\.|Figure|Fig\.)|\b(?:from|by|using)(?=\s\())"
+    r"\s(?:\(\d{1,3}\)(?:,\s(?:and\s)?|\sand\s)){0,6}\(?\Z",
     re.IGNORECASE,
 )
-"""What before a number makes it the name of a place in a text: `by Theorem`, `see page`."""
+"""What before a number makes it the name of a place in a text: `by Theorem`, `see page`, `from (1) and`."""
+LABEL = re.compile(
+    r"(?:\A|\n)[ \t#*_>-]{0,12}(?:step|part|case|method|approach|problem|question|exercise)\s\Z", re.IGNORECASE
+)
+LABELLED = re.compile(r"[*_]{0,3}(?:[:.)]|\s{0,4}(?:\n|\Z))")
+"""What stands around the number of a step: `**Step 3:**`."""
+ITEM = re.compile(r"(?:\A|\n)[ \t*_>-]{0,12}\Z")
+BEHIND_ITEM = re.compile(r"[*_]{0,3}([.):])[*_]{0,3}\s{1,4}[*_]{0,3}[A-Za-z]")
+"""What stands around the number of an item of a list, which begins with a word."""
 NUMBERED_NOTE = re.compile(r"(?<=\d|[a-z.])\s?\[\Z")
 SAID_BEFORE = re.compile(r"(?P<number>\d[\d,]*(?:\.\d+)?)%?(?P<words>(?:[^\S\n][A-Za-z]+){0,5})[^\S\n]\Z")
 """A number and perhaps its unit, right before a bracket."""
@@ -25,6 +34,11 @@ WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
 INSIDE = re.compile(r"\((?P<content>(?:[^()\n]|\([^()\n]*\))*)\Z")
 
 
+def _has_item(text: str, number: int, sign: str) -> bool:
+    """Whether a list in the text has the item of this number."""
+    return re.search(rf"(?:\A|\n)[ \t*_>-]{{0,12}}{number}[*_]{{0,3}}{re.escape(sign)}", text) is not None
+
+
 def reference_start(text: str, start: int, end: int) -> int | None:
     """Where the reference or remark begins that holds the number at `start` to `end`; None where there is none."""
     before, after = text[max(0, start - 300) : start], text[end:]
@@ -32,6 +46,12 @@ def reference_start(text: str, start: int, end: int) -> int | None:
     reference = REFERENCE.search(before, max(0, len(before) - 60))
     if reference is not None:
         return place + reference.start()
+    if (label := LABEL.search(before)) is not None and LABELLED.match(after):
+        return place + label.start()
+    if (item := ITEM.search(before)) is not None and (sign := BEHIND_ITEM.match(after)) is not None:
+        number = text[start:end]
+        if number == "1" or (number.isdecimal() and _has_item(text[:start], int(number) - 1, sign[1])):
+            return place + item.start()
     if after.startswith("]") and (note := NUMBERED_NOTE.search(before)) and any(c.isdigit() for c in before):
         return place + note.start()
     bracket = INSIDE.search(before)
