@@ -75,7 +75,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def places() -> list[Path]:
         return [place for name in ("out", "runs") if (place := getattr(options, name, None)) is not None]
 
-    return guarded(body, located, places)
+    resumes = any(command.resumes for command in COMMANDS if command.name in words[:1])
+    return guarded(body, located, places, resumes)
 
 
 def start() -> NoReturn:

@@ -41,12 +41,15 @@ class Stopped(KeyboardInterrupt):
         self.number = number
 
 
-def guarded(body: Callable[[], int], located: Callable[[str], str], places: Callable[[], Sequence[Path]]) -> int:
+def guarded(
+    body: Callable[[], int], located: Callable[[str], str], places: Callable[[], Sequence[Path]], resumes: bool
+) -> int:
     """Run a command and return its exit code, see `EXIT_CODES`; what went wrong is told on stderr.
 
     Args:
         located: adds the place in the spec to a mistake's message.
         places: where the command writes; a message on a full disk names those that are full.
+        resumes: whether the same command goes on where it was interrupted.
     """
     _open_streams()
     try:
@@ -59,7 +62,7 @@ def guarded(body: Callable[[], int], located: Callable[[str], str], places: Call
         tell(located(str(error)))
         return EXIT_MISTAKE
     except KeyboardInterrupt as stop:
-        tell("interrupted; the same command goes on from here")
+        tell(f"interrupted{'; the same command goes on from here' if resumes else ''}")
         return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except Exception as error:
         broken = _drop_broken_stdout()

@@ -19,3 +19,5 @@ class Command:
     help: str
     add_options: Callable[[argparse.ArgumentParser], None]
     run: Callable[[argparse.Namespace], int]
+    resumes: bool = False
+    """Whether what it has done is kept where it is interrupted."""

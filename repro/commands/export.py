@@ -7,7 +7,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repro.arguments import file_path
 from repro.errors import UserError
+from repro.user_paths import user_path
 from repro.words import did_you_mean
 
 if TYPE_CHECKING:
@@ -23,7 +25,12 @@ TRAINERS = {"trl": "TRL", "verl": "verl", "open-r1": "open-r1"}
 def add_export(parser: argparse.ArgumentParser) -> None:
     """--export, --format and --export-all."""
     add = parser.add_argument_group("for another trainer").add_argument
-    add("--export", type=Path, metavar="FILE", help="write the chosen questions for a trainer, as .jsonl or .parquet")
+    add(
+        "--export",
+        type=file_path,
+        metavar="FILE",
+        help="write the chosen questions for a trainer, as .jsonl or .parquet",
+    )
     add(
         "--format",
         type=_trainer,
@@ -65,7 +72,7 @@ def check_export(options: argparse.Namespace, others: Sequence[Path | str | None
     for other in others:
         if other is None:
             continue
-        place = Path(other).expanduser()
+        place = user_path(other)
         if place.resolve() == path.resolve():
             raise UserError(f"--export: {path} is another file of this call, expected a name of its own")
         if place.is_dir() and path.parent.resolve() == place.resolve():

@@ -6,6 +6,7 @@ import argparse
 from collections import Counter
 from pathlib import Path
 
+from repro.arguments import file_path, plain_number
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
@@ -16,10 +17,7 @@ WIDTH = 80  # characters of an answer that are printed
 
 def positive_seconds(text: str) -> float:
     """A number of seconds. Raises argparse's error where it is none above 0 and up to a day."""
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0.0
+    seconds = plain_number(text)
     if not 0 < seconds <= 86_400:
         raise argparse.ArgumentTypeError(f"got {text}, expected seconds above 0")
     return seconds
@@ -30,13 +28,13 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "table",
         metavar="FILE",
-        type=Path,
+        type=file_path,
         help="completions: .jsonl, .json, .csv, .tsv or .parquet, one or a list a row",
     )
     parser.add_argument("--completion", metavar="COLUMN", default="completion", help="their text (completion)")
     parser.add_argument("--answer", metavar="COLUMN", help="the gold answer (answer, or gold where there is none)")
     parser.add_argument("--prompt", metavar="COLUMN", help="the prompt, where it opens a thinking block")
-    parser.add_argument("--out", metavar="FILE", type=Path, help="write the verdicts as .jsonl")
+    parser.add_argument("--out", metavar="FILE", type=file_path, help="write the verdicts as .jsonl")
     parser.add_argument(
         "--seconds", metavar="S", type=positive_seconds, default=5.0, help="CPU seconds a comparison may take (5)"
     )
@@ -78,8 +76,14 @@ def _check_out(table: Path, out: Path | None) -> None:
         raise UserError(f"--out: {out}, expected a file ending in .jsonl")
     if not out.parent.is_dir():
         raise UserError(f"--out: {out.parent} is no folder; make it first")
+    if out.is_dir():
+        raise UserError(f"--out: {out} is a folder, expected a file")
     if out.exists() and table.exists() and out.samefile(table):
         raise UserError(f"--out: {out} is the table itself, expected another file: it would be overwritten")
+    from repro.tasks.grade import are_verdicts
+
+    if out.exists() and not are_verdicts(out):
+        raise UserError(f"--out: {out} exists and holds no verdicts of `repro grade`, expected another name")
 
 
 def _cut(text: str) -> str:

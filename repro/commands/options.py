@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from repro.arguments import folder, whole_number
+from repro.arguments import file_path, folder, whole_number
 from repro.launch.devices import default_jobs
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ SCREEN = 20
 
 def add_spec(parser: argparse.ArgumentParser, optional: bool = False) -> None:
     """SPEC, -S and --smoke."""
-    parser.add_argument("spec", metavar="SPEC", type=Path, nargs="?" if optional else None, help="a study in YAML")
+    parser.add_argument("spec", metavar="SPEC", type=file_path, nargs="?" if optional else None, help="a study in YAML")
     add_changes(parser)
 
 

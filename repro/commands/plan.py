@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 import math
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from repro.arguments import file_path
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.launch.devices import default_jobs
@@ -25,7 +25,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument(
         "--throughput",
-        type=Path,
+        type=file_path,
         metavar="FILE",
         help="take tokens per second from gpu.json of benchmarks/gpu.py, or from the ledger.json of a run",
     )

@@ -47,4 +47,4 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-COMMAND = Command("run", "train the cells of a study that are missing", add_options, run)
+COMMAND = Command("run", "train the cells of a study that are missing", add_options, run, resumes=True)

@@ -38,4 +38,4 @@ def run(options: argparse.Namespace) -> int:
     return code
 
 
-COMMAND = Command("sweep", "search fields of an arm with Optuna (`sweep` section)", add_options, run)
+COMMAND = Command("sweep", "search fields of an arm with Optuna (`sweep` section)", add_options, run, resumes=True)

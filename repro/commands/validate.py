@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 import sys
-from pathlib import Path
 
+from repro.arguments import file_path
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
@@ -13,7 +13,7 @@ from repro.errors import UserError
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """Which specs, and whether the hub is asked."""
-    parser.add_argument("specs", metavar="SPEC", type=Path, nargs="+", help="a study in YAML")
+    parser.add_argument("specs", metavar="SPEC", type=file_path, nargs="+", help="a study in YAML")
     shared.add_changes(parser)
     parser.add_argument(
         "--online", action="store_true", help="look up every model and dataset on the hub: revision, splits, fields"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 
-from repro.arguments import whole_number
+from repro.arguments import plain_number, whole_number
 from repro.commands import options as shared
 from repro.commands.command import Command
 
@@ -35,10 +35,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _tolerance(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = plain_number(text)
     if not 0 <= value < 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number from 0 to below 1, e.g. 1e-5")
     return value

@@ -7,6 +7,8 @@ import argparse
 from repro.arguments import folder
 from repro.commands import options as shared
 from repro.commands.command import Command
+from repro.errors import UserError
+from repro.files import read_object
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -19,7 +21,11 @@ def run(options: argparse.Namespace) -> int:
     from repro.arithmetic import settle
 
     settle()
-    from repro.models.shipped import rebuild_shipped
+    from repro.models.shipped import CARD_FILE, rebuild_shipped
+
+    out = options.out
+    if out.is_dir() and any(out.iterdir()) and "weights_sha256" not in read_object(out / CARD_FILE):
+        raise UserError(f"--out: {out} holds something else than a start policy, expected a new or empty folder")
 
     rebuild_shipped(options.out, lambda message, done: shared.say(f"{done:4.0%} {message}"))
     shared.say(f"saved to {options.out}")

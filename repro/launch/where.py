@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from repro.arguments import whole_number
+from repro.arguments import plain_number, whole_number
 from repro.errors import UserError
 from repro.launch.devices import default_jobs
 
@@ -172,10 +172,7 @@ def owners(launchers: Mapping[str, type[Where]]) -> dict[Option, list[str]]:
 
 def amount(text: str) -> float:
     """An argparse type: a whole number above 0, or a share between 0 and 1."""
-    try:
-        value = float(text)
-    except ValueError:
-        value = 0.0
+    value = plain_number(text)
     if not 1e-3 <= value < 1e6 or (value > 1 and value != int(value)):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a whole number or a share between 0 and 1")
     return value

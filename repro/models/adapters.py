@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from repro.cache import Cache
 from repro.errors import UserError, setting
 from repro.models.model_spec import LoraSpec
+from repro.user_paths import user_path
 from repro.words import listed
 
 if TYPE_CHECKING:
@@ -70,8 +71,8 @@ def adapter_base(directory: Path) -> Path:
     """
     config = json.loads((directory / ADAPTER_CONFIG).read_text())
     name, revision = config.get("base_model_name_or_path"), config.get("revision")
-    if name and Path(name).expanduser().is_dir():
-        return Path(name).expanduser()
+    if name and user_path(name).is_dir():
+        return user_path(name)
     from huggingface_hub import try_to_load_from_cache
 
     try:

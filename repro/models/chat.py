@@ -11,6 +11,7 @@ from repro.models.examples import turns_of
 from repro.models.model_spec import ModelSpec
 from repro.tasks.chat_text import chat_text
 from repro.tasks.prompts import PromptStyle
+from repro.user_paths import user_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -36,7 +37,7 @@ def chat_template_file(given: str) -> Path | None:
     it is not there."""
     if given == PLAIN or "{{" in given or "{%" in given:
         return None
-    path = Path(given).expanduser()
+    path = user_path(given)
     if not path.is_file():
         raise UserError(
             f"model.chat_template: {given!r} is no file and has no Jinja tag; expected a template's file, its text, or "

@@ -15,6 +15,7 @@ from repro.models.examples import example_file
 from repro.models.gguf_header import is_gguf, read_header
 from repro.models.model_spec import ModelSpec
 from repro.models.sources import resolved
+from repro.user_paths import user_path
 
 CONTENT = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".tiktoken"}
 TEMPLATES = "additional_chat_templates"
@@ -44,7 +45,7 @@ def model_files(model: ModelSpec) -> list[tuple[str, Path]]:
 
 def gguf_file(path: str) -> Path | None:
     """The GGUF file that a path names, None where it is none. UserError for one that holds no whole model."""
-    file = Path(path).expanduser()
+    file = user_path(path)
     if not is_gguf(file):
         return None
     read_header(file)
@@ -53,7 +54,7 @@ def gguf_file(path: str) -> Path | None:
 
 def checked_directory(path: str) -> Path:
     """The directory, once it is clear that it holds a model. Raises UserError naming what is missing."""
-    directory = Path(path).expanduser()
+    directory = user_path(path)
     if not directory.is_dir():
         raise UserError(
             f"{setting('model.path')}: {path!r} is not a directory; expected one saved by transformers, a GGUF file, "

@@ -13,6 +13,7 @@ from repro.models.content import gguf_file
 from repro.models.gguf_header import read_header
 from repro.models.model_spec import ModelSpec, TinyModel
 from repro.models.sources import resolved
+from repro.user_paths import user_path
 
 KNOWN = {
     "Qwen/Qwen2.5-0.5B": 494_032_768,
@@ -63,7 +64,7 @@ def size_of(model: ModelSpec) -> Size | None:
         return None if named is None else Size(named, "name")
     if (file := gguf_file(str(model.path))) is not None:
         return Size(read_header(file).parameters, "files")
-    counted = sum(_stored(file) for file in sorted(Path(str(model.path)).expanduser().glob("*.safetensors")))
+    counted = sum(_stored(file) for file in sorted(user_path(str(model.path)).glob("*.safetensors")))
     return Size(counted, "files") if counted else None
 
 

@@ -11,6 +11,7 @@ from repro.digests import file_digest
 from repro.errors import UserError, setting
 from repro.models.catalogue import MODELS, ModelFile, ModelName
 from repro.models.model_spec import ModelSpec
+from repro.user_paths import user_path
 
 
 def resolved(model: ModelSpec) -> ModelSpec:
@@ -64,7 +65,7 @@ def cures(name: ModelName) -> str:
 def _places(name: ModelName, wanted: ModelFile) -> Iterator[tuple[str, Path]]:
     """(what a message calls it, file) of each place, in the order of preference."""
     if root := os.environ.get("REPRO_DATA"):
-        base = Path(root).expanduser()
+        base = user_path(root)
         if not base.is_dir():
             raise UserError(f"REPRO_DATA: {base} is not a directory; expected one that holds {name}/{wanted.name}")
         yield "REPRO_DATA", base / name / wanted.name

@@ -6,6 +6,7 @@ import csv
 import json
 import math
 from collections.abc import Iterator, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import numpy as np
 from repro.digests import file_digest
 from repro.errors import UserError
 from repro.spreadsheets import original
+from repro.user_paths import user_path
 from repro.words import nearest, show, unknown
 
 KINDS = (".parquet", ".csv", ".jsonl")
@@ -53,7 +55,7 @@ def table_digest(path: Path | str) -> str:
 
 
 def _checked(path: Path | str) -> Path:
-    path = Path(path).expanduser()
+    path = user_path(path)
     if path.is_file() and path.suffix in KINDS:
         return path
     if path.exists():
@@ -83,12 +85,14 @@ def _of_parquet(path: Path, names: Sequence[str]) -> list[list[Cell]]:
 
     try:
         found = pyarrow.parquet.read_schema(path).names
+        _refuse_twice(path, found)
         for name in names:
             if name not in found:
                 raise UserError(f"{path}: {unknown(name, found, 'a column of the table')}")
         table = pyarrow.parquet.read_table(path, columns=list(dict.fromkeys(names)))
     except (pyarrow.ArrowException, OSError) as error:
-        raise UserError(f"{path}: cannot be read as parquet: {error}") from error
+        reason = str(error).partition("\n")[0]
+        raise UserError(f"{path}: cannot be read as parquet: {reason}") from error
     return [
         [(f"{path}, row {i}", value) for i, value in enumerate(table.column(name).to_pylist(), start=1)]
         for name in names
@@ -99,6 +103,7 @@ def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, strict=True)
+            _refuse_twice(path, reader.fieldnames or ())
             for row in reader:
                 where = f"{path}:{reader.line_num}"
                 if None in row or None in row.values():
@@ -114,12 +119,29 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line)
+                row = json.loads(line, object_pairs_hook=_once)
             except (ValueError, RecursionError) as error:
                 raise UserError(f"{path}:{number}: is not JSON: {error}") from error
             if not isinstance(row, dict):
                 raise UserError(f"{path}:{number}: holds {show(row)}, expected an object")
             yield f"{path}:{number}", row
+
+
+def _refuse_twice(path: Path, names: Sequence[str]) -> None:
+    """UserError where two columns have one name: nobody knows which is meant."""
+    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
+    if twice is not None:
+        raise UserError(f"{path}: column {twice!r} is there twice, expected every column once")
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """The object of these pairs. ValueError where a key comes twice."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        keys = [key for key, _ in pairs]
+        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
+        raise ValueError(f"key {twice!r} twice in one object")
+    return found
 
 
 def _id(value: Any) -> str:
@@ -131,7 +153,9 @@ def _id(value: Any) -> str:
 
 
 def _number(value: Any) -> float | None:
-    if isinstance(value, bool) or not isinstance(value, int | float | str):
+    if isinstance(value, bool) or not isinstance(value, int | float | str | Decimal):
+        return None
+    if isinstance(value, str) and ("_" in value or not value.isascii()):  # `float` takes 1_0 and digits of any script
         return None
     try:
         return float(value)

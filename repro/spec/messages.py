@@ -97,6 +97,8 @@ def _explain(path: FieldPath, item: dict[str, Any], data: Any, told: set[FieldPa
     wanted = expected(nodes)
     if kind == "too_short":
         wanted = wanted.replace("a list of them", f"a list of at least {context['min_length']} of them")
+    if kind == "too_short" and not value:
+        return Problem(path, f"got none, expected at least {context['min_length']}")
     return Problem(path, f"got {show(value)}, expected {wanted}{hint}")
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import warnings
 from functools import lru_cache
-from pathlib import Path
 
 from repro.errors import UserError
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset, load_test
 from repro.tasks.sources import on_hub
+from repro.user_paths import user_path
 
 
 def local_sizes(spec: DatasetSpec) -> dict[str, int] | None:
@@ -30,7 +30,7 @@ def _stamps(spec: DatasetSpec) -> tuple[tuple[str, int, int], ...]:
     """Name, size and time of each file, so that one that has changed is read again."""
     found = []
     for text in (spec.path, spec.test_path):
-        path = Path(text or "").expanduser()
+        path = user_path(text or "")
         files = sorted(path.rglob("*")) if text and path.is_dir() else [path]
         found += [(str(one), one.stat().st_size, one.stat().st_mtime_ns) for one in files if one.is_file()]
     return tuple(found)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -36,9 +37,8 @@ def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
     from repro.tracking.run_status import run_status
 
     names = labels if labels is not None else read_object(folder / "cell.json").get("labels")
-    if not isinstance(names, dict):  # of a damaged file
-        names = {}
-    progress = read_object(folder / "progress.json")
+    names = _typed(names, {"axis": dict})  # what has another type is of a damaged file
+    progress = _typed(read_object(folder / "progress.json"), {"accuracy": float | int, "time": float | int})
     status = run_status(folder)
     message, stopped = str(progress.get("message", "")), None
     if status == "failed":
@@ -65,6 +65,13 @@ def _row(folder: Path, labels: dict[str, Any] | None) -> dict[str, Any]:
         "stopped": stopped,
         "message": message,
     }
+
+
+def _typed(found: Any, types: Mapping[str, Any]) -> dict[str, Any]:
+    """An object of a file without the fields that have another type than they are written with."""
+    if not isinstance(found, dict):
+        return {}
+    return {key: value for key, value in found.items() if isinstance(value, types.get(key, object))}
 
 
 def status_table(rows: list[dict[str, Any]], width: int = 60) -> str:

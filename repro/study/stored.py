@@ -9,6 +9,7 @@ from pydantic import ValidationError
 from repro.errors import UserError
 from repro.files import read_object
 from repro.spec.schema import Cell
+from repro.user_paths import user_path
 from repro.words import did_you_mean, show
 
 
@@ -21,7 +22,7 @@ def stored_run(target: str, runs_dir: Path, otherwise: str = "") -> tuple[Path, 
     Raises:
         UserError: no run or several have such a name, or its cell is of another schema.
     """
-    folder = Path(target).expanduser()
+    folder = user_path(target)
     if not (folder / "cell.json").is_file():
         names = [found.parent.name for found in runs_dir.glob("*/cell.json")]
         matches = [name for name in names if name == target] or [name for name in names if name.startswith(target)]

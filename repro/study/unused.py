@@ -188,5 +188,7 @@ def _same(spec: Spec) -> Iterator[Problem]:
         for other in others[:ALIKE]:
             yield Problem(("arms", other), f"warning: trains the same as arm {arm}; they share their runs")
         if len(others) > ALIKE:
-            text = f"warning: trains the same as arm {arm}, as do {len(others) - ALIKE - 1:,} arms after it"
+            more = len(others) - ALIKE - 1
+            text = f"warning: trains the same as arm {arm}"
+            text += f", as do {more:,} arms after it" if more > 1 else ", as does an arm after it" if more else ""
             yield Problem(("arms", others[ALIKE]), text)

@@ -18,7 +18,7 @@ from repro.study.stored import stored_run
 from repro.words import listed, show, unknown
 
 ABSENT = "(off)"
-SPEC_TARGET = re.compile(r"(?P<path>.+\.ya?ml)(?::(?P<arm>[^:]+))?(?::(?P<seed>\d+))?")
+SPEC_TARGET = re.compile(r"(?P<path>.+\.ya?ml)(?::(?P<arm>[^:]+))?(?::(?P<seed>[^:]+))?")
 SHOWN = 6
 
 
@@ -39,18 +39,24 @@ def why(target: str, runs_dir: Path, overrides: Sequence[str] = (), smoke: bool 
     if match["arm"] is not None and match["arm"] not in spec.arms:
         raise UserError(f"{target}: {unknown(match['arm'], list(spec.arms), 'an arm')}")
     seeds = spec.seeds if match["arm"] is None else spec.seeds_of(match["arm"])
-    if match["seed"] is not None and int(match["seed"]) not in seeds:
-        raise UserError(f"{target}: got {match['seed']}, expected a seed ({listed(seeds)})")
+    seed = None if match["seed"] is None else _seed(match["seed"])
+    if match["seed"] is not None and seed not in seeds:
+        raise UserError(f"{target[:200]}: got {match['seed'][:40]}, expected a seed ({listed(seeds)})")
     wanted = [
         (expanded.identity, expanded.cell.model_copy(update={"arm": place.arm, "axis_point": place.axis_point}))
         for expanded in expand_study(spec)
         for place in expanded.places
-        if match["arm"] in (None, place.arm) and match["seed"] in (None, str(place.seed))
+        if match["arm"] in (None, place.arm) and seed in (None, place.seed)
     ]
     texts = [_explain(key, cell, finished, runs_dir, origins(loaded, cell)) for key, cell in wanted[:SHOWN]]
     if len(wanted) > SHOWN:
         texts.append(f"… and {len(wanted) - SHOWN} more cells: name an arm and a seed, {match['path']}:ARM:SEED")
     return "\n\n".join(texts)
+
+
+def _seed(text: str) -> int | None:
+    """A seed as a spec would have it, None for what is none."""
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else None
 
 
 def differences(here: Cell, there: Cell) -> dict[str, tuple[Any, Any]]:

@@ -11,6 +11,7 @@ from pydantic import Field, model_validator
 from repro.fields import LONGEST_NAME, MOST_QUESTIONS, PathText, Strict, Temperature, TopP
 from repro.tasks.catalogue import TestName
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.user_paths import user_path
 
 if TYPE_CHECKING:
     from repro.spec.schema import EvaluateSpec
@@ -65,7 +66,7 @@ class Benchmark(Strict):
         fields["unreadable"] = self.unreadable
         fields["solution"] = None  # nobody reads it
         fields |= {key: value for key in ("question", "answer") if (value := getattr(self, key)) is not None}
-        if self.path is not None and not Path(self.path).expanduser().is_dir():
+        if self.path is not None and not user_path(self.path).is_dir():
             fields["test_path"] = self.path
         return DatasetSpec.model_validate(fields)
 

@@ -13,6 +13,7 @@ from typing import Any
 
 from repro.errors import UserError
 from repro.tasks.values import plain
+from repro.user_paths import user_path
 from repro.words import nearest
 
 EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
@@ -41,7 +42,7 @@ AnyRow = tuple[str, dict[str, Any] | Unreadable]
 
 def find_path(text: str, field: str) -> Path:
     """The existing file or directory that a spec field names. Raises UserError with the nearest name beside it."""
-    path = Path(text).expanduser()
+    path = user_path(text)
     if path.exists():
         return path
     names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +12,8 @@ from repro.tasks.answers import extract_answer
 from repro.tasks.completions import Completion
 from repro.tasks.verify import EQUAL, UNEQUAL, MathVerifier
 
+FIELDS = ("where", "gold", "answer", "verdict", "why")
+LONGEST_LINE = 1 << 20
 REASONS = {
     "time": "the comparison took more CPU time than --seconds",
     "memory": "the comparison needed more memory than it may have",
@@ -46,6 +49,17 @@ def write_verdicts(path: Path, rows: Sequence[tuple[Completion, Verdict]]) -> No
         for one, verdict in rows
     ]
     write_atomically(path, b"".join(dump_json(line, indent=None) for line in lines))
+
+
+def are_verdicts(path: Path) -> bool:
+    """Whether a file is empty or begins with a line that `write_verdicts` wrote."""
+    with path.open("rb") as file:
+        line = file.readline(LONGEST_LINE)
+    try:
+        row = json.loads(line) if line else dict.fromkeys(FIELDS)
+    except (ValueError, RecursionError):
+        return False
+    return isinstance(row, dict) and set(row) == set(FIELDS)
 
 
 def _verdict(answer: str, outcome: str) -> Verdict:

@@ -15,6 +15,7 @@ from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.files import AnyRow, all_rows, check_extension, find_path, split_files
 from repro.tasks.stand_in import STAND_IN_VERSION, stand_in_rows
 from repro.tasks.values import plain
+from repro.user_paths import user_path
 from repro.words import listed
 
 CUT = "\n  to cut the test questions from train instead: dataset.test_split: null"
@@ -119,7 +120,7 @@ def named_folder(spec: DatasetSpec) -> Path | None:
     root = os.environ.get("REPRO_DATA")
     if not root or spec.named is None or spec.hub is not None:
         return None
-    base = Path(root).expanduser()
+    base = user_path(root)
     if not base.is_dir():
         raise UserError(f"REPRO_DATA: {base} is not a directory; expected one that holds {spec.named}/train.jsonl")
     folders = [data_folder(base / spec.named, spec)]

@@ -13,6 +13,7 @@ from urllib.parse import unquote, urlsplit, urlunsplit
 
 from repro.errors import UserError
 from repro.masking import MASK, mask
+from repro.user_paths import user_path
 from repro.words import nearest
 
 DEFAULT_STORE = "sqlite:///mlflow.db"
@@ -162,7 +163,7 @@ def _check_sqlite(uri: str) -> None:
 
 def _expanded(path: str) -> str:
     """A path as a shell would have written it: `~` and variables replaced."""
-    return os.path.expandvars(Path(path).expanduser() if path.startswith("~") else path)
+    return os.path.expandvars(user_path(path) if path.startswith("~") else path)
 
 
 def _write_file(path: str) -> str:

@@ -14,7 +14,7 @@ from rich.console import Console
 from repro.cache import MARKER
 from repro.checksums import listed
 from repro.errors import UserError
-from repro.files import read_json
+from repro.files import read_object
 from repro.launch.display import make_display
 from repro.launch.launchers.local.pool import Pool
 from repro.launch.protocol import Task
@@ -24,7 +24,7 @@ from repro.study.inputs import IDENTITY, CellInputs
 from repro.study.stored import stored_run
 from repro.tracking.damage import run_damage
 from repro.tracking.run_status import run_status
-from repro.verify.compare import ABSENT, Comparison, Difference, compare, environment_differences
+from repro.verify.compare import ABSENT, Comparison, Difference, compare, environment_differences, values
 
 MEASURED = ("base", "gradients")
 """Cached items that are measured again: what the start policy can do. All others are read where they lie."""
@@ -50,6 +50,7 @@ def verify(target: str, runs_dir: Path, steps: int, within: float, console: Cons
     run_dir = run_dir.absolute()
     identity, environment = _about(run_dir)
     CellInputs(cell, identity, run_dir)
+    values(run_dir, steps)  # what cannot be read is told before anything is trained
     scratch = Path(tempfile.mkdtemp(prefix="repro-verify-"))
     keep = False
     try:
@@ -67,7 +68,7 @@ def verify(target: str, runs_dir: Path, steps: int, within: float, console: Cons
             return 1, f"{identity}: its first steps did not come to their end: {outcome.reason}\n  {outcome.error}"
         done = _steps(task.run_dir)
         found = compare(run_dir, task.run_dir, min(done, steps))
-        now = read_json(task.run_dir / "environment.json") or {}
+        now = read_object(task.run_dir / "environment.json")
         text = _text(cell, identity, min(done, steps), found, environment_differences(environment, now))
         if problems := run_damage(run_dir, contents=True):
             text += f"\n  the record is not what it was when the run ended: {listed(problems)}"
@@ -79,7 +80,7 @@ def verify(target: str, runs_dir: Path, steps: int, within: float, console: Cons
 
 def _about(run_dir: Path) -> tuple[str, dict[str, Any]]:
     """The identity and the environment of a run. UserError where it cannot be made again."""
-    record, environment = read_json(run_dir / "cell.json") or {}, read_json(run_dir / "environment.json") or {}
+    record, environment = read_object(run_dir / "cell.json"), read_object(run_dir / "environment.json")
     identity = str(record.get("identity"))
     if (status := run_status(run_dir)) not in ("finished", "damaged"):
         raise UserError(f"{run_dir}: is {status}, expected a finished run")
@@ -93,7 +94,7 @@ def _about(run_dir: Path) -> tuple[str, dict[str, Any]]:
 
 def _steps(run_dir: Path) -> int:
     """Steps that the run made again has done."""
-    return int((read_json(run_dir / "done.json") or {})["summary"]["steps"])
+    return int(read_object(run_dir / "done.json")["summary"]["steps"])
 
 
 def link_cache(cache: Path, scratch: Path) -> None:

@@ -179,7 +179,13 @@ def test_a_signal_ends_every_command_with_its_code_and_no_traceback(
     _, shown = process.communicate(timeout=30)
     os.close(writer)
     assert process.returncode == 128 + number
-    assert shown == "interrupted; the same command goes on from here\n"
+    resumes = {one.name for one in COMMANDS if one.resumes}
+    goes_on = "; the same command goes on from here" if words.split()[0] in resumes else ""
+    assert shown == f"interrupted{goes_on}\n"
+
+
+def test_only_commands_that_keep_their_work_promise_to_go_on() -> None:
+    assert {one.name for one in COMMANDS if one.resumes} == {"run", "sweep", "score", "diagnose", "predictor"}
 
 
 def test_every_command_that_reads_a_spec_is_among_those_interrupted() -> None:
@@ -204,6 +210,6 @@ def test_a_signal_that_a_library_turns_into_something_else_still_stops_the_comma
     text = "import os, signal, time\nfrom repro.commands.boundary import guarded\n"
     text += "def kill():\n    os.kill(os.getpid(), signal.SIGTERM)\n"
     text += "def body():\n" + "".join(f"    {line}\n" for line in [*body, "return 0"])
-    text += "raise SystemExit(guarded(body, str, list))\n"
+    text += "raise SystemExit(guarded(body, str, list, True))\n"
     ended = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=False)
     assert (ended.returncode, ended.stderr) == (143, "interrupted; the same command goes on from here\n")

@@ -54,3 +54,16 @@ def test_a_mistake_is_told_with_its_place(tmp_path, capsys, row, options, said):
     table.write_text(json.dumps(row) + "\n")
     assert main(["grade", str(table), *options]) == 2
     assert said in capsys.readouterr().err
+
+
+def test_verdicts_replace_earlier_ones_and_nothing_else(tmp_path, capsys):
+    table, out, mine = tmp_path / "table.jsonl", tmp_path / "out.jsonl", tmp_path / "mine.jsonl"
+    table.write_text(json.dumps(ROWS[0]) + "\n")
+    mine.write_text('{"precious": 1}\n')
+    assert [main(["grade", str(table), "--out", str(out)]) for _ in range(2)] == [0, 0]
+    assert main(["grade", str(table), "--out", str(mine)]) == 2
+    assert "mine.jsonl exists and holds no verdicts of `repro grade`, expected another name" in capsys.readouterr().err
+    assert mine.read_text() == '{"precious": 1}\n'
+    (tmp_path / "folder.jsonl").mkdir()
+    assert main(["grade", str(table), "--out", str(tmp_path / "folder.jsonl")]) == 2
+    assert "folder.jsonl is a folder, expected a file" in capsys.readouterr().err

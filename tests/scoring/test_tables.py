@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_row_that_cannot_be_used_is_named(tmp_path: Path, suffix: str, change:
 
 
 def test_text_and_truth_are_no_numbers(tmp_path: Path) -> None:
-    for value in ("easy", True, [1]):
+    for value in ("easy", True, [1], "1_0", "\u0663"):
         path = write(tmp_path, ".jsonl", [{"id": "a", "s": value}])
         with pytest.raises(UserError, match=r"scores.jsonl:1: column 's' holds .* for 'a', expected a finite number"):
             read_scores(path, "s")
@@ -105,11 +106,23 @@ def test_a_file_that_is_no_table_is_told(tmp_path: Path) -> None:
         (".csv", "id,s\n", "has no rows"),
         (".csv", "id,s\na,1,2\n", ":2: has another number of cells than the header"),
         (".csv", "id,s\na\n", ":2: has another number of cells than the header"),
+        (".csv", "id,s,s\na,1,2\n", "column 's' is there twice, expected every column once"),
+        (".jsonl", '{"id": "a", "s": 1, "s": 2}\n', r":1: is not JSON: key 's' twice in one object"),
     ):
         path = tmp_path / f"broken{suffix}"
         path.write_text(text)
         with pytest.raises(UserError, match=message):
             read_scores(path, "s")
+
+
+def test_decimals_of_a_database_are_numbers_and_columns_of_one_name_are_not_guessed_at(tmp_path: Path) -> None:
+    ids, numbers = pyarrow.array(["a", "b"]), pyarrow.array([Decimal("1.25"), Decimal("2.00")])
+    pq.write_table(pyarrow.table({"id": ids, "s": numbers}), tmp_path / "decimal.parquet")
+    assert read_scores(tmp_path / "decimal.parquet", "s")[1].tolist() == [1.25, 2.0]
+    twice = pyarrow.Table.from_arrays([ids, numbers, numbers], names=["id", "s", "s"])
+    pq.write_table(twice, tmp_path / "twice.parquet")
+    with pytest.raises(UserError, match="column 's' is there twice"):
+        read_scores(tmp_path / "twice.parquet", "s")
 
 
 def test_a_table_is_known_by_its_content(tmp_path: Path) -> None:

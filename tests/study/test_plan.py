@@ -280,6 +280,23 @@ def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load
     assert table.endswith("1 failed")
 
 
+@pytest.mark.parametrize("damage", [{"accuracy": "high"}, {"time": "now"}])
+def test_status_shows_every_run_whatever_stands_in_a_damaged_file(tmp_path: Path, damage: dict[str, str]) -> None:
+    cells = expand_study(_spec(parse_spec({**BASE, "seeds": [0, 1], **arm()})))
+    for expanded in cells:
+        journal = Journal(tmp_path / expanded.identity)
+        journal.start(expanded.cell, expanded.identity)
+        journal.progress("training", 3, 40)
+    progress = tmp_path / cells[0].identity / "progress.json"
+    progress.write_text(json.dumps(json.loads(progress.read_text()) | damage))
+    cell = tmp_path / cells[1].identity / "cell.json"
+    record = json.loads(cell.read_text())
+    record["labels"] = {"arm": "full", "axis": [1, 2]}
+    cell.write_text(json.dumps(record))
+    table = status_table(status_rows(tmp_path))
+    assert all(expanded.identity in table for expanded in cells)
+
+
 def test_status_counts_the_runs_that_were_stopped_early_and_says_at_which_step(tmp_path: Path) -> None:
     spec = parse_spec({**BASE, "seeds": [0, 1], **arm()})
     early, whole = expand_study(spec)

@@ -98,10 +98,16 @@ def test_without_finished_runs_there_is_nothing_to_compare(path: Path, tmp_path:
     assert "no other finished run" in why(f"{path}:full:0", tmp_path / "none")
 
 
+def test_a_seed_with_a_leading_zero_is_that_seed(path: Path, runs: Path) -> None:
+    assert why(f"{path}:full:01", runs) == why(f"{path}:full:1", runs)
+
+
 def test_runs_arms_and_seeds_that_do_not_exist_are_mistakes(path: Path, runs: Path) -> None:
     for target, message in (
         (f"{path}:ful:0", "did you mean full?"),
         (f"{path}:full:7", r"got 7, expected a seed \(0, 1\)"),
+        (f"{path}:full:\u0661", r"got \u0661, expected a seed \(0, 1\)"),
+        (f"{path}:full:{'7' * 5000}", r"got 7{40}, expected a seed \(0, 1\)"),
         ("v2-nothing", "expected one run of"),
         ("v3-", "2 runs begin so"),
     ):

@@ -28,4 +28,4 @@ def run(options: argparse.Namespace) -> int:
     return diagnose(options)
 
 
-COMMAND = Command("diagnose", "asks before training whether it is worth it here", add_options, run)
+COMMAND = Command("diagnose", "asks before training whether it is worth it here", add_options, run, resumes=True)

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import math
 from collections.abc import Callable
-from pathlib import Path
 
-from repro.arguments import folder, whole_number
+from repro.arguments import file_path, folder, plain_number, whole_number
 from repro.commands.export import check_export
 from repro.commands.score.options import OF_A_SPEC, TARGETS, add_sources, check_sources, device_word
 from repro.errors import UserError
@@ -31,7 +29,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = add_sources(parser, "what is asked")
     add(
         "--check",
-        type=Path,
+        type=file_path,
         nargs="+",
         metavar="SPEC",
         help="compare what would have been predicted with the finished runs of these studies",
@@ -111,10 +109,7 @@ def _number(least: float, most: float) -> Callable[[str], float]:
     """An argparse type: a number from `least` to `most`."""
 
     def parse(text: str) -> float:
-        try:
-            value = float(text)
-        except ValueError:
-            value = math.nan
+        value = plain_number(text)
         if not least <= value <= most:
             raise argparse.ArgumentTypeError(f"got {text[:40]!r}, expected a number >= {least:g} and <= {most:,g}")
         return value

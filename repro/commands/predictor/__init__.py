@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from repro.arguments import folder, whole_number
+from repro.arguments import file_path, folder, plain_number, whole_number
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.commands.export import add_export, check_export
@@ -35,7 +34,9 @@ def add_options(parser: argparse.ArgumentParser) -> None:
         help="import: what embedded the questions, a hub id, a directory or {hub: ID, revision: REV}"
         " (default: Qwen/Qwen2.5-Math-1.5B-Instruct)",
     )
-    parser.add_argument("--labels", type=Path, metavar="FILE", help="train: a parquet file of labels made elsewhere")
+    parser.add_argument(
+        "--labels", type=file_path, metavar="FILE", help="train: a parquet file of labels made elsewhere"
+    )
     parser.add_argument(
         "--references",
         type=whole_number(2, 10**7),
@@ -91,10 +92,7 @@ def _check_predict(options: argparse.Namespace) -> None:
 
 
 def _share(text: str) -> float:
-    try:
-        value = float(text)
-    except ValueError:
-        value = -1.0
+    value = plain_number(text)
     if not 0 <= value <= 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number in 0..1")
     return value
@@ -108,4 +106,4 @@ def _action(text: str) -> str:
     return text
 
 
-COMMAND = Command("predictor", "train and judge a difficulty predictor (DOTS)", add_options, run)
+COMMAND = Command("predictor", "train and judge a difficulty predictor (DOTS)", add_options, run, resumes=True)

@@ -11,7 +11,7 @@ import numpy as np
 
 from repro.commands.export import check_export, export
 from repro.commands.predictor.measured import measured_pass_rates
-from repro.commands.predictor.steps import PredictorFiles
+from repro.commands.predictor.steps import PREDICTIONS_FILE, PredictorFiles
 from repro.difficulty.estimators import TrainedEstimator
 from repro.errors import UserError
 from repro.files import write_alone
@@ -28,7 +28,6 @@ from repro.training.predictor_models import check_apart, embed, find_embedder
 from repro.training.predictors import build_predictor
 from repro.training.randomness import PREDICTIONS, derive_seed
 
-FILE = "predictions.parquet"
 MOST_REFERENCES = 256
 """References that are measured where no number is given, and at most half of the pool."""
 
@@ -67,9 +66,10 @@ def predict(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     places = tie_places([problem.id for problem in problems], new_generator(0, "ties"))
     selected[band_indices(rates, CenterBand(center=options.target), options.fraction, places)] = True
     files.inputs.check()
-    path = folder / FILE
+    path = folder / PREDICTIONS_FILE
     with writing(path, "--out: "):
         _write(path, [problem.id for problem in problems], rates, references, measured, selected)
+    files.outputs.record([path])
     error = float(np.abs(estimate.left_out - (1.0 - measured)).mean())
     lines = [
         f"{dataset.label}: {pool:,} questions, {count} of them measured by {samples} completions -> {path}",

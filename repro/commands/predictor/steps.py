@@ -12,6 +12,7 @@ from rich.console import Console
 
 from repro.arithmetic import thread_suffix, use_threads
 from repro.cache import Cache
+from repro.commands.outputs import Outputs
 from repro.difficulty.labels import Labels, read_labels, write_labels
 from repro.difficulty.predictor_spec import PredictorSpec
 from repro.errors import UserError
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from repro.training.predictor_models import Say
 
 LABELS_FILE, PREDICTOR_FOLDER, EVALUATION_FILE = "labels.parquet", "predictor", "evaluation.json"
+CALIBRATION_FILE, PREDICTIONS_FILE = "calibration.png", "predictions.parquet"
 REFERENCES = (16, 256)
 """How many questions `evaluate` measures before it predicts the others, one record each."""
 SAY_EVERY = 5.0  # seconds between two lines
@@ -37,6 +39,9 @@ class PredictorFiles:
     def __init__(self, loaded: LoadedSpec, options: argparse.Namespace) -> None:
         self.loaded = loaded
         self.root: Path = options.out or options.runs / "predictors" / loaded.spec.name
+        self.outputs = Outputs(self.root)
+        if options.out is not None:
+            self.outputs.check(self.written(options.action))
         spec, threads = self.spec, loaded.spec.train.threads
         use_threads(threads)
         models = loaded.spec.model if options.action in ("evaluate", "predict") else []
@@ -67,6 +72,14 @@ class PredictorFiles:
         for dataset in self.loaded.spec.dataset:
             yield dataset, self.root / dataset.label
 
+    def written(self, action: str) -> list[Path]:
+        """The files and folders that an action writes."""
+        folders = [folder for _, folder in self.datasets()]
+        if action == "evaluate":
+            return [self.root / EVALUATION_FILE, self.root / CALIBRATION_FILE]
+        name = {"labels": LABELS_FILE, "train": PREDICTOR_FOLDER, "predict": PREDICTIONS_FILE}[action]
+        return [folder / name for folder in folders]
+
     def say(self, dataset: DatasetSpec) -> Say:
         """Tells what is being done for a dataset, every few seconds."""
 
@@ -90,6 +103,7 @@ def labels(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         made, cost = make_labels(spec, dataset, files.cache, files.say(dataset), study.train.rollout, study.reward)
         files.inputs.check()
         write_labels(folder / LABELS_FILE, made)
+        files.outputs.record([folder / LABELS_FILE])
         _print(_labels_text(dataset, folder / LABELS_FILE, made, cost, loaded.spec.reward))
     return 0
 
@@ -123,6 +137,7 @@ def train(loaded: LoadedSpec, options: argparse.Namespace) -> int:
         target = folder / PREDICTOR_FOLDER
         if built.folder.resolve() != target.resolve():
             built.predictor.save(target)
+            files.outputs.record([target])
         record = built.predictor.training
         _print(
             f"{dataset.label}: {record['questions']:,} questions x {record['policies']} policies, "
@@ -164,7 +179,8 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     write_alone(path, dump_json(records))
     from analysis.dots_rr.calibration import calibration_figure
 
-    picture = calibration_figure(records, files.root / "calibration.png")
+    picture = calibration_figure(records, files.root / CALIBRATION_FILE)
+    files.outputs.record(files.written("evaluate"))
     _print(f"{summary_table(records)}\n{path}\n{picture}")
     return 0
 

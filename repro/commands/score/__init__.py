@@ -24,4 +24,4 @@ def run(options: argparse.Namespace) -> int:
     return score(options)
 
 
-COMMAND = Command("score", "score a dataset by one forward pass (UFO-RL)", add_options, run)
+COMMAND = Command("score", "score a dataset by one forward pass (UFO-RL)", add_options, run, resumes=True)

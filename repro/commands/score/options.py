@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import math
 import re
 from collections.abc import Callable
 from pathlib import Path
 
-from repro.arguments import whole_number
+from repro.arguments import file_path, plain_number, whole_number
 from repro.errors import UserError
 
 SUFFIXES = (".parquet", ".csv", ".jsonl")
@@ -73,7 +72,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
     add = parser.add_argument_group("where it goes").add_argument
     add(
         "--out",
-        type=Path,
+        type=file_path,
         default=Path("scores.parquet"),
         metavar="FILE",
         help="table, ending in .parquet, .csv or .jsonl; a .json of the same name describes it (default: %(default)s)",
@@ -97,7 +96,7 @@ def add_sources(parser: argparse.ArgumentParser, title: str) -> Callable[..., ar
     )
     add(
         "--spec",
-        type=Path,
+        type=file_path,
         metavar="SPEC",
         help="take model and training questions from a study; --model and --dataset then name one of several by label",
     )
@@ -170,35 +169,28 @@ def _option(name: str) -> str:
     return f"--{name.replace('_', '-')}"
 
 
-def _number(text: str) -> float:
-    try:
-        return float(text)
-    except ValueError:
-        return math.nan  # in no range
-
-
 def _fraction(text: str) -> float:
-    if not 1e-9 <= _number(text) <= 1:
+    if not 1e-9 <= plain_number(text) <= 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a share above 0 and at most 1, e.g. 0.1")
-    return _number(text)
+    return plain_number(text)
 
 
 def _share(text: str) -> float:
-    if not 0 <= _number(text) <= 1:
+    if not 0 <= plain_number(text) <= 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected a number in 0..1")
-    return _number(text)
+    return plain_number(text)
 
 
 def _center(text: str) -> str | float:
     if text in ("mean", "median"):
         return text
-    if not 0 <= _number(text) <= 1:
+    if not 0 <= plain_number(text) <= 1:
         raise argparse.ArgumentTypeError(f"got {text!r}, expected mean, median or a number in 0..1")
-    return _number(text)
+    return plain_number(text)
 
 
 def device_word(text: str) -> str:
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", text):
+    if not re.fullmatch(r"cpu|cuda(:[0-9]{1,3})?", text):
         raise argparse.ArgumentTypeError(f"got {text!r}, expected cpu, cuda or cuda:N")
     return text
 

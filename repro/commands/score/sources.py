@@ -24,6 +24,7 @@ from repro.tasks.catalogue import NAMES
 from repro.tasks.dataset_spec import DatasetSpec, shorthand
 from repro.tasks.datasets import load_dataset, load_questions
 from repro.tasks.problem import AnswerFormat, Problem
+from repro.user_paths import user_path
 from repro.words import did_you_mean, listed, nearest
 
 if TYPE_CHECKING:
@@ -149,10 +150,12 @@ def _labelled(items: Sequence[Item], label: str | None, option: str, spec: Path)
 
 def _local(text: str, option: str, what: str) -> Path | None:
     """The existing file or directory that `text` names; None where it can only be a hub id. Raises UserError."""
+    if not text.strip():
+        raise UserError(f"{option}: got {text!r}, expected {what}, or a name")
     if text.startswith(HUB):
         _check_id(text.removeprefix(HUB), option)
         return None
-    path = Path(text).expanduser()
+    path = user_path(text)
     if path.exists():
         return path
     parent_exists = path.parent.is_dir() and path.parent != Path()

@@ -14,6 +14,7 @@ from repro.scoring.tables import read_scores, table_digest
 from repro.selection.banded import Banded, start_scores
 from repro.selection.base import Run
 from repro.selection.method import Mistake, Setting
+from repro.user_paths import user_path
 from repro.words import show
 
 
@@ -70,7 +71,7 @@ class Scores(Banded):
 
     def files(self) -> dict[str, Path]:
         """The table."""
-        return {} if self.path is None else {"path": Path(self.path).expanduser()}
+        return {} if self.path is None else {"path": user_path(self.path)}
 
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """The content of the file in place of its path."""
