@@ -39,6 +39,7 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the plan; 0."""
     from repro.cache import Cache
+    from repro.study.local_sizes import check_readable
     from repro.study.plan import plan
     from repro.study.prompt_notes import prompt_notes
     from repro.study.throughput import by_hand, read_throughput
@@ -49,6 +50,7 @@ def run(options: argparse.Namespace) -> int:
     elif options.tokens_per_second is not None:
         rates = [by_hand(options.tokens_per_second)]
     spec = shared.load(options).spec
+    check_readable(spec.dataset)
     for note in prompt_notes(spec, Cache(options.runs / "cache"), dropped_only=True):
         print(note, file=sys.stderr)  # noqa: T201
     made = plan(spec, options.runs, rates)

@@ -25,6 +25,7 @@ def run(options: argparse.Namespace) -> int:
     from repro.cache import Cache
     from repro.study.expand import expand
     from repro.study.hub_ids import report_online, unpinned, wanted_of
+    from repro.study.local_sizes import check_readable
     from repro.study.prompt_notes import prompt_notes
 
     mistakes, specs = [], []
@@ -32,6 +33,7 @@ def run(options: argparse.Namespace) -> int:
         try:
             spec = shared.load(options, path).spec
             specs.append(spec)
+            check_readable(spec.dataset)
             notes = prompt_notes(spec, Cache())
             shared.say(f"{path}: valid, {len(expand(spec))} cells ({len(spec.arms)} arms, seeds {spec.seeds})")
             for note in notes:

@@ -216,6 +216,8 @@ def _missing(path: Path) -> str:
 
 def _reason(error: yaml.YAMLError) -> str:
     if isinstance(error, yaml.MarkedYAMLError):
+        if "'\\t'" in str(error.problem):
+            return "a tab, expected spaces: YAML indents with them alone"
         return ", ".join(part for part in (error.context, error.problem) if part)
     return str(error).splitlines()[0]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from functools import lru_cache
 
 from repro.errors import UserError
@@ -16,7 +17,17 @@ def local_sizes(spec: DatasetSpec) -> dict[str, int] | None:
     """{"train", "validation", "test": questions}; None without a local path or where its files cannot be read."""
     if spec.path is None or on_hub(spec):
         return None
-    return _sizes(spec.model_dump_json(), _stamps(spec))
+    found = _sizes(spec.model_dump_json(), _stamps(spec))
+    return found if isinstance(found, dict) else None
+
+
+def check_readable(datasets: Sequence[DatasetSpec]) -> None:
+    """UserError as a job would raise it, where the files of a dataset are on this machine and cannot be read."""
+    for spec in datasets:
+        if spec.path is not None and not on_hub(spec) and (stamps := _stamps(spec)):
+            found = _sizes(spec.model_dump_json(), stamps)
+            if isinstance(found, str):
+                raise UserError(found)
 
 
 def local_test_size(spec: DatasetSpec) -> int | None:
@@ -37,13 +48,14 @@ def _stamps(spec: DatasetSpec) -> tuple[tuple[str, int, int], ...]:
 
 
 @lru_cache(maxsize=64)
-def _sizes(fields: str, stamps: object) -> dict[str, int] | None:
+def _sizes(fields: str, stamps: object) -> dict[str, int] | str:
+    """The sizes, or why there are none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # whoever loads the questions says what is left out
         try:
             data = load_dataset(DatasetSpec.model_validate_json(fields))
-        except UserError:
-            return None
+        except UserError as error:
+            return str(error)
     return {"train": len(data.train), "validation": len(data.validation), "test": len(data.test)}
 
 

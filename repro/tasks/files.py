@@ -131,7 +131,9 @@ def _utf8(content: bytes, place: str) -> str:
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
-        raise UserError(f"{place}: byte {error.start} is not UTF-8; expected UTF-8 text") from error
+        known = {b"\xff\xfe": "is UTF-16", b"\xfe\xff": "is UTF-16", b"\x1f\x8b": "is compressed by gzip"}
+        what = known.get(content[:2], f"byte {error.start} is not UTF-8")
+        raise UserError(f"{place}: {what}; expected UTF-8 text") from error
 
 
 def _parse(text: str, path: Path, line: int | None = None) -> Any:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from repro.cli import main
 from repro.spec.schema import Cell, Spec
 from repro.study.estimate import estimate
 from repro.study.expand import expand, expand_study
@@ -254,6 +255,18 @@ def test_places_that_share_a_training_are_planned_once(tmp_path: Path) -> None:
     made = plan(spec, tmp_path)
     assert len(made.rows) == 1
     assert "1 more places of the matrix are the same training" in made.table()
+
+
+@pytest.mark.parametrize("command", ["plan", "validate"])
+def test_a_dataset_that_is_there_and_cannot_be_read_is_told_before_anything_runs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], command: str
+) -> None:
+    data, spec = tmp_path / "data.parquet", tmp_path / "spec.yaml"
+    data.write_text("no parquet")
+    dataset = f"dataset: {{path: {data}, question: q, answer: a}}"
+    spec.write_text(f"name: x\nmodel: tiny\n{dataset}\ntrain: {{steps: 2}}\narms: {{full: {{}}}}\n")
+    assert main([command, str(spec)]) == 2
+    assert f"{data}: not a readable parquet file" in capsys.readouterr().err
 
 
 def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load: Load) -> None:
