@@ -85,7 +85,10 @@ def extract_answer(completion: str) -> str:
 def _boxed(text: str, boxes: list[int]) -> str:
     """What the last box holds, with what the boxes hold that are offered together with it: `\\boxed{2}` and
     `\\boxed{5}` are the two solutions `2, 5`."""
-    found = [braced(text, boxes[-1]) or ""]
+    last = braced(text, boxes[-1])
+    if last is None:
+        return ""
+    found = [last]
     for before, box in zip(reversed(boxes[:-1]), reversed(boxes[1:]), strict=True):
         held = braced(text, before)
         if held is None or not TOGETHER.fullmatch(text, text.find("{", before) + len(held) + 2, box):
