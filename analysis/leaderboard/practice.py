@@ -102,11 +102,11 @@ def _ahead(board: Board, judged: dict[str, Judged]) -> str:
     higher = {label: one for label, one in judged.items() if one.verdict == "higher"}
     base = board.baseline_said
     if higher:
-        told = [f"{_size(label, one)}{_where(one)}" for label, one in list(higher.items())[:NAMED]]
+        told = [_size(label, one, _where(one)) for label, one in list(higher.items())[:NAMED]]
         more = f" and {len(higher) - NAMED} more" if len(higher) > NAMED else ""
-        verb = "learned" if len(higher) > 1 else "alone learned"
         who = ", ".join(told) + more if more else joined(told)
-        return f"From the same tokens {who} {verb} clearly more than {base}, in % of its gain"
+        only = "" if len(higher) > 1 else "only "
+        return f"From the same tokens {only}{who} learned clearly more than {base}, in % of its gain"
     if all(one.verdict == "one seed" for one in judged.values()):
         return f"One seed of each arm: nothing is clear of {base}"
     label, one = next(iter(judged.items()))
@@ -184,9 +184,9 @@ def _elsewhere(board: Board, judged: dict[str, Judged]) -> str:
     )
 
 
-def _size(label: str, one: Judged) -> str:
+def _size(label: str, one: Judged, where: str = "") -> str:
     share = one.share.interval()
-    return f"`{label}` ({number(100 * share.value, 0, sign=True)} % {brackets(share, 100, 0, sign=True)})"
+    return f"`{label}` ({number(100 * share.value, 0, sign=True)} % {brackets(share, 100, 0, sign=True)}{where})"
 
 
 def _where(one: Judged) -> str:
@@ -194,7 +194,7 @@ def _where(one: Judged) -> str:
     ahead, behind = _sides(one)
     if len(one.pairs) < 2 or (len(ahead) == len(one.pairs) and not one.unfit):
         return ""
-    text = f", clear by itself on {len(ahead)} of {len(one.pairs)} pairs"
+    text = f"; clear by itself on {len(ahead)} of {len(one.pairs)} pairs"
     return text + (f" and behind on {len(behind)}" if behind else "")
 
 

@@ -263,7 +263,7 @@ def counts(one: Board) -> set[str]:
     [
         (
             0.8,
-            r"From the same tokens `fast` \(\+\d+ % \[.*\]\) alone learned clearly more than `full`, in % of its.*",
+            r"From the same tokens only `fast` \(\+\d+ % \[.*\]\) learned clearly more than `full`, in % of its.*",
         ),
         (
             0.6,
