@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-ALL, ONE = 20_000_000, 1_000_000
+ALL, ONE = 30_000_000, 1_000_000
 """Bytes of `reports/`, and of any file there."""
 
 
-def test_reports_hold_twenty_megabytes_at_most_and_no_file_one() -> None:
+def test_reports_hold_thirty_megabytes_at_most_and_no_file_one() -> None:
     listed = subprocess.run(["git", "ls-files", "reports"], cwd=ROOT, capture_output=True, text=True, check=False)
     if listed.returncode:
         pytest.skip("no git repository: nothing says which files belong to it")
