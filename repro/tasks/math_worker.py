@@ -189,7 +189,7 @@ def other_curve(gold: list[Any], answer: list[Any]) -> bool:
     try:
         left, right = (sympy.Poly(one[0].lhs - one[0].rhs, *free) for one in (gold, answer))
         parts = [one.sqf_part().monic() for one in (left, right)]
-    except (sympy.PolynomialError, sympy.CoercionFailed, sympy.polys.polyerrors.DomainError, ValueError):
+    except (sympy.polys.polyerrors.BasePolynomialError, NotImplementedError, TypeError, ValueError):
         return False
     if parts[0] == parts[1]:
         return False
@@ -214,6 +214,7 @@ def parse(text: str) -> list[Any]:
     import sympy
     from math_verify.parser import LatexExtractionConfig
 
+    text = _with_last_factor(text)
     text = IMPROPER.sub(_times_improper, PRODUCT.sub(r"\g<left> \\cdot ", text))
     whole = [LatexExtractionConfig(boxed_match_priority=0)]
     parsed = list(math_verify.parse(f"\\boxed{{{text}}}", whole, extraction_mode="first_match", parsing_timeout=None))
@@ -221,6 +222,17 @@ def parse(text: str) -> list[Any]:
         units = [symbol for symbol in parsed[0].free_symbols if getattr(symbol, "name", "") == "i"]
         parsed[0] = parsed[0].subs([(unit, sympy.I) for unit in units])
     return parsed
+
+
+def _with_last_factor(text: str) -> str:
+    """The last letter of a formula with other letters in braces: math-verify would drop the `h` of `\\pi r^2 h` as a
+    unit."""
+    tokens = list(TOKEN.finditer(text))
+    if not tokens or not tokens[-1]["letter"] or tokens[-1].end() < len(text):
+        return text
+    side = text.rfind("=") + 1
+    other = any(token["letter"] for token in tokens[:-1] if token.start() >= side)
+    return f"{text[:-1].rstrip()}{{{text[-1]}}}" if other and text[-2] not in "_^" else text
 
 
 def _times_improper(number: re.Match[str]) -> str:
