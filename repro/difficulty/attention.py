@@ -14,6 +14,10 @@ policy trained with another seed: correlation with the true pass rate .32 and .4
 Another number gives other runs: raise `repro.study.identity.VERSION` with it."""
 
 
+DECIMALS = 12
+"""Of predictions; a decomposition of the same embeddings has other last bits in another process."""
+
+
 def whiten(embeddings: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
     """(N, c) float64: the leading principal components at equal variance, rows scaled to length sqrt(c).
 
@@ -34,7 +38,7 @@ def whiten(embeddings: np.ndarray, components: int = COMPONENTS) -> np.ndarray:
 def effective_references(weights: np.ndarray) -> float:
     """Mean over rows of exp(entropy): how many references a row attends to, from 1 to all. weights (..., K)."""
     entropy = -(weights * np.log(np.where(weights > 0, weights, 1.0))).sum(axis=-1)
-    return float(np.exp(entropy).mean())
+    return round(float(np.exp(entropy).mean()), DECIMALS)
 
 
 def _without_self(scores: np.ndarray) -> np.ndarray:
@@ -68,6 +72,16 @@ def candidate_temperatures(scores: np.ndarray) -> np.ndarray:
     """
     spread = float(scores[~np.eye(len(scores), dtype=bool)].std())
     return np.geomspace(1 / 8, 8, 13) * (spread if spread > 1e-12 else 1.0)
+
+
+def flattest(errors: np.ndarray) -> np.ndarray:
+    """(...) index of the last candidate whose error is the least, but for rounding. errors (C, ...)
+
+    Where all references were solved equally often every temperature predicts that, and the last bits of a sum, which
+    the place of an array in memory may change, are not to choose.
+    """
+    near = errors <= errors.min(axis=0) + 1e-12
+    return np.asarray(len(errors) - 1 - near[::-1].argmax(axis=0))
 
 
 def line_slope(predicted: np.ndarray, truth: np.ndarray) -> np.ndarray:
@@ -105,19 +119,19 @@ def calibrate(scores: np.ndarray, truth: np.ndarray) -> Calibration:
     raw = np.stack([left_out(scores / t, truth) for t in temperatures])  # (C, K)
     if count < 4:
         return Calibration(float(temperatures[-1]), 1.0, raw[-1], raw[-1])
-    best = int(((raw - truth) ** 2).sum(axis=1).argmin())
+    best = int(flattest(((raw - truth) ** 2).sum(axis=1)))
     mean = (truth.sum() - truth) / (count - 1)  # (K,) of the others
     slope = float(line_slope(raw[best] - mean, truth - mean))
     # The same once more inside every fold i, which knows neither i nor, when it predicts j, j itself.
     inner = np.stack([left_two_out(scores / t, truth) for t in temperatures])  # (C, K, K): [., i, j]
     others = ~np.eye(count, dtype=bool)
-    choice = (np.where(others, inner - truth, 0.0) ** 2).sum(axis=2).argmin(axis=0)  # (K,)
+    choice = flattest((np.where(others, inner - truth, 0.0) ** 2).sum(axis=2))  # (K,)
     inner_mean = (truth.sum() - truth[:, None] - truth) / (count - 2)  # (K, K)
     shape = (count, count - 1)
     predicted, known = (inner[choice, index] - inner_mean)[others], (truth - inner_mean)[others]
     slopes = line_slope(predicted.reshape(shape), known.reshape(shape))  # (K,)
     honest = np.clip(mean + slopes * (raw[choice, index] - mean), 0.0, 1.0)
-    return Calibration(float(temperatures[best]), slope, raw[best], honest)
+    return Calibration(float(temperatures[best]), slope, np.round(raw[best], DECIMALS), np.round(honest, DECIMALS))
 
 
 @dataclass(frozen=True)
@@ -145,4 +159,4 @@ def predict(z: np.ndarray, references: np.ndarray, truth: np.ndarray) -> Predict
     weights = softmax(scores / calibration.temperature)
     mean = float(truth.mean())
     failure = np.clip(mean + calibration.slope * (weights @ truth - mean), 0.0, 1.0)
-    return Prediction(failure, calibration, effective_references(weights))
+    return Prediction(np.round(failure, DECIMALS), calibration, effective_references(weights))

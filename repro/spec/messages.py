@@ -97,7 +97,7 @@ def _explain(path: FieldPath, item: dict[str, Any], data: Any, told: set[FieldPa
     wanted = expected(nodes)
     if kind == "too_short":
         wanted = wanted.replace("a list of them", f"a list of at least {context['min_length']} of them")
-    if kind == "too_short" and not value:
+    if kind == "too_short" and isinstance(value, dict):
         return Problem(path, f"got none, expected at least {context['min_length']}")
     return Problem(path, f"got {show(value)}, expected {wanted}{hint}")
 

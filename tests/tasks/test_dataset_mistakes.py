@@ -56,7 +56,7 @@ def test_a_mistake_in_every_row_is_told_once_with_its_count(tmp_path):
         ("d.json", b"[3]", "item 1: found int, expected an object"),
         ("d.tsv", b"question\tanswer\n", r"d.tsv is not a data file; .*\.jsonl, \.json, \.parquet"),
         ("d.parquet", b"not parquet", "not a readable parquet file"),
-        ("d.jsonl", b"\xff\xfe\x00", "byte 0 is not UTF-8"),
+        ("d.jsonl", b"\xff\xfe\x00", "is UTF-16; expected UTF-8 text"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, name, content, said):
