@@ -59,6 +59,8 @@ TOKEN = re.compile(
 """Words in text and names of environments as a whole, commands, and letters one by one."""
 GREEK = ("gamma", "delta", "theta", "lambda", "xi", "pi", "sigma", "upsilon", "phi", "psi", "omega")
 """Letters with a capital of their own."""
+UNKNOWNS = "kntuvwxyz"
+"""Letters that multiply a number on one side of an equation: `x = 3t`."""
 SPARE = "abcfghjklmnopqrstuvwxyz"
 """Letters that may stand for another one: not those of constants and differentials."""
 NUMBER_WORDS = re.compile(
@@ -232,6 +234,7 @@ def _with_last_factor(text: str) -> str:
         return text
     side = text.rfind("=") + 1
     other = any(token["letter"] for token in tokens[:-1] if token.start() >= side)
+    other |= side > 0 and text[-1] in UNKNOWNS and text[-2] != " "
     return f"{text[:-1].rstrip()}{{{text[-1]}}}" if other and text[-2] not in "_^" else text
 
 
