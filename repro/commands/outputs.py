@@ -25,7 +25,9 @@ class Outputs:
             for file in _files(path):
                 name = file.relative_to(self.root).as_posix()
                 if known.get(name) != checksums(self.root, [name])[name]:
-                    raise UserError(f"--out: {file} exists and was not written here, expected another folder")
+                    raise UserError(
+                        f"--out: {file} exists and was not written here, expected another folder, or remove it"
+                    )
 
     def record(self, paths: Iterable[Path]) -> None:
         """Vouch for files, or for all of a folder, that have just been written."""

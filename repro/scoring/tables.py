@@ -129,19 +129,21 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
 
 def _refuse_twice(path: Path, names: Sequence[str]) -> None:
     """UserError where two columns have one name: nobody knows which is meant."""
-    twice = next((name for place, name in enumerate(names) if name in names[:place]), None)
-    if twice is not None:
-        raise UserError(f"{path}: column {twice!r} is there twice, expected every column once")
+    if len(set(names)) < len(names):
+        raise UserError(f"{path}: column {_twice(names)!r} is there twice, expected every column once")
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     """The object of these pairs. ValueError where a key comes twice."""
     found = dict(pairs)
     if len(found) < len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for place, key in enumerate(keys) if key in keys[:place])
-        raise ValueError(f"key {twice!r} twice in one object")
+        raise ValueError(f"key {_twice([key for key, _ in pairs])!r} twice in one object")
     return found
+
+
+def _twice(names: Sequence[str]) -> str:
+    """The first name that has come before."""
+    return next(name for place, name in enumerate(names) if name in names[:place])
 
 
 def _id(value: Any) -> str:

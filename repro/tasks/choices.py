@@ -13,7 +13,7 @@ CHOSEN = re.compile(
     r"(?i:[a-z ]{0,40}\b(?:answer|option|choice)(?: is)?:? )?\(?(?P<letter>[A-J])(?P<rest>\).*|\b(?:[.:].*)?)",
     re.DOTALL,
 )
-OTHER = re.compile(r"(?<![A-Za-z\d\\])\(?[A-J](?:[).:]|\s*\Z)")
+OTHER = re.compile(r"(?<![A-Za-z\d\\(])\(?[A-J][).:]|(?:[,;/&.:]|\band)\s?\(?[A-J]\s*\Z")
 """The label of a further choice; `f(A)` and `vitamin C` have none."""
 NONE_OF = re.compile(r"\b(?:none|neither|not|nor|both|all)\b", re.IGNORECASE)
 """Words by which a choice speaks of others: `(E) None of (A), (B)`."""

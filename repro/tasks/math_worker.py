@@ -98,9 +98,8 @@ def capitals_apart(gold: str, answer: str) -> tuple[str, str]:
         commands = {found["command"] for found in TOKEN.finditer(text) if found["command"]}
         both |= any(letter.swapcase() in letters for letter in letters)
         small |= {letter for letter in letters if letter.islower()} | commands.intersection(GREEK)
-        large |= {letter for letter in letters if letter.isupper()} | {c for c in commands if c.lower() in GREEK} - set(
-            GREEK
-        )
+        large |= {letter for letter in letters if letter.isupper()}
+        large |= {name for name in commands if name.lower() in GREEK and name not in GREEK}
     apart = [name for name in sorted(large) if (both if len(name) == 1 else name.lower() in small)]
     spare = [letter for letter in SPARE if letter not in small and letter.upper() not in large - set(apart)]
     if not apart or len(apart) > len(spare):

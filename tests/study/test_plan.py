@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from repro.cli import main
-from repro.spec.schema import Cell, Spec
+from repro.spec.schema import Cell
 from repro.study.estimate import estimate
 from repro.study.expand import expand, expand_study
 from repro.study.load import load_spec, parse_spec
@@ -267,68 +267,6 @@ def test_a_dataset_that_is_there_and_cannot_be_read_is_told_before_anything_runs
     spec.write_text(f"name: x\nmodel: tiny\n{dataset}\ntrain: {{steps: 2}}\narms: {{full: {{}}}}\n")
     assert main([command, str(spec)]) == 2
     assert f"{data}: not a readable parquet file" in capsys.readouterr().err
-
-
-def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load: Load) -> None:
-    loaded = load("arms: {a: {}, b: {}}\nseeds: [0, 1]\n")
-    assert status_rows(tmp_path) == []
-    assert [(row["arm"], row["seed"], row["status"]) for row in status_rows(tmp_path, loaded)] == [
-        ("a", 0, "todo"),
-        ("b", 0, "todo"),
-        ("a", 1, "todo"),
-        ("b", 1, "todo"),
-    ]
-    cells = expand_study(_spec(loaded.spec))
-    journal = Journal(tmp_path / cells[0].identity)
-    journal.start(cells[0].cell, cells[0].identity)
-    journal.log(3, {"eval/accuracy": 0.625})
-    journal.progress("training", 3, 40)
-    journal.fail("Traceback\nMemoryError: too much")
-    (row,) = status_rows(tmp_path)
-    assert (row["arm"], row["step"], row["accuracy"], row["status"]) == ("a", 3, 0.625, "failed")
-    table = status_table(status_rows(tmp_path))
-    assert "3/40" in table
-    assert "0.625" in table
-    assert "MemoryError: too much" in table
-    assert table.endswith("1 failed")
-
-
-@pytest.mark.parametrize("damage", [{"accuracy": "high"}, {"time": "now"}])
-def test_status_shows_every_run_whatever_stands_in_a_damaged_file(tmp_path: Path, damage: dict[str, str]) -> None:
-    cells = expand_study(_spec(parse_spec({**BASE, "seeds": [0, 1], **arm()})))
-    for expanded in cells:
-        journal = Journal(tmp_path / expanded.identity)
-        journal.start(expanded.cell, expanded.identity)
-        journal.progress("training", 3, 40)
-    progress = tmp_path / cells[0].identity / "progress.json"
-    progress.write_text(json.dumps(json.loads(progress.read_text()) | damage))
-    cell = tmp_path / cells[1].identity / "cell.json"
-    record = json.loads(cell.read_text())
-    record["labels"] = {"arm": "full", "axis": [1, 2]}
-    cell.write_text(json.dumps(record))
-    table = status_table(status_rows(tmp_path))
-    assert all(expanded.identity in table for expanded in cells)
-
-
-def test_status_counts_the_runs_that_were_stopped_early_and_says_at_which_step(tmp_path: Path) -> None:
-    spec = parse_spec({**BASE, "seeds": [0, 1], **arm()})
-    early, whole = expand_study(spec)
-    health = tmp_path / early.identity / "health.json"
-    health.parent.mkdir()
-    health.write_text('{"stopped": {"kind": "collapse", "step": 20}}')
-    for one in (early, whole):
-        finish(tmp_path, one.cell, one.identity)
-    rows = {row["identity"]: row for row in status_rows(tmp_path)}
-    assert (
-        rows[early.identity]["stopped"] == {"step": 20, "kind": "collapse"} and rows[whole.identity]["stopped"] is None
-    )
-    table = status_table(list(rows.values()))
-    assert "stopped by train.stop_on at step 20 (collapse)" in table
-    assert table.endswith("2 cached\n1 of the cached stopped early by train.stop_on; the messages say when")
-
-
-def _spec(spec: Spec) -> Spec:
-    return spec
 
 
 def test_the_plan_says_what_the_labels_of_a_predictor_take_once_per_dataset(load: Load, tmp_path: Path) -> None:

@@ -56,7 +56,7 @@ class Bots(FromHistory):
     @property
     def trains_on(self) -> str:
         """By its posterior."""
-        return f"questions whose earlier rewards and those of similar ones suggest a pass rate near {self.target:g}"
+        return f"questions that earlier rewards and two anchor policies put near a pass rate of {self.target:g}"
 
     @property
     def title(self) -> str:

@@ -30,7 +30,7 @@ class Cdas(FromHistory):
     @property
     def trains_on(self) -> str:
         """On both sides of the ability."""
-        return "questions about as difficult as the policy is able"
+        return "questions whose difficulty is near the policy's ability"
 
     @property
     def title(self) -> str:

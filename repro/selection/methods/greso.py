@@ -45,7 +45,7 @@ class Greso(Selection):
     @property
     def trains_on(self) -> str:
         """As dynamic sampling, with fewer rollouts."""
-        return "the groups whose rewards differ, and skips questions that lately had none"
+        return "the groups whose rewards differ, and skips questions that lately had no such group"
 
     @property
     def title(self) -> str:

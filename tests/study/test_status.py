@@ -1,0 +1,75 @@
+"""`repro status`: where runs stand, read from their folders, whatever stands in those."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from repro.study.expand import expand_study
+from repro.study.load import parse_spec
+from repro.study.status import status_rows, status_table
+from repro.tracking.journal import Journal
+from tests.conftest import Load
+from tests.study.test_plan import finish
+
+SPEC = {"name": "x", "model": "tiny", "dataset": "arithmetic", "seeds": [0, 1], "arms": {"a": {}}}
+
+
+def test_status_lists_runs_on_disk_or_the_places_of_a_study(tmp_path: Path, load: Load) -> None:
+    loaded = load("arms: {a: {}, b: {}}\nseeds: [0, 1]\n")
+    assert status_rows(tmp_path) == []
+    assert [(row["arm"], row["seed"], row["status"]) for row in status_rows(tmp_path, loaded)] == [
+        ("a", 0, "todo"),
+        ("b", 0, "todo"),
+        ("a", 1, "todo"),
+        ("b", 1, "todo"),
+    ]
+    cells = expand_study(loaded.spec)
+    journal = Journal(tmp_path / cells[0].identity)
+    journal.start(cells[0].cell, cells[0].identity)
+    journal.log(3, {"eval/accuracy": 0.625})
+    journal.progress("training", 3, 40)
+    journal.fail("Traceback\nMemoryError: too much")
+    (row,) = status_rows(tmp_path)
+    assert (row["arm"], row["step"], row["accuracy"], row["status"]) == ("a", 3, 0.625, "failed")
+    table = status_table(status_rows(tmp_path))
+    assert "3/40" in table
+    assert "0.625" in table
+    assert "MemoryError: too much" in table
+    assert table.endswith("1 failed")
+
+
+@pytest.mark.parametrize("damage", [{"accuracy": "high"}, {"time": "now"}])
+def test_status_shows_every_run_whatever_stands_in_a_damaged_file(tmp_path: Path, damage: dict[str, str]) -> None:
+    cells = expand_study(parse_spec(SPEC))
+    for expanded in cells:
+        journal = Journal(tmp_path / expanded.identity)
+        journal.start(expanded.cell, expanded.identity)
+        journal.progress("training", 3, 40)
+    progress = tmp_path / cells[0].identity / "progress.json"
+    progress.write_text(json.dumps(json.loads(progress.read_text()) | damage))
+    cell = tmp_path / cells[1].identity / "cell.json"
+    record = json.loads(cell.read_text())
+    record["labels"] = {"arm": "full", "axis": [1, 2]}
+    cell.write_text(json.dumps(record))
+    table = status_table(status_rows(tmp_path))
+    assert all(expanded.identity in table for expanded in cells)
+
+
+def test_status_counts_the_runs_that_were_stopped_early_and_says_at_which_step(tmp_path: Path) -> None:
+    spec = parse_spec(SPEC)
+    early, whole = expand_study(spec)
+    health = tmp_path / early.identity / "health.json"
+    health.parent.mkdir()
+    health.write_text('{"stopped": {"kind": "collapse", "step": 20}}')
+    for one in (early, whole):
+        finish(tmp_path, one.cell, one.identity)
+    rows = {row["identity"]: row for row in status_rows(tmp_path)}
+    assert (
+        rows[early.identity]["stopped"] == {"step": 20, "kind": "collapse"} and rows[whole.identity]["stopped"] is None
+    )
+    table = status_table(list(rows.values()))
+    assert "stopped by train.stop_on at step 20 (collapse)" in table
+    assert table.endswith("2 cached\n1 of the cached stopped early by train.stop_on; the messages say when")
