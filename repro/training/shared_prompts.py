@@ -1,14 +1,15 @@
 """Log-probs of completions whose prompts are computed once: what all begin with, then each prompt, then the rows.
 
-The dense way passes every row's prompt and completion through the model, and on a CPU the output layer sees all of
-their tokens. Rows of one group repeat their prompt, and prompts with a system turn or examples begin alike. Here the
-tokens that all prompts begin with are passed once, then what is left of each distinct prompt, then the completions,
-which read the keys and values of their prompt. Gradients flow back through these, so an update is the same up to
-rounding.
+The dense way passes every row's prompt and completion through the model, as long as the longest, and on a CPU the
+output layer sees all of their tokens. Rows of one group repeat their prompt, and prompts with a system turn or examples
+begin alike. Here the tokens that all prompts begin with are passed once, then what is left of each distinct prompt,
+then the completions, those of like length together, which read the keys and values of their prompt. Gradients flow
+back through these, so an update is the same up to rounding.
 """
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,8 @@ IGNORED = -100
 """The label of a token that is not scored."""
 WORTH = 0.75
 """The largest share of the dense way's tokens at which this way is taken."""
+PARTS = 4
+"""Parts into which the rows are sorted by the length of their completions."""
 
 
 @dataclass(frozen=True)
@@ -30,24 +33,28 @@ class SharedPrompts:
     """The prompts of B rows.
 
     `heads`: of each distinct prompt, all tokens but the last; `last`: (B,) that last token of
-    each row; `of`: (B,) which head it follows; `common`: tokens with which all heads begin, 0 where they are too few.
+    each row; `of`: (B,) which head it follows; `common`: tokens with which all heads begin, 0 where they are too few;
+    `parts`: (tokens of the longest completion, rows) of those that are passed together.
     """
 
     heads: Sequence[tuple[int, ...]]
     last: Sequence[int]
     of: Sequence[int]
     common: int
+    parts: Sequence[tuple[int, Sequence[int]]]
 
-    def tokens(self, width: int) -> int:
-        """Tokens that are passed for completions of `width`, padding included."""
+    @property
+    def tokens(self) -> int:
+        """Tokens that are passed, padding included."""
         longest = max(map(len, self.heads)) - self.common
-        return self.common + len(self.heads) * longest + len(self.of) * (width + 1)
+        completions = sum(len(rows) * (width + 1) for width, rows in self.parts)
+        return self.common + len(self.heads) * longest + completions
 
 
-def shared_prompts(prompt_ids: torch.Tensor, prompt_mask: torch.Tensor, width: int) -> SharedPrompts | None:
+def shared_prompts(prompt_ids: torch.Tensor, prompt_mask: torch.Tensor, mask: torch.Tensor) -> SharedPrompts | None:
     """What the rows share, from ids and mask (B, P), padded on the left; None where sharing saves too little.
 
-    width: T, tokens of the longest completion.
+    mask: (B, T) of the completions, padded on the right.
     """
     rows = [tuple(ids[mask].tolist()) for ids, mask in zip(prompt_ids, prompt_mask.bool(), strict=True)]
     if min(map(len, rows)) < 2:
@@ -55,9 +62,16 @@ def shared_prompts(prompt_ids: torch.Tensor, prompt_mask: torch.Tensor, width: i
     heads = list(dict.fromkeys(row[:-1] for row in rows))
     place = {head: index for index, head in enumerate(heads)}
     common = shared_length(heads, min(map(len, heads)) - 1)
-    made = SharedPrompts(heads, [row[-1] for row in rows], [place[row[:-1]] for row in rows], common)
-    dense = len(rows) * (prompt_ids.shape[1] + width)
-    return made if made.tokens(width) <= WORTH * dense else None
+    of = [place[row[:-1]] for row in rows]
+    made = SharedPrompts(heads, [row[-1] for row in rows], of, common, _parts(mask.sum(dim=1)))
+    dense = len(rows) * (prompt_ids.shape[1] + mask.shape[1])
+    return made if made.tokens <= WORTH * dense else None
+
+
+def _parts(lengths: torch.Tensor) -> list[tuple[int, list[int]]]:
+    """(longest, rows) of up to `PARTS` equal shares of the rows in the order of their `lengths`, (B,)."""
+    shares = [rows for rows in lengths.argsort(stable=True).tensor_split(PARTS) if len(rows)]
+    return [(int(lengths[rows].max()), rows.tolist()) for rows in shares]
 
 
 def can_share(model: PreTrainedModel, gradient: bool) -> bool:
@@ -105,20 +119,31 @@ def completion_logps(
         use_cache=True,
     )
     of = torch.tensor(list(shared.of), device=device)  # (B,)
-    _take(cache, of)
     # The last token of a row's prompt predicts the first of its completion.
-    last = torch.tensor(list(shared.last), device=device)[:, None]  # (B, 1)
-    follows = torch.nn.functional.pad(mask, (1, 0), value=1)  # (B, 1 + T)
-    seen = torch.cat([held[of], follows], dim=1)  # (B, S + R + 1 + T)
-    out = model(
-        input_ids=torch.cat([last, ids], dim=1),
-        attention_mask=None if seen.all() else seen,
-        position_ids=held[of].sum(1, keepdim=True) + torch.arange(ids.shape[1] + 1, device=device),
-        past_key_values=cache,
-        labels=torch.cat([last, ids], dim=1).masked_fill(follows == 0, IGNORED),
-        fused_lm_head=True,
-    )
-    return out.log_probs, out.entropy
+    ids = torch.cat([torch.tensor(list(shared.last), device=device)[:, None], ids], dim=1)  # (B, 1 + T)
+    mask = torch.nn.functional.pad(mask, (1, 0), value=1)  # (B, 1 + T)
+    found, order = [], []
+    for width, chosen in shared.parts:
+        rows = torch.tensor(chosen, device=device)  # (N,)
+        own = copy.copy(cache)
+        own.layers = [copy.copy(layer) for layer in cache.layers]
+        _take(own, of[rows])
+        some, follows, heads = ids[rows, : width + 1], mask[rows, : width + 1], held[of[rows]]
+        seen = torch.cat([heads, follows], dim=1)  # (N, S + R + 1 + W)
+        out = model(
+            input_ids=some,
+            attention_mask=None if seen.all() else seen,
+            position_ids=heads.sum(1, keepdim=True) + torch.arange(width + 1, device=device),
+            past_key_values=own,
+            labels=some.masked_fill(follows == 0, IGNORED),
+            fused_lm_head=True,
+        )
+        order.append(rows)
+        beyond = (0, ids.shape[1] - 1 - width)
+        found.append([torch.nn.functional.pad(one, beyond) for one in (out.log_probs, out.entropy)])  # (N, T)
+    back = torch.cat(order).argsort()  # (B,)
+    logps, entropies = (torch.cat(parts)[back] for parts in zip(*found, strict=True))
+    return logps, entropies
 
 
 def _take(cache: Any, rows: torch.Tensor) -> None:

@@ -122,7 +122,7 @@ class UpdateTrainer(GRPOTrainer):
         for some_ids, some_mask in zip(
             ids.split(batch_size or len(ids)), mask.split(batch_size or len(ids)), strict=True
         ):
-            shared = shared_prompts(some_ids[:, :-width], some_mask[:, :-width], width)
+            shared = shared_prompts(some_ids[:, :-width], some_mask[:, :-width], some_mask[:, -width:])
             if shared is None:
                 found.append(dense(model, some_ids, some_mask, width, **more)[:2])
                 continue

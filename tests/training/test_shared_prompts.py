@@ -72,8 +72,9 @@ def test_log_probs_entropies_and_gradients_are_those_of_whole_rows(
         return out.log_probs[:, -WIDTH:], out.entropy[:, -WIDTH:]
 
     def shared() -> tuple[torch.Tensor, torch.Tensor]:
-        plan = shared_prompts(prompt_ids, prompt_mask, WIDTH)
+        plan = shared_prompts(prompt_ids, prompt_mask, mask)
         assert plan is not None
+        assert len({width for width, _ in plan.parts}) > 1, "completions of like length are passed together"
         return completion_logps(model, model, plan, ids, mask)
 
     found = []
@@ -91,13 +92,18 @@ def test_log_probs_entropies_and_gradients_are_those_of_whole_rows(
         assert float((one - two).norm() / one.norm()) < slope
 
 
+def full(width: int) -> torch.Tensor:
+    """The mask of 8 completions of `width` tokens."""
+    return torch.ones(8, width, dtype=torch.long)
+
+
 def test_rows_that_share_little_are_passed_whole() -> None:
     ids, mask = padded_left([tokens(12, seed) for seed in range(8)], 0, torch.device("cpu"))
-    assert shared_prompts(ids, mask, 40) is None
-    assert shared_prompts(ids[:1].repeat(8, 1), mask, 40) is None  # the completions are most of it
-    assert shared_prompts(ids[:1].repeat(8, 1), mask, 4) is not None
+    assert shared_prompts(ids, mask, full(40)) is None
+    assert shared_prompts(ids[:1].repeat(8, 1), mask, full(40)) is None  # the completions are most of it
+    assert shared_prompts(ids[:1].repeat(8, 1), mask, full(4)) is not None
     ids, mask = padded_left([[5]] * 8, 0, torch.device("cpu"))
-    assert shared_prompts(ids, mask, 4) is None
+    assert shared_prompts(ids, mask, full(4)) is None
 
 
 def test_models_whose_log_probs_would_differ_are_passed_whole(monkeypatch: pytest.MonkeyPatch) -> None:
