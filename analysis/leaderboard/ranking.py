@@ -31,7 +31,7 @@ def ranking(board: Board) -> list[Table | Picture]:
     judged, steps, seconds = (board.judged(by) for by in ("tokens", "steps", "seconds"))
     others = any(one.other_tasks is not None for one in judged.values())
     clock = CLOCK_NAMES[board.panels[0].panel.clock]
-    header = ["rank", "arm", "at equal tokens, % of gain", "up to, tokens", *(["on other tasks, %"] if others else [])]
+    header = ["rank", "arm", "at equal tokens, % of gain", "points", *(["on other tasks, %"] if others else [])]
     header += ["clear", f"best {BEST}, %", "95 % of ranks", "at equal steps, %", f"at equal {clock}, %", "pairs"]
     header += ["groups with a gradient, %", "selection, tokens"]
     rows: list[list[str]] = []
@@ -42,7 +42,7 @@ def ranking(board: Board) -> list[Table | Picture]:
         more = [_shown(one.other_tasks) if one else NOTHING] if others else []
         row = [NOTHING if math.isnan(place.rank) else f"{place.rank:g}", f"`{label}`"]
         row += [spread(share.interval(), 100, 0, sign=True) if one else "0, the baseline"]
-        row += [span([one]) if one else NOTHING, *more]
+        row += [spread(one.difference.interval(), 100, 1, sign=True) if one else NOTHING, *more]
         row += [clear(one), *_chances(place)]
         for by in (steps, seconds):
             other = by.get(label)
@@ -61,6 +61,10 @@ def ranking(board: Board) -> list[Table | Picture]:
     for arm, state in board.absent.items():
         rows.append([NOTHING, f"`{arm}`", state, *[NOTHING] * (len(header) - 3)])
         data.append({"arm": arm, "state": state})
+    alike = header.index("pairs")
+    if len({row[alike] for row in rows}) == 1:
+        for row in (header, *rows):
+            row.pop(alike)
     emphasis = frozenset(place for place, label in enumerate(board.order) if label in board.baselines)
     paper = [name for name in header if not name.startswith(("at equal steps", f"at equal {clock}"))]
     title = "Arms at equal generated tokens, the best first"
@@ -143,7 +147,8 @@ def _caption(board: Board, others: bool) -> str:
         "over seeds and questions on these pairs of policy and task. Clear: after Holm's correction over "
         f"{plural(len(judged), 'arm')}."
     )
-    text += " Up to: what every run of both has spent, on the pair with the least and the one with the most of it."
+    if judged:
+        text += f" Up to what every run of both has spent, {span(list(judged.values()))} generated tokens."
     if others:
         text += " On other tasks: the 95 % interval with tasks as units."
     text += f" {_drawn(board)}" if board.ranks and any(not math.isnan(one.low) for one in board.ranks.values()) else ""
@@ -161,7 +166,8 @@ def _drawn(board: Board) -> str:
 
 def _runs(board: Board) -> str:
     every = [series for one in board.panels for series in one.panel.series]
-    return f"{seeds_said(every).removeprefix('n = ')} a pair."
+    pairs = len(board.usable)
+    return f"{seeds_said(every).removeprefix('n = ')} on {'one pair' if pairs == 1 else f'each of {pairs} pairs'}."
 
 
 def _note(board: Board, others: bool) -> str:

@@ -109,6 +109,17 @@ def test_states_of_several_pairs_are_told_together_with_every_kind_of_failure_on
     assert [together(states) for states in ([], ["not run", "killed"], ["failed"])] == ["not run", "killed", "failed"]
 
 
+def test_pairs_are_in_the_caption_where_every_arm_has_run_on_all_of_them(tmp_path: Path):
+    arms = {
+        "full": ({}, Behaviour(learning(0.6), (0.0, 0.01, -0.01))),
+        "fast": ({"selection": {"method": "dynamic"}}, Behaviour(learning(0.8), (0.0, -0.01, 0.01))),
+    }
+    table = everything(board(make_study(tmp_path, None, arms)))["ranking"]
+    assert isinstance(table, Table) and "pairs" not in table.header
+    assert all(len(row) == len(table.header) for row in table.rows)
+    assert "3 seeds on one pair." in table.caption
+
+
 def header(table: Table, name: str) -> int:
     return list(table.header).index(name)
 
