@@ -163,6 +163,24 @@ def test_an_unfitted_calibrator_changes_nothing() -> None:
         torch.testing.assert_close(torch.sigmoid(logits), rates)
 
 
+def test_without_identity_start_the_calibrator_begins_as_torch_draws_its_layers() -> None:
+    with torch.random.fork_rng():
+        torch.manual_seed(5)
+        towers = Towers(WIDTH_IN, TowersSpec(width=5, identity_start=False))
+        torch.manual_seed(5)
+        identity = Towers(WIDTH_IN, TowersSpec(width=5, identity_start=True))
+    assert towers.calibrator is not None and identity.calibrator is not None
+    first, _, last = towers.calibrator
+    for layer, inside in ((first, 2), (last, 10)):
+        bound = 1 / math.sqrt(inside)  # of nn.Linear: weights and biases uniform between these
+        values = torch.cat([layer.weight.ravel(), layer.bias])
+        assert 0.5 * bound < values.abs().max() <= bound and values.unique().numel() == values.numel()
+    assert torch.equal(first.weight, identity.calibrator[0].weight), "nothing else depends on it"
+    rates = torch.tensor([0.2, 0.5, 0.9])
+    found = torch.sigmoid(towers.calibrated(rates, torch.tensor(0.3), torch.tensor(0.2)))
+    assert (found - rates).abs().max() > 0.01
+
+
 @pytest.mark.parametrize("shared", [False, True])
 def test_a_saved_predictor_predicts_the_same_bits(tmp_path: Path, shared: bool) -> None:
     predictor = a_predictor("temperature_bias", shared)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from repro.difficulty.estimators import TrainedEstimator
 from repro.draws import gumbel_top_k
@@ -34,6 +35,15 @@ def test_a_tiny_temperature_draws_the_nearest_and_not_consecutive_indices():
     assert (np.diff(drawn) == 1).mean() < 0.1
     nearest = np.argsort(distance)[:80]
     assert np.isin(drawn, nearest).all()  # a difference of 10 temperatures is decisive
+
+
+def test_what_has_no_weight_in_float32_comes_here_by_its_distance():
+    """exp(-104) is below the smallest number of float32, 2 ** -149."""
+    distance = np.array([0.02, 0.0, 0.11, 0.30, 0.16, 0.01, 0.22])
+    weights = torch.softmax(torch.from_numpy(-distance / 1e-3).float(), 0).numpy()
+    assert ((weights == 0) == (distance > 0.104)).all()
+    drawn = gumbel_top_k(-distance / 1e-3, 6, np.random.default_rng(0))
+    assert sorted(drawn) == [0, 1, 2, 4, 5, 6], "differences of 50 temperatures are decisive"
 
 
 def test_the_first_draw_has_the_probabilities_of_the_softmax():

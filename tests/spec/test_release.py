@@ -8,9 +8,10 @@ from typing import Any
 
 import pytest
 from transformers import TrainingArguments
+from trl import GRPOConfig
 
 from repro.errors import UserError
-from repro.spec.presets.ufo_rl import ARGUMENTS, FIELDS, INFERRED, NAME, STATED
+from repro.spec.presets.ufo_rl import ARGUMENTS, FIELDS, INFERRED, NAME, STATED, TRL
 from repro.spec.schema import Cell, TrainSpec
 from repro.study.expand import expand
 from repro.study.load import load_spec, parse_spec, resolved_yaml
@@ -103,7 +104,25 @@ def test_what_is_inferred_from_the_arguments_of_training_is_still_their_default(
     values = {field.path: field.values[NAME] for field in FIELDS if field.where[NAME].startswith(ARGUMENTS)}
     assert values.keys() - theirs.keys() == {"train.warmup"}  # its field has another name by now
     assert {path: fields[name].default for path, name in theirs.items()} == {path: values[path] for path in theirs}
-    assert fields["per_device_train_batch_size"].default == 8
+
+
+def test_what_is_inferred_from_trl_is_still_its_default_but_for_three_fields() -> None:
+    """TRL 0.17 had `bnpo`, 0.04 and true for these. Its clip and its one accumulation step are ours, too."""
+    fields, values = GRPOConfig.__dataclass_fields__, {field.path: field.values[NAME] for field in FIELDS}
+    theirs = {"train.top_p": "top_p", "train.minibatches": "num_iterations"}
+    changed = {"train.loss": "dapo", "train.kl": 0.0, "train.advantage_std": "group"}
+    names = {"train.loss": "loss_type", "train.kl": "beta", "train.advantage_std": "scale_rewards"}
+    assert {field.path for field in FIELDS if field.where[NAME].startswith(TRL)} == theirs.keys() | changed.keys()
+    assert {path: fields[name].default for path, name in theirs.items()} == {path: values[path] for path in theirs}
+    assert {path: fields[name].default for path, name in names.items()} == changed
+    assert fields["epsilon"].default == TrainSpec().clip and fields["gradient_accumulation_steps"].default == 1
+
+
+def test_eight_questions_a_step_are_the_completions_of_seven_devices() -> None:
+    values = {field.path: field.values[NAME] for field in FIELDS}
+    devices = 8 - 1  # one of zero2.yaml's processes samples
+    completions = devices * TrainingArguments.__dataclass_fields__["per_device_train_batch_size"].default
+    assert completions == values["train.questions_per_step"] * values["train.group_size"] == 56
 
 
 def test_a_study_that_says_how_long_it_trains_keeps_its_own_length() -> None:
