@@ -125,7 +125,9 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("command", "code", "said"),
     [
-        ("repro schema > /dev/full", 2, "no space is left on the disk"),
+        ("repro schema > /dev/full", 2, "standard output could not be written: no space is left on the disk"),
+        ("repro --help > /dev/full", 2, "standard output could not be written: no space is left on the disk"),
+        ("PYTHONUNBUFFERED=1 repro --help > /dev/full", 2, "standard output could not be written"),
         ("repro plan spec.yaml >&-", 0, ""),
         ("repro plan spec.yaml 2>&1 | true; exit ${PIPESTATUS[0]}", 0, ""),
         ("repro plan none.yaml 2>&1 | true; exit ${PIPESTATUS[0]}", 2, ""),
@@ -136,6 +138,18 @@ def test_streams_that_take_nothing(place: Path, command: str, code: int, said: s
     shown = shell(command, place)
     assert (shown.returncode, "Traceback" in shown.stderr) == (code, False), shown.stderr
     assert said in shown.stderr if said else shown.stderr == ""
+
+
+@pytest.mark.parametrize("ends", [0, 1])
+def test_a_console_that_lasts_tells_at_the_end_that_nobody_could_read_it(ends: int) -> None:
+    text = "from repro.commands.boundary import guarded\nfrom repro.launch.terminal import make_console\n"
+    text += "from repro.masking import mask_streams\nmask_streams()\n"
+    text += f"def body():\n    make_console().print('x')\n    return {ends}\n"
+    text += "raise SystemExit(guarded(body, str, list, True))\n"
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        ended = subprocess.run([sys.executable, "-c", text], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == (ends or 2)
+    assert ended.stderr.startswith("standard output could not be written: no space") and ended.stderr.count("\n") == 1
 
 
 READERS = ["plan SPEC", *(f"{name} SPEC" for name in ("run", "report", "status", "why", "validate", "sweep"))]
