@@ -91,12 +91,7 @@ class Digests:
 
         UserError where none is there, or where it was fitted on the embeddings of another model.
         """
-        card = read_json(Path(path) / "card.json")
-        if not isinstance(card, dict) or "digest" not in card:
-            raise UserError(
-                f"predictor.path: {path!r} has no card.json of a difficulty predictor; expected a directory written by "
-                "`repro predictor train` or `repro predictor import`"
-            )
+        card = predictor_card(path)
         if embedder is not None and card.get("embedder") not in (None, self.policy(embedder, dataset)):
             raise UserError(
                 f"predictor.embedder: {embedder.label!r} is not the model whose embeddings {path} was fitted on; "
@@ -227,6 +222,17 @@ def _evaluate_fields(cell: Cell) -> dict[str, Any]:
     if cell.evaluate.benchmarks:
         fields["benchmarks"] = [one.measured_fields(cell.evaluate) for one in cell.evaluate.benchmarks]
     return fields
+
+
+def predictor_card(path: str) -> dict[str, Any]:
+    """The card of a trained predictor. UserError where none is there."""
+    card = read_json(Path(path) / "card.json")
+    if not isinstance(card, dict) or "digest" not in card:
+        raise UserError(
+            f"predictor.path: {path!r} has no card.json of a difficulty predictor; expected a directory written by "
+            "`repro predictor train` or `repro predictor import`"
+        )
+    return card
 
 
 def _predictor_fields(predictor: PredictorSpec, dataset: DatasetSpec) -> dict[str, Any]:
