@@ -14,6 +14,7 @@ from repro.errors import UserError
 from repro.launch.damaged import damage_of, repairs_of
 from repro.launch.delivery import Delivering, MetricsDelivery
 from repro.launch.display import make_display
+from repro.launch.fetching import check_fetchable
 from repro.launch.protocol import Outcome, Task
 from repro.launch.settled import Settled
 from repro.launch.terminal import warnings_on
@@ -77,6 +78,8 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
         check_cell(task.cell, options.where)
     if options.target is None:
         check_scored((task.cell for task in to_train), Cache(options.runs_dir / "cache"))
+        if options.where.here:
+            check_fetchable((task.cell for task in to_train), options.runs_dir)
     write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
     with warnings_on(console):
         delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))
