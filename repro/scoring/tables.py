@@ -15,7 +15,7 @@ import numpy as np
 from repro.digests import file_digest
 from repro.errors import UserError
 from repro.spreadsheets import original
-from repro.user_paths import user_path
+from repro.user_paths import absence, user_path
 from repro.words import nearest, show, unknown
 
 KINDS = (".parquet", ".csv", ".jsonl")
@@ -60,10 +60,10 @@ def _checked(path: Path | str) -> Path:
         return path
     if path.exists():
         raise UserError(f"{path}: is no table of scores, expected a file ending in {', '.join(KINDS)}")
-    beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    beside = [one.name for one in path.parent.iterdir() if one.exists()] if path.parent.is_dir() else []
     near = nearest(path.name, beside)
     hint = f", did you mean {path.parent / near}?" if near else ""
-    raise UserError(f"{path}: does not exist (looked from {Path.cwd()}), expected a table of scores{hint}")
+    raise UserError(f"{path}: {absence(path)} (looked from {Path.cwd()}), expected a table of scores{hint}")
 
 
 def _columns(path: Path, names: Sequence[str]) -> list[list[Cell]]:

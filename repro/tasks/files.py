@@ -13,7 +13,7 @@ from typing import Any
 
 from repro.errors import UserError
 from repro.tasks.values import plain
-from repro.user_paths import user_path
+from repro.user_paths import absence, user_path
 from repro.words import nearest
 
 EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
@@ -45,10 +45,10 @@ def find_path(text: str, field: str) -> Path:
     path = user_path(text)
     if path.exists():
         return path
-    names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+    names = sorted(p.name for p in path.parent.iterdir() if p.exists()) if path.parent.is_dir() else []
     near = nearest(path.name, names)
     hint = f"; nearest: {path.parent / near}" if near else ""
-    raise UserError(f"{field}: {path} does not exist (looked from {Path.cwd()}){hint}")
+    raise UserError(f"{field}: {path} {absence(path)} (looked from {Path.cwd()}){hint}")
 
 
 def check_extension(path: Path, field: str) -> Path:

@@ -24,7 +24,7 @@ from repro.tasks.catalogue import NAMES
 from repro.tasks.dataset_spec import DatasetSpec, shorthand
 from repro.tasks.datasets import load_dataset, load_questions
 from repro.tasks.problem import AnswerFormat, Problem
-from repro.user_paths import user_path
+from repro.user_paths import absence, user_path
 from repro.words import did_you_mean, listed, nearest
 
 if TYPE_CHECKING:
@@ -160,12 +160,12 @@ def _local(text: str, option: str, what: str) -> Path | None:
         return path
     parent_exists = path.parent.is_dir() and path.parent != Path()
     if path_like(text) or parent_exists:
-        names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+        names = sorted(p.name for p in path.parent.iterdir() if p.exists()) if path.parent.is_dir() else []
         near = nearest(path.name, names)
         hint = f"\n  nearest: {path.parent / near}" if near else ""
         where = "" if path.is_absolute() else f" (looked from {Path.cwd()})"
         also = f"\n  a hub id of that name: {option} {HUB}{text}" if HUB_ID.fullmatch(text) else ""
-        raise UserError(f"{option}: {text} does not exist{where}; expected {what}{hint}{also}")
+        raise UserError(f"{option}: {text} {absence(path)}{where}; expected {what}{hint}{also}")
     _check_id(text, option)
     return None
 
