@@ -77,7 +77,7 @@ def _ended(
         if error is getattr(sys.stdout, "refused", None):
             return EXIT_MISTAKE  # told with what else is not printed
         broken = _drop_broken_stdout()
-        told = explain(error, ["standard output"] if broken else [*places(), Path(), tempfile.gettempdir()])
+        told = explain(error, ["standard output"] if broken else [*places(), Path(), *_temporary()])
         if told is not None:
             tell(told)
             return EXIT_MISTAKE
@@ -191,6 +191,14 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _temporary() -> list[str]:
+    """The folder of temporary files; none where each that could be it is full or cannot be written."""
+    try:
+        return [tempfile.gettempdir()]
+    except OSError:
+        return []
 
 
 def _told_unprinted() -> bool:

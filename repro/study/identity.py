@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from repro.canonical import canonical, digest
@@ -18,6 +17,7 @@ from repro.spec.schema import Cell
 from repro.study.once import Once
 from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import DatasetSpec
+from repro.tasks.files import find_path
 from repro.tasks.reward_spec import RewardTerm, reward_digests, reward_fields, rewards_accuracy
 
 VERSION = "v3"
@@ -226,7 +226,7 @@ def _evaluate_fields(cell: Cell) -> dict[str, Any]:
 
 def predictor_card(path: str) -> dict[str, Any]:
     """The card of a trained predictor. UserError where none is there."""
-    card = read_json(Path(path) / "card.json")
+    card = read_json(find_path(path, "predictor.path") / "card.json")
     if not isinstance(card, dict) or "digest" not in card:
         raise UserError(
             f"predictor.path: {path!r} has no card.json of a difficulty predictor; expected a directory written by "
