@@ -17,8 +17,8 @@ from repro.spec.schema import Cell
 from repro.study.once import Once
 from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import DatasetSpec
-from repro.tasks.files import find_path
 from repro.tasks.reward_spec import RewardTerm, reward_digests, reward_fields, rewards_accuracy
+from repro.user_paths import absence, user_path
 
 VERSION = "v3"
 """Raise it when the meaning of a field or of the training changes, so that old runs are not taken for new ones."""
@@ -226,10 +226,13 @@ def _evaluate_fields(cell: Cell) -> dict[str, Any]:
 
 def predictor_card(path: str) -> dict[str, Any]:
     """The card of a trained predictor. UserError where none is there."""
-    card = read_json(find_path(path, "predictor.path") / "card.json")
+    folder = user_path(path)
+    card = read_json(folder / "card.json") if folder.is_dir() else None
     if not isinstance(card, dict) or "digest" not in card:
+        broken_link = folder.is_symlink() and not folder.exists()
+        what = absence(folder) if broken_link else "has no card.json of a difficulty predictor"
         raise UserError(
-            f"predictor.path: {path!r} has no card.json of a difficulty predictor; expected a directory written by "
+            f"predictor.path: {path!r} {what}; expected a directory written by "
             "`repro predictor train` or `repro predictor import`"
         )
     return card

@@ -69,7 +69,7 @@ TEXT = "id,s\nä,1\n"
         (table("s.csv", gzip.compress(TEXT.encode())), r"s\.csv: is compressed by gzip; expected UTF-8 text"),
         (table("s.jsonl", '{"id": 1}'.encode("utf-16")), r"s\.jsonl:1: is UTF-16; expected UTF-8 text"),
         (table("s.jsonl", gzip.compress(b'{"id": 1}')), r"s\.jsonl:1: is compressed by gzip"),
-        (predictor, r"predictor\.path: .*circle is a link that leads in a circle"),
+        (predictor, r"predictor\.path: .*circle' is a link that leads in a circle"),
     ],
 )
 def test_what_is_wrong_with_a_file_is_told_as_a_mistake(
