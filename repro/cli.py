@@ -14,6 +14,7 @@ from repro import __version__
 from repro.commands.boundary import EXIT_CODES, EXIT_MISTAKE, SIGNALS, guarded
 from repro.commands.registry import COMMANDS
 from repro.errors import UserError
+from repro.hub import check_environment
 from repro.masking import masked_output
 from repro.tracking.command import remember_command
 from repro.words import did_you_mean
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def body() -> int:
         nonlocal options
         options = _parse(words)
+        check_environment()
         remember_command(words)
         return EXIT_MISTAKE if options is None else int(options.body(options))
 

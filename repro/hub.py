@@ -8,10 +8,23 @@ import time
 from functools import lru_cache
 from pathlib import Path
 
+from repro.errors import UserError
+
 PATIENCE = 8.0
 """Seconds in which a connection must stand; HF_HUB_ETAG_TIMEOUT, which the libraries heed, may say another number."""
 NO_CONNECTION = ("Connect", "Proxy", "UnsupportedProtocol", "InvalidURL")
 """How the names of errors begin after which trying again is no use. Any other may come from a slow connection."""
+
+WHOLE_NUMBERS = ("HF_HUB_ETAG_TIMEOUT", "HF_HUB_DOWNLOAD_TIMEOUT")
+"""Variables of the environment that huggingface_hub reads when it is imported, and fails on in words of its own."""
+
+
+def check_environment() -> None:
+    """UserError for a variable of the environment with which the libraries cannot be imported."""
+    for name in WHOLE_NUMBERS:
+        text = os.environ.get(name)
+        if text and not (text.isascii() and text.isdecimal() and int(text[:9]) > 0 and len(text) < 9):
+            raise UserError(f"{name}: got {text[:40]!r}, expected a whole number of seconds >= 1")
 
 
 def why_unreachable() -> str | None:

@@ -28,6 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("REPRO_RUNS", raising=False)
     (tmp_path / "spec.yaml").write_text(GOOD)
     (tmp_path / "file").write_text("words")
+    (tmp_path / "utf_16").write_text("{}", encoding="utf-16")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("nowhere")
     return tmp_path
@@ -55,6 +56,8 @@ LONG = "x" * 300
         ("score --model tiny --dataset arithmetic --out folder", "--out: got folder, expected a file"),
         ("score --model tiny --dataset arithmetic --out file/x.csv", "--out: cannot write file/x.csv"),
         ("plan spec.yaml --throughput folder", "is a folder, expected a file"),
+        ("plan spec.yaml --throughput /dev/zero", "--throughput: '/dev/zero' is larger than"),
+        ("plan spec.yaml --throughput utf_16", "--throughput: utf_16: is UTF-16; expected UTF-8 text"),
         ("validate folder", "folder: is a directory"),
         ("validate link", "link: no such file"),
         ("validate /dev/zero", "/dev/zero: is larger than"),
@@ -90,6 +93,16 @@ def test_an_error_of_this_program_is_one_screen_with_the_file_of_the_traceback(
     assert "Traceback" not in shown
     (file,) = re.findall(r"the traceback is in (\S+);", shown)
     assert "Traceback" in Path(file).read_text() and "status_rows" in Path(file).read_text()
+
+
+@pytest.mark.parametrize("value", ["abc", "-1", "0", "1.5"])
+def test_a_variable_that_a_library_fails_on_is_told_by_every_command(
+    place: Path, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", value)
+    assert main(["status"]) == 2
+    told = f"HF_HUB_ETAG_TIMEOUT: got '{value}', expected a whole number of seconds >= 1\n"
+    assert capsys.readouterr().err == told
 
 
 def test_a_screen_is_short_and_has_no_control_characters() -> None:
