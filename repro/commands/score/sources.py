@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from repro.cache import Cache
 from repro.errors import UserError
+from repro.fields import HUB_ID
 from repro.models.catalogue import MODEL_NAMES
 from repro.models.model_spec import ModelSpec
 from repro.models.model_spec import shorthand as known_model
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item", ModelSpec, DatasetSpec)
 HUB = "hub:"
-HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zip", ".gguf")
 
 
