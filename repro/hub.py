@@ -79,7 +79,8 @@ def _try(endpoint: str, seconds: float) -> str | None:
     """What stands in the way, seen twice: a network that comes up may refuse the first request."""
     from huggingface_hub.utils import get_session
 
-    began, reason = time.monotonic(), None
+    began = time.monotonic()
+    reason: str | None = None
     for _ in range(2):
         try:
             get_session().head(endpoint, timeout=seconds)

@@ -53,6 +53,6 @@ def _datasets(cell: Cell) -> Iterator[tuple[Hub, DatasetSpec]]:
             yield source, cell.dataset
         tests = [cell.dataset, *(evaluation_set(name, cell.dataset.stand_in) for name in cell.dataset.without), *tests]
     for dataset in tests:
-        source = find_test(dataset)
-        if isinstance(source, Hub):
-            yield source, held_out_spec(dataset)
+        held = find_test(dataset)
+        if isinstance(held, Hub):
+            yield held, held_out_spec(dataset)

@@ -244,7 +244,7 @@ def test_the_predictor_of_an_arm_is_held_to_them_too() -> None:
 @pytest.mark.parametrize("section", ["model", "dataset"])
 def test_what_can_be_no_id_of_the_hub_is_refused_with_what_serves_in_its_place(section: str, name: str) -> None:
     study = {"name": "x", "model": "tiny", "dataset": "arithmetic", "arms": {"a": {}}, section: {"hub": name}}
-    with pytest.raises(UserError, match=rf"{section}\.hub: got .*, expected an id of the hub, owner/name"):
+    with pytest.raises(UserError, match=r"hub: got .*, expected an id of the hub, owner/name"):
         parse_spec(study)
 
 
