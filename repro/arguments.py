@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from repro.user_paths import user_path
+from repro.user_paths import absence, user_path
 
 DIGITS = 18  # more can be meant for no count
 NUMBER = re.compile(r"[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?")
@@ -49,6 +49,6 @@ def folder(text: str) -> Path:
         if os.path.isdir(place):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
             break
         if os.path.lexists(place):
-            what = "a link that leads nowhere" if os.path.islink(place) else "a file"  # noqa: PTH114
-            raise argparse.ArgumentTypeError(f"got {text!r}, but {place} is {what}, expected a folder")
+            what = absence(place) if os.path.islink(place) else "is a file"  # noqa: PTH114
+            raise argparse.ArgumentTypeError(f"got {text!r}, but {place} {what}, expected a folder")
     return path

@@ -14,9 +14,10 @@ from repro import __version__
 from repro.commands.boundary import EXIT_CODES, EXIT_MISTAKE, SIGNALS, guarded
 from repro.commands.registry import COMMANDS
 from repro.errors import UserError
+from repro.hub import check_environment
 from repro.masking import masked_output
 from repro.tracking.command import remember_command
-from repro.words import did_you_mean
+from repro.words import did_you_mean, listed
 
 EXAMPLES = """
 examples:
@@ -65,6 +66,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     def body() -> int:
         nonlocal options
         options = _parse(words)
+        check_environment()
         remember_command(words)
         return EXIT_MISTAKE if options is None else int(options.body(options))
 
@@ -100,9 +102,11 @@ def _parse(words: list[str]) -> argparse.Namespace | None:
     if options.command is None:
         raise UserError(f"got {' '.join(words)!r}, expected a command ({', '.join(known)})")
     if extra:
-        names = list(known[options.command]._option_string_actions)
-        what = "an option" if extra[0].startswith("-") else "nothing more"
-        hint = did_you_mean(extra[0].partition("=")[0], names) if extra[0].startswith("-") else ""
+        names = [name for name in known[options.command]._option_string_actions if name.startswith("--")]
+        what, hint = "nothing more", ""
+        if extra[0].startswith("-"):
+            hint = did_you_mean(extra[0].partition("=")[0], names)
+            what = "an option" if hint else f"one of {listed(names)}"
         raise UserError(
             f"{parser.prog} {options.command}: got {extra[0]!r}, expected {what}{hint}\n"
             f"  {parser.prog} {options.command} --help shows what is expected"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import re
 from collections.abc import Iterator
 from functools import cache
 from typing import Annotated, Any, ClassVar, Self
@@ -24,6 +26,9 @@ LARGEST, SMALLEST = 2**53, 1e-30
 1e-30 is lost in any sum. A field with bounds of its own has narrower ones; `x-usual` in its schema is what a message
 calls usual."""
 
+HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
+"""Ids of the hub."""
+
 Fraction = Annotated[float, Field(gt=0, le=1)]
 Seed = Annotated[int, Field(ge=0, le=2**32 - 1)]
 """Of a generator: NumPy's and Optuna's take 32 bits."""
@@ -45,9 +50,16 @@ def _usable_path(text: str) -> str:
     return text
 
 
+def _hub_id(text: str) -> str:
+    """Refuses what the hub has no repository for; its libraries take an existing folder in place of an id."""
+    if HUB_ID.fullmatch(text) or os.path.isdir(text):  # noqa: PTH112  (Path.is_dir raises for a name that is too long)
+        return text
+    raise ValueError(f"got {show(text)}, expected an id of the hub, owner/name; a folder or file is given by `path`")
+
+
 PathText = Annotated[str, AfterValidator(_usable_path)]
 """A path of a file or a folder."""
-HubId = Annotated[str, Field(max_length=200)]
+HubId = Annotated[str, Field(max_length=200), AfterValidator(_hub_id)]
 """`owner/name` on the hub."""
 
 

@@ -124,30 +124,44 @@ def _names_a_secret(name: object) -> bool:
 
 # ---------------------------------------------------------------- where text leaves
 
+_STREAMS = {"<stdout>": "standard output", "<stderr>": "standard error"}
+
 
 class MaskedStream:
     """A text stream that masks what is written to it; everything else is the stream's own.
 
-    A reader that leaves a pipe early, such as `head`, ends no work: from then on the stream leads nowhere.
+    A reader that leaves a pipe early, such as `head`, ends no work: from then on the stream leads nowhere. What else
+    refuses the text, as a full disk does, is an OSError that names the stream in place of a file.
+
+    Attributes:
+        refused: the last such error, also where whoever printed has passed over it.
     """
 
     def __init__(self, stream: TextIO) -> None:
         self._stream = stream
+        self.refused: OSError | None = None
 
     def write(self, text: str) -> int:
         """Write masked text; the length of the text as it was, which is what callers count."""
-        try:
+        with self._told():
             self._stream.write(mask(text))
-        except BrokenPipeError:
-            lead_nowhere(self._stream.fileno())
         return len(text)
 
     def flush(self) -> None:
         """Hand on what was written."""
-        try:
+        with self._told():
             self._stream.flush()
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        try:
+            yield
         except BrokenPipeError:
             lead_nowhere(self._stream.fileno())
+        except OSError as error:
+            name = _STREAMS.get(getattr(self._stream, "name", ""), "an output")
+            self.refused = OSError(error.errno, error.strerror, f"{name} could not be written")
+            raise self.refused from error
 
     def writelines(self, lines: Any) -> None:
         """Write each line masked."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import contextlib
 import hashlib
 import importlib
 import importlib.util
@@ -121,7 +122,8 @@ def _collect(first: str, folder: Path, found: dict[str, Path]) -> None:
         if file is not None:
             found[name] = file
             package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-            waiting += _imports(ast.parse(file.read_text(encoding="utf-8")), package)
+            with contextlib.suppress(SyntaxError, ValueError):  # nothing can import it, so it imports nothing
+                waiting += _imports(ast.parse(file.read_bytes()), package)
 
 
 def _file_in(folder: Path, name: str) -> Path | None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 from pathlib import Path
 
 from repro.errors import UserError
@@ -14,3 +16,15 @@ def user_path(text: Path | str) -> Path:
     except RuntimeError as error:
         name = str(text).partition("/")[0]
         raise UserError(f"{text}: {name} is nobody's home on this machine, expected ~ or the whole path") from error
+
+
+def absence(path: Path) -> str:
+    """Why nothing is at a path: `does not exist`, or what is wrong with the link that is there."""
+    if not os.path.islink(path):  # noqa: PTH114  (Path.is_symlink raises for a name that is too long)
+        return "does not exist"
+    try:
+        path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return "is a link that leads in a circle"
+    return "is a link that leads nowhere"

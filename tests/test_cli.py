@@ -129,6 +129,7 @@ def test_planning_imports_no_torch(tmp_path: Path) -> None:
         (["rnu", "x.yaml"], "did you mean run?"),
         (["run", str(QUICKSTART), "--fial-fast"], "got '--fial-fast', expected an option, did you mean --fail-fast?"),
         (["run", str(QUICKSTART), "--job=2"], "got '--job=2', expected an option, did you mean --jobs?"),
+        (["schema", "--out", "x"], "got '--out', expected one of --help"),
         (["run"], "the following arguments are required: SPEC"),
         (["plan", str(QUICKSTART), "more"], "got 'more', expected nothing more"),
         (["plan", str(QUICKSTART), "--jobs", "0"], "got '0', expected a whole number >= 1"),

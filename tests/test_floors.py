@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 
 FLOORS = (
     ("spreadsheets",),
-    ("errors", "masking", "words", "arithmetic", "digests", "user_paths"),
+    ("errors", "masking", "words", "arithmetic", "digests", "user_paths", "hub"),
     (
         *("canonical", "fields", "files", "checksums", "cache", "draws", "plugins", "groups", "numbers"),
         *("system_errors", "arguments"),

@@ -53,11 +53,20 @@ def guarded(
     """
     _open_streams()
     try:
+        code = _ended(body, located, places, resumes)
+    except SystemExit:  # --help, which argparse ends where it printed nothing, too
+        if _told_unprinted():
+            return EXIT_MISTAKE
+        raise
+    return code or EXIT_MISTAKE if _told_unprinted() else code
+
+
+def _ended(
+    body: Callable[[], int], located: Callable[[str], str], places: Callable[[], Sequence[Path]], resumes: bool
+) -> int:
+    try:
         with _stoppable():
-            try:
-                return body()
-            finally:
-                sys.stdout.flush()
+            return body()
     except UserError as error:
         tell(located(str(error)))
         return EXIT_MISTAKE
@@ -65,8 +74,10 @@ def guarded(
         tell(f"interrupted{'; the same command goes on from here' if resumes else ''}")
         return 128 + (stop.number if isinstance(stop, Stopped) else signal.SIGINT)
     except Exception as error:
+        if error is getattr(sys.stdout, "refused", None):
+            return EXIT_MISTAKE  # told with what else is not printed
         broken = _drop_broken_stdout()
-        told = explain(error, ["standard output"] if broken else [*places(), Path(), tempfile.gettempdir()])
+        told = explain(error, ["standard output"] if broken else [*places(), Path(), *_temporary()])
         if told is not None:
             tell(told)
             return EXIT_MISTAKE
@@ -180,6 +191,30 @@ def _open_streams() -> None:
             setattr(sys, name, open(os.devnull, "w"))  # noqa: PTH123, SIM115
         elif hasattr(stream, "reconfigure"):
             stream.reconfigure(errors="backslashreplace")
+
+
+def _temporary() -> list[str]:
+    """The folder of temporary files; none where each that could be it is full or cannot be written."""
+    try:
+        return [tempfile.gettempdir()]
+    except OSError:
+        return []
+
+
+def _told_unprinted() -> bool:
+    """Whether stdout did not take all that was printed, also where whoever printed has passed over it; then it is told
+    and stdout leads nowhere from here on."""
+    try:
+        sys.stdout.flush()
+        error = getattr(sys.stdout, "refused", None)
+    except OSError as refused:
+        error = refused
+    if error is None:
+        return False
+    tell(explain(error, ["standard output"]) or f"standard output: {error}")
+    with contextlib.suppress(OSError, ValueError):  # a stream in memory
+        lead_nowhere(sys.stdout.fileno())
+    return True
 
 
 def _drop_broken_stdout() -> bool:

@@ -39,9 +39,11 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Print the plan; 0."""
     from repro.cache import Cache
-    from repro.study.local_sizes import check_readable
+    from repro.study.local_sizes import check_readable, check_tests_readable
     from repro.study.plan import plan
+    from repro.study.points import points
     from repro.study.prompt_notes import prompt_notes
+    from repro.study.scored import check_scored
     from repro.study.throughput import by_hand, read_throughput
 
     rates = []
@@ -51,6 +53,8 @@ def run(options: argparse.Namespace) -> int:
         rates = [by_hand(options.tokens_per_second)]
     spec = shared.load(options).spec
     check_readable(spec.dataset)
+    check_tests_readable(spec.evaluate.benchmarks)
+    check_scored((point.valid() for point in points(spec)), Cache(options.runs / "cache"))
     for note in prompt_notes(spec, Cache(options.runs / "cache"), dropped_only=True):
         print(note, file=sys.stderr)  # noqa: T201
     made = plan(spec, options.runs, rates)

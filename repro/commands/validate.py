@@ -24,22 +24,30 @@ def run(options: argparse.Namespace) -> int:
     """0 where all are valid, 1 where the hub lacks something. UserError with every mistake of every spec."""
     from repro.cache import Cache
     from repro.study.expand import expand
+    from repro.study.files_there import check_files
     from repro.study.hub_ids import report_online, unpinned, wanted_of
-    from repro.study.local_sizes import check_readable
+    from repro.study.local_sizes import check_readable, check_tests_readable
+    from repro.study.points import points
     from repro.study.prompt_notes import prompt_notes
+    from repro.study.scored import check_scored
 
     mistakes, specs = [], []
     for path in options.specs:
+        loaded = None
         try:
-            spec = shared.load(options, path).spec
-            specs.append(spec)
+            loaded = shared.load(options, path)
+            spec = loaded.spec
             check_readable(spec.dataset)
+            check_tests_readable(spec.evaluate.benchmarks)
+            check_files(spec)
+            check_scored((point.valid() for point in points(spec)), Cache())
             notes = prompt_notes(spec, Cache())
             shared.say(f"{path}: valid, {len(expand(spec))} cells ({len(spec.arms)} arms, seeds {spec.seeds})")
             for note in notes:
                 print(note, file=sys.stderr)  # noqa: T201
+            specs.append(spec)
         except UserError as error:
-            mistakes.append(str(error))
+            mistakes.append(str(error) if loaded is None else loaded.located(str(error)))
     try:
         wanted = wanted_of(specs)
     except UserError as error:

@@ -9,10 +9,12 @@ from pathlib import Path
 from rich.console import Console
 from rich.markup import escape
 
+from repro.cache import Cache
 from repro.errors import UserError
 from repro.launch.damaged import damage_of, repairs_of
 from repro.launch.delivery import Delivering, MetricsDelivery
 from repro.launch.display import make_display
+from repro.launch.fetching import check_fetchable
 from repro.launch.protocol import Outcome, Task
 from repro.launch.settled import Settled
 from repro.launch.terminal import warnings_on
@@ -21,6 +23,7 @@ from repro.launch.worker import Target
 from repro.spec.schema import Cell
 from repro.study.expand import ExpandedCell
 from repro.study.inputs import write_plan
+from repro.study.scored import check_scored
 from repro.tracking.aggregate import aggregate
 from repro.tracking.failure import reason_in
 from repro.tracking.labels import Labels
@@ -73,6 +76,10 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
         return Ended([], None, (), aggregated=True)
     for task in to_train:
         check_cell(task.cell, options.where)
+    if options.target is None:
+        check_scored((task.cell for task in to_train), Cache(options.runs_dir / "cache"))
+        if options.where.here:
+            check_fetchable((task.cell for task in to_train), options.runs_dir)
     write_plan((task.cell, task.identity, task.run_dir) for task in to_train)
     with warnings_on(console):
         delivery = MetricsDelivery(options.store_uri, lambda text: console.print(escape(text), highlight=False))

@@ -64,6 +64,9 @@ class Where(ABC):
     NEEDS: ClassVar[tuple[str, str] | None] = None
     """The module that must be installed, and the extra of this package that installs it."""
 
+    here: ClassVar[bool] = False
+    """Whether it runs them on this machine, so that what is found here counts."""
+
     jobs: int | None = None  # at a time; None: what the machine or the cluster has room for
     processes: int = 1  # that train one cell together
     accelerate: Path | None = None  # how they share the policy

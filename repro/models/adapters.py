@@ -10,7 +10,7 @@ from repro.cache import Cache
 from repro.errors import UserError, setting
 from repro.models.model_spec import LoraSpec
 from repro.user_paths import user_path
-from repro.words import listed
+from repro.words import listed, show
 
 if TYPE_CHECKING:
     from peft import PeftModel
@@ -64,12 +64,26 @@ def is_adapter(directory: Path) -> bool:
     return (directory / ADAPTER_CONFIG).is_file() and not (directory / "config.json").is_file()
 
 
+def adapter_config(directory: Path) -> dict[str, Any]:
+    """What the adapters say of themselves. UserError where that is torn or something else."""
+    file = directory / ADAPTER_CONFIG
+    try:
+        config = json.loads(file.read_bytes())
+    except (ValueError, RecursionError) as error:
+        raise UserError(
+            f"{setting('model.path')}: {file} is no whole JSON file: {error}; save the adapters again"
+        ) from error
+    if not isinstance(config, dict):
+        raise UserError(f"{setting('model.path')}: {file} holds {show(config)}, expected the settings of adapters")
+    return config
+
+
 def adapter_base(directory: Path) -> Path:
     """The directory of the weights that the adapters belong to. UserError where this machine does not have it.
 
     Nothing is downloaded: a spec that names an adapter does not name the hub model under it.
     """
-    config = json.loads((directory / ADAPTER_CONFIG).read_text())
+    config = adapter_config(directory)
     name, revision = config.get("base_model_name_or_path"), config.get("revision")
     if name and user_path(name).is_dir():
         return user_path(name)

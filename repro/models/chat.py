@@ -29,7 +29,15 @@ def chat_template_text(given: str) -> str:
     """The template: what a spec holds is one if it has a Jinja tag, else the name of its file. UserError where that
     file is not there."""
     path = chat_template_file(given)
-    return given if path is None else path.read_text(encoding="utf-8")
+    if path is None:
+        return given
+    try:
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise UserError(
+            f"model.chat_template: {path} holds the byte 0x{error.object[error.start]:02x}, which is not UTF-8; "
+            "expected a template's text in UTF-8"
+        ) from error
 
 
 def chat_template_file(given: str) -> Path | None:

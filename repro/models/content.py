@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from pathlib import Path
 
 from repro.canonical import digest
 from repro.digests import file_digest
 from repro.errors import UserError, setting
-from repro.models.adapters import ADAPTER_CONFIG, adapter_base, is_adapter
+from repro.models.adapters import ADAPTER_CONFIG, adapter_base, adapter_config, is_adapter
 from repro.models.chat import chat_template_file
 from repro.models.examples import example_file
 from repro.models.gguf_header import is_gguf, read_header
@@ -80,7 +79,7 @@ def directory_digest(directory: Path) -> str:
     """SHA-256 of a model by its content; of adapters, with the model under them, wherever either lies."""
     if not is_adapter(directory):
         return _content_digest(directory)
-    config = json.loads((directory / ADAPTER_CONFIG).read_text())
+    config = adapter_config(directory)
     settings = {key: value for key, value in config.items() if key not in ("base_model_name_or_path", "revision")}
     parts = [settings, _content_digest(directory, but=ADAPTER_CONFIG), _content_digest(adapter_base(directory))]
     return digest(parts, 64)

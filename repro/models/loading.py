@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from repro.errors import UserError, setting
+from repro.hub import model_is_here, why_unreachable
 from repro.models.catalogue import ModelName
 from repro.models.model_spec import ModelSpec
 from repro.models.sources import cures
@@ -30,7 +31,9 @@ def load_model(
     from transformers import AutoModel, AutoModelForCausalLM, AutoTokenizer
 
     kind = AutoModelForCausalLM if head else AutoModel
-    where = setting("model.named" if named else "model.hub" if spec.hub else "model.path")
+    where = _field(spec, named)
+    if spec.hub == name:
+        check_fetchable(spec, named, head)
     options: dict[str, Any] = {"trust_remote_code": spec.trust_remote_code}
     if spec.revision is not None:
         options["revision"] = spec.revision
@@ -46,16 +49,7 @@ def load_model(
                 f"model.trust_remote_code: {name!r} ships code of its own, which was not run; read it, and set "
                 f"trust_remote_code: true if you trust it"
             ) from error
-        if named is not None and spec.hub is not None:
-            raise UserError(
-                f"{where}: {named} was found in no file here and did not load from the hub: {_first_line(error)}\n"
-                f"{cures(named)}"
-            ) from error
-        raise UserError(
-            f"{where}: {name!r} did not load: {_first_line(error)}\n"
-            f"Expected {'a causal language model' if head else 'a transformer'} with its tokenizer; for a hub id check "
-            f"the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
-        ) from error
+        raise UserError(_did_not_load(spec, name, named, head, _first_line(error))) from error
     missing = sorted(info["missing_keys"])
     if head and missing:
         raise UserError(
@@ -76,6 +70,28 @@ def load_model(
         torch.nn.Module.to(loaded, "cuda")  # the start policy is measured before TRL would move it
     loaded.eval()
     return loaded, tokenizer
+
+
+def check_fetchable(spec: ModelSpec, named: ModelName | None, head: bool = True) -> None:
+    """UserError where a hub model is not on this machine and the hub cannot be reached. Imports nothing heavy."""
+    if not model_is_here(str(spec.hub), spec.revision) and (why := why_unreachable()):
+        raise UserError(_did_not_load(spec, str(spec.hub), named, head, why))
+
+
+def _field(spec: ModelSpec, named: ModelName | None) -> str:
+    """Where the spec names the model."""
+    return setting("model.named" if named else "model.hub" if spec.hub else "model.path")
+
+
+def _did_not_load(spec: ModelSpec, name: str, named: ModelName | None, head: bool, why: str) -> str:
+    where = _field(spec, named)
+    if named is not None and spec.hub is not None:
+        return f"{where}: {named} was found in no file here and did not load from the hub: {why}\n{cures(named)}"
+    return (
+        f"{where}: {name!r} did not load: {why}\n"
+        f"Expected {'a causal language model' if head else 'a transformer'} with its tokenizer; for a hub id check "
+        f"the spelling, the revision and the connection (HF_HOME holds what was downloaded before)."
+    )
 
 
 def _configured_end(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> str | None:

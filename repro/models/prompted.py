@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from repro.cache import Cache
+from repro.hub import model_is_here, why_unreachable
 from repro.models.adapters import adapter_base, is_adapter
 from repro.models.chat import apply_chat_template, prompt_style
 from repro.models.content import checked_directory, gguf_file
@@ -57,7 +58,7 @@ def at_hand(model: ModelSpec, cache: Cache, fetch: bool = False) -> Prompted | N
             name = adapter_base(own)
             own = own if (own / "tokenizer_config.json").is_file() else name
     options = {"revision": model.revision or "main", "trust_remote_code": model.trust_remote_code}
-    if model.hub is not None and not fetch and not _in_cache(model.hub, model.revision):
+    if model.hub is not None and not model_is_here(model.hub, model.revision) and (not fetch or why_unreachable()):
         return None
     from transformers import AutoConfig, AutoTokenizer
 
@@ -69,9 +70,3 @@ def at_hand(model: ModelSpec, cache: Cache, fetch: bool = False) -> Prompted | N
     if model.chat_template is not None:
         apply_chat_template(tokenizer, model.chat_template)
     return Prompted(label, prompt_style(model), tokenizer, config)
-
-
-def _in_cache(hub: str, revision: str | None) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(hub, "config.json", revision=revision), str)

@@ -8,6 +8,7 @@ import re
 from pathlib import Path
 from typing import Literal, NamedTuple
 
+from repro.errors import UserError, setting
 from repro.models.catalogue import MODELS
 from repro.models.content import gguf_file
 from repro.models.gguf_header import read_header
@@ -81,7 +82,15 @@ def _tiny(tiny: TinyModel) -> int:
 
 
 def _stored(file: Path) -> int:
-    """Numbers in a safetensors file, from its header alone."""
+    """Numbers in a safetensors file, from its header alone. UserError where it has none."""
     with file.open("rb") as stream:
-        header = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
-    return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+        length = int.from_bytes(stream.read(8), "little")
+        text = stream.read(length) if length <= file.stat().st_size else b""
+    try:
+        header = json.loads(text)
+        return sum(math.prod(entry["shape"]) for name, entry in header.items() if name != "__metadata__")
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise UserError(
+            f"{setting('model.path')}: {file} is torn or no safetensors file (its header cannot be read); "
+            "save or fetch the model again"
+        ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -15,7 +16,8 @@ import numpy as np
 from repro.digests import file_digest
 from repro.errors import UserError
 from repro.spreadsheets import original
-from repro.user_paths import user_path
+from repro.tasks.files import utf8_text
+from repro.user_paths import absence, user_path
 from repro.words import nearest, show, unknown
 
 KINDS = (".parquet", ".csv", ".jsonl")
@@ -60,10 +62,10 @@ def _checked(path: Path | str) -> Path:
         return path
     if path.exists():
         raise UserError(f"{path}: is no table of scores, expected a file ending in {', '.join(KINDS)}")
-    beside = [one.name for one in path.parent.iterdir()] if path.parent.is_dir() else []
+    beside = [one.name for one in path.parent.iterdir() if one.exists()] if path.parent.is_dir() else []
     near = nearest(path.name, beside)
     hint = f", did you mean {path.parent / near}?" if near else ""
-    raise UserError(f"{path}: does not exist (looked from {Path.cwd()}), expected a table of scores{hint}")
+    raise UserError(f"{path}: {absence(path)} (looked from {Path.cwd()}), expected a table of scores{hint}")
 
 
 def _columns(path: Path, names: Sequence[str]) -> list[list[Cell]]:
@@ -101,15 +103,14 @@ def _of_parquet(path: Path, names: Sequence[str]) -> list[list[Cell]]:
 
 def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
     try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.DictReader(file, strict=True)
-            _refuse_twice(path, reader.fieldnames or ())
-            for row in reader:
-                where = f"{path}:{reader.line_num}"
-                if None in row or None in row.values():
-                    raise UserError(f"{where}: has another number of cells than the header")
-                yield where, {name: original(cell) for name, cell in row.items()}
-    except (csv.Error, UnicodeDecodeError) as error:
+        reader = csv.DictReader(io.StringIO(utf8_text(path.read_bytes(), str(path)), newline=""), strict=True)
+        _refuse_twice(path, reader.fieldnames or ())
+        for row in reader:
+            where = f"{path}:{reader.line_num}"
+            if None in row or None in row.values():
+                raise UserError(f"{where}: has another number of cells than the header")
+            yield where, {name: original(cell) for name, cell in row.items()}
+    except csv.Error as error:
         raise UserError(f"{path}: cannot be read as CSV: {error}") from error
 
 
@@ -119,7 +120,7 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(line, object_pairs_hook=_once)
+                row = json.loads(utf8_text(line, f"{path}:{number}"), object_pairs_hook=_once)
             except (ValueError, RecursionError) as error:
                 raise UserError(f"{path}:{number}: is not JSON: {error}") from error
             if not isinstance(row, dict):

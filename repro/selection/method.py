@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, NamedTuple, Self
@@ -148,6 +148,9 @@ class Selection(Strict):
     def files(self) -> dict[str, Path]:
         """Field -> file that it reads. Jobs look whether one has changed; its content belongs to `identity_fields`."""
         return {}
+
+    def check_ids(self, ids: Sequence[str]) -> None:
+        """UserError where a file that it reads lacks one of these questions; asked before any job starts."""
 
     def identity_fields(self, group_size: int) -> dict[str, Any]:
         """The fields that change a result; of a class from outside the package, the digest of its source too."""

@@ -20,6 +20,12 @@ BYTES = 1_000_000  # of a file; more is no study that somebody wrote
 DEPTH = 40  # levels of lists and mappings; a study has about eight
 VALUES = 50_000  # with every alias written out
 
+MERGE = "<<"
+MERGE_TEXT = (
+    "got a merge key, expected the fields themselves (YAML 1.2 has none); an alias (*name) repeats a whole value, and "
+    "an arm takes over another's fields by `extends`"
+)
+
 
 @dataclass(frozen=True)
 class Origin:
@@ -187,7 +193,8 @@ def _text(path: Path) -> str:
     except IsADirectoryError:
         raise UserError(f"{path}: is a directory, expected a YAML file") from None
     except (OSError, ValueError) as error:
-        raise UserError(f"{path}: cannot be read: {explain(error) or error}") from None
+        told = explain(error) or f"cannot be read: {error}"
+        raise UserError(told if told.startswith(f"{path}: ") else f"{path}: {told}") from None
     if len(content) > BYTES:
         raise UserError(f"{path}: is larger than {BYTES:,} bytes, expected a study in YAML")
     try:
@@ -246,6 +253,10 @@ def _construct(node: yaml.Node, path: FieldPath, file: str, document: Document, 
                 document.problems.append(Problem(path, f"got the key {show(ascii(key))}, expected a name"))
                 continue
             inner = (*path, key)
+            if key == MERGE:
+                document.origins.setdefault(inner, Origin(where, inner))
+                document.problems.append(Problem(inner, MERGE_TEXT))
+                continue
             if key in mapping:
                 first = document.origins[inner].where
                 document.problems.append(Problem(inner, f"got the key twice (again at {where}), expected it once"))

@@ -65,6 +65,8 @@ def resolve_arms(document: Document) -> None:
         elif parent in (*children, name):
             circle = [*(*children, name)[(*children, name).index(parent) :], parent]
             text = f"got a circle ({' > '.join(circle)}), expected a chain that ends"
+            if parent == name:
+                text = f"got {parent}, the arm itself, expected another arm, or none"
             document.problems.append(Problem(place, text))
             done[name] = own
         else:

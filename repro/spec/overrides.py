@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from repro.errors import UserError
-from repro.spec.document import Document, FieldPath, Origin, Problem, parse_scalar, walk
+from repro.spec.document import Document, FieldPath, Origin, Problem, dotted, parse_scalar, walk
 from repro.spec.json_schema import field_names, locate
 from repro.spec.schema import ONLY_IN_ARMS
-from repro.words import unknown
+from repro.words import show, unknown
 
 
 @dataclass(frozen=True)
@@ -103,15 +103,17 @@ def _nodes(arm: dict[str, Any], parts: Sequence[str]) -> list[dict[str, Any]]:
 def _set(document: Document, node: Any, path: FieldPath, parts: Sequence[str], override: Override) -> None:
     """Descends one part; a list without an index means each of its items; missing sections are made."""
     if isinstance(node, list):
-        if parts[0].isdecimal() and len(parts[0]) < 10 and int(parts[0]) < len(node):
+        counts = parts[0].removeprefix("-").isdecimal()
+        if counts and parts[0].isdecimal() and len(parts[0]) < 10 and int(parts[0]) < len(node):
             index = int(parts[0])
             _put(document, node, index, (*path, index), parts[1:], override)
-        elif node and all(isinstance(item, dict) for item in node):
+        elif not counts and node and all(isinstance(item, dict) for item in node):
             for index, item in enumerate(node):
                 _set(document, item, (*path, index), parts, override)
         else:
             override.mark(document, (*path, parts[0]), None)
-            text = f"got index {parts[0]}, expected 0 to {len(node) - 1}"
+            expected = f"0 to {len(node) - 1}" if node else "the whole list at once: it is empty"
+            text = f"got {'index ' if counts else ''}{parts[0]}, expected {'' if counts else 'an index, '}{expected}"
             document.problems.append(Problem((*path, parts[0]), text))
         return
     if path in (("axes",), ("sweep", "space")):
@@ -130,6 +132,12 @@ def _put(
         node[key] = override.value
         return
     inner = node.get(key) if isinstance(node, dict) else node[key]
+    if not isinstance(inner, dict | list) and rest[0].isdecimal() and key != "filters":
+        override.mark(document, (*path, rest[0]), None)
+        written = "no list is written there" if inner is None else f"it is {show(inner)}"
+        text = f"got index {rest[0]}, expected the value of {dotted(path)} as a whole: {written}"
+        document.problems.append(Problem((*path, rest[0]), text))
+        return
     if not isinstance(inner, dict | list):
         override.mark(document, path, {})
         node[key] = inner = {}

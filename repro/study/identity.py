@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 from repro.canonical import canonical, digest
@@ -19,6 +18,7 @@ from repro.study.once import Once
 from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.reward_spec import RewardTerm, reward_digests, reward_fields, rewards_accuracy
+from repro.user_paths import absence, user_path
 
 VERSION = "v3"
 """Raise it when the meaning of a field or of the training changes, so that old runs are not taken for new ones."""
@@ -91,12 +91,7 @@ class Digests:
 
         UserError where none is there, or where it was fitted on the embeddings of another model.
         """
-        card = read_json(Path(path) / "card.json")
-        if not isinstance(card, dict) or "digest" not in card:
-            raise UserError(
-                f"predictor.path: {path!r} has no card.json of a difficulty predictor; expected a directory written by "
-                "`repro predictor train` or `repro predictor import`"
-            )
+        card = predictor_card(path)
         if embedder is not None and card.get("embedder") not in (None, self.policy(embedder, dataset)):
             raise UserError(
                 f"predictor.embedder: {embedder.label!r} is not the model whose embeddings {path} was fitted on; "
@@ -227,6 +222,20 @@ def _evaluate_fields(cell: Cell) -> dict[str, Any]:
     if cell.evaluate.benchmarks:
         fields["benchmarks"] = [one.measured_fields(cell.evaluate) for one in cell.evaluate.benchmarks]
     return fields
+
+
+def predictor_card(path: str) -> dict[str, Any]:
+    """The card of a trained predictor. UserError where none is there."""
+    folder = user_path(path)
+    card = read_json(folder / "card.json") if folder.is_dir() else None
+    if not isinstance(card, dict) or "digest" not in card:
+        broken_link = folder.is_symlink() and not folder.exists()
+        what = absence(folder) if broken_link else "has no card.json of a difficulty predictor"
+        raise UserError(
+            f"predictor.path: {path!r} {what}; expected a directory written by "
+            "`repro predictor train` or `repro predictor import`"
+        )
+    return card
 
 
 def _predictor_fields(predictor: PredictorSpec, dataset: DatasetSpec) -> dict[str, Any]:

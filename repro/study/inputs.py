@@ -26,6 +26,7 @@ from repro.tasks.reward_spec import RewardTerm
 from repro.tasks.rewards import BUILT_IN, find_reward
 from repro.tasks.sources import Source, evaluation_set, find_source, find_test
 from repro.tracking.run_status import run_lock
+from repro.user_paths import user_path
 
 INPUTS = "inputs.json"
 """Record of a run: {"identity", "digests", "files": [{"field", "place", "sha256"}]}."""
@@ -222,8 +223,8 @@ def reward_files(terms: Sequence[RewardTerm]) -> Iterator[tuple[str, Path]]:
 
 
 def _predictor(predictor: PredictorSpec) -> Iterator[tuple[str, Path]]:
-    if predictor.path is not None and Path(predictor.path).is_dir():
-        for path in sorted(path for path in Path(predictor.path).iterdir() if path.is_file()):
+    if predictor.path is not None and (folder := user_path(predictor.path)).is_dir():
+        for path in sorted(path for path in folder.iterdir() if path.is_file()):
             yield "predictor.path", path
     for index, policy in enumerate(predictor.policies):
         yield from model_paths(policy, f"predictor.policies.{index}")

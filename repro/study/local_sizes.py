@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from repro.errors import UserError
+from repro.tasks.benchmark_spec import Benchmark
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.datasets import load_dataset, load_test
 from repro.tasks.sources import on_hub
@@ -30,11 +31,21 @@ def check_readable(datasets: Sequence[DatasetSpec]) -> None:
                 raise UserError(found)
 
 
+def check_tests_readable(benchmarks: Sequence[Benchmark]) -> None:
+    """The same of the test questions of benchmarks."""
+    for one in benchmarks:
+        if one.dataset.path is not None and not on_hub(one.dataset) and (stamps := _stamps(one.dataset)):
+            found = _test_size(one.dataset.model_dump_json(), stamps)
+            if isinstance(found, str):
+                raise UserError(f"evaluate.benchmarks: {one.label}: {found}")
+
+
 def local_test_size(spec: DatasetSpec) -> int | None:
     """Test questions alone of a dataset with a local path; None where its files cannot be read."""
     if spec.path is None and spec.test_path is None:
         return None
-    return _test_size(spec.model_dump_json(), _stamps(spec))
+    found = _test_size(spec.model_dump_json(), _stamps(spec))
+    return found if isinstance(found, int) else None
 
 
 def _stamps(spec: DatasetSpec) -> tuple[tuple[str, int, int], ...]:
@@ -60,10 +71,11 @@ def _sizes(fields: str, stamps: object) -> dict[str, int] | str:
 
 
 @lru_cache(maxsize=64)
-def _test_size(fields: str, stamps: object) -> int | None:
+def _test_size(fields: str, stamps: object) -> int | str:
+    """The size, or why there is none."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
             return len(load_test(DatasetSpec.model_validate_json(fields)))
-        except UserError:
-            return None
+        except UserError as error:
+            return str(error)

@@ -16,9 +16,13 @@ from repro.files import read_object
 from repro.models.model_spec import ModelSpec
 from repro.models.sizes import named_size, size_of
 from repro.system_errors import explain
+from repro.tasks.files import utf8_text
 
 BACKWARD = 3
 """FLOPs of a forward and backward pass over those of the forward pass alone."""
+
+LARGEST = 20_000_000
+"""Bytes of a file of throughputs at most."""
 
 SAME_SIZE = 0.05
 """Relative difference in parameters below which a throughput counts as that policy's own."""
@@ -122,7 +126,11 @@ def by_hand(text: str) -> Throughput:
 def read_throughput(path: Path) -> list[Throughput]:
     """What `benchmarks/gpu.py` wrote, or the ledger of a run beside its cell.json. Raises UserError."""
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        with path.open("rb") as file:
+            content = file.read(LARGEST + 1)
+        if len(content) > LARGEST:
+            raise UserError(f"--throughput: {str(path)!r} is larger than {LARGEST:,} bytes, expected a file of results")
+        record = json.loads(utf8_text(content, f"--throughput: {path}"))
     except (OSError, ValueError, RecursionError) as error:
         why = explain(error) or error
         raise UserError(f"--throughput: {str(path)!r} is not readable as JSON: {why}") from error

@@ -13,7 +13,7 @@ from typing import Any
 
 from repro.errors import UserError
 from repro.tasks.values import plain
-from repro.user_paths import user_path
+from repro.user_paths import absence, user_path
 from repro.words import nearest
 
 EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
@@ -45,10 +45,10 @@ def find_path(text: str, field: str) -> Path:
     path = user_path(text)
     if path.exists():
         return path
-    names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+    names = sorted(p.name for p in path.parent.iterdir() if p.exists()) if path.parent.is_dir() else []
     near = nearest(path.name, names)
     hint = f"; nearest: {path.parent / near}" if near else ""
-    raise UserError(f"{field}: {path} does not exist (looked from {Path.cwd()}){hint}")
+    raise UserError(f"{field}: {path} {absence(path)} (looked from {Path.cwd()}){hint}")
 
 
 def check_extension(path: Path, field: str) -> Path:
@@ -109,7 +109,7 @@ def _json(path: Path) -> Iterator[AnyRow]:
     for number, line in enumerate(content.split(b"\n"), 1):
         if line.strip():
             try:
-                yield _object(_parse(_utf8(line, f"{path}:{number}"), path, number), path, f":{number}")
+                yield _object(_parse(utf8_text(line, f"{path}:{number}"), path, number), path, f":{number}")
             except UserError as error:
                 yield f"{path.name}:{number}", Unreadable(str(error))
 
@@ -117,7 +117,7 @@ def _json(path: Path) -> Iterator[AnyRow]:
 def _json_list(path: Path, content: bytes) -> Iterator[AnyRow]:
     if not content.strip():
         return
-    items = _parse(_utf8(content, str(path)), path)
+    items = _parse(utf8_text(content, str(path)), path)
     if not isinstance(items, list):
         raise UserError(f"{path}: found {type(items).__name__}, expected a list of objects, one per question")
     for number, item in enumerate(items, 1):
@@ -127,7 +127,9 @@ def _json_list(path: Path, content: bytes) -> Iterator[AnyRow]:
             yield f"{path.name}, item {number}", Unreadable(str(error))
 
 
-def _utf8(content: bytes, place: str) -> str:
+def utf8_text(content: bytes, place: str) -> str:
+    """The text of bytes without a mark at its beginning. UserError where it is something else, which is named."""
+    content = content.removeprefix(b"\xef\xbb\xbf")
     try:
         return content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -162,7 +164,7 @@ def _object(value: Any, path: Path, place: str) -> Row:
 
 def _csv(path: Path) -> Iterator[AnyRow]:
     csv.field_size_limit(LARGEST_CELL)
-    text = _utf8(path.read_bytes().removeprefix(b"\xef\xbb\xbf"), str(path))
+    text = utf8_text(path.read_bytes(), str(path))
     first = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count), strict=True)
     try:

@@ -10,6 +10,7 @@ from typing import Any
 
 from repro.digests import file_digest
 from repro.errors import UserError, setting
+from repro.hub import dataset_is_here, why_unreachable
 from repro.tasks.catalogue import CATALOGUE, Entry, TestName
 from repro.tasks.dataset_spec import DatasetSpec
 from repro.tasks.files import AnyRow, all_rows, check_extension, find_path, split_files
@@ -192,26 +193,33 @@ def file_of(spec: DatasetSpec) -> str | None:
     return None if entry is None or spec.hub is not None else entry.file
 
 
-def _hub_rows(hub: Hub, spec: DatasetSpec, split: str) -> Any:
+def check_fetchable(hub: Hub, spec: DatasetSpec) -> None:
+    """UserError where a dataset is neither on this machine nor to be had from the hub now."""
     if file := file_of(spec):
         raise UserError(
             f"dataset {spec.named}: no copy of it is here, and it is not on the hub\n  expected: the file {file}\n"
             f"  to use a copy: {setting('dataset.path', 'FILE')}"
         )
+    if not dataset_is_here(hub.id) and (why := why_unreachable()):
+        raise UserError(_unreachable(hub, spec, why))
+
+
+def _hub_rows(hub: Hub, spec: DatasetSpec, split: str) -> Any:
+    check_fetchable(hub, spec)
     import datasets
 
     try:
         splits = datasets.load_dataset(hub.id, hub.config, revision=hub.revision)
     except Exception as error:  # the library's own and its clients' errors share no base
-        raise UserError(_unreachable(hub, spec, error)) from error
+        first = str(error).splitlines()[0] if str(error) else ""
+        raise UserError(_unreachable(hub, spec, f"{type(error).__name__}: {first}")) from error
     if split not in splits:
         raise UserError(f"dataset {hub.id}: no split {split!r}; splits found: {listed(splits)}")
     return splits[split]
 
 
-def _unreachable(hub: Hub, spec: DatasetSpec, error: Exception) -> str:
-    first = str(error).splitlines()[0] if str(error) else ""
-    message = f"dataset {hub.id}: cannot be loaded from the hub ({type(error).__name__}: {first})"
+def _unreachable(hub: Hub, spec: DatasetSpec, why: str) -> str:
+    message = f"dataset {hub.id}: cannot be loaded from the hub ({why})"
     if spec.named is None:
         copy = setting("dataset.path", "FILE_OR_DIR")
         return f"{message}\n  expected: a connection and an existing id, or a local copy: {copy}"

@@ -26,6 +26,7 @@ from repro.training.ledger import Cost, Ledger
 from repro.training.predictor_key import predictor_key
 from repro.training.predictor_labels import label_pool, make_labels
 from repro.training.predictor_models import Say, embed
+from repro.user_paths import user_path
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def build_predictor(
     (default: accuracy). UserError for a path that is no predictor, or a policy that does not load.
     """
     if spec.path is not None:
-        return Built(DifficultyPredictor.load(Path(spec.path)), Path(spec.path), Cost())
+        folder = user_path(spec.path)
+        return Built(DifficultyPredictor.load(folder), folder, Cost())
     embedder = policy_digest(spec.embedding_model, dataset)
 
     def build(folder: Path) -> None:

@@ -28,6 +28,7 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("REPRO_RUNS", raising=False)
     (tmp_path / "spec.yaml").write_text(GOOD)
     (tmp_path / "file").write_text("words")
+    (tmp_path / "utf_16").write_text("{}", encoding="utf-16")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("nowhere")
     return tmp_path
@@ -55,6 +56,8 @@ LONG = "x" * 300
         ("score --model tiny --dataset arithmetic --out folder", "--out: got folder, expected a file"),
         ("score --model tiny --dataset arithmetic --out file/x.csv", "--out: cannot write file/x.csv"),
         ("plan spec.yaml --throughput folder", "is a folder, expected a file"),
+        ("plan spec.yaml --throughput /dev/zero", "--throughput: '/dev/zero' is larger than"),
+        ("plan spec.yaml --throughput utf_16", "--throughput: utf_16: is UTF-16; expected UTF-8 text"),
         ("validate folder", "folder: is a directory"),
         ("validate link", "link: no such file"),
         ("validate /dev/zero", "/dev/zero: is larger than"),
@@ -92,6 +95,16 @@ def test_an_error_of_this_program_is_one_screen_with_the_file_of_the_traceback(
     assert "Traceback" in Path(file).read_text() and "status_rows" in Path(file).read_text()
 
 
+@pytest.mark.parametrize("value", ["abc", "-1", "0", "1.5"])
+def test_a_variable_that_a_library_fails_on_is_told_by_every_command(
+    place: Path, value: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("HF_HUB_ETAG_TIMEOUT", value)
+    assert main(["status"]) == 2
+    told = f"HF_HUB_ETAG_TIMEOUT: got '{value}', expected a whole number of seconds >= 1\n"
+    assert capsys.readouterr().err == told
+
+
 def test_a_screen_is_short_and_has_no_control_characters() -> None:
     text = "\n".join(["\x1b[2J" + "y" * 5000, *(f"line {i}" for i in range(100))])
     shown = screen(text)
@@ -125,7 +138,9 @@ def shell(command: str, folder: Path) -> subprocess.CompletedProcess[str]:
 @pytest.mark.parametrize(
     ("command", "code", "said"),
     [
-        ("repro schema > /dev/full", 2, "no space is left on the disk"),
+        ("repro schema > /dev/full", 2, "standard output could not be written: no space is left on the disk"),
+        ("repro --help > /dev/full", 2, "standard output could not be written: no space is left on the disk"),
+        ("PYTHONUNBUFFERED=1 repro --help > /dev/full", 2, "standard output could not be written"),
         ("repro plan spec.yaml >&-", 0, ""),
         ("repro plan spec.yaml 2>&1 | true; exit ${PIPESTATUS[0]}", 0, ""),
         ("repro plan none.yaml 2>&1 | true; exit ${PIPESTATUS[0]}", 2, ""),
@@ -136,6 +151,18 @@ def test_streams_that_take_nothing(place: Path, command: str, code: int, said: s
     shown = shell(command, place)
     assert (shown.returncode, "Traceback" in shown.stderr) == (code, False), shown.stderr
     assert said in shown.stderr if said else shown.stderr == ""
+
+
+@pytest.mark.parametrize("ends", [0, 1])
+def test_a_console_that_lasts_tells_at_the_end_that_nobody_could_read_it(ends: int) -> None:
+    text = "from repro.commands.boundary import guarded\nfrom repro.launch.terminal import make_console\n"
+    text += "from repro.masking import mask_streams\nmask_streams()\n"
+    text += f"def body():\n    make_console().print('x')\n    return {ends}\n"
+    text += "raise SystemExit(guarded(body, str, list, True))\n"
+    with open("/dev/full", "w") as full:  # noqa: PTH123
+        ended = subprocess.run([sys.executable, "-c", text], cwd=ROOT, stdout=full, stderr=subprocess.PIPE, text=True)
+    assert ended.returncode == (ends or 2)
+    assert ended.stderr.startswith("standard output could not be written: no space") and ended.stderr.count("\n") == 1
 
 
 READERS = ["plan SPEC", *(f"{name} SPEC" for name in ("run", "report", "status", "why", "validate", "sweep"))]

@@ -9,11 +9,15 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from repro.cache import Cache
+from repro.cli import main
 from repro.errors import UserError
 from repro.selection.bands import CenterBand, EndBand, RangeBand
 from repro.selection.methods.curriculum import Curriculum
 from repro.selection.methods.scores import Scores
+from repro.study.expand import expand
 from repro.study.load import load_spec
+from repro.study.scored import check_scored
 from repro.testing import World
 
 
@@ -84,3 +88,36 @@ def test_the_content_of_the_table_is_part_of_the_identity_and_its_place_is_not(t
     fields = [Scores(method="scores", path=str(path)).identity_fields(8) for path in (one, same, other)]
     assert fields[0] == fields[1] != fields[2]
     assert str(tmp_path) not in json.dumps(fields)
+
+
+@pytest.mark.parametrize("command", ["plan", "validate", "run"])
+def test_a_question_that_the_table_lacks_is_told_with_its_line_before_any_job(
+    tmp_path: Path, command: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = table(tmp_path / "scores.csv", {"a": 1.0})
+    Path("exp.yaml").write_text(SPEC.replace("PATH", path.name).replace("COLUMN", "s"))
+    assert main([command, "exp.yaml"]) == 2
+    told = capsys.readouterr().err
+    assert "exp.yaml:6: arms.a.selection.path: scores.csv has no row for 1024 of 1024 questions" in told
+    assert not [place for place in Path().rglob("v3-*") if list(place.iterdir())]
+
+
+def test_a_row_without_the_column_is_told_before_any_job_and_questions_that_are_left_out_need_none(
+    tmp_path: Path,
+) -> None:
+    rows = [{"id": f"q{i}", "question": f"What is {i} + 1?", "answer": i + 1, "level": i} for i in range(40)]
+    del rows[7]["level"]
+    spec = tmp_path / "exp.yaml"
+    text = SPEC.replace("path: PATH, column: COLUMN", "column: level")
+    spec.write_text(text.replace("dataset: arithmetic", f"dataset: {{path: {tmp_path}/q.jsonl, id: id, LIMIT}}"))
+    (tmp_path / "q.jsonl").write_text("\n".join(map(json.dumps, rows)))
+
+    def check(limit: str) -> None:
+        written = spec.with_name("one.yaml")
+        written.write_text(spec.read_text().replace("LIMIT", limit))
+        check_scored(expand(load_spec(written).spec), Cache(tmp_path))
+
+    with pytest.raises(UserError, match=r"arms\.a\.selection\.column: 'level' is missing for 1 of .* 'q7'"):
+        check("test_split: null")
+    check("test_split: null, limits: {train: 5}")

@@ -6,6 +6,7 @@ import argparse
 import json
 import math
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, get_args, get_origin
 
 import pytest
@@ -237,3 +238,16 @@ def test_a_whole_number_has_both_bounds() -> None:
 def test_the_predictor_of_an_arm_is_held_to_them_too() -> None:
     with pytest.raises(ValidationError):
         PredictorSpec.model_validate({"policies": ["tiny"], "samples": 2**63})
+
+
+@pytest.mark.parametrize("name", ["../x", "a/b/c", "", "a b", "/nowhere/here", "https://hf.co/a/b"])
+@pytest.mark.parametrize("section", ["model", "dataset"])
+def test_what_can_be_no_id_of_the_hub_is_refused_with_what_serves_in_its_place(section: str, name: str) -> None:
+    study = {"name": "x", "model": "tiny", "dataset": "arithmetic", "arms": {"a": {}}, section: {"hub": name}}
+    with pytest.raises(UserError, match=r"hub: got .*, expected an id of the hub, owner/name"):
+        parse_spec(study)
+
+
+def test_a_folder_may_stand_in_place_of_a_hub_dataset(tmp_path: Path) -> None:
+    study = {"name": "x", "model": "tiny", "dataset": {"hub": str(tmp_path)}, "arms": {"a": {}}}
+    assert parse_spec(study).dataset[0].hub == str(tmp_path)

@@ -93,6 +93,16 @@ def test_an_alias_repeats_a_value_but_may_not_contain_itself(tmp_path: Path) -> 
     assert "alias" in problem.text
 
 
+def test_a_merge_key_is_a_mistake_that_says_what_serves_in_its_place(tmp_path: Path) -> None:
+    path = tmp_path / "a.yaml"
+    path.write_text("arms:\n  a: &a {train: {steps: 3}}\n  b:\n    <<: *a\n    replay: null\n")
+    document = read_document(path)
+    (problem,) = document.problems
+    assert problem.text.startswith("got a merge key, expected the fields themselves") and "`extends`" in problem.text
+    assert document.origin(problem.path).where == f"{path}:4"
+    assert document.data["arms"]["b"] == {"replay": None}
+
+
 def test_broken_yaml_names_the_line(tmp_path: Path) -> None:
     path = tmp_path / "a.yaml"
     path.write_text("a: 1\nb: [1, 2\n")

@@ -77,7 +77,7 @@ def test_circles_and_unknown_parents_are_mistakes(mistakes: Mistakes) -> None:
         "spec.yaml:6: arms.b.extends: got a circle (a > b > a), expected a chain that ends"
     ]
     assert mistakes("arms:\n  a: {extends: a}\n") == [
-        "spec.yaml:5: arms.a.extends: got a circle (a > a), expected a chain that ends"
+        "spec.yaml:5: arms.a.extends: got a, the arm itself, expected another arm, or none"
     ]
     assert mistakes("arms:\n  dots: {}\n  a: {extends: dotz}\n") == [
         'spec.yaml:6: arms.a.extends: got "dotz", expected an arm (dots), did you mean dots?'

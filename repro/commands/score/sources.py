@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -14,6 +13,7 @@ from pydantic import ValidationError
 
 from repro.cache import Cache
 from repro.errors import UserError
+from repro.fields import HUB_ID
 from repro.models.catalogue import MODEL_NAMES
 from repro.models.model_spec import ModelSpec
 from repro.models.model_spec import shorthand as known_model
@@ -24,7 +24,7 @@ from repro.tasks.catalogue import NAMES
 from repro.tasks.dataset_spec import DatasetSpec, shorthand
 from repro.tasks.datasets import load_dataset, load_questions
 from repro.tasks.problem import AnswerFormat, Problem
-from repro.user_paths import user_path
+from repro.user_paths import absence, user_path
 from repro.words import did_you_mean, listed, nearest
 
 if TYPE_CHECKING:
@@ -32,7 +32,6 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item", ModelSpec, DatasetSpec)
 HUB = "hub:"
-HUB_ID = re.compile(r"[\w-][\w.-]*(/[\w-][\w.-]*)?")
 SUFFIXES = (".jsonl", ".json", ".parquet", ".csv", ".tsv", ".txt", ".gz", ".zip", ".gguf")
 
 
@@ -160,12 +159,12 @@ def _local(text: str, option: str, what: str) -> Path | None:
         return path
     parent_exists = path.parent.is_dir() and path.parent != Path()
     if path_like(text) or parent_exists:
-        names = sorted(p.name for p in path.parent.iterdir()) if path.parent.is_dir() else []
+        names = sorted(p.name for p in path.parent.iterdir() if p.exists()) if path.parent.is_dir() else []
         near = nearest(path.name, names)
         hint = f"\n  nearest: {path.parent / near}" if near else ""
         where = "" if path.is_absolute() else f" (looked from {Path.cwd()})"
         also = f"\n  a hub id of that name: {option} {HUB}{text}" if HUB_ID.fullmatch(text) else ""
-        raise UserError(f"{option}: {text} does not exist{where}; expected {what}{hint}{also}")
+        raise UserError(f"{option}: {text} {absence(path)}{where}; expected {what}{hint}{also}")
     _check_id(text, option)
     return None
 

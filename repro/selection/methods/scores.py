@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -50,15 +50,24 @@ class Scores(Banded):
         """The numbers of the run's questions, on any scale."""
         if self.path is None:
             return start_scores(run.resources.column(self.column), run)
-        ids, values = read_scores(self.path, self.column, id_column=self.id)
-        rows = dict(zip(ids, values.tolist(), strict=True))
-        missing = [name for name in run.ids if name not in rows]
+        return self._rows(self.path, run.ids)
+
+    def check_ids(self, ids: Sequence[str]) -> None:
+        """See `Selection`."""
+        if self.path is not None:
+            self._rows(self.path, ids)
+
+    def _rows(self, path: str, ids: Sequence[str]) -> np.ndarray:
+        """(N,) the numbers of these questions. UserError where the table lacks one."""
+        known, values = read_scores(path, self.column, id_column=self.id)
+        rows = dict(zip(known, values.tolist(), strict=True))
+        missing = [name for name in ids if name not in rows]
         if missing:
             raise UserError(
-                f"selection.path: {self.path} has no row for {len(missing)} of {len(run.ids)} questions, the first is "
+                f"selection.path: {path} has no row for {len(missing)} of {len(ids)} questions, the first is "
                 f"{missing[0]!r}; score the same dataset, or leave the others out by dataset.limits or dataset.filters"
             )
-        return np.array([rows[name] for name in run.ids], dtype=np.float64)
+        return np.array([rows[name] for name in ids], dtype=np.float64)
 
     def mistakes(self, setting: Setting) -> Iterator[Mistake]:
         """See `Banded`; a table that cannot be read."""

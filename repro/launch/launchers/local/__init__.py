@@ -24,6 +24,7 @@ class Local(Where):
 
     NAME: ClassVar[str] = "local"
     HELP: ClassVar[str] = "processes of this machine"
+    here: ClassVar[bool] = True
 
     preload: tuple[str, ...] = PRELOAD  # modules that the server imports from which jobs are forked
 
