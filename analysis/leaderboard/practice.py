@@ -82,6 +82,21 @@ def practice(board: Board) -> list[Table | Picture]:
     ]  # fmt: skip
 
 
+def lead(board: Board) -> str:
+    """How many arms are clear of the baseline, in one sentence for the first page; "" where nothing can be clear."""
+    verdicts = {
+        label: board.judged("tokens")[label].verdict for label in board.order if label in board.judged("tokens")
+    }
+    if not verdicts or all(verdict == "one seed" for verdict in verdicts.values()):
+        return ""
+    told = []
+    for side, verdict in (("ahead", "higher"), ("behind", "lower")):
+        found = [f"`{label}`" for label, own in verdicts.items() if own == verdict]
+        who = f" ({joined(found)})" if 0 < len(found) <= NAMED else ""
+        told.append(f"{len(found) or 'none'}{who} clearly {side}")
+    return f"All {plural(len(verdicts), 'arm')} beside {board.baseline_said} at equal tokens: {joined(told)}."
+
+
 def paragraph(board: Board) -> tuple[str, ...]:
     """Five sentences at most, in the light markup of `as_html`; every number stands in a table of the leaderboard."""
     judged = {label: board.judged("tokens")[label] for label in board.order if label in board.judged("tokens")}

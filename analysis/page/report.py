@@ -13,7 +13,7 @@ from analysis.artefacts import LEADERBOARD, make_artefacts
 from analysis.captions import shortened
 from analysis.files import write_text
 from analysis.leaderboard.board import board_of
-from analysis.leaderboard.practice import paragraph
+from analysis.leaderboard.practice import lead, paragraph
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
@@ -57,12 +57,13 @@ BESIDE = 6
 
 @dataclass(frozen=True)
 class Page:
-    """A page of sections beside the first one. `name` is its file without ending."""
+    """A page of sections beside the first. `name`: its file without ending; `lead`: what the first page says of it."""
 
     name: str
     title: str
     evidence: Evidence | None
     sections: tuple[Section, ...]
+    lead: str = ""
 
 
 def write_report(
@@ -176,7 +177,8 @@ def _pages(study: Study, panels: Sequence[Measures], first: tuple[Section, ...])
     sections = {name: Section(_heading(name), name, (), tuple(items)) for name, items in artefacts.items() if items}
     ranked = tuple(section for name, section in sections.items() if name in LEADERBOARD)
     if ranked:
-        pages.insert(0, Page("leaderboard", "Leaderboard", None, (Section("", "top", paragraph(board), ()), *ranked)))
+        top = Section("", "top", paragraph(board), ())
+        pages.insert(0, Page("leaderboard", "Leaderboard", None, (top, *ranked), lead(board)))
     others = tuple(section for name, section in sections.items() if name not in LEADERBOARD)
     if others:
         text = "The papers' tables and figures from these runs. Published numbers come from other policies and data."

@@ -12,7 +12,7 @@ import pytest
 
 from analysis.leaderboard.artefacts import ARTEFACTS
 from analysis.leaderboard.board import Board, board_of
-from analysis.leaderboard.practice import paragraph
+from analysis.leaderboard.practice import lead, paragraph
 from analysis.leaderboard.variants import variants
 from analysis.measures import Measures
 from analysis.pictures import Picture
@@ -118,6 +118,16 @@ def test_pairs_are_in_the_caption_where_every_arm_has_run_on_all_of_them(tmp_pat
     assert isinstance(table, Table) and "pairs" not in table.header
     assert all(len(row) == len(table.header) for row in table.rows)
     assert "3 seeds on one pair." in table.caption
+
+
+def test_the_first_page_counts_the_arms_that_are_clear_of_the_baseline(boards: Mapping[str, Board]):
+    one = boards["several tasks"]
+    verdicts = [found.verdict for found in one.judged("tokens").values()]
+    ahead, behind = verdicts.count("higher"), verdicts.count("lower")
+    told = lead(one)
+    assert told.startswith(f"All {len(verdicts)} arms beside `uniform` at equal tokens: {ahead or 'none'} ")
+    assert f"and {behind or 'none'} " in told and told.endswith("clearly behind.")
+    assert lead(boards["one seed"]) == ""
 
 
 def header(table: Table, name: str) -> int:
