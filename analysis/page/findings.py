@@ -115,7 +115,7 @@ def _greedy(final: Final) -> str:
         return ""
     change = {1: "rose", -1: "fell", 0: "did not clearly change"}[greedy.clear_of(0)]
     if not greedy.known:
-        change = "went"
+        change = "changed"
     return (
         f"Greedy accuracy under `{final.series.label}` {change} "
         f"({number(100 * greedy.value, sign=True)} points {brackets(greedy, 100, sign=True)})"

@@ -89,6 +89,8 @@ def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
         return _told(f"At equal {COST[by]} {', and '.join([*told, *more])}{_no_saving(found)}", [open_text, *rest])
     if open_ones:
         return _told(f"At equal {COST[by]} it is undecided {whether}{_no_saving(found)}", rest)
+    if set(by_verdict) == {"one seed"}:
+        return _told(f"At equal {COST[by]} nothing is decided: one seed of each arm", [])
     return _told(f"At equal {COST[by]} nothing can be compared", rest)
 
 

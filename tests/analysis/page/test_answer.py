@@ -110,6 +110,13 @@ def test_one_seed_decides_nothing(quick_study: Make):
     )
 
 
+def test_one_seed_decides_none_of_several_claims(quick_study: Make):
+    arms = {"full": ({}, FULL), "dots": (DOTS, BETTER), "again": (RANDOM, WORSE)}
+    claims = [{"arm": "dots"}, {"arm": "again", "against": "dots"}]
+    said = answered(quick_study(arms, seeds=1, fields={"report": {"claims": claims}}))
+    assert said.sentences == ("**At equal generated tokens nothing is decided: one seed of each arm.**",)
+
+
 def test_accuracy_near_zero_decides_nothing(quick_study: Make):
     low = Behaviour((0.0, 0.0, 0.0, 0.01))
     said = answered(quick_study({"full": ({}, low), "dots": (DOTS, low)}, base=0.0, questions=100))
