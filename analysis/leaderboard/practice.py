@@ -84,17 +84,17 @@ def practice(board: Board) -> list[Table | Picture]:
 
 def lead(board: Board) -> str:
     """How many arms are clear of the baseline, in one sentence for the first page; "" where nothing can be clear."""
-    verdicts = {
-        label: board.judged("tokens")[label].verdict for label in board.order if label in board.judged("tokens")
-    }
+    judged = board.judged("tokens")
+    verdicts = {label: judged[label].verdict for label in board.order if label in judged}
     if not verdicts or all(verdict == "one seed" for verdict in verdicts.values()):
         return ""
     told = []
-    for side, verdict in (("ahead", "higher"), ("behind", "lower")):
+    for verdict in ("higher", "lower"):
         found = [f"`{label}`" for label, own in verdicts.items() if own == verdict]
         who = f" ({joined(found)})" if 0 < len(found) <= NAMED else ""
-        told.append(f"{len(found) or 'none'}{who} clearly {side}")
-    return f"All {plural(len(verdicts), 'arm')} beside {board.baseline_said} at equal tokens: {joined(told)}."
+        told.append(f"{len(found) or 'none'}{who} {'was' if len(found) == 1 else 'were'} clearly")
+    arms = plural(len(verdicts), "arm")
+    return f"Of {arms}, at equal tokens {told[0]} ahead of {board.baseline_said} and {told[1]} behind."
 
 
 def paragraph(board: Board) -> tuple[str, ...]:

@@ -125,8 +125,9 @@ def test_the_first_page_counts_the_arms_that_are_clear_of_the_baseline(boards: M
     verdicts = [found.verdict for found in one.judged("tokens").values()]
     ahead, behind = verdicts.count("higher"), verdicts.count("lower")
     told = lead(one)
-    assert told.startswith(f"All {len(verdicts)} arms beside `uniform` at equal tokens: {ahead or 'none'} ")
-    assert f"and {behind or 'none'} " in told and told.endswith("clearly behind.")
+    assert told.startswith(f"Of {len(verdicts)} arms, at equal tokens {ahead or 'none'} ")
+    assert "clearly ahead of `uniform` and " in told
+    assert f" and {behind or 'none'} " in told and told.endswith("clearly behind.")
     assert lead(boards["one seed"]) == ""
 
 
