@@ -26,7 +26,8 @@ def rates(measures: Measures, fresh: Mapping[str, Fresh], prefix: str = "") -> P
     """A cumulative distribution for each arm; None where groups have hardly any different pass rates."""
     known = {label: found.rate[~np.isnan(found.rate)] for label, found in fresh.items()}
     known = {label: values for label, values in known.items() if len(values)}
-    levels = np.unique(np.concatenate([*known.values(), np.empty(0)]))
+    counts = {label: np.unique(values, return_counts=True) for label, values in known.items()}
+    levels = np.unique(np.concatenate([*(own for own, _ in counts.values()), np.empty(0)]))
     if len(levels) < SPREAD:
         return None
     styles = panel_looks(measures)
@@ -38,7 +39,9 @@ def rates(measures: Measures, fresh: Mapping[str, Fresh], prefix: str = "") -> P
         figure, (axis,) = canvas(1, narrow, height=2.6)
         for label in sorted(known, key=lambda label: label in bright):
             own = {"color": REST, "linewidth": 0.9}
-            sns.ecdfplot(x=known[label], ax=axis, **(styles[label].line(linewidth=1.6) if label in bright else own))
+            look = styles[label].line(linewidth=1.6) if label in bright else own
+            # As drawn from every group, without a corner for each of them.
+            sns.ecdfplot(x=counts[label][0], weights=counts[label][1], ax=axis, **look)
         axis.set(xlim=(-0.02, 1.02), ylim=(0, 1.02), xlabel="measured pass rate", ylabel="groups at or below it, %")
         percent_axis(axis.yaxis)
         shared_legend(figure, *handles(measures, bright, len(known) - len(bright)), narrow)
