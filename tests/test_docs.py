@@ -17,7 +17,7 @@ from repro.spec.schema import Spec
 from repro.study.load import load_spec
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")])
+PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "reports").glob("*/README.md")])
 LINES = 130
 
 
