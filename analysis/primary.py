@@ -156,12 +156,16 @@ class Judged:
 
     @property
     def smallest_seen(self) -> float:
-        """The smallest difference that is told apart with a chance of 80 %, as a share of 1; infinite for one seed."""
+        """The smallest difference that is told apart with a chance of 80 %, as a share of 1.
+
+        Infinite for one seed, and where it would be larger than any difference of two accuracies.
+        """
         spread = self.spread
         if spread is None:
             return math.inf
         seeds = min(one.difference.n for one in self.pairs)
-        return smallest_seen(spread, seeds, self.claims, len(self.pairs))
+        seen = smallest_seen(spread, seeds, self.claims, len(self.pairs))
+        return seen if seen <= 1 else math.inf
 
     def seeds_needed(self, difference: float) -> int | None:
         """Seeds a pair to tell such a difference apart with a chance of 80 %; None where more questions are needed."""

@@ -15,6 +15,9 @@ from analysis.results import Final
 from analysis.study import Study
 from analysis.text import brackets, joined, names, number, percent, plural, sentence
 
+NAMED, LENGTH = 4, 100
+"""A question names so many arms, if their names take so many characters; of more it tells how many."""
+
 
 @dataclass(frozen=True)
 class Findings:
@@ -28,7 +31,8 @@ def findings(measures: Measures) -> Findings:
     """Everything that is said of one panel."""
     behind = [("Start and end", gain(measures)), ("Groups with a gradient", groups(measures))]
     behind.append(("Sharpening", sharpening(measures)))
-    return Findings(tuple((word, text) for word, text in behind if text), (*warnings([measures]), *lengths(measures)))
+    warned = (*(one.text for one in warnings([measures])), *lengths(measures))
+    return Findings(tuple((word, text) for word, text in behind if text), warned)
 
 
 def derived_question(study: Study) -> str:
@@ -38,7 +42,9 @@ def derived_question(study: Study) -> str:
     others = [arm for arm in study.spec.arms if arm != study.baseline]
     if not others:
         return f"How does `{study.baseline}` learn?"
-    return f"Do {names(others)} reach the accuracy of `{study.baseline}` with less compute, or a higher one?"
+    few = len(others) <= NAMED and len(names(others)) <= LENGTH
+    who = names(others) if few else f"any of {plural(len(others), 'arm')}"
+    return f"{'Does' if len(others) == 1 else 'Do'} {who} learn more than `{study.baseline}` at equal cost?"
 
 
 def gain(measures: Measures) -> str:

@@ -196,7 +196,7 @@ def test_the_first_screen_says_what_the_arms_of_the_claims_train_on(quick_study:
 def test_how_sure_names_seeds_questions_and_what_could_be_seen(quick_study: Make):
     said = answered(quick_study({"full": ({}, FULL), "dots": (DOTS, SAME)}, seeds=5, questions=100))
     assert said.sure.startswith("5 seeds, 100 held-out questions.")
-    assert re.search(r"Such a study sees a true difference of \d+\.\d points four times in five", said.sure)
+    assert re.search(r"A true difference of \d+\.\d points would be found four times in five", said.sure)
 
 
 def test_what_would_change_the_answer_is_an_arm_that_wins_by_another_cost(quick_study: Make):
@@ -241,11 +241,8 @@ def test_the_numbers_of_how_sure_stand_in_a_table(quick_study: Make):
     assert said.how_sure is not None
     row = said.how_sure.data.iloc[0]
     assert (row["seeds"], row["questions"], row["claims"]) == (5, 100, 1)
-    assert f"a true difference of {100 * row['smallest_seen']:.1f} points" in said.sure
-    assert (
-        f"to see 2 points it would need {row['seeds_for_2_points']:.0f} seeds" in said.sure
-        or row["seeds_for_2_points"] <= 5
-    )
+    assert f"A true difference of {100 * row['smallest_seen']:.1f} points" in said.sure
+    assert f"; 2 points would take {row['seeds_for_2_points']:.0f} seeds" in said.sure or row["seeds_for_2_points"] <= 5
 
 
 def claimed(quick_study: Make, **behaviours: Behaviour) -> Store:
@@ -274,11 +271,11 @@ def test_two_claims_that_see_different_sizes_are_told_apart(quick_study: Make):
     seen = list(said.how_sure.data["smallest_seen"])
     assert seen[1] > seen[0]
     assert (
-        f"On the two claims, true differences of {100 * seen[0]:.1f} and {100 * seen[1]:.1f} points are seen"
-        in said.sure
+        f"On the two claims, true differences of {100 * seen[0]:.1f} and {100 * seen[1]:.1f} points would be "
+        "found four times in five" in said.sure
     )
     needed = list(said.how_sure.data["seeds_for_2_points"])
-    assert f"to see 2 points they would need {needed[0]:.0f} and {needed[1]:.0f} seeds" in said.sure
+    assert f"; 2 points would take {needed[0]:.0f} and {needed[1]:.0f} seeds" in said.sure
 
 
 def test_an_exploratory_arm_that_turns_at_another_cost_would_change_the_answer(quick_study: Make):
@@ -330,7 +327,7 @@ def test_the_figure_holds_any_number_of_arms(quick_study: Make, count: int):
     picture = drawn(quick_study(arms, seeds=2, questions=40))
     figure = picture.draw(False)
     assert len(figure.axes[0].get_yticks()) == min(count, 12)
-    assert figure.get_size_inches()[1] < 5
+    assert figure.get_size_inches()[1] <= 3.1, "the first screen holds it"
     for narrow in (False, True):
         with styled():
             figure = picture.draw(narrow)

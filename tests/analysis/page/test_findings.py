@@ -124,7 +124,7 @@ def test_warnings_of_several_pairs_are_told_once_with_all_their_numbers(quick_st
     arms = {"full": ({}, flat), "lost": (RANDOM, Behaviour(FULL.curve, zero=0.95))}
     fields = {"dataset": [{"arithmetic": {"pool": 64}}, {"shuffle": {"pool": 64}}]}
     several = [Measures(panel) for panel in quick_study(arms, fields=fields).read().panels]
-    first, second = warnings(several)
+    first, second = (one.text for one in warnings(several))
     assert re.fullmatch(
         r"\*\*`full` did not clearly learn\*\* on 2 of 2 pairs of model and task: its gain over the start policy is "
         r"\S+( to \S+)? points, and no interval lies above 0\. Where nothing .*",
@@ -134,7 +134,7 @@ def test_warnings_of_several_pairs_are_told_once_with_all_their_numbers(quick_st
         "**Hardly any group trains** under `lost` on 2 of 2 pairs of model and task: on average 5.0 % of its groups "
         "had rewards that differ (warning below 10 %)."
     )
-    (alone, _) = warnings(several[:1])
+    (alone, _) = (one.text for one in warnings(several[:1]))
     assert f"its gain over the start policy is {points(several[0].final('full').gain)} points. Where" in alone
     learns = quick_study({"full": ({}, FULL), "lost": arms["lost"]}, fields=fields)
     assert len(warnings([Measures(panel) for panel in learns.read().panels])) == 1
