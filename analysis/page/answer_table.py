@@ -16,7 +16,7 @@ from analysis.power import POWER
 from analysis.primary import Judged
 from analysis.statistics import Interval, fixed_mean
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, brackets, joined, number, p_value, points, spread
+from analysis.text import NOTHING, joined, number, p_value, points, spread
 
 WORTH_SEEING = 0.02
 """A difference that a study should see: the page says how many seeds that takes."""
@@ -90,7 +90,7 @@ def _record(one: Judged, primary: bool, end: Interval, trains: float, saved: Sav
     row |= {**numbers("accuracy", end), **numbers("difference", one.difference.interval())}
     row |= {"holm_p" if primary else "p": one.p, **numbers("share_of_gain", one.share.interval())}
     if one.other_tasks is not None:
-        row |= numbers("share_of_gain_over_tasks", one.other_tasks.interval())
+        row |= numbers("difference_over_tasks", one.other_tasks.interval())
     return row | {**numbers("saving", saved), "groups_that_train": trains, "pairs": len(one.pairs)}
 
 
@@ -136,12 +136,11 @@ def sure_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table | 
 def _of_other_tasks(judged: Sequence[Judged]) -> list[str]:
     """The interval with tasks as units: what it would be on tasks like these; none for few tasks."""
     told = [
-        f"`{one.question.arm}` against `{one.question.against}` {number(100 * found.value, 0, sign=True)} % "
-        f"{brackets(found, 100, 0, sign=True)}"
+        f"`{one.question.arm}` against `{one.question.against}` {points(found)}"
         for one in judged
         if one.other_tasks is not None and (found := one.other_tasks.interval()).known
     ]
-    said = f"With tasks as units, so of other tasks too, as a share of the baseline's gain: {joined(told)}."
+    said = f"With tasks as units, so of other tasks too, in points: {joined(told)}."
     return [said] if told else []
 
 

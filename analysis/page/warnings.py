@@ -62,7 +62,7 @@ def _near_zero(several: Sequence[Measures]) -> list[Warned]:
     """Where it is so everywhere the answer itself says it."""
     low = [measures for measures in several if measures.near_zero]
     short = f"accuracy is near zero{_in(len(low), several)}" if len(low) < len(several) else ""
-    found = []
+    found = list[Warned]()
     for measures in low:
         best = max(measures.finals, key=lambda final: final.accuracy.value)
         text = (

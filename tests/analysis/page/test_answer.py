@@ -51,14 +51,14 @@ def test_a_better_arm_is_named_with_its_difference_and_its_interval(quick_study:
     assert re.search(r"by 1\d\.\d points \[\d+\.\d, \d+\.\d\], but no saving is shown\.\*\*$", first)
 
 
-def test_beside_a_baseline_that_learns_nothing_the_plain_difference_is_tested(quick_study: Make):
+def test_beside_a_baseline_that_learns_nothing_arms_are_judged_and_have_no_share_of_its_gain(quick_study: Make):
     """There is no share of no gain: an arm that learns is higher, one that loses is lower, with p-values."""
     flat, lost = Behaviour((0.3, 0.3, 0.3, 0.3), JITTER), Behaviour((0.2, 0.15, 0.1, 0.1), JITTER[::-1])
     store = quick_study({"full": ({}, flat), "dots": (DOTS, BETTER), "lost": (RANDOM, lost)}, seeds=5, questions=100)
     study = store.read()
     judged = judge(questions(study.spec, study.panels), study.panels)
     assert {one.question.arm: one.verdict for one in judged} == {"dots": "higher", "lost": "lower"}
-    assert all(math.isnan(one.share.value) and one.tested is one.difference and one.p < 0.01 for one in judged)
+    assert all(math.isnan(one.share.value) and one.weak and one.p < 0.01 for one in judged)
 
 
 @pytest.mark.parametrize(("steps", "asked"), [(1, False), (2, True)])
@@ -346,6 +346,7 @@ def test_from_three_tasks_on_the_interval_over_tasks_stands_beside_and_is_the_wi
     assert not any("With tasks as units" in note for note in few.notes)
     fields["dataset"].append({"variables": {"pool": 64, "test": 40}})
     said = answered(quick_study(arms, questions=40, fields=fields)).table
-    assert re.search(r"as a share of the baseline's gain: `dots` against `full` \+\d+ % \[", said.notes[-1])
+    assert re.search(r"of other tasks too, in points: `dots` against `full` \+\d+\.\d \[", said.notes[-1])
     row = said.data.set_index("arm").loc["dots"]
-    assert row["share_of_gain_over_tasks_low"] < row["share_of_gain_over_tasks"] < row["share_of_gain_over_tasks_high"]
+    assert row["difference_over_tasks"] == pytest.approx(row["difference"])
+    assert row["difference_over_tasks_low"] < row["difference_low"] < row["difference_high"]
