@@ -15,7 +15,7 @@ from analysis.measures import Measures
 from analysis.page.groups import Fresh, outer_labels, small_multiples, step_columns
 from analysis.page.lit import of_all, shown
 from analysis.pictures import Picture
-from analysis.style import LIT, NARROW, WIDE, arm_ticks, percent_axis, rows_height, thousands
+from analysis.style import LIT, NARROW, WIDE, arm_ticks, percent_axis, rows_height, thousands, written_fields
 from analysis.text import number
 
 # White to dark blue: lightness falls all the way, so that it prints in grey.
@@ -152,8 +152,10 @@ def _matrix(levels: np.ndarray, shares: Mapping[str, np.ndarray], narrow: bool) 
         norm=PowerNorm(EXPONENT, 0, 100 * max(map(np.max, shares.values()))), cbar=False, linewidths=0.5,
         yticklabels=False, ax=axis,
     )  # fmt: skip
+    if axis.texts:
+        written_fields(axis)
     arm_ticks(axis, names, narrow, first=0.5)
     axis.set_ylim(len(names), 0)
     axis.tick_params(axis="x", rotation=0, length=0)
-    axis.set_xlabel(SOLUTION)
+    axis.set_xlabel(f"{SOLUTION}\nin fields: % of the row" if axis.texts else SOLUTION)
     return figure
