@@ -18,7 +18,10 @@ LEAST_GAIN = 0.01
 
 
 def weak(gain: Interval) -> bool:
-    """Whether a gain is too small for shares of it: below `LEAST_GAIN`, or not clearly above nothing."""
+    """Whether a gain is too small for shares of it: below `LEAST_GAIN`, or not clearly above nothing.
+
+    A ratio has a bounded interval exactly where that of its denominator leaves out 0 (Fieller 1954).
+    """
     return gain.value < LEAST_GAIN or gain.low <= 0
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,9 +22,21 @@ COARSE, FINE = 48, 12
 """Ratios tried at first, and halvings of the gap at each end of the interval."""
 
 
+FEW = f"a run, at least {ENOUGH} are needed"
+
+
 def too_few(evaluations: int) -> str:
     """Why no saving is told of runs with so few evaluations."""
-    return f"{evaluations} evaluation{'s' * (evaluations != 1)} a run, at least {ENOUGH} are needed"
+    return f"{evaluations} evaluation{'s' * (evaluations != 1)} {FEW}"
+
+
+def reasons(withheld: Iterable[str]) -> list[str]:
+    """Why savings are withheld, each reason once: `2 to 6 evaluations a run, at least 8 are needed`."""
+    found = list(dict.fromkeys(filter(None, withheld)))
+    counts = sorted(int(text.split()[0]) for text in found if text.endswith(FEW))
+    if len(counts) < 2:
+        return found
+    return [*(text for text in found if not text.endswith(FEW)), f"{counts[0]} to {too_few(counts[-1])}"]
 
 
 @dataclass(frozen=True)

@@ -147,7 +147,9 @@ def looks(ways: Mapping[str, str], baselines: Sequence[str] = ()) -> dict[str, L
             places[way] = len(places)
         turn = seen[way] = seen.get(way, -1) + 1
         shades = SHADES_OF_BLACK if own[way] == BASELINE else SHADES
-        dash = "-" if label in baselines else DASHES[1 + (places[way] - 1 + turn) % (len(DASHES) - 1)]
+        # Where the shades begin again the dashes do not, so that two arms of a way look alike only from the 26th on.
+        place = places[way] - 1 + turn + turn // len(shades)
+        dash = "-" if label in baselines else DASHES[1 + place % (len(DASHES) - 1)]
         out[label] = Look(_shade(own[way], shades[turn % len(shades)]), dash)
     return out
 

@@ -14,8 +14,11 @@ from analysis.primary import By, Judged, Question, judge, questions
 from analysis.study import Study
 from analysis.style import LIT, Look, looks
 from analysis.sweep.search import Search
-from analysis.text import joined, points
+from analysis.text import joined, plural, points
 from analysis.unfinished import together
+
+NAMED = 3
+"""Weak pairs that a caption names; of more it tells how many."""
 
 SEED = 0
 """Of the generator behind the intervals of ranks: the same store gives the same report."""
@@ -176,15 +179,13 @@ class Board:
         """Which pairs are in no share, for a caption; empty where all are."""
         if not self.weak:
             return ""
-        compared = {title: sum(pair.panel.title == title for one in self._by_tokens.values() for pair in one.pairs)
-                    for title in self.weak}  # fmt: skip
-        told = []
-        for title, pairs in self.weak.items():
-            some = "" if len(pairs) == compared[title] else f" for {len(pairs)} of {compared[title]} arms"
-            told.append(f"{title}{some} ({points(pairs[0].gained.interval())} points)")
+        where = f"{len(self.weak)} of {plural(len(self.panels), 'pair')}"
+        if len(self.weak) <= NAMED:
+            gains = {title: points(pairs[0].gained.interval()) for title, pairs in self.weak.items()}
+            where = joined([f"{title} ({gain} points)" for title, gain in gains.items()])
         return (
             f" % of gain leaves out pairs on which the baseline gained less than {100 * LEAST_GAIN:.0f} point over "
-            f"training, or not clearly: {joined(told)}."
+            f"training, or not clearly: {where}."
         )
 
     @property

@@ -68,11 +68,11 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
     return Picture(
         f"{prefix}difficulty",
         f"What was selected: true difficulty{' over training' if over_training else ''}{cut}",
-        "Each column is the distribution of true difficulty, in steps of the solution, which no arm sees, of what was "
-        f"rolled out, seeds pooled; the line is its mean. Shades grow as the share to the power of {EXPONENT}."
+        "Each column: how many steps the solutions took of what was rolled out then, seeds pooled; the line is the "
+        f"mean. No arm sees these numbers. Shades grow as the share to the power of {EXPONENT}."
         if over_training
-        else "Each row is the distribution of true difficulty, in steps of the solution, which no arm sees, of what "
-        f"was rolled out, in %, seeds pooled. Shades grow as the share to the power of {EXPONENT}.",
+        else "Each row: how many steps the solutions took of what was rolled out, in %, seeds pooled. No arm sees "
+        f"these numbers. Shades grow as the share to the power of {EXPONENT}.",
         f"Heat map of true difficulty for each arm; mean difficulty from the first steps to the last: {said}.",
         pd.DataFrame(rows),
         draw,

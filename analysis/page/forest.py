@@ -89,14 +89,14 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
          if one.pairs]
     )  # fmt: skip
     by = drawn[0].question.by
-    several = "" if single else "; small dots are single pairs of model and task"
+    several = "" if single else "; small dots: single pairs of model and task"
     below = " Below the line: exploratory comparisons, not judged with the primary claims." if others else ""
     few = f" ({len(primary)} of {len(every)} arms)" if len(primary) < len(every) else ""
     compared = "that of the baseline" if len(rows.against) == 1 else "that of the arm it is compared with"
     return Picture(
         "answer",
         f"Who learns more from the same cost{few}",
-        f"Mean accuracy over training, {up_to(drawn)}, minus {compared}, with 95 % intervals over seeds and "
+        f"Mean accuracy over training minus {compared}, {up_to(drawn)}. Lines: 95 % intervals over seeds and "
         f"questions{several}.{below}",
         f"Differences at equal {AXIS[by]}: {of}.",
         pd.concat([_data(rows), _curve_data(drawn)] if single else [_data(rows)], ignore_index=True),

@@ -14,6 +14,9 @@ from analysis.study import Study
 from analysis.text import joined, names, number, plural
 from analysis.updates import updates_said
 
+NAMED = 4
+"""Arms that a sentence names; of more it tells how many."""
+
 
 def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], ...]:
     """(term, explanation) pairs in the order of the page."""
@@ -152,7 +155,10 @@ def _claims(study: Study) -> str:
 
 
 def _reward(panels: Sequence[Measures]) -> str:
-    parts = [f"{reward} (arms {names(labels)})" for reward, labels in rewarded_by(panels).items()]
+    parts = [
+        f"{reward} (arms {names(labels) if len(labels) <= NAMED else len(labels)})"
+        for reward, labels in rewarded_by(panels).items()
+    ]
     text = parts[0].partition(" (arms ")[0] if len(parts) == 1 else "; ".join(parts)
     return (
         f"Training rewards {text}, a number from 0 to 1. Accuracy on held-out questions is the dataset's own verdict "

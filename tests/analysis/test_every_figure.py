@@ -117,6 +117,8 @@ def test_a_way_has_one_colour_and_its_further_arms_are_shades_of_it():
     assert len({look.color for look in shades.values()}) == 5
     grey = [sum(int(look.color[i : i + 2], 16) for i in (1, 3, 5)) / 3 for look in shades.values()]
     assert max(grey) < 215, "the lightest shade can be seen on white"
+    many = looks({str(i): "difficulty" for i in range(25)})
+    assert len({(look.color, look.dash) for look in many.values()}) == 25
 
 
 def test_every_colour_of_a_line_stands_out_from_white_and_every_letter_more():
