@@ -132,7 +132,7 @@ def said(found: Iterable[object]) -> str:
         if isinstance(one, Unfit):
             alike.setdefault((one.arm, one.other, one.metric), []).append(one)
     reasons = "; ".join(map(_reason, alike.values()))
-    return f" {RULE}: {reasons}." if reasons else ""
+    return f" {RULE}. Here {reasons}." if reasons else ""
 
 
 def _ends(series: Series, metric: str) -> list[float]:

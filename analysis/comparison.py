@@ -3,26 +3,34 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-
-import numpy as np
 
 from analysis.axes import curves
 from analysis.equal_cost import Pair, Saving, saving
 from analysis.estimates import Estimate, crossed
 from analysis.power import Spread, spread_of
 from analysis.runs import Panel, Series
+from analysis.statistics import Interval
 
 LEAST_GAIN = 0.01
 """One point of mean accuracy over training: shares of a smaller gain are shares of noise."""
+
+
+def weak(gain: Interval) -> bool:
+    """Whether a gain is too small for shares of it: below `LEAST_GAIN`, or not clearly above nothing.
+
+    A ratio has a bounded interval exactly where that of its denominator leaves out 0 (Fieller 1954).
+    """
+    return gain.value < LEAST_GAIN or gain.low <= 0
 
 
 @dataclass(frozen=True)
 class Comparison:
     """Two arms of a panel over the seeds that both have, by one kind of cost.
 
-    `difference` is mean accuracy over training up to `budget`, arm minus the other, in 0..1.
+    `difference` is mean accuracy over training up to `budget`, arm minus the other, in 0..1; `gained` that of the other
+    minus that of the start policy.
     """
 
     panel: Panel
@@ -31,6 +39,7 @@ class Comparison:
     axis: str
     pair: Pair
     difference: Estimate
+    gained: Estimate
     spread: Spread | None
 
     @property
@@ -39,14 +48,16 @@ class Comparison:
         return self.pair.budget
 
     @property
-    def gain(self) -> float:
-        """How far the other arm's mean accuracy over training lies above the start policy."""
-        return self.pair.scale
+    def weak(self) -> bool:
+        """Whether the other arm gained too little for shares of its gain."""
+        return weak(self.gained.interval())
 
     @property
     def share(self) -> Estimate:
-        """The difference as a share of the gain; NaN where the other arm gained less than `LEAST_GAIN`."""
-        return self.difference.times(1 / self.gain if self.gain >= LEAST_GAIN else math.nan)
+        """The difference as a share of what the other arm gained; NaN where that is `weak`."""
+        if self.weak:
+            return Estimate(math.nan, (), self.difference.n)
+        return self.difference.times(1 / self.gained.value)
 
     @cached_property
     def saving(self) -> Saving:
@@ -63,6 +74,7 @@ def compare(panel: Panel, arm: Series, other: Series, axis: str) -> Comparison |
     pair = Pair(theirs, ours)
     if pair.budget <= 0:
         return None
-    gain = float(np.mean(pair.curves[0].gains(pair.means[0])))
-    pair, differences = replace(pair, scale=gain), pair.differences()
-    return Comparison(panel, arm, other, axis, pair, crossed(*differences), spread_of(differences))
+    differences = pair.differences()
+    return Comparison(
+        panel, arm, other, axis, pair, crossed(*differences), crossed(*pair.gains()), spread_of(differences)
+    )

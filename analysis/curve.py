@@ -61,11 +61,6 @@ class Curve:
         (left, share), heights = self._place(cost), self.accuracies
         return heights[left] + share * (heights[left + 1] - heights[left])
 
-    def gain_to(self, cost: float) -> float:
-        """How far the mean accuracy over training up to a cost lies above that of the start policy."""
-        one = Curves([self])
-        return float(one.gains(one.mean_to(cost))[0])
-
     def _place(self, cost: float) -> tuple[int, float]:
         """(evaluation before, share of the way to the next) of a cost. ValueError outside of what was spent."""
         spent = self._spent
@@ -131,11 +126,6 @@ class Curves:
         return np.stack(
             [np.einsum("e,ep->p", own[1 : place + 2], curve.rates[: place + 1]) for own, curve, place in each]
         )
-
-    def gains(self, means: Array) -> Array:
-        """How far these mean rates of each run lie above its start policy, on average (runs, problems) -> (runs,)."""
-        above = means - np.stack([curve.rates[0] for curve in self.each])
-        return np.asarray(np.mean([part.mean(axis=1) for part in np.split(above, self.sets, axis=1)], axis=0))
 
     @cached_property
     def _heights(self) -> Array:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -22,9 +22,21 @@ COARSE, FINE = 48, 12
 """Ratios tried at first, and halvings of the gap at each end of the interval."""
 
 
+FEW = f"a run, at least {ENOUGH} are needed"
+
+
 def too_few(evaluations: int) -> str:
     """Why no saving is told of runs with so few evaluations."""
-    return f"{evaluations} evaluation{'s' * (evaluations != 1)} a run, at least {ENOUGH} are needed"
+    return f"{evaluations} evaluation{'s' * (evaluations != 1)} {FEW}"
+
+
+def reasons(withheld: Iterable[str]) -> list[str]:
+    """Why savings are withheld, each reason once: `2 to 6 evaluations a run, at least 8 are needed`."""
+    found = list(dict.fromkeys(filter(None, withheld)))
+    counts = sorted(int(text.split()[0]) for text in found if text.endswith(FEW))
+    if len(counts) < 2:
+        return found
+    return [*(text for text in found if not text.endswith(FEW)), f"{counts[0]} to {too_few(counts[-1])}"]
 
 
 @dataclass(frozen=True)
@@ -53,14 +65,10 @@ class Saving:
 
 @dataclass(frozen=True)
 class Pair:
-    """Runs of a baseline and of an arm on one model and task, paired by seed, over the same problems.
-
-    `scale` is what a difference is divided by before several pairs are pooled: the baseline's gain.
-    """
+    """Runs of a baseline and of an arm on one model and task, paired by seed, over the same problems."""
 
     baseline: tuple[Curve, ...]
     arm: tuple[Curve, ...]
-    scale: float = 1.0
 
     @property
     def evaluations(self) -> int:
@@ -91,6 +99,14 @@ class Pair:
         baseline, arm = self.means
         return np.split(arm - baseline, self.arm[0].ends, axis=1)
 
+    def gains(self) -> list[Array]:
+        """Mean accuracy over training of the baseline minus that of its start policy, to the same cost.
+
+        Returns (seeds, problems) for each set of questions.
+        """
+        start = np.stack([curve.rates[0] for curve in self.baseline])
+        return np.split(self.means[0] - start, self.baseline[0].ends, axis=1)
+
 
 class _Differences:
     """Mean accuracy over training of an arm to 1/factor of a cost minus the baseline's to that cost, at many factors.
@@ -116,9 +132,9 @@ def saving(pairs: Sequence[Pair]) -> Saving:
     """How many times less an arm needs than the baseline, over the whole of training, on one or several tasks.
 
     A factor r is compatible with the runs if the arm with 1/r of the cost has the baseline's mean accuracy over
-    training: the difference (`_Differences`), pooled over pairs as a share of their gains, has a 95 % interval that
-    holds 0. The interval is that of all compatible factors. At r = 1 this is the comparison at equal cost, so that the
-    two never contradict each other. The value is the factor at which the difference is nearest 0.
+    training: the difference (`_Differences`), its mean over pairs, has a 95 % interval that holds 0. The interval is
+    that of all compatible factors. At r = 1 this is the comparison at equal cost, so that the two never contradict each
+    other. The value is the factor at which the difference is nearest 0.
     """
     n = sum(len(pair.arm) for pair in pairs)
     evaluations = min((pair.evaluations for pair in pairs), default=0)
@@ -127,14 +143,13 @@ def saving(pairs: Sequence[Pair]) -> Saving:
         return Saving(nan, nan, nan, n, "one seed")
     if evaluations < ENOUGH:
         return Saving(nan, nan, nan, n, too_few(evaluations))
-    if min(pair.scale for pair in pairs) <= 0:
+    if np.mean([part.mean() for pair in pairs for part in pair.gains()]) <= 0:
         return Saving(nan, nan, nan, n, "the baseline gained nothing")
 
     differences = [_Differences(pair) for pair in pairs]
 
     def test(factor: float) -> Estimate:
-        each = zip(differences, pairs, strict=True)
-        return over_these([crossed(*one.at(factor)).times(1 / pair.scale) for one, pair in each])
+        return over_these([crossed(*one.at(factor)) for one in differences])
 
     factors = np.exp(np.linspace(-math.log(WIDEST), math.log(WIDEST), COARSE + 1))  # 1 is among them
     found = [test(float(factor)) for factor in factors]

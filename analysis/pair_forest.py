@@ -83,9 +83,8 @@ def pair_forest(item: str, title: str, panels: Sequence[Measures], asked: Sequen
     return Picture(
         item,
         title,
-        f"Mean accuracy over training at equal {by}, up to what every run of both arms has spent on a pair "
-        f"({span([found for _, found in kept])}), first arm minus second, with 95 % intervals over seeds and "
-        "questions.",
+        f"First arm minus second: mean accuracy over training at equal {by}, up to what every run of both has spent "
+        f"({span([found for _, found in kept])}), with 95 % intervals over seeds and questions.",
         f"Differences by pair of model and task at equal {by}: {_said(kept)}.",
         _data(kept),
         draw,

@@ -92,8 +92,9 @@ class Judged:
     """What the finished runs say to a question.
 
     `difference` is mean accuracy over training, arm minus the other, averaged over the pairs of model and task that
-    were run; `share` is the same as a share of the other arm's gain; `other_tasks` the same with tasks as units, None
-    for fewer than three. `unfit` has the pairs, by title, where selection left one arm hardly any
+    were run: this is what is judged. `other_tasks` is the same with tasks as units, None for fewer than three. `share`
+    is the difference as a share of the other arm's gain, over the pairs on which that is not weak
+    (`analysis.comparison`), NaN without one. `unfit` has the pairs, by title, where selection left one arm hardly any
     training (`analysis.comparable`), `lacking` those without runs to compare: they are in none of these numbers. `p`
     is Holm's over all primary claims.
     """
@@ -110,20 +111,20 @@ class Judged:
     """How many are judged together."""
 
     @property
-    def tested(self) -> Estimate:
-        """`share`; the plain difference where on some pair the other arm gains too little to have shares."""
-        return self.difference if math.isnan(self.share.value) else self.share
+    def weak(self) -> tuple[str, ...]:
+        """Titles of the pairs that are in no share, because the other arm did not clearly gain there."""
+        return tuple(one.panel.title for one in self.pairs if one.weak)
 
     @property
     def verdict(self) -> Verdict:
         """`higher` or `lower` where Holm's p-value is at most 0.05."""
         if not self.pairs:
             return "not comparable" if self.unfit else self._without
-        if not self.tested.known:
+        if not self.difference.known:
             return "one seed" if min(one.difference.n for one in self.pairs) < 2 else "undecided"
         if not self.p <= ALPHA:
             return "undecided"
-        return "higher" if self.tested.value > 0 else "lower"
+        return "higher" if self.difference.value > 0 else "lower"
 
     @property
     def _without(self) -> Verdict:
@@ -156,12 +157,16 @@ class Judged:
 
     @property
     def smallest_seen(self) -> float:
-        """The smallest difference that is told apart with a chance of 80 %, as a share of 1; infinite for one seed."""
+        """The smallest difference that is told apart with a chance of 80 %, as a share of 1.
+
+        Infinite for one seed, and where it would be larger than any difference of two accuracies.
+        """
         spread = self.spread
         if spread is None:
             return math.inf
         seeds = min(one.difference.n for one in self.pairs)
-        return smallest_seen(spread, seeds, self.claims, len(self.pairs))
+        seen = smallest_seen(spread, seeds, self.claims, len(self.pairs))
+        return seen if seen <= 1 else math.inf
 
     def seeds_needed(self, difference: float) -> int | None:
         """Seeds a pair to tell such a difference apart with a chance of 80 %; None where more questions are needed."""
@@ -188,7 +193,7 @@ def at_costs(one: Judged, panels: Sequence[Panel]) -> Mapping[By, Judged]:
 def judge(questions: Sequence[Question], panels: Sequence[Panel]) -> tuple[Judged, ...]:
     """Answer all questions from the finished runs, together."""
     answered = [_answered(question, panels) for question in questions]
-    adjusted = holm([one.tested.p() for one in answered])
+    adjusted = holm([one.difference.p() for one in answered])
     return tuple(replace(one, p=p, claims=len(answered)) for one, p in zip(answered, adjusted, strict=True))
 
 
@@ -210,12 +215,12 @@ def _answered(question: Question, panels: Sequence[Panel]) -> Judged:
                 lacking[panel.title] = Lacking(question.arm, "")
     by_task: dict[str, list[Estimate]] = {}
     for one in found:
-        by_task.setdefault(one.panel.dataset, []).append(one.share)
+        by_task.setdefault(one.panel.dataset, []).append(one.difference)
     return Judged(
         question=question,
         pairs=tuple(found),
         difference=over_these([one.difference for one in found]),
-        share=over_these([one.share for one in found]),
+        share=over_these([one.share for one in found if not one.weak]),
         other_tasks=over_tasks(list(by_task.values())) if len(by_task) >= TASKS else None,
         unfit=apart,
         lacking=lacking,

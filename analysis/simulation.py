@@ -69,8 +69,7 @@ def pair(shape: Shape, faster: Sequence[float], draw: np.random.Generator, world
         return tuple(run(speed) for _ in range(shape.seeds))
 
     baseline = runs(1.0)
-    gain = float(np.mean([curve.gain_to(1.0) for curve in baseline]))
-    return [Pair(baseline, runs(speed), gain) for speed in faster]
+    return [Pair(baseline, runs(speed)) for speed in faster]
 
 
 def study(shape: Shape, faster: Sequence[float], draw: np.random.Generator, world: World = World()) -> list[list[Pair]]:
@@ -82,7 +81,7 @@ def study(shape: Shape, faster: Sequence[float], draw: np.random.Generator, worl
 def by_task(
     shape: Shape, tasks: int, speed: float, spread: float, draw: np.random.Generator, world: World = World()
 ) -> list[list[Estimate]]:
-    """An arm's difference as a share of the gain, of every pair [tasks][models], on tasks drawn from many.
+    """An arm's difference on every pair [tasks][models], on tasks drawn from many.
 
     On each task the arm learns `speed` x exp(N(0, spread)) times as fast, whatever the model; `shape.pairs` counts the
     models of a task.
@@ -91,15 +90,15 @@ def by_task(
     for _ in range(tasks):
         own = speed * float(np.exp(draw.normal(0, spread)))
         pairs = [pair(shape, [own], draw, world)[0] for _ in range(shape.pairs)]
-        found.append([crossed(*one.differences()).times(1 / one.scale) for one in pairs])
+        found.append([crossed(*one.differences()) for one in pairs])
     return found
 
 
 def verdicts(arms: Sequence[Sequence[Pair]], alpha: float = 0.05) -> list[int]:
     """1 where an arm is called higher, -1 where lower, else 0: by the rules of `primary.judge`."""
-    shares = [over_these([crossed(*one.differences()).times(1 / one.scale) for one in pairs]) for pairs in arms]
-    adjusted = holm([share.p() for share in shares])
-    return [int(np.sign(share.value)) if p <= alpha else 0 for share, p in zip(shares, adjusted, strict=True)]
+    means = [over_these([crossed(*one.differences()) for one in pairs]) for pairs in arms]
+    adjusted = holm([mean.p() for mean in means])
+    return [int(np.sign(mean.value)) if p <= alpha else 0 for mean, p in zip(means, adjusted, strict=True)]
 
 
 def _solved(chances: Array, samples: int, draw: np.random.Generator) -> Array:

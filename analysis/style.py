@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -30,9 +31,10 @@ COLOURS: Mapping[str, str] = {
     "low_confidence": "#6792BC",
     "hardest": "#9B2226",
     "scores": "#5F7A1F",
+    "oracle": "#B5179E",
 }
 """Way of choosing, with replay or without -> colour, the same in all reports."""
-SPARE = ("#A0522D", "#2F8F83", "#B5179E", "#4D6A00", "#5C4B8A", "#C1666B")
+SPARE = ("#A0522D", "#5C4B8A", "#C1666B", "#4D6A00", "#1A237E", "#2F8F83")
 """For ways that are not listed, such as a user's own, in the order of the study, and for what is no arm."""
 DASHES: tuple[Any, ...] = (
     "-",
@@ -145,7 +147,9 @@ def looks(ways: Mapping[str, str], baselines: Sequence[str] = ()) -> dict[str, L
             places[way] = len(places)
         turn = seen[way] = seen.get(way, -1) + 1
         shades = SHADES_OF_BLACK if own[way] == BASELINE else SHADES
-        dash = "-" if label in baselines else DASHES[1 + (places[way] - 1 + turn) % (len(DASHES) - 1)]
+        # Where the shades begin again the dashes do not, so that two arms of a way look alike only from the 26th on.
+        place = places[way] - 1 + turn + turn // len(shades)
+        dash = "-" if label in baselines else DASHES[1 + place % (len(DASHES) - 1)]
         out[label] = Look(_shade(own[way], shades[turn % len(shades)]), dash)
     return out
 
@@ -157,16 +161,28 @@ def _shade(colour: str, share: float) -> str:
     return "#" + "".join(f"{round(part + abs(share) * (towards - part)):02X}" for part in parts)
 
 
+def _luminance(parts: Sequence[float]) -> float:
+    """Relative luminance of red, green and blue in 0..1 (WCAG 2)."""
+    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts[:3])
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
 def readable(colour: str) -> str:
     """The colour for letters on white: darker where its contrast is below 4.5 to 1."""
     dark = colour
     for step in range(1, 20):
-        parts = [int(dark[i : i + 2], 16) / 255 for i in (1, 3, 5)]
-        linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
-        if 1.05 / (0.05 + 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]) >= 4.5:
+        if 1.05 / (0.05 + _luminance([int(dark[i : i + 2], 16) / 255 for i in (1, 3, 5)])) >= 4.5:
             break
         dark = _shade(colour, -0.05 * step)
     return dark
+
+
+def written_fields(axis: Axes) -> None:
+    """Numbers in the fields of a heat map that seaborn drew: black or white, whichever stands out more."""
+    mesh = axis.collections[0]
+    shown = ~np.ma.getmaskarray(np.ma.asarray(mesh.get_array())).ravel()
+    for text, face in zip(axis.texts, np.asarray(mesh.get_facecolor())[shown], strict=True):
+        text.set_color("#000000" if _luminance(face) > 0.179 else "#FFFFFF")  # where both contrasts are alike
 
 
 def in_order(labels: Sequence[str]) -> dict[str, Look]:

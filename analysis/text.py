@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 
-from analysis.equal_cost import Saving
+from analysis.equal_cost import Saving, reasons
 from analysis.statistics import Interval
 
 MINUS = "\u2212"
@@ -130,8 +130,8 @@ def not_reached(high: float, digits: int, unit: str = "") -> str:
 
 def withheld(found: Iterable[Saving | None]) -> str:
     """Why ratios are not told, for a caption; empty where all are."""
-    reasons = dict.fromkeys(one.withheld for one in found if one is not None and one.withheld)
-    return f" Not told, where a dash stands: {joined(list(reasons))}." if reasons else ""
+    why = reasons(one.withheld for one in found if one is not None)
+    return f" Not told, where a dash stands: {joined(why)}." if why else ""
 
 
 def names(items: Sequence[str]) -> str:

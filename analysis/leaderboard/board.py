@@ -7,7 +7,6 @@ from functools import cached_property
 
 import numpy as np
 
-from analysis.axes import TOKENS, curves
 from analysis.comparison import LEAST_GAIN, Comparison
 from analysis.leaderboard.ranks import Ranks, Scores, ranks
 from analysis.measures import Measures
@@ -15,8 +14,11 @@ from analysis.primary import By, Judged, Question, judge, questions
 from analysis.study import Study
 from analysis.style import LIT, Look, looks
 from analysis.sweep.search import Search
-from analysis.text import joined, number
+from analysis.text import joined, plural, points
 from analysis.unfinished import together
+
+NAMED = 3
+"""Weak pairs that a caption names; of more it tells how many."""
 
 SEED = 0
 """Of the generator behind the intervals of ranks: the same store gives the same report."""
@@ -68,26 +70,19 @@ class Board:
         }
 
     @cached_property
-    def flat(self) -> Mapping[str, float]:
-        """Title of a pair on which the baseline gained too little -> its gain; such a pair is in no share."""
-        found = {}
-        for one in self.panels:
-            for series in one.panel.references[:1]:
-                own = curves(one.panel, series, series.seeds, TOKENS)
-                gain = float(np.mean([curve.gain_to(curve.end) for curve in own if curve.end > 0] or [0.0]))
-                if gain < LEAST_GAIN:
-                    found[one.panel.title] = gain
-        return found
-
-    @cached_property
-    def usable(self) -> tuple[Measures, ...]:
-        """The panels on which differences can be told as shares of the baseline's gain."""
-        return tuple(one for one in self.panels if one.panel.title not in self.flat)
+    def weak(self) -> Mapping[str, Sequence[Comparison]]:
+        """Title of a pair on which the baseline did not clearly gain -> its comparisons that are in no share."""
+        found: dict[str, list[Comparison]] = {}
+        for one in self._by_tokens.values():
+            for pair in one.pairs:
+                if pair.weak:
+                    found.setdefault(pair.panel.title, []).append(pair)
+        return {one.panel.title: found[one.panel.title] for one in self.panels if one.panel.title in found}
 
     @cached_property
     def tasks(self) -> tuple[str, ...]:
-        """Of the usable panels."""
-        return tuple(dict.fromkeys(one.panel.dataset for one in self.usable))
+        """Of all panels."""
+        return tuple(dict.fromkeys(one.panel.dataset for one in self.panels))
 
     def judged(self, by: By) -> Mapping[str, Judged]:
         """Every arm against its baseline at equal cost, judged together, in the order of the study."""
@@ -107,13 +102,13 @@ class Board:
 
     def _judged(self, by: By) -> Mapping[str, Judged]:
         asked = [Question(label, self.against[label], by) for label in self.arms if label in self.against]
-        found = judge(asked, [one.panel for one in self.usable])
+        found = judge(asked, [one.panel for one in self.panels])
         return {question.arm: one for question, one in zip(asked, found, strict=True)}
 
     @cached_property
     def order(self) -> tuple[str, ...]:
         """Baselines and compared arms, the best first: by the mean difference at equal tokens, a baseline's is 0."""
-        values = {label: one.share.value for label, one in self._by_tokens.items() if one.pairs}
+        values = {label: one.difference.value for label, one in self._by_tokens.items() if one.pairs}
         values |= dict.fromkeys(self.baselines, 0.0)
         return tuple(sorted(values, key=lambda label: -values[label]))
 
@@ -124,21 +119,21 @@ class Board:
 
     @cached_property
     def scores(self) -> Scores:
-        """Differences to the baseline of each seed, as shares of its gain, of the arms in `order`."""
-        titles = [one.panel.title for one in self.usable]
-        seeds = sorted({seed for one in self.usable for series in one.panel.series for seed in series.seeds})
+        """Differences to the baseline of each seed, of the arms in `order`."""
+        titles = [one.panel.title for one in self.panels]
+        seeds = sorted({seed for one in self.panels for series in one.panel.series for seed in series.seeds})
         values = np.full((len(self.order), len(titles), len(seeds)), np.nan)
         for row, label in enumerate(self.order):
             if label in self.baselines:
-                for place, one in enumerate(self.usable):
+                for place, one in enumerate(self.panels):
                     own = next((series for series in one.panel.series if series.label == label), None)
                     values[row, place, [seeds.index(seed) for seed in (own.seeds if own else ())]] = 0.0
                 continue
             for pair in self._by_tokens[label].pairs:
                 columns = [seeds.index(seed) for seed in shared_seeds(pair)]
                 values[row, titles.index(pair.panel.title), columns] = by_seed(pair)
-        tasks = tuple(one.panel.dataset for one in self.usable)
-        return Scores(self.order, tasks, values, tuple(map(self._questions, self.usable)))
+        tasks = tuple(one.panel.dataset for one in self.panels)
+        return Scores(self.order, tasks, values, tuple(map(self._questions, self.panels)))
 
     def _questions(self, measures: Measures) -> tuple[np.ndarray, ...]:
         """Means over seeds of each question's difference on one pair, for each set [arms in `order`, questions]."""
@@ -148,7 +143,7 @@ class Board:
             for pair in pairs:
                 if pair.panel.title == measures.panel.title:
                     for place, part in enumerate(pair.pair.differences()):
-                        found[place][row] = part.mean(axis=0) / pair.gain
+                        found[place][row] = part.mean(axis=0)
         return tuple(found)
 
     @cached_property
@@ -180,12 +175,18 @@ class Board:
         return joined([f"`{label}`" for label in self.baselines]) or "the baseline"
 
     @property
-    def left_out_said(self) -> str:
+    def weak_said(self) -> str:
         """Which pairs are in no share, for a caption; empty where all are."""
-        if not self.flat:
+        if not self.weak:
             return ""
-        told = joined([f"{title} ({number(100 * gain, sign=True)} points)" for title, gain in self.flat.items()])
-        return f" Left out, because the baseline gained less than {100 * LEAST_GAIN:.0f} point over training: {told}."
+        where = f"{len(self.weak)} of {plural(len(self.panels), 'pair')}"
+        if len(self.weak) <= NAMED:
+            gains = {title: points(pairs[0].gained.interval()) for title, pairs in self.weak.items()}
+            where = joined([f"{title} ({gain} points)" for title, gain in gains.items()])
+        return (
+            f" % of gain leaves out pairs on which the baseline gained less than {100 * LEAST_GAIN:.0f} point over "
+            f"training, or not clearly: {where}."
+        )
 
     @property
     def units_said(self) -> str:
@@ -219,6 +220,5 @@ def shared_seeds(pair: Comparison) -> list[int]:
 
 
 def by_seed(pair: Comparison) -> np.ndarray:
-    """(seeds,) mean over questions of the difference, as a share of the baseline's gain."""
-    rows = np.mean([part.mean(axis=1) for part in pair.pair.differences()], axis=0)
-    return np.asarray(rows / pair.gain)
+    """(seeds,) mean over questions of the difference."""
+    return np.asarray(np.mean([part.mean(axis=1) for part in pair.pair.differences()], axis=0))

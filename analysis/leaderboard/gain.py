@@ -126,7 +126,7 @@ def _forest(board: Board) -> list[Picture]:
         return []
     drawn = ranked[:MOST_ROWS]
     colours = {label: board.looks[label].color if label in board.highlighted else GREY for label in drawn}
-    several = len(board.usable) > 1
+    several = len(board.panels) > 1
     uncompared = {label: one.state or one.verdict for label in board.uncompared if (one := judged.get(label))}
     words = dict(list({**uncompared, **board.absent}.items())[: MOST_ROWS - len(drawn)])
 
@@ -137,7 +137,7 @@ def _forest(board: Board) -> list[Picture]:
         axis = figure.subplots()
         for row, label in enumerate(drawn):
             one = judged[label]
-            mean, others = one.share.interval(), one.other_tasks
+            mean, others = one.difference.interval(), one.other_tasks
             if others is not None and others.known:
                 wide = others.interval()
                 axis.plot([wide.low, wide.high], [row, row], color=colours[label], linewidth=0.8, alpha=0.7)
@@ -148,7 +148,7 @@ def _forest(board: Board) -> list[Picture]:
         if several:
             import seaborn as sns  # takes a second
 
-            marks = [(row, pair.share.value) for row, label in enumerate(drawn) for pair in judged[label].pairs]
+            marks = [(row, pair.difference.value) for row, label in enumerate(drawn) for pair in judged[label].pairs]
             sns.stripplot(
                 x=[value for _, value in marks], y=[row for row, _ in marks], orient="h", native_scale=True,
                 jitter=False, size=2.8, color=GREY, alpha=0.6, ax=axis, zorder=3,
@@ -156,29 +156,30 @@ def _forest(board: Board) -> list[Picture]:
         for row, text in enumerate(words.values(), start=len(drawn)):
             word(axis, row, text)
         arm_ticks(axis, names, narrow)
-        _share_axis(axis, [judged[label].share.interval() for label in drawn])
-        axis.set_xlabel(f"% of the gain of {joined(list(board.baselines))}\nless  ←   at equal tokens   →  more")
+        _points_axis(axis, [judged[label].difference.interval() for label in drawn])
+        axis.set_xlabel(f"points against {joined(list(board.baselines))}\nless  ←   at equal tokens   →  more")
         return figure
 
     rows: list[dict[str, object]] = []
     for label in ranked:
         one = judged[label]
-        where = [("all", one.share.interval()), *((pair.panel.title, pair.share.interval()) for pair in one.pairs)]
+        where = [("all", one.difference.interval())]
+        where += [(pair.panel.title, pair.difference.interval()) for pair in one.pairs]
         if one.other_tasks is not None:
             where.append(("other tasks", one.other_tasks.interval()))
         budgets = {pair.panel.title: pair.budget for pair in one.pairs}
         for name, at in where:
-            rows.append({"arm": label, "model_data": name, **numbers("share_of_gain", at), "n": at.n})
+            rows.append({"arm": label, "model_data": name, **numbers("difference", at), "n": at.n})
             rows[-1]["budget"] = budgets.get(name, math.nan)
         rows += [{"arm": label, "model_data": place, "n": 0} for place in one.unfit]
     of = f" ({len(drawn)} of {len(ranked)} arms)" if len(drawn) < len(ranked) else ""
-    told = [f"{label} {number(100 * judged[label].share.value, 0, sign=True)} %" for label in drawn]
+    told = [f"{label} {number(100 * judged[label].difference.value, sign=True)}" for label in drawn]
     return [
         Picture(
             "leaderboard.forest",
             f"Every arm beside {joined(list(board.baselines))} at equal generated tokens{of}",
             _forest_caption(board, several),
-            f"Differences to the baseline as a share of its gain, best first: {joined(told)}.",
+            f"Differences to the baseline in points, best first: {joined(told)}.",
             pd.DataFrame(rows),
             draw,
         )
@@ -187,18 +188,18 @@ def _forest(board: Board) -> list[Picture]:
 
 def _forest_caption(board: Board, several: bool) -> str:
     text = (
-        "Mean accuracy over training minus that of the baseline, as a share of the baseline's gain, up to the tokens "
-        f"that every run of both has spent ({span([*board.judged('tokens').values()])}). Thick: 95 % "
+        "Mean accuracy over training minus that of the baseline, mean over pairs, up to the tokens that every run of "
+        f"both has spent ({span([*board.judged('tokens').values()])}). Thick: 95 % "
         "interval over seeds and questions, on these pairs"
     )
     if any(one.other_tasks is not None and one.other_tasks.known for one in board.judged("tokens").values()):
         text += "; thin: with tasks as units, so of other tasks too, and it may leave the picture"
     text += "; grey marks: single pairs of policy and task." if several else "."
-    return text + " Not corrected for the number of arms." + board.units_said + board.left_out_said
+    return text + " Not corrected for the number of arms." + board.units_said
 
 
-def _share_axis(axis: Axes, intervals: Sequence[Interval]) -> None:
-    """Shares as signed percent around 0, as wide as the thick intervals and the marks need."""
+def _points_axis(axis: Axes, intervals: Sequence[Interval]) -> None:
+    """Differences as signed points around 0, as wide as the thick intervals and the marks need."""
     bounds = [abs(bound) for one in intervals for bound in (one.value, one.low, one.high) if not math.isnan(bound)]
     marks = [abs(float(x)) for found in axis.collections for x in np.asarray(found.get_offsets())[:, 0]]
     reach = 1.08 * max(0.02, *bounds, *marks)

@@ -10,7 +10,7 @@ from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
 from analysis.lettering import fitted
-from analysis.style import NARROW, RC, SMALLEST, WIDE
+from analysis.style import NARROW, RC, SMALLEST, WIDE, written_fields
 
 TALLEST = 1.2
 """Inches that a name above a column may take."""
@@ -29,6 +29,8 @@ def heat(axis: Axes, grid: NDArray[np.float64], arms: Sequence[str], narrow: boo
         grid, ax=axis, linewidths=0.4, mask=np.isnan(grid), xticklabels=False, cbar=False,
         annot_kws={"fontsize": SMALLEST}, **more,
     )  # fmt: skip
+    if axis.texts:
+        written_fields(axis)
     room = (NARROW if narrow else WIDE) / (2.6 if narrow else 4)
     names = [fitted(name, room, float(RC["ytick.labelsize"])) for name in arms]
     axis.set_yticks(np.arange(len(arms)) + 0.5, names, rotation=0)

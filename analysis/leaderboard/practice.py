@@ -14,7 +14,7 @@ from analysis.leaderboard.ranking import clear, selection_tokens
 from analysis.pictures import Picture
 from analysis.primary import Judged
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, brackets, joined, number, plural, points, sentence
+from analysis.text import NOTHING, joined, number, plural, points, sentence
 
 NAMED = 3
 """Arms that a sentence names; of more it tells how many."""
@@ -121,11 +121,11 @@ def _ahead(board: Board, judged: dict[str, Judged]) -> str:
         more = f" and {len(higher) - NAMED} more" if len(higher) > NAMED else ""
         who = ", ".join(told) + more if more else joined(told)
         only = "" if len(higher) > 1 else "only "
-        return f"From the same tokens {only}{who} learned clearly more than {base}, in % of its gain"
+        return f"From the same tokens {only}{who} learned clearly more than {base}, in points of accuracy over training"
     if all(one.verdict == "one seed" for one in judged.values()):
         return f"One seed of each arm: nothing is clear of {base}"
     label, one = next(iter(judged.items()))
-    highest = f"the highest is {_size(label, one)} of its gain"
+    highest = f"the highest is {_size(label, one, ' points')}"
     return f"From the same tokens no arm learned clearly more than {base}; {highest}"
 
 
@@ -200,8 +200,7 @@ def _elsewhere(board: Board, judged: dict[str, Judged]) -> str:
 
 
 def _size(label: str, one: Judged, where: str = "") -> str:
-    share = one.share.interval()
-    return f"`{label}` ({number(100 * share.value, 0, sign=True)} % {brackets(share, 100, 0, sign=True)}{where})"
+    return f"`{label}` ({points(one.difference.interval())}{where})"
 
 
 def _where(one: Judged) -> str:
@@ -215,7 +214,7 @@ def _where(one: Judged) -> str:
 
 def _sides(one: Judged) -> tuple[Sequence[str], Sequence[str]]:
     """Titles of the pairs on which its own interval is clear: ahead, behind."""
-    sides = {pair.panel.title: pair.share.interval().clear_of(0) for pair in one.pairs}
+    sides = {pair.panel.title: pair.difference.interval().clear_of(0) for pair in one.pairs}
     return tuple(t for t, side in sides.items() if side > 0), tuple(t for t, side in sides.items() if side < 0)
 
 

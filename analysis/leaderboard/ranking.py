@@ -18,7 +18,7 @@ from analysis.pictures import Picture
 from analysis.primary import Judged
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, brackets, number, plural, spread
+from analysis.text import NOTHING, amount, brackets, number, plural, points, spread
 from analysis.unfinished import NOT_RUN, together
 from repro.tracking.series import GENERATED_TOKENS
 
@@ -31,27 +31,26 @@ def ranking(board: Board) -> list[Table | Picture]:
     judged, steps, seconds = (board.judged(by) for by in ("tokens", "steps", "seconds"))
     others = any(one.other_tasks is not None for one in judged.values())
     clock = CLOCK_NAMES[board.panels[0].panel.clock]
-    header = ["rank", "arm", "at equal tokens, % of gain", "points", *(["on other tasks, %"] if others else [])]
-    header += ["clear", f"best {BEST}, %", "95 % of ranks", "at equal steps, %", f"at equal {clock}, %", "pairs"]
+    header = ["rank", "arm", "at equal tokens, points", *(["on other tasks, points"] if others else []), "clear"]
+    header += [f"best {BEST}, %", "95 % of ranks", "% of gain", "at equal steps, points", f"at equal {clock}, points"]
+    header += ["pairs"]
     header += ["groups with a gradient, %", "selection, tokens"]
     rows: list[list[str]] = []
     data: list[dict[str, Any]] = []
     for label in board.order:
         place, one = board.ranks[label], judged.get(label)
-        share = one.share if one else Estimate(0.0, (), 0)
         more = [_shown(one.other_tasks) if one else NOTHING] if others else []
         row = [NOTHING if math.isnan(place.rank) else f"{place.rank:g}", f"`{label}`"]
-        row += [spread(share.interval(), 100, 0, sign=True) if one else "0, the baseline"]
-        row += [spread(one.difference.interval(), 100, 1, sign=True) if one else NOTHING, *more]
-        row += [clear(one), *_chances(place)]
+        row += [points(one.difference.interval()) if one else "0, the baseline", *more, clear(one), *_chances(place)]
+        row += [spread(one.share.interval(), 100, 0, sign=True) if one else NOTHING]
         for by in (steps, seconds):
             other = by.get(label)
-            row.append(number(100 * other.share.value, 0, sign=True) if other else NOTHING)
+            row.append(number(100 * other.difference.value, sign=True) if other else NOTHING)
         row += [_pairs(board, label, one), *_selected(board, label)]
         rows.append(row)
         data.append(_numbers(board, label, one, place) | {"rank": place.rank})
         for name, by in (("equal_steps", steps), ("equal_seconds", seconds)):
-            data[-1] |= numbers(name, by[label].share.interval()) if label in by else {}
+            data[-1] |= numbers(name, by[label].difference.interval()) if label in by else {}
     for label in board.uncompared:
         one = judged.get(label)
         dashes = [NOTHING] * (len(header) - 6)
@@ -98,7 +97,7 @@ def informative(board: Board, label: str) -> float:
 
 
 def _shown(found: Estimate | None) -> str:
-    return NOTHING if found is None or not found.known else brackets(found.interval(), 100, 0, sign=True)
+    return NOTHING if found is None or not found.known else brackets(found.interval(), 100, sign=True)
 
 
 def _chances(place: Rank) -> list[str]:
@@ -110,8 +109,8 @@ def _chances(place: Rank) -> list[str]:
 def _pairs(board: Board, label: str, one: Judged | None) -> str:
     """How many pairs of policy and task its numbers rest on, and what became of its runs on the others."""
     if label in board.baselines:
-        return str(sum(find(measures, label) is not None for measures in board.usable))
-    found, all_of_them = len(one.pairs) if one else 0, len(board.usable)
+        return str(sum(find(measures, label) is not None for measures in board.panels))
+    found, all_of_them = len(one.pairs) if one else 0, len(board.panels)
     lost = together(lacking.state for lacking in one.lacking.values() if lacking.arm == label) if one else NOT_RUN
     return str(found) if found == all_of_them else f"{found} of {all_of_them}{'' if lost == NOT_RUN else f'; {lost}'}"
 
@@ -128,6 +127,7 @@ def _numbers(board: Board, label: str, one: Judged | None, place: Rank | None) -
     tokens, share = selection_tokens(board, label)
     row: dict[str, Any] = {"arm": label, "against": one.question.against if one else ""}
     row |= numbers("share_of_gain", one.share.interval() if one else nothing)
+    row |= {"pairs_in_share": len(one.pairs) - len(one.weak) if one else 0}
     row |= numbers("other_tasks", one.other_tasks.interval() if one and one.other_tasks else nothing)
     row |= numbers("points", one.difference.interval() if one else nothing)
     ends = [pair.budget for pair in one.pairs] if one else []
@@ -143,8 +143,8 @@ def _numbers(board: Board, label: str, one: Judged | None, place: Rank | None) -
 def _caption(board: Board, others: bool) -> str:
     judged = board.judged("tokens")
     text = (
-        f"Mean accuracy over training minus that of {board.baseline_said}, as a share of its gain, with 95 % intervals "
-        "over seeds and questions on these pairs of policy and task. Clear: after Holm's correction over "
+        f"Mean accuracy over training minus that of {board.baseline_said}, mean over these pairs of policy and task, "
+        "with 95 % intervals over seeds and questions. Clear: after Holm's correction over "
         f"{plural(len(judged), 'arm')}."
     )
     if judged:
@@ -152,11 +152,12 @@ def _caption(board: Board, others: bool) -> str:
     if others:
         text += " On other tasks: the 95 % interval with tasks as units."
     text += f" {_drawn(board)}" if board.ranks and any(not math.isnan(one.low) for one in board.ranks.values()) else ""
+    text += f" % of gain: the difference as a share of what {board.baseline_said} gained, mean over pairs."
     text += " Selection: tokens for labelling and probing in a run, and their share of it; they count in every number."
     if board.claims not in (0, len(judged)):
         first = plural(board.claims, "claim")
         text += f" The first page judges {first} by themselves, so that one may be clear there and not here."
-    return f"{text} {_runs(board)}{board.units_said}{board.left_out_said}"
+    return f"{text} {_runs(board)}{board.units_said}{board.weak_said}"
 
 
 def _drawn(board: Board) -> str:
@@ -166,15 +167,15 @@ def _drawn(board: Board) -> str:
 
 def _runs(board: Board) -> str:
     every = [series for one in board.panels for series in one.panel.series]
-    pairs = len(board.usable)
+    pairs = len(board.panels)
     return f"{seeds_said(every).removeprefix('n = ')} on {'one pair' if pairs == 1 else f'each of {pairs} pairs'}."
 
 
 def _note(board: Board, others: bool) -> str:
     text = (
-        f"Differences to {board.baseline_said} in mean accuracy over training, as a share of its gain, with 95 % "
+        f"Differences to {board.baseline_said} in mean accuracy over training, mean over pairs, with 95 % "
         f"intervals over seeds and questions{'; on other tasks: tasks as units' if others else ''}. Clear: after "
         f"Holm's correction over {plural(len(board.judged('tokens')), 'arm')}. Ranks: bootstrap. Selection: tokens for "
         "labelling and probing in a run."
     )
-    return text + board.units_said + board.left_out_said
+    return text + board.units_said + board.weak_said

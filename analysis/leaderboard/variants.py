@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from analysis.axes import CLOCK_NAMES
-from analysis.comparison import LEAST_GAIN, Comparison
+from analysis.comparison import Comparison
 from analysis.equal_cost import ENOUGH, Pair
 from analysis.estimates import Estimate, crossed, mean_of, over_these
 from analysis.families import holm
@@ -38,11 +38,11 @@ class Variant:
 
 def variants(board: Board) -> list[Variant]:
     """All of them, that of the leaderboard itself first."""
-    tasks, policies = list(board.tasks), list(dict.fromkeys(one.panel.model for one in board.usable))
+    tasks, policies = list(board.tasks), list(dict.fromkeys(one.panel.model for one in board.panels))
     seeds = sorted(
         {seed for one in board.judged("tokens").values() for pair in one.pairs for seed in shared_seeds(pair)}
     )
-    found = [_judged(board, "all runs", "whole", _share)]
+    found = [_judged(board, "all runs", "whole", _over_training)]
     found += [v for task in tasks if len(tasks) > 2 and (v := _without(board, task, "tasks"))]
     found += [v for task in tasks if len(tasks) > 1 and (v := _only(board, task, "tasks"))]
     found += [v for name in policies if len(policies) > 2 and (v := _without(board, name, "policies"))]
@@ -102,7 +102,7 @@ def _only(board: Board, name: str, kind: Literal["tasks", "policies"]) -> Varian
 
 def _part(board: Board, name: str, kind: Kind, kept: Callable[[Comparison], bool]) -> Variant | None:
     """The variant over some pairs; None where no arm has one of them."""
-    found = _judged(board, name, kind, _share, kept)
+    found = _judged(board, name, kind, _over_training, kept)
     told = [found.values[label] for label in board.judged("tokens") if label in found.values]
     return found if any(not math.isnan(value) for value in told) else None
 
@@ -114,9 +114,9 @@ def _place(pair: Comparison, kind: Literal["tasks", "policies"]) -> str:
 # ---------------------------------------------------------------- what is measured
 
 
-def _share(pair: Comparison) -> Estimate:
-    """Mean accuracy over training at equal tokens, as a share of the baseline's gain."""
-    return pair.share
+def _over_training(pair: Comparison) -> Estimate:
+    """Mean accuracy over training at equal tokens."""
+    return pair.difference
 
 
 def _without_seed(seed: int) -> Value:
@@ -124,27 +124,19 @@ def _without_seed(seed: int) -> Value:
 
     def value(pair: Comparison) -> Estimate | None:
         kept = [place for place, one in enumerate(shared_seeds(pair)) if one != seed]
-        if not kept:
-            return None
-        gain = float(np.mean([pair.pair.baseline[place].gain_to(pair.budget) for place in kept]))
-        return _relative(crossed(*(part[kept] for part in pair.pair.differences())), gain)
+        return crossed(*(part[kept] for part in pair.pair.differences())) if kept else None
 
     return value
 
 
-def _at_end(pair: Comparison) -> Estimate | None:
-    """Accuracy at the last evaluation, as a share of the baseline's gain until then."""
+def _at_end(pair: Comparison) -> Estimate:
+    """Accuracy at the last evaluation."""
     ours, theirs = (np.stack([curve.rates[-1] for curve in curves]) for curves in (pair.pair.arm, pair.pair.baseline))
-    gain = float(np.mean([curve.accuracy_at(curve.end) - curve.accuracy_at(0.0) for curve in pair.pair.baseline]))
-    return _relative(crossed(*np.split(ours - theirs, pair.pair.arm[0].ends, axis=1)), gain)
-
-
-def _relative(difference: Estimate, gain: float) -> Estimate | None:
-    return difference.times(1 / gain) if gain >= LEAST_GAIN else None
+    return crossed(*np.split(ours - theirs, pair.pair.arm[0].ends, axis=1))
 
 
 def _greedy(pair: Comparison) -> Estimate | None:
-    """Greedy accuracy at the last evaluation that has one, as a difference of shares: its gain may be nothing."""
+    """Greedy accuracy at the last evaluation that has one."""
     found = []
     for series in (pair.arm, pair.other):
         runs = {run.place.seed: run for run in series.runs}
@@ -160,7 +152,7 @@ def _last_greedy(evaluations: Sequence[object]) -> float:
 
 def _other_cost(board: Board, name: str, by: Literal["steps", "seconds"]) -> Variant:
     """Mean accuracy over training at another equal cost."""
-    means = {label: one.share for label, one in board.judged(by).items()}
+    means = {label: one.difference for label, one in board.judged(by).items()}
     return _variant(board, name, "summaries", means)
 
 

@@ -22,7 +22,7 @@ CHANGES = 3
 class Answer:
     """Texts in the light markup of `analysis.markup.as_html`."""
 
-    sentences: tuple[str, ...]  # two at most for each kind of cost
+    sentences: tuple[str, ...]  # two at most
     arms: str  # what the arms of the claims train on; "" where those are many
     sure: str
     changes: tuple[str, ...]
@@ -100,14 +100,13 @@ def _sure(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
     if len(judged) > 1:
         text[0] += f"; Holm's correction over {len(judged)} claims"
     undecided = [one for one in answered if one.verdict == "undecided"]
-    seeing = [one for one in undecided or answered if math.isfinite(one.smallest_seen)]
+    seeing = [one for one in undecided or answered if 0 < one.smallest_seen < math.inf]
     if seeing:
         text.append(_sees(seeing, "" if len(seeing) == len(judged) else "undecided " if undecided else "decided "))
         needed = [count for one in seeing if (count := one.seeds_needed(WORTH_SEEING)) is not None]
         if len(needed) == len(seeing) and max(needed) > max(seeds):
             seeds_told = _each(needed, str)
-            they = "it" if len(needed) == 1 else "they"
-            text[-1] += f"; to see {100 * WORTH_SEEING:.0f} points {they} would need {seeds_told} seeds"
+            text[-1] += f"; {100 * WORTH_SEEING:.0f} points would take {seeds_told} seeds"
             text[-1] += " on each pair" if pairs > 1 else ""
     return " ".join(map(sentence, text))
 
@@ -115,11 +114,12 @@ def _sure(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
 def _sees(claims: Sequence[Judged], kind: str) -> str:
     """The smallest true differences that claims see with a chance of 80 %; `kind` says which claims they are."""
     seen = _each([100 * one.smallest_seen for one in claims], number)
-    if len(claims) == 1 and not kind:
-        return f"Such a study sees a true difference of {seen} points four times in five"
-    on = {1: f"the {kind}claim", 2: f"the two {kind}claims"}.get(len(claims), f"{len(claims)} {kind}claims")
     what = "a true difference" if " " not in seen else "true differences"
-    return f"On {on}, {what} of {seen} points {'is' if ' ' not in seen else 'are'} seen four times in five"
+    text = f"{what} of {seen} points would be found four times in five"
+    if len(claims) == 1 and not kind:
+        return text
+    on = {1: f"the {kind}claim", 2: f"the two {kind}claims"}.get(len(claims), f"{len(claims)} {kind}claims")
+    return f"On {on}, {text}"
 
 
 def _each(values: Sequence[float], shown: Callable[[float], str]) -> str:

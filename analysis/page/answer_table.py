@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.comparable import said as told_unfit
-from analysis.equal_cost import Saving
+from analysis.equal_cost import Saving, reasons
 from analysis.measures import Measures
 from analysis.page.budgets import differ, up_to
 from analysis.page.sentences import COST, SHORT
@@ -16,7 +16,7 @@ from analysis.power import POWER
 from analysis.primary import Judged
 from analysis.statistics import Interval, fixed_mean
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, brackets, joined, number, p_value, points, spread
+from analysis.text import NOTHING, joined, number, p_value, points, spread
 
 WORTH_SEEING = 0.02
 """A difference that a study should see: the page says how many seeds that takes."""
@@ -53,8 +53,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged], beside: S
         data.append(_record(one, place < len(judged), end, trains, saved))
     compared = "the arm it is compared with" if len(against) > 1 else joined([f"`{label}`" for label in against])
     caption = (
-        f"Points: mean accuracy over training, {up_to(every, 'selection included')}, minus that of "
-        f"{compared or 'the baseline'}."
+        f"Points: mean accuracy over training minus that of {compared or 'the baseline'}, "
+        f"{up_to(every, 'selection included')}."
     )
     notes = [
         "Times fewer: below 1 it needs more. In brackets 95 % intervals over seeds and questions (at the end: over "
@@ -66,8 +66,8 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged], beside: S
     if beside:
         notes.append("Exploratory: not among the primary claims that the spec names, and not judged with them.")
     notes.append(told_unfit([why for one in every for why in one.unfit.values()]).strip())
-    withheld = {one.saving.withheld for one in every if one.pairs and not one.saving.known}
-    notes.append(f"No saving is told: {'; '.join(sorted(withheld))}." if withheld else "")
+    withheld = reasons(one.saving.withheld for one in every if one.pairs and not one.saving.known)
+    notes.append(f"No saving is told: {joined(withheld)}." if withheld else "")
     notes = [note for note in notes if note]
     paper = " ".join([caption, *notes])
     return Table(
@@ -90,7 +90,7 @@ def _record(one: Judged, primary: bool, end: Interval, trains: float, saved: Sav
     row |= {**numbers("accuracy", end), **numbers("difference", one.difference.interval())}
     row |= {"holm_p" if primary else "p": one.p, **numbers("share_of_gain", one.share.interval())}
     if one.other_tasks is not None:
-        row |= numbers("share_of_gain_over_tasks", one.other_tasks.interval())
+        row |= numbers("difference_over_tasks", one.other_tasks.interval())
     return row | {**numbers("saving", saved), "groups_that_train": trains, "pairs": len(one.pairs)}
 
 
@@ -126,8 +126,8 @@ def sure_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table | 
         f"{100 * POWER:.0f} %."
     )
     notes = [
-        "It follows from the spread between this study's own seeds and questions, at the p-value that Holm's procedure "
-        "asks the first of these claims for.",
+        "It follows from the spread between this study's own seeds and questions, at the strictest p-value of Holm's "
+        "procedure.",
         "Seeds: of each pair of model and task. A dash where more seeds are not enough: it takes more questions.",
     ]
     return Table("how_sure", "How sure each claim is", header, rows, pd.DataFrame(data), caption, notes=notes)
@@ -136,12 +136,11 @@ def sure_table(panels: Sequence[Measures], judged: Sequence[Judged]) -> Table | 
 def _of_other_tasks(judged: Sequence[Judged]) -> list[str]:
     """The interval with tasks as units: what it would be on tasks like these; none for few tasks."""
     told = [
-        f"`{one.question.arm}` against `{one.question.against}` {number(100 * found.value, 0, sign=True)} % "
-        f"{brackets(found, 100, 0, sign=True)}"
+        f"`{one.question.arm}` against `{one.question.against}` {points(found)}"
         for one in judged
         if one.other_tasks is not None and (found := one.other_tasks.interval()).known
     ]
-    said = f"With tasks as units, so of other tasks too, as a share of the baseline's gain: {joined(told)}."
+    said = f"With tasks as units, so of other tasks too, in points: {joined(told)}."
     return [said] if told else []
 
 

@@ -15,7 +15,7 @@ from analysis.measures import Measures
 from analysis.page.groups import Fresh, outer_labels, small_multiples, step_columns
 from analysis.page.lit import of_all, shown
 from analysis.pictures import Picture
-from analysis.style import LIT, NARROW, WIDE, arm_ticks, percent_axis, rows_height, thousands
+from analysis.style import LIT, NARROW, WIDE, arm_ticks, percent_axis, rows_height, thousands, written_fields
 from analysis.text import number
 
 # White to dark blue: lightness falls all the way, so that it prints in grey.
@@ -68,11 +68,11 @@ def difficulty(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") ->
     return Picture(
         f"{prefix}difficulty",
         f"What was selected: true difficulty{' over training' if over_training else ''}{cut}",
-        "Each column is the distribution of true difficulty, in steps of the solution, which no arm sees, of what was "
-        f"rolled out, seeds pooled; the line is its mean. Shades grow as the share to the power of {EXPONENT}."
+        "Each column: how many steps the solutions took of what was rolled out then, seeds pooled; the line is the "
+        f"mean. No arm sees these numbers. Shades grow as the share to the power of {EXPONENT}."
         if over_training
-        else "Each row is the distribution of true difficulty, in steps of the solution, which no arm sees, of what "
-        f"was rolled out, in %, seeds pooled. Shades grow as the share to the power of {EXPONENT}.",
+        else "Each row: how many steps the solutions took of what was rolled out, in %, seeds pooled. No arm sees "
+        f"these numbers. Shades grow as the share to the power of {EXPONENT}.",
         f"Heat map of true difficulty for each arm; mean difficulty from the first steps to the last: {said}.",
         pd.DataFrame(rows),
         draw,
@@ -152,8 +152,10 @@ def _matrix(levels: np.ndarray, shares: Mapping[str, np.ndarray], narrow: bool) 
         norm=PowerNorm(EXPONENT, 0, 100 * max(map(np.max, shares.values()))), cbar=False, linewidths=0.5,
         yticklabels=False, ax=axis,
     )  # fmt: skip
+    if axis.texts:
+        written_fields(axis)
     arm_ticks(axis, names, narrow, first=0.5)
     axis.set_ylim(len(names), 0)
     axis.tick_params(axis="x", rotation=0, length=0)
-    axis.set_xlabel(SOLUTION)
+    axis.set_xlabel(f"{SOLUTION}\nin fields: % of the row" if axis.texts else SOLUTION)
     return figure

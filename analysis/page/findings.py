@@ -7,13 +7,18 @@ as no clear difference, and a single seed as no interval at all.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from analysis.measures import Measures
 from analysis.page.warnings import warnings
 from analysis.results import Final
+from analysis.statistics import Interval
 from analysis.study import Study
-from analysis.text import brackets, joined, names, number, percent, plural, sentence
+from analysis.text import between, brackets, joined, names, number, percent, plural, sentence
+
+NAMED, LENGTH = 4, 100
+"""A question names so many arms, if their names take so many characters; of more it tells how many."""
 
 
 @dataclass(frozen=True)
@@ -28,7 +33,8 @@ def findings(measures: Measures) -> Findings:
     """Everything that is said of one panel."""
     behind = [("Start and end", gain(measures)), ("Groups with a gradient", groups(measures))]
     behind.append(("Sharpening", sharpening(measures)))
-    return Findings(tuple((word, text) for word, text in behind if text), (*warnings([measures]), *lengths(measures)))
+    warned = (*(one.text for one in warnings([measures])), *lengths(measures))
+    return Findings(tuple((word, text) for word, text in behind if text), warned)
 
 
 def derived_question(study: Study) -> str:
@@ -38,7 +44,9 @@ def derived_question(study: Study) -> str:
     others = [arm for arm in study.spec.arms if arm != study.baseline]
     if not others:
         return f"How does `{study.baseline}` learn?"
-    return f"Do {names(others)} reach the accuracy of `{study.baseline}` with less compute, or a higher one?"
+    few = len(others) <= NAMED and len(names(others)) <= LENGTH
+    who = names(others) if few else f"any of {plural(len(others), 'arm')}"
+    return f"{'Does' if len(others) == 1 else 'Do'} {who} learn more than `{study.baseline}` at equal cost?"
 
 
 def gain(measures: Measures) -> str:
@@ -60,32 +68,40 @@ def gain(measures: Measures) -> str:
 
 
 def groups(measures: Measures) -> str:
-    """Share of groups without gradient, and which arms lowered it."""
+    """Share of groups with a gradient, and which arms raised it."""
     if not measures.panel.references or math.isnan(measures.zero_variance[0].mean.value):
         return ""
-    own = [f"{percent(measures.zero(s.label).mean)} under `{s.label}`" for s in measures.panel.references]
-    fewer: list[str] = []
-    alone: list[str] = []
-    more: list[str] = []
-    unclear: list[str] = []
+    own = [f"{percent(_left(1.0, measures.zero(s.label).mean))} under `{s.label}`" for s in measures.panel.references]
+    sides: dict[str, list[tuple[str, Interval]]] = {}
     for share in measures.zero_variance:
-        if share.difference is None:
-            continue
-        sign = share.difference.clear_of(0)
-        size = f"{number(100 * share.difference.value, sign=True)} points {brackets(share.difference, 100, sign=True)}"
-        said = f"`{share.series.label}` ({size})"
-        kind = more if sign > 0 else fewer if sign < 0 else unclear if share.difference.known else alone
-        kind.append(said)
-    parts = [f"Over training the share of rolled-out groups without a gradient was {joined(own)}"]
-    if fewer:
-        parts.append(f"It was lower under {joined(fewer)}")
-    if more:
-        parts.append(f"It was higher under {joined(more)}")
-    if unclear:
-        parts.append(f"It was not clearly different under {joined(unclear)}")
-    if alone:
-        parts.append(f"One seed cannot tell for {joined(alone)}")
+        if share.difference is not None:
+            more = _left(0.0, share.difference)
+            kind = "unknown" if not more.known else {1: "higher", -1: "lower", 0: "unclear"}[more.clear_of(0)]
+            sides.setdefault(kind, []).append((share.series.label, more))
+    parts = [f"Over training the share of rolled-out groups with a gradient was {joined(own)}"]
+    for kind, begin in (
+        ("higher", "It was higher under"),
+        ("lower", "It was lower under"),
+        ("unclear", "It was not clearly different under"),
+        ("unknown", "One seed cannot tell for"),
+    ):
+        if kind in sides:
+            parts.append(f"{begin} {_each(sides[kind])}")
     return " ".join(map(sentence, parts))
+
+
+def _left(of: float, taken: Interval) -> Interval:
+    """What is left of a number."""
+    return Interval(of - taken.value, of - taken.high, of - taken.low, taken.n)
+
+
+def _each(found: Sequence[tuple[str, Interval]]) -> str:
+    """Arms with their differences; of many how many they are, with the least and the most."""
+    if len(found) > NAMED:
+        sizes = between((100 * one.value for _, one in found), lambda value: number(value, sign=True))
+        return f"{len(found)} arms ({sizes} points)"
+    return joined([f"`{label}` ({number(100 * one.value, sign=True)} points {brackets(one, 100, sign=True)})"
+                   for label, one in found])  # fmt: skip
 
 
 def sharpening(measures: Measures) -> str:

@@ -40,6 +40,9 @@ from analysis.text import joined, points
 NAME = 7.5
 """Points of the names beside curves."""
 
+ROWS = 2.3
+"""Inches that the rows take at most on a page, so that its first screen holds the whole figure."""
+
 CURVES = 2.3
 """Inches of the curves where they stand below the differences: on a phone and in a column."""
 
@@ -50,9 +53,10 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
     At least one claim has runs of both its arms. `beside` has exploratory comparisons, drawn lighter below a line.
     """
     every = [one for one in judged if one.pairs]
-    primary = _furthest(every, SHOWN)
-    lost = [one for one in judged if not one.pairs][: SHOWN - len(primary)]
-    others = _furthest([one for one in beside if one.pairs], SHOWN - len(primary) - len(lost))
+    count = min(SHOWN, int(ROWS / _row_height(_Rows([*judged, *beside], 0).names, narrow=False)))
+    primary = _furthest(every, count)
+    lost = [one for one in judged if not one.pairs][: count - len(primary)]
+    others = _furthest([one for one in beside if one.pairs], count - len(primary) - len(lost))
     drawn, rows = [*primary, *others], _Rows([*primary, *lost, *others], len(primary) + len(lost))
     looks = {label: look for measures in panels for label, look in panel_looks(measures).items()}
     baselines = {one.question.against for one in drawn}
@@ -63,7 +67,7 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
     single, clock = len(panels) == 1, panels[0].panel.clock
 
     def draw(narrow: bool) -> Figure:
-        height = max(2.2, 0.8 + rows_height(rows.names, narrow))
+        height = max(2.2, 0.8 + len(rows.names) * _row_height(rows.names, narrow))
         below = CURVES if narrow and single else 0.0
         figure = Figure(figsize=(NARROW if narrow else WIDE, height + below), layout="constrained")
         columns = 2 if single and not narrow else 1
@@ -85,14 +89,14 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
          if one.pairs]
     )  # fmt: skip
     by = drawn[0].question.by
-    several = "" if single else "; small dots are single pairs of model and task"
+    several = "" if single else "; small dots: single pairs of model and task"
     below = " Below the line: exploratory comparisons, not judged with the primary claims." if others else ""
     few = f" ({len(primary)} of {len(every)} arms)" if len(primary) < len(every) else ""
     compared = "that of the baseline" if len(rows.against) == 1 else "that of the arm it is compared with"
     return Picture(
         "answer",
         f"Who learns more from the same cost{few}",
-        f"Mean accuracy over training, {up_to(drawn)}, minus {compared}, with 95 % intervals over seeds and "
+        f"Mean accuracy over training minus {compared}, {up_to(drawn)}. Lines: 95 % intervals over seeds and "
         f"questions{several}.{below}",
         f"Differences at equal {AXIS[by]}: {of}.",
         pd.concat([_data(rows), _curve_data(drawn)] if single else [_data(rows)], ignore_index=True),
@@ -112,6 +116,11 @@ class _Rows:
         seeds = " (1 seed)" if one.verdict == "one seed" else ""
         against = f" − {one.question.against}" if len(self.against) > 1 else ""
         return f"{one.question.arm}{against}{seeds}"
+
+
+def _row_height(names: Sequence[str], narrow: bool) -> float:
+    """Inches of one row among these; closer to its neighbours on a page."""
+    return rows_height(names, narrow) / len(names) - (0.0 if narrow else 0.04)
 
 
 def _furthest(judged: Sequence[Judged], count: int) -> list[Judged]:

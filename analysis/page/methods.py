@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from analysis.arms import CLOCKS
+from analysis.comparison import LEAST_GAIN
 from analysis.equal_cost import ENOUGH
 from analysis.measures import GAIN_SHARES, HARDLY, NEAR_ZERO, Measures
 from analysis.primary import ALPHA
@@ -12,6 +13,9 @@ from analysis.rewards import all_by_accuracy, rewarded_by
 from analysis.study import Study
 from analysis.text import joined, names, number, plural
 from analysis.updates import updates_said
+
+NAMED = 4
+"""Arms that a sentence names; of more it tells how many."""
 
 
 def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], ...]:
@@ -24,9 +28,8 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             "The answer",
             "Mean accuracy over training up to equal cost, which every run of both arms has spent: the area under "
             "the line through a run's evaluations. Runs are paired by seed and question; both vary, and the "
-            "t-interval over seeds alone counts where it is wider. Over several models and tasks the mean is over "
-            "these, and what is tested is the difference as a share of the baseline's gain (the plain difference where "
-            "a baseline gains less than a point over training).",
+            "t-interval over seeds alone counts where it is wider. Over several models and tasks it is the mean over "
+            "these, each counting alike.",
         ),
         (
             "Primary claims",
@@ -98,8 +101,9 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
         ),
         (
             "Warnings",
-            f"Below {100 * HARDLY:.0f} % of groups with a gradient, and below {100 * NEAR_ZERO:.0f} % accuracy before "
-            "and after, the page says so above everything else.",
+            f"For example below {100 * HARDLY:.0f} % of groups with a gradient, and below {100 * NEAR_ZERO:.0f} % "
+            "accuracy before and after. What can change the answer stands in one line above it, every warning in full "
+            "below the first figure.",
         ),
     ]
     if not all_by_accuracy(panels):
@@ -108,7 +112,8 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
         found.append(
             (
                 "Overall",
-                "Gains over the start policy as shares of the baseline's, averaged over these pairs of model and task "
+                "Gains over the start policy as shares of the baseline's, averaged over those of these pairs of model "
+                f"and task on which the baseline clearly gained, {100 * LEAST_GAIN:.0f} point or more, "
                 "with equal weight; the 95 % interval covers new seeds, each pair with a variance of its own (Welch "
                 "and Satterthwaite's degrees of freedom).",
             )
@@ -150,7 +155,10 @@ def _claims(study: Study) -> str:
 
 
 def _reward(panels: Sequence[Measures]) -> str:
-    parts = [f"{reward} (arms {names(labels)})" for reward, labels in rewarded_by(panels).items()]
+    parts = [
+        f"{reward} (arms {names(labels) if len(labels) <= NAMED else len(labels)})"
+        for reward, labels in rewarded_by(panels).items()
+    ]
     text = parts[0].partition(" (arms ")[0] if len(parts) == 1 else "; ".join(parts)
     return (
         f"Training rewards {text}, a number from 0 to 1. Accuracy on held-out questions is the dataset's own verdict "

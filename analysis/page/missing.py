@@ -82,6 +82,17 @@ def failed(study: Study) -> str:
     return sentence(f"Failed: {joined(said)}") if said else ""
 
 
+def in_short(study: Study) -> str:
+    """`6 of 8 runs finished, 2 failed`; empty where all are finished and can be read."""
+    if not study.missing:
+        return ""
+    done = sum(run.finished for run in study.runs)
+    text = f"{done:,} of {plural(study.planned, 'run')} finished"
+    if lost := sum(status == FAILED for _, status in study.missing):
+        text += f", {lost:,} failed"
+    return text + (f", {len(study.left_out):,} left out" if study.left_out else "")
+
+
 def left_out(study: Study) -> tuple[str, ...]:
     """One sentence for each finished run that no number uses because it cannot be read, then the cure; () without."""
     if not study.left_out:

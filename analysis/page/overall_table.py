@@ -8,11 +8,12 @@ from collections.abc import Sequence
 import pandas as pd
 
 from analysis.comparable import at_end_beside_baseline
+from analysis.comparison import weak
 from analysis.measures import Measures
 from analysis.page.pairs_won import WON, pairs_won
 from analysis.statistics import fixed_mean
 from analysis.tables import Table, numbers
-from analysis.text import spread
+from analysis.text import joined, spread
 
 
 def overall_table(panels: Sequence[Measures]) -> Table:
@@ -36,18 +37,21 @@ def overall_table(panels: Sequence[Measures]) -> Table:
         data[-1]["probability_of_improvement"] = chance
     caption = (
         "Gain: final accuracy above the start policy's, as a share of what the baseline gains on that pair, so that an "
-        "easy task does not drown a hard one; mean over these pairs, 95 % interval over seeds. Pairs on which the "
-        "baseline gains nothing are left out."
+        "easy task does not drown a hard one; mean over these pairs, 95 % interval over seeds."
     )
+    left = [one.panel.title for one in panels if any(weak(one.final(s.label).gain) for s in one.panel.references)]
+    if left:
+        caption += f" Left out, because the baseline did not clearly gain there: {joined(left)}."
     return Table("overall", "Over all models and tasks", header, rows, pd.DataFrame(data), caption, notes=(WON,))
 
 
 def _share_of_gain(measures: Measures, label: str) -> list[float] | None:
-    """(final - start) / (the baseline's final - start) of every seed; None without the arm or such a gain."""
+    """(final - start) / (the baseline's final - start) of every seed; None without the arm or a clear gain."""
     final = next((final for final in measures.finals if final.series.label == label), None)
     if final is None:
         return None
     start = measures.start.sampled.value
     reference = measures.panel.baseline_of(final.series) or final.series
-    gain = measures.final(reference.label).accuracy.value - start
-    return [(score - start) / gain for score in final.per_seed] if gain > 0 else None
+    whole = measures.final(reference.label)
+    gain = whole.accuracy.value - start
+    return None if weak(whole.gain) or gain <= 0 else [(score - start) / gain for score in final.per_seed]

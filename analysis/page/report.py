@@ -16,6 +16,7 @@ from analysis.leaderboard.board import board_of
 from analysis.leaderboard.practice import lead, paragraph
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
+from analysis.page.alert import alert
 from analysis.page.answer import Answer, answer
 from analysis.page.equal_cost_table import equal_cost
 from analysis.page.figures import accuracy_curves
@@ -109,7 +110,9 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     compared = any(one.pairs for one in judged)
     figure = forest(panels, judged, few) if compared else accuracy_curves(panels[0])
     pages, explained = _pages(study, panels, equal_cost(panels, judged, beside, found.how_sure)), methods(study, panels)
-    main, warned = main_series(spec), warnings(panels)
+    told = " ".join([*found.sentences, *(page.lead for page in pages)])
+    asked = {series.label for panel in study.panels for series in panel.series if f"`{series.label}`" in told}
+    main, warned = main_series(spec), warnings(panels, asked)
     found, figure, pages = (with_main_series(one, main) for one in (found, figure, pages))
     if not all_by_accuracy(panels):
         found, figure, pages, explained, warned = map(reworded, (found, figure, pages, explained, warned))
@@ -122,7 +125,8 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
         "answer": found,
         "figure": figure,
         "said": main.said,
-        "warnings": warned,
+        "alert": alert(study, warned),
+        "warnings": tuple(one.text for one in warned),
         "failed": failed(study),
         "unfinished": unfinished(study),
         "pages": pages,

@@ -146,9 +146,7 @@ def start_table(measures: Measures, prefix: str = "") -> Table:
         data.append({"decoding": "greedy", "temperature": 0.0, "accuracy": start.greedy})
     caption = f"{start.asked.avg} on {start.asked.held_out}; 95 % interval over questions."
     if len(rows) > 1:
-        caption += (
-            " A gain in sampled accuracy up to the lower rows could be had without training, by decoding more sharply."
-        )
+        caption += " What the lower rows have more than the first comes from sharper decoding, without training."
     header = ["start policy, before any GRPO", "accuracy, %"]
     return Table(f"{prefix}start_policy", "The start policy", header, rows, pd.DataFrame(data), caption)
 

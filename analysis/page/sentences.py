@@ -1,4 +1,4 @@
-"""The sentences of the first screen: what was found, two for each kind of cost at most."""
+"""The sentences of the first screen: what was found, in two at most."""
 
 from __future__ import annotations
 
@@ -25,19 +25,20 @@ NOTHING_TO_COMPARE = ("failed", "not finished", "not run", "not paired")
 
 
 def sentences(judged: Sequence[Judged], beside: Sequence[Judged] = ()) -> tuple[str, ...]:
-    """Text in the light markup of `analysis.markup.as_html`, the first sentence of each kind of cost bold.
+    """Text in the light markup of `analysis.markup.as_html`: what was found bold, what else there is behind it.
 
-    `beside` has exploratory comparisons: those that are clear stand in the second sentence of their cost.
+    `beside` has exploratory comparisons: those that are clear stand in the second sentence. Of claims at several kinds
+    of cost the first two kinds have a sentence each; all else stands in the table.
     """
     groups: dict[By, list[Judged]] = {}
     for one in judged:
         groups.setdefault(one.question.by, []).append(one)
-    said: list[str] = []
+    said: list[list[str]] = []
     for by, found in groups.items():
         against = {one.question.against for one in found}
         told = _against_one(next(iter(against)), by, found) if len(against) == 1 else _against_several(by, found)
-        said += _with_exploratory(told, [one for one in beside if one.question.by == by])
-    return tuple(said)
+        said.append(_with_exploratory(told, [one for one in beside if one.question.by == by]))
+    return tuple(said[0] if len(said) == 1 else [first for first, *_ in said[:2]])
 
 
 def _against_one(against: str, by: By, found: Sequence[Judged]) -> list[str]:

@@ -19,8 +19,8 @@ HOW = (
     "what the runs spent on average.",
     "Times less: the baseline's time ÷ the arm's; in brackets all factors at which the paired difference of accuracies "
     "is not clear of zero (95 %, over seeds and questions of both arms); 0 and ∞ where the runs leave it open.",
-    "Not reached, < 1.06×: the arm does not get there, and what its runs leave open lies below 1.06. This is where "
-    "they end or are clearly behind, so above 1 too it is no sign of a saving.",
+    "Not reached, < 1.06×: the arm does not get there, and factors from 1.06 on are ruled out. Even above 1 this is no "
+    "sign of a saving: it is where the runs end or are clearly behind.",
     "The first page's factor of times fewer compares whole curves, this one a single accuracy: they can differ.",
     "Selection cost is included, evaluation is not.",
 )

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 
 from analysis.arms import UNPAID, bounds
 from analysis.measures import HARDLY, Measures
@@ -10,13 +11,42 @@ from analysis.page.stopped import stopped_text
 from analysis.statistics import Interval
 from analysis.text import between, names, number, percent, plural, points
 
+NAMED = 2
+"""The line above the answer names so many arms, if their names are short; of more it tells how many."""
 
-def warnings(several: Sequence[Measures]) -> tuple[str, ...]:
-    """Of one model and dataset, or of several together, whose titles are told where a warning is of some only."""
-    found = [*_near_zero(several), *_nothing_learned(several)]
-    found += [_of(one, several, said) for one in several if (said := stopped_text(one))]
-    found += [*_single(several), *_unpaired(several), *_hardly(several), *_bounds(several)]
-    return tuple(found)
+SHORT_NAMES = 30
+"""Characters of such names together."""
+
+
+@dataclass(frozen=True)
+class Warned:
+    """Text in the light markup of `analysis.markup.as_html`.
+
+    `short` says the same in a few words, without the full stop, where it can change the answer; else it is empty.
+    """
+
+    text: str
+    short: str = ""
+
+
+def warnings(several: Sequence[Measures], asked: Collection[str] = ()) -> tuple[Warned, ...]:
+    """Of one model and dataset, or of several together, whose titles are told where a warning is of some only.
+
+    `asked`: labels of the arms that the answer names.
+    """
+    found = [*_near_zero(several), *_nothing_learned(several), *_bounds(several, asked), *_stopped(several)]
+    return (*found, *_hardly(several, asked), *_single(several), *_unpaired(several))
+
+
+def _who(labels: Sequence[str]) -> str:
+    """`` `dots` and `ufo` ``, or how many they are."""
+    short = len(labels) <= NAMED and sum(map(len, labels)) <= SHORT_NAMES
+    return names(labels) if short else plural(len(labels), "arm")
+
+
+def _in(count: int, several: Sequence[Measures]) -> str:
+    """` (2 of 3 pairs)`; empty where there is one."""
+    return "" if len(several) == 1 else f" ({count} of {plural(len(several), 'pair')})"
 
 
 def _of(measures: Measures, several: Sequence[Measures], text: str) -> str:
@@ -28,21 +58,23 @@ def _labels(several: Sequence[Measures]) -> list[str]:
     return list(dict.fromkeys(series.label for measures in several for series in measures.panel.series))
 
 
-def _near_zero(several: Sequence[Measures]) -> list[str]:
-    found = []
-    for measures in several:
-        if measures.near_zero:
-            best = max(measures.finals, key=lambda final: final.accuracy.value)
-            text = (
-                f"**Accuracy is near zero**: {percent(measures.start.sampled, 2)} before training and at best "
-                f"{percent(best.accuracy, 2)} after it (`{best.series.label}`), on "
-                f"{best.asked.held_out}. Differences at this level mean nothing."
-            )
-            found.append(_of(measures, several, text))
+def _near_zero(several: Sequence[Measures]) -> list[Warned]:
+    """Where it is so everywhere the answer itself says it."""
+    low = [measures for measures in several if measures.near_zero]
+    short = f"accuracy is near zero{_in(len(low), several)}" if len(low) < len(several) else ""
+    found = list[Warned]()
+    for measures in low:
+        best = max(measures.finals, key=lambda final: final.accuracy.value)
+        text = (
+            f"**Accuracy is near zero**: {percent(measures.start.sampled, 2)} before training and at best "
+            f"{percent(best.accuracy, 2)} after it (`{best.series.label}`), on "
+            f"{best.asked.held_out}. Differences at this level mean nothing."
+        )
+        found.append(Warned(_of(measures, several, text), "" if found else short))
     return found
 
 
-def _nothing_learned(several: Sequence[Measures]) -> list[str]:
+def _nothing_learned(several: Sequence[Measures]) -> list[Warned]:
     """Baselines that end no better than they started: nothing is there to be saved."""
     found: dict[str, list[Interval]] = {}
     for measures in several:
@@ -51,10 +83,19 @@ def _nothing_learned(several: Sequence[Measures]) -> list[str]:
             if gain.known and gain.clear_of(0) <= 0 and not measures.near_zero:
                 found.setdefault(series.label, []).append(gain)
     return [
-        f"**`{label}` did not clearly learn**{_on(several, label, len(gains))}: its gain over the start policy is "
-        f"{_gains(gains)}. Where nothing is learned nothing can be saved: arms differ in what they lose."
+        Warned(
+            f"**`{label}` did not clearly learn**{_on(several, label, len(gains))}: its gain over the start policy is "
+            f"{_gains(gains)}. Where nothing is learned nothing can be saved: arms differ in what they lose.",
+            f"{_who([label])} did not clearly learn{_in(len(gains), several)}",
+        )
         for label, gains in found.items()
     ]
+
+
+def _stopped(several: Sequence[Measures]) -> list[Warned]:
+    told = [(one, text) for one in several if (text := stopped_text(one))]
+    short = f"some runs stopped early{_in(len(told), several)}"
+    return [Warned(_of(one, several, text), "" if place else short) for place, (one, text) in enumerate(told)]
 
 
 def _gains(gains: Sequence[Interval]) -> str:
@@ -71,13 +112,16 @@ def _on(several: Sequence[Measures], label: str, count: int) -> str:
     return "" if ran == 1 else f" on {count} of {plural(ran, 'pair')} of model and task"
 
 
-def _single(several: Sequence[Measures]) -> list[str]:
+def _single(several: Sequence[Measures]) -> list[Warned]:
+    """Of an arm of the answer that says so itself."""
     runs = {series.label: len(series.runs) for measures in several for series in measures.panel.series}
     single = [label for label, count in runs.items() if count < 2]
-    return [f"One seed only for {names(single)}: no interval over training runs is possible."] if single else []
+    text = f"One seed only for {names(single)}: no interval over training runs is possible."
+    return [Warned(text)] if single else []
 
 
-def _unpaired(several: Sequence[Measures]) -> list[str]:
+def _unpaired(several: Sequence[Measures]) -> list[Warned]:
+    """Of an arm of the answer that says so itself."""
     found = {}
     for measures in several:
         for series in measures.panel.series:
@@ -85,29 +129,36 @@ def _unpaired(several: Sequence[Measures]) -> list[str]:
             if reference is not None and not set(series.seeds) & set(reference.seeds):
                 found[series.label] = reference.label
     return [
-        f"`{label}` shares no seed with `{other}`: no paired difference is possible." for label, other in found.items()
+        Warned(f"`{label}` shares no seed with `{other}`: no paired difference is possible.")
+        for label, other in found.items()
     ]
 
 
-def _hardly(several: Sequence[Measures]) -> list[str]:
+def _hardly(several: Sequence[Measures], asked: Collection[str]) -> list[Warned]:
     """Arms that hardly any group trains, with the share on each pair where they do not."""
     shares: Mapping[str, list[float]] = {label: [] for label in _labels(several)}
     for measures in several:
         for share in measures.zero_variance:
             if 1 - share.mean.value < HARDLY:
                 shares[share.series.label].append(1 - share.mean.value)
+    grave = [label for label, low in shares.items() if low and label in asked]
     found = []
     for label, low in shares.items():
         if not low:
             continue
         size = " to ".join(dict.fromkeys(number(100 * share) for share in (min(low), max(low))))
-        found.append(
+        text = (
             f"**Hardly any group trains** under `{label}`{_on(several, label, len(low))}: on average {size} % of its "
             f"groups had rewards that differ (warning below {100 * HARDLY:.0f} %)."
         )
+        found.append(Warned(text, f"hardly any group trains {_who(grave)}" if label in grave[:1] else ""))
     return found
 
 
-def _bounds(several: Sequence[Measures]) -> list[str]:
+def _bounds(several: Sequence[Measures], asked: Collection[str]) -> list[Warned]:
     known = list(dict.fromkeys(label for measures in several for label in bounds(measures.panel.series)))
-    return [f"{names(known)} {'know' if len(known) > 1 else 'knows'} current pass rates; {UNPAID}."] if known else []
+    if not known:
+        return []
+    grave = [label for label in known if label in asked]
+    short = f"{_who(grave)} {'are only bounds' if len(grave) > 1 else 'is only a bound'}" if grave else ""
+    return [Warned(f"{names(known)} {'know' if len(known) > 1 else 'knows'} current pass rates; {UNPAID}.", short)]

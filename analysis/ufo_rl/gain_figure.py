@@ -60,11 +60,14 @@ def gain_figure(panels: Sequence[Measures]) -> Picture | None:
             rows.append({"strategy": name, "arm": arms[name], "model_data": place, "share_of_gain": value})
         rows.append({"strategy": name, "arm": arms[name], "model_data": "all", **numbers("share_of_gain", _kept(one))})
     told = [f"{STRATEGIES[name]} {number(100 * _kept(one).value, 0)} %" for name, one in found]
+    weak = dict.fromkeys(title for _, one in found for title in one.weak)
+    left = f" Left out, because full data did not clearly gain there: {joined(list(weak))}." if weak else ""
     return Picture(
         "ufo_rl.gain",
         "UFO-RL, what each strategy keeps of the gain of full data",
         "Gain of mean accuracy over training, full data at 100 % and the start policy at 0 %, with 95 % intervals"
-        + ("; grey dots are single pairs of model and task." if len(panels) > 1 else "."),
+        + ("; grey dots are single pairs of model and task." if len(panels) > 1 else ".")
+        + left,
         f"Share of the gain of full data by strategy: {joined(told)}.",
         pd.DataFrame(rows),
         draw,

@@ -16,7 +16,7 @@ from analysis.association import spearman
 from analysis.facets import facets, outer
 from analysis.pictures import Picture
 from analysis.pool import Levels
-from analysis.style import LIT, Look, looks, shared_legend
+from analysis.style import LIT, Look, in_order, shared_legend
 from analysis.tables import numbers
 from analysis.text import number
 from analysis.ufo_rl.scored import Scored, by_level
@@ -26,7 +26,7 @@ def score_figure(every: Sequence[Scored]) -> Picture:
     """A panel for each model and dataset, five scores at most; the scores that the first one's arm kept are shaded."""
     titles = list(dict.fromkeys(one.title for one in every))
     names = list(dict.fromkeys(one.name for one in every))[:LIT]
-    styles = looks({name: next(one.way for one in every if one.name == name) for name in names})
+    styles = in_order(names)
     shaded = any(one.kept is not None for one in every if one.name == names[0])
     rows: list[dict[str, Any]] = []
     for one in every:
@@ -44,7 +44,7 @@ def score_figure(every: Sequence[Scored]) -> Picture:
             axis.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
             axis.set_ylim(bottom=0)
             outer(axis, "pass rate", "mean score")
-        entries: list[Any] = [Line2D([], [], marker="o", **styles[name].line()) for name in names]
+        entries: list[Any] = [Line2D([], [], marker=styles[name].marker, **styles[name].line()) for name in names]
         told = list(names)
         if shaded:
             entries.append(Patch(facecolor=styles[names[0]].color, alpha=0.15))
@@ -75,4 +75,4 @@ def _curve(axis: Axes, one: Scored, styles: Mapping[str, Look], shade: bool) -> 
     sure = [(x, each) for x, each in known if each.known]
     axis.vlines([x for x, _ in sure], [e.low for _, e in sure], [e.high for _, e in sure], color=look.color,
                 linewidth=1.1, alpha=0.7)  # fmt: skip
-    axis.plot([x for x, _ in known], [e.value for _, e in known], marker="o", **look.line())
+    axis.plot([x for x, _ in known], [e.value for _, e in known], marker=look.marker, **look.line())

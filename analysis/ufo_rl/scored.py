@@ -27,7 +27,6 @@ class Scored:
     pool: Pool
     name: str
     alone: bool  # whether it is a score of the question alone
-    way: str  # how the arm chooses (see `Series.way`)
     kept: tuple[float, float] | None  # lowest and highest score of what the arm kept, None where it kept everything
     s: Array  # (n,)
     rate: Array  # (n,) base pass rate
@@ -57,7 +56,7 @@ def scored(measures: Measures, pool: Pool) -> list[Scored]:
             continue
         columns = (values, pool.rates, lengths, true)
         arrays = (np.array([column.get(q, math.nan) for q in ids], float) for column in columns)
-        found[name] = Scored(pool, name, alone, series.way, _kept(series, values), *arrays)
+        found[name] = Scored(pool, name, alone, _kept(series, values), *arrays)
     return sorted(found.values(), key=lambda one: one.alone)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 import itertools
 import warnings
 
+import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.collections import PathCollection
+from matplotlib.collections import PathCollection, QuadMesh
 from matplotlib.colors import to_hex, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
@@ -50,8 +51,28 @@ def check(picture: Picture, narrow: bool) -> Figure:
         covered = min(a.x1, b.x1) - max(a.x0, b.x0), min(a.y1, b.y1) - max(a.y0, b.y0)
         assert min(covered) <= SLACK, f"{picture.name}: {one!r} and {other!r} cover each other by {covered}"
     for axis in visible(figure):
+        assert _least_contrast(axis) >= 4.5, f"{picture.name}: a number does not stand out from its field"  # WCAG AA
         assert len(colours(axis)) <= LIT, f"{picture.name}: {colours(axis)}"
     return figure
+
+
+def _least_contrast(axis: Axes) -> float:
+    """The least contrast of any number with the field of a heat map that it stands in; infinite without one."""
+
+    def light(colour: object) -> float:
+        linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in to_rgb(colour)]
+        return sum(weight * part for weight, part in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+    mesh = next((one for one in axis.collections if isinstance(one, QuadMesh)), None)
+    if mesh is None or not axis.texts:
+        return float("inf")
+    columns = np.ma.shape(mesh.get_array())[1]
+    faces, found = mesh.get_facecolor(), []
+    for text in axis.texts:
+        x, y = text.get_position()
+        both = sorted((light(text.get_color()), light(faces[int(y) * columns + int(x)][:3])))
+        found.append((both[1] + 0.05) / (both[0] + 0.05))
+    return min(found)
 
 
 def _seen(figure: Figure) -> list[Text]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 
@@ -116,6 +117,8 @@ def test_a_way_has_one_colour_and_its_further_arms_are_shades_of_it():
     assert len({look.color for look in shades.values()}) == 5
     grey = [sum(int(look.color[i : i + 2], 16) for i in (1, 3, 5)) / 3 for look in shades.values()]
     assert max(grey) < 215, "the lightest shade can be seen on white"
+    many = looks({str(i): "difficulty" for i in range(25)})
+    assert len({(look.color, look.dash) for look in many.values()}) == 25
 
 
 def test_every_colour_of_a_line_stands_out_from_white_and_every_letter_more():
@@ -131,9 +134,19 @@ def test_every_colour_of_a_line_stands_out_from_white_and_every_letter_more():
     assert min(map(contrast, [*letters, *map(readable, lines)])) >= 4.5  # WCAG AA, text
 
 
+def test_colours_that_stand_together_are_far_apart():
+    ways = ("uniform", "difficulty", "difficulty, replay", "confidence", "random", "oracle")
+    together = [*(COLOURS[way] for way in ways), *SPARE[:3]]
+    parts = [[int(colour[i : i + 2], 16) for i in (1, 3, 5)] for colour in together]
+    near = [(a, b) for (a, x), (b, y) in itertools.combinations(zip(together, parts, strict=True), 2)
+            if sum(abs(one - other) for one, other in zip(x, y, strict=True)) < 90]  # fmt: skip
+    assert near == []
+
+
 def test_of_many_arms_one_matrix_says_what_was_selected_and_its_rows_have_names(studies: dict[str, Study]):
     picture = pictures(studies["twelve long names"])["difficulty"]
     axis = visible(drawn(picture, narrow=False))[0]
+    assert axis.get_xlabel().endswith("in fields: % of the row")
     names = [text.get_text() for text in axis.get_yticklabels()]
     assert names[:2] == ["whole pool", "full"] and len(set(names)) == 13
     whole = picture.data[picture.data["step"].isna() & (picture.data["arm"] == "full")]

@@ -10,9 +10,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from analysis.comparison import LEAST_GAIN
 from analysis.equal_cost import Pair, saving
-from analysis.estimates import over_tasks, over_these
-from analysis.simulation import Shape, by_task, pair, study, verdicts
+from analysis.estimates import crossed, over_tasks, over_these
+from analysis.families import holm
+from analysis.simulation import Shape, World, by_task, pair, study, verdicts
 from benchmarks.verdicts import shape_of, shipped
 
 STUDIES = {
@@ -100,6 +102,31 @@ def test_the_interval_of_a_saving_holds_the_truth_in_nineteen_studies_of_twenty(
         found = [saving(pair(Shape("", 1, 1, 5, 12, 64, 4), [truth], draw)) for _ in range(studies)]
         inside = sum(one.low <= truth <= one.high for one in found)
         assert inside >= stats.binom.ppf(0.001, studies, 0.94)
+
+
+def by_shares(arms: Sequence[Sequence[Pair]]) -> list[int]:
+    """A rule that weak pairs blur: the mean difference as a share of the baseline's gain, from one point of gain on."""
+    means = []
+    for pairs in arms:
+        gains = [float(np.mean([part.mean() for part in one.gains()])) for one in pairs]
+        kept = [(one, gain) for one, gain in zip(pairs, gains, strict=True) if gain >= LEAST_GAIN]
+        means.append(over_these([crossed(*one.differences()).times(1 / gain) for one, gain in kept]))
+    adjusted = holm([mean.p() for mean in means])
+    return [int(np.sign(mean.value)) if p <= 0.05 else 0 for mean, p in zip(means, adjusted, strict=True)]
+
+
+def test_a_pair_on_which_the_baseline_hardly_gains_hides_no_arm_that_learns_faster_on_the_others():
+    draw, shape, studies = np.random.default_rng(5), Shape("", 2, 1, 3, 3, 192, 2), 100
+    worlds = (World(), World(), World(gain=0.35))  # the last gains some 2 points
+    found, blurred = Counter[str](), Counter[str]()
+    for _ in range(studies):
+        by_pair = [pair(shape, [1.6, 1.0], draw, world) for world in worlds]
+        arms = [[pairs[arm] for pairs in by_pair] for arm in range(shape.arms)]
+        for counted, (faster, equal) in ((found, verdicts(arms)), (blurred, by_shares(arms))):
+            counted["seen"] += faster == 1
+            counted["wrong"] += faster == -1 or equal != 0
+    assert found["seen"] >= 45 > 30 > blurred["seen"], (found, blurred)
+    assert found["wrong"] <= stats.binom.ppf(0.999, studies, 0.05)
 
 
 def test_with_tasks_that_differ_the_interval_over_tasks_holds_the_mean_over_others():

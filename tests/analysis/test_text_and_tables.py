@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.equal_cost import Saving
+from analysis.equal_cost import Saving, too_few
 from analysis.markup import as_html, as_latex
 from analysis.pictures import as_png
 from analysis.statistics import Interval
@@ -84,6 +84,10 @@ def test_times_show_censoring_and_captions_why_something_is_not_told():
     untold = Saving(NAN, NAN, NAN, 3, "one seed")
     assert withheld([untold, None, untold, Saving(2.0, 1.5, 4.0, 6)]) == " Not told, where a dash stands: one seed."
     assert withheld([None]) == ""
+    few = [Saving(math.nan, math.nan, math.nan, 3, too_few(count)) for count in (6, 1, 3, 6)]
+    assert withheld([untold, *few]) == (
+        " Not told, where a dash stands: one seed and 1 to 6 evaluations a run, at least 8 are needed."
+    )
 
 
 def test_no_bound_that_lies_off_the_bar_reads_as_the_bar():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
+import optuna
 import pytest
 
 from repro.files import DamagedError
@@ -63,6 +65,22 @@ def test_a_bad_trial_is_stopped_after_its_first_seed_once_there_is_a_median(tmp_
         assert list(trial["seeds"]) == ["1000"] and "below the median" in trial["reason"]
     trained = len(list(runs.glob("*/trained")))
     assert trained == 2 * (12 - len(pruned)) + len(pruned), "the second seed of a stopped trial is never trained"
+
+
+def test_without_a_pruner_every_trial_is_trained_on_every_seed(tmp_path: Path) -> None:
+    sweep(sweep_spec(tmp_path, trials=12, pruner="none"), tmp_path / "runs", AWAY)
+    trials = result(tmp_path / "runs")["trials"]
+    assert [trial["state"] for trial in trials] == ["complete"] * 12
+    assert all(list(trial["seeds"]) == ["1000", "1001"] for trial in trials)
+
+
+def test_the_journal_that_the_readme_shows_in_a_dashboard_has_the_trials(tmp_path: Path) -> None:
+    (path,) = re.findall(r"`optuna-dashboard (\S+)`", (Path(__file__).parents[2] / "README.md").read_text())
+    sweep(sweep_spec(tmp_path, trials=2, seeds=[1000]), tmp_path / "runs", AWAY)
+    backend = optuna.storages.journal.JournalFileBackend(str(tmp_path / path.replace("NAME", "search")))
+    study = optuna.load_study(study_name=None, storage=optuna.storages.JournalStorage(backend))
+    assert study.metric_names == ["validation_accuracy"] and len(study.trials) == 2
+    assert [trial.value for trial in study.trials] == [one["value"] for one in result(tmp_path / "runs")["trials"]]
 
 
 def test_wilcoxons_test_stops_a_trial_that_is_worse_than_the_best_on_every_seed(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -10,7 +11,11 @@ from typing import Any
 
 import pytest
 
+from analysis.page.report import write_report
+from analysis.style import WIDE
+from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.page.browser import Page, browser, find_chromium
+from tests.analysis.synthetic import edit, make_study
 
 WIDTHS = (390, 1280)
 
@@ -52,6 +57,66 @@ def test_question_answer_how_sure_and_figure_are_on_the_first_screen(page: Page,
     assert [top for top, _ in ends] == sorted(top for top, _ in ends)
     assert max(bottom for _, bottom in ends) <= 900
     assert page.evaluate("document.body.scrollHeight") <= 2 * 900
+
+
+@pytest.fixture(scope="module")
+def warned(store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report with every kind of warning, a long question, and all that stands above a figure."""
+    dots = {"selection": {"method": "difficulty", "references": 4, "every": 2}}
+    curve, jitter = learning(0.6, points=2), (-0.02, 0.0, 0.02)
+    apart = Behaviour(curve, jitter, absent=("seed 0", "seed 1"))
+    arms = {
+        "full": ({}, Behaviour((0.3, 0.3), jitter, absent=("seed 2",))),
+        "dots": (dots, Behaviour(curve, jitter, zero=0.95, predicts=True)),
+        "dots_rr": (dots | {"replay": {"fresh": 0.5, "capacity": 8}}, Behaviour(curve, jitter, predicts=True)),
+        "random": ({"selection": {"method": "random", "fraction": 0.25}}, Behaviour((0.2, 0.1), jitter, kept=0.25)),
+        "known": ({"selection": {"method": "oracle"}}, Behaviour(learning(0.7, points=2), jitter)),
+        "slow": ({"train": {"learning_rate": 1e-5}}, Behaviour(curve, jitter, fails=("seed 0", "seed 1", "seed 2"))),
+        "apart": ({"train": {"learning_rate": 2e-5}}, apart),
+    }
+    fields = {
+        "question": "Which way of choosing or replaying questions learns more than uniform GRPO from the same number "
+        "of generated tokens, on a policy that hardly learns anything, with an arm that failed, one that was stopped "
+        "early and one that has a single run?",
+        "report": {
+            "claims": [{"arm": "dots"}, {"arm": "dots_rr", "against": "dots"}],
+            "artefacts": ["leaderboard.practice"],
+        },
+    }
+    folder = tmp_path_factory.mktemp("warned")
+    store = make_study(folder, None, arms, name="warned", steps=4, every=2, questions=32, fields=fields)
+    run = next(run for run in store.read().runs if run.place.arm == "random")
+    edit(store.runs_dir / run.identity / "health.json", '{"stopped": {"kind": "no_signal", "step": 2}}')
+    store = make_study(folder, store_uri, arms, name="warned", steps=4, every=2, questions=32, fields=fields)
+    return write_report(store.loaded, store.runs_dir, folder / "out", store.uri)
+
+
+def test_with_every_warning_the_first_screen_still_holds_the_whole_figure(page: Page, warned: Path):
+    page.open(warned.as_uri(), 1280)
+    place = "(e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom])(document.querySelector('{}'))"
+    parts = ("h1", ".alert", ".verdict", "#figure-answer img")
+    ends = [page.evaluate(place.format(one)) for one in parts]
+    assert all(above[1] <= below[0] for above, below in itertools.pairwise(ends)), ends
+    assert ends[1][1] - ends[1][0] <= 40, "the line above the answer is one line"
+    width = page.evaluate("document.querySelector('#figure-answer img').clientWidth")
+    assert ends[-1][1] <= 900 and ends[-1][0] + 3.1 * width / WIDE <= 900, "nor would the highest figure be cut"
+    assert page.evaluate("document.querySelectorAll('.verdict').length") <= 2
+
+
+def test_the_line_above_the_answer_leads_to_every_warning_below_the_figure(page: Page, warned: Path):
+    page.open(warned.as_uri(), 1280)
+    line = page.evaluate("document.querySelector('.alert').textContent")
+    told = page.evaluate("[...document.querySelectorAll('#warnings li')].map(e => e.textContent)")
+    assert line.startswith("Warning: 15 of 21 runs finished, 3 failed; full did not clearly learn")
+    assert line.endswith(f"All {len(told)} warnings")
+    assert page.evaluate("document.querySelector('.alert a').hash") == "#warnings"
+    assert "known is only a bound" in line, "the answer names it"
+    words = ("Failed: slow", "runs are finished", "full did not clearly learn", "a bound, no method", "stopped early",
+             "under dots", "One seed only", "shares no seed")  # fmt: skip
+    assert [next((text for text in told if word in text), None) for word in words] == told
+    below = "document.querySelector('{}').getBoundingClientRect()"
+    figure, section = (page.evaluate(f"{below.format(one)}.top") for one in ("#figure-answer", "#warnings"))
+    assert section > figure
 
 
 def test_wide_tables_scroll_inside_their_own_box_on_a_phone(page: Page, report: Path):

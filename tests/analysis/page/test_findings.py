@@ -33,8 +33,17 @@ def test_start_and_end_are_said_with_their_gain(quick_study: Make):
 def test_groups_that_train_are_compared_arm_by_arm(quick_study: Make):
     fewer, more = Behaviour(FULL.curve, zero=0.3), Behaviour(FULL.curve, zero=0.8)
     text = groups(measure(quick_study({"full": ({}, FULL), "dots": (DOTS, fewer), "random": (RANDOM, more)})))
-    assert "50.0 % [45.0, 55.0] under `full`" in text
-    assert "lower under `dots` (−20.0 points" in text and "higher under `random` (+30.0 points" in text
+    assert "groups with a gradient was 50.0 % [45.0, 55.0] under `full`" in text
+    assert "higher under `dots` (+20.0 points" in text and "lower under `random` (−30.0 points" in text
+
+
+def test_of_many_arms_a_sentence_tells_how_many_and_the_least_and_the_most(quick_study: Make):
+    arms = {"full": ({}, FULL)}
+    for place in range(5):
+        arms[f"dots_{place}"] = ({**DOTS, "train": {"learning_rate": 1e-5 * (1 + place)}},
+                                 Behaviour(FULL.curve, zero=0.3 - 0.05 * place))  # fmt: skip
+    text = groups(measure(quick_study(arms)))
+    assert text.endswith("It was higher under 5 arms (+20.0 to +40.0 points).")
 
 
 def test_one_seed_has_no_interval_and_says_so(quick_study: Make):
@@ -124,7 +133,7 @@ def test_warnings_of_several_pairs_are_told_once_with_all_their_numbers(quick_st
     arms = {"full": ({}, flat), "lost": (RANDOM, Behaviour(FULL.curve, zero=0.95))}
     fields = {"dataset": [{"arithmetic": {"pool": 64}}, {"shuffle": {"pool": 64}}]}
     several = [Measures(panel) for panel in quick_study(arms, fields=fields).read().panels]
-    first, second = warnings(several)
+    first, second = (one.text for one in warnings(several))
     assert re.fullmatch(
         r"\*\*`full` did not clearly learn\*\* on 2 of 2 pairs of model and task: its gain over the start policy is "
         r"\S+( to \S+)? points, and no interval lies above 0\. Where nothing .*",
@@ -134,7 +143,7 @@ def test_warnings_of_several_pairs_are_told_once_with_all_their_numbers(quick_st
         "**Hardly any group trains** under `lost` on 2 of 2 pairs of model and task: on average 5.0 % of its groups "
         "had rewards that differ (warning below 10 %)."
     )
-    (alone, _) = warnings(several[:1])
+    (alone, _) = (one.text for one in warnings(several[:1]))
     assert f"its gain over the start policy is {points(several[0].final('full').gain)} points. Where" in alone
     learns = quick_study({"full": ({}, FULL), "lost": arms["lost"]}, fields=fields)
     assert len(warnings([Measures(panel) for panel in learns.read().panels])) == 1

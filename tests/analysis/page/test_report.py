@@ -255,7 +255,7 @@ def test_several_models_an_axis_and_missing_cells_have_their_places(study: Calla
     assert "Cells without a finished run" in pages["provenance.html"].headings
     text = path.read_text(encoding="utf-8")
     assert (
-        "6 of 8 runs are finished; <code>dots</code> has none:" in text
+        "6 of 8 runs are finished; <code>dots</code> has none. No number uses" in text
         and "Failed: <code>dots</code> (2 of 2 runs: out of memory)" in text
     )
     rows = list(csv.DictReader((path.parent / "tables" / "missing_cells.csv").open()))

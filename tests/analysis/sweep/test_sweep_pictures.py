@@ -19,7 +19,9 @@ from analysis.sweep.search import load_searches
 from repro.spec.schema import Spec
 from repro.study.load import load_spec
 from repro.study.trial_cells import base_cell, experiment_name, study_name
+from repro.tracking.client import open_client
 from repro.tracking.labels import Labels
+from repro.tracking.study_run import record_report
 from repro.tracking.trials import TrialRecord, record_trials
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.drawing import check
@@ -131,14 +133,22 @@ def test_one_metric_one_field_and_few_trials_leave_out_what_they_cannot_show(tmp
     assert table.rows[0][0] == "`half`" and table.rows[0][5:7] == ["–", "–"], "what an older record does not tell"
 
 
-def test_a_report_shows_the_sweep_of_its_spec(tmp_path: Path, uri: str) -> None:
-    sweep = {"arm": "full", "metric": BOTH, "space": {"train.learning_rate": SPACE["train.learning_rate"]}}
+def test_a_report_shows_the_sweep_of_its_spec_and_mlflow_has_all_of_it(tmp_path: Path, uri: str) -> None:
+    sweep = {"arm": "full", "metric": BOTH, "space": SPACE}
     arms = {"full": ({}, Behaviour((0.4, 0.5), (0.0,)))}
     study = make_study(tmp_path / "study", uri, arms, seeds=1, steps=2, fields={"sweep": sweep})
-    stored(study.loaded.spec, tmp_path, uri, count=3)
+    stored(study.loaded.spec, tmp_path, uri)
     page = write_report(study.loaded, study.runs_dir, tmp_path / "report", uri)
     assert ">Sweep<" in page.read_text()
-    assert (page.parent / "tables" / "sweep.best.csv").exists()
-    assert {path.name for path in (page.parent / "figures").glob("sweep.*.csv")} == {
-        f"sweep.{name}.csv" for name in ("history", "slice", "pareto", "timeline")
-    }
+    shown = page.with_name("sweep.html").read_text()
+    names = {f"sweep.{name}" for name in ("history", "slice", "importance", "contour", "pareto", "timeline")}
+    assert all(f'src="figures/{name}.png"' in shown for name in names) and 'id="table-sweep.best"' in shown
+
+    assert record_report("study", page.parent, uri)
+    client = open_client(uri)
+    experiment = client.get_experiment_by_name("study")
+    (run,) = client.search_runs([experiment.experiment_id], "tags.`repro.kind` = 'study'")
+    kept = {place: {Path(one.path).name for one in client.list_artifacts(run.info.run_id, place)}
+            for place in ("figures", "tables")}  # fmt: skip
+    assert {f"{name}.{ending}" for name in names for ending in ("png", "pdf", "csv")} <= kept["figures"]
+    assert {"answer.csv", "cost.csv", "sweep.best.csv", "sweep.best.tex"} <= kept["tables"]
