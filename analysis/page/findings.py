@@ -13,7 +13,8 @@ from analysis.measures import Measures
 from analysis.page.warnings import warnings
 from analysis.results import Final
 from analysis.study import Study
-from analysis.text import brackets, joined, names, number, percent, plural, sentence
+from analysis.text import brackets, joined, names, number, percent, sentence
+from repro.words import plural
 
 
 @dataclass(frozen=True)
@@ -38,7 +39,8 @@ def derived_question(study: Study) -> str:
     others = [arm for arm in study.spec.arms if arm != study.baseline]
     if not others:
         return f"How does `{study.baseline}` learn?"
-    return f"Do {names(others)} reach the accuracy of `{study.baseline}` with less compute, or a higher one?"
+    do = "Does" if len(others) == 1 else "Do"
+    return f"{do} {names(others)} reach the accuracy of `{study.baseline}` with less compute, or a higher one?"
 
 
 def gain(measures: Measures) -> str:
