@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from analysis.measures import Measures
 from analysis.runs import Series
-from analysis.text import plural
 from repro.tracking.series import ORACLE, SPEND
+from repro.words import plural
 
 SCORING = ("score", "probe")
 """Ledger phases that find out what to train on."""

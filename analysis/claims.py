@@ -16,7 +16,8 @@ from analysis.comparable import NOT_COMPARABLE, RULE, titles_said
 from analysis.effects import Effect, Unit
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import MINUS, NOTHING, joined, plural, sentence
+from analysis.text import MINUS, NOTHING, joined, sentence
+from repro.words import plural
 
 MARGIN = 0.02
 """Equivalence margin of "matches", as a share: an arm may end up to two points lower."""

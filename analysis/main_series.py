@@ -10,8 +10,9 @@ from typing import Any
 from analysis.captions import captioned
 from analysis.evaluations import Evaluation
 from analysis.mean_evaluation import MeanEvaluation
-from analysis.text import NOTHING, joined, plural
+from analysis.text import NOTHING, joined
 from repro.spec.schema import BENCHMARKS_MEAN, MAIN_SETS, Spec
+from repro.words import plural
 
 _ACCURACY = re.compile(r"(?<!multi-sample )accurac(y|ies)", re.IGNORECASE)
 """Accuracy on held-out questions; the multi-sample accuracy of a training question is its pass rate."""

@@ -146,11 +146,6 @@ def joined(parts: Sequence[str], last: str = "and") -> str:
     return parts[0] if len(parts) == 1 else ", ".join(parts[:-1]) + f" {last} {parts[-1]}" if parts else ""
 
 
-def plural(count: int, noun: str, many: str | None = None) -> str:
-    """`1 seed`, `3 seeds`."""
-    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
-
-
 def sentence(text: str) -> str:
     """First letter large, a full stop at the end."""
     text = text.strip()

@@ -11,6 +11,11 @@ LISTED = 80
 """Characters of a list of names in a message at most, where not stated otherwise."""
 
 
+def plural(count: int, noun: str, many: str | None = None) -> str:
+    """`1 seed`, `3 seeds`."""
+    return f"{count:,} {noun if count == 1 else many or noun + 's'}"
+
+
 def nearest(word: object, names: Iterable[str]) -> str | None:
     """The valid name that `word` most resembles, or None."""
     by_lower = {name.lower(): name for name in names}

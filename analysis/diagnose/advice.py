@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from analysis.diagnose.findings import Findings
-from analysis.text import brackets, joined, number, percent, plural, spread
+from analysis.text import brackets, joined, number, percent, spread
 from repro.numbers import Interval
 from repro.scoring.targets import Target
+from repro.words import plural
 
 Verdict = Literal["run", "control", "undecided", "leave out"]
 

@@ -14,8 +14,9 @@ from analysis.diagnose.page import FRONT, write_folder
 from analysis.diagnose.screen import WORDS
 from analysis.page.sections import Section
 from analysis.tables import Table, numbers
-from analysis.text import joined, number, percent, plural, points
+from analysis.text import joined, number, percent, points
 from repro.files import dump_json
+from repro.words import plural
 
 
 def write_check(found: Checked, out: Path, command: str) -> Path:

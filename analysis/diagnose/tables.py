@@ -8,9 +8,10 @@ from analysis.diagnose.advice import FASTER, TARGETS, WORTH, advice, named
 from analysis.diagnose.findings import Findings
 from analysis.diagnose.screen import WORDS
 from analysis.tables import Table, numbers
-from analysis.text import amount, number, percent, plural, seconds, spread
+from analysis.text import amount, number, percent, seconds, spread
 from repro.diagnose.choice import METHODS
 from repro.diagnose.savings import TIMING
+from repro.words import plural
 
 
 def arms(found: Findings) -> Table:

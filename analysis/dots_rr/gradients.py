@@ -17,7 +17,8 @@ from analysis.association import Statistic, bootstrap, spearman
 from analysis.measures import Measures
 from analysis.pool import Levels
 from analysis.statistics import Interval
-from analysis.text import plural, spread
+from analysis.text import spread
+from repro.words import plural
 
 Array = NDArray[np.float64]
 

@@ -14,8 +14,9 @@ from analysis.primary import By, Judged, Question, judge, questions
 from analysis.study import Study
 from analysis.style import LIT, Look, looks
 from analysis.sweep.search import Search
-from analysis.text import joined, plural, points
+from analysis.text import joined, points
 from analysis.unfinished import together
+from repro.words import plural
 
 NAMED = 3
 """Weak pairs that a caption names; of more it tells how many."""

@@ -34,7 +34,8 @@ from analysis.style import (
     thousands,
 )
 from analysis.tables import Table, numbers
-from analysis.text import joined, number, plural
+from analysis.text import joined, number
+from repro.words import plural
 
 MOST_PANELS = 9
 """Pairs that are drawn: of more, the first ones."""

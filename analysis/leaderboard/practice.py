@@ -14,7 +14,8 @@ from analysis.leaderboard.ranking import clear, selection_tokens
 from analysis.pictures import Picture
 from analysis.primary import Judged
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, joined, number, plural, points, sentence
+from analysis.text import NOTHING, joined, number, points, sentence
+from repro.words import plural
 
 NAMED = 3
 """Arms that a sentence names; of more it tells how many."""

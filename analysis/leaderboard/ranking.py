@@ -18,9 +18,10 @@ from analysis.pictures import Picture
 from analysis.primary import Judged
 from analysis.statistics import Interval
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, brackets, number, plural, points, spread
+from analysis.text import NOTHING, amount, brackets, number, points, spread
 from analysis.unfinished import NOT_RUN, together
 from repro.tracking.series import GENERATED_TOKENS
+from repro.words import plural
 
 WORDS = {"higher": "yes, ahead", "lower": "yes, behind", "one seed": "one seed"}
 """Verdict -> what the column of clear differences says; `no` for any other of an arm that was compared."""

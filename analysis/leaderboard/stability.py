@@ -19,7 +19,8 @@ from analysis.pictures import Picture
 from analysis.statistics import Interval, rank_correlation
 from analysis.style import NARROW, WIDE
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, joined, plural, spread
+from analysis.text import NOTHING, joined, spread
+from repro.words import plural
 
 MOST_COLUMNS = 16
 """Variants that the heat map shows; the table has all."""

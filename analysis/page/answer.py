@@ -12,7 +12,8 @@ from analysis.page.answer_table import WORTH_SEEING, answer_table, sure_table
 from analysis.page.sentences import NAMED, sentences
 from analysis.primary import AXIS, Judged, at_costs
 from analysis.tables import Table
-from analysis.text import joined, names, number, plural, points, sentence
+from analysis.text import joined, names, number, points, sentence
+from repro.words import plural
 
 CHANGES = 3
 """What would change the answer: so many at most."""

@@ -15,7 +15,8 @@ from analysis.page.warnings import warnings
 from analysis.results import Final
 from analysis.statistics import Interval
 from analysis.study import Study
-from analysis.text import between, brackets, joined, names, number, percent, plural, sentence
+from analysis.text import between, brackets, joined, names, number, percent, sentence
+from repro.words import plural
 
 NAMED, LENGTH = 4, 100
 """A question names so many arms, if their names take so many characters; of more it tells how many."""

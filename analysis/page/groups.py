@@ -21,9 +21,10 @@ from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.runs import Series
 from analysis.style import NARROW, REST, WIDE, WINDOW, canvas, cut, percent_axis, shared_legend, thousands, titled
-from analysis.text import joined, number, plural
+from analysis.text import joined, number
 from repro.files import parse_json
 from repro.tracking.series import ZERO_VARIANCE
+from repro.words import plural
 
 BINS = 10
 """Columns of a picture over training."""

@@ -10,8 +10,9 @@ import pandas as pd
 from analysis.measures import Measures
 from analysis.run import Run
 from analysis.tables import Table
-from analysis.text import joined, plural
+from analysis.text import joined
 from repro.tracking.stopped import HEALTH, stopped_early
+from repro.words import plural
 
 KINDS = {
     "nan": "numbers that are none",

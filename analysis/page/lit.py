@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 
 from analysis.measures import Measures
 from analysis.style import LIT, REST, SHOWN, Look, looks
-from analysis.text import plural
+from repro.words import plural
 
 
 def panel_looks(measures: Measures) -> dict[str, Look]:

@@ -11,8 +11,9 @@ from analysis.measures import GAIN_SHARES, HARDLY, NEAR_ZERO, Measures
 from analysis.primary import ALPHA
 from analysis.rewards import all_by_accuracy, rewarded_by
 from analysis.study import Study
-from analysis.text import joined, names, number, plural
+from analysis.text import joined, names, number
 from analysis.updates import updates_said
+from repro.words import plural
 
 NAMED = 4
 """Arms that a sentence names; of more it tells how many."""

@@ -9,8 +9,9 @@ import pandas as pd
 from analysis.files import shown
 from analysis.study import CURE, Study
 from analysis.tables import Table
-from analysis.text import NOTHING, joined, plural, sentence
+from analysis.text import NOTHING, joined, sentence
 from analysis.unfinished import FAILED, failure
+from repro.words import plural
 
 NAMED = 3
 """So many arms, or pairs of model and data, without a run are named."""

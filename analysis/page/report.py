@@ -39,11 +39,11 @@ from analysis.sweep.best import best_of_each
 from analysis.sweep.confirmation import confirmations
 from analysis.sweep.pictures import pictures
 from analysis.tables import Table
-from analysis.text import plural
 from repro.masking import mask
 from repro.spec.artefacts import ARTEFACTS
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
+from repro.words import plural
 
 log = logging.getLogger(__name__)
 

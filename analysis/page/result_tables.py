@@ -24,9 +24,10 @@ from analysis.page.question_mix import LIKE_THE_POOL, POOL_LIKE
 from analysis.statistics import rank_correlation
 from analysis.style import PHASE_NAMES
 from analysis.tables import Table, numbers
-from analysis.text import NOTHING, amount, names, number, plural, points, seconds, spread
+from analysis.text import NOTHING, amount, names, number, points, seconds, spread
 from repro.spec.schema import BENCHMARKS_MEAN
 from repro.tracking.series import SPEND
+from repro.words import plural
 
 QUANTITIES = {
     "completions": "completions",

@@ -14,7 +14,7 @@ from analysis.pictures import Picture
 from analysis.rewards import all_by_accuracy
 from analysis.study import Study
 from analysis.tables import Table
-from analysis.text import plural
+from repro.words import plural
 
 SAMPLED = "Sampled completions on held-out questions, with greedy accuracy and entropy beside them."
 

@@ -27,9 +27,10 @@ from analysis.page.rates import rates
 from analysis.pictures import Picture
 from analysis.statistics import t_interval
 from analysis.style import GREY, LEVEL, REST, Look, canvas, percent_axis, shared_legend, thousands
-from analysis.text import number, plural
+from analysis.text import number
 from repro.numbers import pearson
 from repro.tracking.series import SELECT_PEARSON
+from repro.words import plural
 
 
 def pictures(measures: Measures, prefix: str = "") -> list[Picture]:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from analysis.measures import Measures
-from analysis.text import plural
 from repro.tracking.stopped import HEALTH, stopped_early
-from repro.words import listed
+from repro.words import listed, plural
 
 SHOWN = 400
 """Characters of the list of runs at most."""

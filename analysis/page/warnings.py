@@ -9,7 +9,8 @@ from analysis.arms import UNPAID, bounds
 from analysis.measures import HARDLY, Measures
 from analysis.page.stopped import stopped_text
 from analysis.statistics import Interval
-from analysis.text import between, names, number, percent, plural, points
+from analysis.text import between, names, number, percent, points
+from repro.words import plural
 
 NAMED = 2
 """The line above the answer names so many arms, if their names are short; of more it tells how many."""

@@ -11,10 +11,11 @@ import pandas as pd
 from analysis.sweep.pictures import said
 from analysis.sweep.search import Search
 from analysis.tables import Table
-from analysis.text import amount, number, plural
+from analysis.text import amount, number
 from repro.study.arm_yaml import arm_yaml
 from repro.tracking.labels import short
 from repro.tracking.trial_costs import AMOUNTS, added
+from repro.words import plural
 
 
 def best_of_each(searches: Sequence[Search]) -> list[Table]:

@@ -10,8 +10,9 @@ from analysis.run import Run
 from analysis.statistics import paired_difference, share_interval
 from analysis.sweep.search import Search
 from analysis.tables import Table, numbers
-from analysis.text import amount, joined, percent, plural, points
+from analysis.text import amount, joined, percent, points
 from repro.tracking.series import GENERATED_TOKENS
+from repro.words import plural
 
 
 def confirmations(searches: Sequence[Search]) -> list[Table]:

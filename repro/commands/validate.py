@@ -9,6 +9,7 @@ from repro.arguments import file_path
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
+from repro.words import plural
 
 
 def add_options(parser: argparse.ArgumentParser) -> None:
@@ -42,7 +43,8 @@ def run(options: argparse.Namespace) -> int:
             check_files(spec)
             check_scored((point.valid() for point in points(spec)), Cache())
             notes = prompt_notes(spec, Cache())
-            shared.say(f"{path}: valid, {len(expand(spec))} cells ({len(spec.arms)} arms, seeds {spec.seeds})")
+            sizes = plural(len(expand(spec)), "cell"), plural(len(spec.arms), "arm")
+            shared.say(f"{path}: valid, {sizes[0]} ({sizes[1]}, seeds {spec.seeds})")
             for note in notes:
                 print(note, file=sys.stderr)  # noqa: T201
             specs.append(spec)

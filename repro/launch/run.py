@@ -21,6 +21,7 @@ from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.client import check_store
 from repro.tracking.failure import ended_in_nan
 from repro.tracking.run_status import run_status
+from repro.words import plural
 
 
 def run_study(
@@ -59,7 +60,7 @@ def run_study(
     resumed = sum(status in ("failed", "killed") for status in statuses.values()) - lost
     left = len(cells) - finished - damaged - lost
     console.print(
-        f"{spec.name}: {len(cells)} cells, {finished} finished before"
+        f"{spec.name}: {plural(len(cells), 'cell')}, {finished} finished before"
         + (f", {damaged} damaged" if damaged else "")
         + (f", {resumed} to go on with after a failure or a stop" if resumed else "")
         + (f", {lost} ended in NaN and not tried again (why, and what to change, follows)" if lost else "")

@@ -53,7 +53,13 @@ class TrainSpec(Strict):
     schedule: Literal["constant", "linear", "cosine"] = Field(
         "constant", description="how the rate goes on after the warm-up: to 0 at the last update, or not at all"
     )
-    warmup: float = Field(0.0, ge=0, lt=1, description="share of the updates over which the rate rises from 0")
+    warmup: float = Field(
+        0.0,
+        ge=0,
+        lt=1,
+        description="share of the updates over which the rate rises from 0",
+        json_schema_extra={"x-usual": "0.05, a twentieth of the updates,"},
+    )
     weight_decay: float = Field(0.0, ge=0, le=10, description="AdamW weight decay")
     max_grad_norm: float = Field(1.0, ge=1e-6, le=1e6, description="gradient clipping")
     temperature: Temperature = Field(1.0, description="sampling temperature of rollouts and probes")

@@ -30,6 +30,7 @@ from repro.study.plan_notes import (
 )
 from repro.study.points import Place
 from repro.study.throughput import Throughput
+from repro.words import plural
 
 STATUS_WORDS = {
     "finished": "cached",
@@ -151,7 +152,7 @@ class Plan:
     def summary(self, jobs: int = 1) -> str:
         """One line: how many cells are done and what the others cost, on `jobs` processes."""
         counts = [f"{self.count(status)} {word}" for status, word in STATUS_WORDS.items() if self.count(status)]
-        text = f"{self.name}: {len(self.rows)} cells ({', '.join(counts)})"
+        text = f"{self.name}: {plural(len(self.rows), 'cell')} ({', '.join(counts)})"
         if not self.missing:
             return text
         rollouts = self.remaining(lambda cost: cost.rollouts)

@@ -8,6 +8,7 @@ import unicodedata
 from repro.tasks.final_number import final_number
 from repro.tasks.notation import ascii_signs, standard
 from repro.tasks.phrases import phrased_answer
+from repro.tasks.refusals import nothing_said, refuses
 from repro.tasks.thinking import after_thinking
 
 LONGEST_ANSWER = 10_000
@@ -58,7 +59,8 @@ def extract_answer(completion: str) -> str:
 
     What a thinking block holds does not count, and a completion that ends inside one has no answer.
     The marker that comes last decides: `####` (to the end of its line), `\\boxed{}` or `<answer></answer>`. Where there
-    is none, it is what follows `answer is`, or the last number, read whole. So one answer counts, whatever the gold
+    is none, it is what follows `answer is`, or the last number, read whole, but no number of a sentence that refuses to
+    answer; `the limit does not exist` at the end is an answer, too. So one answer counts, whatever the gold
     answer is, and it is the one the completion ends with: to write several buys nothing. A marker whose answer is cut
     off yields no answer rather than an earlier one or a number from the reasoning.
     """
@@ -71,7 +73,7 @@ def extract_answer(completion: str) -> str:
     last = max(hashes, box, tag)
     if last < 0:
         text = ascii_signs(plain_text(BOLD_TEXT.sub(r"\1", BOLD.sub("", BULLET.sub("", text)))))
-        found = phrased_answer(text) or final_number(text)
+        found = phrased_answer(text) or nothing_said(text) or ("" if refuses(text) else final_number(text))
     elif last == hashes:
         found = next(iter(text[hashes + len("####") :].partition("</answer>")[0].strip().splitlines()), "")
     elif last == box:

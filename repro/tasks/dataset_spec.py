@@ -11,6 +11,7 @@ from pydantic import (
     SerializerFunctionWrapHandler,
     Tag,
     ValidationError,
+    field_validator,
     model_serializer,
     model_validator,
 )
@@ -20,6 +21,7 @@ from repro.fields import LONGEST_NAME, MOST_QUESTIONS, HubId, PathText, Scalar, 
 from repro.tasks import registry
 from repro.tasks.catalogue import CATALOGUE, NAMES, DatasetName, TestName
 from repro.tasks.task import Task
+from repro.words import show
 
 TEST_SHARE = 0.1
 """Share of train that becomes the test split where a dataset has none."""
@@ -34,6 +36,13 @@ class Limits(Strict):
     sample: Seed | None = Field(
         None, description="seed with which the training questions are drawn; not the first ones"
     )
+
+    @field_validator("sample", mode="before")
+    @classmethod
+    def _seed(cls, value: object) -> object:
+        if isinstance(value, bool):
+            raise ValueError(f"got {show(value)}, expected the seed with which the questions are drawn, such as 0")
+        return value
 
     @model_validator(mode="after")
     def _sample_of_some(self) -> Self:

@@ -10,7 +10,8 @@ from repro.tasks.choices import same_choice
 from repro.tasks.dates import same_date, same_time
 from repro.tasks.final_number import DELIMITED, NUMBER
 from repro.tasks.number_words import in_digits
-from repro.tasks.quantities import TEXT, Quantity, quantity, with_decimal_comma
+from repro.tasks.quantities import TEXT, Quantity, is_below_one, quantity, with_decimal_comma
+from repro.tasks.refusals import refuses, same_nothing
 from repro.tasks.several import listed, same_list, same_ratio
 from repro.tasks.sums import without_sums
 from repro.tasks.two_units import in_one_unit
@@ -75,6 +76,8 @@ def stated_number(sentence: str) -> str:
     That is where a word takes it back or changes it, where there is another number, or where prose goes on behind it.
     """
     said = TEXT.sub(r" \1 ", sentence).strip()
+    if refuses(said):
+        return ""
     sentence = without_sums(said)
     if (again := IN_BRACKETS.search(sentence)) and SPELLED.search(sentence[: again.start()]):
         spelled = in_digits(sentence[: again.start()])
@@ -149,6 +152,8 @@ def quick_equal(gold: str, answer: str) -> bool | None:
     for same in (same_choice, same_time, same_date, same_ratio):
         if (verdict := same(gold, answer)) is not None:
             return verdict
+    if (verdict := same_nothing(*(TEXT.sub(r" \1 ", text).strip() for text in (gold, answer)))) is not None:
+        return verdict
     if is_prose(gold) or (LETTERS.search(gold) and LETTERS.search(answer) and same_words(gold, answer)):
         return same_words(gold, answer)
     left, right = quantity(gold), quantity(answer)
@@ -156,9 +161,9 @@ def quick_equal(gold: str, answer: str) -> bool | None:
         right = quantity(LETTER_UNIT.sub(_unit_in_text, answer))
     if right is not None and is_measure(right.unit) and left is None:
         left = quantity(LETTER_UNIT.sub(_unit_in_text, gold))
-    if left is not None and left.decimals and right is None:
+    if left is not None and right is None and (left.decimals or is_below_one(answer)):
         right = with_decimal_comma(answer)
-        if right is not None and right.value != left.value:
+        if right is not None and left.decimals and right.value != left.value:
             return False
     if left is not None and right is None:
         for written in (answer, " ".join(TEXT.sub(r" \1 ", answer).split())):

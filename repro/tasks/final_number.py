@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from repro.tasks.number_words import COUNTS
-from repro.tasks.references import reference_start
+from repro.tasks.references import is_setting, reference_start
 from repro.tasks.two_units import LARGER, after_larger
 from repro.tasks.units import COUNTED_IN, DIVIDED_IN, RATES, SYMBOLS, changes_what_follows
 
@@ -70,7 +70,8 @@ MATHS = re.compile(r"\s?(?:\^|\\(?:pi|sqrt|[dt]?frac|cdot|times|div|pm|infty|the
 GLUED = re.compile(r"[A-Za-z]+")
 ORDINALS = {"st", "nd", "rd", "th"}
 CHANGES_BEFORE = re.compile(
-    r"\b(?:minus|negative|plus|times|over|out of|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost"
+    r"\b(?:maybe|perhaps|possibly"
+    r"|minus|negative|plus|times|over|out of|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost"
     r"|(?:1|one) (?:in|out of)(?: every)?|give or take|plus or minus|as (?:many|much) as)\s\Z",
     re.IGNORECASE,
 )
@@ -107,6 +108,16 @@ BESIDE = re.compile(
     re.IGNORECASE,
 )
 """Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`, `17 to 18`, `3; 18`."""
+_ITEM = rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}),\s"
+LISTED = re.compile(
+    r"(?:(?<!\b[A-Za-z]\s=\s)(?<==\s)|(?<=:\s)|(?<=\bis\s)|(?<=\bare\s)"
+    r"|(?<!if )(?<!when )(?<!for )(?<!at )(?=\b[A-Za-z]\s?=))"
+    rf"(?:{_ITEM}){{1,9}}(?:(?:(?:{NUMBER.pattern})\s)?(?:and|or)\s)?(?:[A-Za-z]\s?=\s?)?\Z",
+    re.IGNORECASE,
+)
+"""The numbers of a list before the last one: `are 2, 3, and`, `x = 2, y =`."""
+LIST_ENDS = re.compile(r"[.*_]*\s*(?:\n|\Z)")
+"""What behind a number ends the text or its line, so that no `12 people` follow `2020, `."""
 PART_OF = re.compile(
     rf"(?:{NUMBER.pattern})(?: of|\s?\\text\s?\{{\s*of\s*\}})\s?(?:(?:the|all|these|those|his|her|their) )?\Z"
 )
@@ -114,7 +125,8 @@ PART_OF = re.compile(
 CHANGES_AFTER = re.compile(
     rf"\s(?:{'|'.join(sorted({*COUNTED_IN, *RATES} - {'basis'}))}|(?:{'|'.join(DIVIDED_IN)})s?|basis points?"
     r"|squared|cubed|factorial|and (?:a|one) (?:half|quarter|third)|and three quarters|halves|thirds|fourths|fifths"
-    r"|per mille|per thousand|doubled|tripled|halved)\b",
+    r"|per mille|per thousand|doubled|tripled|halved"
+    r"|(?:[A-Za-z]+ ){0,2}(?:at (?:least|most)|or (?:more|fewer|less)))\b",
     re.IGNORECASE,
 )
 
@@ -170,6 +182,8 @@ def _read(text: str, digit: int) -> str | int | None:
     before, after = text[:start], text[end:]
     if (reference := reference_start(text, start, end)) is not None:
         return reference
+    if is_setting(text, start, end):
+        return ""
     if NAME.search(before) and not re.search(r"\\[A-Za-z]+\Z", before):
         return None
     glued = GLUED.match(after)
@@ -197,6 +211,8 @@ def _read(text: str, digit: int) -> str | int | None:
     for pattern in (CHANGES_BEFORE, COMPARED, ROUNDED, BESIDE, PART_OF):
         if (word := pattern.search(before, max(0, len(before) - 80))) is not None:
             first = min(first, word.start())
+    if LIST_ENDS.match(after) and (listed := LISTED.search(before, max(0, len(before) - 160))) is not None:
+        first = min(first, listed.start())
     if glued and glued[0] not in SYMBOLS and len(glued[0]) < 4:
         end += glued.end()
     elif "'" not in before[-1:] and (primes := PRIMES.match(after)):

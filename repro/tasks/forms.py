@@ -9,7 +9,8 @@ from repro.tasks.askable import words_of
 from repro.tasks.choices import is_choice
 from repro.tasks.equality import is_prose
 from repro.tasks.intervals import as_intervals, is_intervals
-from repro.tasks.quantities import TEXT, quantity
+from repro.tasks.quantities import TEXT, is_below_one, quantity
+from repro.tasks.several import parted
 from repro.tasks.units import HEDGES, SYMBOL_OF, SYMBOLS
 
 STRUCK = re.compile(r"\\(?:[bx]?cancel(?:to)?|sout|hcancel|st|not|[hv]?phantom)(?![A-Za-z])")
@@ -56,6 +57,7 @@ PI = re.compile(r"\\pi(?![A-Za-z])")
 RADIANS = re.compile(r"\s?\\(?:text|mathrm)\s?\{\s*rad(?:ian)?s?\s*\}\Z")
 SET = re.compile(r"(?:\\left\s?)?\\\{.*\\\}", re.DOTALL)
 POINT = re.compile(r"[A-Z]'?\s?(?==?\s?(?:\\left\s?)?\()=?\s?")
+PLUS_MINUS = re.compile(r"\\(?:pm|mp)(?![A-Za-z])\s?")
 BETWEEN = re.compile(r"\s*(?:\\text\s?\{\s*and\s*\}|[,;]|\band\b|\\quad|\\\s)+\s*")
 NAMED = re.compile(r"([A-Za-z])\s?=\s?([^=]+)")
 SAID = re.compile(
@@ -104,6 +106,8 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
     ours, theirs = as_intervals(gold), as_intervals(answer)
     if theirs is not None and is_intervals(gold):
         return gold, theirs[1]
+    if ours is not None and is_intervals(answer):
+        return ours[1], answer
     if ours is not None and theirs is not None and ours[0] == theirs[0]:
         return ours[1], theirs[1]
     if is_intervals(gold):
@@ -114,7 +118,13 @@ def in_form_of(gold: str, answer: str) -> tuple[str, str]:
         gold = _as_point(gold, size)
     if (TUPLE.fullmatch(gold) and SET.fullmatch(answer)) or (SET.fullmatch(gold) and TUPLE.fullmatch(answer)):
         return gold, ""
+    if not PLUS_MINUS.search(gold) and BETWEEN.search(gold):
+        answer = _both_signs(answer)
+    elif not PLUS_MINUS.search(answer) and BETWEEN.search(answer):
+        gold = _both_signs(gold)
     if TUPLE.fullmatch(gold):
+        if is_below_one(answer):
+            return gold, ""
         answer = _as_point(answer, gold.count(",") + 1)
     return gold, answer
 
@@ -135,6 +145,14 @@ def _out_of_sentence(answer: str) -> str:
     said = tidy(found["said"])
     words = words_of(said)
     return answer if any(len(word) > 3 or word in HEDGES - {"and", "or"} for word in words) else said
+
+
+def _both_signs(text: str) -> str:
+    r"""A list with both values of a part that has one `\pm`: `1 \pm a` is `1 + a, 1 - a`."""
+    parts = parted(text, ",")
+    if not PLUS_MINUS.search(text) or SET.fullmatch(text) or any(len(PLUS_MINUS.findall(part)) > 1 for part in parts):
+        return text
+    return ", ".join(dict.fromkeys(PLUS_MINUS.sub(sign, part) for part in parts for sign in "+-"))
 
 
 def _binomial(choice: re.Match[str]) -> str:

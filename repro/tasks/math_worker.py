@@ -50,7 +50,7 @@ IMPROPER = re.compile(r"(?<![\w.^{\\])(\d+)\s?(\\[dt]?frac\{(\d+)\}\{(\d+)\})")
 APPROXIMATELY = re.compile(r"\\(?:approx|simeq|sim|cong|equiv)(?![A-Za-z])")
 SEVERAL = re.compile(r"[,;]|\\text\s?\{\s*(?:and|or)\s*\}|\b(?:and|or)\b")
 WORD = r"(?:\\?[A-Za-z]+|\\(?:text|mathrm|mbox|operatorname)\{[^{}]*\})"
-NAME = re.compile(WORD + r"(?:_\{?\w+\}?)?'*(?:\([A-Za-z, ]+\))?")
+NAME = re.compile(WORD + r"(?:_\{?\w+\}?)?'*(?:\s?\^\s?\{?-1\}?)?(?:\s?\([A-Za-z, ]+\))?")
 NO_EQUATION = re.compile(r"(?:[<>\\]|(?<![\d)])!)\Z")
 """What before an equals sign makes it part of another one; `5!` is a factorial."""
 TOKEN = re.compile(

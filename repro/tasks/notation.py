@@ -84,6 +84,7 @@ ONE_TIMES_I = re.compile(r"(?<![\w.^_{])1\s?i(?![A-Za-z])")
 # What programmers and plain text write.
 POWER = re.compile(r"\s?\*\*\s?")
 TEX_ROOT = re.compile(r"\\root\s?(\d+|[a-z]|\{[^{}]*\})\s?\\of\s?(\d|[a-z]|\{[^{}]*\})")
+BARE_FRACTION = re.compile(r"\\([dt]?frac)\s?(\d)\s?(\d)(?!\d)")
 BARE_BINOMIAL = re.compile(r"\\([dt]?binom)\s?(\d)\s?(\d)(?!\d)")
 FRACTION_OF = re.compile(
     r"(?<![\w.}/^)])(\d+)/(\d+)\s(?=\\(?:pi|sqrt|ln|log|sin|cos|tan)(?![A-Za-z])|[a-z](?![A-Za-z.]))"
@@ -146,7 +147,7 @@ def standard(text: str) -> str:
         for pattern, new in SAME_COMMAND:
             text = pattern.sub(new, text)
         text = TEX_ROOT.sub(_root, BARE_ROOT.sub(r"\\sqrt\1{\2}", text))
-        text = BARE_BINOMIAL.sub(r"\\\1{\2}{\3}", text)
+        text = BARE_BINOMIAL.sub(r"\\\1{\2}{\3}", BARE_FRACTION.sub(r"\\\1{\2}{\3}", text))
     if any(c.isalpha() for c in text):
         text = _plain_words(RAISED_O.sub(r"^\\circ ", text))
     text = E_NOTATION.sub(lambda number: rf"{number[1]} \times 10^{{{int(number[2])}}}", COLON.sub(":", text))

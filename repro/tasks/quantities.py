@@ -25,6 +25,8 @@ LONGEST_NUMBER = 4000
 TEXT = re.compile(r"\\(?:text|textbf|textit|textrm|mathrm|mathbf|mathit|mbox|operatorname)\s?\{([^{}]*)\}")
 DIGITS = r"(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?"
 CURRENCY = r"(?:\\?[$€£¥₹¢]\s?)?"
+BELOW_ONE = re.compile(r"[-+]?\s?(?:\\?[$€£¥₹¢]\s?)?0(?:,|\{,\})\d+(?![\d,])")
+"""A zero before a comma: `0,5` and `0,125` are decimals, where `1,234` is a thousand and `3,5` may be a list."""
 THOUSANDS = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 INDIAN_GROUPS = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
 SPACED_THOUSANDS = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d,/])")
@@ -106,7 +108,7 @@ def quantity(text: str) -> Quantity | None:
 
     A proper fraction beside a whole number is a mixed number, as in print: `3 1/2` and `3\\frac{1}{2}` are 3.5.
     """
-    if len(text) > LONGEST_NUMBER:
+    if len(text) > LONGEST_NUMBER or is_below_one(text):
         return None
     text = _plain_units(text).replace("{,}", ",").replace(r"\%", "%")
     text = DEGREES.sub(lambda sign: f" deg {sign[1]}." if sign[1] else " deg", text)
@@ -155,14 +157,19 @@ def _scale(words: list[str]) -> Fraction:
     return Fraction(1, DIVIDED_IN.get(words[0].removesuffix("s"), 1))
 
 
+def is_below_one(text: str) -> bool:
+    """Does a tidied answer begin with a zero and a decimal comma, as in `0,5 kg`?"""
+    return BELOW_ONE.match(text) is not None
+
+
 def with_decimal_comma(text: str) -> Quantity | None:
     """The number that a tidied answer is if its comma stands before decimals: `3,14`, `1.234,56 €`; None otherwise.
 
-    Three digits after a lone comma are thousands.
+    Three digits after a lone comma are thousands, but for `0,125`.
     """
     text = text.replace("{,}", ",")
     found = DECIMAL_COMMA.match(text)
-    if found is None or (len(found["decimals"]) == 3 and not found["grouped"]):
+    if found is None or (len(found["decimals"]) == 3 and not found["grouped"] and not is_below_one(text)):
         return None
     return quantity(f"{re.sub('[. ]', '', found[1])}.{found['decimals']}{text[found.end() :]}")
 

@@ -1,4 +1,4 @@
-"""Tells numbers that a text only refers to (`see step 3`, `[1]`) or remarks on in brackets from those it ends with."""
+"""Tells numbers that a text refers to (`see step 3`, `[1]`, `on day 5`) or remarks on in brackets from its answer."""
 
 from __future__ import annotations
 
@@ -31,12 +31,44 @@ REMARKS = re.compile(
 )
 """How what stands in brackets begins where it only explains the number before it."""
 WORD = re.compile(r"(?<![\\A-Za-z])[A-Za-z]{2,}")
+_WHEN = r"(?:on|in|at|by|after|before|during|for|from|within|until|since|over|every|with|of|among|given|starting)"
+_LEAD = r"(?:(?:so|then|thus|therefore|hence|and|but|now|next|finally|also),? )?"
+OPENS_SENTENCE = re.compile(
+    rf"(?:\A|[.;!?]\s|\n)[\s*]*{_LEAD}{_WHEN} (?!(?:a )?(?:total|sum|all|conclusion|other words)\b)"
+    r"(?:[A-Za-z'’-]+ ){0,5}\$?\Z",
+    re.IGNORECASE,
+)
+"""What before a number makes it the time or the setting of a sentence: `On day`, `So after the first`."""
+SAYS_MORE = re.compile(
+    r"(?:st|nd|rd|th)?%?(?: [A-Za-z'’.-]+){0,5}?,\s*(?=[^\W\d]|\.\.\.|…|\Z)"
+    r"|(?: [A-Za-z]+){0,2} (?:he|she|it|they|we) [a-z]"
+)
+"""What behind such a number begins to say something else: ` days, he ran the most`."""
+OF_A_LABEL = re.compile(
+    r" (?:on|in|at|by|during|for|after|before|of|until) (?:the )?"
+    r"(?:day|week|month|year|hour|minute|round|stage|lap|game|grade|level|chapter|page|room|row|column|line|box|table|floor)"
+    r" \Z",
+    re.IGNORECASE,
+)
+"""What before a number makes it the name of a time or a place, where another number stands before it."""
+ENDS_SENTENCE = re.compile(r"[*_]{0,3}(?:[.!;\n]|\s*\Z)")
+SENTENCE_BEFORE = re.compile(r"(?:[^.;!?\n]|\.(?=\d))*\Z")
 INSIDE = re.compile(r"\((?P<content>(?:[^()\n]|\([^()\n]*\))*)\Z")
 
 
 def _has_item(text: str, number: int, sign: str) -> bool:
     """Whether a list in the text has the item of this number."""
     return re.search(rf"(?:\A|\n)[ \t*_>-]{{0,12}}{number}[*_]{{0,3}}{re.escape(sign)}", text) is not None
+
+
+def is_setting(text: str, start: int, end: int) -> bool:
+    """Is the number at `start` to `end` only when or where its sentence plays: `On day 5, he ran the most`?
+
+    What the sentence goes on to say has no digit where this number is the last one of the text.
+    """
+    if SAYS_MORE.match(text, end) is None:
+        return False
+    return OPENS_SENTENCE.search(text[max(0, start - 80) : start]) is not None
 
 
 def reference_start(text: str, start: int, end: int) -> int | None:
@@ -52,6 +84,10 @@ def reference_start(text: str, start: int, end: int) -> int | None:
         number = text[start:end]
         if number == "1" or (number.isdecimal() and _has_item(text[:start], int(number) - 1, sign[1])):
             return place + item.start()
+    if ENDS_SENTENCE.match(after) and (named := OF_A_LABEL.search(before, max(0, len(before) - 40))) is not None:
+        said_first = SENTENCE_BEFORE.search(before[: named.start()])
+        if said_first is not None and any(c.isdigit() for c in said_first[0]):
+            return place + named.start()
     if after.startswith("]") and (note := NUMBERED_NOTE.search(before)) and any(c.isdigit() for c in before):
         return place + note.start()
     bracket = INSIDE.search(before)

@@ -50,6 +50,20 @@ def test_a_true_difference_of_zero_is_called_clear_in_at_most_one_study_of_twent
     assert wrong <= stats.binom.ppf(0.999, studies, 0.05)
 
 
+def test_a_difference_over_seeds_and_questions_is_the_two_way_analysis_by_hand():
+    d = np.array([[1.0, 3.0, 2.0, 6.0], [2.0, 2.0, 4.0, 8.0], [6.0, 4.0, 3.0, 7.0]])
+    # means of seeds 3, 4, 5 and of questions 3, 3, 3, 7; of all 4
+    by_seed = 4 * (1 + 0 + 1) / 2  # mean square between seeds
+    by_question = 3 * (1 + 1 + 1 + 9) / 3
+    rest = sum((d[s, q] - (3, 4, 5)[s] - (3, 3, 3, 7)[q] + 4) ** 2 for s in range(3) for q in range(4)) / 6
+    variance = (by_seed + by_question - rest) / 12
+    freedom = variance**2 / ((by_seed / 12) ** 2 / 2 + (by_question / 12) ** 2 / 3 + (rest / 12) ** 2 / 6)
+    found = crossed(d)
+    assert found.value == 4 and found.n == 3
+    assert found.errors[0] == pytest.approx((math.sqrt(variance), freedom))
+    assert found.errors[1] == pytest.approx((math.sqrt(1 / 3), 2)), "that over seeds alone stands beside it"
+
+
 def test_a_pool_of_fixed_pairs_is_welchs_mean():
     a, b = np.array([0.1, 0.2, 0.4]), np.array([0.5, 0.1, 0.3, 0.2])
     found = over_these([mean_of(a), mean_of(b)])

@@ -74,6 +74,7 @@ def test_an_arm_that_never_gets_there_has_no_value_and_an_interval_that_is_open_
         (runs(0.05), runs(0.1), 0.99, NEVER),
         (runs(0.05), runs(0.1), 0.1, THERE),
         (tuple(Curve(c.cost[1:5], c.rates[:4]) for c in runs(0.05)), runs(0.1), 0.3, "3 evaluations a run"),
+        (tuple(Curve(c.cost[:8], c.rates[:8]) for c in runs(0.05)), runs(0.1), 0.3, "7 evaluations a run"),
     ],
 )
 def test_a_ratio_is_withheld_with_its_reason(

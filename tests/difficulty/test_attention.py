@@ -76,6 +76,13 @@ def test_the_temperature_has_the_least_leave_one_out_error_of_the_candidates():
         assert calibrate(scores, truth).temperature == min(errors, key=errors.get)
 
 
+def test_of_equally_good_temperatures_the_flattest_is_taken():
+    z, references, _ = scene(count=12)
+    scores = scores_of(z, references)
+    alike = np.full(12, 0.25)  # each temperature predicts what all references are
+    assert calibrate(scores, alike).temperature == candidate_temperatures(scores)[-1]
+
+
 def test_the_candidates_reach_from_one_neighbour_to_all_whatever_the_width():
     for count, width in ((16, 8), (64, 24), (256, 96)):
         z = whiten(np.random.default_rng(count).normal(size=(2000, width)), components=width)
@@ -202,7 +209,7 @@ def test_whitening_keeps_the_leading_directions_only():
     signal, noise = rng.normal(size=(200, 3)), rng.normal(size=(200, 40))
     mixed = np.concatenate([10 * signal, 0.1 * noise], axis=1) @ np.linalg.qr(rng.normal(size=(43, 43)))[0]
     z = whiten(mixed, components=3)
-    assert z.shape == (200, 3)
+    assert z.shape == (200, 3) and whiten(mixed).shape == (200, 8)
     expected = whiten(signal, components=3)
     np.testing.assert_allclose(z @ z.T, expected @ expected.T, atol=0.15)
 

@@ -194,6 +194,15 @@ def test_bots_divides_by_nothing_where_the_anchors_agree():
     assert "between_anchors" not in selector.metrics()
 
 
+@pytest.mark.parametrize(("apart", "moves"), [(0.009, False), (0.011, True)])
+def test_the_place_of_bots_stays_where_the_anchors_are_less_than_a_hundredth_apart(apart, moves):
+    selector = bots(weak=[0.2, 0.4, 0.0], strong=[0.6, 0.4 + apart, 1.0])
+    selector.observe([seen(0, 2)])  # c = 0.75, as above
+    selector.observe([seen(1, 2)])  # (0.5 - 0.4) / apart, of which a tenth counts
+    found = 0.9 * 0.75 + 0.1 * 0.1 / apart if moves else 0.75
+    assert selector.state_dict()["place"] == pytest.approx(found)
+
+
 def test_a_resumed_bots_knows_what_it_had_learnt():
     # The first released selector had an empty state: a resumed run forgot posteriors, place and rho.
     selection = Bots(method="bots", adaptive_rho=True)

@@ -46,6 +46,19 @@ def test_a_question_comes_again_as_often_as_it_may():
     assert selector.metrics()["waiting"] == 0
 
 
+def test_after_its_last_reuse_a_question_may_start_anew_when_a_pass_brings_it():
+    selector = built(count=8, share=0.25, rest=0, reuses=1)
+    first = step(selector, [0.5, 0.0, 0.0, 0.0])[0]
+    assert step(selector, [0.5, 0.0, 0.0, 0.0])[0] == first  # its only reuse: it waits no longer
+    for _ in range(4):
+        chosen = step(selector, [0.0] * 4)
+        if first in chosen:
+            break
+    assert first in chosen and selector.metrics()["replayed"] == 0, "a pass has brought it"
+    selector.observe([Observation(first, (1.0, 0.0, 1.0, 0.0))])
+    assert selector.choose(4)[0] == first, "so that it waits and is replayed again"
+
+
 def test_no_more_than_its_share_of_a_batch_is_replayed_and_questions_that_are_left_keep_waiting():
     selector = built(share=0.29, rest=0)  # 0.29 * 100 is 28.999... in floating point
     selector.choose(1)

@@ -1,13 +1,27 @@
-"""Every row of the presets' tables in docs/methods.md has a test of what its field does."""
+"""Every row of the tables in docs/methods.md has a test that fails if the code does otherwise."""
 
 from __future__ import annotations
 
 import re
+from collections import Counter
 from pathlib import Path
 
 from repro.spec.presets import dots_rr, ufo_rl
+from repro.study.estimate import estimate
+from repro.study.expand import expand
+from repro.study.load import load_spec
+from repro.study.neighbours import Neighbours
 
 TESTS = Path(__file__).parents[1]
+METHODS = TESTS.parent / "docs/methods.md"
+EXPERIMENTS = TESTS.parent / "experiments"
+ROWS = Path(__file__).with_name("rows_of_methods.txt")
+ELSEWHERE = {
+    "UFO-RL's training: preset: release, 1": "EVIDENCE below",
+    "DOTS + RR: the paper, its code and ours, 1": "EVIDENCE below",
+    "The papers' tables and figures, and the specs that make them, 1": "tests/study/test_published_specs.py",
+}
+"""Tables whose rows have their tests in another place than `rows_of_methods.txt`."""
 GRADIENT = "training/test_replay_losses.py::test_every_update_of_a_real_run_has_the_gradient_of_the_formulas"
 WITH_KL = "training/test_kl.py::test_every_update_has_the_gradient_of_the_loss_with_its_kl_term"
 RATES = "training/test_schedule.py::test_each_update_has_the_rate_of_the_schedule"
@@ -84,8 +98,56 @@ def test_every_field_of_a_presets_table_has_a_test_of_what_it_does() -> None:
     assert {field.path for field in (*dots_rr.FIELDS, *ufo_rl.FIELDS)} == EVIDENCE.keys()
 
 
+def tables() -> dict[str, list[str]]:
+    """Title of each table of docs/methods.md -> the names of its rows, as `rows_of_methods.txt` writes them."""
+    found: dict[str, list[str]] = {}
+    heading, number, inside, different = "", Counter[str](), False, False
+    for line in METHODS.read_text(encoding="utf-8").splitlines():
+        text = line.replace("`", "")
+        if line.startswith("#"):
+            heading = text.lstrip("# ")
+        cells = [cell.strip().replace("\\|", "|") for cell in re.split(r"(?<!\\)\|", text)[1:-1]]
+        if not line.startswith("|"):
+            inside = False
+        elif not inside:
+            number[heading] += 1
+            inside, different, name = True, "theirs" in cells, f"{heading}, {number[heading]}"
+            found[name] = []
+        elif not line.startswith("|---"):
+            first = cells[0] or found[name][-1].partition(": ")[0]
+            found[name].append(f"{first}: {' '.join(cells[1].split()[:4])}" if different else first)
+    return found
+
+
+def evidence() -> dict[str, dict[str, list[str]]]:
+    """Title of a table -> name of a row -> the tests of it, as file::function."""
+    found: dict[str, dict[str, list[str]]] = {}
+    section, name = dict[str, list[str]](), ""
+    for line in ROWS.read_text(encoding="utf-8").splitlines():
+        row, bar, test = line.rpartition(" | ")
+        if line.startswith("# "):
+            section = found.setdefault(line[2:], {})
+        elif bar or line.startswith(" | "):
+            name = row or name  # a further test of the row above
+            section.setdefault(name, []).append(test.strip().replace(" ", "::"))
+    return found
+
+
+def test_every_row_of_the_documents_tables_has_a_test() -> None:
+    ours = {title: rows for title, rows in tables().items() if title not in ELSEWHERE}
+    assert ELSEWHERE.keys() <= tables().keys()
+    assert {title: list(rows) for title, rows in evidence().items()} == ours
+
+
+def test_an_evaluation_costs_what_the_document_says_of_the_quickstart() -> None:
+    cells = expand(load_spec(EXPERIMENTS / "quickstart.yaml").spec)
+    found = {estimate(cell, Neighbours([])).evaluation for cell in cells}
+    assert found == {8 * 1024 + 512}, "eight times avg@4, and what is measured at the end once"
+
+
 def test_every_test_that_is_named_exists() -> None:
-    for path, where in EVIDENCE.items():
+    rows = [(row, where) for table in evidence().values() for row, tests in table.items() for where in tests]
+    for path, where in [*EVIDENCE.items(), *rows]:
         file, _, name = where.partition("::")
         text = (TESTS / file).read_text(encoding="utf-8")
         assert re.search(rf"^def {name}\(", text, re.MULTILINE), path

@@ -206,6 +206,43 @@ def test_a_clip_share_a_ratio_and_an_entropy_that_run_away_are_warnings() -> Non
     assert better.warnings == []
 
 
+@pytest.mark.parametrize("completions", [64, 6400])
+def test_a_fall_is_told_from_three_standard_errors_and_a_quarter_on_and_at_the_end_from_two_and_a_half(
+    completions: int,
+) -> None:
+    """On few completions the errors decide, on many the share."""
+    start = measured(0, completions * 2 // 5, problems=completions // 4)
+    told: dict[str, list[float]] = {"while": [], "end": []}
+    for percent in range(41):
+        now = measured(5, completions * percent // 100, problems=completions // 4)
+        drop, error = start.accuracy - now.accuracy, standard_error(start, now)
+        health = health_of()
+        health.evaluated(start)
+        health.evaluated(now)
+        assert bool(kinds(health)) == (drop > 3 * error and drop > start.accuracy / 4), percent
+        health.ended()
+        wanted = (drop > 3 * error and drop > start.accuracy / 4) or (drop > 2 * error and drop > start.accuracy / 2)
+        assert bool(kinds(health)) == wanted, percent
+        told["while"].append(drop > 3 * error)
+        told["end"].append(drop > 2 * error)
+    assert told["while"] != told["end"], "the two bounds differ here"
+
+
+@pytest.mark.parametrize(("beyond", "warned"), [(-0.01, []), (0.01, ["ratio"])])
+def test_a_warning_begins_at_its_bound(beyond: float, warned: list[str]) -> None:
+    clipped, replayed, entropy, idle = (health_of() for _ in range(4))
+    clipped.updated(1, {series.KEPT_CLIP_RATIO: 0.5 + beyond})
+    replayed.generated(1, step_of(**{series.REPLAY + "ratio_mean": 10 + beyond}))
+    assert kinds(clipped) == kinds(replayed) == warned
+    entropy.evaluated(measured(0, 60, entropy=0.5))
+    entropy.evaluated(measured(5, 60, entropy=0.05 * (1 - beyond)))
+    assert kinds(entropy) == ["entropy"] * len(warned)
+    for step in range(1, 3 + len(warned)):
+        idle.generated(step, step_of(0.0, 0.0))
+    idle.ended()
+    assert kinds(idle) == ["no_signal"] * len(warned), "from the third step on"
+
+
 def test_accuracy_that_falls_under_another_reward_points_at_the_reward() -> None:
     health = Health(
         cell().model_copy(update={"reward": [RewardTerm.model_construct(reward="own:score", weight=1.0)]}), "test"
