@@ -15,7 +15,8 @@ from repro.checksums import checksums, damage, is_sealed, listed, sealed
 from repro.files import dump_json, force_to_disk, force_tree_to_disk, read_json, write_atomically
 
 MARKER = ".complete"
-"""The last file of an item: {"files": checksums of the others}. Items of earlier versions have an empty one."""
+"""The last file of an item: {"files": checksums of the others, "item": its kind and name}. Items of earlier versions
+have an empty one, or none of these words."""
 
 NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 
@@ -86,7 +87,7 @@ class Cache:
                 build(work)
                 self.check()
                 force_tree_to_disk(work)
-                write_atomically(work / MARKER, dump_json(sealed({"files": checksums(work)})))
+                write_atomically(work / MARKER, dump_json(sealed({"files": checksums(work), "item": _name(place)})))
                 if place.exists():
                     place.rename(old)
                 work.rename(place)
@@ -116,6 +117,11 @@ def _remove(*remains: Path) -> None:
             shutil.rmtree(path)
 
 
+def _name(place: Path) -> str:
+    """What an item is called wherever its cache lies."""
+    return f"{place.parent.name}/{place.name}"
+
+
 def _problems(place: Path) -> list[str] | None:
     """What is damaged in an item, [] where it is whole, None where there is none."""
     try:
@@ -127,6 +133,8 @@ def _problems(place: Path) -> list[str] | None:
     record = read_json(place / MARKER)
     if not is_sealed(record):
         return [f"{MARKER} is not whole"]
+    if record.get("item", _name(place)) != _name(place):
+        return [f"it is the item {record['item']} under another name"]
     try:
         return damage(place, record["files"])
     except FileNotFoundError:  # just being replaced

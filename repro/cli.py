@@ -29,6 +29,10 @@ examples:
 """
 
 
+OF_ALL = ("-h", "--help", "--version")
+"""Options that need no command."""
+
+
 class Parser(argparse.ArgumentParser):
     """An argparse parser that raises its errors in place of printing them."""
 
@@ -98,9 +102,9 @@ def _parse(words: list[str]) -> argparse.Namespace | None:
         return None
     if not words[0].startswith("-") and words[0] not in known:
         raise UserError(f"got command {words[0]!r}, expected one of {', '.join(known)}{did_you_mean(words[0], known)}")
+    if words[0].startswith("-") and words[0] not in OF_ALL:
+        raise UserError(f"got {words[0]!r} first, expected a command ({', '.join(known)}), its options after it")
     options, extra = parser.parse_known_args(words)
-    if options.command is None:
-        raise UserError(f"got {' '.join(words)!r}, expected a command ({', '.join(known)})")
     if extra:
         names = [name for name in known[options.command]._option_string_actions if name.startswith("--")]
         what, hint = "nothing more", ""

@@ -23,8 +23,8 @@ class DamagedError(UserError, ValueError):
     """A file that was written whole is not whole any more, because a disk failed or somebody edited it."""
 
 
-def encode(value: Any) -> Any:
-    """Plain JSON types for numbers, arrays, tensors, paths, dataclasses and pydantic models.
+def plain_types(value: Any) -> Any:
+    """Plain JSON types for numbers, arrays, tensors, paths, dataclasses and pydantic models; any number stays one.
 
     Raises:
         TypeError: for anything else, naming its type.
@@ -32,30 +32,46 @@ def encode(value: Any) -> Any:
     if value is None or isinstance(value, str | bool):
         return value
     if isinstance(value, float):
-        if math.isfinite(value):
-            return float(value)
-        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+        return float(value)
     if isinstance(value, int):
         return int(value)
     if isinstance(value, Mapping):
-        return {str(key): encode(item) for key, item in value.items()}
+        return {str(key): plain_types(item) for key, item in value.items()}
     if isinstance(value, list | tuple | set | frozenset):
-        return [encode(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
+        return [plain_types(item) for item in (sorted(value) if isinstance(value, set | frozenset) else value)]
     if isinstance(value, Path):
         return str(value)
     if hasattr(value, "model_dump"):
-        return encode(value.model_dump(mode="json"))
+        return plain_types(value.model_dump(mode="json"))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return encode(dataclasses.asdict(value))
+        return plain_types(dataclasses.asdict(value))
     if hasattr(value, "tolist"):  # numpy and torch: scalars become numbers, arrays become lists
-        return encode(value.tolist())
+        return plain_types(value.tolist())
     raise TypeError(f"cannot write a {type(value).__name__} to the run directory")
 
 
-def decode(value: Any) -> Any:
-    """Turn the three strings for numbers that JSON lacks back into floats, at any depth."""
+def encode(value: Any) -> Any:
+    """Plain types with strings for the numbers that JSON lacks. A text that is such a string gets a backslash before
+    it. TypeError as `plain_types`."""
+    if isinstance(value, dict):
+        return {str(key): encode(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [encode(item) for item in value]
     if isinstance(value, str):
-        return _NOT_JSON.get(value, value)
+        return f"\\{value}" if value.lstrip("\\") in _NOT_JSON else value
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return float(value)
+        return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
+    return value if value is None or isinstance(value, bool | int) else encode(plain_types(value))
+
+
+def decode(value: Any) -> Any:
+    """What `encode` was given, at any depth."""
+    if isinstance(value, str):
+        if value in _NOT_JSON:
+            return _NOT_JSON[value]
+        return value[1:] if value[:1] == "\\" and value.lstrip("\\") in _NOT_JSON else value
     if isinstance(value, list):
         return [decode(item) for item in value]
     if isinstance(value, dict):
@@ -173,7 +189,7 @@ def parse_line(line: bytes) -> dict[str, Any] | None:
 def parse_json(data: bytes) -> Any:
     """The value of JSON text that `dump_json` wrote. Raises ValueError for text that is not JSON."""
     value = json.loads(data)
-    return decode(value) if b'"NaN"' in data or b'Infinity"' in data else value
+    return decode(value) if b'NaN"' in data or b'Infinity"' in data else value
 
 
 def cut_torn_line(path: Path) -> None:

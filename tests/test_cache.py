@@ -221,6 +221,21 @@ def test_an_item_of_an_earlier_version_is_taken_as_it_is(tmp_path):
     assert Cache(tmp_path).directory("scores", "k1", lambda directory: pytest.fail("it is there")) == place
 
 
+def test_an_item_under_the_name_of_another_is_made_again(tmp_path, caplog):
+    cache = Cache(tmp_path)
+    other = cache.directory("scores", "k1", write_two)
+    place = cache.directory("scores", "k2", write_one)
+    shutil.rmtree(place)
+    shutil.copytree(other, place)
+    assert cache.get("scores", "k2") is None
+    with caplog.at_level(logging.WARNING, "repro.cache"):
+        cache.directory("scores", "k2", write_one)
+    assert "it is the item scores/k1 under another name" in caplog.text
+    assert not (place / "inner").exists() and cache.get("scores", "k2") == place
+    shutil.copytree(tmp_path, tmp_path / "elsewhere" / "cache", ignore=shutil.ignore_patterns("elsewhere"))
+    assert Cache(tmp_path / "elsewhere" / "cache").get("scores", "k1") is not None, "a cache may be moved"
+
+
 def test_what_a_killed_builder_left_is_removed_although_the_item_is_whole(tmp_path):
     cache = Cache(tmp_path)
     place = cache.directory("scores", "k1", write_one)

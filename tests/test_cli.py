@@ -140,6 +140,10 @@ def test_planning_imports_no_torch(tmp_path: Path) -> None:
         (["sweep", str(QUICKSTART)], "got no sweep section"),
         (["why", "v2-0", "--runs", "/nonexistent"], "expected one run of /nonexistent"),
         (["--smoke"], "expected a command"),
+        (["--smoke", "plan", str(QUICKSTART)], "got '--smoke' first, expected a command (run, plan"),
+        (["-S", "seeds=[0]", "plan", str(QUICKSTART)], "got '-S' first, expected a command (run, plan"),
+        (["run", str(QUICKSTART), "--out", "x"], "--out: got 'x' without --report, expected both"),
+        (["run", str(QUICKSTART), "--accelerate", ""], "--accelerate: got '', expected a file"),
     ],
 )
 def test_mistakes_exit_with_2_and_no_traceback(arguments: list[str], message: str) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import math
 import resource
 from pathlib import Path
 
@@ -9,7 +11,19 @@ import pytest
 
 from repro.checksums import checksums, damage, is_sealed, listed, sealed
 from repro.errors import UserError
-from repro.files import dump_json, read_json, read_jsonl, read_object, write_alone, write_atomically, write_folder
+from repro.files import (
+    dump_json,
+    parse_jsonl,
+    read_json,
+    read_jsonl,
+    read_object,
+    write_alone,
+    write_atomically,
+    write_folder,
+)
+from repro.study.expand import expand_study
+from repro.study.load import parse_spec
+from repro.study.stored import stored_run
 from repro.tracking.journal import Journal
 
 
@@ -107,3 +121,32 @@ def test_a_file_of_one_writer_is_rid_of_what_killed_ones_left_of_it(tmp_path: Pa
         "card.json": b"whole",
         ".other.json.ab12cd34.tmp": b"perhaps being written",
     }
+
+
+def test_numbers_that_json_lacks_and_texts_that_look_like_them_come_back_as_they_were(tmp_path: Path) -> None:
+    texts = ["NaN", "Infinity", "-Infinity", "\\NaN", "\\\\-Infinity", "\\infty", "\\", "nan", ""]
+    value = {"texts": texts, "numbers": [math.inf, -math.inf, 0.5, 2], "none": None, "yes": True, "NaN": "NaN"}
+    write_atomically(tmp_path / "a.json", dump_json({**value, "no": math.nan}))
+    back = read_json(tmp_path / "a.json")
+    assert math.isnan(back.pop("no")) and back == value
+    assert parse_jsonl(dump_json(value, indent=None)) == [value]
+    assert json.loads((tmp_path / "a.json").read_bytes())["numbers"] == ["Infinity", "-Infinity", 0.5, 2]
+    record = sealed({"rows": [math.nan, "NaN"]})
+    write_atomically(tmp_path / "b.json", dump_json(record))
+    assert is_sealed(read_json(tmp_path / "b.json"))
+
+
+def test_a_run_may_be_called_what_json_has_no_number_for(tmp_path: Path) -> None:
+    spec = {"name": "x", "model": "tiny", "dataset": "arithmetic", "arms": {"NaN": {}, "Infinity": {}}}
+    for one in expand_study(parse_spec(spec)):
+        journal = Journal(tmp_path / one.identity)
+        journal.start(one.cell, one.identity)
+        journal.record_step(1, chosen=["NaN", "7"], fresh=["Infinity"], pass_rate=[math.nan])
+        journal.record_completions(1, [{"question": "1/0?", "completion": "Infinity", "reward": math.nan}])
+        (row,) = journal.read_jsonl("steps.jsonl")
+        assert row["chosen"] == ["NaN", "7"] and row["fresh"] == ["Infinity"] and math.isnan(row["pass_rate"][0])
+        (shown,) = journal.read_jsonl("completions.jsonl")
+        assert shown["completions"][0]["completion"] == "Infinity"
+        assert math.isnan(shown["completions"][0]["reward"])
+        _, cell = stored_run(one.identity, tmp_path)
+        assert cell.arm == one.cell.arm

@@ -25,6 +25,10 @@ def add_options(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """0 where every cell is done and delivered, 1 where one is not, more where a signal stopped the command."""
     place = where(options)
+    if options.out is not None and not (options.report or options.smoke):
+        raise UserError(f"--out: got {str(options.out)!r} without --report, expected both: it is the report's folder")
+    if options.report and place.detach:
+        raise UserError("--report: got it with --detach, expected it with the command that follows the jobs up")
     loaded = shared.load(options)
     if options.report or options.smoke:
         report.place(loaded, options)  # a mistake is told before anything trains

@@ -24,13 +24,17 @@ import numpy as np
 
 from repro.errors import UserError
 from repro.files import write_alone
-from repro.words import listed
+from repro.tasks.table_text import column_values, refuse_twice
+from repro.tasks.values import is_blank
+from repro.words import listed, unwritable
 
 if TYPE_CHECKING:
     import pyarrow
 
 VERSION = 1
 VERSION_KEY = b"repro.labels"
+MOST_SAMPLES = 2**31 - 1
+"""Completions behind a rate at most: what the column holds."""
 COLUMNS = ("id", "question", "policy", "pass_rate", "samples")
 
 
@@ -88,8 +92,12 @@ def read_labels(path: Path) -> Labels:
     for number, (rate, samples) in enumerate(zip(columns["pass_rate"], columns["samples"], strict=True), 1):
         if not 0 <= rate <= 1:
             raise _wrong(path, "pass_rate", number, f"{rate:g}", "a share from 0 to 1")
-        if samples < 1:
-            raise _wrong(path, "samples", number, str(samples), "at least 1")
+        if not 1 <= samples <= MOST_SAMPLES:
+            raise _wrong(path, "samples", number, str(samples), f"at least 1 and at most {MOST_SAMPLES:,}")
+    for name in ("id", "question", "policy"):
+        for number, text in enumerate(columns[name], 1):
+            if is_blank(text) or unwritable(text):
+                raise _wrong(path, name, number, ascii(text)[:60], "text")
     texts: dict[str, tuple[int, str]] = {}  # id -> row, question
     counts: dict[str, tuple[int, int]] = {}  # policy -> row, samples
     rows: dict[tuple[str, str], int] = {}  # (policy, id) -> row
@@ -137,6 +145,7 @@ def _table(path: Path) -> pyarrow.Table:
     if not path.is_file():
         raise UserError(f"{path}: no such file, expected the labels that `predictor labels` writes")
     try:
+        refuse_twice(path, pyarrow.parquet.read_schema(path).names)
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable parquet file ({str(error).splitlines()[0]})") from error
@@ -168,7 +177,7 @@ def _columns(path: Path, table: pyarrow.Table) -> dict[str, list[Any]]:
             right, expected = types.is_string(kind) or types.is_large_string(kind), "strings"
         if not right:
             raise UserError(f"{path}: column {name!r} has type {kind}, expected {expected}")
-        found[name] = column.to_pylist()
+        found[name] = column_values(path, name, column)
         if column.null_count:
             raise _wrong(path, name, found[name].index(None) + 1, "no value", f"one of the {expected}")
     return found

@@ -75,7 +75,8 @@ def _read(path: Path) -> Mapping[str, Any]:
     import torch
 
     if not path.is_file():
-        raise UserError(f"{path}: no such file, expected a checkpoint of DOTS + RR's authors (.pt)")
+        what = "is a folder" if path.is_dir() else "no such file"
+        raise UserError(f"{path}: {what}, expected a checkpoint of DOTS + RR's authors (.pt)")
     _check_archive(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -1,4 +1,4 @@
-"""Tells about finished runs whose files are damaged, and about damage that jobs found and mended."""
+"""Tells about runs whose files are damaged, and about damage that jobs found and mended."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ SHOWN = 5  # damaged runs whose messages are printed
 
 
 def damage_of(tasks: Iterable[Task]) -> dict[str, str]:
-    """Identity -> what is wrong and what to do, for those of finished runs whose files are not what they were."""
+    """Identity -> what is wrong and what to do, for those of runs whose files are not what they were."""
     found = {}
     for task in tasks:
         problems = run_damage(task.run_dir)
@@ -43,11 +43,11 @@ def print_damage(damaged: Mapping[str, str], repairs: Mapping[str, list[str]], c
     """What needs the user, and what was mended.
 
     Args:
-        damaged: identity -> message of a finished run that is damaged.
+        damaged: identity -> message of a run that is damaged.
         repairs: name of a run -> what its job found damaged and mended.
     """
     if damaged:
-        console.print(f"{len(damaged)} finished before and damaged since:", style="red", highlight=False)
+        console.print(f"{len(damaged)} damaged, and left as they are:", style="red", highlight=False)
     for text in [*damaged.values()][:SHOWN]:
         console.print(escape(f"  {text}"), highlight=False, soft_wrap=True)
     if len(damaged) > SHOWN:

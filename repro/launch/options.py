@@ -6,9 +6,8 @@ Imports the standard library only. What one launcher alone understands is in its
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
-from repro.arguments import whole_number
+from repro.arguments import file_path, whole_number
 from repro.errors import UserError
 from repro.launch.launchers import launchers
 from repro.launch.where import Where, add_options, owners
@@ -26,7 +25,7 @@ def add_launch_options(parser: argparse.ArgumentParser, detach: bool) -> None:
         help="processes that train one cell together, each on a GPU of its own where there are any (default: 1)",
     )  # fmt: skip
     group.add_argument(
-        "--accelerate", type=Path, metavar="FILE",
+        "--accelerate", type=file_path, metavar="FILE",
         help="how they share the policy: a configuration of `accelerate`, e.g. experiments/accelerate/fsdp.yaml",
     )  # fmt: skip
     add_options(group, kinds, detach)

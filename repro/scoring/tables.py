@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 import math
 from collections.abc import Iterator, Sequence
@@ -16,7 +14,7 @@ import numpy as np
 from repro.digests import file_digest
 from repro.errors import UserError
 from repro.spreadsheets import original
-from repro.tasks.files import utf8_text
+from repro.tasks.table_text import column_values, csv_cells, once, refuse_twice, utf8_text
 from repro.user_paths import absence, user_path
 from repro.words import nearest, show, unknown
 
@@ -87,7 +85,7 @@ def _of_parquet(path: Path, names: Sequence[str]) -> list[list[Cell]]:
 
     try:
         found = pyarrow.parquet.read_schema(path).names
-        _refuse_twice(path, found)
+        refuse_twice(path, found)
         for name in names:
             if name not in found:
                 raise UserError(f"{path}: {unknown(name, found, 'a column of the table')}")
@@ -96,22 +94,18 @@ def _of_parquet(path: Path, names: Sequence[str]) -> list[list[Cell]]:
         reason = str(error).partition("\n")[0]
         raise UserError(f"{path}: cannot be read as parquet: {reason}") from error
     return [
-        [(f"{path}, row {i}", value) for i, value in enumerate(table.column(name).to_pylist(), start=1)]
+        [(f"{path}, row {i}", value) for i, value in enumerate(column_values(path, name, table.column(name)), start=1)]
         for name in names
     ]
 
 
 def _csv(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
-    try:
-        reader = csv.DictReader(io.StringIO(utf8_text(path.read_bytes(), str(path)), newline=""), strict=True)
-        _refuse_twice(path, reader.fieldnames or ())
-        for row in reader:
-            where = f"{path}:{reader.line_num}"
-            if None in row or None in row.values():
-                raise UserError(f"{where}: has another number of cells than the header")
-            yield where, {name: original(cell) for name, cell in row.items()}
-    except csv.Error as error:
-        raise UserError(f"{path}: cannot be read as CSV: {error}") from error
+    rows = csv_cells(path)
+    _, names = next(rows, (0, []))
+    for line, cells in rows:
+        if len(cells) != len(names):
+            raise UserError(f"{path}:{line}: has another number of cells than the header")
+        yield f"{path}:{line}", dict(zip(names, map(original, cells), strict=True))
 
 
 def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -120,31 +114,12 @@ def _jsonl(path: Path) -> Iterator[tuple[str, dict[str, Any]]]:
             if not line.strip():
                 continue
             try:
-                row = json.loads(utf8_text(line, f"{path}:{number}"), object_pairs_hook=_once)
+                row = json.loads(utf8_text(line, f"{path}:{number}"), object_pairs_hook=once)
             except (ValueError, RecursionError) as error:
                 raise UserError(f"{path}:{number}: is not JSON: {error}") from error
             if not isinstance(row, dict):
                 raise UserError(f"{path}:{number}: holds {show(row)}, expected an object")
             yield f"{path}:{number}", row
-
-
-def _refuse_twice(path: Path, names: Sequence[str]) -> None:
-    """UserError where two columns have one name: nobody knows which is meant."""
-    if len(set(names)) < len(names):
-        raise UserError(f"{path}: column {_twice(names)!r} is there twice, expected every column once")
-
-
-def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """The object of these pairs. ValueError where a key comes twice."""
-    found = dict(pairs)
-    if len(found) < len(pairs):
-        raise ValueError(f"key {_twice([key for key, _ in pairs])!r} twice in one object")
-    return found
-
-
-def _twice(names: Sequence[str]) -> str:
-    """The first name that has come before."""
-    return next(name for place, name in enumerate(names) if name in names[:place])
 
 
 def _id(value: Any) -> str:

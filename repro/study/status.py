@@ -22,7 +22,7 @@ COLUMNS = ("identity", "study", "model", "dataset", "arm", "axes", "seed", "stat
 def status_rows(runs_dir: Path, loaded: LoadedSpec | None = None) -> list[dict[str, Any]]:
     """One JSON-able row per run on disk, or per place of a study's matrix."""
     if loaded is None:
-        markers = [*runs_dir.glob("*/cell.json"), *runs_dir.glob("*/error.txt")]
+        markers = [path for name in ("cell.json", "error.txt", "done.json") for path in runs_dir.glob(f"*/{name}")]
         return [_row(folder, None) for folder in sorted({marker.parent for marker in markers})]
     rows = []
     for expanded in expand_study(loaded.spec):

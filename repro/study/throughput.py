@@ -16,7 +16,7 @@ from repro.files import read_object
 from repro.models.model_spec import ModelSpec
 from repro.models.sizes import named_size, size_of
 from repro.system_errors import explain
-from repro.tasks.files import utf8_text
+from repro.tasks.table_text import utf8_text
 
 BACKWARD = 3
 """FLOPs of a forward and backward pass over those of the forward pass alone."""

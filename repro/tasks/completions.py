@@ -10,7 +10,7 @@ from typing import Any
 from repro.errors import UserError
 from repro.tasks.files import EXTENSIONS, find_path, read_rows
 from repro.tasks.replies import left_open
-from repro.tasks.values import is_missing, number_text
+from repro.tasks.values import is_blank, is_missing, number_text
 from repro.words import show, unknown, unwritable
 
 KINDS = (*EXTENSIONS, ".tsv")
@@ -29,6 +29,10 @@ ANSWERS = ("answer", "gold")
 """Columns that hold the gold answers where none is named; the first that is there counts."""
 
 
+NOT_OF_A_POLICY = ("developer", "function", "human", "system", "tool", "user")
+"""Roles of the messages of a chat that are no completions."""
+
+
 def read_completions(
     path: Path, completion: str, answer: str | None = None, prompt: str | None = None
 ) -> list[Completion]:
@@ -37,7 +41,7 @@ def read_completions(
     `answer` is the column of the gold answers; None is the first of `ANSWERS` that a row has.
 
     A number as gold answer is taken as written. A completion may be a list, then each of its texts is one, and a
-    message of a chat (`{role, content}`), then its content is.
+    message of a chat (`{role, content}`) of the assistant, then its content is.
 
     Raises UserError naming file, row and column for what is no text, with the columns there are for a name that is
     none of them, and for a table without rows.
@@ -54,10 +58,14 @@ def read_completions(
         before = ""
         if prompt is not None:
             before = left_open(_text(row[prompt], f"{where}: column {prompt!r}", "the text of a prompt"))
+        place = f"{where}: column {completion!r}"
         texts = row[completion] if isinstance(row[completion], list) else [row[completion]]
+        if not texts:
+            raise UserError(f"{place} holds no completions, expected at least one; leave the row out")
         for each in texts:
-            text = _text(each, f"{where}: column {completion!r}", "the text of a completion")
-            found.append(Completion(where, before + text, gold))
+            if isinstance(each, dict) and each.get("role") in NOT_OF_A_POLICY:
+                raise UserError(f"{place} holds a message of the {each['role']}, expected those of the assistant alone")
+            found.append(Completion(where, before + _text(each, place, "the text of a completion"), gold))
     if not found:
         raise UserError(f"{path}: holds no completions, expected a row for each")
     return found
@@ -76,7 +84,7 @@ def _text(value: Any, place: str, expected: str) -> str:
 
 
 def _gold(value: Any, place: str) -> str:
-    if value == "" or is_missing(value):
+    if (isinstance(value, str) and is_blank(value)) or is_missing(value):
         raise UserError(f"{place} is empty, expected a gold answer; fill the cell or leave the row out")
     if isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value):
         return number_text(value)

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from repro.errors import UserError
+from repro.tasks.table_text import csv_cells, once, refuse_twice, utf8_text
 from repro.tasks.values import plain
 from repro.user_paths import absence, user_path
 from repro.words import nearest
 
 EXTENSIONS = (".jsonl", ".json", ".parquet", ".csv")
-DELIMITERS = ",;\t|"
-"""What separates the cells of a .csv file: the one that its first line has most of. Spreadsheets of many countries
-write `;`."""
-LARGEST_CELL = 1 << 30
-"""Characters of a cell of a .csv file at most."""
 BATCH = 4096
 """Rows of a .parquet file that are read together."""
 
@@ -127,28 +120,20 @@ def _json_list(path: Path, content: bytes) -> Iterator[AnyRow]:
             yield f"{path.name}, item {number}", Unreadable(str(error))
 
 
-def utf8_text(content: bytes, place: str) -> str:
-    """The text of bytes without a mark at its beginning. UserError where it is something else, which is named."""
-    content = content.removeprefix(b"\xef\xbb\xbf")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        known = {b"\xff\xfe": "is UTF-16", b"\xfe\xff": "is UTF-16", b"\x1f\x8b": "is compressed by gzip"}
-        what = known.get(content[:2], f"byte {error.start} is not UTF-8")
-        raise UserError(f"{place}: {what}; expected UTF-8 text") from error
-
-
 def _parse(text: str, path: Path, line: int | None = None) -> Any:
     """The value of a whole file, or of one line of it. Raises UserError naming the line and column."""
     try:
-        return json.loads(text)
+        return json.loads(text, object_pairs_hook=once)
     except json.JSONDecodeError as error:
         shown = text.splitlines()[error.lineno - 1].strip()[:60] if text.strip() else ""
         raise UserError(
             f"{path}:{line or error.lineno}: not JSON at column {error.colno} ({error.msg}): {shown!r}\n"
             f"  expected: {'one JSON object per line' if line else 'a list of objects, one per question'}"
         ) from error
-    except (ValueError, RecursionError) as error:  # numbers of thousands of digits, thousands of nested lists
+    except (
+        ValueError,
+        RecursionError,
+    ) as error:  # a key twice, thousands of digits or of nested lists
         raise UserError(f"{path}{f':{line}' if line else ''}: not readable JSON ({error})") from error
 
 
@@ -163,23 +148,15 @@ def _object(value: Any, path: Path, place: str) -> Row:
 
 
 def _csv(path: Path) -> Iterator[AnyRow]:
-    csv.field_size_limit(LARGEST_CELL)
-    text = utf8_text(path.read_bytes(), str(path))
-    first = text.partition("\n")[0]
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(DELIMITERS, key=first.count), strict=True)
-    try:
-        names = next(reader, [])
-        if twice := [name for name, count in Counter(names).items() if count > 1]:
-            raise UserError(f"{path}: two columns are called {twice[0]!r}, expected different names in the first line")
-        for number, cells in enumerate((cells for cells in reader if cells), 1):
-            where = f"{path.name}, row {number}"
-            if len(cells) == len(names):
-                yield where, dict(zip(names, cells, strict=True))
-            else:
-                why = f"{path}, row {number}: {len(cells)} cells, expected {len(names)}, one for each column"
-                yield where, Unreadable(why)
-    except csv.Error as error:
-        raise UserError(f"{path}: not a readable CSV file (line {reader.line_num}: {error})") from error
+    rows = csv_cells(path)
+    _, names = next(rows, (0, []))
+    for number, (_, cells) in enumerate(rows, 1):
+        where = f"{path.name}, row {number}"
+        if len(cells) == len(names):
+            yield where, dict(zip(names, cells, strict=True))
+        else:
+            why = f"{path}, row {number}: {len(cells)} cells, expected {len(names)}, one for each column"
+            yield where, Unreadable(why)
 
 
 def _parquet(path: Path) -> Iterator[AnyRow]:
@@ -187,6 +164,7 @@ def _parquet(path: Path) -> Iterator[AnyRow]:
     import pyarrow.parquet
 
     try:
+        refuse_twice(path, pyarrow.parquet.read_schema(path).names)
         table = pyarrow.parquet.read_table(path)
     except (pyarrow.ArrowException, OSError) as error:
         raise UserError(f"{path}: not a readable parquet file ({str(error).splitlines()[0]})") from error

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from repro.files import dump_json, write_atomically
+from repro.files import write_atomically
 from repro.tasks.answers import extract_answer
 from repro.tasks.completions import Completion
 from repro.tasks.verify import EQUAL, UNEQUAL, MathVerifier
@@ -48,7 +48,7 @@ def write_verdicts(path: Path, rows: Sequence[tuple[Completion, Verdict]]) -> No
         {"where": one.where, "gold": one.gold, "answer": verdict.answer, "verdict": verdict.kind, "why": verdict.why}
         for one, verdict in rows
     ]
-    write_atomically(path, b"".join(dump_json(line, indent=None) for line in lines))
+    write_atomically(path, "".join(json.dumps(line, ensure_ascii=False) + "\n" for line in lines).encode())
 
 
 def are_verdicts(path: Path) -> bool:

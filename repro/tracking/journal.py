@@ -18,7 +18,8 @@
       done.json          {"summary", "time", "files"}: the completion marker, written last, with checksums of the rest
       (and what the job itself adds by `write_json`: ledger.json, data.json, selection.json, base.json, attention.json)
 
-Numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity" on disk; the readers turn them back.
+Numbers that JSON lacks are the strings "NaN", "Infinity" and "-Infinity" on disk, and a backslash stands before such
+texts; the readers turn both back.
 A file ends in half a line when its writer was killed inside a write: readers skip it, the next writer cuts it off.
 """
 
@@ -36,9 +37,9 @@ from repro.checksums import Checksums, sealed
 from repro.files import (
     cut_torn_line,
     dump_json,
-    encode,
     force_all_to_disk,
     force_to_disk,
+    plain_types,
     read_json,
     read_jsonl,
     read_object,
@@ -96,7 +97,7 @@ class Journal:
         before = read_object(self.run_dir / "cell.json").get("started")
         started = before if isinstance(before, float) else time.time()  # of the first attempt
         names = (labels or Labels.of(cell)).as_dict()
-        about = {"identity": identity, "labels": names, "cell": mask_values(encode(cell)), "started": started}
+        about = {"identity": identity, "labels": names, "cell": mask_values(plain_types(cell)), "started": started}
         self.write_json("cell.json", about if params is None else {**about, "params": mask_values(params)})
         place = {"processes": processes, "command": command_line(), "threads": arithmetic.threads()}
         place["cpu_capability"] = arithmetic.cpu_capability()
@@ -216,7 +217,7 @@ class Journal:
 
     def record_completions(self, step: int, completions: Sequence[Any]) -> None:
         """Append completions of a few fixed questions of the main set (see `repro.tracking.completions`)."""
-        self._append(RECORDED, {"step": int(step), "completions": encode(completions)})
+        self._append(RECORDED, {"step": int(step), "completions": plain_types(completions)})
 
     def spent(self, step: int, phase: str, amounts: Mapping[str, float]) -> None:
         """Append what a phase has just spent (tokens, FLOPs, seconds). Never cut back: redone work counts."""

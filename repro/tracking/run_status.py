@@ -8,10 +8,11 @@ from typing import Literal
 
 from filelock import FileLock, Timeout
 
-from repro.tracking.damage import DONE, run_damage
+from repro.tracking.damage import DONE, owner, run_damage
 
 Status = Literal["todo", "running", "finished", "failed", "killed", "damaged"]
-"""`damaged`: it has ended, but files that its marker vouches for are missing, have another size or other metrics."""
+"""`damaged`: it has ended, but files that its marker vouches for are missing, have another size or other metrics; or
+its folder holds the record of another run."""
 
 
 def run_lock(run_dir: Path) -> FileLock:
@@ -26,6 +27,8 @@ def run_status(run_dir: Path) -> Status:
         return "damaged" if run_damage(run_dir) else "finished"
     if not (run_dir / "cell.json").exists() and not (run_dir / "error.txt").exists():
         return "todo"
+    if owner(run_dir) is not None:
+        return "damaged"
     if (run_dir / "run.lock").exists():
         try:
             with FileLock(run_dir / "run.lock", timeout=0):

@@ -24,6 +24,7 @@ from typing import Any
 
 from filelock import Timeout
 
+from repro.arguments import folder
 from repro.errors import UserError
 from repro.masking import mask, mask_streams
 from repro.spec.schema import Cell
@@ -71,8 +72,8 @@ def read_request(arguments: Sequence[str] | None = None) -> Request:
     parser.add_argument(
         "-S", "--set", action="append", default=[], metavar="PATH=VALUE", help="set a field of the spec"
     )
-    default = Path(os.environ.get("REPRO_RUNS") or "runs")
-    parser.add_argument("--runs", type=Path, default=default, metavar="DIR", help="where runs are kept")
+    default = os.environ.get("REPRO_RUNS") or "runs"
+    parser.add_argument("--runs", type=folder, default=default, metavar="DIR", help="where runs are kept")
     options = parser.parse_args(arguments)
     if options.cell.endswith(".json"):
         path = Path(options.cell)

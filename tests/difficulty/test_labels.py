@@ -68,6 +68,9 @@ def test_rows_may_come_in_any_order_and_without_the_version(tmp_path: Path) -> N
         (1, {"id": "x", "question": "what is x?"}, ["'id'", "row 2", "'p'", "row 1"]),
         (1, {"id": "z"}, ["'p'", "1 of 3", "'y'"]),
         (2, {"policy": None}, ["'policy'", "row 3", "no value"]),
+        (3, {"samples": 2**40}, ["'samples'", "row 4", "1099511627776", "at most 2,147,483,647"]),
+        (1, {"id": " "}, ["'id'", "row 2", "' '", "expected text"]),
+        (3, {"question": "a\0"}, ["'question'", "row 4", "expected text"]),
     ],
 )
 def test_a_wrong_row_is_named(tmp_path: Path, row: int, change: dict[str, Any], said: list[str]) -> None:
@@ -77,6 +80,17 @@ def test_a_wrong_row_is_named(tmp_path: Path, row: int, change: dict[str, Any], 
         read_labels(written(tmp_path / "labels.parquet", content))
     for words in [str(tmp_path / "labels.parquet"), *said]:
         assert words in str(error.value)
+
+
+def test_text_that_is_no_utf_8_and_columns_of_one_name_are_named(tmp_path: Path) -> None:
+    table = pa.Table.from_pylist(rows())
+    ids = pa.concat_arrays([table.column("id").combine_chunks().slice(0, 3), pa.array([b"\xff"]).view(pa.string())])
+    pq.write_table(table.set_column(0, "id", ids), tmp_path / "bytes.parquet")
+    with pytest.raises(UserError, match=r"bytes.parquet, row 4: column 'id' holds a string that cannot be read"):
+        read_labels(tmp_path / "bytes.parquet")
+    pq.write_table(pa.Table.from_arrays([*table.columns, ids], [*table.column_names, "id"]), tmp_path / "two.parquet")
+    with pytest.raises(UserError, match=r"two.parquet: column 'id' is there twice"):
+        read_labels(tmp_path / "two.parquet")
 
 
 def test_a_missing_file_column_or_type_is_named(tmp_path: Path) -> None:

@@ -142,7 +142,7 @@ def test_finished_runs_that_are_damaged_are_named_with_their_cure_and_the_other_
 
     code, text = run(study(tmp_path, seeds="[0, 1, 2]"), runs, uri)
     text = " ".join(text.split())
-    assert code == 1 and "3 finished before and damaged since" in text
+    assert code == 1 and "3 damaged, and left as they are" in text
     assert "trial: 6 cells, 2 finished before, 2 damaged; 2 to train" in text
     for folder, problem in (
         (line, "metrics.jsonl has changed since it was written"),

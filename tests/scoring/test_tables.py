@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import struct
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -123,6 +124,32 @@ def test_decimals_of_a_database_are_numbers_and_columns_of_one_name_are_not_gues
     pq.write_table(twice, tmp_path / "twice.parquet")
     with pytest.raises(UserError, match="column 's' is there twice"):
         read_scores(tmp_path / "twice.parquet", "s")
+
+
+@pytest.mark.parametrize("text", ["id;s\na,b;0.5\n", "sep=|\nid|s\na,b|0.5\n", "\n\nid\ts\r\na,b\t0.5\r\n"])
+def test_a_csv_file_of_another_separator_is_read_as_datasets_are(tmp_path: Path, text: str) -> None:
+    (tmp_path / "t.csv").write_text(text, newline="")
+    ids, values = read_scores(tmp_path / "t.csv", "s")
+    assert ids == ("a,b",) and values.tolist() == [0.5]
+
+
+def test_a_place_in_a_csv_file_counts_the_lines_before_its_header(tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("sep=;\nid;s\na;1\nb;x\n")
+    with pytest.raises(UserError, match=r"t\.csv:4: column 's' holds \"x\" for 'b'"):
+        read_scores(tmp_path / "t.csv", "s")
+
+
+def test_text_of_a_parquet_file_that_is_no_utf_8_is_named_by_its_row(tmp_path: Path) -> None:
+    pq.write_table(pyarrow.table({"id": no_utf_8(), "s": [1.0, 2.0]}), tmp_path / "t.parquet")
+    with pytest.raises(UserError, match=r"t\.parquet, row 2: column 'id' holds a string that cannot be read"):
+        read_scores(tmp_path / "t.parquet", "s")
+
+
+def no_utf_8() -> pyarrow.Array:
+    """Two texts, of which the second is a byte that UTF-8 does not have."""
+    return pyarrow.Array.from_buffers(
+        pyarrow.string(), 2, [None, pyarrow.py_buffer(struct.pack("<iii", 0, 1, 2)), pyarrow.py_buffer(b"a\xff")]
+    )
 
 
 def test_a_table_is_known_by_its_content(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ import pytest
 from repro.study.expand import expand_study
 from repro.study.load import parse_spec
 from repro.study.status import status_rows, status_table
+from repro.tracking.damage import damaged_run, run_damage
 from repro.tracking.journal import Journal
+from repro.tracking.run_status import run_status
 from tests.conftest import Load
 from tests.study.test_plan import finish
 
@@ -56,6 +59,36 @@ def test_status_shows_every_run_whatever_stands_in_a_damaged_file(tmp_path: Path
     cell.write_text(json.dumps(record))
     table = status_table(status_rows(tmp_path))
     assert all(expanded.identity in table for expanded in cells)
+
+
+@pytest.mark.parametrize("ended", [True, False])
+def test_a_run_in_the_folder_of_another_is_damaged_and_neither_cached_nor_gone_on_with(
+    tmp_path: Path, ended: bool
+) -> None:
+    spec = parse_spec(SPEC)
+    first, second = expand_study(spec)
+    if ended:
+        finish(tmp_path, first.cell, first.identity)
+    else:
+        Journal(tmp_path / first.identity).start(first.cell, first.identity)
+    copy = shutil.copytree(tmp_path / first.identity, tmp_path / second.identity)
+    assert run_status(tmp_path / first.identity) == ("finished" if ended else "killed")
+    assert run_status(copy) == "damaged"
+    problem = f"the folder holds the record of {first.identity}"
+    assert run_damage(copy) == [problem]
+    told = str(damaged_run(copy, [problem]))
+    assert "give the folder its own name back, or move it away" in told and "done.json" not in told
+    moved = shutil.copytree(copy, tmp_path / "kept for the paper")
+    assert run_damage(moved) == [] or not ended, "a copy may have a name of its own"
+
+
+def test_status_shows_a_finished_run_that_has_lost_its_cell(tmp_path: Path) -> None:
+    (cell, _) = expand_study(parse_spec(SPEC))
+    finish(tmp_path, cell.cell, cell.identity)
+    (tmp_path / cell.identity / "cell.json").unlink()
+    (row,) = status_rows(tmp_path)
+    assert row["status"] == "damaged" and row["message"] == "cell.json is missing"
+    assert cell.identity in status_table([row])
 
 
 def test_status_counts_the_runs_that_were_stopped_early_and_says_at_which_step(tmp_path: Path) -> None:

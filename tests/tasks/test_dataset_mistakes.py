@@ -2,8 +2,13 @@
 
 from __future__ import annotations
 
+import bz2
+import gzip
 import json
+import lzma
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from repro.errors import UserError
@@ -25,6 +30,7 @@ from tests.tasks.rows import rows, spec, write
         ('{"question": "q", "answer": NaN}', r"bad.jsonl:3: field 'answer' .*float 'nan'"),
         ('{"question": "q", "answer": true}', r"bad.jsonl:3: field 'answer' .*bool 'True'"),
         ('{"question": " ", "answer": "1"}', r"bad.jsonl:3: field 'question' .*is empty"),
+        ('{"question": "q", "answer": "1", "answer": "2"}', r"bad.jsonl:3: not readable JSON \(key 'answer' twice"),
         ('{"question": 7, "answer": "1"}', r"bad.jsonl:3: field 'question' .*int '7', expected text"),
     ],
 )
@@ -57,12 +63,45 @@ def test_a_mistake_in_every_row_is_told_once_with_its_count(tmp_path):
         ("d.tsv", b"question\tanswer\n", r"d.tsv is not a data file; .*\.jsonl, \.json, \.parquet"),
         ("d.parquet", b"not parquet", "not a readable parquet file"),
         ("d.jsonl", b"\xff\xfe\x00", "is UTF-16; expected UTF-8 text"),
+        ("d.jsonl", gzip.compress(b"x"), "d.jsonl:1: is compressed by gzip"),
+        ("d.jsonl", bz2.compress(b"x"), "d.jsonl:1: is compressed by bzip2"),
+        ("d.csv", lzma.compress(b"x"), "d.csv: is compressed by xz"),
+        ("d.csv", b"PK\x03\x04\xff", "d.csv: is a zip archive, as .xlsx files are"),
+        ("d.json", b'[{"question": "q", "answer": "1", "question": "r"}]', "key 'question' twice in one object"),
     ],
 )
 def test_a_bad_file_is_named(tmp_path, name, content, said):
     (tmp_path / name).write_bytes(content)
     with pytest.raises(UserError, match=said):
         load_dataset(spec(path=str(tmp_path / name)))
+
+
+@pytest.mark.parametrize(
+    ("first", "separator", "end"),
+    [
+        ("", ",", "\n"),
+        ("", ";", "\r"),
+        ("\n\n", "\t", "\n"),
+        ("sep=;\r\n", ";", "\r\n"),
+        ("SEP=|\n", "|", "\n"),
+    ],
+)
+def test_a_csv_file_is_read_by_the_separator_of_its_header_and_not_by_that_of_its_text(tmp_path, first, separator, end):
+    header = separator.join(["question", "answer", '"note, with, commas; and | others"'])
+    lines = [header, *(separator.join([f'"{i}, 1, 2, 3; 4 | 5\t?"', str(i), ""]) for i in range(9))]
+    (tmp_path / "d.csv").write_text(first + end.join(lines) + end, newline="")
+    loaded = load_dataset(spec(path=str(tmp_path / "d.csv")))
+    found = {problem.question: problem.answer for problem in (*loaded.train, *loaded.validation, *loaded.test)}
+    assert found == {f"{i}, 1, 2, 3; 4 | 5\t?": str(i) for i in range(9)}
+
+
+def test_a_parquet_file_with_two_columns_of_one_name_is_refused(tmp_path):
+    texts = pa.array(["1", "2"])
+    pq.write_table(
+        pa.Table.from_arrays([texts, texts, texts], names=["question", "answer", "answer"]), tmp_path / "d.parquet"
+    )
+    with pytest.raises(UserError, match=r"d\.parquet: column 'answer' is there twice, expected every column once"):
+        load_dataset(spec(path=str(tmp_path / "d.parquet")))
 
 
 def test_a_path_that_does_not_exist_is_named_with_its_nearest_neighbour(tmp_path):

@@ -93,6 +93,8 @@ def check_options(options: argparse.Namespace) -> None:
         given = next((name for name in OF_TRAINING if getattr(options, name) is not None), None)
         if given is not None:
             raise UserError(f"diagnose: got {_option(given)} with --spec, expected train.{given} in the spec only")
+    if options.name is not None and options.out is not None:
+        raise UserError("diagnose: got --name with --out, expected one of them: both say where the report goes")
     if options.samples is not None and options.samples % 2:
         raise UserError(f"--samples: got {options.samples}, expected an even number: one half chooses, one judges")
     if options.prompt == "paper":

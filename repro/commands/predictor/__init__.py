@@ -61,6 +61,9 @@ def run(options: argparse.Namespace) -> int:
         raise UserError(f"--labels: got {str(options.labels)!r} with {options.action}, expected it with train only")
     if options.embedder is not None and not importing:
         raise UserError(f"--embedder: got {options.embedder!r} with {options.action}, expected it with import only")
+    if options.references is not None and options.action not in ("evaluate", "predict"):
+        given = " ".join(map(str, options.references))
+        raise UserError(f"--references: got {given!r} with {options.action}, expected it with evaluate or predict only")
     _check_predict(options)
     if loaded is None:
         if options.set or options.smoke:
