@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import matplotlib as mpl
-import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from analysis.contrast import mixed
 from analysis.lettering import fitted, width_of
 
 # Okabe and Ito (2008) without yellow; orange and sky blue darker, so that lines stand out from white by 3 to 1.
@@ -150,39 +150,8 @@ def looks(ways: Mapping[str, str], baselines: Sequence[str] = ()) -> dict[str, L
         # Where the shades begin again the dashes do not, so that two arms of a way look alike only from the 26th on.
         place = places[way] - 1 + turn + turn // len(shades)
         dash = "-" if label in baselines else DASHES[1 + place % (len(DASHES) - 1)]
-        out[label] = Look(_shade(own[way], shades[turn % len(shades)]), dash)
+        out[label] = Look(mixed(own[way], shades[turn % len(shades)]), dash)
     return out
-
-
-def _shade(colour: str, share: float) -> str:
-    """The colour mixed with so much white, or with black where `share` is below 0."""
-    towards = 255 if share > 0 else 0
-    parts = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
-    return "#" + "".join(f"{round(part + abs(share) * (towards - part)):02X}" for part in parts)
-
-
-def _luminance(parts: Sequence[float]) -> float:
-    """Relative luminance of red, green and blue in 0..1 (WCAG 2)."""
-    red, green, blue = (part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts[:3])
-    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
-
-
-def readable(colour: str) -> str:
-    """The colour for letters on white: darker where its contrast is below 4.5 to 1."""
-    dark = colour
-    for step in range(1, 20):
-        if 1.05 / (0.05 + _luminance([int(dark[i : i + 2], 16) / 255 for i in (1, 3, 5)])) >= 4.5:
-            break
-        dark = _shade(colour, -0.05 * step)
-    return dark
-
-
-def written_fields(axis: Axes) -> None:
-    """Numbers in the fields of a heat map that seaborn drew: black or white, whichever stands out more."""
-    mesh = axis.collections[0]
-    shown = ~np.ma.getmaskarray(np.ma.asarray(mesh.get_array())).ravel()
-    for text, face in zip(axis.texts, np.asarray(mesh.get_facecolor())[shown], strict=True):
-        text.set_color("#000000" if _luminance(face) > 0.179 else "#FFFFFF")  # where both contrasts are alike
 
 
 def in_order(labels: Sequence[str]) -> dict[str, Look]:

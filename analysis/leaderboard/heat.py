@@ -9,8 +9,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
 
+from analysis.contrast import written_fields
 from analysis.lettering import fitted
-from analysis.style import NARROW, RC, SMALLEST, WIDE, written_fields
+from analysis.style import NARROW, RC, SMALLEST, WIDE
 
 TALLEST = 1.2
 """Inches that a name above a column may take."""

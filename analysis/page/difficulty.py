@@ -11,11 +11,12 @@ from matplotlib.colors import LinearSegmentedColormap, PowerNorm
 from matplotlib.figure import Figure
 
 from analysis.axes import STEP
+from analysis.contrast import written_fields
 from analysis.measures import Measures
 from analysis.page.groups import Fresh, outer_labels, small_multiples, step_columns
 from analysis.page.lit import of_all, shown
 from analysis.pictures import Picture
-from analysis.style import LIT, NARROW, WIDE, arm_ticks, percent_axis, rows_height, thousands, written_fields
+from analysis.style import LIT, NARROW, WIDE, arm_ticks, percent_axis, rows_height, thousands
 from analysis.text import number
 
 # White to dark blue: lightness falls all the way, so that it prints in grey.

@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.axes import label_of
+from analysis.contrast import readable
 from analysis.curve import Curve, Curves
 from analysis.lettering import fitted, width_of
 from analysis.marks import interval_marks, single_dots, word
@@ -30,7 +31,6 @@ from analysis.style import (
     arm_ticks,
     percent_axis,
     points_axes,
-    readable,
     rows_height,
     thousands,
     titled,
