@@ -14,7 +14,7 @@ from analysis.leaderboard.board import Board
 from analysis.leaderboard.heat import columns, heat, height
 from analysis.leaderboard.orders import kendall
 from analysis.leaderboard.ranks import ranked
-from analysis.leaderboard.variants import Variant, variants
+from analysis.leaderboard.variants import TO_TARGET, Variant, variants
 from analysis.pictures import Picture
 from analysis.statistics import Interval, rank_correlation
 from analysis.style import NARROW, WIDE
@@ -130,8 +130,10 @@ def _orders(board: Board, found: Sequence[Variant]) -> Table:
         f"Orders of the arms compared with that of the leaderboard, in which `{best}` is the best. 95 % intervals over "
         "arms like these; runs of the same seeds are in both orders. Verdicts: clear of the baseline after Holm's "
         "correction over all arms, each way of taking them by itself. At the end: where each arm stopped, whatever it "
-        "had spent. To the target: tokens to the baseline's accuracy at the end, the median over pairs, an order alone."
+        "had spent."
     )
+    if any(variant.name == TO_TARGET for variant in found):
+        caption += " To the target: tokens to the baseline's accuracy at the end, the median over pairs, an order alone."
     return Table(
         "leaderboard.orders", "The order of the arms, taken in other ways", header, rows, pd.DataFrame(data),
         caption + board.units_said, 2, paper=[name for name in header if name != "what differs"],

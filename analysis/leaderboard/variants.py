@@ -23,6 +23,9 @@ Kind = Literal["whole", "tasks", "policies", "seeds", "summaries"]
 Value = Callable[[Comparison], Estimate | None]
 """A difference on one pair; None where it cannot be told there."""
 
+TO_TARGET = "to the target"
+"""The order by time to the baseline's accuracy at the end, where runs are evaluated often enough to tell it."""
+
 
 @dataclass(frozen=True)
 class Variant:
@@ -165,7 +168,7 @@ def _time_to_target(board: Board) -> Variant:
     for label, one in board.judged("tokens").items():
         told = [_log_less(pair.pair) for pair in one.pairs if pair.pair.evaluations >= ENOUGH]
         values[label] = float(np.median(told)) if told else math.nan
-    return Variant("to the target", "summaries", _ordered(board, values), {})
+    return Variant(TO_TARGET, "summaries", _ordered(board, values), {})
 
 
 def _log_less(pair: Pair) -> float:
