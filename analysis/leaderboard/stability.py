@@ -133,7 +133,7 @@ def _orders(board: Board, found: Sequence[Variant]) -> Table:
         "had spent."
     )
     if any(variant.name == TO_TARGET for variant in found):
-        caption += " To the target: tokens to the baseline's accuracy at the end, the median over pairs, an order alone."
+        caption += " To the target: tokens to the baseline's accuracy at the end, median over pairs, an order alone."
     return Table(
         "leaderboard.orders", "The order of the arms, taken in other ways", header, rows, pd.DataFrame(data),
         caption + board.units_said, 2, paper=[name for name in header if name != "what differs"],
