@@ -151,8 +151,9 @@ def _costly(board: Board, judged: dict[str, Judged]) -> str:
         return ""
     told = []
     for label in sorted(found, key=lambda label: -selection_tokens(board, label)[1])[:NAMED]:
-        share = selection_tokens(board, label)[1]
-        why = f" (selection: {number(100 * share, 0)} % of its tokens)" if share > 0 else ""
+        share = number(100 * selection_tokens(board, label)[1], 0)
+        # 100 %: it chooses among groups that it has rolled out, so the share says nothing.
+        why = f" (selection: {share} % of its tokens)" if share not in ("0", "100") else ""
         told.append(f"`{label}`{why}")
     more = f" and {len(found) - NAMED} more" if len(found) > NAMED else ""
     verb = "leads" if len(found) == 1 else "lead"
