@@ -28,3 +28,20 @@ def absence(path: Path) -> str:
         if error.errno == errno.ELOOP:
             return "is a link that leads in a circle"
     return "is a link that leads nowhere"
+
+
+def waits(path: Path) -> bool:
+    """Would opening a path wait for a writer, as a named pipe does? One that a shell has opened (`<(...)`) has one.
+
+    Raises OSError for a name that the file system does not take.
+    """
+    return path.is_fifo() and Path("/dev") not in path.parents
+
+
+def no_file(path: Path) -> str:
+    """Why a path is no file to read: why nothing is there, or what is."""
+    if not path.exists():
+        return absence(path) if path.is_symlink() else "no such file"
+    if path.is_dir():
+        return "is a folder"
+    return "is a named pipe" if path.is_fifo() else "is no file"

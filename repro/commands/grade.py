@@ -10,6 +10,7 @@ from repro.arguments import file_path, plain_number
 from repro.commands import options as shared
 from repro.commands.command import Command
 from repro.errors import UserError
+from repro.user_paths import no_file
 
 EXAMPLES = 5  # completions of a kind that are printed
 WIDTH = 80  # characters of an answer that are printed
@@ -76,8 +77,8 @@ def _check_out(table: Path, out: Path | None) -> None:
         raise UserError(f"--out: {out}, expected a file ending in .jsonl")
     if not out.parent.is_dir():
         raise UserError(f"--out: {out.parent} is no folder; make it first")
-    if out.is_dir():
-        raise UserError(f"--out: {out} is a folder, expected a file")
+    if out.exists() and not out.is_file():
+        raise UserError(f"--out: {out} {no_file(out)}, expected a file")
     if out.exists() and table.exists() and out.samefile(table):
         raise UserError(f"--out: {out} is the table itself, expected another file: it would be overwritten")
     from repro.tasks.grade import are_verdicts

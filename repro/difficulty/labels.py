@@ -26,6 +26,7 @@ from repro.errors import UserError
 from repro.files import write_alone
 from repro.tasks.table_text import column_values, refuse_twice
 from repro.tasks.values import is_blank
+from repro.user_paths import no_file
 from repro.words import listed, unwritable
 
 if TYPE_CHECKING:
@@ -143,7 +144,7 @@ def _table(path: Path) -> pyarrow.Table:
     import pyarrow.parquet
 
     if not path.is_file():
-        raise UserError(f"{path}: no such file, expected the labels that `predictor labels` writes")
+        raise UserError(f"{path}: {no_file(path)}, expected the labels that `predictor labels` writes")
     try:
         refuse_twice(path, pyarrow.parquet.read_schema(path).names)
         table = pyarrow.parquet.read_table(path)

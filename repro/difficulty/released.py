@@ -21,6 +21,7 @@ from repro.difficulty.predictor import DifficultyPredictor
 from repro.difficulty.predictor_spec import TowersSpec
 from repro.digests import file_digest
 from repro.errors import UserError
+from repro.user_paths import no_file
 from repro.words import show
 
 if TYPE_CHECKING:
@@ -75,8 +76,7 @@ def _read(path: Path) -> Mapping[str, Any]:
     import torch
 
     if not path.is_file():
-        what = "is a folder" if path.is_dir() else "no such file"
-        raise UserError(f"{path}: {what}, expected a checkpoint of DOTS + RR's authors (.pt)")
+        raise UserError(f"{path}: {no_file(path)}, expected a checkpoint of DOTS + RR's authors (.pt)")
     _check_archive(path)
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)

@@ -12,6 +12,7 @@ import yaml
 
 from repro.errors import UserError
 from repro.system_errors import explain
+from repro.user_paths import no_file, waits
 from repro.words import nearest, show, unwritable
 
 FieldPath = tuple[str | int, ...]
@@ -184,8 +185,10 @@ def read_document(path: Path) -> Document:
 
 
 def _text(path: Path) -> str:
-    """The content of a file. Raises UserError."""
+    """The content of a file, or of a pipe that a shell has opened (`<(...)`). Raises UserError."""
     try:
+        if waits(path):
+            raise UserError(f"{path}: {no_file(path)}, expected a YAML file")
         with path.open("rb") as file:
             content = file.read(BYTES + 1)
     except FileNotFoundError:

@@ -17,6 +17,7 @@ from repro.models.model_spec import ModelSpec
 from repro.models.sizes import named_size, size_of
 from repro.system_errors import explain
 from repro.tasks.table_text import utf8_text
+from repro.user_paths import no_file, waits
 
 BACKWARD = 3
 """FLOPs of a forward and backward pass over those of the forward pass alone."""
@@ -126,6 +127,8 @@ def by_hand(text: str) -> Throughput:
 def read_throughput(path: Path) -> list[Throughput]:
     """What `benchmarks/gpu.py` wrote, or the ledger of a run beside its cell.json. Raises UserError."""
     try:
+        if waits(path):
+            raise UserError(f"--throughput: {str(path)!r} {no_file(path)}, expected a file of results")
         with path.open("rb") as file:
             content = file.read(LARGEST + 1)
         if len(content) > LARGEST:

@@ -151,7 +151,7 @@ def check_replaceable(path: Path) -> None:
     """UserError where something lies at `path` that is no export, which nobody may lose."""
     if path.is_dir():
         raise UserError(f"--export: {path} is a directory, expected a file such as {path / 'train.parquet'}")
-    if path.exists() and not _is_export(path):
+    if path.exists() and not (path.is_file() and _is_export(path)):
         raise UserError(f"--export: {path} exists and is no export of `repro`; expected another name, or remove it")
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import signal
@@ -31,6 +32,9 @@ def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (tmp_path / "utf_16").write_text("{}", encoding="utf-16")
     (tmp_path / "folder").mkdir()
     (tmp_path / "link").symlink_to("nowhere")
+    for name in ("pipe", "pipe.jsonl"):
+        os.mkfifo(tmp_path / name)
+    (tmp_path / "table.jsonl").write_text('{"completion": "1", "gold": "1"}\n')
     return tmp_path
 
 
@@ -62,6 +66,14 @@ LONG = "x" * 300
         ("validate link", "link: no such file"),
         ("validate /dev/zero", "/dev/zero: is larger than"),
         (f"validate {LONG}", "the name is longer than the file system takes"),
+        ("validate pipe", "pipe: is a named pipe, expected a YAML file"),
+        ("plan spec.yaml --throughput pipe", "'pipe' is a named pipe, expected a file of results"),
+        ("predictor import pipe", "pipe: is a named pipe, expected a checkpoint"),
+        ("grade table.jsonl --out pipe.jsonl", "--out: pipe.jsonl is a named pipe, expected a file"),
+        (
+            "score --model tiny --dataset arithmetic --export pipe.jsonl",
+            "pipe.jsonl exists and is no export of `repro`",
+        ),
     ],
 )
 def test_what_the_system_refuses_is_told_on_one_line_with_exit_code_2(
@@ -165,27 +177,33 @@ def test_a_console_that_lasts_tells_at_the_end_that_nobody_could_read_it(ends: i
     assert ended.stderr.startswith("standard output could not be written: no space") and ended.stderr.count("\n") == 1
 
 
-READERS = ["plan SPEC", *(f"{name} SPEC" for name in ("run", "report", "status", "why", "validate", "sweep"))]
+READERS = ["plan SPEC", *(f"{name} SPEC" for name in ("run", "report", "status", "validate", "sweep"))]
 READERS += ["score --spec SPEC", "diagnose --spec SPEC", "predictor train SPEC"]
 
 
 def waiting_for(words: str, folder: Path) -> tuple[subprocess.Popen[str], int]:
-    """A command that reads a spec which never ends, and the end of the pipe that keeps it waiting."""
-    pipe = folder / "pipe.yaml"
-    os.mkfifo(pipe)
+    """A command that reads a spec which never ends, as a shell's `<(...)`, and the end of the pipe that keeps it so."""
+    reader, writer = os.pipe()
 
     def heed() -> None:  # a shell's background jobs ignore Ctrl-C
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
     process = subprocess.Popen(
-        [sys.executable, "-m", "repro", *words.replace("SPEC", str(pipe)).split()], cwd=folder, text=True,
+        [sys.executable, "-m", "repro", *words.replace("SPEC", f"/dev/fd/{reader}").split()], cwd=folder, text=True,
         env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=heed,
+        pass_fds=[reader],
     )  # fmt: skip
-    writer = os.open(pipe, os.O_WRONLY)  # returns when the command has opened its end
+    ours, opened = Path(f"/proc/self/fd/{reader}").readlink(), Path(f"/proc/{process.pid}/fd")
     looks, deadline = 0, time.monotonic() + 30
-    while looks < 5 and time.monotonic() < deadline:  # until it sleeps, which can only be in reading the pipe
-        looks = looks + 1 if psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING else 0
+    while looks < 5 and time.monotonic() < deadline:  # until it has opened the pipe and sleeps: only in reading it
+        ends = 0
+        for one in opened.iterdir():
+            with contextlib.suppress(FileNotFoundError):  # closed since it was listed
+                ends += one.readlink() == ours
+        sleeps = psutil.Process(process.pid).status() == psutil.STATUS_SLEEPING
+        looks = looks + 1 if ends > 1 and sleeps else 0
         time.sleep(0.02)
+    os.close(reader)
     return process, writer
 
 
@@ -221,6 +239,7 @@ def test_every_command_that_reads_a_spec_is_among_those_interrupted() -> None:
         "warm-start",
         "grade",
         "verify",
+        "why",  # knows a spec by its ending, which an open pipe has not
     }
 
 
