@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from analysis.arms import bounds
 from analysis.budgets import span
 from analysis.leaderboard.board import Board
 from analysis.leaderboard.ranking import clear, selection_tokens
@@ -89,13 +90,20 @@ def lead(board: Board) -> str:
     verdicts = {label: judged[label].verdict for label in board.order if label in judged}
     if not verdicts or all(verdict == "one seed" for verdict in verdicts.values()):
         return ""
-    told = []
-    for verdict in ("higher", "lower"):
-        found = [f"`{label}`" for label, own in verdicts.items() if own == verdict]
-        who = f" ({joined(found)})" if 0 < len(found) <= NAMED else ""
-        told.append(f"{len(found) or 'none'}{who} {'was' if len(found) == 1 else 'were'} clearly")
-    arms = plural(len(verdicts), "arm")
-    return f"Of {arms}, at equal tokens {told[0]} ahead of {board.baseline_said} and {told[1]} behind."
+    ahead = [label for label, own in verdicts.items() if own == "higher"]
+    known = {label for one in board.panels for label in bounds(one.panel.series)}
+    sizes = [f"`{label}` ({'a bound, ' if label in known else ''}{_points(judged[label])})" for label in ahead]
+    who = joined(sizes) if 0 < len(ahead) <= NAMED else str(len(ahead) or "none")
+    behind = sum(own == "lower" for own in verdicts.values()) or "none"
+    were = "was" if len(ahead) == 1 else "were"
+    return (
+        f"Of {plural(len(verdicts), 'arm')}, at equal tokens {who} {were} clearly ahead of {board.baseline_said}, and "
+        f"{behind} clearly behind."
+    )
+
+
+def _points(one: Judged) -> str:
+    return f"{number(100 * one.difference.value, sign=True)} points"
 
 
 def paragraph(board: Board) -> tuple[str, ...]:

@@ -106,21 +106,24 @@ def _sure(panels: Sequence[Measures], judged: Sequence[Judged]) -> str:
         text.append(_sees(seeing, "" if len(seeing) == len(judged) else "undecided " if undecided else "decided "))
         needed = [count for one in seeing if (count := one.seeds_needed(WORTH_SEEING)) is not None]
         if len(needed) == len(seeing) and max(needed) > max(seeds):
-            seeds_told = _each(needed, str)
-            text[-1] += f"; {100 * WORTH_SEEING:.0f} points would take {seeds_told} seeds"
+            text[-1] += f"; {100 * WORTH_SEEING:.0f} points take {_each(needed, str)} seeds"
             text[-1] += " on each pair" if pairs > 1 else ""
     return " ".join(map(sentence, text))
 
 
 def _sees(claims: Sequence[Judged], kind: str) -> str:
     """The smallest true differences that claims see with a chance of 80 %; `kind` says which claims they are."""
-    seen = _each([100 * one.smallest_seen for one in claims], number)
-    what = "a true difference" if " " not in seen else "true differences"
-    text = f"{what} of {seen} points would be found four times in five"
-    if len(claims) == 1 and not kind:
-        return text
-    on = {1: f"the {kind}claim", 2: f"the two {kind}claims"}.get(len(claims), f"{len(claims)} {kind}claims")
-    return f"On {on}, {text}"
+    sizes = [number(100 * one.smallest_seen) for one in claims]
+    if len(claims) > 2:
+        seen = " to ".join(
+            dict.fromkeys(number(100 * pick(one.smallest_seen for one in claims)) for pick in (min, max))
+        )
+        return f"On {len(claims)} {kind}claims, true differences of {seen} points would be found four times in five"
+    asked = [one.question for one in claims]
+    of = [f" (`{one.arm}` − `{one.against}`)" if len(claims) > 1 or kind else "" for one in asked]
+    what = "a true difference" if len(claims) == 1 else "true differences"
+    seen = joined([f"{sizes[0]} points{of[0]}", *(f"{size}{who}" for size, who in zip(sizes[1:], of[1:], strict=True))])
+    return f"{what} of {seen} would be found four times in five"
 
 
 def _each(values: Sequence[float], shown: Callable[[float], str]) -> str:

@@ -15,11 +15,11 @@ def differ(judged: Sequence[Judged]) -> bool:
 
 
 def up_to(judged: Sequence[Judged], aside: str = "") -> str:
-    """`each row up to the steps that every run of both its arms has spent (20 to 40)`; `aside` follows the numbers."""
+    """`each row up to the steps that all runs of its two arms have spent (20 to 40)`; `aside` follows the numbers."""
     costs = dict.fromkeys(one.question.by for one in judged)
     cost = COST[next(iter(costs))] if len(costs) == 1 else "cost"
     where = " on a model and task" if any(len(one.pairs) > 1 for one in judged) else ""
     numbers = span(judged) if len(costs) == 1 and any(one.pairs for one in judged) else ""
     told = ", ".join(text for text in (numbers, aside) if text)
     brackets = f" ({told})" if told else ""
-    return f"each row up to the {cost} that every run of both its arms{where} has spent{brackets}"
+    return f"each row up to the {cost} that all runs of its two arms{where} have spent{brackets}"

@@ -15,7 +15,7 @@ from analysis.curve import Curve, Curves
 from analysis.lettering import fitted, width_of
 from analysis.marks import interval_marks, single_dots, word
 from analysis.measures import Measures
-from analysis.page.budgets import up_to
+from analysis.page.budgets import differ, up_to
 from analysis.page.lit import panel_looks
 from analysis.pictures import Picture
 from analysis.primary import AXIS, Judged
@@ -40,7 +40,7 @@ from analysis.text import joined, points
 NAME = 7.5
 """Points of the names beside curves."""
 
-ROWS = 2.3
+ROWS = 2.16
 """Inches that the rows take at most on a page, so that its first screen holds the whole figure."""
 
 CURVES = 2.3
@@ -89,14 +89,15 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
          if one.pairs]
     )  # fmt: skip
     by = drawn[0].question.by
-    several = "" if single else "; small dots: single pairs of model and task"
+    several = "" if single else "; grey circles: single pairs of model and task"
     below = " Below the line: exploratory comparisons, not judged with the primary claims." if others else ""
     few = f" ({len(primary)} of {len(every)} arms)" if len(primary) < len(every) else ""
+    adding = ", so that rows do not add up" if differ(drawn) else ""
     compared = "that of the baseline" if len(rows.against) == 1 else "that of the arm it is compared with"
     return Picture(
         "answer",
         f"Who learns more from the same cost{few}",
-        f"Mean accuracy over training minus {compared}, {up_to(drawn)}. Lines: 95 % intervals over seeds and "
+        f"Mean accuracy over training minus {compared}, {up_to(drawn)}{adding}. Lines: 95 % intervals over seeds and "
         f"questions{several}.{below}",
         f"Differences at equal {AXIS[by]}: {of}.",
         pd.concat([_data(rows), _curve_data(drawn)] if single else [_data(rows)], ignore_index=True),
@@ -120,7 +121,7 @@ class _Rows:
 
 def _row_height(names: Sequence[str], narrow: bool) -> float:
     """Inches of one row among these; closer to its neighbours on a page."""
-    return rows_height(names, narrow) / len(names) - (0.0 if narrow else 0.04)
+    return rows_height(names, narrow) / len(names) - (0.0 if narrow else 0.052)
 
 
 def _furthest(judged: Sequence[Judged], count: int) -> list[Judged]:

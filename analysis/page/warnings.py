@@ -46,8 +46,8 @@ def _who(labels: Sequence[str]) -> str:
 
 
 def _in(count: int, several: Sequence[Measures]) -> str:
-    """` (2 of 3 pairs)`; empty where there is one."""
-    return "" if len(several) == 1 else f" ({count} of {plural(len(several), 'pair')})"
+    """` on 2 of 3 pairs`; empty where there is one."""
+    return "" if len(several) == 1 else f" on {count} of {plural(len(several), 'pair')}"
 
 
 def _of(measures: Measures, several: Sequence[Measures], text: str) -> str:
@@ -161,5 +161,5 @@ def _bounds(several: Sequence[Measures], asked: Collection[str]) -> list[Warned]
     if not known:
         return []
     grave = [label for label in known if label in asked]
-    short = f"{_who(grave)} {'are only bounds' if len(grave) > 1 else 'is only a bound'}" if grave else ""
+    short = f"{_who(grave)} {'are no methods' if len(grave) > 1 else 'is no method'}" if grave else ""
     return [Warned(f"{names(known)} {'know' if len(known) > 1 else 'knows'} current pass rates; {UNPAID}.", short)]

@@ -124,9 +124,14 @@ def test_the_first_page_counts_the_arms_that_are_clear_of_the_baseline(boards: M
     verdicts = [found.verdict for found in one.judged("tokens").values()]
     ahead, behind = verdicts.count("higher"), verdicts.count("lower")
     told = lead(one)
-    assert told.startswith(f"Of {len(verdicts)} arms, at equal tokens {ahead or 'none'} ")
-    assert "clearly ahead of `uniform` and " in told
-    assert f" and {behind or 'none'} " in told and told.endswith("clearly behind.")
+    named = [
+        f"`{label}` (+{100 * found.difference.value:.1f} points)"
+        for label, found in one.judged("tokens").items()
+        if found.verdict == "higher"
+    ]
+    assert 1 <= ahead == len(named) <= 3 and all(text in told for text in named)
+    assert told.startswith(f"Of {len(verdicts)} arms, at equal tokens `") and "clearly ahead of `uniform`" in told
+    assert told.endswith(f", and {behind or 'none'} clearly behind.")
     assert lead(boards["one seed"]) == ""
 
 

@@ -242,7 +242,7 @@ def test_the_numbers_of_how_sure_stand_in_a_table(quick_study: Make):
     row = said.how_sure.data.iloc[0]
     assert (row["seeds"], row["questions"], row["claims"]) == (5, 100, 1)
     assert f"A true difference of {100 * row['smallest_seen']:.1f} points" in said.sure
-    assert f"; 2 points would take {row['seeds_for_2_points']:.0f} seeds" in said.sure or row["seeds_for_2_points"] <= 5
+    assert f"; 2 points take {row['seeds_for_2_points']:.0f} seeds" in said.sure or row["seeds_for_2_points"] <= 5
 
 
 def claimed(quick_study: Make, **behaviours: Behaviour) -> Store:
@@ -271,11 +271,11 @@ def test_two_claims_that_see_different_sizes_are_told_apart(quick_study: Make):
     seen = list(said.how_sure.data["smallest_seen"])
     assert seen[1] > seen[0]
     assert (
-        f"On the two claims, true differences of {100 * seen[0]:.1f} and {100 * seen[1]:.1f} points would be "
-        "found four times in five" in said.sure
+        f"True differences of {100 * seen[0]:.1f} points (`dots` − `full`) and {100 * seen[1]:.1f} (`random` − `full`) "
+        "would be found four times in five" in said.sure
     )
     needed = list(said.how_sure.data["seeds_for_2_points"])
-    assert f"; 2 points would take {needed[0]:.0f} and {needed[1]:.0f} seeds" in said.sure
+    assert f"; 2 points take {needed[0]:.0f} and {needed[1]:.0f} seeds" in said.sure
 
 
 def test_an_exploratory_arm_that_turns_at_another_cost_would_change_the_answer(quick_study: Make):
@@ -293,12 +293,12 @@ def test_rows_up_to_different_costs_say_up_to_which(quick_study: Make):
     study = store.read()
     judged = [*judge(questions(study.spec, study.panels), study.panels), *exploratory(study.spec, study.panels)]
     low, high = sorted(amount(one.pairs[0].budget) for one in judged)
-    said = f"up to the generated tokens that every run of both its arms has spent ({low} to {high}"
+    said = f"up to the generated tokens that all runs of its two arms have spent ({low} to {high}"
     table = answered(store).table
     assert low != high and said in table.caption and said in drawn(store).caption
     assert any("do not add up" in note for note in table.notes)
     same = answered(claimed(quick_study, dots=SAME, random=WORSE)).table
-    assert f"has spent ({high}, selection" in same.caption and not any("do not add up" in note for note in same.notes)
+    assert f"have spent ({high}, selection" in same.caption and not any("do not add up" in note for note in same.notes)
 
 
 def test_one_table_has_the_differences_at_equal_tokens_steps_and_seconds(quick_study: Make):
