@@ -47,10 +47,16 @@ CURVES = 2.3
 """Inches of the curves where they stand below the differences: on a phone and in a column."""
 
 
-def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged] = ()) -> Picture:
+ALONE = "exploratory comparisons, not judged with the primary claims"
+
+
+def forest(
+    panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequence[Judged] = (), said: str = ALONE
+) -> Picture:
     """Differences of the primary claims with their intervals; beside them, on one model and task, the curves.
 
-    At least one claim has runs of both its arms. `beside` has exploratory comparisons, drawn lighter below a line.
+    At least one claim has runs of both its arms. `beside` has exploratory comparisons, drawn lighter below a line, and
+    `said` what they are.
     """
     every = [one for one in judged if one.pairs]
     count = min(SHOWN, int(ROWS / _row_height(_Rows([*judged, *beside], 0).names, narrow=False)))
@@ -90,7 +96,7 @@ def forest(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
     )  # fmt: skip
     by = drawn[0].question.by
     several = "" if single else "; grey circles: single pairs of model and task"
-    below = " Below the line: exploratory comparisons, not judged with the primary claims." if others else ""
+    below = f" Below the line: {said}." if others else ""
     few = f" ({len(primary)} of {len(every)} arms)" if len(primary) < len(every) else ""
     adding = ", so that rows do not add up" if differ(drawn) else ""
     compared = "that of the baseline" if len(rows.against) == 1 else "that of the arm it is compared with"

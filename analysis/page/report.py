@@ -22,7 +22,7 @@ from analysis.page.equal_cost_table import equal_cost
 from analysis.page.figures import accuracy_curves
 from analysis.page.findings import derived_question
 from analysis.page.folder import check, replaced
-from analysis.page.forest import forest
+from analysis.page.forest import ALONE, forest
 from analysis.page.methods import methods
 from analysis.page.missing import failed, left_out, missing_table, unfinished
 from analysis.page.provenance import Provenance, provenance
@@ -31,7 +31,7 @@ from analysis.page.single import single_file
 from analysis.page.templates import numbered, rendered
 from analysis.page.warnings import warnings
 from analysis.pictures import Picture
-from analysis.primary import exploratory, judge, questions
+from analysis.primary import ahead, exploratory, judge, questions
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.run import DamagedRun
 from analysis.study import Study, load_study
@@ -53,7 +53,9 @@ PAPERS = {"dots_rr": "DOTS + RR", "ufo_rl": "UFO-RL"}
 
 
 BESIDE = 6
-"""Of more exploratory comparisons the first page shows none: the table at equal cost has them all."""
+"""Of more exploratory comparisons the first page names none, and draws so many of those that are clearly ahead."""
+
+AHEAD = "of {} exploratory comparisons those that are clearly ahead, after Holm's correction over all of them"
 
 
 @dataclass(frozen=True)
@@ -108,7 +110,8 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     few = beside if len(beside) <= BESIDE else ()
     found = answer(panels, judged, few)
     compared = any(one.pairs for one in judged)
-    figure = forest(panels, judged, few) if compared else accuracy_curves(panels[0])
+    lit, said = (few, ALONE) if few or not beside else (ahead(beside)[:BESIDE], AHEAD.format(len(beside)))
+    figure = forest(panels, judged, lit, said) if compared else accuracy_curves(panels[0])
     pages, explained = _pages(study, panels, equal_cost(panels, judged, beside, found.how_sure)), methods(study, panels)
     told = " ".join([*found.sentences, *(page.lead for page in pages)])
     asked = {series.label for panel in study.panels for series in panel.series if f"`{series.label}`" in told}

@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
+from pathlib import Path
 
+import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
@@ -14,12 +16,13 @@ from analysis.measures import Measures
 from analysis.page.answer import Answer, answer
 from analysis.page.equal_cost_table import equal_cost_table
 from analysis.page.forest import forest
-from analysis.primary import exploratory, judge, questions
+from analysis.page.report import write_report
+from analysis.primary import ahead, exploratory, judge, questions
 from analysis.style import styled
 from analysis.text import amount
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Store
+from tests.analysis.synthetic import Store, make_study
 
 DOTS = {"selection": {"method": "difficulty", "references": 4}}
 RANDOM = {"selection": {"method": "random", "fraction": 0.25}}
@@ -350,3 +353,19 @@ def test_from_three_tasks_on_the_interval_over_tasks_stands_beside_and_is_the_wi
     row = said.data.set_index("arm").loc["dots"]
     assert row["difference_over_tasks"] == pytest.approx(row["difference"])
     assert row["difference_over_tasks_low"] < row["difference_low"] < row["difference_high"]
+
+
+def test_of_many_exploratory_arms_those_that_are_clearly_ahead_are_drawn(store_uri: str, tmp_path: Path):
+    arms = {f"arm{i}": (RANDOM, SAME) for i in range(7)} | {"good": (DOTS, BETTER)}
+    fields = {"report": {"claims": [{"arm": "arm0"}]}}
+    made = {"full": ({}, FULL), **arms}
+    store = make_study(tmp_path, store_uri, made, name="many", seeds=5, questions=100, fields=fields)
+    study = store.read()
+    beside = exploratory(study.spec, study.panels)
+    assert len(beside) == 7
+    assert [one.question.arm for one in ahead(beside)] == ["good"]
+    written = write_report(store.loaded, store.runs_dir, store.runs_dir.parent / "out", store.uri)
+    rows = pd.read_csv(written.parent / "figures" / "answer.csv")
+    assert {"arm0", "good"} <= set(rows["arm"]) and "arm1" not in set(rows["arm"])
+    text = (written.parent / "report.md").read_text()
+    assert "Below the line: of 7 exploratory comparisons those that are clearly ahead" in text
