@@ -58,6 +58,7 @@ _PATTERNS: tuple[tuple[re.Pattern[str], str], ...] = tuple(
     )
 )  # fmt: skip
 
+_SHORT = re.compile(r"\d{1,5}")
 _IS_SECRET = re.compile(_SECRET_QUERY, re.IGNORECASE)
 _USER_INFO = re.compile(r"^[\w+.-]*:?[/\\]*(.*)@", re.DOTALL)
 
@@ -89,7 +90,7 @@ def secrets_of(address: str) -> set[str]:
     """The parts of an address that no one else may see, as they stand, decoded, and in the pieces of a broken one.
 
     The address may be malformed: everything between its scheme and the last `@` counts, and every value of a
-    query but a number under a harmless name, such as a timeout: numbers stand everywhere.
+    query but a short number under a harmless name, such as a timeout: such numbers stand everywhere.
     """
     found: set[str] = set()
     before = _USER_INFO.match(address)
@@ -100,7 +101,9 @@ def secrets_of(address: str) -> set[str]:
     _, mark, query = address.partition("?")
     if mark:
         pairs = [pair.partition("=") for pair in re.split(r"[&;#]", query)]
-        found |= {value or name for name, _, value in pairs if not value.isdecimal() or _IS_SECRET.fullmatch(name)}
+        found |= {
+            value or name for name, _, value in pairs if not _SHORT.fullmatch(value) or _IS_SECRET.fullmatch(name)
+        }
     found |= {change(secret) for secret in found for change in (unquote, lambda text: quote(text, safe=""))}
     found |= {repr(secret)[1:-1] for secret in found}
     return {secret for secret in found if _is_telling(secret)}

@@ -111,7 +111,9 @@ def test_tokens_are_known_by_their_form_and_by_the_environment(monkeypatch: pyte
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://tiny:tiny@host")
     assert mask("model tiny at http://tiny:tiny@host") == "model tiny at http://***@host", "it is an ordinary word"
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db?timeout=1000&key=2000")
-    assert mask("1000 of 2000 tokens") == "1000 of *** tokens", "a number is a secret under the name of one only"
+    assert mask("1000 of 2000 tokens") == "1000 of *** tokens", "a short number is a secret under the name of one only"
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://host?pin=123456")
+    assert mask("pin 123456") == "pin ***", "a long one under any name"
     assert secrets_of("http://u:a%2Fbcd@h") >= {"a%2Fbcd", "a/bcd"}
 
 

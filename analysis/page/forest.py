@@ -46,8 +46,8 @@ ROWS = 2.16
 CURVES = 2.3
 """Inches of the curves where they stand below the differences: on a phone and in a column."""
 
-
 ALONE = "exploratory comparisons, not judged with the primary claims"
+"""What stands below the line unless a caller says otherwise."""
 
 
 def forest(

@@ -130,10 +130,7 @@ def _parse(text: str, path: Path, line: int | None = None) -> Any:
             f"{path}:{line or error.lineno}: not JSON at column {error.colno} ({error.msg}): {shown!r}\n"
             f"  expected: {'one JSON object per line' if line else 'a list of objects, one per question'}"
         ) from error
-    except (
-        ValueError,
-        RecursionError,
-    ) as error:  # a key twice, thousands of digits or of nested lists
+    except (ValueError, RecursionError) as error:  # a key twice, thousands of digits or of nested lists
         raise UserError(f"{path}{f':{line}' if line else ''}: not readable JSON ({error})") from error
 
 
