@@ -2,6 +2,7 @@
 
     python benchmarks/gpu.py                     on a CUDA machine: reports/gpu/gpu.json and gpu.md within 8 minutes
     python benchmarks/gpu.py --minutes 20        more rounds, narrower intervals
+    python benchmarks/gpu.py --policies 100m     one policy only, in as many more rounds
     python benchmarks/gpu.py --small             the same code on a CPU in a minute; its numbers mean nothing
 
 On policies with random weights (30 M and 100 M parameters and Qwen2.5-1.5B's shape, bfloat16): (a) the single-pass
@@ -24,7 +25,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -102,6 +103,7 @@ def options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("--minutes", type=float, default=8.0, help="how long it may take; less time, fewer rounds (default: 8)")
+    add("--policies", nargs="+", choices=Scale().policies, help="which of the policies (default: all)")
     add("--small", action="store_true", help="the whole path on a CPU in a minute; its numbers mean nothing")
     add("--out", type=Path, help="where gpu.json and gpu.md go (default: reports/gpu, small: runs/gpu_small)")
     given = parser.parse_args()
@@ -204,6 +206,8 @@ def main() -> int:
     if given.small:
         torch.set_num_threads(1)
     scale = SMALL if given.small else Scale()
+    if given.policies:
+        scale = replace(scale, policies=tuple(given.policies))
     device = "cuda" if torch.cuda.is_available() else "cpu"
     memory = torch.cuda.get_device_properties(0).total_memory if device == "cuda" else None
     record = {
