@@ -15,6 +15,7 @@ from repro.launch.damaged import damage_of, repairs_of
 from repro.launch.delivery import Delivering, MetricsDelivery
 from repro.launch.display import make_display
 from repro.launch.fetching import check_fetchable
+from repro.launch.leftovers import remove_leftovers
 from repro.launch.protocol import Outcome, Task
 from repro.launch.settled import Settled
 from repro.launch.terminal import warnings_on
@@ -98,6 +99,7 @@ def run_cells(cells: Sequence[ExpandedCell], experiment: str, options: Options, 
             outcomes = [_compared(outcome, before[outcome.task.identity]) for outcome in outcomes]
             interrupted = launcher.interrupted
         ended = _close(delivery, experiment, options, outcomes, interrupted)
+    remove_leftovers(task for task in tasks if task.identity not in damaged | ended.damaged)
     repairs = {name_of(task.cell): repairs_of(task.run_dir)[mended[task.identity] :] for task in to_train}
     ended = replace(ended, damaged=damaged | ended.damaged, repairs=repairs)
     if interrupted is None and not ended.incomplete and not ended.damaged:

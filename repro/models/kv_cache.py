@@ -25,7 +25,8 @@ class PackedLayer(DynamicLayer):
 
     def _roomy(self, held: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tensor:
         room = max(room, self.length)
-        out = held.new_empty(len(rows), held.shape[1], room, held.shape[3], dtype=self.dtype)
+        # Zeros, not what lies in memory: an attention kernel that reads beyond the end weighs it by 0, and 0 x NaN is NaN.
+        out = held.new_zeros(len(rows), held.shape[1], room, held.shape[3], dtype=self.dtype)  # (rows, heads, room, width)
         out[:, :, : self.length] = held[rows, :, : self.length]
         return out
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import re
 import shutil
@@ -119,7 +120,7 @@ def last_checkpoint(
 def tidy(root: Path, keep: bool) -> None:
     """Remove what a run does not need once it has ended: its checkpoints, or with `keep` all but the newest two."""
     for folder in root.glob(f"{ASIDE}checkpoint-*"):
-        shutil.rmtree(folder)
+        _remove(folder)
     _remove_old(root, KEPT if keep else 0)
 
 
@@ -127,7 +128,14 @@ def _remove_old(root: Path, kept: int = KEPT) -> None:
     """Keep the newest checkpoints. The marker of another goes first, so that a kill leaves none half removed."""
     for folder in newest_first(root)[kept:]:
         (folder / COMPLETE).unlink(missing_ok=True)
-        shutil.rmtree(folder)
+        _remove(folder)
+
+
+def _remove(folder: Path) -> None:
+    """Remove a folder that another process may be removing as well."""
+    while folder.exists():
+        with contextlib.suppress(FileNotFoundError):
+            shutil.rmtree(folder)
 
 
 def newest_first(root: Path) -> list[Path]:

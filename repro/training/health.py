@@ -9,7 +9,7 @@ from typing import Any
 
 from repro.spec.schema import Cell
 from repro.tracking import series
-from repro.training.health_causes import likely_cause
+from repro.training.health_causes import ARITHMETIC, likely_cause
 from repro.training.health_rules import Measured, fallen
 
 IDLE_STEPS = 10
@@ -107,9 +107,13 @@ class Health:
             fall = f"from {start.entropy:.3g} to {measured.entropy:.3g} nats at step {measured.step}"
             self._warn("entropy", measured.step, f"token entropy fell {fall} without a gain")
 
-    def sampling_failed(self, step: int) -> TrainingWarning:
-        """Completions cannot be sampled because probabilities are no numbers."""
-        self._warn("nan", step, f"the policy's token probabilities are NaN or infinite after step {step}")
+    def sampling_failed(self, step: int, weights_finite: bool) -> TrainingWarning:
+        """Completions cannot be sampled because probabilities are no numbers, whether or not the weights are."""
+        what = f"the policy's token probabilities are NaN or infinite after step {step}"
+        if weights_finite:
+            self._warn("nan", step, f"{what}, though all its weights are finite", ARITHMETIC)
+        else:
+            self._warn("nan", step, what)
         assert self.stopped is not None
         return self.stopped
 

@@ -8,6 +8,8 @@ from repro.spec.schema import Cell
 from repro.tasks.reward_spec import describe_reward, rewards_accuracy
 from repro.tracking import series
 
+ARITHMETIC = "arithmetic"
+"""What numbers that are NaN are about where the weights are finite."""
 HIGH_RATE = 2e-3
 """AdamW rate above which it is the first suspect: ten times the default, a hundred times what large policies take."""
 
@@ -17,7 +19,8 @@ def likely_cause(kind: str, cell: Cell, about: str, idle: Sequence[Mapping[str, 
 
     Args:
         kind: of the warning, see `repro.training.health.Warning`.
-        about: of a ratio, the family of series it was seen in ("" for the updates themselves).
+        about: of a ratio, the family of series it was seen in ("" for the updates themselves); of NaN, `ARITHMETIC`
+            where the weights are finite.
         idle: of a training without signal, the metrics of the steps that had none.
         clipped: whether most tokens of an update were outside the clip before.
     """
@@ -30,6 +33,8 @@ def likely_cause(kind: str, cell: Cell, about: str, idle: Sequence[Mapping[str, 
         return f"replay.max_age {'unset' if age is None else age} (groups of a policy long gone), or {rate}"
     if kind == "nan" and cell.model.dtype == "float16" and not _too_fast(cell, clipped):
         return f"model.dtype float16 (its numbers end at 65,504), or {rate}"
+    if kind == "nan" and about == ARITHMETIC and train.precision != "float32":
+        return f"train.precision {train.precision} (the arithmetic or its kernel, not the updates), or {rate}"
     if kind == "no_signal" and not _too_fast(cell, clipped):
         return _no_signal(cell, idle)
     if not _too_fast(cell, clipped):

@@ -72,9 +72,10 @@ class HealthRecord:
             yield
         except (FloatingPointError, RuntimeError) as error:
             told = isinstance(error, FloatingPointError) or "probability tensor contains" in str(error)
-            if not told and not _broken(policy):
+            broken = _broken(policy)
+            if not told and not broken:
                 raise
-            warning = self.health.sampling_failed(step())
+            warning = self.health.sampling_failed(step(), weights_finite=broken is False)
             self._tell()
             raise UserError(_nothing_follows(warning)) from error
 
@@ -132,9 +133,9 @@ def _nothing_follows(warning: TrainingWarning) -> str:
     return f"training ended at step {warning.step}: {warning.text}. Nothing can follow it: change the field"
 
 
-def _broken(policy: Policy) -> bool:
-    """Whether some weights are no numbers; False where that cannot be told, e.g. because memory has run out."""
+def _broken(policy: Policy) -> bool | None:
+    """Whether some weights are no numbers; None where that cannot be told, e.g. because memory has run out."""
     try:
         return not all(bool(weight.isfinite().all()) for weight in policy.model.parameters())
     except RuntimeError:
-        return False
+        return None

@@ -33,7 +33,6 @@ RANDOM = re.compile(
     r"|(?<=\.uploading\.)[a-z0-9_]{8}$|(?<=report-)[a-z0-9_]{8}(?=/|$)"
 )
 """Parts of a path that differ from run to run."""
-CHECKPOINT = re.compile(r"checkpoint-\d+")
 PAID = ("completions", "generated_tokens", "scored_tokens", "trained_tokens")
 """Counts of the ledger that are exact, however often work is redone."""
 REMAINS = re.compile(r"\.tmp$|\.building/|\.partial/|\.parts/|\.old(/|$)")
@@ -44,6 +43,14 @@ def plain(value: Any) -> Any:
     if isinstance(value, dict):
         return {name: plain(item) for name, item in value.items() if not OF_CLOCKS.search(name)}
     return [plain(item) for item in value] if isinstance(value, list) else value
+
+
+def _plain_text(text: str) -> Any:
+    """The same of a text that may be a JSON object."""
+    try:
+        return plain(json.loads(text)) if text.startswith("{") else text
+    except ValueError:
+        return text
 
 
 def state_of(folder: Path, trained_anew: bool = False) -> dict[str, Any]:
@@ -77,15 +84,6 @@ def state_of(folder: Path, trained_anew: bool = False) -> dict[str, Any]:
         found[f"{path.relative_to(folder)}: covers the ledger"] = _covers(path)
     found.update(_store(folder))
     return found
-
-
-def _of_an_older_checkpoint(path: Path) -> bool:
-    """Whether a newer checkpoint lies beside that of a file: a kill may leave the older one half removed."""
-    folder = next((parent for parent in path.parents if CHECKPOINT.fullmatch(parent.name)), None)
-    if folder is None:
-        return False
-    step = int(folder.name.rsplit("-", 1)[1])
-    return any(int(other.name.rsplit("-", 1)[1]) > step for other in folder.parent.glob("checkpoint-*"))
 
 
 def differences(expected: Mapping[str, Any], got: Mapping[str, Any]) -> list[str]:
@@ -136,6 +134,8 @@ def _content(path: Path) -> Iterable[tuple[str, Any]]:
             value = plain(json.loads(data))
         except ValueError:
             return [("", f"not JSON: {data[:60]!r}")]
+        if path.name == "written.json":  # vouches for files that tell seconds
+            value = {name: listed["sha256"] == _sha256(path.parent / name) for name, listed in value.items()}
         if path.name in ("done.json", "complete.json"):
             value = {name: value[name] for name in ("summary", "step") if name in value}
         return [(f": {key}", item) for key, item in value.items()] if isinstance(value, dict) else [("", value)]
@@ -164,7 +164,11 @@ def _as_listed(path: Path) -> bool:
     above = next(parent for parent in path.parents if (parent / "manifest.json").exists())
     listed = json.loads((above / "manifest.json").read_bytes())["files"]
     name = path.relative_to(above).as_posix()
-    return name == "manifest.json" or listed.get(name) == hashlib.sha256(path.read_bytes()).hexdigest()
+    return name == "manifest.json" or listed.get(name) == _sha256(path)
+
+
+def _sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def _rows(text: str) -> list[list[str]]:
@@ -220,7 +224,7 @@ def _rows_of_store(connection: sqlite3.Connection, path: Path) -> Iterable[tuple
         yield f"{place}: runs of this key", seen[place]
         yield f"{place}: status", [status, tags.get("repro.status")]
         kept = {k: v for k, v in tags.items() if k not in ("mlflow.parentRunId", "repro.files", "mlflow.user")}
-        yield f"{place}: tags", {k: v for k, v in kept.items() if not OF_CLOCKS.search(k)}
+        yield f"{place}: tags", {k: _plain_text(v) for k, v in kept.items() if not OF_CLOCKS.search(k)}
         yield f"{place}: params", dict(connection.execute("SELECT key, value FROM params WHERE run_uuid = ?", (run,)))
         if run in records:
             series = records[run].metrics.items()
