@@ -25,8 +25,9 @@ class PackedLayer(DynamicLayer):
 
     def _roomy(self, held: torch.Tensor, rows: torch.Tensor, room: int) -> torch.Tensor:
         room = max(room, self.length)
-        # Zeros, not what lies in memory: an attention kernel that reads beyond the end weighs it by 0, and 0 x NaN is NaN.
-        out = held.new_zeros(len(rows), held.shape[1], room, held.shape[3], dtype=self.dtype)  # (rows, heads, room, width)
+        # Zeros, not what memory held before: a kernel that reads beyond the end weighs it by 0, and 0 x NaN is NaN.
+        shape = (len(rows), held.shape[1], room, held.shape[3])
+        out = held.new_zeros(shape, dtype=self.dtype)
         out[:, :, : self.length] = held[rows, :, : self.length]
         return out
 

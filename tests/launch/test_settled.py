@@ -61,3 +61,20 @@ def test_a_finished_study_is_offered_once_and_again_where_something_changed(
     assert run(loaded, runs, f"sqlite:///{other}")[0] == 0
     assert len(asked) == 2
     assert len(read_runs("trial", f"sqlite:///{other}")) == 2
+
+
+@pytest.mark.parametrize(("keep", "left"), [("policy", []), ("checkpoints", ["checkpoint-4", "checkpoint-6"])])
+def test_checkpoints_that_a_killed_job_left_are_removed_by_the_next_run(
+    tmp_path: Path, empty_store: Path, keep: str, left: list[str]
+) -> None:
+    (tmp_path / "mlflow.db").write_bytes(empty_store.read_bytes())
+    uri, runs = f"sqlite:///{tmp_path / 'mlflow.db'}", tmp_path / "runs"
+    loaded = study(tmp_path, {"full": f"{{train: {{keep: {keep}}}}}"}, seeds="[0]")
+    assert run(loaded, runs, uri)[0] == 0
+    checkpoints = next(runs.glob("v*-*")) / "checkpoints"
+    for step in (2, 4, 6):
+        (checkpoints / f"checkpoint-{step}").mkdir(parents=True)
+        (checkpoints / f"checkpoint-{step}" / "model.safetensors").write_bytes(b"x")
+    (runs / "specs" / "trial.delivered.json").unlink()  # the run was killed before it noted that all is delivered
+    assert run(loaded, runs, uri)[0] == 0
+    assert sorted(path.name for path in checkpoints.iterdir()) == left

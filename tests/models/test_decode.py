@@ -149,6 +149,19 @@ def test_in_bfloat16_keys_are_held_as_attention_casts_them(small, monkeypatch):
     assert made() == as_cast and torch.float32 in types
 
 
+def test_beyond_the_end_the_cache_holds_zeros_whatever_memory_held_before(monkeypatch):
+    monkeypatch.setattr(torch.utils.deterministic, "fill_uninitialized_memory", True)
+    keys = torch.ones(2, 1, 3, 4)  # (prompts, heads, tokens, width)
+    torch.use_deterministic_algorithms(True)  # fresh memory is NaN now
+    try:
+        layer = PackedLayer(keys, keys, torch.tensor([0, 1, 1]), room=8)
+        layer.update(torch.ones(3, 1, 6, 4), torch.ones(3, 1, 6, 4))  # more than there is room for
+    finally:
+        torch.use_deterministic_algorithms(False)
+    for held in (layer.keys, layer.values):
+        assert held[:, :, :9].eq(1).all() and held.shape[2] > 9 and held[:, :, 9:].eq(0).all()
+
+
 def test_rows_have_numbers_of_their_own_and_the_same_ones_for_any_count():
     numbers = row_uniforms(7, [[1, 2], [3], [1, 2]], 50)
     assert len(set(numbers.ravel())) == 150

@@ -109,6 +109,17 @@ def test_a_gain_within_noise_and_a_few_idle_steps_are_no_warning() -> None:
     assert health.warnings == []
 
 
+def test_numbers_that_are_nan_though_the_weights_are_finite_are_laid_to_the_arithmetic() -> None:
+    text = "the policy's token probabilities are NaN or infinite after step 6"
+    told = health_of(precision="bfloat16").sampling_failed(6, weights_finite=True)
+    assert told.what == f"{text}, though all its weights are finite"
+    assert told.likely.startswith("train.precision bfloat16 ")
+    assert health_of(precision="bfloat16").sampling_failed(6, weights_finite=False).text == (
+        f"{text}; most likely train.learning_rate 0.001"
+    )
+    assert health_of().sampling_failed(6, weights_finite=True).likely == "train.learning_rate 0.001"
+
+
 @pytest.mark.parametrize(
     ("reward", "changes", "field"),
     [
