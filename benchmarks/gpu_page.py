@@ -5,10 +5,19 @@ from __future__ import annotations
 import statistics
 from typing import Any
 
+from gpu_parts import SMALL, Scale
+
 from repro.tracking.series import SPEND
 
 Record = dict[str, Any]
 ARMS = {"grpo": "GRPO", "dots_rr": "DOTS + RR"}
+
+
+def _command(record: Record) -> str:
+    asked = tuple(record["scale"]["policies"])
+    usual = (SMALL if record["small"] else Scale()).policies
+    chosen = "" if asked == usual else f" --policies {' '.join(asked)}"
+    return f"python benchmarks/gpu.py{' --small' if record['small'] else ''}{chosen} --minutes {record['minutes']:g}"
 
 
 def page(record: Record) -> str:
@@ -25,9 +34,8 @@ def page(record: Record) -> str:
         "# Selection and replay on one device",
         "",
         *(["**Small mode: the path was run, the numbers mean nothing.**", ""] if record["small"] else []),
-        f"`python benchmarks/gpu.py{' --small' if record['small'] else ''} --minutes {record['minutes']:g}` on "
-        f"{machine}{memory}{cuda}; {versions}; Python {environment['python']}, commit {environment['commit']}. "
-        f"{record['seconds']:.0f} s.",
+        f"`{_command(record)}` on {machine}{memory}{cuda}; {versions}; Python {environment['python']}, commit "
+        f"{environment['commit']}. {record['seconds']:.0f} s.",
         "",
         f"Policies have random weights in {scale['dtype']} and words for tokens: "
         + ", ".join(f"{name} ({it['parameters']:,} parameters)" for name, it in record["policies"].items())
