@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from repro.difficulty.attention import DECIMALS
 from repro.difficulty.estimators import Estimator, TrainedEstimator, UntrainedEstimator
 from repro.difficulty.quality import quality
 from repro.draws import gumbel_top_k
@@ -129,7 +130,7 @@ class DifficultySelector(StatefulSelector):
         mean = (truth.sum() - truth) / (len(truth) - 1)  # (K,) of the other references
         self._metrics |= _quality("loo", made.left_out_raw - mean, truth - mean)
         self._metrics["loo_mae"] = float(np.abs(made.left_out - truth).mean())
-        self._metrics |= {"line_slope": made.slope, "attended_references": made.attended}
+        self._metrics |= {"line_slope": round(made.slope, DECIMALS), "attended_references": made.attended}
         return made.failure
 
     def _make_estimator(self) -> Estimator:
