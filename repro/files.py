@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import json
 import math
 import os
 import shutil
+import stat
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -140,10 +142,20 @@ def dump_json(value: Any, *, indent: int | None = 1) -> bytes:
     return (json.dumps(encode(value), indent=indent, ensure_ascii=False, allow_nan=False) + "\n").encode()
 
 
+def file_content(path: Path) -> bytes:
+    """The bytes of a file. OSError where it is none, also for a named pipe: its reader would wait for a writer."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    with os.fdopen(descriptor, "rb", buffering=0) as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.ENXIO, os.strerror(errno.ENXIO), str(path))
+        return file.readall()
+
+
 def read_json(path: Path) -> Any:
-    """The content of a JSON file written here, or None where it does not exist or is not whole."""
+    """The content of a JSON file written here, or None where it does not exist or is not whole. OSError as
+    `file_content` where something else is in its place."""
     try:
-        return decode(json.loads(path.read_bytes()))
+        return decode(json.loads(file_content(path)))
     except (FileNotFoundError, NotADirectoryError, ValueError, RecursionError):
         return None
 
@@ -162,7 +174,7 @@ def read_jsonl(path: Path) -> list[dict[str, Any]]:
     """
     if not path.exists():
         return []
-    return parse_jsonl(path.read_bytes(), name=str(path))
+    return parse_jsonl(file_content(path), name=str(path))
 
 
 def parse_jsonl(data: bytes, name: str = "") -> list[dict[str, Any]]:
@@ -194,10 +206,10 @@ def parse_json(data: bytes) -> Any:
 
 def cut_torn_line(path: Path) -> None:
     """Cut what follows the last newline of a file, as a kill inside a write leaves it; a missing file stays missing."""
-    with contextlib.suppress(FileNotFoundError), path.open("r+b") as file:
-        data = file.read()
+    with contextlib.suppress(FileNotFoundError):
+        data = file_content(path)
         if data and not data.endswith(b"\n"):
-            file.truncate(data.rfind(b"\n") + 1)
+            os.truncate(path, data.rfind(b"\n") + 1)
 
 
 def cut_damaged_lines(path: Path) -> Path | None:
@@ -209,7 +221,7 @@ def cut_damaged_lines(path: Path) -> Path | None:
     cut_torn_line(path)
     if not path.exists():
         return None
-    data, sound = path.read_bytes(), 0
+    data, sound = file_content(path), 0
     for line in data.splitlines(keepends=True):
         if parse_line(line) is None:
             kept = path.with_name(f"{path.name}.damaged")
@@ -246,8 +258,8 @@ def force_all_to_disk(paths: Iterable[Path]) -> None:
 
 
 def last_lines(path: Path, count: int = 20) -> list[str]:
-    """The last lines of a text file, [] where it does not exist."""
-    if not path.exists():
+    """The last lines of a text file, [] where there is none."""
+    if not path.is_file():
         return []
     size = path.stat().st_size
     with path.open("rb") as file:

@@ -9,7 +9,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from repro.files import parse_jsonl
+from repro.files import file_content, parse_jsonl
 from repro.launch.cells import labels_of
 from repro.launch.terminal import print_table
 from repro.numbers import t_interval
@@ -28,7 +28,7 @@ def print_arms(cells: Sequence[ExpandedCell], runs_dir: Path, console: Console) 
         if run_status(run_dir) != "finished":
             continue
         metrics = run_dir / "metrics.jsonl"
-        lines = metrics.read_bytes().split(b"\n")[:-1] if metrics.exists() else []  # what follows the last is torn
+        lines = file_content(metrics).split(b"\n")[:-1] if metrics.exists() else []  # what follows the last is torn
         start, end = _value(lines, series.ACCURACY), _value(lines[::-1], series.ACCURACY)
         result = (start, end, _value(lines[::-1], series.SECONDS) or 0.0)
         for labels in labels_of(cell, ""):

@@ -11,7 +11,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, Literal, Protocol
 
-from repro.files import last_lines, read_object
+from repro.files import file_content, last_lines, read_object
 from repro.launch import worker
 from repro.launch.supervisor import GRACE
 from repro.system_errors import explain
@@ -132,7 +132,7 @@ def failed(task: Task, seconds: float, why: str | None = None, lasting: bool = F
     try:
         if why is not None:
             Journal(task.run_dir).fail(f"{why}\n")
-        text = error.read_text(errors="replace")
+        text = file_content(error).decode(errors="replace")
         return Outcome(task, "failed", seconds, error, reason_of(text), lasting or is_mistake(text))
     except OSError as refused:  # a full disk
         told = explain(refused, [task.run_dir]) or str(refused)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterable
 from pathlib import Path
 
 from repro.canonical import digest
 from repro.digests import file_digest
 from repro.errors import UserError, setting
+from repro.files import read_json
 from repro.models.adapters import ADAPTER_CONFIG, adapter_base, adapter_config, is_adapter
 from repro.models.chat import chat_template_file
 from repro.models.examples import example_file
@@ -16,6 +18,8 @@ from repro.models.model_spec import ModelSpec
 from repro.models.sources import resolved
 from repro.user_paths import user_path
 
+SETTINGS = ("config.json", "tokenizer_config.json", "generation_config.json")
+"""Files of a model that hold one JSON object and are small."""
 CONTENT = {".json", ".safetensors", ".bin", ".txt", ".model", ".py", ".jinja", ".tiktoken"}
 TEMPLATES = "additional_chat_templates"
 """Folder of a model whose tokenizer has several chat templates."""
@@ -72,7 +76,18 @@ def checked_directory(path: str) -> Path:
             f"{setting('model.path')}: {path!r} lacks {lacks}; expected a directory in which both "
             f"model.save_pretrained and tokenizer.save_pretrained were called{hint}"
         )
+    if found := damaged_json([directory / name for name in SETTINGS]):
+        raise UserError(f"{setting('model.path')}: {found}")
     return directory
+
+
+def damaged_json(files: Iterable[Path]) -> str | None:
+    """What is wrong with the first of a model's files that does not hold one JSON object, None where each does. Those
+    that are missing count as sound."""
+    for file in files:
+        if file.is_file() and not isinstance(read_json(file), dict):
+            return f"{file} is damaged, expected one JSON object in it; save or fetch the model again"
+    return None
 
 
 def directory_digest(directory: Path) -> str:

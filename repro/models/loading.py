@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from repro.errors import UserError, setting
 from repro.hub import model_is_here, why_unreachable
 from repro.models.catalogue import ModelName
+from repro.models.content import damaged_json
 from repro.models.model_spec import ModelSpec
 from repro.models.sources import cures
+from repro.user_paths import user_path
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -49,7 +51,8 @@ def load_model(
                 f"model.trust_remote_code: {name!r} ships code of its own, which was not run; read it, and set "
                 f"trust_remote_code: true if you trust it"
             ) from error
-        raise UserError(_did_not_load(spec, name, named, head, _first_line(error))) from error
+        why = damaged_json(sorted(user_path(name).glob("*.json"))) if spec.hub != name else None
+        raise UserError(_did_not_load(spec, name, named, head, why or _first_line(error))) from error
     missing = sorted(info["missing_keys"])
     if head and missing:
         raise UserError(

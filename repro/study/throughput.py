@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from repro.errors import UserError
 from repro.files import read_object
 from repro.models.model_spec import ModelSpec
-from repro.models.sizes import named_size, size_of
+from repro.models.sizes import NAMED, named_size, size_of
 from repro.system_errors import explain
 from repro.tasks.table_text import utf8_text
 from repro.user_paths import no_file, waits
@@ -112,7 +112,7 @@ def by_hand(text: str) -> Throughput:
         rates = [float(part) for part in amounts.split(",")]
     except ValueError:
         rates = []
-    parameters = named_size(size)
+    parameters = named_size(size) if NAMED.fullmatch(size) else None
     wrong = not 1 <= len(rates) <= 2 or not all(1e-3 <= rate <= 1e12 for rate in rates)
     if wrong or ("@" in text and parameters is None):
         raise UserError(

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from repro.files import read_object
+from repro.files import file_content, read_object
 
 MISTAKES = ("repro.errors.UserError: ", "repro.files.DamagedError: ")
 """How the exception begins that tells a mistake of the user's: it is there until somebody mends it."""
@@ -30,7 +30,7 @@ def reason_of(error_text: str) -> str:
 def reason_in(run_dir: Path) -> str:
     """The reason of a run's last failure; empty where it has none."""
     try:
-        return reason_of((run_dir / "error.txt").read_text(errors="replace"))
+        return reason_of(file_content(run_dir / "error.txt").decode(errors="replace"))
     except OSError:
         return ""
 

@@ -11,7 +11,15 @@ from pathlib import Path
 from typing import Any
 
 from repro.checksums import Checksums, checksums, damage
-from repro.files import cut_torn_line, dump_json, parse_line, read_object, temporary_files, write_atomically
+from repro.files import (
+    cut_torn_line,
+    dump_json,
+    file_content,
+    parse_line,
+    read_object,
+    temporary_files,
+    write_atomically,
+)
 from repro.tracking.completions import RECORDED
 
 STEPPED = ("metrics.jsonl", "steps.jsonl", "evaluations.jsonl", "predictions.jsonl", RECORDED)
@@ -76,7 +84,7 @@ def cut(run_dir: Path, step: int, marks: Checksums | None) -> None:
         if step < 0:
             kept = b""
         elif marks is not None:
-            kept = path.read_bytes()[: marks[name]["size"] if name in marks else 0]
+            kept = file_content(path)[: marks[name]["size"] if name in marks else 0]
         else:
             kept = b"".join(dump_json(row, indent=None) for row in readable(path) if row["step"] <= step)
         write_atomically(path, kept)
@@ -88,7 +96,7 @@ def mend_spent(run_dir: Path) -> int:
     cut_torn_line(path)
     if not path.exists():
         return 0
-    lines = path.read_bytes().splitlines(keepends=True)
+    lines = file_content(path).splitlines(keepends=True)
     kept = [line for line in lines if parse_line(line) is not None]
     if len(kept) < len(lines):
         write_atomically(path, b"".join(kept))
@@ -98,7 +106,7 @@ def mend_spent(run_dir: Path) -> int:
 def readable(path: Path) -> Iterator[dict[str, Any]]:
     """The rows of a file of steps up to the first that is damaged."""
     if path.exists():
-        for line in path.read_bytes().split(b"\n")[:-1]:
+        for line in file_content(path).split(b"\n")[:-1]:
             row = parse_line(line)
             if row is None or not isinstance(row.get("step"), int):
                 return

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from repro.files import write_atomically
+from repro.files import file_content, write_atomically
 from repro.tracking.address import sqlite_path
 from repro.tracking.artifacts import run_place
 from repro.tracking.completions import RECORDED, TABLE, completions_table
@@ -39,7 +39,7 @@ def send_files(
     for path in paths:
         if path.name.startswith(".") or path.name == "progress.json":
             continue
-        data = path.read_bytes()
+        data = file_content(path)
         sha256 = hashlib.sha256(data).hexdigest()
         if checksums.get(path.name, {}).get("sha256", sha256) != sha256:
             raise damaged_run(run_dir, [f"{path.name} has changed since it was written"])

@@ -31,6 +31,10 @@ def of_another_size(folder):
     (folder / "config.json").write_text(json.dumps(config | {"intermediate_size": 8}))
 
 
+def broken_settings(name, text):
+    return lambda folder: (folder / name).write_text(text)
+
+
 def another_tokenizer_file(folder):
     (folder / "tokenizer.json").write_text('{"a": 1}')
 
@@ -42,6 +46,10 @@ def another_tokenizer_file(folder):
         (cut, "did not load: SafetensorError"),
         (of_another_size, "did not load: RuntimeError"),
         (another_tokenizer_file, "did not load: KeyError"),
+        (broken_settings("config.json", '{"model_type"'), "/config.json is damaged, expected one JSON object"),
+        (broken_settings("generation_config.json", "[1]"), "/generation_config.json is damaged"),
+        (broken_settings("tokenizer_config.json", ""), "/tokenizer_config.json is damaged"),
+        (broken_settings("tokenizer.json", "[]"), "did not load: .*/tokenizer.json is damaged"),
     ],
 )
 def test_a_model_that_is_not_whole_is_refused(saved, tmp_path, cache, data, damage, said):

@@ -212,6 +212,8 @@ def test_an_option_is_held_to_the_same_bounds(option: str, tmp_path: Any, capsys
         "plan SPEC --jobs 9223372036854775808",
         "run SPEC --processes ²",
         "plan SPEC --tokens-per-second 1e-320",
+        "plan SPEC --tokens-per-second 5@-1B",
+        "plan SPEC --tokens-per-second 5@about-1.5B",
         "score --model tiny --dataset arithmetic --limit 99999999999",
         "score --model tiny --dataset arithmetic --max-new-tokens 9223372036854775808",
         "score --model tiny --dataset arithmetic --fraction 1e-320",

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
+from repro.cli import main
 from repro.study.expand import expand_study
 from repro.study.load import parse_spec
 from repro.study.status import status_rows, status_table
@@ -106,3 +109,25 @@ def test_status_counts_the_runs_that_were_stopped_early_and_says_at_which_step(t
     table = status_table(list(rows.values()))
     assert "stopped by train.stop_on at step 20 (collapse)" in table
     assert table.endswith("2 cached\n1 of the cached stopped early by train.stop_on; the messages say when")
+
+
+@pytest.mark.parametrize("name", ["cell.json", "done.json", "progress.json"])
+def test_a_named_pipe_in_place_of_a_file_of_a_run_is_told_and_not_waited_for(
+    tmp_path: Path, name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def too_long(*_: object) -> None:
+        pytest.fail("it waits for a writer")
+
+    expanded = expand_study(parse_spec(SPEC))[0]
+    journal = Journal(tmp_path / expanded.identity)
+    journal.start(expanded.cell, expanded.identity)
+    (tmp_path / expanded.identity / name).unlink(missing_ok=True)
+    os.mkfifo(tmp_path / expanded.identity / name)
+    before = signal.signal(signal.SIGALRM, too_long)
+    signal.alarm(20)
+    try:
+        assert main(["status", "--runs", str(tmp_path)]) == 2
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, before)
+    assert f"{name}: is no file that can be read" in capsys.readouterr().err
