@@ -87,7 +87,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def start() -> NoReturn:
     """Run the command of this process and end it."""
-    gc.set_threshold(50_000, 20, 100)  # most of what a command makes lives until its end: look for garbage less often
+    gc.set_threshold(500_000, 20, 100)  # most of what a command makes lives until its end: look for garbage less often
     code = main()
     for number in SIGNALS:  # nothing is left to be tidied: a signal during the interpreter's end ends it at once
         if signal.getsignal(number) == signal.default_int_handler:

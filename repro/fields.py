@@ -116,7 +116,9 @@ class Strict(BaseModel):
         """
         found: dict[str, Any] = {}
         for name, required, default in _defaults(type(self)):
-            value = _result(getattr(self, name))
+            value = getattr(self, name)
+            if type(value) not in _SIMPLE:  # most are
+                value = _result(value)
             if required or value != default:
                 found[name] = value
         return found
@@ -132,6 +134,7 @@ def _defaults(section: type[Strict]) -> tuple[tuple[str, bool, Any], ...]:
 
 
 _PLAIN = (str, bool, type(None))
+_SIMPLE = (*_PLAIN, int, float)
 
 
 def _numbers(value: Any) -> Iterator[int | float]:
