@@ -72,6 +72,8 @@ def check(out: Path) -> Path:
             raise UserError(
                 f"--out: {str(out)!r} is {place}, expected a folder of the report's own, such as reports/NAME"
             )
+        with suppress(FileNotFoundError, NotADirectoryError):  # a name that is too long is told before the work
+            os.lstat(place)
         if not os.path.lexists(place):
             for above in place.parents:
                 if os.path.lexists(above):

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from analysis.page.exchange import exchange
-from analysis.page.folder import MANIFEST, manifest, replaced, write_manifest
+from analysis.page.folder import MANIFEST, check, manifest, replaced, write_manifest
 from repro.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -91,6 +91,13 @@ def test_what_is_no_folder_of_its_own_is_a_mistake_of_the_user(
     with pytest.raises(UserError, match="--out: "):
         write(Path(place), "new")
     assert content(tmp_path) == {"file": "mine"}
+
+
+@pytest.mark.parametrize("name", ["x" * 300, f"{'x' * 300}/below"])
+def test_a_name_that_the_file_system_does_not_take_is_told_before_anything_is_read(name: str, tmp_path: Path):
+    with pytest.raises(UserError, match="--out: cannot write the report .*File name too long"):
+        check(tmp_path / name)
+    assert content(tmp_path) == {}
 
 
 def test_a_link_stays_a_link_and_its_folder_is_replaced(tmp_path: Path):
