@@ -95,7 +95,7 @@ def test_what_is_no_folder_of_its_own_is_a_mistake_of_the_user(
 
 @pytest.mark.parametrize("name", ["x" * 300, f"{'x' * 300}/below"])
 def test_a_name_that_the_file_system_does_not_take_is_told_before_anything_is_read(name: str, tmp_path: Path):
-    with pytest.raises(UserError, match="--out: cannot write the report .*File name too long"):
+    with pytest.raises(UserError, match=r"--out: cannot write the report .*File name too long"):
         check(tmp_path / name)
     assert content(tmp_path) == {}
 
