@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -22,23 +22,6 @@ COARSE, FINE = 48, 12
 """Ratios tried at first, and halvings of the gap at each end of the interval."""
 
 
-FEW = f"a run, at least {ENOUGH} are needed"
-
-
-def too_few(evaluations: int) -> str:
-    """Why no saving is told of runs with so few evaluations."""
-    return f"{evaluations} evaluation{'s' * (evaluations != 1)} {FEW}"
-
-
-def reasons(withheld: Iterable[str]) -> list[str]:
-    """Why savings are withheld, each reason once: `2 to 6 evaluations a run, at least 8 are needed`."""
-    found = list(dict.fromkeys(filter(None, withheld)))
-    counts = sorted(int(text.split()[0]) for text in found if text.endswith(FEW))
-    if len(counts) < 2:
-        return found
-    return [*(text for text in found if not text.endswith(FEW)), f"{counts[0]} to {too_few(counts[-1])}"]
-
-
 @dataclass(frozen=True)
 class Saving:
     """How many times less an arm spends than the baseline: for the same mean accuracy over training, or to a target.
@@ -52,6 +35,8 @@ class Saving:
     high: float
     n: int
     withheld: str = ""
+    few: int | None = None
+    """Evaluations of a run, where `withheld` says that they are too few."""
 
     @property
     def known(self) -> bool:
@@ -61,6 +46,30 @@ class Saving:
     def clear_of(self, reference: float = 1.0) -> int:
         """1 if certainly above `reference`, -1 if certainly below, else 0."""
         return int(self.low > reference) - int(self.high < reference) if self.known else 0
+
+
+def untold(n: int, why: str) -> Saving:
+    """A saving that is withheld, of `n` runs of the arm."""
+    return Saving(math.nan, math.nan, math.nan, n, why)
+
+
+def too_few(n: int, evaluations: int) -> Saving:
+    """A saving that is withheld because a run has so few evaluations."""
+    return replace(untold(n, _few(evaluations, evaluations)), few=evaluations)
+
+
+def _few(least: int, most: int) -> str:
+    """`2 to 6 evaluations a run, at least 8 are needed`."""
+    counted = str(most) if least == most else f"{least} to {most}"
+    return f"{counted} evaluation{'s' * (most != 1)} a run, at least {ENOUGH} are needed"
+
+
+def reasons(savings: Iterable[Saving]) -> list[str]:
+    """Why savings are withheld, each reason once; too few evaluations, whatever their numbers, are one reason."""
+    held = [one for one in savings if one.withheld]
+    others = dict.fromkeys(one.withheld for one in held if one.few is None)
+    counts = [one.few for one in held if one.few is not None]
+    return [*others, *([_few(min(counts), max(counts))] if counts else [])]
 
 
 @dataclass(frozen=True)
@@ -138,13 +147,12 @@ def saving(pairs: Sequence[Pair]) -> Saving:
     """
     n = sum(len(pair.arm) for pair in pairs)
     evaluations = min((pair.evaluations for pair in pairs), default=0)
-    nan = math.nan
     if not pairs or min(len(pair.arm) for pair in pairs) < 2:
-        return Saving(nan, nan, nan, n, "one seed")
+        return untold(n, "one seed")
     if evaluations < ENOUGH:
-        return Saving(nan, nan, nan, n, too_few(evaluations))
+        return too_few(n, evaluations)
     if np.mean([part.mean() for pair in pairs for part in pair.gains()]) <= 0:
-        return Saving(nan, nan, nan, n, "the baseline gained nothing")
+        return untold(n, "the baseline gained nothing")
 
     differences = [_Differences(pair) for pair in pairs]
 

@@ -185,14 +185,6 @@ def exploratory(spec: Spec, panels: Sequence[Panel]) -> tuple[Judged, ...]:
     return tuple(judge([one], panels)[0] for one in others if (one.arm, one.against) not in named)
 
 
-def ahead(found: Sequence[Judged]) -> list[Judged]:
-    """Those that are higher after Holm's correction over all of them, the furthest first."""
-    known = [one for one in found if one.difference.known]
-    adjusted = holm([one.difference.p() for one in known])
-    clear = [one for one, p in zip(known, adjusted, strict=True) if p <= ALPHA and one.difference.value > 0]
-    return sorted(clear, key=lambda one: -one.difference.value)
-
-
 def at_costs(one: Judged, panels: Sequence[Panel]) -> Mapping[By, Judged]:
     """The same two arms at equal tokens, steps and seconds, each judged alone but for the cost of the claim itself."""
     return {by: one if by == one.question.by else judge([replace(one.question, by=by)], panels)[0] for by in AXIS}

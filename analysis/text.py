@@ -130,7 +130,7 @@ def not_reached(high: float, digits: int, unit: str = "") -> str:
 
 def withheld(found: Iterable[Saving | None]) -> str:
     """Why ratios are not told, for a caption; empty where all are."""
-    why = reasons(one.withheld for one in found if one is not None)
+    why = reasons(one for one in found if one is not None)
     return f" Not told, where a dash stands: {joined(why)}." if why else ""
 
 

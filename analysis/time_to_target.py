@@ -14,7 +14,7 @@ from itertools import pairwise
 import numpy as np
 
 from analysis.curve import Array, Curve, Curves, padded
-from analysis.equal_cost import ENOUGH, FINE, Saving, compatible, too_few
+from analysis.equal_cost import ENOUGH, FINE, Saving, compatible, too_few, untold
 from analysis.estimates import Estimate, crossed, over_these
 
 ROUNDING = 1e-9
@@ -78,22 +78,22 @@ def times_less(pairs: Sequence[Runs]) -> Saving:
     has gained by then, has a 95 % interval that holds 0. The interval holds all compatible factors, so that the
     baseline's own seeds are in it. The value is NaN where the arm does not reach the target in its budget.
     """
-    n, nan = sum(len(arm) for _, arm, _ in pairs), math.nan
+    n = sum(len(arm) for _, arm, _ in pairs)
     every = [curve for baseline, arm, _ in pairs for curve in (*baseline, *arm)]
     evaluations = min((curve.evaluations for curve in every), default=0)
     if not pairs or min(len(arm) for _, arm, _ in pairs) < 2:
-        return Saving(nan, nan, nan, n, "one seed")
+        return untold(n, "one seed")
     if evaluations < ENOUGH:
-        return Saving(nan, nan, nan, n, too_few(evaluations))
+        return too_few(n, evaluations)
     times = [reached(baseline, target) for baseline, _, target in pairs]
     if any(math.isnan(time) for time in times):
-        return Saving(nan, nan, nan, n, NEVER)
+        return untold(n, NEVER)
     scales = [
         float(np.mean([_at(curve, time) - curve.accuracy_at(0.0) for curve in baseline]))
         for (baseline, _, _), time in zip(pairs, times, strict=True)
     ]
     if min(times) <= 0 or min(scales) <= 0:
-        return Saving(nan, nan, nan, n, THERE)
+        return untold(n, THERE)
 
     goals = [Curves(baseline).at(time) for (baseline, _, _), time in zip(pairs, times, strict=True)]
     arms = [Curves(arm) for _, arm, _ in pairs]

@@ -16,6 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
 from analysis.axes import STEP, TOKENS
+from analysis.budgets import ends_said
 from analysis.dots_rr.arms import Arm, find, part_looks
 from analysis.lettering import fitted
 from analysis.measures import Measures
@@ -102,12 +103,15 @@ def picture(facets: Facets) -> Picture | None:
     def draw(narrow: bool) -> Figure:
         return _draw(grids, names, styles, facets.measured, narrow)
 
+    drawn = [one for m in shown for one in m.panel.series if one.label in set(ours["label"])]
+    ends = ours.groupby(["panel", "label"])["x"].max().groupby("panel")
+    ending = ends_said(drawn, [list(part) for _, part in ends]) if facets.measured.x == TOKENS else ""
     data = pd.concat([ours.assign(source="ours"), theirs.assign(source="published")], ignore_index=True)
     columns = ["source", "panel", "model", "dataset", "arm", "label", "seed", "x_name", "x", facets.measured.y]
     return Picture(
         f"dots_rr.{facets.item}",
         f"DOTS + RR, {facets.title}",
-        facets.caption,
+        f"{facets.caption}{' ' * bool(ending)}{ending}",
         _alt(facets, ours, theirs),
         data.rename(columns={"y": facets.measured.y}).reindex(columns=columns),
         draw,

@@ -13,7 +13,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from analysis.axes import TOKENS, curves
-from analysis.budgets import span
+from analysis.budgets import ends_said, span
 from analysis.curve import Curves
 from analysis.facets import facets, outer
 from analysis.leaderboard.board import Board
@@ -89,6 +89,9 @@ def _curves(board: Board) -> Picture:
     of = f" ({len(shown)} of {len(board.panels)} pairs)" if len(shown) < len(board.panels) else ""
     whose = f"the baseline{', the arms of the claims' if board.claimed else ''} and the best arms"
     ends = data.groupby(["model_data", "arm"], sort=False)["gain"].last()
+    costs = data.groupby(["model_data", "arm"], sort=False)["tokens"].last()
+    every = [series for one in board.panels for series in one.panel.series]
+    ending = ends_said(every, [list(part) for _, part in costs.groupby("model_data")])
     told = [
         f"{label} {number(100 * float(ends[:, label].mean()), sign=True)}"
         for label in lit
@@ -98,7 +101,8 @@ def _curves(board: Board) -> Picture:
         "leaderboard.gain",
         f"Gain over the start policy from the same tokens{of}",
         "Accuracy above that of the start policy, mean over seeds, as far as every run of an arm goes; tokens of "
-        f"selection count. In colour: {whose}; grey: all others, as far as those in colour go.",
+        f"selection count. In colour: {whose}; grey: all others, as far as those in colour go."
+        f"{' ' * bool(ending)}{ending}",
         f"Gain by generated tokens, one panel for each pair of policy and task; at the end, in points: {joined(told)}.",
         data,
         draw,

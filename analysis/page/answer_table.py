@@ -66,7 +66,7 @@ def answer_table(panels: Sequence[Measures], judged: Sequence[Judged], beside: S
     if beside:
         notes.append("Exploratory: not among the primary claims that the spec names, and not judged with them.")
     notes.append(told_unfit([why for one in every for why in one.unfit.values()]).strip())
-    withheld = reasons(one.saving.withheld for one in every if one.pairs and not one.saving.known)
+    withheld = reasons(one.saving for one in every if one.pairs)
     notes.append(f"No saving is told: {joined(withheld)}." if withheld else "")
     notes = [note for note in notes if note]
     paper = " ".join([caption, *notes])

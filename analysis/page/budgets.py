@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from analysis.budgets import span
+from analysis.budgets import apart, span
 from analysis.page.sentences import COST
 from analysis.primary import Judged
 
 
 def differ(judged: Sequence[Judged]) -> bool:
-    """Whether rows reach up to different costs, so that their differences do not add up."""
-    return len({tuple(sorted({pair.budget for pair in one.pairs})) for one in judged if one.pairs}) > 1
+    """Whether rows reach up to costs so far apart on a model and task that their differences do not add up."""
+    budgets: dict[str, list[float]] = {}
+    for pair in (pair for one in judged for pair in one.pairs):
+        budgets.setdefault(pair.panel.title, []).append(pair.budget)
+    return any(map(apart, budgets.values()))
 
 
 def up_to(judged: Sequence[Judged], aside: str = "") -> str:

@@ -15,6 +15,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator, NullLocator
 
 from analysis.axes import AXES, CLOCK_NAMES, label_of, metric_of
+from analysis.budgets import ends_said
 from analysis.lettering import fitted
 from analysis.measures import Measures
 from analysis.page.lit import faint_lines, handles, lit, named, of_all, panel_looks, shown
@@ -94,11 +95,12 @@ def accuracy_curves(measures: Measures, prefix: str = "") -> Picture:
 
     ends = ", ".join(f"{f.series.label} {number(100 * f.accuracy.value)} %" for f in measures.finals)
     bands = ", bands 95 % t-intervals over seeds" if banded else ""
+    ending = ends_said(panel.series, [[_mean(seeds[one.label, name])[0][-1] for one in panel.series] for name in AXES])
     return Picture(
         f"{prefix}accuracy",
         "Accuracy against steps, generated tokens and seconds",
         f"Thin: single seeds, bold: their mean{bands}; level lines: the start policy decoded greedily, and the target; "
-        "the cost of selection is counted, that of evaluation is not.",
+        f"the cost of selection is counted, that of evaluation is not.{' ' * bool(ending)}{ending}",
         f"Three panels of accuracy curves by step, generated tokens and seconds; final means: {ends}.",
         data,
         draw,

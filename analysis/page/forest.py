@@ -10,6 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from analysis.axes import label_of
+from analysis.budgets import ends_said
 from analysis.contrast import readable
 from analysis.curve import Curve, Curves
 from analysis.lettering import fitted, width_of
@@ -99,12 +100,15 @@ def forest(
     below = f" Below the line: {said}." if others else ""
     few = f" ({len(primary)} of {len(every)} arms)" if len(primary) < len(every) else ""
     adding = ", so that rows do not add up" if differ(drawn) else ""
+    curves = _by_arm(drawn) if single else {}
+    arms_drawn = [one for one in panels[0].panel.series if one.label in curves]
+    ending = ends_said(arms_drawn, [[Curves(runs).end for runs in curves.values()]])
     compared = "that of the baseline" if len(rows.against) == 1 else "that of the arm it is compared with"
     return Picture(
         "answer",
         f"Who learns more from the same cost{few}",
         f"Mean accuracy over training minus {compared}, {up_to(drawn)}{adding}. Lines: 95 % intervals over seeds and "
-        f"questions{several}.{below}",
+        f"questions{several}.{below}{' ' * bool(ending)}{ending}",
         f"Differences at equal {AXIS[by]}: {of}.",
         pd.concat([_data(rows), _curve_data(drawn)] if single else [_data(rows)], ignore_index=True),
         draw,

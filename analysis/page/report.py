@@ -12,7 +12,7 @@ from typing import Any
 from analysis.artefacts import LEADERBOARD, make_artefacts
 from analysis.captions import shortened
 from analysis.files import write_text
-from analysis.leaderboard.board import board_of
+from analysis.leaderboard.board import Board, board_of
 from analysis.leaderboard.practice import lead, paragraph
 from analysis.main_series import main_series, with_main_series
 from analysis.measures import Measures
@@ -31,7 +31,7 @@ from analysis.page.single import single_file
 from analysis.page.templates import numbered, rendered
 from analysis.page.warnings import warnings
 from analysis.pictures import Picture
-from analysis.primary import ahead, exploratory, judge, questions
+from analysis.primary import Judged, exploratory, judge, questions
 from analysis.rewards import all_by_accuracy, reworded
 from analysis.run import DamagedRun
 from analysis.study import Study, load_study
@@ -55,7 +55,7 @@ PAPERS = {"dots_rr": "DOTS + RR", "ufo_rl": "UFO-RL"}
 BESIDE = 6
 """Of more exploratory comparisons the first page names none, and draws so many of those that are clearly ahead."""
 
-AHEAD = "of {} exploratory comparisons those that are clearly ahead, after Holm's correction over all of them"
+AHEAD = "of {} arms compared with {}, those clearly ahead that no claim names, after Holm's correction over all {}"
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,11 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     few = beside if len(beside) <= BESIDE else ()
     found = answer(panels, judged, few)
     compared = any(one.pairs for one in judged)
-    lit, said = (few, ALONE) if few or not beside else (ahead(beside)[:BESIDE], AHEAD.format(len(beside)))
+    board = board_of(panels, study)
+    lit, said = (few, ALONE) if few or not beside else ahead(board, beside)
     figure = forest(panels, judged, lit, said) if compared else accuracy_curves(panels[0])
-    pages, explained = _pages(study, panels, equal_cost(panels, judged, beside, found.how_sure)), methods(study, panels)
+    pages = _pages(study, panels, board, equal_cost(panels, judged, beside, found.how_sure))
+    explained = methods(study, panels)
     told = " ".join([*found.sentences, *(page.lead for page in pages)])
     asked = {series.label for panel in study.panels for series in panel.series if f"`{series.label}`" in told}
     main, warned = main_series(spec), warnings(panels, asked)
@@ -162,10 +164,18 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     return out / FRONT
 
 
-def _pages(study: Study, panels: Sequence[Measures], first: tuple[Section, ...]) -> tuple[Page, ...]:
+def ahead(board: Board, beside: Sequence[Judged]) -> tuple[list[Judged], str]:
+    """Of many exploratory comparisons those that the leaderboard calls clearly ahead, and what they are."""
+    found = board.judged(beside[0].question.by)
+    clear = {one.question for one in found.values() if one.verdict == "higher"}
+    count = sum(bool(one.pairs) for one in found.values())
+    shown = sorted((one for one in beside if one.question in clear), key=lambda one: -one.difference.value)
+    return shown[:BESIDE], AHEAD.format(count, board.baseline_said.replace("`", ""), count)
+
+
+def _pages(study: Study, panels: Sequence[Measures], board: Board, first: tuple[Section, ...]) -> tuple[Page, ...]:
     """The evidence, one page for each model and dataset, and the papers' artefacts. `first` stands first of all."""
     parts = [evidence(study, measures) for measures in panels]
-    board = board_of(panels, study)
     artefacts = make_artefacts(study.spec.report.artefacts, board)
     pages = []
     if len(parts) == 1:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 
-from analysis.equal_cost import Saving
 from analysis.estimates import Estimate
 from analysis.primary import By, Judged
 from analysis.text import brackets, joined, names, number, sentence
@@ -45,23 +44,21 @@ def _against_one(against: str, by: By, found: Sequence[Judged]) -> list[str]:
     by_verdict = _by_verdict(found)
     higher = by_verdict.pop("higher", [])
     rest = [_others(verdict, ones) for verdict, ones in by_verdict.items()]
-    if len(higher) == 1:
-        one = higher[0]
-        first = (
-            f"At equal {COST[by]} {names([one.question.arm])} was more accurate over training than {names([against])}"
-        )
-        first += f", by {_size(one.difference)} {brackets(one.difference.interval(), 100)}"
-        rest = [_needed(one.saving, by), *rest]
-    elif higher:
-        first = f"At equal {COST[by]} {_who(higher)} were more accurate over training than {names([against])}"
+    bounds = ""
+    if higher:
+        were = "were" if len(higher) > 1 else "was"
+        first = f"At equal {COST[by]} {_who(higher)} {were} more accurate over training than {names([against])}"
         first += f", by {_sizes(higher)}"
+        bounds = f" {brackets(higher[0].difference.interval(), 100)}" if len(higher) == 1 else ""
     elif all(one.verdict in NOTHING_TO_COMPARE for one in found):
         first = f"Nothing can be compared: no model and task has finished runs of {names([against])} and of another arm"
         lost = dict.fromkeys(lack.state for one in found for lack in one.lacking.values() if lack.arm == against)
         rest = [f"{names([against])} {_lost(list(lost))}"] if any(lost) else rest
     else:
         first = f"At equal {COST[by]} no arm was shown to be more accurate over training than {names([against])}"
-    return _told(f"{first}{_no_saving(found)}", rest)
+    end, needed = _no_saving(found), _needed(higher, by, same=True)
+    told = [_told(f"{first}{bounds}{end}", [needed, *rest]), _told(f"{first}{end}", [needed, *rest])]
+    return _short_enough([*told, _told(f"{first}{end}", rest)])
 
 
 def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
@@ -87,7 +84,8 @@ def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
         ]
         more = [f"{len(clear) - NAMED} more arms differ, see the table"] if len(clear) > NAMED else []
         open_text = f"it is undecided {whether}" if open_ones else ""
-        return _told(f"At equal {COST[by]} {', and '.join([*told, *more])}{_no_saving(found)}", [open_text, *rest])
+        first, rest = f"At equal {COST[by]} {', and '.join([*told, *more])}{_no_saving(found)}", [open_text, *rest]
+        return _short_enough([_told(first, [_needed(clear, by), *rest]), _told(first, rest)])
     if open_ones:
         return _told(f"At equal {COST[by]} it is undecided {whether}{_no_saving(found)}", rest)
     if set(by_verdict) == {"one seed"}:
@@ -98,6 +96,11 @@ def _against_several(by: By, found: Sequence[Judged]) -> list[str]:
 def _told(first: str, rest: Sequence[str]) -> list[str]:
     more = [text for text in rest if text]
     return [f"**{sentence(first)}**", *([sentence("; ".join(more))] if more else [])]
+
+
+def _short_enough(tried: Sequence[list[str]]) -> list[str]:
+    """The first with few enough numbers, else the last."""
+    return next((told for told in tried if _numbers(" ".join(told)) <= NUMBERS), tried[-1])
 
 
 def _no_saving(found: Sequence[Judged]) -> str:
@@ -187,9 +190,18 @@ def _sizes(found: Sequence[Judged]) -> str:
     return f"{ordered[0]} to {ordered[-1]} points"
 
 
-def _needed(saving: Saving, by: By) -> str:
-    """`it reached the same accuracy with 1.5 times fewer tokens`, empty where it is withheld or not above 1."""
-    if not saving.known or saving.clear_of() <= 0:
+def _needed(found: Sequence[Judged], by: By, same: bool = False) -> str:
+    """`it reached the same accuracy with 1.5 times fewer tokens`; empty where no saving is clearly above 1.
+
+    With several arms each is named, and what it is compared with too unless that is the `same` for all.
+    """
+    saved = [one for one in found if one.saving.clear_of() > 0]
+    if not saved:
         return ""
     fewer = "less time" if by == "seconds" else f"fewer {SHORT[by]}"
-    return f"it reached the same accuracy with {number(saving.value)} times {fewer}"
+    against = list(dict.fromkeys(one.question.against for one in saved))
+    who = "it" if same and len(found) == 1 else _who(saved)
+    what = f"the accuracy of {names(against)}" if len(against) == 1 and not same else "the same accuracy"
+    sizes = [number(one.saving.value) for one in saved]
+    times = joined(sizes) if len(sizes) <= 2 else " to ".join((min(sizes, key=float), max(sizes, key=float)))
+    return f"{who} reached {what} with {times} times {fewer}"

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.equal_cost import Saving, too_few
+from analysis.equal_cost import Saving, reasons, too_few, untold
 from analysis.markup import as_html, as_latex
 from analysis.pictures import as_png
 from analysis.statistics import Interval
@@ -81,13 +81,20 @@ def test_factors_show_what_the_runs_leave_open(value: Saving, text: str):
 
 def test_times_show_censoring_and_captions_why_something_is_not_told():
     assert time_or_more(NAN, 40) == "> 40" and time_or_more(20, 40) == "20"
-    untold = Saving(NAN, NAN, NAN, 3, "one seed")
-    assert withheld([untold, None, untold, Saving(2.0, 1.5, 4.0, 6)]) == " Not told, where a dash stands: one seed."
+    single = untold(3, "one seed")
+    assert withheld([single, None, single, Saving(2.0, 1.5, 4.0, 6)]) == " Not told, where a dash stands: one seed."
     assert withheld([None]) == ""
-    few = [Saving(math.nan, math.nan, math.nan, 3, too_few(count)) for count in (6, 1, 3, 6)]
-    assert withheld([untold, *few]) == (
+    few = [too_few(3, count) for count in (6, 1, 3, 6)]
+    assert withheld([*few, single]) == (
         " Not told, where a dash stands: one seed and 1 to 6 evaluations a run, at least 8 are needed."
     )
+    assert withheld([too_few(3, 1)]) == " Not told, where a dash stands: 1 evaluation a run, at least 8 are needed."
+
+
+def test_reasons_of_other_kinds_are_told_as_they_are_whatever_they_begin_or_end_with():
+    other = "no evaluation of a run, at least 8 are needed"
+    found = [untold(3, other), too_few(3, 2), too_few(3, 4)]
+    assert reasons(found) == [other, "2 to 4 evaluations a run, at least 8 are needed"]
 
 
 def test_no_bound_that_lies_off_the_bar_reads_as_the_bar():

@@ -4,47 +4,20 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Callable
-from pathlib import Path
 
-import pandas as pd
 import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from analysis.measures import Measures
-from analysis.page.answer import Answer, answer
+from analysis.page.answer import answer
 from analysis.page.equal_cost_table import equal_cost_table
-from analysis.page.forest import forest
-from analysis.page.report import write_report
-from analysis.primary import ahead, exploratory, judge, questions
+from analysis.primary import exploratory, judge, questions
 from analysis.style import styled
 from analysis.text import amount
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
-from tests.analysis.synthetic import Store, make_study
-
-DOTS = {"selection": {"method": "difficulty", "references": 4}}
-RANDOM = {"selection": {"method": "random", "fraction": 0.25}}
-JITTER = (0.0, 0.03, -0.03, 0.02, -0.02)
-FULL = Behaviour((0.4, 0.5, 0.6, 0.65), JITTER)
-BETTER = Behaviour((0.6, 0.7, 0.8, 0.85), JITTER[::-1])
-WORSE = Behaviour((0.3, 0.35, 0.4, 0.4), JITTER[::-1])
-SAME = Behaviour(FULL.curve, JITTER[::-1])
-
-Make = Callable[..., Store]
-
-
-def answered(store: Store) -> Answer:
-    study = store.read()
-    judged = judge(questions(study.spec, study.panels), study.panels)
-    return answer([Measures(panel) for panel in study.panels], judged, exploratory(study.spec, study.panels))
-
-
-def drawn(store: Store):
-    study = store.read()
-    judged = judge(questions(study.spec, study.panels), study.panels)
-    return forest([Measures(panel) for panel in study.panels], judged, exploratory(study.spec, study.panels))
+from tests.analysis.page.answers import BETTER, DOTS, FULL, JITTER, RANDOM, SAME, WORSE, Make, answered, claimed, drawn
 
 
 def test_a_better_arm_is_named_with_its_difference_and_its_interval(quick_study: Make):
@@ -248,13 +221,6 @@ def test_the_numbers_of_how_sure_stand_in_a_table(quick_study: Make):
     assert f"; 2 points take {row['seeds_for_2_points']:.0f} seeds" in said.sure or row["seeds_for_2_points"] <= 5
 
 
-def claimed(quick_study: Make, **behaviours: Behaviour) -> Store:
-    """`dots` is the only claim; `random` and `ufo` are exploratory."""
-    ways = {"dots": DOTS, "random": RANDOM, "ufo": {"selection": {"method": "random", "fraction": 0.3}}}
-    arms = {"full": ({}, FULL), **{name: (ways[name], behaviour) for name, behaviour in behaviours.items()}}
-    return quick_study(arms, seeds=5, questions=100, fields={"report": {"claims": [{"arm": "dots"}]}})
-
-
 def test_clear_exploratory_comparisons_are_the_second_sentence(quick_study: Make):
     said = answered(claimed(quick_study, dots=SAME, random=WORSE, ufo=WORSE))
     assert said.sentences[0].endswith(", so no saving is shown.**")
@@ -353,19 +319,3 @@ def test_from_three_tasks_on_the_interval_over_tasks_stands_beside_and_is_the_wi
     row = said.data.set_index("arm").loc["dots"]
     assert row["difference_over_tasks"] == pytest.approx(row["difference"])
     assert row["difference_over_tasks_low"] < row["difference_low"] < row["difference_high"]
-
-
-def test_of_many_exploratory_arms_those_that_are_clearly_ahead_are_drawn(store_uri: str, tmp_path: Path):
-    arms = {f"arm{i}": (RANDOM, SAME) for i in range(7)} | {"good": (DOTS, BETTER)}
-    fields = {"report": {"claims": [{"arm": "arm0"}]}}
-    made = {"full": ({}, FULL), **arms}
-    store = make_study(tmp_path, store_uri, made, name="many", seeds=5, questions=100, fields=fields)
-    study = store.read()
-    beside = exploratory(study.spec, study.panels)
-    assert len(beside) == 7
-    assert [one.question.arm for one in ahead(beside)] == ["good"]
-    written = write_report(store.loaded, store.runs_dir, store.runs_dir.parent / "out", store.uri)
-    rows = pd.read_csv(written.parent / "figures" / "answer.csv")
-    assert {"arm0", "good"} <= set(rows["arm"]) and "arm1" not in set(rows["arm"])
-    text = (written.parent / "report.md").read_text()
-    assert "Below the line: of 7 exploratory comparisons those that are clearly ahead" in text
