@@ -59,6 +59,18 @@ def test_question_answer_how_sure_and_figure_are_on_the_first_screen(page: Page,
     assert page.evaluate("document.body.scrollHeight") <= 2 * 900
 
 
+def test_on_a_phone_the_figure_follows_the_answer_and_begins_on_the_first_screen(
+    page: Page, report: Path, warned: Path
+):
+    place = "(e => [e.getBoundingClientRect().top, e.getBoundingClientRect().bottom])(document.querySelector('{}'))"
+    parts = ("h1", ".verdict", "#figure-answer img", ".answer > div + div", "#table-answer")
+    for shown, least in ((report, 240), (warned, 1)):
+        page.open(shown.as_uri(), 390, 844)
+        ends = [page.evaluate(place.format(one)) for one in parts]
+        assert all(above[1] <= below[0] for above, below in itertools.pairwise(ends)), ends
+        assert ends[2][0] + least <= 844, "the differences of the claims can be seen"
+
+
 @pytest.fixture(scope="module")
 def warned(store_uri: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A report with every kind of warning, a long question, and all that stands above a figure."""
@@ -216,6 +228,15 @@ def test_no_column_is_clipped_in_print(page: Page, report: Path, name: str):
             .filter(e => e.getBoundingClientRect().right > innerWidth + 1).map(e => e.outerHTML.slice(0, 80))"""
         assert page.evaluate(clipped) == []
         assert page.evaluate("getComputedStyle(document.querySelector('nav')).display") == "none"
+
+
+def test_in_print_names_of_arms_are_not_broken_inside_a_word(page: Page, report: Path):
+    with emulated(page, media="print"):
+        page.open(report.with_name("leaderboard.html").as_uri(), 690)
+        broken = """[...document.querySelectorAll('.wide tbody code')]
+            .filter(e => e.textContent.length <= 13 && e.getClientRects().length > 1).map(e => e.textContent)"""
+        assert page.evaluate("document.querySelectorAll('.wide tbody code').length") > 0
+        assert page.evaluate(broken) == []
 
 
 @contextmanager
