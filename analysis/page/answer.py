@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from analysis.axes import name_of
 from analysis.measures import NEAR_ZERO, Measures
 from analysis.page.answer_table import WORTH_SEEING, answer_table, sure_table
+from analysis.page.once import once
 from analysis.page.sentences import NAMED, sentences
 from analysis.primary import AXIS, Judged, at_costs
 from analysis.tables import Table
@@ -24,7 +25,7 @@ class Answer:
     """Texts in the light markup of `analysis.markup.as_html`."""
 
     sentences: tuple[str, ...]  # two at most
-    arms: str  # what the arms of the claims train on; "" where those are many
+    arms: str  # what the arms of the claims train on, "" where those are many; what they cost once for all runs
     sure: str
     changes: tuple[str, ...]
     table: Table
@@ -50,7 +51,8 @@ def answer(panels: Sequence[Measures], judged: Sequence[Judged], beside: Sequenc
         were = "was" if len(ran) == 1 else "were"
         said = (f"**Only {names(list(ran))} {were} to be trained, so that there is nothing to compare.**",)
     table, how_sure = answer_table(panels, judged, beside), sure_table(panels, judged)
-    return Answer(said, _arms(panels, judged), _sure(panels, judged), _changes(panels, judged, beside), table, how_sure)
+    arms = " ".join(filter(None, (_arms(panels, judged), once(panels, judged))))
+    return Answer(said, arms, _sure(panels, judged), _changes(panels, judged, beside), table, how_sure)
 
 
 def near_zero(panels: Sequence[Measures]) -> bool:

@@ -96,9 +96,11 @@ def methods(study: Study, panels: Sequence[Measures]) -> tuple[tuple[str, str], 
             "Cost",
             "Counted where it happens, never from the configuration. Generated tokens: rollouts, probes and selection "
             "sampling. FLOPs: 2 × parameters × tokens forward, three times that with backward, attention included. "
-            f"Evaluation and warm start are left out. {CLOCKS} The data files have both clocks. {updates_said(panels)} "
-            "Scores and pass rates that came from a cache are charged in full, and shared costs to every arm that uses "
-            "them.",
+            "Evaluation and warm start are left out, and so are labels and training of a difficulty predictor, paid "
+            f"once for all runs; the table of costs by phase has them. {CLOCKS} The data files have both clocks. "
+            f"{updates_said(panels)} "
+            "Scores and pass rates that came from a cache are charged in full, and other shared costs to every arm "
+            "that uses them.",
         ),
         (
             "Warnings",

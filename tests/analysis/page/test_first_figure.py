@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -18,10 +19,10 @@ from analysis.page.report import ahead, write_report
 from analysis.primary import exploratory
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.page.answers import BETTER, DOTS, FULL, JITTER, RANDOM, SAME, Make, answered, claimed, drawn
-from tests.analysis.synthetic import make_study
+from tests.analysis.synthetic import edit, make_study
 
 
-def test_of_many_exploratory_arms_those_that_are_clearly_ahead_are_drawn(store_uri: str, tmp_path: Path):
+def test_of_many_exploratory_arms_those_that_are_clearly_ahead_are_drawn(store_uri: str, tmp_path: Path) -> None:
     arms = {f"arm{i}": (RANDOM, SAME) for i in range(7)} | {"good": (DOTS, BETTER)}
     fields = {"report": {"claims": [{"arm": "arm0"}], "artefacts": ["leaderboard.practice"]}}
     made = {"full": ({}, FULL), **arms}
@@ -45,7 +46,7 @@ def test_of_many_exploratory_arms_those_that_are_clearly_ahead_are_drawn(store_u
     assert ahead(board, beside)[0] == [], "what the leaderboard leaves undecided is not drawn"
 
 
-def test_rows_that_reach_up_to_nearly_the_same_cost_are_not_said_not_to_add_up():
+def test_rows_that_reach_up_to_nearly_the_same_cost_are_not_said_not_to_add_up() -> None:
     def rows(*budgets: float) -> Any:
         panels = [SimpleNamespace(title=f"task {place}") for place in range(2)]
         return [
@@ -58,7 +59,7 @@ def test_rows_that_reach_up_to_nearly_the_same_cost_are_not_said_not_to_add_up()
     assert not differ(rows()) and not differ(rows(100e3)), "two tasks of different length are no rows"
 
 
-def test_captions_say_why_curves_end_at_different_costs_and_only_where_they_do(quick_study: Make):
+def test_captions_say_why_curves_end_at_different_costs_and_only_where_they_do(quick_study: Make) -> None:
     why = "Every run is given 8 steps, so that curves end at different costs."
     short = Behaviour(SAME.curve, SAME.jitter, replays=0.5)
     store = claimed(quick_study, dots=SAME, random=short)
@@ -69,7 +70,7 @@ def test_captions_say_why_curves_end_at_different_costs_and_only_where_they_do(q
     assert "curves end" not in drawn(same).caption
 
 
-def test_the_answer_names_the_savings_of_claims_that_have_one(quick_study: Make):
+def test_the_answer_names_the_savings_of_claims_that_have_one(quick_study: Make) -> None:
     slow = Behaviour(tuple(0.3 + 0.04 * step for step in range(1, 9)), JITTER)
     fast = Behaviour(tuple(min(0.62, 0.3 + 0.08 * step) for step in range(1, 9)), JITTER[::-1])
     arms = {"full": ({}, slow), "dots": (DOTS, fast), "random": (RANDOM, slow)}
@@ -79,3 +80,16 @@ def test_the_answer_names_the_savings_of_claims_that_have_one(quick_study: Make)
         who = "It reached the same accuracy" if len(claims) == 1 else "`dots` reached the accuracy of `full`"
         assert said.sentences[1].startswith(f"{who} with {saving.split('.')[0]}."), said.sentences
         assert len(re.findall(r"\d+(?:\.\d+)?", re.sub(r"`[^`]+`", "", " ".join(said.sentences)))) <= 4
+
+
+def test_what_a_predictor_cost_once_for_all_runs_is_told_beside_the_answer(quick_study: Make) -> None:
+    store = claimed(quick_study, dots=BETTER, random=SAME)
+    assert "predictor" not in answered(store).arms
+    for run in store.read().runs:
+        if run.place.arm == "dots":
+            path = store.runs_dir / run.identity / "ledger.json"
+            costs = json.loads(path.read_text()) | {"predictor": {"generated_tokens": 251_000.0}}
+            edit(path, json.dumps(costs))
+    assert answered(store).arms.endswith(
+        "The difficulty predictor of `dots` took 251 k generated tokens, once for all runs: they are in no number here."
+    )
