@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
+import re
+from pathlib import Path
 
 import pytest
 
@@ -21,8 +24,13 @@ REACHES = [
     "ONEDNN_DEFAULT_FPMATH_MODE",
     "TORCH_ALLOW_TF32_CUBLAS_OVERRIDE",
     "FLASHINFER_USE_CUDA_NORM",
+    "FLASH_ATTENTION_TRITON_AMD_ENABLE",
+    "HIPBLASLT_ALLOW_TF32",
     "PYTORCH_JIT",
+    "TORCH_DISABLE_NATIVE_JIT",
+    "TRANSFORMERS_SDPA_FORCE_GQA",
     "TRITON_F32_DEFAULT",
+    "TRITON_INTERPRET",
     "VLLM_BATCH_INVARIANT",
     "VLLM_CPU_KVCACHE_SPACE",
     "VLLM_FLASH_ATTN_VERSION",
@@ -39,6 +47,39 @@ OTHERS = [
     "TORCH_HOME",
     "VLLM_CACHE_ROOT",
 ]
+
+
+READ = re.compile(r"""(?:environ(?:\.get)?[\[(]|getenv\()\s*f?["']([A-Z][A-Z0-9_]+)["']""")
+HARMLESS = re.compile(
+    "(?:CI|COMET|DATABRICKS|DISABLE_(?:KUBEFLOW|MLFLOW)|CLEARML|ECS|HF|KUBEFLOW|MLFLOW|NETWORK|PYTEST|RAY|SM|SWANLAB"
+    "|TENSORBOARD|TRAINING_JOB|WANDB)_|CI|LD_PRELOAD|LD_LIBRARY_PATH|TORCH_NATIVE_SKIP_VERSION_CHECK|BRANCH|CUDA_(?:HOME|PATH)|NCCL_GRAPH_MIXING_SUPPORT"
+)
+"""Trackers, notebooks, paths and tests: where something goes, not what is computed."""
+OTHER_DEVICES = {"ASCEND_LAUNCH_BLOCKING", "NPU_FA2_SPARSE_MODE", "PT_HPU_LAZY_MODE"}
+SET_LATER = {"TOKENIZERS_PARALLELISM"}
+"""A job sets it itself."""
+DEBUGGING = {"TORCH_PYTHON_NATIVE_USER_GRAPH_ORDER_FN", "TRL_EXPERIMENTAL_SILENCE", "TQDM_DISABLE"}
+PARTS = [
+    "transformers/integrations",
+    "transformers/generation",
+    "transformers/trainer.py",
+    "torch/_native",
+    "trl/trainer",
+]
+
+
+def test_every_variable_that_the_kernels_and_the_trainer_read_is_cleared_or_known_to_be_harmless() -> None:
+    found = set()
+    for part in PARTS:
+        package, _, inside = part.partition("/")
+        spec = importlib.util.find_spec(package)
+        assert spec is not None
+        place = Path(str(spec.origin)).parent / inside
+        for file in [place] if place.is_file() else place.rglob("*.py"):
+            found |= set(READ.findall(file.read_text(encoding="utf-8")))
+    assert {"TRANSFORMERS_SDPA_FORCE_GQA", "TORCH_DISABLE_NATIVE_JIT"} <= found  # the scan sees them
+    kept = {name for name in found if name not in FIXED and name not in changes({name: "1"})}
+    assert {name for name in kept if not HARMLESS.match(name)} <= OTHER_DEVICES | DEBUGGING | SET_LATER
 
 
 def test_what_reaches_the_arithmetic_goes_and_the_rest_stays() -> None:
