@@ -109,15 +109,18 @@ def _no_checkpoint(path: Path, reason: str) -> UserError:
 
 def _tensors(path: Path, state: Any) -> dict[str, Tensor]:
     """Name -> tensor. UserError where the state is something else."""
-    from torch import Tensor
+    from torch import Tensor, strided
 
     if not isinstance(state, Mapping):
         raise UserError(f"{path}: model_state_dict holds {type(state).__name__}, expected names of tensors")
     tensors = {name: value for name, value in state.items() if isinstance(name, str) and isinstance(value, Tensor)}
     if not any(name.startswith(PREFIX) for name in tensors):
         found = ", ".join(str(name) for name in list(state)[:LISTED]) or "nothing"
-        raise UserError(f"{path}: no tensor is named {PREFIX}..., expected model_state_dict with them; found: {found}")
+        raise UserError(f"{path}: no tensor is named {PREFIX}*, expected model_state_dict with them; found: {found}")
     for name, tensor in tensors.items():
+        if tensor.layout is not strided or tensor.is_meta or tensor.is_quantized:
+            kind = "meta" if tensor.is_meta else str(tensor.layout if tensor.layout is not strided else tensor.dtype)
+            raise UserError(f"{path}: {name} is a tensor of the kind {kind}, expected one that holds all its numbers")
         if tensor.numel() * tensor.element_size() > tensor.untyped_storage().nbytes():
             raise UserError(f"{path}: {name} says that it is {tuple(tensor.shape)}, but fewer numbers are stored")
     return tensors
@@ -157,7 +160,7 @@ def _network(path: Path, tensors: Mapping[str, Tensor]) -> Towers:
         tensor = tensors[name]
         if tuple(tensor.shape) != shapes[name]:
             mistakes.append(f"{name}: shape {tuple(tensor.shape)}, expected {shapes[name]}")
-        elif not tensor.is_floating_point() or not torch.isfinite(tensor).all():
+        elif not tensor.is_floating_point() or not torch.isfinite(tensor.float()).all():
             what = "numbers that are not finite" if tensor.is_floating_point() else str(tensor.dtype)
             mistakes.append(f"{name}: {what}, expected finite floating-point numbers")
     if mistakes:

@@ -8,7 +8,7 @@ from fractions import Fraction
 from repro.tasks.askable import FUNCTIONS, words_of, worth_asking
 from repro.tasks.choices import same_choice
 from repro.tasks.dates import same_date, same_time
-from repro.tasks.final_number import DELIMITED, NUMBER
+from repro.tasks.final_number import DELIMITED, DENIED_AFTER, NUMBER
 from repro.tasks.number_words import in_digits
 from repro.tasks.quantities import TEXT, Quantity, is_below_one, quantity, with_decimal_comma
 from repro.tasks.refusals import refuses, same_nothing
@@ -48,8 +48,20 @@ TAIL = re.compile(
 """What may go on behind a number and its unit: `72 clips in April and May`."""
 TAKES_BACK = HEDGES - {"and", "any", "then", "if"} | NO_UNIT - HEDGES | CHANGES | {"percent", "base", "square", "cube"}
 DOUBTS = re.compile("[不非没或]")
-OPENING = re.compile(r"(?:there (?:is|are)|it(?:[ ’']i?s)|on|(?:the )?answer(?: is|:))\s+(?=\S)", re.IGNORECASE)
+NOT_OTHER = re.compile(r"(?<=[\w%])(?:,? (?:and )?not \\?\$?\d[\d,.]*| \(not \\?\$?\d[\d,.]*\))\Z")
+"""What only denies another number at the end: `72, not 96`."""
+DENIES = re.compile(r"n['’]t\b|\bcannot\b|\bnever\b", re.IGNORECASE)
+"""What before a number says that it is not this one, as `not` does: `isn't 72`, `it cannot be 72`."""
+OPENING = re.compile(
+    r"(?:there (?:is|are)|it(?:[ ’']i?s| was)|on(?: an?)?|(?:the )?answer(?: is|:))\s+(?=\S)", re.IGNORECASE
+)
 """What may stand before words that are the answer: `there is no solution`, `on Monday`."""
+YES_OR_NO = re.compile(
+    r"(?P<word>yes|no)[,.;:!]? (?:it|that|this|they|he|she|there|you|we|I) "
+    r"(?:is|are|was|were|does|do|did|can|could|will|would|has|have|had)(?P<negated> not|n['’]t|not)?[. ]*",
+    re.IGNORECASE,
+)
+"""A short answer with the sentence that repeats it: `Yes, it is`, `No, they do not`."""
 ORDINAL = re.compile(r"(?<=\d)(?:st|nd|rd|th)\b")
 NEGATIVE = re.compile(
     r"(?:(?<=\bis )|(?<=\bare )|(?<=\bequals )|(?<=[=:] )|^)(?:minus|negative) (?=\$?\d)", re.IGNORECASE
@@ -78,7 +90,7 @@ def stated_number(sentence: str) -> str:
     said = TEXT.sub(r" \1 ", sentence).strip()
     if refuses(said):
         return ""
-    sentence = without_sums(said)
+    sentence = without_sums(NOT_OTHER.sub("", said))
     if (again := IN_BRACKETS.search(sentence)) and SPELLED.search(sentence[: again.start()]):
         spelled = in_digits(sentence[: again.start()])
         if any(c.isdigit() for c in spelled):  # `six (5)`
@@ -98,6 +110,8 @@ def stated_number(sentence: str) -> str:
     if before and SAYING.fullmatch(before) is None:
         return ""
     if HEDGES.intersection(words) or changes_what_follows(words) or DOUBTS.search(sentence):
+        return ""
+    if DENIES.search(before) or DENIED_AFTER.match(after):
         return ""
     tail = TAIL.fullmatch(after)
     if tail is not None and not TAKES_BACK.intersection(words_of(after)):
@@ -154,6 +168,9 @@ def quick_equal(gold: str, answer: str) -> bool | None:
             return verdict
     if (verdict := same_nothing(*(TEXT.sub(r" \1 ", text).strip() for text in (gold, answer)))) is not None:
         return verdict
+    said = YES_OR_NO.fullmatch(answer) if gold.lower() in ("yes", "no") else None
+    if said is not None:
+        return said["word"].lower() == gold.lower() and (said["negated"] is None) == (gold.lower() == "yes")
     if is_prose(gold) or (LETTERS.search(gold) and LETTERS.search(answer) and same_words(gold, answer)):
         return same_words(gold, answer)
     left, right = quantity(gold), quantity(answer)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from repro.tasks.number_words import COUNTS
+from repro.tasks.number_words import COUNTS, SMALL, TENS, in_digits
 from repro.tasks.references import is_setting, reference_start
 from repro.tasks.two_units import LARGER, after_larger
 from repro.tasks.units import COUNTED_IN, DIVIDED_IN, RATES, SYMBOLS, changes_what_follows
@@ -71,7 +71,8 @@ GLUED = re.compile(r"[A-Za-z]+")
 ORDINALS = {"st", "nd", "rd", "th"}
 CHANGES_BEFORE = re.compile(
     r"\b(?:maybe|perhaps|possibly"
-    r"|minus|negative|plus|times|over|out of|root|sqrt|than|at least|at most|up to|under|below|above|nearly|almost"
+    r"|minus|negative|plus|times|over|out of|root|sqrt|than|or equal to|at least|at most|up to|under|below|above"
+    r"|nearly|almost"
     r"|(?:1|one) (?:in|out of)(?: every)?|give or take|plus or minus|as (?:many|much) as)\s\Z",
     re.IGNORECASE,
 )
@@ -82,11 +83,14 @@ DENIED = re.compile(
 )
 """What before a number says that it is not this one."""
 DENIED_AFTER = re.compile(
-    r"[$)*]*\s(?:(?:is|was)(?: not|n['’]t) (?:the )?(?:answer|right|correct|solution|final|it\b)"
-    r"|(?:is|was) (?:wrong|incorrect))",
+    r"[$)*]*\s(?:(?:is|was)(?: not|n['’]t) (?:the |a )?(?:answer|right|correct|solution|final|possible|valid|it\b)"
+    r"|(?:is|was|would be) (?:wrong|incorrect|impossible|invalid|extraneous|rejected|not possible"
+    r"|too (?:large|small|many|few|much|little|high|low|big|long|short))\b"
+    r"|(?:(?:does|do|did|could|would)(?: not|n['’]t)|can(?:not| not|['’]t)) (?:work|be|fit|satisfy|count|make sense)\b"
+    r"|fails\b|\((?:wrong|incorrect|no|rejected|extraneous|invalid)\b)",
     re.IGNORECASE,
 )
-"""What behind a number says the same: `36 is not the answer`."""
+"""What behind a number says the same: `36 is not the answer`, `8 is impossible`, `72 fails`."""
 LARGER_PART = re.compile(rf"(?<![\w.,])\$?\d[\d,]*(?:\.\d+)?(?: ?(?P<unit>{LARGER})s?)?(?: and)? \Z")
 """What before a number is the larger part of one amount: `36 dollars and 50 cents`."""
 UNFINISHED = re.compile(r"\d[\s$*)]*(?:=|\bis|\bequals)[\s$*(]*\Z")
@@ -103,11 +107,11 @@ ROUNDED = re.compile(r"[^\s=]+[^\S\n]?\\approx[^\S\n]?\Z")
 WORDS_BEFORE = re.compile(r"(?:(?<![A-Za-z\\])[A-Za-z]+ ){1,4}\Z")
 BESIDE = re.compile(
     rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}|\b(?:{'|'.join(COUNTS)}))"
-    r"(?:,? (?:or|and|to|by|choose|\\?&) |\s?(?:[;|~]|\+/-|\\pm)\s?)"
+    r"(?:,? (?:or|and|to|by|choose|\\?&) |\s?(?:[;|~]|\+/-|\\pm)\s?|[,;.]? \(?[b-j]\) )"
     r"(?:[A-Za-z]\s?=\s?)?\Z",
     re.IGNORECASE,
 )
-"""Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`, `17 to 18`, `3; 18`."""
+"""Another number that is offered beside one: `2 or -3`, `x = 2 and x = -3`, `17 to 18`, `3; 18`, `(a) 3 (b) 18`."""
 _ITEM = rf"(?:[A-Za-z]\s?=\s?)?(?:{NUMBER.pattern}),\s"
 LISTED = re.compile(
     r"(?:(?<!\b[A-Za-z]\s=\s)(?<==\s)|(?<=:\s)|(?<=\bis\s)|(?<=\bare\s)"
@@ -116,6 +120,8 @@ LISTED = re.compile(
     re.IGNORECASE,
 )
 """The numbers of a list before the last one: `are 2, 3, and`, `x = 2, y =`."""
+SPELLED = re.compile(rf"\b((?:(?:{'|'.join(TENS)})-)?(?:{'|'.join({**SMALL, **TENS})})) \(\Z", re.IGNORECASE)
+"""A number in words right before one in brackets, which may be another: `seven (8)` is no 8."""
 LIST_ENDS = re.compile(r"[.*_]*\s*(?:\n|\Z)")
 """What behind a number ends the text or its line, so that no `12 people` follow `2020, `."""
 PART_OF = re.compile(
@@ -204,6 +210,9 @@ def _read(text: str, digit: int) -> str | int | None:
     words = WORDS_BEFORE.search(before)
     if first == start and words is not None and changes_what_follows(words[0].lower().split()):
         first = words.start()
+    spelled = SPELLED.search(before) if first == start and after.startswith(")") else None
+    if spelled is not None and in_digits(spelled[1]) != token[0]:
+        return text[spelled.start() : end + 1]
     if first == start and (larger := LARGER_PART.search(before, max(0, len(before) - 80))) is not None:
         smaller = after_larger(larger["unit"] or "dollar").match(after)
         if smaller and (larger["unit"] or larger[0].startswith("$")):

@@ -63,6 +63,10 @@ UNKNOWNS = "kntuvwxyz"
 """Letters that multiply a number on one side of an equation: `x = 3t`."""
 SPARE = "abcfghjklmnopqrstuvwxyz"
 """Letters that may stand for another one: not those of constants and differentials."""
+ADDED_CONSTANT, ADDED_SMALL = re.compile(r"\+\s?C\s*\Z"), re.compile(r"\+\s?c\s*\Z")
+"""A constant of integration at the end: `x^2 + C`."""
+ASSIGNED = re.compile(r"[A-Za-z](?=\s?=)")
+"""The letter that an equation gives a value: `x = 5`."""
 NUMBER_WORDS = re.compile(
     r"\\(?:[dt]?frac|sqrt|pi|cdot|times|div|pm|left|right|log|ln|sin|cos|tan|circ|infty)(?![a-z])"
 )
@@ -89,9 +93,14 @@ def equal(gold: str, answer: str) -> bool:
 def capitals_apart(gold: str, answer: str) -> tuple[str, str]:
     """Both texts with other letters in place of capitals where case matters; math-verify reads `M` and `m` as one.
 
-    It matters where a text has both of a Latin letter, as `M + m` has, and for Greek letters always. A lone `X` may be
-    an `x`.
+    It matters for every letter: `R^2` is no `r^2`. Only a constant of integration may be `C` or `c`, and the name of a
+    value (`x = 5`) may be either.
     """
+    ours, theirs = ASSIGNED.match(gold), ASSIGNED.match(answer)
+    if ours and theirs and ours[0].lower() == theirs[0].lower():
+        answer = ours[0] + answer[theirs.end() :]
+    if ADDED_CONSTANT.search(gold):
+        answer = ADDED_SMALL.sub("+ C", answer)
     small, large, both = set[str](), set[str](), False
     for text in (gold, answer):
         letters = {found["letter"] for found in TOKEN.finditer(text) if found["letter"]}
@@ -100,7 +109,7 @@ def capitals_apart(gold: str, answer: str) -> tuple[str, str]:
         small |= {letter for letter in letters if letter.islower()} | commands.intersection(GREEK)
         large |= {letter for letter in letters if letter.isupper()}
         large |= {name for name in commands if name.lower() in GREEK and name not in GREEK}
-    apart = [name for name in sorted(large) if (both if len(name) == 1 else name.lower() in small)]
+    apart = [name for name in sorted(large) if name.lower() in small or (both and len(name) == 1)]
     spare = [letter for letter in SPARE if letter not in small and letter.upper() not in large - set(apart)]
     if not apart or len(apart) > len(spare):
         return gold, answer

@@ -34,6 +34,8 @@ NO_UNIT |= {"cubed", "factorial", "power", "to", "by", "zero", "one", "two", "th
 NO_UNIT |= {"eight", "nine", "ten", "eleven", "twelve", "hundred", "thousand", "million", "billion", "trillion"}
 NO_UNIT |= {"e", "half", "halves", "third", "thirds", "quarter", "quarters", *RATES}
 NO_UNIT |= {"fourths", "fifths", "sixths", "sevenths", "eighths", "ninths", "tenth", "tenths", "twelfths", "hundredth"}
+NO_UNIT |= {"would", "should", "could", "might", "cannot", "fails", "fail", "failed", "too", "impossible", "invalid"}
+NO_UNIT |= {"extraneous", "rejected", "complement"}
 NO_UNIT |= {"hundredths", "thousandth", "thousandths", "millionths", "recurring", "repeating", "doubled", "tripled"}
 NO_UNIT |= {
     "halved",
@@ -66,7 +68,8 @@ NO_UNIT |= {
 CHANGES = {"minus", "negative", "plus", "times", "over", "divided", "sqrt", "root", "mod", "modulo", "power", "pi", "e"}
 CHANGES |= {"half", "halves", "third", "thirds", "quarter", "quarters", "twice", "double", "triple", "log", "ln"}
 CHANGES |= {"sin", "cos", "tan", "negative"}
-CHANGES |= {"under", "below", "above", "beyond", "nearly", "almost", "without"}
+CHANGES |= {"under", "below", "above", "beyond", "nearly", "almost", "without", "unlike", "never"}
+CHANGES |= {"doubling", "tripling", "halving"}
 """Words right before a number that change its value or say that it is another one."""
 CHANGES_OF = CHANGES | {"square", "cube", "reciprocal", "inverse", "opposite", "factorial", "logarithm", "tenth"}
 CHANGES_OF |= {
@@ -80,16 +83,33 @@ CHANGES_OF |= {
     "fraction",
     "complement",
     "negation",
+    "multiples",
+    "divisor",
+    "divisors",
+    "factor",
+    "factors",
+    "digit",
+    "digits",
+    "powers",
+    "roots",
+    "derivative",
+    "integral",
+    "upwards",
 }
 """Words that do so with `of` between: `the square of 5`."""
 FILLERS = {"the", "a", "an", "about", "roughly", "approximately", "exactly", "number"}
 JOINING = {
-    "of": CHANGES_OF | {"out"},
-    "to": {"up", "close", "power"},
+    "of": CHANGES_OF | {"out", "as"},
+    "to": {"up", "close", "power", "coprime", "prime", "proportional", "congruent", "similar", "distance", "next"},
     "as": {"many", "much"},
-    "by": {"divided", "multiplied"},
+    "by": {"divided", "multiplied", "divisible"},
+    "from": {"different", "differs", "far", "away", "distinct", "distance", "subtracted"},
+    "before": {"integer", "value", "term", "prime", "digit", "even", "odd", "just", "right"},
+    "after": {"integer", "value", "term", "prime", "digit", "even", "odd", "just", "right"},
 }
 """Words between a number and the word that changes it."""
+BY_A_FACTOR = {"by", "scale"}
+"""Words that make the number behind `factor of` the answer: `by a factor of 3`."""
 LONGEST_UNIT = 4
 """Words; more of them after a number or a formula are prose."""
 
@@ -138,9 +158,11 @@ def is_measure(unit: str) -> bool:
 
 def changes_what_follows(words: Sequence[str]) -> bool:
     """Do words say that a number behind them is another value: `minus`, `half of`, `up to`, `divided by`?"""
-    last = [word for word in words if word not in FILLERS][-2:]
-    if len(last) == 2 and last[1] in JOINING:
-        return last[0] in JOINING[last[1]]
+    last = [word for word in words if word not in FILLERS]
+    if last[-1:] in (["before"], ["after"]) and len(words) > 1 and words[-2] == "number":
+        return True  # `the number before 72`
+    if len(last) > 1 and last[-1] in JOINING:
+        return last[-2] in JOINING[last[-1]] and not (last[-2] == "factor" and BY_A_FACTOR.intersection(last[-3:-2]))
     return bool(last) and last[-1] in CHANGES
 
 

@@ -176,6 +176,9 @@ WRONG: list[tuple[dict[str, Tensor], str]] = [
     (changed(regressor__sim_head__ref_proj__4__weight=None), "missing: regressor.sim_head.ref_proj.4.weight"),
     (changed(regressor__sim_head__query_proj__1__weight=None), "found nothing, expected"),
     (changed(regressor__sim_head__query_proj__1__weight=torch.zeros(1).expand(9000, 9000)), "fewer numbers are stored"),
+    (changed(regressor__mlp__0__weight=torch.zeros(10, 2).to_sparse()), "kind torch.sparse_coo, expected"),
+    (changed(regressor__mlp__0__weight=torch.zeros(10, 2, device="meta")), "kind meta, expected"),
+    (changed(regressor__mlp__0__weight=torch.full((10, 2), torch.nan).to(torch.float8_e5m2)), "not finite"),
 ]
 
 
