@@ -24,7 +24,7 @@ def prompt_notes(spec: Spec, cache: Cache, dropped_only: bool = False) -> list[s
 
     With `dropped_only`, only cells that may leave something out are looked at: reading all questions takes its time.
     Hub models and datasets that are not here, GGUF files that `cache` holds no model of, and embedded policies without
-    examples are passed over.
+    examples are passed over; rows that cannot be read are counted for them, too.
     """
     looked = _Looked(cache)
     notes: dict[str, None] = {}
@@ -58,7 +58,8 @@ class _Looked:
             return
         self.known.add(key)
         asked = self._model(cell.model)
-        if asked is None and not cell.model.examples and cell.model.warm_start is None:
+        needs_rows = cell.model.examples or cell.model.warm_start is not None or cell.dataset.unreadable == "drop"
+        if asked is None and not needs_rows:
             return
         data = self._dataset(cell.dataset)
         if data is None:
@@ -71,7 +72,7 @@ class _Looked:
         if asked is None:
             style, own = prompt_style(cell.model), {"train": data.train, "validation": data.validation}
             found = [without_examples(style, *each)[1] for each in {**own, "test": data.test, **benchmarks}.items()]
-            dropped = [one for one in found if one is not None]
+            dropped = [*data.dropped, *(one for one in found if one is not None)]
         else:
             fitted, _ = fit_to_policy(asked, cell.dataset, cell.train, cell.evaluate, data, benchmarks)
             dropped = list(fitted.dropped)

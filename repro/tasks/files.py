@@ -131,7 +131,8 @@ def _parse(text: str, path: Path, line: int | None = None) -> Any:
             f"  expected: {'one JSON object per line' if line else 'a list of objects, one per question'}"
         ) from error
     except (ValueError, RecursionError) as error:  # a key twice, thousands of digits or of nested lists
-        raise UserError(f"{path}{f':{line}' if line else ''}: not readable JSON ({error})") from error
+        reason = str(error).partition("; use sys.")[0]  # what Python says to programmers
+        raise UserError(f"{path}{f':{line}' if line else ''}: not readable JSON ({reason})") from error
 
 
 def _object(value: Any, path: Path, place: str) -> Row:

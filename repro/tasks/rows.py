@@ -75,7 +75,7 @@ def problems_of(rows: Iterable[AnyRow], spec: DatasetSpec, source: str, split: s
                 text = str(error) if isinstance(error, WholeRow) else f"{where}: {error}"
                 dropped.append(text.splitlines()[0])
             elif isinstance(error, WholeRow):
-                raise UserError(str(error)) from None
+                raise UserError("\n".join([str(error), *_cure(problems)])) from None
             else:
                 mistakes.setdefault(str(error), []).append(where)
     if dropped and problems:
@@ -91,11 +91,16 @@ def problems_of(rows: Iterable[AnyRow], spec: DatasetSpec, source: str, split: s
             for message, places in mistakes.items()
         ]
         more = [f"  ... and {len(lines) - SHOWN} further mistakes"] if len(lines) > SHOWN else []
-        dropping = problems and not on_command_line()
-        cure = ["  to leave such rows out: unreadable: drop beside the dataset's name or path"] if dropping else []
         head = f"{source}: items that are no question with an answer"
-        raise UserError("\n".join([head, *lines[:SHOWN], *more, *cure]))
+        raise UserError("\n".join([head, *lines[:SHOWN], *more, *_cure(problems)]))
     return Read(problems, [Dropped(split, "unreadable", len(dropped), dropped[0])] if dropped else [])
+
+
+def _cure(problems: list[Problem]) -> list[str]:
+    """What a message about unreadable rows ends with, where other rows were read and a spec can say so."""
+    if not problems or on_command_line():
+        return []
+    return ["  to leave such rows out: unreadable: drop beside the dataset's name or path"]
 
 
 def problem_of(row: dict[str, Any], spec: DatasetSpec) -> Problem:

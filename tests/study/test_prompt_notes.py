@@ -94,3 +94,32 @@ def test_the_content_of_a_file_of_examples_is_an_input_of_a_run(tmp_path, model)
     with pytest.raises(UserError, match=r"model\.examples: .*shots\.jsonl has changed"):
         inputs.check()
     assert identity(cell) != name
+
+
+TORN = [
+    (b'{"question": "half", "ans', "not JSON at column 22"),
+    ('{"question": "caf\u00e9", "answer": "1"}'.encode("latin-1"), "is not UTF-8"),
+    (b'{"question": "q", "answer": "1", "answer": "2"}', "key 'answer' twice"),
+    (b'{"question": "q", "answer": ' + b"9" * 5000 + b"}", "value has 5000 digits)"),
+    (b"[" * 100_000, "not readable JSON"),
+]
+"""Lines of a file that are no row at all."""
+
+
+@pytest.mark.parametrize(("line", "message"), TORN)
+@pytest.mark.parametrize("embedded", [False, True])
+def test_a_line_that_is_no_row_is_told_with_a_cure_that_works(
+    tmp_path: Path, model: Path, capsys: pytest.CaptureFixture[str], line: bytes, message: str, embedded: bool
+) -> None:
+    path = study(tmp_path, model)
+    if embedded:
+        path.write_text(path.read_text().replace(f"path: {model}", "tiny: {width: 12, layers: 1, heads: 3}"))
+    with (tmp_path / "train.jsonl").open("ab") as file:
+        file.write(b"\n" + line + b"\n")
+    assert main(["validate", str(path)]) == 2
+    said = capsys.readouterr().err
+    assert "train.jsonl:31" in said and message in said and "sys." not in said
+    assert "to leave such rows out: unreadable: drop beside the dataset's name or path" in said
+    path.write_text(path.read_text().replace("dataset:\n", "dataset:\n  unreadable: drop\n"))
+    assert main(["validate", str(path)]) == 0
+    assert "1 dropped (unreadable): " in capsys.readouterr().err
