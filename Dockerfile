@@ -30,7 +30,6 @@ RUN apt-get update \
 WORKDIR /opt/repro
 COPY pyproject.toml constraints.txt README.md LICENSE ./
 COPY repro ./repro
-COPY analysis ./analysis
 RUN python -m pip install ${TORCH_INDEX} -c constraints.txt ".[${EXTRAS}]"
 
 # Ubuntu's images have a user with the id 1000 already.

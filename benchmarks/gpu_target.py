@@ -11,9 +11,9 @@ from gpu_parts import Scale, dots_rr
 from grpo_steps import arm, grpo_steps
 from transformers import PreTrainedModel
 
-from analysis.curve import Curve
-from analysis.statistics import t_interval
-from analysis.time_to_target import reached
+from repro.analysis.curve import Curve
+from repro.analysis.statistics import t_interval
+from repro.analysis.time_to_target import reached
 from repro.models.policy import Policy
 from repro.spec.schema import Cell
 from repro.tasks.problem import TaskData

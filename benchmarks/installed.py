@@ -13,5 +13,5 @@ def environment(tree: Path, folder: Path) -> dict[str, str]:
     variables = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     variables |= {"PYTHONPATH": str(tree), "OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
     variables |= {"PYTHONPYCACHEPREFIX": str(folder / "bytecode")}
-    subprocess.run([sys.executable, "-m", "compileall", "-q", "repro", "analysis"], cwd=tree, env=variables, check=True)
+    subprocess.run([sys.executable, "-m", "compileall", "-q", "repro"], cwd=tree, env=variables, check=True)
     return variables

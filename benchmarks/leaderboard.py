@@ -3,8 +3,8 @@
     python benchmarks/leaderboard.py
     python benchmarks/leaderboard.py --studies 1000
 
-The first table: studies of 20 arms that all equal the baseline, drawn from `analysis.simulation.World` and judged as a
-report does; how often any arm is called clear of the baseline, and how often an arm is. The second: arms whose true
+The first table: studies of 20 arms that all equal the baseline, drawn from `repro.analysis.simulation.World` and judged
+as a report does; how often any arm is called clear of the baseline, and how often an arm is. The second: arms whose true
 means differ, on tasks that change what an arm does; how often the 95 % interval of a rank holds the true rank, how wide
 it is, and how often an arm that is said to be among the best three with a chance of half or more is among them.
 """
@@ -15,8 +15,8 @@ import argparse
 
 import numpy as np
 
-from analysis.leaderboard.ranks import BEST, Scores, ranked, ranks
-from analysis.simulation import Shape, study, verdicts
+from repro.analysis.leaderboard.ranks import BEST, Scores, ranked, ranks
+from repro.analysis.simulation import Shape, study, verdicts
 
 ARMS = 20
 SHAPES = ((1, 1, 3), (3, 2, 3), (3, 2, 8))

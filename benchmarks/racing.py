@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from analysis.statistics import t_interval
+from repro.analysis.statistics import t_interval
 
 
 class Timed(NamedTuple):

@@ -3,9 +3,9 @@
     python benchmarks/verdicts.py
     python benchmarks/verdicts.py my_study.yaml --studies 2000
 
-Every study is drawn from `analysis.simulation.World`, judged as a report judges it, and compared with the truth. The
-first number is the chance that a study in which every arm equals the baseline calls any of them different. The others
-are the chance that one arm which learns 1.25, 1.5 and 2 times as fast is called higher, beside others that equal the
+Every study is drawn from `repro.analysis.simulation.World`, judged as a report judges it, and compared with the truth.
+The first number is the chance that a study in which every arm equals the baseline calls any of them different. The
+others are the chance that one arm which learns 1.25, 1.5 and 2 times as fast is called higher, beside others that equal the
 baseline. A second table has studies of several tasks, drawn from many on which an arm helps more or less: how often the
 interval over tasks, and the one over these pairs, holds the mean over all such tasks.
 """
@@ -20,9 +20,9 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.estimates import over_tasks, over_these
-from analysis.power import pooled, smallest_seen, spread_of
-from analysis.simulation import Shape, by_task, study, verdicts
+from repro.analysis.estimates import over_tasks, over_these
+from repro.analysis.power import pooled, smallest_seen, spread_of
+from repro.analysis.simulation import Shape, by_task, study, verdicts
 from repro.spec.schema import Cell, Spec
 from repro.study.claimed import claimed
 from repro.study.estimate import estimate, likely_test

@@ -19,7 +19,7 @@ from typing import Any
 from repro.digests import file_digest
 from repro.words import did_you_mean
 
-OWN = ("repro", "analysis")
+OWN = ("repro",)
 """Packages of this suite: their versions and not their sources decide what a run is."""
 
 DOOR = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*:[A-Za-z_]\w*")

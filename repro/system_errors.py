@@ -165,7 +165,7 @@ def _number(text: str) -> int | None:
 
 def _missing_module(error: ModuleNotFoundError) -> str | None:
     package = (error.name or "").partition(".")[0]
-    if not package or package in ("repro", "analysis") or package in sys.stdlib_module_names:
+    if not package or package == "repro" or package in sys.stdlib_module_names:
         return None
     return f"the Python package {package!r} is not installed; install it: pip install {package}"
 

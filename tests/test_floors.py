@@ -45,9 +45,10 @@ FLOORS = (
 )
 """From the bottom up. Files of one floor may import each other, as long as no circle comes of it."""
 
-PAPERS = ("analysis.dots_rr", "analysis.ufo_rl")
-GATHERING = ("analysis.artefacts", "analysis.page")
-"""The general modules of `analysis/` that may import a paper's folder."""
+ANALYSIS = "repro.analysis"
+PAPERS = ("repro.analysis.dots_rr", "repro.analysis.ufo_rl")
+GATHERING = ("repro.analysis.artefacts", "repro.analysis.page")
+"""The general modules of `repro/analysis/` that may import a paper's folder."""
 
 READ = (
     "repro.study",
@@ -58,7 +59,7 @@ READ = (
     "repro.difficulty",
     "repro.diagnose",
 )
-"""The highest rooms that `analysis/` may import; everything below them too."""
+"""The highest rooms that `repro/analysis/` may import; everything below them too."""
 
 STILL_WRONG: frozenset[tuple[str, str]] = frozenset()
 """(file, module it imports) that break a rule today. May only shrink."""
@@ -78,10 +79,8 @@ class Import:
 
 
 def read_imports(root: Path) -> tuple[list[Import], set[str]]:
-    """(imports between the modules of `repro` and `analysis` under `root`, names of all modules there)."""
-    files = {
-        _dotted(path.relative_to(root)): path for top in ("repro", "analysis") for path in (root / top).rglob("*.py")
-    }
+    """(imports between the modules of `repro` under `root`, names of all modules there)."""
+    files = {_dotted(path.relative_to(root)): path for path in (root / "repro").rglob("*.py")}
     found = []
     for source, path in sorted(files.items()):
         package = source if path.name == "__init__.py" else source.rpartition(".")[0]
@@ -121,9 +120,9 @@ def _targets(node: ast.Import | ast.ImportFrom, package: str, files: Mapping[str
 def floor_of(module: str) -> int | None:
     """The floor of a module's room; None for `repro` itself, which belongs to none."""
     parts = module.split(".")
-    room = "analysis" if parts[0] == "analysis" else parts[1] if len(parts) > 1 else None
-    if room is None:
+    if len(parts) == 1:
         return None
+    room = parts[1]
     for height, rooms in enumerate(FLOORS):
         if room in rooms:
             return height
@@ -144,12 +143,12 @@ def upward(imports: Sequence[Import]) -> list[str]:
 
 
 def unread(imports: Sequence[Import]) -> list[str]:
-    """Imports of `analysis/` from rooms above those that it reads."""
+    """Imports of `repro/analysis/` from rooms above those that it reads."""
     highest = max(height for name in READ if (height := floor_of(name)) is not None)
     return [
         f"{one}: analysis reads repro.study and what lies below it"
         for one in imports
-        if one.source.startswith("analysis") and not one.target.startswith("analysis")
+        if _inside(one.source, (ANALYSIS,)) and not _inside(one.target, (ANALYSIS,))
         if (floor_of(one.target) or 0) > highest
     ]
 
@@ -159,7 +158,7 @@ def across_papers(imports: Sequence[Import]) -> list[str]:
     out = []
     for one in imports:
         paper = _inside(one.target, PAPERS)
-        if not one.source.startswith("analysis") or paper is None or _inside(one.source, (paper, *GATHERING)):
+        if not _inside(one.source, (ANALYSIS,)) or paper is None or _inside(one.source, (paper, *GATHERING)):
             continue
         who = "the other paper's folder" if _inside(one.source, PAPERS) else "a general module"
         out.append(f"{one}: {who} may not know {paper}")
@@ -306,23 +305,25 @@ def test_papers_that_know_each_other_and_general_modules_that_know_a_paper_are_n
     found = tree(
         tmp_path,
         {
-            "analysis/dots_rr/a.py": "import analysis.ufo_rl.b\nimport analysis.effects\n",
-            "analysis/ufo_rl/b.py": "",
-            "analysis/effects.py": "from analysis.dots_rr.a import x\n",
-            "analysis/artefacts.py": "from analysis.ufo_rl import b\n",
+            "repro/analysis/dots_rr/a.py": "import repro.analysis.ufo_rl.b\nimport repro.analysis.effects\n",
+            "repro/analysis/ufo_rl/b.py": "",
+            "repro/analysis/effects.py": "from repro.analysis.dots_rr.a import x\n",
+            "repro/analysis/artefacts.py": "from repro.analysis.ufo_rl import b\n",
         },
     )
     assert across_papers(found) == [
-        "analysis/dots_rr/a.py:1 imports analysis.ufo_rl.b: the other paper's folder may not know analysis.ufo_rl",
-        "analysis/effects.py:1 imports analysis.dots_rr.a: a general module may not know analysis.dots_rr",
+        "repro/analysis/dots_rr/a.py:1 imports repro.analysis.ufo_rl.b: the other paper's folder may not know "
+        "repro.analysis.ufo_rl",
+        "repro/analysis/effects.py:1 imports repro.analysis.dots_rr.a: a general module may not know "
+        "repro.analysis.dots_rr",
     ]
 
 
 def test_analysis_that_reads_training_is_noticed(tmp_path: Path) -> None:
-    files = {"analysis/a.py": "import repro.training.b\nimport repro.study.c\n"}
+    files = {"repro/analysis/a.py": "import repro.training.b\nimport repro.study.c\n"}
     found = tree(tmp_path, files | {"repro/training/b.py": "", "repro/study/c.py": ""})
     assert unread(found) == [
-        "analysis/a.py:1 imports repro.training.b: analysis reads repro.study and what lies below it"
+        "repro/analysis/a.py:1 imports repro.training.b: analysis reads repro.study and what lies below it"
     ]
 
 

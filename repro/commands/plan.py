@@ -70,7 +70,7 @@ def run(options: argparse.Namespace) -> int:
 
 def could_see(spec: Spec, cell: Cell) -> str:
     """The smallest difference that the study's seeds and questions can tell apart, in one sentence."""
-    from analysis.power import seeds_needed, smallest_seen, typical
+    from repro.analysis.power import seeds_needed, smallest_seen, typical
     from repro.study.claimed import claimed
     from repro.study.estimate import likely_test
 

@@ -35,7 +35,7 @@ def write(loaded: LoadedSpec, options: argparse.Namespace) -> bool:
 
     A smoke run's numbers mean nothing: its report stays among the runs.
     """
-    from analysis.page.report import write_report
+    from repro.analysis.page.report import write_report
     from repro.tracking.study_run import record_report
 
     page = write_report(loaded, options.runs, place(loaded, options), single=getattr(options, "single_file", False))
@@ -45,7 +45,7 @@ def write(loaded: LoadedSpec, options: argparse.Namespace) -> bool:
 
 def place(loaded: LoadedSpec, options: argparse.Namespace) -> Path:
     """The folder of the report. UserError where a report may not or cannot go there."""
-    from analysis.page.folder import check
+    from repro.analysis.page.folder import check
 
     parent = options.runs / "reports" if loaded.smoke else Path("reports")
     out = options.out or parent / loaded.spec.name

@@ -30,8 +30,8 @@ def run(options: argparse.Namespace) -> int:
 
     code: int = run_sweep(loaded, options.runs, place)
     if code == 0 and loaded.spec.sweep.confirm:
-        from analysis.sweep.confirmation import confirmations
-        from analysis.sweep.search import load_searches
+        from repro.analysis.sweep.confirmation import confirmations
+        from repro.analysis.sweep.search import load_searches
 
         for table in confirmations(load_searches(loaded.spec, cache_dir=options.runs / "cache" / "artifacts")):
             make_console().print(f"\n{table.markdown()}", markup=False, highlight=False, soft_wrap=True)

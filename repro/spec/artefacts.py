@@ -43,4 +43,4 @@ ARTEFACTS = {
     "leaderboard.tuning": "what a sweep cost in tokens, and what its best values gained on fresh seeds",
     "leaderboard.practice": "what the runs say in practice, in five sentences at most, and the numbers behind them",
 }
-"""`artefacts.py` of `analysis/dots_rr`, `analysis/ufo_rl` and `analysis/leaderboard` make exactly these."""
+"""`artefacts.py` of `dots_rr`, `ufo_rl` and `leaderboard` in `repro/analysis/` make exactly these."""

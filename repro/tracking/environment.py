@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 PACKAGES = ("torch", "trl", "transformers", "accelerate", "datasets", "tokenizers", "numpy", "math-verify", "vllm")
-CODE = ("repro", "analysis", "pyproject.toml")
+CODE = ("repro", "pyproject.toml")
 """A commit is said to be changed where one of these files or folders is."""
 
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from analysis.measures import Measures
-from analysis.page.report import write_report
+from repro.analysis.measures import Measures
+from repro.analysis.page.report import write_report
 from tests.analysis.synthetic import QUICKSTART, Store, make_study
 
 ARTEFACTS = [f"dots_rr.{item}" for item in ("table_1", "steps_to_match", "auc", "cost_model", "table_7", "figure_4")]

@@ -18,17 +18,17 @@ from pathlib import Path
 
 import numpy as np
 
-from analysis.diagnose.figures import pictures as of_diagnosis
-from analysis.diagnose.findings import find
-from analysis.dots_rr import artefacts as dots_rr
-from analysis.leaderboard import artefacts as leaderboard
-from analysis.leaderboard.board import board_of
-from analysis.measures import Measures
-from analysis.pictures import Picture
-from analysis.sweep.pictures import pictures as of_sweep
-from analysis.sweep.search import load_searches
-from analysis.tables import Table
-from analysis.ufo_rl import artefacts as ufo_rl
+from repro.analysis.diagnose.figures import pictures as of_diagnosis
+from repro.analysis.diagnose.findings import find
+from repro.analysis.dots_rr import artefacts as dots_rr
+from repro.analysis.leaderboard import artefacts as leaderboard
+from repro.analysis.leaderboard.board import board_of
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture
+from repro.analysis.sweep.pictures import pictures as of_sweep
+from repro.analysis.sweep.search import load_searches
+from repro.analysis.tables import Table
+from repro.analysis.ufo_rl import artefacts as ufo_rl
 from tests.analysis.dots_rr.study import dots_panels, dots_study
 from tests.analysis.drawing import check
 from tests.analysis.leaderboard.study import leaderboard as leaderboard_study

@@ -14,8 +14,8 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
-from analysis.pictures import Picture
-from analysis.style import LIT, NARROW, SMALLEST, WIDE, styled
+from repro.analysis.pictures import Picture
+from repro.analysis.style import LIT, NARROW, SMALLEST, WIDE, styled
 
 SLACK = 1.0  # pixels
 
@@ -89,7 +89,7 @@ def _seen(figure: Figure) -> list[Text]:
 
 
 def marks(axis: Axes) -> list[PathCollection]:
-    """Means that `analysis.marks` draws, with or without an interval; single seeds are fainter."""
+    """Means that `repro.analysis.marks` draws, with or without an interval; single seeds are fainter."""
     found = [one for one in axis.collections if isinstance(one, PathCollection) and one.get_alpha() is None]
     return [one for one in found if len(one.get_offsets())]
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from analysis.tables import Table
+from repro.analysis.tables import Table
 
 PREAMBLE = r"""\documentclass[10pt,onecolumn]{article}
 \usepackage[paperwidth=8.5in,paperheight=11in,textwidth=6.75in,textheight=9in,columnsep=0.25in]{geometry}

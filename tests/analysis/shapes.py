@@ -6,12 +6,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from analysis.measures import Measures
-from analysis.page import figures, selected
-from analysis.page.forest import forest
-from analysis.pictures import Picture
-from analysis.primary import judge, questions
-from analysis.study import Study
+from repro.analysis.measures import Measures
+from repro.analysis.page import figures, selected
+from repro.analysis.page.forest import forest
+from repro.analysis.pictures import Picture
+from repro.analysis.primary import judge, questions
+from repro.analysis.study import Study
 from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.synthetic import make_study
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from analysis.study import Study, build_study, load_study
+from repro.analysis.study import Study, build_study, load_study
 from repro.files import read_jsonl
 from repro.study.expand import expand_study
 from repro.study.load import LoadedSpec, load_spec

@@ -8,18 +8,18 @@ from typing import Any
 
 import pytest
 
-from analysis.artefacts import LEADERBOARD, PAPERS, make_artefacts
-from analysis.dots_rr.cost import PAPER_VOLUME, published_rollout_share, rollout_share, rollout_volume
-from analysis.dots_rr.figures import figure_4
-from analysis.dots_rr.savings import table_1
-from analysis.leaderboard.board import Board
-from analysis.measures import Measures
-from analysis.pictures import Picture
-from analysis.published import published_curves, published_table
-from analysis.selections import Chosen
-from analysis.tables import Table
-from analysis.ufo_rl.batches import table_4, table_5, table_6
-from analysis.ufo_rl.strategies import strategy
+from repro.analysis.artefacts import LEADERBOARD, PAPERS, make_artefacts
+from repro.analysis.dots_rr.cost import PAPER_VOLUME, published_rollout_share, rollout_share, rollout_volume
+from repro.analysis.dots_rr.figures import figure_4
+from repro.analysis.dots_rr.savings import table_1
+from repro.analysis.leaderboard.board import Board
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture
+from repro.analysis.published import published_curves, published_table
+from repro.analysis.selections import Chosen
+from repro.analysis.tables import Table
+from repro.analysis.ufo_rl.batches import table_4, table_5, table_6
+from repro.analysis.ufo_rl.strategies import strategy
 from repro.errors import UserError
 from repro.spec.artefacts import ARTEFACTS
 from tests.analysis.conftest import ARTEFACTS as ASKED
@@ -176,7 +176,7 @@ def test_a_figure_of_ones_own_gets_the_panels_and_one_that_returns_something_els
 ):
     text = """
 from pandas import DataFrame
-from analysis.tables import Table
+from repro.analysis.tables import Table
 def count(panels):
     return [Table("mine.arms", "Arms", ["arms"], [[str(len(one.panel.series))] for one in panels], DataFrame())]
 def careless(panels):

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis.page.result_tables import cost_table, phase_table
-from analysis.page.time_tables import time_table
+from repro.analysis.page.result_tables import cost_table, phase_table
+from repro.analysis.page.time_tables import time_table
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store, edit

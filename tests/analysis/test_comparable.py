@@ -7,19 +7,19 @@ from typing import Any
 
 import pytest
 
-from analysis.comparable import unfit, unfit_at_end
-from analysis.dots_rr.ablations import ablations
-from analysis.dots_rr.area import auc
-from analysis.dots_rr.claims import claims, table
-from analysis.effects import difference, finals
-from analysis.measures import Measures
-from analysis.page.answer import answer
-from analysis.page.result_tables import accuracy_table
-from analysis.page.time_tables import time_table
-from analysis.primary import Question, judge
-from analysis.tables import Table
-from analysis.ufo_rl.arms import difference_to_full
-from analysis.ufo_rl.batches import table_5
+from repro.analysis.comparable import unfit, unfit_at_end
+from repro.analysis.dots_rr.ablations import ablations
+from repro.analysis.dots_rr.area import auc
+from repro.analysis.dots_rr.claims import claims, table
+from repro.analysis.effects import difference, finals
+from repro.analysis.measures import Measures
+from repro.analysis.page.answer import answer
+from repro.analysis.page.result_tables import accuracy_table
+from repro.analysis.page.time_tables import time_table
+from repro.analysis.primary import Question, judge
+from repro.analysis.tables import Table
+from repro.analysis.ufo_rl.arms import difference_to_full
+from repro.analysis.ufo_rl.batches import table_5
 from repro.tracking.series import GENERATED_TOKENS, SECONDS
 from tests.analysis.behaviour import SECONDS as STEP_SECONDS
 from tests.analysis.behaviour import Behaviour

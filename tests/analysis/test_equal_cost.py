@@ -7,8 +7,8 @@ import math
 import numpy as np
 import pytest
 
-from analysis.curve import Areas, Curve, Curves
-from analysis.equal_cost import ENOUGH, WIDEST, Pair, saving
+from repro.analysis.curve import Areas, Curve, Curves
+from repro.analysis.equal_cost import ENOUGH, WIDEST, Pair, saving
 
 
 def line(cost, accuracies, problems=4, noise=None):
@@ -100,8 +100,8 @@ def test_savings_of_several_tasks_are_pooled():
 
 
 def test_the_saving_is_clear_exactly_where_the_difference_at_equal_cost_is():
-    from analysis.estimates import crossed
-    from analysis.simulation import Shape, pair
+    from repro.analysis.estimates import crossed
+    from repro.analysis.simulation import Shape, pair
 
     draw, agreed = np.random.default_rng(3), 0
     for speed in (1.0, 1.0, 1.6, 1.6, 2.5, 2.5, 0.5, 0.5):

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.estimates import Estimate, crossed, differ, mean_of, over_tasks, over_these
-from analysis.families import holm
-from analysis.power import Spread, pooled, seeds_needed, smallest_seen, spread_of
+from repro.analysis.estimates import Estimate, crossed, differ, mean_of, over_tasks, over_these
+from repro.analysis.families import holm
+from repro.analysis.power import Spread, pooled, seeds_needed, smallest_seen, spread_of
 
 
 def test_a_mean_has_the_interval_and_the_p_value_of_a_t_test():

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.evaluations import Reader
+from repro.analysis.evaluations import Reader
 
 PLAIN = [f"{i}+{i}" for i in range(30)]
 ODD = ['a": 1, "b', '}, "greedy": null', "\\", "ä\n", '"passes": {', "x: 3", '": 2']

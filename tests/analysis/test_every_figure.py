@@ -9,13 +9,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.contrast import readable
-from analysis.measures import Measures
-from analysis.page import figures
-from analysis.page.groups import fresh_questions
-from analysis.page.lit import lit, panel_looks, telling
-from analysis.study import Study
-from analysis.style import COLOURS, GREY, LIT, PALETTE, RC, REST, SHOWN, SPARE, looks
+from repro.analysis.contrast import readable
+from repro.analysis.measures import Measures
+from repro.analysis.page import figures
+from repro.analysis.page.groups import fresh_questions
+from repro.analysis.page.lit import lit, panel_looks, telling
+from repro.analysis.study import Study
+from repro.analysis.style import COLOURS, GREY, LIT, PALETTE, RC, REST, SHOWN, SPARE, looks
 from tests.analysis.drawing import check, colours, drawn, marks, visible
 from tests.analysis.shapes import SHAPES, SMALL, Arms, arm, pictures, study_of
 from tests.analysis.synthetic import make_study

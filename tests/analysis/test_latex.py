@@ -9,15 +9,15 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.latex_widths import lines, longest_piece, width
-from analysis.markup import as_latex
-from analysis.measures import Measures
-from analysis.page.answer import answer
-from analysis.page.missing import missing_table
-from analysis.page.provenance import provenance
-from analysis.page.sections import evidence, overall
-from analysis.primary import judge, questions
-from analysis.tables import Table
+from repro.analysis.latex_widths import lines, longest_piece, width
+from repro.analysis.markup import as_latex
+from repro.analysis.measures import Measures
+from repro.analysis.page.answer import answer
+from repro.analysis.page.missing import missing_table
+from repro.analysis.page.provenance import provenance
+from repro.analysis.page.sections import evidence, overall
+from repro.analysis.primary import judge, questions
+from repro.analysis.tables import Table
 from tests.analysis.latex import compiled, complaints, needs_pdflatex, unfit
 from tests.analysis.synthetic import Behaviour, Store, learning
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import pytest
 
-from analysis.page.missing import left_out, missing_table
-from analysis.page.report import write_report
-from analysis.study import load_study
+from repro.analysis.page.missing import left_out, missing_table
+from repro.analysis.page.report import write_report
+from repro.analysis.study import load_study
 from repro.errors import UserError
 from repro.tracking.read import read_runs
 from repro.tracking.run_record import RunRecord

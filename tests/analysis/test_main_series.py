@@ -13,21 +13,21 @@ import pandas as pd
 import pytest
 from matplotlib.text import Text
 
-from analysis.artefacts import make_artefacts
-from analysis.estimates import crossed
-from analysis.leaderboard.board import Board
-from analysis.main_series import main_series, with_main_series
-from analysis.measures import Measures
-from analysis.page import figures, result_tables, time_tables
-from analysis.page.answer import answer
-from analysis.page.findings import findings
-from analysis.page.overall_table import overall_table
-from analysis.page.report import write_report
-from analysis.pictures import Picture
-from analysis.primary import Question, judge
-from analysis.statistics import fixed_mean
-from analysis.style import styled
-from analysis.tables import Table
+from repro.analysis.artefacts import make_artefacts
+from repro.analysis.estimates import crossed
+from repro.analysis.leaderboard.board import Board
+from repro.analysis.main_series import main_series, with_main_series
+from repro.analysis.measures import Measures
+from repro.analysis.page import figures, result_tables, time_tables
+from repro.analysis.page.answer import answer
+from repro.analysis.page.findings import findings
+from repro.analysis.page.overall_table import overall_table
+from repro.analysis.page.report import write_report
+from repro.analysis.pictures import Picture
+from repro.analysis.primary import Question, judge
+from repro.analysis.statistics import fixed_mean
+from repro.analysis.style import styled
+from repro.analysis.tables import Table
 from repro.spec.artefacts import ARTEFACTS
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure

@@ -9,9 +9,9 @@ from matplotlib.collections import LineCollection
 from matplotlib.colors import to_hex
 from matplotlib.figure import Figure
 
-from analysis.marks import interval_marks, single_dots
-from analysis.statistics import Interval
-from analysis.style import styled
+from repro.analysis.marks import interval_marks, single_dots
+from repro.analysis.statistics import Interval
+from repro.analysis.style import styled
 from tests.analysis.drawing import marks
 
 FOUND = [Interval(0.05, 0.01, 0.09, 3), Interval(0.03, math.nan, math.nan, 1), Interval(-0.02, -0.06, 0.02, 3)]

@@ -9,11 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from analysis.estimates import crossed
-from analysis.measures import tried
-from analysis.page.result_tables import accuracy_table
-from analysis.statistics import paired_difference, t_interval
-from analysis.time_to_target import NEVER
+from repro.analysis.estimates import crossed
+from repro.analysis.measures import tried
+from repro.analysis.page.result_tables import accuracy_table
+from repro.analysis.statistics import paired_difference, t_interval
+from repro.analysis.time_to_target import NEVER
 from tests.analysis.behaviour import GROUP, POOL, QUESTIONS_PER_STEP, SECONDS, TOKENS, Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store

@@ -9,9 +9,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from analysis.dots_rr.parts import TWO_CURVES
-from analysis.dots_rr.readings import readings
-from analysis.published import FOLDER, published_curves, published_number, published_table
+from repro.analysis.dots_rr.parts import TWO_CURVES
+from repro.analysis.dots_rr.readings import readings
+from repro.analysis.published import FOLDER, published_curves, published_number, published_table
 from repro.study.load import load_spec
 
 ROOT = Path(__file__).parents[2]
@@ -30,7 +30,7 @@ def table_1(metric: str) -> pd.Series:
 
 @pytest.mark.parametrize("paper", ["dots_rr", "ufo_rl"])
 def test_every_published_table_and_figure_stands_beside_something_of_ours(paper: str):
-    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "analysis" / paper).glob("*.py"))
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "repro" / "analysis" / paper).glob("*.py"))
     published = set(TABLES.query("paper == @paper")["item"])
     published |= set(pd.read_csv(FOLDER / "published_curves.csv").query("paper == @paper")["figure"])
     assert len(published) > 3 and [item for item in sorted(published) if f'"{item}"' not in source] == []

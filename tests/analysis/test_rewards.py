@@ -9,12 +9,12 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.dots_rr.predictor import quality
-from analysis.page.groups import OF_ACCURACY, OF_REWARDS, Fresh, outcomes
-from analysis.pictures import Picture
-from analysis.rewards import all_by_accuracy, mean_reward, rewarded_by, reworded
-from analysis.runs import Series
-from analysis.tables import Table
+from repro.analysis.dots_rr.predictor import quality
+from repro.analysis.page.groups import OF_ACCURACY, OF_REWARDS, Fresh, outcomes
+from repro.analysis.pictures import Picture
+from repro.analysis.rewards import all_by_accuracy, mean_reward, rewarded_by, reworded
+from repro.analysis.runs import Series
+from repro.analysis.tables import Table
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis.study import load_study
+from repro.analysis.study import load_study
 from repro.errors import UserError
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure

@@ -8,10 +8,10 @@ from typing import Any
 
 import pytest
 
-from analysis.artefacts import make_artefacts
-from analysis.dots_rr.arms import DOTS, GRPO, role
-from analysis.leaderboard.board import Board
-from analysis.selections import Chosen
+from repro.analysis.artefacts import make_artefacts
+from repro.analysis.dots_rr.arms import DOTS, GRPO, role
+from repro.analysis.leaderboard.board import Board
+from repro.analysis.selections import Chosen
 from repro.selection.method import Selection
 from repro.selection.registry import builtin
 from repro.spec.artefacts import ARTEFACTS

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.comparison import LEAST_GAIN
-from analysis.equal_cost import Pair, saving
-from analysis.estimates import crossed, over_tasks, over_these
-from analysis.families import holm
-from analysis.simulation import Shape, World, by_task, pair, study, verdicts
 from benchmarks.verdicts import shape_of, shipped
+from repro.analysis.comparison import LEAST_GAIN
+from repro.analysis.equal_cost import Pair, saving
+from repro.analysis.estimates import crossed, over_tasks, over_these
+from repro.analysis.families import holm
+from repro.analysis.simulation import Shape, World, by_task, pair, study, verdicts
 
 STUDIES = {
     "beyond/leaderboard": 6,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.statistics import (
+from repro.analysis.statistics import (
     Interval,
     area_under_curve,
     cluster_interval,

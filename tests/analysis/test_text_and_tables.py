@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from matplotlib.figure import Figure
 
-from analysis.equal_cost import Saving, reasons, too_few, untold
-from analysis.markup import as_html, as_latex
-from analysis.pictures import as_png
-from analysis.statistics import Interval
-from analysis.style import canvas
-from analysis.tables import Table
-from analysis.text import (
+from repro.analysis.equal_cost import Saving, reasons, too_few, untold
+from repro.analysis.markup import as_html, as_latex
+from repro.analysis.pictures import as_png
+from repro.analysis.statistics import Interval
+from repro.analysis.style import canvas
+from repro.analysis.tables import Table
+from repro.analysis.text import (
     amount,
     digits_beside,
     joined,

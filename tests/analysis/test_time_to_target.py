@@ -7,9 +7,9 @@ import math
 import numpy as np
 import pytest
 
-from analysis.curve import Curve
-from analysis.simulation import Shape, pair
-from analysis.time_to_target import NEVER, THERE, budget, reached, times_less
+from repro.analysis.curve import Curve
+from repro.analysis.simulation import Shape, pair
+from repro.analysis.time_to_target import NEVER, THERE, budget, reached, times_less
 
 STEPS = np.arange(9.0)  # eight evaluations after the start
 

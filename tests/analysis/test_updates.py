@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from analysis.measures import Measures
-from analysis.updates import updates_said
+from repro.analysis.measures import Measures
+from repro.analysis.updates import updates_said
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.page import report as page
+from repro.analysis.page import report as page
 from repro.cli import main
 from repro.tracking import study_run
 

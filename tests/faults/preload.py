@@ -11,7 +11,7 @@ from tests.faults import broken
 
 MODULES = (
     *("mlflow", "repro.training.job"),  # what the suite's own server of jobs imports
-    *("repro.commands.registry", "repro.launch.run", "repro.sweep.run", "analysis.page.report"),
+    *("repro.commands.registry", "repro.launch.run", "repro.sweep.run", "repro.analysis.page.report"),
     "mlflow.store.tracking.sqlalchemy_store",
 )
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from analysis.published import FOLDER
+from repro.analysis.published import FOLDER
 from repro.spec.schema import Spec
 from tests.study.test_experiments import FOR_GPUS, spec_of
 

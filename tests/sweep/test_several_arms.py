@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from analysis.sweep.best import best_of_each
-from analysis.sweep.search import load_searches
+from repro.analysis.sweep.best import best_of_each
+from repro.analysis.sweep.search import load_searches
 from repro.errors import UserError
 from repro.launch.launchers.local import Local
 from repro.study.arm_yaml import arm_yaml

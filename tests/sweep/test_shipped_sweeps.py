@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from analysis.sweep.confirmation import confirmations
-from analysis.sweep.search import load_searches
+from repro.analysis.sweep.confirmation import confirmations
+from repro.analysis.sweep.search import load_searches
 from repro.study.expand import expand_study
 from repro.study.load import load_spec
 from repro.tracking.client import open_client

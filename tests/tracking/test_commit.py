@@ -26,8 +26,8 @@ def test_a_commit_is_changed_where_its_code_is_and_not_where_a_report_is(tmp_pat
     for name in ("__init__.py", "tracking/__init__.py", "tracking/environment.py"):
         (tmp_path / "repro" / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / "repro" / name, tmp_path / "repro" / name)
-    (tmp_path / "analysis").mkdir()
-    for name in ("reports.md", "pyproject.toml", "analysis/a.py"):
+    (tmp_path / "repro/analysis").mkdir()
+    for name in ("reports.md", "pyproject.toml", "repro/analysis/a.py"):
         (tmp_path / name).write_text("one")
     _git(tmp_path, "init", "-q")
     _git(tmp_path, "add", ".")
@@ -36,5 +36,5 @@ def test_a_commit_is_changed_where_its_code_is_and_not_where_a_report_is(tmp_pat
     assert _told(tmp_path) == commit
     (tmp_path / "reports.md").write_text("two")
     assert _told(tmp_path) == commit
-    (tmp_path / "analysis/a.py").write_text("two")
+    (tmp_path / "repro/analysis/a.py").write_text("two")
     assert _told(tmp_path) == f"{commit}-dirty"

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.page.report import write_report
+from repro.analysis.page.report import write_report
 from repro.study.expand import expand_study
 from repro.study.load import load_spec
 from repro.tracking.journal import Journal

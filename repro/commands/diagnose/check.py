@@ -7,10 +7,10 @@ from pathlib import Path
 
 from rich.console import Console
 
-from analysis.diagnose.check import Checked, Predicted, checked
-from analysis.diagnose.check_page import sentences, shares, write_check
-from analysis.page.folder import check as check_folder
-from analysis.study import load_study
+from repro.analysis.diagnose.check import Checked, Predicted, checked
+from repro.analysis.diagnose.check_page import sentences, shares, write_check
+from repro.analysis.page.folder import check as check_folder
+from repro.analysis.study import load_study
 from repro.commands import options as shared
 from repro.commands.diagnose.command import FOLDER, asked, findings_of, prepare
 from repro.commands.diagnose.options import check_options

@@ -13,10 +13,10 @@ from typing import Any
 
 from rich.console import Console
 
-from analysis.diagnose.findings import Findings, find
-from analysis.diagnose.page import write_page
-from analysis.diagnose.screen import screen
-from analysis.page.folder import check as check_folder
+from repro.analysis.diagnose.findings import Findings, find
+from repro.analysis.diagnose.page import write_page
+from repro.analysis.diagnose.screen import screen
+from repro.analysis.page.folder import check as check_folder
 from repro.arithmetic import settle
 from repro.commands import options as shared
 from repro.commands.diagnose.asked import Pair, pair_of

@@ -177,7 +177,7 @@ def evaluate(loaded: LoadedSpec, options: argparse.Namespace) -> int:
     path = files.root / EVALUATION_FILE
     path.parent.mkdir(parents=True, exist_ok=True)
     write_alone(path, dump_json(records))
-    from analysis.dots_rr.calibration import calibration_figure
+    from repro.analysis.dots_rr.calibration import calibration_figure
 
     picture = calibration_figure(records, files.root / CALIBRATION_FILE)
     files.outputs.record(files.written("evaluate"))

@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.diagnose.check import Checked, Predicted, checked, first_steps, method_of, winner
-from analysis.diagnose.check_page import sentences, write_check
-from analysis.diagnose.findings import find
-from analysis.diagnose.screen import WORDS
+from repro.analysis.diagnose.check import Checked, Predicted, checked, first_steps, method_of, winner
+from repro.analysis.diagnose.check_page import sentences, write_check
+from repro.analysis.diagnose.findings import find
+from repro.analysis.diagnose.screen import WORDS
 from repro.diagnose.design import design_of
 from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.synthetic import QUICKSTART, Store, make_study

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from analysis.diagnose.confidence import tracking
+from repro.analysis.diagnose.confidence import tracking
 from repro.numbers import spearman
 from tests.diagnose.pools import rewards_of
 

@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.diagnose.advice import advice, headline
-from analysis.diagnose.findings import Findings, find
-from analysis.diagnose.page import write_page
-from analysis.diagnose.screen import screen
-from analysis.diagnose.tables import tracking
+from repro.analysis.diagnose.advice import advice, headline
+from repro.analysis.diagnose.findings import Findings, find
+from repro.analysis.diagnose.page import write_page
+from repro.analysis.diagnose.screen import screen
+from repro.analysis.diagnose.tables import tracking
 from repro.diagnose.design import Design
 from repro.diagnose.rows import question_rows
 from repro.errors import UserError

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.measures import Measures
+from repro.analysis.measures import Measures
 from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.synthetic import Store, make_study
 

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.dots_rr.ablations import COLUMNS, ablations
-from analysis.measures import Measures
-from analysis.pictures import Picture
-from analysis.statistics import t_interval
-from analysis.tables import Table
+from repro.analysis.dots_rr.ablations import COLUMNS, ablations
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture
+from repro.analysis.statistics import t_interval
+from repro.analysis.tables import Table
 from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels
 from tests.analysis.drawing import check, visible

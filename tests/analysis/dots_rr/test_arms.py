@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from analysis.dots_rr.arms import (
+from repro.analysis.dots_rr.arms import (
     CURRICULUM,
     DOTS,
     DOTS_RR,

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.claims import Claim, side, verdict
-from analysis.dots_rr.claims import claims, table
-from analysis.dots_rr.split import split
-from analysis.effects import Effect
-from analysis.measures import Measures
-from analysis.statistics import Interval
-from analysis.text import amount
+from repro.analysis.claims import Claim, side, verdict
+from repro.analysis.dots_rr.claims import claims, table
+from repro.analysis.dots_rr.split import split
+from repro.analysis.effects import Effect
+from repro.analysis.measures import Measures
+from repro.analysis.statistics import Interval
+from repro.analysis.text import amount
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels, halved
 from tests.analysis.synthetic import Store

@@ -9,16 +9,16 @@ import pandas as pd
 import pytest
 from matplotlib.colors import to_hex
 
-from analysis.dots_rr.ablations import ablations
-from analysis.dots_rr.arms import CURRICULUM, DOTS, DOTS_RR, GRPO, RR, part_looks
-from analysis.dots_rr.curves import mean_curve
-from analysis.dots_rr.factors import factors
-from analysis.dots_rr.figures import curves, figure_4
-from analysis.dots_rr.forest import forest
-from analysis.dots_rr.staleness import staleness
-from analysis.measures import Measures
-from analysis.pictures import Picture
-from analysis.primary import Question, judge
+from repro.analysis.dots_rr.ablations import ablations
+from repro.analysis.dots_rr.arms import CURRICULUM, DOTS, DOTS_RR, GRPO, RR, part_looks
+from repro.analysis.dots_rr.curves import mean_curve
+from repro.analysis.dots_rr.factors import factors
+from repro.analysis.dots_rr.figures import curves, figure_4
+from repro.analysis.dots_rr.forest import forest
+from repro.analysis.dots_rr.staleness import staleness
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture
+from repro.analysis.primary import Question, judge
 from tests.analysis.dots_rr.study import DOTS as DOTS_FIELDS
 from tests.analysis.dots_rr.study import REPLAY, behaviour, dots_panels, dots_study
 from tests.analysis.drawing import check, drawn, visible

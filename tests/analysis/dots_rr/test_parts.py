@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from analysis.dots_rr.parts import part_tables
-from analysis.tables import Table
+from repro.analysis.dots_rr.parts import part_tables
+from repro.analysis.tables import Table
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.dots_rr.study import DOTS, JITTER, REPLAY, dots_panels, halved
 from tests.analysis.synthetic import Store

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.dots_rr.batches import batch_correlation
-from analysis.dots_rr.examples import table_3
-from analysis.dots_rr.predictor import calibration, checked, quality, table_2, table_8
-from analysis.measures import Measures
-from analysis.pictures import Picture
-from analysis.published import published_table
-from analysis.tables import Table
+from repro.analysis.dots_rr.batches import batch_correlation
+from repro.analysis.dots_rr.examples import table_3
+from repro.analysis.dots_rr.predictor import calibration, checked, quality, table_2, table_8
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture
+from repro.analysis.published import published_table
+from repro.analysis.tables import Table
 from repro.spec.artefacts import ARTEFACTS
 from repro.tracking.journal import Journal
 from tests.analysis.behaviour import Behaviour, learning

@@ -7,7 +7,16 @@ import math
 import numpy as np
 import pytest
 
-from analysis.dots_rr.readings import ERROR, Reading, mean_gap, percent_said, points_said, readings, speedup, times_said
+from repro.analysis.dots_rr.readings import (
+    ERROR,
+    Reading,
+    mean_gap,
+    percent_said,
+    points_said,
+    readings,
+    speedup,
+    times_said,
+)
 
 
 def curve(*y: float, every: float = 2.0) -> np.ndarray:

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from analysis.dots_rr.cost import cost_model
-from analysis.dots_rr.cost_ratio import cost_ratios
-from analysis.dots_rr.staleness import staleness
-from analysis.measures import Measures
-from analysis.pictures import Picture, as_png
-from analysis.tables import Table
+from repro.analysis.dots_rr.cost import cost_model
+from repro.analysis.dots_rr.cost_ratio import cost_ratios
+from repro.analysis.dots_rr.staleness import staleness
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture, as_png
+from repro.analysis.tables import Table
 from tests.analysis.dots_rr.study import dots_panels, dots_study, headline
 from tests.analysis.synthetic import make_study
 

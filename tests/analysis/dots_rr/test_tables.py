@@ -11,14 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.dots_rr.area import auc, mean_height
-from analysis.dots_rr.artefacts import ARTEFACTS
-from analysis.dots_rr.cost import cost_model, count, references_per_step, rollout_volume
-from analysis.dots_rr.noise import deviation, first_questions, last_rates, standard_error, table_7
-from analysis.dots_rr.savings import saved, steps_to_match, table_1
-from analysis.equal_cost import Saving
-from analysis.measures import Measures
-from analysis.tables import Table
+from repro.analysis.dots_rr.area import auc, mean_height
+from repro.analysis.dots_rr.artefacts import ARTEFACTS
+from repro.analysis.dots_rr.cost import cost_model, count, references_per_step, rollout_volume
+from repro.analysis.dots_rr.noise import deviation, first_questions, last_rates, standard_error, table_7
+from repro.analysis.dots_rr.savings import saved, steps_to_match, table_1
+from repro.analysis.equal_cost import Saving
+from repro.analysis.measures import Measures
+from repro.analysis.tables import Table
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.dots_rr.study import DOTS, REPLAY, dots_panels, dots_study

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.dots_rr.gradients import GRID, Groups, fit, groups_of, posterior, shape, verdict
-from analysis.dots_rr.theorem import theorem_1
-from analysis.measures import Measures
-from analysis.pictures import Picture
-from analysis.tables import Table
+from repro.analysis.dots_rr.gradients import GRID, Groups, fit, groups_of, posterior, shape, verdict
+from repro.analysis.dots_rr.theorem import theorem_1
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture
+from repro.analysis.tables import Table
 from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.conftest import measure
 from tests.analysis.drawing import check

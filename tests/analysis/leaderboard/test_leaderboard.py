@@ -9,15 +9,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.leaderboard.artefacts import ARTEFACTS
-from analysis.leaderboard.board import Board, board_of
-from analysis.leaderboard.practice import lead, paragraph
-from analysis.leaderboard.variants import variants
-from analysis.measures import Measures
-from analysis.pictures import Picture
-from analysis.primary import Question, judge
-from analysis.tables import Table
-from analysis.unfinished import together
+from repro.analysis.leaderboard.artefacts import ARTEFACTS
+from repro.analysis.leaderboard.board import Board, board_of
+from repro.analysis.leaderboard.practice import lead, paragraph
+from repro.analysis.leaderboard.variants import variants
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture
+from repro.analysis.primary import Question, judge
+from repro.analysis.tables import Table
+from repro.analysis.unfinished import together
 from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.drawing import check, visible
 from tests.analysis.latex import needs_pdflatex, unfit

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.leaderboard.orders import kendall
-from analysis.leaderboard.ranks import Scores, ranked, ranks, redrawn
-from analysis.simulation import Shape, study, verdicts
+from repro.analysis.leaderboard.orders import kendall
+from repro.analysis.leaderboard.ranks import Scores, ranked, ranks, redrawn
+from repro.analysis.simulation import Shape, study, verdicts
 
 
 def scores(values: np.ndarray, tasks: tuple[str, ...]) -> Scores:

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from analysis.leaderboard.board import Board
-from analysis.leaderboard.tuning import tuned, tuning
-from analysis.measures import Measures
-from analysis.sweep.search import Search
-from analysis.tables import Table
+from repro.analysis.leaderboard.board import Board
+from repro.analysis.leaderboard.tuning import tuned, tuning
+from repro.analysis.measures import Measures
+from repro.analysis.sweep.search import Search
+from repro.analysis.tables import Table
 from repro.spec.sweep_spec import FloatRange, Metric, SweepSpec
 from repro.tracking.trials import StoredTrial
 from tests.analysis.behaviour import GROUP, QUESTIONS_PER_STEP, TOKENS, Behaviour, learning

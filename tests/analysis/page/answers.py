@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from analysis.measures import Measures
-from analysis.page.answer import Answer, answer
-from analysis.page.forest import forest
-from analysis.pictures import Picture
-from analysis.primary import exploratory, judge, questions
+from repro.analysis.measures import Measures
+from repro.analysis.page.answer import Answer, answer
+from repro.analysis.page.forest import forest
+from repro.analysis.pictures import Picture
+from repro.analysis.primary import exploratory, judge, questions
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.synthetic import Store
 

@@ -9,12 +9,12 @@ import pytest
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
-from analysis.measures import Measures
-from analysis.page.answer import answer
-from analysis.page.equal_cost_table import equal_cost_table
-from analysis.primary import exploratory, judge, questions
-from analysis.style import styled
-from analysis.text import amount
+from repro.analysis.measures import Measures
+from repro.analysis.page.answer import answer
+from repro.analysis.page.equal_cost_table import equal_cost_table
+from repro.analysis.primary import exploratory, judge, questions
+from repro.analysis.style import styled
+from repro.analysis.text import amount
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.page.answers import BETTER, DOTS, FULL, JITTER, RANDOM, SAME, WORSE, Make, answered, claimed, drawn

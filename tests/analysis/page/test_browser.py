@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from analysis.page.report import write_report
-from analysis.style import WIDE
+from repro.analysis.page.report import write_report
+from repro.analysis.style import WIDE
 from tests.analysis.behaviour import Behaviour, learning
 from tests.analysis.page.browser import Page, browser, find_chromium
 from tests.analysis.synthetic import edit, make_study

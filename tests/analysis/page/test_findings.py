@@ -7,12 +7,12 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from analysis.measures import Measures
-from analysis.page.findings import findings, gain, groups, sharpening
-from analysis.page.health import health_table
-from analysis.page.result_tables import cost_table, phase_table
-from analysis.page.warnings import warnings
-from analysis.text import points
+from repro.analysis.measures import Measures
+from repro.analysis.page.findings import findings, gain, groups, sharpening
+from repro.analysis.page.health import health_table
+from repro.analysis.page.result_tables import cost_table, phase_table
+from repro.analysis.page.warnings import warnings
+from repro.analysis.text import points
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store, edit

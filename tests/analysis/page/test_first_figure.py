@@ -11,12 +11,12 @@ from typing import Any
 
 import pandas as pd
 
-from analysis.leaderboard.board import board_of
-from analysis.measures import Measures
-from analysis.page.budgets import differ
-from analysis.page.figures import accuracy_curves
-from analysis.page.report import ahead, write_report
-from analysis.primary import exploratory
+from repro.analysis.leaderboard.board import board_of
+from repro.analysis.measures import Measures
+from repro.analysis.page.budgets import differ
+from repro.analysis.page.figures import accuracy_curves
+from repro.analysis.page.report import ahead, write_report
+from repro.analysis.primary import exploratory
 from tests.analysis.behaviour import Behaviour
 from tests.analysis.page.answers import BETTER, DOTS, FULL, JITTER, RANDOM, SAME, Make, answered, claimed, drawn
 from tests.analysis.synthetic import edit, make_study

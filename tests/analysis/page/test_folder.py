@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from analysis.page.exchange import exchange
-from analysis.page.folder import MANIFEST, check, manifest, replaced, write_manifest
+from repro.analysis.page.exchange import exchange
+from repro.analysis.page.folder import MANIFEST, check, manifest, replaced, write_manifest
 from repro.errors import UserError
 
 ROOT = Path(__file__).parents[3]
@@ -130,7 +130,7 @@ def test_without_the_call_that_swaps_folders_two_moves_do(tmp_path: Path, monkey
     def missing(one: Path, other: Path) -> None:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
-    monkeypatch.setattr("analysis.page.exchange._swap", missing)
+    monkeypatch.setattr("repro.analysis.page.exchange._swap", missing)
     write(tmp_path / "out", "one")
     (tmp_path / "out" / "notes.txt").write_text("mine")
     write(tmp_path / "out", "two")
@@ -169,8 +169,10 @@ def test_a_kill_at_any_moment_leaves_the_old_report_or_the_new(
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS))
 
     if not one_move:
-        monkeypatch.setattr("analysis.page.exchange._swap", missing)
-    monkeypatch.setattr("analysis.page.folder.force_to_disk", lambda path: None)  # seconds, and a kill is no power cut
+        monkeypatch.setattr("repro.analysis.page.exchange._swap", missing)
+    monkeypatch.setattr(
+        "repro.analysis.page.folder.force_to_disk", lambda path: None
+    )  # takes seconds
     moment, between, seen = 0, 0, set()
     while True:
         moment += 1

@@ -15,14 +15,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from analysis.measures import Measures
-from analysis.page.folder import manifest, write_manifest
-from analysis.page.groups import Fresh, fresh_questions
-from analysis.page.lit import panel_looks
-from analysis.page.report import write_report
-from analysis.page.sections import evidence
-from analysis.page.selected import pictures, predictor
-from analysis.tables import Table
+from repro.analysis.measures import Measures
+from repro.analysis.page.folder import manifest, write_manifest
+from repro.analysis.page.groups import Fresh, fresh_questions
+from repro.analysis.page.lit import panel_looks
+from repro.analysis.page.report import write_report
+from repro.analysis.page.sections import evidence
+from repro.analysis.page.selected import pictures, predictor
+from repro.analysis.tables import Table
 from repro.errors import UserError
 from repro.study.load import load_spec
 from tests.analysis.conftest import measure

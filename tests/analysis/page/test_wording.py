@@ -7,13 +7,13 @@ import math
 import pandas as pd
 from matplotlib.figure import Figure
 
-from analysis.captions import captioned, shortened
-from analysis.equal_cost import Saving
-from analysis.page.question_mix import _said
-from analysis.page.templates import numbered
-from analysis.pictures import Picture
-from analysis.tables import Table
-from analysis.text import ratio
+from repro.analysis.captions import captioned, shortened
+from repro.analysis.equal_cost import Saving
+from repro.analysis.page.question_mix import _said
+from repro.analysis.page.templates import numbered
+from repro.analysis.pictures import Picture
+from repro.analysis.tables import Table
+from repro.analysis.text import ratio
 
 
 def test_a_bound_beside_one_keeps_the_decimals_that_tell_it_from_one():

@@ -12,10 +12,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 
-from analysis.page.report import write_report
-from analysis.sweep.best import best_of_each
-from analysis.sweep.pictures import pictures
-from analysis.sweep.search import load_searches
+from repro.analysis.page.report import write_report
+from repro.analysis.sweep.best import best_of_each
+from repro.analysis.sweep.pictures import pictures
+from repro.analysis.sweep.search import load_searches
 from repro.spec.schema import Spec
 from repro.study.load import load_spec
 from repro.study.trial_cells import base_cell, experiment_name, study_name

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from analysis.measures import Measures
+from repro.analysis.measures import Measures
 from tests.analysis.behaviour import POOL, Behaviour, learning
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Store, edit, make_study

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.pictures import Picture
-from analysis.statistics import paired_difference
-from analysis.tables import Table
-from analysis.ufo_rl.ablations import ablations
+from repro.analysis.pictures import Picture
+from repro.analysis.statistics import paired_difference
+from repro.analysis.tables import Table
+from repro.analysis.ufo_rl.ablations import ablations
 from tests.analysis.drawing import check
 from tests.analysis.ufo_rl.store import POOL, arm, ufo_measures
 

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from analysis.pictures import Picture, as_pdf, as_png
-from analysis.statistics import t_interval
-from analysis.tables import Table
-from analysis.ufo_rl.bins import bins_of, figure_1
-from analysis.ufo_rl.curricula import table_3
+from repro.analysis.pictures import Picture, as_pdf, as_png
+from repro.analysis.statistics import t_interval
+from repro.analysis.tables import Table
+from repro.analysis.ufo_rl.bins import bins_of, figure_1
+from repro.analysis.ufo_rl.curricula import table_3
 from tests.analysis.conftest import measure
 from tests.analysis.drawing import check
 from tests.analysis.synthetic import edit

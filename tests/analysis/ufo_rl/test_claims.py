@@ -10,14 +10,14 @@ from typing import Any
 import pytest
 from scipy import stats
 
-from analysis.claims import Claim, side, verdict
-from analysis.measures import Measures
-from analysis.statistics import (
+from repro.analysis.claims import Claim, side, verdict
+from repro.analysis.measures import Measures
+from repro.analysis.statistics import (
     Interval,
 )
-from analysis.ufo_rl.claims import claims, table
-from analysis.ufo_rl.stability import table as stability
-from analysis.ufo_rl.strategies import headline
+from repro.analysis.ufo_rl.claims import claims, table
+from repro.analysis.ufo_rl.stability import table as stability
+from repro.analysis.ufo_rl.strategies import headline
 from tests.analysis.synthetic import Store
 from tests.analysis.ufo_rl.study import SIX, behaviour, changed, headline_arms
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from analysis.pictures import Picture
-from analysis.tables import Table
-from analysis.ufo_rl.epochs import epochs
+from repro.analysis.pictures import Picture
+from repro.analysis.tables import Table
+from repro.analysis.ufo_rl.epochs import epochs
 from tests.analysis.drawing import check
 from tests.analysis.ufo_rl.store import arm, ufo_measures
 

@@ -6,14 +6,14 @@ from typing import Any
 
 import pytest
 
-from analysis.measures import Measures
-from analysis.pictures import Picture
-from analysis.pool import pools_of
-from analysis.primary import Question, judge
-from analysis.ufo_rl.batches import table_4, table_5
-from analysis.ufo_rl.forest import forest
-from analysis.ufo_rl.scored import scored
-from analysis.ufo_rl.scores import table_2
+from repro.analysis.measures import Measures
+from repro.analysis.pictures import Picture
+from repro.analysis.pool import pools_of
+from repro.analysis.primary import Question, judge
+from repro.analysis.ufo_rl.batches import table_4, table_5
+from repro.analysis.ufo_rl.forest import forest
+from repro.analysis.ufo_rl.scored import scored
+from repro.analysis.ufo_rl.scores import table_2
 from tests.analysis.drawing import check, visible
 from tests.analysis.ufo_rl.store import ufo_study
 from tests.analysis.ufo_rl.study import behaviour, selection

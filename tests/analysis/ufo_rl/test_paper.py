@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from analysis.measures import Measures
-from analysis.ufo_rl.artefacts import ARTEFACTS
-from analysis.ufo_rl.batches import table_5
-from analysis.ufo_rl.claims import table as claims
+from repro.analysis.measures import Measures
+from repro.analysis.ufo_rl.artefacts import ARTEFACTS
+from repro.analysis.ufo_rl.batches import table_5
+from repro.analysis.ufo_rl.claims import table as claims
 from tests.analysis.latex import needs_pdflatex, unfit
 from tests.analysis.synthetic import make_study
 from tests.analysis.ufo_rl.store import arm, bins, ufo_measures

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from analysis.association import auroc, bootstrap, mean_ranks, partial_spearman, pearson, spearman
-from analysis.pictures import Picture
-from analysis.pool import Levels
-from analysis.tables import Table
-from analysis.ufo_rl.pool import table_1
-from analysis.ufo_rl.scores import easier_half, table_2
+from repro.analysis.association import auroc, bootstrap, mean_ranks, partial_spearman, pearson, spearman
+from repro.analysis.pictures import Picture
+from repro.analysis.pool import Levels
+from repro.analysis.tables import Table
+from repro.analysis.ufo_rl.pool import table_1
+from repro.analysis.ufo_rl.scores import easier_half, table_2
 from tests.analysis.conftest import measure
 from tests.analysis.drawing import check
 from tests.analysis.synthetic import edit
