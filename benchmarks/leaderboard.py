@@ -4,9 +4,9 @@
     python benchmarks/leaderboard.py --studies 1000
 
 The first table: studies of 20 arms that all equal the baseline, drawn from `repro.analysis.simulation.World` and judged
-as a report does; how often any arm is called clear of the baseline, and how often an arm is. The second: arms whose true
-means differ, on tasks that change what an arm does; how often the 95 % interval of a rank holds the true rank, how wide
-it is, and how often an arm that is said to be among the best three with a chance of half or more is among them.
+as a report does; how often any arm is called clear of the baseline, and how often an arm is. The second: arms whose
+true means differ, on tasks that change what an arm does; how often the 95 % interval of a rank holds the true rank, how
+wide it is, and how often an arm that is said to be among the best three with a chance of half or more is among them.
 """
 
 from __future__ import annotations

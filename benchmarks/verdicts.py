@@ -5,9 +5,9 @@
 
 Every study is drawn from `repro.analysis.simulation.World`, judged as a report judges it, and compared with the truth.
 The first number is the chance that a study in which every arm equals the baseline calls any of them different. The
-others are the chance that one arm which learns 1.25, 1.5 and 2 times as fast is called higher, beside others that equal the
-baseline. A second table has studies of several tasks, drawn from many on which an arm helps more or less: how often the
-interval over tasks, and the one over these pairs, holds the mean over all such tasks.
+others are the chance that one arm which learns 1.25, 1.5 and 2 times as fast is called higher, beside others that equal
+the baseline. A second table has studies of several tasks, drawn from many on which an arm helps more or less: how often
+the interval over tasks, and the one over these pairs, holds the mean over all such tasks.
 """
 
 from __future__ import annotations

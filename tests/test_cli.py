@@ -112,6 +112,23 @@ def test_help_and_mistakes_of_the_command_line_import_nothing_heavy() -> None:
         assert shown.stdout.splitlines()[-1] == "2 []"
 
 
+def test_a_folder_of_the_users_own_hides_no_part_of_the_suite(tmp_path: Path) -> None:
+    """`python -m` looks into the current folder first: a package of a common name there must not be taken for ours."""
+    for name in ("analysis", "study", "tasks", "training", "models", "launch", "tracking"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "__init__.py").write_text("raise SystemExit('not ours')")
+    code = "import repro.analysis.page.report, repro.training.job, repro.commands.registry"
+    ended = subprocess.run(
+        [sys.executable, "-c", code],
+        cwd=tmp_path,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
 def test_planning_imports_no_torch(tmp_path: Path) -> None:
     code = (
         "import sys\nfrom repro.cli import main\n"
