@@ -170,9 +170,7 @@ def test_a_kill_at_any_moment_leaves_the_old_report_or_the_new(
 
     if not one_move:
         monkeypatch.setattr("repro.analysis.page.exchange._swap", missing)
-    monkeypatch.setattr(
-        "repro.analysis.page.folder.force_to_disk", lambda path: None
-    )  # takes seconds
+    monkeypatch.setattr("repro.analysis.page.folder.force_to_disk", lambda path: None)  # takes seconds
     moment, between, seen = 0, 0, set()
     while True:
         moment += 1
