@@ -38,8 +38,11 @@ class Provenance:
     runs: Table
 
 
-def provenance(study: Study, commands: Sequence[str], store: str) -> Provenance:
-    """What the runs themselves recorded. Values that differ between runs are all listed."""
+def provenance(study: Study, commands: Sequence[str], store: str, nothing: Sequence[str] = ()) -> Provenance:
+    """What the runs themselves recorded. Values that differ between runs are all listed.
+
+    `nothing`: artefacts that the spec asks for and these runs have nothing for.
+    """
     environments = [run.json("environment.json") for run in study.runs]
     facts = [("model", _distinct([run.place.model for run in study.runs]))]
     facts.append(("dataset", _distinct([run.place.dataset for run in study.runs])))
@@ -52,6 +55,8 @@ def provenance(study: Study, commands: Sequence[str], store: str) -> Provenance:
     facts.append(
         ("MLflow", f"experiment {study.spec.name} in {'a sqlite file' if store.startswith('sqlite') else store}")
     )
+    if nothing:
+        facts.append(("asked for, with nothing to show", ", ".join(nothing)))
     return Provenance(tuple(commands), tuple(facts), _runs(study))
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import shlex
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,7 @@ from repro.masking import mask
 from repro.spec.artefacts import ARTEFACTS
 from repro.study.load import LoadedSpec, resolved_yaml
 from repro.tracking.address import public_address, resolve_store
-from repro.words import plural
+from repro.words import listed, plural
 
 log = logging.getLogger(__name__)
 
@@ -113,7 +113,9 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     board = board_of(panels, study)
     lit, said = (few, ALONE) if few or not beside else ahead(board, beside)
     figure = forest(panels, judged, lit, said) if compared else accuracy_curves(panels[0])
-    pages = _pages(study, panels, board, equal_cost(panels, judged, beside, found.how_sure))
+    artefacts = make_artefacts(spec.report.artefacts, board)
+    nothing = [name for name, items in artefacts.items() if not items]
+    pages = _pages(study, panels, board, artefacts, equal_cost(panels, judged, beside, found.how_sure))
     explained = methods(study, panels)
     told = " ".join([*found.sentences, *(page.lead for page in pages)])
     asked = {series.label for panel in study.panels for series in panel.series if f"`{series.label}`" in told}
@@ -122,7 +124,7 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
     if not all_by_accuracy(panels):
         found, figure, pages, explained, warned = map(reworded, (found, figure, pages, explained, warned))
     pages = shortened(pages)
-    origin = provenance(study, _commands(loaded), store)
+    origin = provenance(study, _commands(loaded), store, nothing)
     missing = missing_table(study) if study.missing else None
     content: dict[str, Any] = {
         "name": spec.name,
@@ -161,6 +163,8 @@ def _write(loaded: LoadedSpec, study: Study, out: Path, store: str, single: bool
             write_text(folder / name, text)
     for text in content["left_out"]:
         log.warning(text.replace("`", ""))
+    if nothing:
+        log.warning("report.artefacts: the finished runs have nothing for %s", listed(nothing))
     return out / FRONT
 
 
@@ -173,10 +177,15 @@ def ahead(board: Board, beside: Sequence[Judged]) -> tuple[list[Judged], str]:
     return shown[:BESIDE], AHEAD.format(count, board.baseline_said.replace("`", ""), count)
 
 
-def _pages(study: Study, panels: Sequence[Measures], board: Board, first: tuple[Section, ...]) -> tuple[Page, ...]:
+def _pages(
+    study: Study,
+    panels: Sequence[Measures],
+    board: Board,
+    artefacts: Mapping[str, Sequence[Item]],
+    first: tuple[Section, ...],
+) -> tuple[Page, ...]:
     """The evidence, one page for each model and dataset, and the papers' artefacts. `first` stands first of all."""
     parts = [evidence(study, measures) for measures in panels]
-    artefacts = make_artefacts(study.spec.report.artefacts, board)
     pages = []
     if len(parts) == 1:
         pages.append(Page("evidence", "Evidence", parts[0], (*first, *parts[0].sections)))

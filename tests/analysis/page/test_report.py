@@ -264,14 +264,17 @@ def test_several_models_an_axis_and_missing_cells_have_their_places(study: Calla
 
 
 def test_a_study_of_many_panels_stopped_half_way_answers_from_what_there_is(
-    study: Callable[..., Store], tmp_path: Path
+    study: Callable[..., Store], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ):
     arms = {name: arm for name, arm in headline_arms().items() if name in ("full", "ufo")}
     arms = changed(arms, "full", absent=("seed 1",))
-    fields = {"model": SIX["model"], "report": {"artefacts": ["ufo_rl.claims"]}}
+    fields = {"model": SIX["model"], "report": {"artefacts": ["ufo_rl.claims", "leaderboard.tuning"]}}
     store = study(arms, seeds=2, questions=100, fields=fields)
-    path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
+    with caplog.at_level("WARNING"):
+        path = write_report(store.loaded, store.runs_dir, tmp_path / "out", store.uri)
     pages = check_pages(path)
+    assert "report.artefacts: the finished runs have nothing for leaderboard.tuning" in caplog.text
+    assert "asked for, with nothing to show" in (path.parent / "provenance.html").read_text(encoding="utf-8")
     assert "`ufo` has one seed" in (path.parent / "report.md").read_text(encoding="utf-8")
     assert (
         len([name for name in pages if name.startswith("pair-")]) == 3 and "ufo_rl.claims" in pages["papers.html"].ids
