@@ -85,6 +85,11 @@ def misbehave(how: str, run_dir: Path, runs_dir: Path) -> None:
         (runs_dir / f"waiting-{os.getpid()}").touch()
         while not (runs_dir / "go").exists():
             time.sleep(0.02)
+    if how == "meets":  # goes on once another is under way at the same time
+        (runs_dir / f"meeting-{os.getpid()}").touch()
+        until = time.monotonic() + 60
+        while len(list(runs_dir.glob("meeting-*"))) < 2 and time.monotonic() < until:
+            time.sleep(0.02)
     if how == "slow":
         time.sleep(1.0)
 

@@ -55,7 +55,7 @@ def test_an_address_at_which_nobody_listens_is_a_mistake_that_is_found_at_once(t
 
 
 def test_shares_of_a_gpu_limit_how_many_jobs_run_side_by_side(cluster: Cluster, tmp_path: Path) -> None:
-    tasks = tasks_of(tmp_path, "slow", "slow", "slow", "slow")
+    tasks = tasks_of(tmp_path, "meets", "meets", "slow", "slow")
     notes, lines = Notes(), list[str]()
     where = Ray(ray_address=cluster.address, cpus_per_job=0.25, gpus_per_job=0.5)
     launcher = where.launcher(tmp_path, target=jobs.job, note=lines.append)
