@@ -78,3 +78,8 @@ def test_checkpoints_that_a_killed_job_left_are_removed_by_the_next_run(
     (runs / "specs" / "trial.delivered.json").unlink()  # the run was killed before it noted that all is delivered
     assert run(loaded, runs, uri)[0] == 0
     assert sorted(path.name for path in checkpoints.iterdir()) == left
+
+    # A spec that shares the run and keeps less takes nothing away.
+    (runs / "specs" / "trial.delivered.json").unlink()
+    assert run(study(tmp_path, {"full": "{train: {keep: record}}"}, seeds="[0]"), runs, uri)[0] == 0
+    assert sorted(path.name for path in checkpoints.iterdir()) == left
