@@ -72,6 +72,12 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
     data = pd.DataFrame(rows, columns=["arm", "questions", "predicted", "measured", "low", "high"])
     references = {label: measures.step_metric(measures.panel.get(label), SELECT_PEARSON) for label in known}
     references = {label: frame for label, frame in references.items() if not frame.empty}
+    by_step = [
+        {"arm": label, "step": step, "correlation": seeds.mean(), "seeds": int(seeds.notna().sum())}
+        for label, frame in references.items()
+        for step, seeds in frame.iterrows()
+        if seeds.notna().any()
+    ]
 
     bright = [label for label in lit(measures) if label in known] or list(known)[:1]
 
@@ -106,7 +112,7 @@ def predictor(measures: Measures, fresh: dict[str, Fresh], prefix: str = "") -> 
         "references, drawn uniformly, before they are used.",
         f"Calibration of the difficulty predictor on chosen questions ({said}), and its correlation on references by "
         "step.",
-        data,
+        pd.concat([data, pd.DataFrame(by_step)]) if by_step else data,
         draw,
     )
 

@@ -25,6 +25,7 @@ from repro.analysis.page.selected import pictures, predictor
 from repro.analysis.tables import Table
 from repro.errors import UserError
 from repro.study.load import load_spec
+from repro.tracking.series import SELECT_PEARSON
 from tests.analysis.conftest import measure
 from tests.analysis.synthetic import Behaviour, Store
 from tests.analysis.ufo_rl.study import SIX, changed, further_arms, headline_arms
@@ -314,8 +315,18 @@ def test_a_run_with_few_predictions_has_a_picture_without_bins(quickstart: Store
     fresh = fresh_questions(series)
     few = Fresh(*(getattr(fresh, field.name)[:6] for field in fields(Fresh)))
     picture = predictor(measures, {"dots": few})
-    assert picture is not None and picture.data.empty
+    assert picture is not None and picture.data["predicted"].isna().all()
     picture.draw(False)
+
+
+def test_the_data_of_the_predictions_has_both_panels(quickstart: Store):
+    measures = measure(quickstart)
+    dots = measures.panel.get("dots")
+    picture = predictor(measures, {"dots": fresh_questions(dots)})
+    assert picture is not None and picture.data["predicted"].notna().any()
+    told = picture.data.dropna(subset=["correlation"]).set_index("step")["correlation"]
+    each = measures.step_metric(dots, SELECT_PEARSON)
+    assert not each.empty and told.to_dict() == pytest.approx(each.mean(axis=1).dropna().to_dict())
 
 
 def test_fresh_questions_are_read_as_their_json_says_them(quick_study: Callable[..., Store]):
